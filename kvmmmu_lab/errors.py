@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What can go wrong, as a tree.
+
+::
+
+    LabError
+    +-- InputError        what was given can't be used; nothing was changed
+    |   +-- SlotError     a memory slot or alias is refused (has the kernel's errno)
+    |   +-- DataError     a file is truncated, foreign or damaged
+    +-- HostCrash         the kernel of 2007 would have died here: BUG, oops or hang
+    +-- VmDead            a VM is used after it crashed or was destroyed
+
+A fault that the *guest* gets (#PF, #GP) is no exception: it is a result.
+"""
+
+from __future__ import annotations
+
+
+class LabError(Exception):
+    """Everything that kvmmmu_lab raises on purpose."""
+
+
+class InputError(LabError, ValueError):
+    """An argument that can't be used. Says which, what came, what was expected; the state is unchanged."""
+
+    def __init__(self, argument: str, got: object, expected: str) -> None:
+        self.argument, self.got, self.expected = argument, got, expected
+        shown = hex(got) if isinstance(got, int) and not isinstance(got, bool) and abs(got) > 9 else repr(got)
+        super().__init__(f"{argument} is {shown}; expected {expected}")
+
+
+class SlotError(InputError):
+    """A memory slot or alias that is refused. ``errno`` is the kernel's answer (EINVAL 22, EEXIST 17, ENOENT 2)."""
+
+    def __init__(self, argument: str, got: object, expected: str, errno: int) -> None:
+        super().__init__(argument, got, expected)
+        self.errno = errno
+
+
+class DataError(InputError):
+    """A file that isn't what it should be; ``argument`` is its name."""
+
+
+class HostCrash(LabError):
+    """The host kernel of 2007 would have died here.
+
+    ``kind`` is "BUG" (a consistency check), "oops" (a bad pointer) or "hang" (a loop without end);
+    ``function`` and ``source`` say where in the kernel (``mmu.c:384``), ``what`` says what was wrong.
+    """
+
+    def __init__(self, kind: str, function: str, source: str, what: str) -> None:
+        self.kind, self.function, self.source, self.what = kind, function, source, what
+        super().__init__(f"the host would have crashed ({kind}) in {function}, {source}: {what}")
+
+
+class VmDead(LabError):
+    """The VM crashed or was destroyed; build a new one."""

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The three audits: reverse maps, write protection, mappings (mmu.c:1390-1546).
+
+They compare frames and counts, never rights (2007: an entry that allows too much passes all three).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .bits import BASE_MASK, INVALID_PAGE, NX, PAGE_SHIFT, PRESENT, ROOT_64, UNMAPPED_GVA, WRITABLE, canonical
+from .memory import PAE_ROOT
+from .pool import METAPHYSICAL
+from .shadow import present_entries
+from .walk import gva_to_gpa
+
+if TYPE_CHECKING:
+    from .machine import Machine
+
+
+class Complaint(NamedTuple):
+    """What an audit found. ``audit`` is "rmap", "wp" or "map"; ``facts``, by audit:
+
+    rmap: references in reverse maps, writable entries; wp: gfn, role of the shadow page;
+    map: gva, gpa of the guest's tables (None: unmapped), its gfn (None: no memory), the entry's flags, its gfn (None: no guest frame).
+    """
+
+    audit: str
+    facts: tuple[Any, ...]
+
+    def __str__(self) -> str:
+        if self.audit == "rmap":
+            return "rmap: {} references in reverse maps, {} writable entries".format(*self.facts)
+        if self.audit == "wp":
+            return "wp: the guest table in gfn {:#x} (role {:#x}) has writable mappings".format(*self.facts)
+        gva, _, gfn, _, got = self.facts
+        guest, shadow = (f"gfn {x:#x}" if x is not None else "nothing" for x in (gfn, got))
+        return f"map: gva {gva:#x} reaches {shadow}; the guest's tables say {guest}"
+
+
+def audit(vm: Machine) -> list[Complaint]:
+    """All three audits, in the kernel's order; nothing while there is no root. Sets accessed bits as the kernel's does."""
+    if vm.root == INVALID_PAGE:
+        return []
+    return [*audit_rmap(vm), *audit_write_protection(vm), *audit_mappings(vm)]
+
+
+def audit_rmap(vm: Machine) -> Iterator[Complaint]:
+    """As many references in the reverse maps of slot frames as writable level-1 entries? (mmu.c:1446-1511)"""
+    references = sum(len(vm.rmap.sptes(hfn)) for hfn in vm.rmap.frames() if vm.memory.gfns[hfn] is not None)
+    words, both, writable = vm.memory.words, PRESENT | WRITABLE, 0
+    for page in vm.pool.active:
+        if page.level == 1:
+            writable += sum(words[spte] & both == both for spte in present_entries(vm, page))
+    if references != writable:
+        yield Complaint("rmap", (references, writable))
+
+
+def audit_write_protection(vm: Machine) -> Iterator[Complaint]:
+    """Has no shadowed guest table a writable mapping? (mmu.c:1513-1533)"""
+    for page in reversed(vm.pool.active):
+        if not page.role & METAPHYSICAL:
+            hfn = vm.memory.frames[page.gfn]
+            if hfn is not None and vm.rmap.sptes(hfn):
+                yield Complaint("wp", (page.gfn, page.role))
+
+
+def audit_mappings(vm: Machine) -> Iterator[Complaint]:
+    """Does every leaf reach the frame that the guest's tables name? (mmu.c:1401-1444)"""
+    if vm.root_level == ROOT_64:
+        yield from _mappings_below(vm, vm.root, 0, 4)
+    else:
+        for i in range(4):
+            entry = vm.memory.words[(PAE_ROOT << 9) + i]
+            if entry & PRESENT:
+                yield from _mappings_below(vm, entry & BASE_MASK, i << 30, 2)
+
+
+def _mappings_below(vm: Machine, table: int, gva: int, level: int) -> Iterator[Complaint]:
+    page = vm.pool.header(table, "audit_mappings_page", "mmu.c:1404")
+    for spte in present_entries(vm, page):
+        entry = vm.memory.words[spte]
+        at = canonical(gva + ((spte & 511) << PAGE_SHIFT + 9 * (level - 1)))
+        if level > 1:
+            yield from _mappings_below(vm, entry & BASE_MASK, at, level - 1)
+            continue
+        gpa = gva_to_gpa(vm, at)
+        hfn = vm.memory.frames[gpa >> PAGE_SHIFT]
+        if hfn is None or hfn << PAGE_SHIFT != entry & BASE_MASK:
+            mapped = gpa != UNMAPPED_GVA
+            yield Complaint(
+                "map",
+                (
+                    at,
+                    gpa if mapped else None,
+                    gpa >> PAGE_SHIFT if hfn is not None else None,
+                    entry & (NX | 0xFFF),
+                    vm.memory.gfns[(entry & BASE_MASK) >> PAGE_SHIFT],
+                ),
+            )

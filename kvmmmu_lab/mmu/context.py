@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Contexts: the four modes, their roots, and faults without guest paging (mmu.c:765-952, 1026-1119)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..errors import HostCrash
+from . import events as ev
+from .bits import (
+    BASE_MASK,
+    FLAT,
+    INVALID_PAGE,
+    NONPAGING,
+    PAGE_SHIFT,
+    PRESENT,
+    ROOT_32,
+    ROOT_64,
+    ROOT_PAE,
+    WRITABLE,
+)
+from .memory import PAE_ROOT
+from .pool import ShadowPage
+from .shadow import get_page, refill, update_slot, zap_page
+
+if TYPE_CHECKING:
+    from .machine import Machine
+
+ENOMEM = 12
+PAE_ROOT_HPA = PAE_ROOT << PAGE_SHIFT
+
+
+def init_context(vm: Machine) -> None:
+    """Choose the mode by CR0.PG, EFER.LME and CR4.PAE, and build its roots (mmu.c:921-935, 1039-1097).
+
+    Without paging, and for 4-byte entries, the shadow has three levels all the same.
+    """
+    cpu = vm.cpu
+    if not cpu.paging:
+        vm.root_level = NONPAGING
+    elif cpu.long_mode:
+        vm.root_level = ROOT_64
+    else:
+        vm.root_level = ROOT_PAE if cpu.pae else ROOT_32
+    vm.shadow_root_level = 4 if vm.root_level == ROOT_64 else 3
+    alloc_roots(vm)
+    vm.load_root()
+
+
+def destroy_context(vm: Machine) -> None:
+    """Let go of the roots, if there are any (mmu.c:1099-1106)."""
+    if vm.root != INVALID_PAGE:
+        free_roots(vm)
+
+
+def reset_context(vm: Machine) -> None:
+    """New roots for the mode of now (mmu.c:1108-1119). The pool isn't checked first (2007: an oops when it is empty)."""
+    emit = vm.emit
+    if emit is not None:
+        emit((ev.RESET_CONTEXT,))
+    destroy_context(vm)
+    init_context(vm)
+    vm.caches.top_up(emit)
+    if emit is not None:
+        emit((ev.END, None))
+
+
+def new_cr3(vm: Machine) -> None:
+    """Other roots for another CR3; the shadow pages stay (mmu.c:943-952). Without paging: nothing (mmu.c:765)."""
+    if vm.root_level == NONPAGING:
+        return
+    emit = vm.emit
+    if emit is not None:
+        emit((ev.NEW_CR3, vm.cpu.cr3))
+    free_roots(vm)
+    refill(vm)
+    alloc_roots(vm)
+    vm.flush_tlb()
+    vm.load_root()
+    if emit is not None:
+        emit((ev.END, None))
+
+
+def zap_all(vm: Machine) -> None:
+    """Zap every shadow page and build the context again (mmu.c:1344-1359)."""
+    emit = vm.emit
+    if emit is not None:
+        emit((ev.ZAP_ALL,))
+    _zap_active(vm)
+    vm.caches.empty()
+    vm.flush_tlb()
+    init_context(vm)
+    if emit is not None:
+        emit((ev.END, None))
+
+
+def destroy(vm: Machine) -> None:
+    """Zap everything and free the caches, at the end of a VM (mmu.c:1237-1254, 1313-1320)."""
+    emit = vm.emit
+    if emit is not None:
+        emit((ev.DESTROY,))
+    _zap_active(vm)
+    vm.caches.empty()
+    if emit is not None:
+        emit((ev.END, None))
+
+
+def _zap_active(vm: Machine) -> None:
+    destroy_context(vm)
+    while vm.pool.active:
+        zap_page(vm, next(reversed(vm.pool.active)))
+
+
+def alloc_roots(vm: Machine) -> None:
+    """Get the root page, or the four below the PAE root, and pin them (mmu.c:845-886)."""
+    emit = vm.emit
+    if emit is not None:
+        emit((ev.ALLOC_ROOTS, vm.root_level))
+    if vm.shadow_root_level == ROOT_64:
+        vm.set_root(_pin(vm, get_page(vm, vm.cpu.cr3 >> PAGE_SHIFT, 0, ROOT_64, False, 0, None)))
+    else:
+        for i in range(4):
+            gfn = vm.cpu.cr3 >> PAGE_SHIFT
+            if vm.root_level == ROOT_PAE:
+                if not vm.cpu.pdptrs[i] & PRESENT:
+                    vm.memory.put((PAE_ROOT << 9) + i, 0, ev.ROOT_SLOT)
+                    continue
+                gfn = vm.cpu.pdptrs[i] >> PAGE_SHIFT
+            elif vm.root_level == NONPAGING:
+                gfn = 0
+            page = get_page(vm, gfn, i << 30, 2, vm.root_level == NONPAGING, 0, None)
+            vm.memory.put((PAE_ROOT << 9) + i, _pin(vm, page) | PRESENT, ev.ROOT_SLOT)
+        vm.set_root(PAE_ROOT_HPA)
+    if emit is not None:
+        emit((ev.END, None))
+
+
+def _pin(vm: Machine, page: ShadowPage | None) -> int:
+    if page is None:
+        raise HostCrash("oops", "mmu_alloc_roots", "mmu.c:860", "no free shadow page, and nobody looks (null pointer)")
+    _count_root(vm, page, 1)
+    return page.hpa
+
+
+def _count_root(vm: Machine, page: ShadowPage, change: int) -> None:
+    page.root_count += change
+    if vm.emit is not None:
+        vm.emit((ev.ROOT_COUNT, page.id, page.root_count))
+
+
+def free_roots(vm: Machine) -> None:
+    """Unpin the roots; their pages stay (mmu.c:815-843)."""
+    emit, words = vm.emit, vm.memory.words
+    if emit is not None:
+        emit((ev.FREE_ROOTS, vm.root))
+    if vm.shadow_root_level == ROOT_64:
+        _count_root(vm, vm.pool.header(vm.root, "mmu_free_roots", "mmu.c:825"), -1)
+    else:
+        for at in range(PAE_ROOT << 9, (PAE_ROOT << 9) + 4):
+            if words[at]:
+                page = vm.pool.header(words[at] & BASE_MASK, "mmu_free_roots", "mmu.c:837")
+                _count_root(vm, page, -1)
+            vm.memory.put(at, INVALID_PAGE, ev.ROOT_SLOT_FREE)
+    vm.set_root(INVALID_PAGE)
+    if emit is not None:
+        emit((ev.END, None))
+
+
+def nonpaging_fault(vm: Machine, gva: int, error: int) -> int:
+    """A fault while the guest doesn't page: gva is the gpa (mmu.c:893-914). 1: no memory there, emulate."""
+    emit = vm.emit
+    if emit is not None:
+        emit((ev.NONPAGING_FAULT, gva, error))
+    vm.caches.top_up(emit)
+    hfn = vm.memory.frames[(gva & BASE_MASK) >> PAGE_SHIFT]
+    result = 1 if hfn is None else _nonpaging_map(vm, gva & ~0xFFF, hfn << PAGE_SHIFT)
+    if emit is not None:
+        emit((ev.END, result))
+    return result
+
+
+def _nonpaging_map(vm: Machine, gva: int, hpa: int) -> int:
+    """Map one 4 KiB page at its own address, all rights, also where it is a shadowed page table (2007) (mmu.c:769-812)."""
+    words, put = vm.memory.words, vm.memory.put
+    table = vm.root
+    for level in (3, 2):
+        spte = table >> 3 | gva >> 3 + 9 * level & 511
+        if not words[spte]:
+            gfn = (gva & BASE_MASK & ~0x1FFFFF) >> PAGE_SHIFT
+            page = get_page(vm, gfn, gva, level - 1, True, 0, spte)
+            if page is None:
+                return -ENOMEM
+            put(spte, page.hpa | FLAT, ev.NONPAGING_LINK)
+        table = words[spte] & BASE_MASK
+        if not table:
+            raise HostCrash("oops", "nonpaging_map", "mmu.c:780", f"spte {spte:#x} is left over and leads to host page 0")
+    spte = table >> 3 | gva >> 12 & 511
+    if words[spte] & (PRESENT | WRITABLE) == PRESENT | WRITABLE:
+        return 0
+    vm.memory.mark_dirty(gva >> PAGE_SHIFT)
+    update_slot(vm, spte, gva >> PAGE_SHIFT)
+    put(spte, hpa | FLAT, ev.NONPAGING_MAP)
+    vm.rmap.add(spte)
+    return 0

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The processor: it walks the shadow tables, never the guest's, and faults (the hardware around mmu.c).
+
+CR0.WP and EFER.NX are on for the host, so a supervisor write needs the writable bit, too. Accessed and dirty
+bits of shadow entries aren't set by this processor.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from . import events as ev
+from .bits import (
+    BASE_MASK,
+    NONPAGING,
+    NX,
+    PFERR_FETCH,
+    PFERR_PRESENT,
+    PFERR_USER,
+    PFERR_WRITE,
+    PRESENT,
+    UNMAPPED_GVA,
+    USER,
+    WRITABLE,
+)
+from .context import nonpaging_fault
+from .fault import page_fault
+from .memory import PAE_ROOT
+from .shadow import refill
+from .walk import gva_to_gpa
+
+if TYPE_CHECKING:
+    from .machine import Machine
+
+MAX_FAULTS = 8
+
+
+class Access(NamedTuple):
+    """What became of an access.
+
+    ``outcome``: "ok" (through the shadow tables), "emul" (emulated, in memory), "mmio" (emulated, no memory there),
+    "inject" (the guest got a page fault), "stuck" (8 faults and no end), "escape" (reached a frame that
+    belongs to no slot any more), "error" (the host is out of shadow pages).
+    ``gpa``: byte address reached, None where there is none. ``faults``: handled page faults. ``error``: code of the injected fault.
+    """
+
+    outcome: str
+    gpa: int | None = None
+    faults: int = 0
+    error: int | None = None
+
+
+def shadow_walk(vm: Machine, gva: int, write: bool, user: bool, fetch: bool) -> int:
+    """hpa of gva's page through the shadow tables, or -1 - error code for a fault.
+
+    W and U are ANDed over all levels, NX is ORed; the four PAE root entries have no rights.
+    """
+    words, emit, tlb = vm.memory.words, vm.emit, vm.tlb
+    cached = tlb.get(gva >> 12) if tlb is not None else None
+    if cached is not None:
+        entry, granted = cached
+    else:
+        if vm.shadow_root_level == 4:
+            entry, shifts = vm.root, (36, 27, 18, 9)
+        else:
+            entry, shifts = words[PAE_ROOT << 9 | gva >> 30 & 3], (18, 9)
+        granted = PRESENT | WRITABLE | USER | NX
+        for shift in shifts if entry & PRESENT or shifts[0] == 36 else ():
+            at = (entry & BASE_MASK) >> 3 | gva >> shift + 3 & 511
+            entry = words[at]
+            if emit is not None:
+                emit((ev.HARDWARE_READ, at << 3, shift // 9, entry))
+            if not entry & PRESENT:
+                break
+            granted &= entry ^ NX
+        if not entry & PRESENT:
+            return -1 - ((write and PFERR_WRITE) | (user and PFERR_USER) | (fetch and PFERR_FETCH))
+        if tlb is not None:
+            tlb[gva >> 12] = entry, granted
+    if (write and not granted & WRITABLE) or (user and not granted & USER) or (fetch and not granted & NX):
+        if tlb is not None:
+            del tlb[gva >> 12]  # a fault drops what the TLB held of its page
+        return -1 - (PFERR_PRESENT | (write and PFERR_WRITE) | (user and PFERR_USER) | (fetch and PFERR_FETCH))
+    return entry & BASE_MASK
+
+
+def access(vm: Machine, gva: int, write: bool, user: bool, fetch: bool, value: int | None, size: int) -> Access:
+    """One access of the guest's, faults and all: shadow walk, fault, again, until it is through."""
+    emit = vm.emit
+    if emit is not None:
+        emit((ev.ACCESS, gva, write, user, fetch))
+    result = _access(vm, gva, write, user, fetch, value, size)
+    if emit is not None:
+        emit((ev.END, result.outcome))
+    return result
+
+
+def _access(vm: Machine, gva: int, write: bool, user: bool, fetch: bool, value: int | None, size: int) -> Access:
+    for faults in range(MAX_FAULTS + 1):
+        hpa = shadow_walk(vm, gva, write, user, fetch)
+        if hpa >= 0:
+            return _through(vm, gva, hpa | gva & 0xFFF, write, value, size, faults)
+        if faults == MAX_FAULTS:
+            break
+        injected = len(vm.injected)
+        result = handle_fault(vm, gva, -1 - hpa)
+        if result < 0:
+            return Access("error", None, faults + 1)
+        if len(vm.injected) > injected:
+            return Access("inject", None, faults + 1, vm.injected[-1][1])
+        if result:
+            return _emulate(vm, gva, write, value, size, faults + 1)
+    return Access("stuck", None, MAX_FAULTS)
+
+
+def handle_fault(vm: Machine, gva: int, error: int) -> int:
+    """The way into a fault: refill the pool, then the context's handler."""
+    vm.stats.exits += 1
+    refill(vm)
+    return nonpaging_fault(vm, gva, error) if vm.root_level == NONPAGING else page_fault(vm, gva, error)
+
+
+def _through(vm: Machine, gva: int, hpa: int, write: bool, value: int | None, size: int, faults: int) -> Access:
+    gfn = vm.memory.gfns[hpa >> 12]
+    if gfn is None:
+        return Access("escape", None, faults)
+    if write and value is not None:
+        vm.memory.store(hpa, value.to_bytes(size, "little"), ev.STORE)
+    return Access("ok", gfn << 12 | hpa & 0xFFF, faults)
+
+
+def _emulate(vm: Machine, gva: int, write: bool, value: int | None, size: int, faults: int) -> Access:
+    """The instruction is carried out by the host: a page table is written, or there is no memory."""
+    gpa = gva_to_gpa(vm, gva)
+    if gpa == UNMAPPED_GVA:
+        if write:
+            vm.inject_page_fault(gva, PFERR_WRITE)
+        return Access("inject", None, faults, PFERR_WRITE if write else None)
+    if write:
+        if value is None:
+            value, size = vm.byte_at(gpa), 1
+        return Access("emul" if emulated_write(vm, gpa, value, size) else "mmio", gpa, faults)
+    return Access("mmio" if vm.memory.frames[gpa >> 12] is None else "emul", gpa, faults)
+
+
+def emulated_write(vm: Machine, gpa: int, value: int, size: int) -> bool:
+    """A store that the host carries out: pre-write, dirty mark, bytes. False: no memory there, or across a page."""
+    emit = vm.emit
+    if emit is not None:
+        emit((ev.EMULATED_WRITE, gpa, value, size))
+    hfn = vm.memory.frames[gpa >> 12]
+    stored = hfn is not None and (gpa & 0xFFF) + size <= 4096
+    if stored:
+        vm.pre_write(vm, gpa, size)
+        vm.memory.mark_dirty(gpa >> 12)
+        vm.memory.store(hfn << 12 | gpa & 0xFFF, value.to_bytes(size, "little"), ev.EMULATED_STORE)
+    if emit is not None:
+        emit((ev.END, stored))
+    return stored

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A page fault with guest paging: walk, fetch, fix (paging_tmpl.h:224-450)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..errors import HostCrash
+from . import events as ev
+from .bits import (
+    BASE_MASK,
+    CR0_WP,
+    DIRTY,
+    IO_MARK,
+    LINK,
+    PAGE_SHIFT,
+    PFERR_FETCH,
+    PFERR_USER,
+    PFERR_WRITE,
+    PRESENT,
+    PS_MARK,
+    RIGHTS,
+    ROOT_32,
+    SHADOW_USER,
+    SHADOW_WRITABLE,
+    USER,
+    WRITABLE,
+    guest_format,
+)
+from .memory import PAE_ROOT
+from .shadow import get_page, zap_page
+from .spte import fix_read, large_gpa
+from .walk import Walk, read_entry
+
+if TYPE_CHECKING:
+    from .machine import Machine
+
+
+def page_fault(vm: Machine, gva: int, error: int) -> int:
+    """Handle a fault of the shadow tables at gva; 1: emulate the instruction, 0: run the guest again (paging_tmpl.h:392).
+
+    ``error``: bit 1 write, bit 2 user, bit 4 fetch. What the guest's own tables refuse becomes the guest's fault.
+    Whether the shadow entry could be fixed isn't looked at (2007: the same fault may come back for ever).
+    """
+    emit = vm.emit
+    if emit is not None:
+        emit((ev.PAGE_FAULT, gva, error))
+    write, user = bool(error & PFERR_WRITE), bool(error & PFERR_USER)
+    if vm.audits:
+        vm.audit_log.append(("pre page fault", vm.run_audit()))
+    vm.caches.top_up(emit)
+    walk = vm.walk(vm, gva, write, user, bool(error & PFERR_FETCH))
+    if walk.error is not None:
+        vm.inject_page_fault(gva, walk.error)
+        result = 0
+    else:
+        spte = fetch(vm, gva, walk)
+        page_table_written = False
+        if write:
+            page_table_written = fix_write(vm, spte, walk, user)
+        else:
+            fix_read(vm, spte)
+        if vm.memory.words[spte] & IO_MARK:
+            result = 1
+        else:
+            vm.stats.fixed += 1
+            if vm.audits:
+                vm.audit_log.append(("post page fault (fixed)", vm.run_audit()))
+            result = int(page_table_written)
+    if emit is not None:
+        emit((ev.END, result))
+    return result
+
+
+def fetch(vm: Machine, gva: int, walk: Walk) -> int:
+    """Go down the shadow tables to gva's level-1 entry, and make what is missing (paging_tmpl.h:224).
+
+    Rights of the levels above are not enforced above level 1: links to tables allow everything.
+    """
+    words, put, emit = vm.memory.words, vm.memory.put, vm.emit
+    if emit is not None:
+        emit((ev.FETCH, gva))
+    level, table = vm.shadow_root_level, vm.root
+    if level == 3:
+        level, table = 2, words[PAE_ROOT << 9 | gva >> 30 & 3] & BASE_MASK
+    above = None
+    while True:
+        spte = table >> 3 | gva >> 3 + 9 * level & 511
+        entry = words[spte]
+        if emit is not None:
+            emit((ev.SHADOW_READ, spte, level, entry))
+        if level == 1:
+            break
+        if not entry & PRESENT:
+            entry = _link_table(vm, gva, walk, level, spte)
+        table, above = entry & BASE_MASK, spte
+        level -= 1
+    if not entry & (PRESENT | IO_MARK):
+        guest_entry = read_entry(vm, walk)
+        gpa = guest_entry & guest_format(vm.root_level).base
+        if walk.level == 2:
+            if above is not None:
+                put(above, words[above] | PS_MARK, ev.MARK_LARGE)
+            gpa = large_gpa(vm, guest_entry, walk.gfn)
+        vm.set_spte(vm, spte, guest_entry, walk.rights, gpa, walk.gfn)
+    if emit is not None:
+        emit((ev.END, spte))
+    return spte
+
+
+def _link_table(vm: Machine, gva: int, walk: Walk, level: int, spte: int) -> int:
+    """Put a shadow table below the empty entry ``spte`` of level ``level``; the entry that now stands there."""
+    if level == 2 and walk.level == 2:  # below a large page there is no guest table to shadow
+        guest_entry = read_entry(vm, walk)
+        gfn, metaphysical = (guest_entry & guest_format(vm.root_level).base) >> PAGE_SHIFT, True
+        access = (guest_entry & RIGHTS) >> 1
+    else:
+        gfn, metaphysical, access = walk.tables[level - 1], False, 0
+    page = get_page(vm, gfn, gva, level - 1, metaphysical, access, spte)
+    if page is None:
+        raise HostCrash("oops", "fetch", "paging_tmpl.h:224", "no free shadow page, and nobody looks (null pointer)")
+    vm.memory.put(spte, page.hpa | LINK, ev.LINK_TABLE)
+    return page.hpa | LINK
+
+
+def fix_write(vm: Machine, spte: int, walk: Walk, user: bool) -> bool:
+    """Make a shadow entry writable for a write, where that is right (paging_tmpl.h:307).
+
+    True: the write goes to a page table and has to be emulated. A user write is taken to be none: the shadow
+    pages of its frame are zapped (2007: for ever if one is a live root; and the page that holds spte may be among them).
+    """
+    emit = vm.emit
+    if emit is not None:
+        emit((ev.FIX_WRITE, spte, user))
+    page_table_written = _fix_write(vm, spte, walk, user)
+    if emit is not None:
+        emit((ev.END, page_table_written))
+    return page_table_written
+
+
+def _fix_write(vm: Machine, spte: int, walk: Walk, user: bool) -> bool:
+    memory = vm.memory
+    entry = memory.words[spte]
+    if entry & WRITABLE:
+        return False
+    if user:
+        if not entry & SHADOW_USER or not entry & SHADOW_WRITABLE:
+            return False
+    elif not entry & SHADOW_WRITABLE:
+        if vm.cpu.cr0 & CR0_WP:
+            return False
+        memory.put(spte, entry & ~USER, ev.WITHHOLD_USER)
+    guest_entry = read_entry(vm, walk)
+    if not guest_entry & PRESENT:
+        memory.put(spte, 0, ev.DROP_SPTE)
+        return False
+    page = vm.pool.lookup(walk.gfn)
+    if user:
+        while page is not None:
+            zap_page(vm, page)
+            if page.root_count:
+                raise HostCrash("hang", "fix_write_pf", "paging_tmpl.h:307", f"zapping leaves the live root {page}")
+            page = vm.pool.lookup(walk.gfn)
+    memory.mark_dirty(walk.gfn)
+    if page is None:
+        memory.put(spte, memory.words[spte] | WRITABLE, ev.ALLOW_WRITE)
+    memory.mark_dirty(walk.tables[walk.level])
+    if vm.root_level == ROOT_32:
+        memory.put_half(walk.entry, memory.halves[walk.entry] | DIRTY, ev.GUEST_DIRTY)
+    else:
+        memory.put_word(walk.entry, memory.words[walk.entry] | DIRTY, ev.GUEST_DIRTY)
+    if page is None:
+        vm.rmap.add(spte)
+    return page is not None

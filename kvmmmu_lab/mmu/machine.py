@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The state of a VM with one vcpu, all in one place, and what the engine asks of what surrounds it (mmu.c:1237-1320)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from ..errors import InputError
+from . import context, registers
+from . import events as ev
+from .audit import Complaint, audit
+from .bits import INVALID_PAGE, NONPAGING
+from .caches import Caches
+from .memory import Memory
+from .parents import ParentChains
+from .parts import GuestWalk, ParentsPart, PreWrite, ReverseMapPart, SpteMaker
+from .pool import Pool
+from .prewrite import pre_write
+from .rmap import ReverseMap
+from .spte import set_spte
+from .walk import walk_guest
+
+
+@dataclass
+class Stats:
+    """What happened so far, counted."""
+
+    exits: int = 0
+    fixed: int = 0
+    zapped: int = 0
+    entries_zapped: int = 0
+    flood_zaps: int = 0
+    evicted: int = 0
+    tlb_flushes: int = 0
+    root_loads: int = 0
+    gp: int = 0
+
+
+class Machine:
+    """A VM with its guest memory, shadow pages and vcpu, paging off.
+
+    ``slots``: up to four ``(base gfn, pages)`` or ``(base gfn, pages, log)``. ``tlb``: the processor keeps translations until
+    they are flushed. ``audits``: audit before and after each fault, into ``audit_log``. The other arguments replace parts (see `parts`).
+    Raises SlotError.
+
+    State, to be read: ``memory``, ``pool``, ``rmap``, ``parents``, ``caches``, ``cpu`` (registers), ``root`` (hpa),
+    ``root_level`` (guest levels, 0 without paging), ``shadow_root_level``, ``stats``, ``injected`` (guest page faults of the last operation,
+    as (gva, error code)), ``dead`` (why the VM can't be used any more, or None).
+    """
+
+    def __init__(
+        self,
+        slots: Iterable[tuple[int, int] | tuple[int, int, bool]] = ((0, 256),),
+        *,
+        rmap: Callable[[Machine], ReverseMapPart] = ReverseMap,
+        parents: Callable[[Machine], ParentsPart] = ParentChains,
+        walk: GuestWalk = walk_guest,
+        set_spte: SpteMaker = set_spte,
+        pre_write: PreWrite = pre_write,
+        tlb: bool = False,
+        audits: bool = False,
+    ) -> None:
+        self.dead: str | None = None
+        self.emit: ev.Sink | None = None
+        self.memory, self.pool, self.caches, self.cpu = Memory(), Pool(), Caches(), registers.Registers()
+        self.stats = Stats()
+        self.injected: list[tuple[int, int]] = []
+        self.tlb: dict[int, tuple[int, int]] | None = {} if tlb else None
+        self.audits, self.audit_log = audits, list[tuple[str, list[Complaint]]]()
+        self.last_pt_write_gfn = self.last_pt_write_count = 0
+        self.root, self.root_level, self.shadow_root_level = INVALID_PAGE, NONPAGING, 3
+        self.rmap, self.parents = rmap(self), parents(self)
+        self.walk, self.set_spte, self.pre_write = walk, set_spte, pre_write
+        for number, (base, npages, *log) in enumerate(slots):
+            self.memory.check_slot(number, base, npages)
+            self.memory.set_slot(number, base, npages, bool(log and log[0]))
+        for i in range(4):
+            self.memory.words[(context.PAE_ROOT_HPA >> 3) + i] = INVALID_PAGE
+        context.init_context(self)
+
+    # What the engine asks of the VM around it
+
+    def flush_tlb(self) -> None:
+        """Ask the processor to forget its translations."""
+        self.stats.tlb_flushes += 1
+        if self.tlb is not None:
+            self.tlb.clear()
+        if self.emit is not None:
+            self.emit((ev.FLUSH,))
+
+    def load_root(self) -> None:
+        """Load the root into the processor's CR3, which forgets its translations."""
+        self.stats.root_loads += 1
+        if self.tlb is not None:
+            self.tlb.clear()
+        if self.emit is not None:
+            self.emit((ev.LOAD_ROOT, self.root))
+
+    def set_root(self, hpa: int) -> None:
+        """Note the root of the shadow tables; INVALID_PAGE for none."""
+        self.root = hpa
+
+    def inject_page_fault(self, gva: int, error: int) -> None:
+        """The guest gets a page fault (mmu.c:1002-1007)."""
+        self.injected.append((gva, error))
+        if self.emit is not None:
+            self.emit((ev.INJECT, gva, error))
+
+    def general_protection(self, why: str) -> bool:
+        """The guest gets a #GP; always False, so that a refusing load can return it."""
+        self.stats.gp += 1
+        if self.emit is not None:
+            self.emit((ev.GENERAL_PROTECTION, why))
+        return False
+
+    def run_audit(self) -> list[Complaint]:
+        """The three audits, with the accessed bits that the kernel's own would set."""
+        return audit(self)
+
+    # Events
+
+    def attach(self, sink: ev.Sink) -> Callable[[], None]:
+        """Report every step to ``sink`` from now on; the result undoes it. One sink at a time. Raises InputError."""
+        if self.emit is not None:
+            raise InputError("sink", sink, "no sink while another is attached (call what attach returned first)")
+        self._listen(sink)
+        return lambda: self._listen(None)
+
+    def _listen(self, sink: ev.Sink | None) -> None:
+        self.emit = self.pool.emit = sink
+        self.memory.listen(sink)

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Parent chains: the entries that point to a shadow page (mmu.c:491-565).
+
+A page has no parent (a root), one, kept directly, or a list of chains with five places each, the newest
+chain first. A page with chains is *multimapped* until the last chain is gone.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..errors import HostCrash
+from . import events as ev
+from .pool import ShadowPage
+
+if TYPE_CHECKING:
+    from .machine import Machine
+
+CHAIN_ENTRIES = 5
+
+
+class ParentChains:
+    """The kernel's parent ptes, kept in ``page.parents``."""
+
+    def __init__(self, vm: Machine) -> None:
+        self.vm = vm
+
+    def add(self, page: ShadowPage, spte: int) -> None:
+        """Note that spte points to page (mmu.c:491-526)."""
+        vm, parents = self.vm, page.parents
+        if parents is None:
+            form, page.parents = "0->1", spte
+        elif isinstance(parents, int):
+            vm.caches.pte_chain.take()
+            form, page.parents = "1->many", [[parents, spte]]
+        else:
+            form = "many->many"
+            for chain in parents:
+                if len(chain) < CHAIN_ENTRIES:
+                    chain.append(spte)
+                    break
+            else:
+                vm.caches.pte_chain.take()
+                parents.insert(0, [spte])
+        if vm.emit is not None:
+            vm.emit((ev.PARENT_ADD, page.id, spte, form))
+
+    def remove(self, page: ShadowPage, spte: int) -> None:
+        """Forget a parent; those behind it in its chain move up (mmu.c:528-565).
+
+        Raises HostCrash (BUG) when page has no such parent.
+        """
+        vm, parents = self.vm, page.parents
+        if not isinstance(parents, list):
+            if parents != spte:
+                raise HostCrash("BUG", "mmu_page_remove_parent_pte", "mmu.c:537", f"{page} has no parent {spte:#x}")
+            page.parents = None
+        else:
+            for chain in parents:
+                if spte in chain:
+                    break
+            else:
+                raise HostCrash("BUG", "mmu_page_remove_parent_pte", "mmu.c:564", f"no chain of {page} has {spte:#x}")
+            chain.remove(spte)
+            if not chain:
+                parents[:] = [other for other in parents if other is not chain]
+                vm.caches.pte_chain.give()
+            if not parents:
+                page.parents = None
+        if vm.emit is not None:
+            vm.emit((ev.PARENT_REMOVE, page.id, spte, "1->0" if page.parents is None else "many->many"))
+
+    def first(self, page: ShadowPage) -> int | None:
+        """The parent that zapping takes next (mmu.c:676-685)."""
+        parents = page.parents
+        return parents[0][0] if isinstance(parents, list) else parents
+
+    def sptes(self, page: ShadowPage) -> list[int]:
+        """All parents of page, chain after chain."""
+        parents = page.parents
+        if parents is None:
+            return []
+        return [spte for chain in parents for spte in chain] if isinstance(parents, list) else [parents]

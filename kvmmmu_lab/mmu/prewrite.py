@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What happens before the guest's write to a page table: the shadow of what is written dies (mmu.c:1121-1216).
+
+Nothing of the new value is looked at. A later fault makes the shadow entry anew.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from . import events as ev
+from .bits import BASE_MASK, PAGE_SHIFT, PAGE_SIZE, PRESENT, ROOT_32
+from .pool import METAPHYSICAL, ShadowPage
+from .shadow import zap_page
+
+if TYPE_CHECKING:
+    from .machine import Machine
+
+FLOOD = 3
+"""From this many writes in a row to one frame on, it is taken to be no page table any more."""
+
+
+def pre_write(vm: Machine, gpa: int, size: int) -> None:
+    """Zap the shadow entries of the guest entry that ``size`` bytes at ``gpa`` are about to change (mmu.c:1140-1212).
+
+    A write across entries, or the third in a row to the same frame, zaps the whole shadow page. Only other
+    writes reset that count, faults don't (2007). Of a 4-byte guest table every quadrant's page is hit, also
+    those that don't shadow the written entry (2007).
+    """
+    emit = vm.emit
+    if emit is not None:
+        emit((ev.PRE_WRITE, gpa, size))
+    gfn, offset = gpa >> PAGE_SHIFT, gpa & PAGE_SIZE - 1
+    if gfn == vm.last_pt_write_gfn:
+        vm.last_pt_write_count += 1
+    else:
+        vm.last_pt_write_gfn, vm.last_pt_write_count = gfn, 1
+    flooded = vm.last_pt_write_count >= FLOOD
+    if flooded and emit is not None:
+        emit((ev.FLOODED, gfn, vm.last_pt_write_count))
+    for page in list(vm.pool.bucket(gfn)):
+        if page.gfn != gfn or page.role & METAPHYSICAL:
+            continue
+        entry_size = 4 if page.glevels == ROOT_32 else 8
+        misaligned = (offset ^ offset + size - 1) & ~(entry_size - 1)
+        if misaligned or flooded:
+            if misaligned and emit is not None:
+                emit((ev.MISALIGNED, page.id, offset, size))
+            vm.stats.flood_zaps += flooded
+            zap_page(vm, page)
+        else:
+            first, count = shadow_range(page, offset)
+            for spte in range(first, first + count):
+                zap_spte(vm, page, spte)
+    if emit is not None:
+        emit((ev.END, None))
+
+
+def shadow_range(page: ShadowPage, offset: int) -> tuple[int, int]:
+    """First spte and number of the entries of page that shadow the guest entry at byte ``offset`` (mmu.c:1188-1209).
+
+    An 8-byte entry lies where its shadow lies. Of 4-byte entries two quadrants make one table, so offsets double;
+    a directory entry maps 4 MiB with two shadow entries of 2 MiB, so they double twice.
+    """
+    count = 1
+    if page.glevels == ROOT_32:
+        offset <<= 1
+        if page.level == 2:
+            offset = (offset & ~7) << 1
+            count = 2
+    return page.spte + (offset & PAGE_SIZE - 1) // 8, count
+
+
+def zap_spte(vm: Machine, page: ShadowPage, spte: int) -> None:
+    """Empty one shadow entry, whatever it was: a leaf, a link to a table (which stays), an I/O mark (mmu.c:1121-1138)."""
+    entry = vm.memory.words[spte]
+    if entry & PRESENT:
+        if page.level == 1:
+            vm.rmap.remove(spte)
+        else:
+            vm.parents.remove(vm.pool.header(entry & BASE_MASK, "mmu_pre_write_zap_pte", "mmu.c:1133"), spte)
+    vm.memory.put(spte, 0, ev.ZAP_SPTE)
+    vm.stats.entries_zapped += bool(entry)

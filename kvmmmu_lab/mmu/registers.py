@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Control registers: loads by the guest, with their checks (around mmu.c:943-952, 1108-1119; kvm_main.c).
+
+A refused load is a #GP for the guest: `general_protection` counts it. CR0.WP, CR4.PSE and EFER.NX aren't in the role of a
+shadow page (2007: entries made before such a change keep their rights).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..errors import HostCrash
+from . import events as ev
+from .bits import (
+    CR0_CD,
+    CR0_NW,
+    CR0_PE,
+    CR0_PG,
+    CR4_PAE,
+    EFER_LMA,
+    EFER_LME,
+    PAGE_SHIFT,
+    PRESENT,
+)
+from .context import new_cr3, reset_context
+
+if TYPE_CHECKING:
+    from .machine import Machine
+
+CR0_RESERVED = 0xFFFFFFFF1FFAFFC0
+CR4_RESERVED = ~0x7FF
+CR3_RESERVED_LONG = 0xFFFFFF0000000FE7
+CR3_RESERVED = 0x7
+EFER_RESERVED = 0xFFFFFFFFFFFFF2FE
+PDPTE_RESERVED = 0xFFFFFFF0000001E6
+
+
+class Registers:
+    """CR0, CR3, CR4, EFER as the guest loaded them, and the cached PDPTEs (kept across mode changes)."""
+
+    __slots__ = ("cr0", "cr3", "cr4", "efer", "pdptrs")
+
+    def __init__(self) -> None:
+        self.cr0, self.cr3, self.cr4, self.efer = 0x10, 0, 0, 0
+        self.pdptrs = [0, 0, 0, 0]
+
+    @property
+    def paging(self) -> bool:
+        """CR0.PG"""
+        return bool(self.cr0 & CR0_PG)
+
+    @property
+    def long_mode(self) -> bool:
+        """EFER.LME: what decides on 4 levels, not LMA (2007)."""
+        return bool(self.efer & EFER_LME)
+
+    @property
+    def pae(self) -> bool:
+        """CR4.PAE"""
+        return bool(self.cr4 & CR4_PAE)
+
+
+def load_pdptrs(vm: Machine, cr3: int) -> bool:
+    """Cache the four PDPTEs at cr3's 32-byte aligned address; False, and nothing, if a present one has reserved bits.
+
+    Raises HostCrash (oops) where no memory is (2007).
+    """
+    hfn = vm.memory.frames[cr3 >> PAGE_SHIFT]
+    if hfn is None:
+        raise HostCrash("oops", "load_pdptrs", "kvm_main.c", f"CR3 {cr3:#x} is outside of every memory slot")
+    first = hfn << 9 | (cr3 & 0xFE0) >> 3
+    pdptes = list(vm.memory.words[first : first + 4])
+    if any(pdpte & PRESENT and pdpte & PDPTE_RESERVED for pdpte in pdptes):
+        return False
+    vm.cpu.pdptrs = pdptes
+    if vm.emit is not None:
+        vm.emit((ev.LOAD_PDPTES, *pdptes))
+    return True
+
+
+def _lma(vm: Machine, new_cr0: int) -> None:
+    """LMA follows paging while LME is set."""
+    cpu = vm.cpu
+    if cpu.long_mode and (new_cr0 ^ cpu.cr0) & CR0_PG:
+        cpu.efer = cpu.efer | EFER_LMA if new_cr0 & CR0_PG else cpu.efer & ~EFER_LMA
+
+
+def load_cr0(vm: Machine, value: int) -> bool:
+    """MOV CR0: False and a #GP for reserved bits, NW without CD, PG without PE or, in long mode, without PAE."""
+    cpu = vm.cpu
+    turns_on = value & CR0_PG and not cpu.paging
+    if value & CR0_RESERVED:
+        return vm.general_protection("CR0: reserved bits")
+    if value & CR0_NW and not value & CR0_CD:
+        return vm.general_protection("CR0: NW without CD")
+    if value & CR0_PG and not value & CR0_PE:
+        return vm.general_protection("CR0: PG without PE")
+    if turns_on and cpu.long_mode and not cpu.pae:
+        return vm.general_protection("CR0: long mode without PAE")
+    if turns_on and not cpu.long_mode and cpu.pae and not load_pdptrs(vm, cpu.cr3):
+        return vm.general_protection("CR0: reserved bits in a PDPTE")
+    _lma(vm, value)
+    cpu.cr0 = value
+    reset_context(vm)
+    return True
+
+
+def load_cr4(vm: Machine, value: int) -> bool:
+    """MOV CR4. After the #GP for bad PDPTEs CR4 changes all the same (2007)."""
+    cpu = vm.cpu
+    accepted = True
+    if value & CR4_RESERVED:
+        return vm.general_protection("CR4: reserved bits")
+    if cpu.long_mode:
+        if not value & CR4_PAE:
+            return vm.general_protection("CR4: long mode without PAE")
+    elif cpu.paging and not cpu.pae and value & CR4_PAE and not load_pdptrs(vm, cpu.cr3):
+        accepted = vm.general_protection("CR4: reserved bits in a PDPTE")
+    cpu.cr4 = value
+    reset_context(vm)
+    return accepted
+
+
+def load_cr3(vm: Machine, value: int) -> bool:
+    """MOV CR3. A CR3 outside of every slot is a #GP, but has been stored by then (2007)."""
+    cpu = vm.cpu
+    if cpu.long_mode:
+        if value & CR3_RESERVED_LONG:
+            return vm.general_protection("CR3: reserved bits")
+    else:
+        if value & CR3_RESERVED:
+            return vm.general_protection("CR3: reserved bits")
+        if cpu.paging and cpu.pae and not load_pdptrs(vm, value):
+            return vm.general_protection("CR3: reserved bits in a PDPTE")
+    cpu.cr3 = value
+    if vm.memory.slot_bits[value >> PAGE_SHIFT] is None:
+        return vm.general_protection("CR3: outside of every memory slot")
+    new_cr3(vm)
+    return True
+
+
+def load_efer(vm: Machine, value: int) -> bool:
+    """WRMSR EFER: False and a #GP for reserved bits, or for LME changed while paging. The context stays as it was (2007)."""
+    cpu = vm.cpu
+    if value & EFER_RESERVED:
+        return vm.general_protection("EFER: reserved bits")
+    if cpu.paging and (value ^ cpu.efer) & EFER_LME:
+        return vm.general_protection("EFER: LME changed while paging is on")
+    cpu.efer = value
+    return True
+
+
+def set_registers(vm: Machine, cr0: int, cr3: int, cr4: int, efer: int) -> None:
+    """All four at once, unchecked, as the host restores a guest; bad PDPTEs leave the cached ones as they were."""
+    cpu = vm.cpu
+    cpu.cr3, cpu.efer, cpu.cr4 = cr3, efer, cr4
+    _lma(vm, cr0)
+    cpu.cr0 = cr0
+    if not cpu.long_mode and cpu.pae:
+        load_pdptrs(vm, cr3)
+    reset_context(vm)

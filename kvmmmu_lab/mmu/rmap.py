@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Reverse maps: from a guest frame to the shadow entries through which it can be written (mmu.c:307-440).
+
+Only entries that are present *and* writable count. A frame's map has one of three forms: nothing; one
+entry, kept directly; many, kept in a row of descriptors with four places each. A new entry goes to the
+first descriptor with room; the last entry of the same descriptor fills the hole that a removed one leaves;
+an emptied descriptor goes. A map that shrinks to one entry keeps its descriptor.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..errors import HostCrash
+from . import events as ev
+from .bits import BASE_MASK, PAGE_SHIFT, PRESENT, WRITABLE
+
+if TYPE_CHECKING:
+    from .machine import Machine
+
+RMAP_EXT = 4
+COUNTED = PRESENT | WRITABLE
+
+
+class ReverseMap:
+    """The kernel's reverse map: ``heads[hfn]`` is an spte, or a list of descriptors (lists of 1..4 sptes)."""
+
+    def __init__(self, vm: Machine) -> None:
+        self.vm = vm
+        self.heads: dict[int, int | list[list[int]]] = {}
+
+    def add(self, spte: int) -> None:
+        """Note a new entry, if it is present and writable (mmu.c:315-346)."""
+        vm = self.vm
+        entry = vm.memory.words[spte]
+        if entry & COUNTED != COUNTED:
+            return
+        hfn = (entry & BASE_MASK) >> PAGE_SHIFT
+        head = self.heads.get(hfn)
+        if head is None:
+            form = "0->1"
+            self.heads[hfn] = spte
+        elif isinstance(head, int):
+            form = "1->many"
+            vm.caches.rmap_desc.take()
+            self.heads[hfn] = [[head, spte]]
+        else:
+            form = "many->many"
+            for descriptor in head:
+                if len(descriptor) < RMAP_EXT:
+                    descriptor.append(spte)
+                    break
+            else:
+                vm.caches.rmap_desc.take()
+                head.append([spte])
+        if vm.emit is not None:
+            vm.emit((ev.RMAP_ADD, spte, hfn, form))
+
+    def remove(self, spte: int) -> None:
+        """Forget an entry that is about to lose its writable or present bit (mmu.c:372-410).
+
+        Raises HostCrash (BUG) when the frame's map doesn't have it.
+        """
+        vm = self.vm
+        entry = vm.memory.words[spte]
+        if entry & COUNTED != COUNTED:
+            return
+        hfn = (entry & BASE_MASK) >> PAGE_SHIFT
+        head = self.heads.get(hfn)
+        if head is None:
+            raise HostCrash("BUG", "rmap_remove", "mmu.c:384", f"frame {hfn:#x} has no reverse map, spte {spte:#x} goes")
+        if isinstance(head, int):
+            if head != spte:
+                raise HostCrash("BUG", "rmap_remove", "mmu.c:390", f"frame {hfn:#x} is mapped by {head:#x}, not {spte:#x}")
+            del self.heads[hfn]
+        else:
+            self._remove_from(head, hfn, spte)
+        if vm.emit is not None:
+            vm.emit((ev.RMAP_REMOVE, spte, hfn, "1->0" if hfn not in self.heads else "many->many"))
+
+    def _remove_from(self, descriptors: list[list[int]], hfn: int, spte: int) -> None:
+        """Fill the hole with the descriptor's last entry; drop an empty descriptor (mmu.c:348-370)."""
+        for descriptor in descriptors:
+            if spte in descriptor:
+                break
+        else:
+            raise HostCrash("BUG", "rmap_remove", "mmu.c:408", f"no descriptor of frame {hfn:#x} has spte {spte:#x}")
+        descriptor[descriptor.index(spte)] = descriptor[-1]
+        descriptor.pop()
+        if not descriptor:
+            # by identity: two emptied descriptors would be equal
+            descriptors[:] = [other for other in descriptors if other is not descriptor]
+            self.vm.caches.rmap_desc.give()
+        if not descriptors:
+            del self.heads[hfn]
+
+    def write_protect(self, gfn: int) -> None:
+        """Take write access from every entry that reaches gfn: gfn becomes a page table (mmu.c:412-439).
+
+        Raises HostCrash (BUG) when gfn has no memory, or an entry isn't what the map says.
+        """
+        vm = self.vm
+        if vm.emit is not None:
+            vm.emit((ev.WRITE_PROTECT, gfn))
+        hfn = vm.memory.frames[gfn]
+        if hfn is None:
+            raise HostCrash("BUG", "rmap_write_protect", "mmu.c:420", f"gfn {gfn:#x} has no memory behind it")
+        words = vm.memory.words
+        while (head := self.heads.get(hfn)) is not None:
+            spte = head if isinstance(head, int) else head[0][0]
+            entry = words[spte]
+            if (entry & BASE_MASK) >> PAGE_SHIFT != hfn or entry & COUNTED != COUNTED:
+                raise HostCrash(
+                    "BUG",
+                    "rmap_write_protect",
+                    "mmu.c:430-433",
+                    f"spte {spte:#x} in the map of frame {hfn:#x} is {entry:#x}: it leads elsewhere or isn't writable",
+                )
+            self.remove(spte)
+            vm.flush_tlb()
+            vm.memory.put(spte, entry & ~WRITABLE, ev.PROTECT_SPTE)
+        if vm.emit is not None:
+            vm.emit((ev.END, None))
+
+    def sptes(self, hfn: int) -> list[int]:
+        """The entries in hfn's map, descriptor after descriptor."""
+        head = self.heads.get(hfn)
+        if head is None:
+            return []
+        return [head] if isinstance(head, int) else [spte for descriptor in head for spte in descriptor]
+
+    def frames(self) -> list[int]:
+        """The host frames that have a map."""
+        return list(self.heads)

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Shadow pages come and go: get, zap, unprotect, evict, protect a slot (mmu.c:587-726, 1218-1235, 1322-1342)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from . import events as ev
+from .bits import BASE_MASK, PAGE_SHIFT, PRESENT, WRITABLE
+from .memory import FIRST_SHADOW
+from .pool import METAPHYSICAL, MIN_FREE, REFILL, ShadowPage, make_role
+
+if TYPE_CHECKING:
+    from .machine import Machine
+
+
+def get_page(
+    vm: Machine, gfn: int, gva: int, level: int, metaphysical: bool, access: int, parent: int | None
+) -> ShadowPage | None:
+    """The shadow page of this gfn and role, found or new; None when the pool is empty (mmu.c:587-632).
+
+    A new page's gfn is write-protected, unless the page is metaphysical. ``parent`` is the spte that will
+    point here, None for a root. What the rights of upper levels were isn't part of the role (2007: one
+    guest table reached with different rights shares one shadow page, and the first rights seen).
+    """
+    role = make_role(vm.root_level, level, gva, metaphysical, access)
+    emit = vm.emit
+    if emit is not None:
+        emit((ev.GET_PAGE, gfn, role))
+    for page in vm.pool.bucket(gfn):
+        if page.gfn == gfn and page.role == role:
+            if parent is not None:
+                vm.parents.add(page, parent)
+            break
+    else:
+        new = vm.pool.take(gfn, role)
+        if new is None:
+            if emit is not None:
+                emit((ev.END, None))
+            return None
+        page = new
+        if parent is not None:
+            vm.parents.add(page, parent)
+        if not metaphysical:
+            vm.rmap.write_protect(gfn)
+    if emit is not None:
+        emit((ev.END, page.id))
+    return page
+
+
+def present_entries(vm: Machine, page: ShadowPage, mask: int = PRESENT) -> list[int]:
+    """References to the entries of page that have a bit of ``mask``, ascending."""
+    row = vm.memory.pages[FIRST_SHADOW + page.id]
+    first = page.spte
+    return [first + index for index in np.flatnonzero(row & np.uint64(mask)).tolist()]
+
+
+def unlink_children(vm: Machine, page: ShadowPage) -> None:
+    """Empty a page's entries: leaves leave their reverse maps, tables lose a parent (mmu.c:634-662)."""
+    words, put = vm.memory.words, vm.memory.put
+    leaf = page.level == 1
+    for spte in present_entries(vm, page, (1 << 64) - 1):
+        entry = words[spte]
+        if entry & PRESENT:
+            if leaf:
+                vm.rmap.remove(spte)
+            else:
+                put(spte, 0, ev.UNLINK_CHILD)
+                child = vm.pool.header(entry & BASE_MASK, "kvm_mmu_page_unlink_children", "mmu.c:660")
+                vm.parents.remove(child, spte)
+        put(spte, 0, ev.UNLINK_CHILD)
+    if leaf:
+        vm.flush_tlb()
+
+
+def zap_page(vm: Machine, page: ShadowPage) -> None:
+    """Unhook a shadow page from its parents, empty it, free it (mmu.c:671-696).
+
+    Children stay: without parents, but still in the hash. A live root stays, too, and moves to the head of
+    the active list.
+    """
+    emit = vm.emit
+    if emit is not None:
+        emit((ev.ZAP_PAGE, page.id))
+    vm.stats.zapped += 1
+    while (parent := vm.parents.first(page)) is not None:
+        vm.parents.remove(page, parent)
+        vm.memory.put(parent, 0, ev.UNLINK_PARENT)
+    unlink_children(vm, page)
+    if page.root_count:
+        vm.pool.rotate(page)
+    else:
+        vm.pool.give(page)
+    if emit is not None:
+        emit((ev.END, None))
+
+
+def unprotect_page(vm: Machine, gfn: int) -> bool:
+    """Zap all shadow pages of the guest table in gfn; whether there were any (mmu.c:698-718)."""
+    emit = vm.emit
+    if emit is not None:
+        emit((ev.UNPROTECT, gfn))
+    doomed = [page for page in vm.pool.bucket(gfn) if page.gfn == gfn and not page.role & METAPHYSICAL]
+    for page in doomed:
+        zap_page(vm, page)
+    if emit is not None:
+        emit((ev.END, bool(doomed)))
+    return bool(doomed)
+
+
+def update_slot(vm: Machine, spte: int, gfn: int) -> None:
+    """Note in the header of spte's page that it reaches gfn's slot (mmu.c:720-726)."""
+    page = vm.pool.pages[(spte >> 9) - FIRST_SHADOW]
+    bit = vm.memory.slot_bits[gfn]
+    if bit is not None and not page.slot_bitmap & bit:
+        page.slot_bitmap |= bit
+        if vm.emit is not None:
+            vm.emit((ev.SLOT_BIT, page.id, page.slot_bitmap))
+
+
+def free_some_pages(vm: Machine) -> None:
+    """Zap from the tail of the active list until 25 pages are free: first in, first out, roots aside (mmu.c:1225-1234)."""
+    pool, emit = vm.pool, vm.emit
+    if emit is not None:
+        emit((ev.EVICT, len(pool.free)))
+    while len(pool.free) < REFILL:
+        page = next(iter(pool.active))
+        vm.stats.evicted += not page.root_count
+        zap_page(vm, page)
+    if emit is not None:
+        emit((ev.END, len(pool.free)))
+
+
+def refill(vm: Machine) -> None:
+    """Free pages when fewer than 5 are free: before a fault, and between two CR3s (mmu.c:947-948)."""
+    if len(vm.pool.free) < MIN_FREE:
+        free_some_pages(vm)
+
+
+def slot_remove_write_access(vm: Machine, slot: int) -> None:
+    """Take write access from every entry of the pages that reach a slot, other slots' entries too (mmu.c:1322-1342)."""
+    emit, put, words = vm.emit, vm.memory.put, vm.memory.words
+    if emit is not None:
+        emit((ev.SLOT_PROTECT, slot))
+    for page in reversed(vm.pool.active):
+        if page.slot_bitmap >> slot & 1:
+            for spte in present_entries(vm, page, WRITABLE):
+                vm.rmap.remove(spte)
+                put(spte, words[spte] & ~WRITABLE, ev.PROTECT_SLOT_SPTE)
+    if emit is not None:
+        emit((ev.END, None))
+
+
+def page_of(spte: int) -> int:
+    """Id of the shadow page that holds an spte."""
+    return (spte << 3 >> PAGE_SHIFT) - FIRST_SHADOW

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""From a guest entry to a shadow entry (paging_tmpl.h:195-222, mmu.c:954-1023).
+
+What is copied: present, accessed, dirty, global, NX. What is withheld: the writable bit while the guest's
+dirty bit is clear, so that the first write faults; and for a frame that is itself a page table, so that
+every write does. What is noted beside: in bits 10 and 11, whether the guest allows writing and user access.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from . import events as ev
+from .bits import (
+    BASE_MASK,
+    DIRTY,
+    IO_MARK,
+    LARGE,
+    PAGE_SHIFT,
+    PRESENT,
+    PSE36_MASK,
+    PSE36_SHIFT,
+    ROOT_32,
+    SHADOW_BITS_OFFSET,
+    SHADOW_USER,
+    USER,
+    WRITABLE,
+    guest_format,
+)
+from .shadow import update_slot
+
+if TYPE_CHECKING:
+    from .machine import Machine
+
+
+def set_spte(vm: Machine, spte: int, guest_entry: int, rights: int, gpa: int, gfn: int) -> None:
+    """Make the level-1 shadow entry ``spte`` for a guest entry (paging_tmpl.h:195, mmu.c:954-1000).
+
+    ``rights``: W and U bits that the levels above allow. ``gpa``: byte address of the frame. ``gfn``: the frame that the
+    walk found; it differs from gpa's for a PSE-36 entry (2007: marks go by gpa, the look-up by gfn).
+    Where gpa has no memory the result is an I/O entry: not present, bit 9 set, in no reverse map.
+    NX is copied from the last entry alone, and also while EFER.NX is off (2007).
+    """
+    memory, emit = vm.memory, vm.emit
+    if emit is not None:
+        emit((ev.SET_SPTE, spte, guest_entry, rights, gpa))
+    rights &= guest_entry
+    entry = guest_entry & guest_format(vm.root_level).copied | rights << SHADOW_BITS_OFFSET
+    if not guest_entry & DIRTY:
+        rights &= ~WRITABLE
+    hfn = memory.frames[(gpa & BASE_MASK) >> PAGE_SHIFT]
+    if hfn is None:
+        memory.put(spte, (entry | rights | gpa | IO_MARK) & ~PRESENT, ev.MAKE_SPTE)
+    else:
+        if rights & WRITABLE and vm.pool.lookup(gfn) is not None:
+            rights &= ~WRITABLE
+            vm.flush_tlb()
+        if rights & WRITABLE:
+            memory.mark_dirty(gpa >> PAGE_SHIFT)
+        memory.put(spte, entry | rights | hfn << PAGE_SHIFT, ev.MAKE_SPTE)
+        update_slot(vm, spte, gpa >> PAGE_SHIFT)
+        vm.rmap.add(spte)
+    if emit is not None:
+        emit((ev.END, None))
+
+
+def large_gpa(vm: Machine, guest_entry: int, gfn: int) -> int:
+    """Byte address of one 4 KiB frame of a large page, with PSE-36's upper bits (paging_tmpl.h:205).
+
+    The walker ignores those bits (2007: it and the shadow can disagree on the frame).
+    """
+    gpa = gfn << PAGE_SHIFT
+    if vm.root_level == ROOT_32:
+        gpa |= (guest_entry & PSE36_MASK) << PSE36_SHIFT
+    return gpa
+
+
+def is_large(guest_entry: int) -> bool:
+    """Whether a level-2 guest entry has the page-size bit."""
+    return bool(guest_entry & LARGE)
+
+
+def fix_read(vm: Machine, spte: int) -> bool:
+    """Give user access back that a supervisor write with CR0.WP clear took (mmu.c:1009-1023).
+
+    Clears the writable bit without leaving the reverse map (2007: a BUG later, when the frame becomes a page table).
+    """
+    entry = vm.memory.words[spte]
+    if entry & SHADOW_USER and not entry & USER:
+        vm.memory.put(spte, (entry | USER) & ~WRITABLE, ev.FIX_READ)
+        return True
+    return False

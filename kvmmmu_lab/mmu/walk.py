@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The guest's page tables, walked as its processor would (paging_tmpl.h:72-193, 457).
+
+The walk stops at the first entry that denies the access, so accessed bits above that entry are set already.
+The rights that it gathers leave out the last entry's own. Reserved bits and PSE-36 are not known to it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from . import events as ev
+from .bits import (
+    ACCESSED,
+    BASE_MASK,
+    CR0_WP,
+    CR4_PSE,
+    EFER_NX,
+    LARGE,
+    NONPAGING,
+    NX,
+    PAGE_SHIFT,
+    PAGE_SIZE,
+    PFERR_FETCH,
+    PFERR_PRESENT,
+    PFERR_USER,
+    PFERR_WRITE,
+    PRESENT,
+    RIGHTS,
+    ROOT_32,
+    ROOT_PAE,
+    UNMAPPED_GVA,
+    USER,
+    WRITABLE,
+    guest_format,
+)
+from .memory import BAD_PAGE
+
+if TYPE_CHECKING:
+    from .machine import Machine
+
+
+class Walk:
+    """Where a walk of the guest's tables ended.
+
+    ``error`` is None when gva is mapped for this access, else the #PF error code. ``level`` is where it
+    ended, ``tables[level]`` the gfn of the table passed there, ``entry`` the index of the last guest entry in
+    ``memory.words`` (``memory.halves`` if 4 bytes), ``rights`` the W and U bits of the entries above the
+    last, ``gfn`` the frame reached (of a large page: the 4 KiB frame of gva).
+    """
+
+    __slots__ = ("level", "tables", "entry", "rights", "gfn", "error")
+
+    def __init__(self, level: int, tables: list[int], entry: int, rights: int, gfn: int, error: int | None) -> None:
+        self.level, self.tables, self.entry = level, tables, entry
+        self.rights, self.gfn, self.error = rights, gfn, error
+
+    def __repr__(self) -> str:
+        end = f"gfn {self.gfn:#x}" if self.error is None else f"#PF error {self.error:#x}"
+        return f"<Walk to level {self.level}: {end}>"
+
+
+def walk_guest(vm: Machine, gva: int, write: bool, user: bool, fetch: bool) -> Walk:
+    """Walk the guest's tables for one access, setting accessed bits on the way (paging_tmpl.h:72)."""
+    memory, cpu, emit = vm.memory, vm.cpu, vm.emit
+    if emit is not None:
+        emit((ev.WALK, gva, write, user, fetch))
+    level = vm.root_level
+    tables = [0] * 5
+    root = cpu.cr3
+    if level == ROOT_32:
+        entries, mark, bits, base = memory.halves, memory.put_half, 10, 0xFFFFF000
+    else:
+        entries, mark, bits, base = memory.words, memory.put_word, 9, BASE_MASK
+        if level == ROOT_PAE:
+            root = cpu.pdptrs[gva >> 30 & 3]
+            if not root & PRESENT:
+                return _stop(vm, Walk(3, tables, 0, RIGHTS, 0, 0), write, user, fetch)
+            level = 2
+    # What this access asks of every entry on the way, beside being present. A set NX bit denies.
+    need = PRESENT | ACCESSED | (user and USER)
+    if write and (user or cpu.cr0 & CR0_WP):
+        need |= WRITABLE
+    asked = need | NX if fetch and bits == 9 and cpu.efer & EFER_NX else need
+    index_mask = (1 << bits) - 1
+    shift = PAGE_SHIFT + bits * (level - 1)
+    gfn = (root & base) >> PAGE_SHIFT
+    rights = RIGHTS
+    while True:
+        tables[level] = gfn
+        hfn = memory.frames[gfn]
+        if hfn is None:
+            hfn = BAD_PAGE
+        at = hfn << bits | gva >> shift & index_mask
+        entry = entries[at]
+        if emit is not None:
+            emit((ev.GUEST_READ, gfn, gva >> shift & index_mask, level, entry))
+        if entry & asked != need:
+            if not entry & PRESENT:
+                return _stop(vm, Walk(level, tables, at, rights, 0, 0), write, user, fetch)
+            if (entry | ACCESSED) & asked != need:
+                return _stop(vm, Walk(level, tables, at, rights, 0, PFERR_PRESENT), write, user, fetch)
+            memory.mark_dirty(gfn)
+            entry |= ACCESSED
+            mark(at, entry, ev.GUEST_ACCESSED)
+        if level == 1:
+            target = (entry & base) >> PAGE_SHIFT
+            break
+        if level == 2 and entry & LARGE and (bits == 9 or cpu.cr4 & CR4_PSE):
+            target = ((entry & base) >> PAGE_SHIFT & ~index_mask) + (gva >> PAGE_SHIFT & index_mask)
+            break
+        rights &= entry
+        gfn = (entry & base) >> PAGE_SHIFT
+        level -= 1
+        shift -= bits
+    if emit is not None:
+        emit((ev.END, target))
+    return Walk(level, tables, at, rights, target, None)
+
+
+def _stop(vm: Machine, walk: Walk, write: bool, user: bool, fetch: bool) -> Walk:
+    """Complete the error code. A fetch is reported whatever EFER.NX says (2007; processors report it with NX on)."""
+    assert walk.error is not None
+    walk.error |= (write and PFERR_WRITE) | (user and PFERR_USER) | (fetch and PFERR_FETCH)
+    if vm.emit is not None:
+        vm.emit((ev.END, f"#PF error {walk.error:#x}"))
+    return walk
+
+
+def gva_to_gpa(vm: Machine, gva: int) -> int:
+    """gpa of gva for a supervisor read, UNMAPPED_GVA where there is none (paging_tmpl.h:457). Sets accessed bits."""
+    if vm.root_level == NONPAGING:
+        return gva
+    walk = vm.walk(vm, gva, False, False, False)
+    return UNMAPPED_GVA if walk.error is not None else walk.gfn << PAGE_SHIFT | gva & PAGE_SIZE - 1
+
+
+def read_entry(vm: Machine, walk: Walk) -> int:
+    """The walk's last guest entry as it stands in memory now."""
+    return (vm.memory.halves if guest_format(vm.root_level).size == 4 else vm.memory.words)[walk.entry]

@@ -1,0 +1,297 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Golden traces: operations on the kernel's own code, compiled for user space, with results and state digests.
+
+A file is gzip'd JSON lines: a scenario line, its operations (the first is ``create``) and some full states, an end line.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import DataError, HostCrash, SlotError
+from ..mmu import Complaint, Vm
+from ..mmu import events as ev
+from ..mmu.memory import FIRST_GUEST
+from ..mmu.state import PARTS, rmap_part, state
+from .digest import WIDTH, Digester, compact, short_hash
+from .report import Report
+
+MakeVm = Callable[..., Vm]
+STORES = {ev.STORE, ev.EMULATED_STORE, ev.GUEST_ACCESSED, ev.GUEST_DIRTY}
+IGNORED = {"audit", "alog", "div", "agpa", "crash"}
+"""Results that aren't compared key by key: informative, or compared on their own."""
+
+
+def read_scenarios(path: Path) -> Iterator[tuple[dict[str, Any], list[dict[str, Any]]]]:
+    """The scenarios of a file, each a header and its op and state lines. Raises DataError."""
+    header: dict[str, Any] | None = None
+    lines: list[dict[str, Any]] = []
+    number = 0
+    try:
+        with gzip.open(path, "rt", encoding="utf-8") as file:
+            for number, text in enumerate(file, 1):
+                line = json.loads(text)
+                kind = line["t"]
+                if (kind == "scenario") == (header is not None):
+                    raise DataError(str(path), kind, f"scenarios that begin and end in turn (line {number})")
+                if kind == "scenario":
+                    header, lines = line, []
+                elif kind == "end":
+                    assert header is not None
+                    yield header, lines
+                    header = None
+                elif kind in ("op", "state"):
+                    lines.append(line)
+                else:
+                    raise DataError(str(path), kind, f"a line of type scenario, op, state or end (line {number})")
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        raise DataError(str(path), str(error), "a whole gzip'd file of JSON lines") from None
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise DataError(str(path), f"line {number}: {error!r}", "JSON objects with a type in 't'") from None
+    if header is not None or not number:
+        raise DataError(str(path), f"{number} lines", "a file that ends with a whole scenario")
+
+
+def verify_golden(path: Path, report: Report, audit: bool = False, make_vm: MakeVm = Vm) -> None:
+    """Replay every scenario of a file and compare everything. ``audit``: also audit after each operation."""
+    for header, lines in read_scenarios(path):
+        try:
+            Replay(header, report, audit, make_vm).run(lines)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            if isinstance(error, SlotError) or not isinstance(error, DataError | KeyError | TypeError):
+                raise
+            raise DataError(str(path), f"{header.get('name')}: {error!r}", "operations as the format has them") from error
+        report.count("scenarios")
+
+
+class Replay:
+    """One scenario on one VM."""
+
+    def __init__(self, header: dict[str, Any], report: Report, audit: bool, make_vm: MakeVm) -> None:
+        self.header, self.report, self.audit, self.make_vm = header, report, audit, make_vm
+        self.vm: Vm = None  # type: ignore[assignment]  # made by the first operation
+        self.events: list[tuple] = []
+        self.crash: HostCrash | None = None
+
+    def run(self, lines: list[dict[str, Any]]) -> None:
+        """Apply and compare, line by line; after a crash nothing follows."""
+        name, ops = self.header["name"], [line for line in lines if line["t"] == "op"]
+        check = self.report.check
+        check(name, "number of operations", self.header["nops"], len(ops))
+        if not ops or ops[0]["op"]["op"] != "create":
+            raise DataError(name, ops[:1], "a scenario that begins with the operation create")
+        done = -1
+        for line in lines:
+            where = f"{name}, operation {line['i']}"
+            if line["t"] == "op":
+                done += 1
+                check(name, "numbering of operations", done, line["i"])
+                where += f" {compact(line['op'])}"
+                self.operation(line, where)
+                if self.crash is not None or "crash" in line["r"]:
+                    check(where, "operations after the crash", 0, len(ops) - done - 1)
+                    break
+            else:
+                check(where, "position of a state line", done, line["i"])
+                self.full_state(line["state"], where)
+        crash = {"kind": self.crash.kind} if self.crash else None
+        expected = self.header.get("crash")
+        check(name, "crash in the header", expected and {"kind": expected["kind"]}, crash)
+        last = ops[-1]["op"]["op"] == "destroy"
+        check(name, "end", self.header["end"], "crash" if self.crash else "destroy" if last else "open")
+        if self.crash is None:
+            self.compare_memory(name)
+
+    def operation(self, line: dict[str, Any], where: str) -> None:
+        """One operation: its result, its digests, its audit."""
+        op, expected = line["op"], line["r"]
+        self.report.count("operations")
+        got: dict[str, Any] = {}
+        try:
+            self.apply(op, got)
+        except HostCrash as crash:
+            self.crash = crash
+            got["crash"] = {"kind": crash.kind, "fn": op["op"] if crash.kind == "hang" else crash.function}
+        theirs = expected.get("crash")
+        if theirs or self.crash:
+            self.report.count("crashes")
+            shown = got.get("crash", "no crash")
+            if self.report.check(where, "crash", theirs and theirs["kind"], self.crash and self.crash.kind):
+                self.report.check(where, "crash in the header and here", self.header.get("crash"), theirs)
+            else:
+                self.report.differences[-1:][0].got = shown
+            self.report.check(where, "result beside the crash", {"crash"}, set(expected) | {"crash"})
+            return
+        self.compare_result(op["op"], expected, got, where)
+        if op["op"] == "destroy":
+            self.report.check(where, "digest of rmap", line["d"], short_hash(compact(rmap_part(self.vm))))
+            return
+        digests = self.digester.parts()
+        theirs_cut = [line["d"][i : i + WIDTH] for i in range(0, len(line["d"]), WIDTH)]
+        self.report.count("digest parts", len(PARTS))
+        if digests != theirs_cut:
+            wrong = [part for part, a, b in zip(PARTS, theirs_cut, digests, strict=False) if a != b]
+            self.report.differ(where, f"state after it, in the parts {', '.join(wrong) or 'missing'}", theirs_cut, digests)
+        if self.audit or "audit" in expected:
+            self.compare_audit(expected.get("audit", {"n": 0, "m": []}), self.vm.audit(), where)
+        if "alog" in expected or self.vm.audit_log:
+            self.compare_alog(expected.get("alog", []), where)
+
+    def compare_result(self, name: str, expected: dict[str, Any], got: dict[str, Any], where: str) -> None:
+        """All results; what is absent is 0 or empty."""
+        for key in {**expected, **got}:
+            if key in IGNORED:
+                continue
+            a, b = expected.get(key) or 0, got.get(key) or 0
+            if name == "gva2gpa" and key == "gpa":  # here null says "unmapped"
+                a, b = (x.get("gpa", 0) for x in (expected, got))
+            self.report.count("results")
+            self.report.check(where, f"result {key!r}", a, b)
+
+    def compare_audit(self, expected: dict[str, Any], got: list[Complaint], where: str) -> None:
+        """Number of complaints, and the first six."""
+        self.report.count("audits")
+        listed = [[c.audit, *c.facts] for c in got]
+        self.report.check(where, "audit", expected, {"n": len(got), "m": listed[:6]})
+
+    def compare_alog(self, expected: Any, where: str) -> None:
+        """The complaints of the audits inside faults, which the trace has as a list or as number and first ones."""
+        got = [[c.audit, *c.facts] for _, complaints in self.vm.audit_log for c in complaints]
+        self.vm.audit_log.clear()
+        if isinstance(expected, dict):
+            got = {"n": len(got), "m": got[: max(6, len(expected["m"]))]}  # type: ignore[assignment]
+        self.report.count("audits inside faults")
+        self.report.check(where, "audits inside the fault", expected, got)
+
+    def full_state(self, expected: dict[str, Any], where: str) -> None:
+        """A full state, part by part, and the audits."""
+        got = json.loads(compact(state(self.vm)))
+        self.report.count("full states")
+        self.report.check(where, "parts of the state", sorted(expected), sorted(got))
+        for part in got:
+            if part in expected:
+                self.report.check(where, f"state, part {part}", expected[part], got[part])
+        self.compare_memory(where)
+
+    # Applying
+
+    def apply(self, op: dict[str, Any], got: dict[str, Any]) -> None:
+        """One operation; what it answered goes into ``got``."""
+        name = op["op"]
+        if name == "create":
+            self.vm = self.make_vm([(base, n, bool(log)) for base, n, log in op["slots"]], audits=bool(op.get("audit")))
+            self.vm.attach(self.events.append)
+            self.digester = Digester(self.vm)
+            self.mirror = self.vm.memory.pages[FIRST_GUEST:].copy()
+            got["setcr3"] = self.vm.stats.root_loads
+            return
+        vm = self.vm
+        before = (vm.stats.tlb_flushes, vm.stats.root_loads, vm.stats.gp)
+        self.events.clear()
+        getattr(self, f"_{name}", self._unknown)(op, got)
+        after = (vm.stats.tlb_flushes, vm.stats.root_loads, vm.stats.gp)
+        got |= {key: b - a for key, a, b in zip(("tlb", "setcr3", "gp"), before, after, strict=True)}
+        got["inj"] = [list(fault) for fault in vm.injected]
+        got["mem"] = self.changed_words(report=name not in ("poke", "destroy"))
+
+    def changed_words(self, report: bool) -> list[list[int]]:
+        """Aligned words of guest memory that the operation changed, in slot order."""
+        pages = self.vm.memory.pages[FIRST_GUEST:]
+        if len(pages) > len(self.mirror):
+            self.mirror = np.concatenate([self.mirror, np.zeros_like(pages[len(self.mirror) :])])
+        words, mirror = self.vm.memory.words, self.mirror.reshape(-1)
+        touched = {event[1] >> 3 for event in self.events if event[0] in STORES or event[0] is ev.POKE}
+        changed = []
+        for word in sorted(touched):
+            if int(mirror[word - (FIRST_GUEST << 9)]) != words[word]:
+                mirror[word - (FIRST_GUEST << 9)] = words[word]
+                number, gpa = self._place(word << 3)
+                changed.append((number, gpa, words[word]))
+        return [[gpa, value] for _, gpa, value in sorted(changed)] if report else []
+
+    def _place(self, hpa: int) -> tuple[int, int]:
+        for number, slot in enumerate(self.vm.memory.slots):
+            if slot.hfn <= hpa >> 12 < slot.hfn + slot.npages:
+                return number, hpa - (slot.hfn - slot.base << 12)
+        return len(self.vm.memory.slots), hpa
+
+    def compare_memory(self, where: str) -> None:
+        """All of guest memory: nothing may have changed but what the operations reported."""
+        self.report.count("guest memories")
+        if not np.array_equal(self.vm.memory.pages[FIRST_GUEST:], self.mirror):
+            self.report.differ(where, "guest memory", "no change but those reported", "a write past the door")
+
+    def _unknown(self, op: dict[str, Any], got: dict[str, Any]) -> None:
+        raise DataError(str(self.header["name"]), op["op"], "an operation that the format has")
+
+    def _poke(self, op: dict[str, Any], got: dict[str, Any]) -> None:
+        for gpa, value in op["w"]:
+            self.vm.poke(gpa, value, op["size"])
+
+    def _regs(self, op: dict[str, Any], got: dict[str, Any]) -> None:
+        self.vm.set_registers(op["cr0"], op["cr3"], op["cr4"], op["efer"])
+
+    def _cr0(self, op: dict[str, Any], got: dict[str, Any]) -> None:
+        self.vm.load_cr0(op["v"])
+
+    def _cr3(self, op: dict[str, Any], got: dict[str, Any]) -> None:
+        self.vm.load_cr3(op["v"])
+
+    def _cr4(self, op: dict[str, Any], got: dict[str, Any]) -> None:
+        self.vm.load_cr4(op["v"])
+
+    def _efer(self, op: dict[str, Any], got: dict[str, Any]) -> None:
+        self.vm.load_efer(op["v"])
+
+    def _fault(self, op: dict[str, Any], got: dict[str, Any]) -> None:
+        got["ret"] = self.vm.page_fault(op["gva"], op["err"])
+
+    def _access(self, op: dict[str, Any], got: dict[str, Any]) -> None:
+        kind = {"write": bool(op["w"]), "user": bool(op["u"]), "fetch": bool(op["x"])}
+        store = {"value": op["val"] & (1 << 8 * op["n"]) - 1, "size": op["n"]} if "val" in op else {}
+        access = self.vm.access(op["gva"], **kind, **store)
+        got |= {"out": access.outcome, "nf": access.faults, "gpa": access.gpa}
+
+    def _emul(self, op: dict[str, Any], got: dict[str, Any]) -> None:
+        got["ret"] = int(self.vm.emulate_write_gpa(op["gpa"], op["val"] & (1 << 8 * op["n"]) - 1, op["n"]))
+
+    def _gva2gpa(self, op: dict[str, Any], got: dict[str, Any]) -> None:
+        got["gpa"] = self.vm.gva_to_gpa(op["gva"])
+
+    def _unprot(self, op: dict[str, Any], got: dict[str, Any]) -> None:
+        got["ret"] = int(self.vm.unprotect(op["gva"]))
+
+    def _rwa(self, op: dict[str, Any], got: dict[str, Any]) -> None:
+        self.vm.remove_write_access(op["slot"])
+
+    def _getdirty(self, op: dict[str, Any], got: dict[str, Any]) -> None:
+        try:
+            got["log"] = self.vm.dirty_log(op["slot"])
+        except SlotError as error:
+            got["ret"] = -error.errno
+
+    def _set_slot(self, op: dict[str, Any], got: dict[str, Any]) -> None:
+        try:
+            self.vm.set_slot(op["slot"], op["base"], op["npages"], bool(op["log"]))
+        except SlotError as error:
+            got["ret"] = -error.errno
+        self.digester.forget()
+
+    def _free_some(self, op: dict[str, Any], got: dict[str, Any]) -> None:
+        self.vm.free_some_pages()
+
+    def _zap_all(self, op: dict[str, Any], got: dict[str, Any]) -> None:
+        self.vm.zap_all()
+
+    def _reset(self, op: dict[str, Any], got: dict[str, Any]) -> None:
+        self.vm.reset_context()
+
+    def _destroy(self, op: dict[str, Any], got: dict[str, Any]) -> None:
+        self.vm.destroy()

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a verification found: counts of what was compared, and the differences."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+KEPT = 20
+"""Differences that are kept in full; all are counted."""
+
+
+@dataclass
+class Difference:
+    """One thing that isn't as recorded. ``where`` says which operation, row or probe."""
+
+    where: str
+    what: str
+    expected: Any
+    got: Any
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}\n    expected {_short(self.expected)}\n    got      {_short(self.got)}"
+
+
+@dataclass
+class Report:
+    """The result for one file. ``compared``: what was looked at, with counts. ``apart``: rows of the known classes in which the
+    2007 code differs from the processor. ``facts``: what else is worth knowing."""
+
+    file: str
+    kind: str
+    compared: dict[str, int] = field(default_factory=dict)
+    apart: dict[str, int] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+    differences: list[Difference] = field(default_factory=list)
+    difference_count: int = 0
+
+    def count(self, what: str, n: int = 1) -> None:
+        """Note that n more of ``what`` were compared."""
+        self.compared[what] = self.compared.get(what, 0) + n
+
+    def differ(self, where: str, what: str, expected: Any, got: Any) -> None:
+        """Note a difference."""
+        self.difference_count += 1
+        if len(self.differences) < KEPT:
+            self.differences.append(Difference(where, what, expected, got))
+
+    def check(self, where: str, what: str, expected: Any, got: Any) -> bool:
+        """Note a difference unless the two are equal; whether they are."""
+        if expected != got:
+            self.differ(where, what, expected, got)
+        return bool(expected == got)
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing differed, and anything was compared at all."""
+        return not self.difference_count and any(self.compared.values())
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report for programs."""
+        return {
+            "file": self.file,
+            "kind": self.kind,
+            "ok": self.ok,
+            "compared": self.compared,
+            "apart": self.apart,
+            "facts": self.facts,
+            "difference_count": self.difference_count,
+            "differences": [vars(difference) for difference in self.differences],
+        }
+
+    def __str__(self) -> str:
+        verdict = "0 differences" if self.ok else f"{self.difference_count} differences"
+        if not any(self.compared.values()):
+            verdict = "nothing was compared"
+        lines = [f"{self.file}: {self.kind}, {verdict}", f"  compared: {_listing(self.compared)}"]
+        if self.apart:
+            lines.append(f"  counted apart (the 2007 code differs from the processor): {_listing(self.apart)}")
+        lines += [f"  {name}: {_listing(value) if isinstance(value, dict) else value}" for name, value in self.facts.items()]
+        if self.differences:
+            lines.append(f"  first difference: {self.differences[0]}")
+        return "\n".join(lines)
+
+
+def _listing(counts: dict[str, Any]) -> str:
+    return ", ".join(f"{n:,} {what}" if isinstance(n, int) else f"{what} {n}" for what, n in counts.items())
+
+
+def _short(value: Any, limit: int = 400) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, default=str)
+    return text if len(text) <= limit else f"{text[:limit]}... ({len(text)} characters)"
