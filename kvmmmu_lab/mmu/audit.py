@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from . import events as ev
+from .arena import PAE_ROOT
 from .bits import BASE_MASK, INVALID_PAGE, NX, PAGE_SHIFT, PRESENT, ROOT_64, UNMAPPED_GVA, WRITABLE, canonical
-from .memory import PAE_ROOT
 from .pool import METAPHYSICAL
 from .shadow import present_entries
 from .walk import gva_to_gpa
@@ -23,7 +24,8 @@ class Complaint(NamedTuple):
     """What an audit found. ``audit`` is "rmap", "wp" or "map"; ``facts``, by audit:
 
     rmap: references in reverse maps, writable entries; wp: gfn, role of the shadow page;
-    map: gva, gpa of the guest's tables (None: unmapped), its gfn (None: no memory), the entry's flags, its gfn (None: no guest frame).
+    map: gva, gpa of the guest's tables (None: unmapped), its gfn (None: no memory), the entry's flags, its gfn
+    (None: no guest frame).
     """
 
     audit: str
@@ -40,15 +42,34 @@ class Complaint(NamedTuple):
 
 
 def audit(vm: Machine) -> list[Complaint]:
-    """All three audits, in the kernel's order; nothing while there is no root. Sets accessed bits as the kernel's does."""
+    """All three audits, in the kernel's order; nothing while there is no root. Sets accessed bits as the kernel's
+    does."""
     if vm.root == INVALID_PAGE:
         return []
     return [*audit_rmap(vm), *audit_write_protection(vm), *audit_mappings(vm)]
 
 
+def undone(vm: Machine) -> list[Complaint]:
+    """The audits, without a trace: accessed bits, dirty marks and events that they cause are taken back."""
+    sink, changes = vm.emit, list[tuple]()
+    logs = [slot.log and bytes(slot.log) for slot in vm.memory.slots]
+    vm.listen(changes.append)
+    try:
+        return vm.run_audit()
+    finally:
+        vm.listen(sink)
+        for kind, *operands in reversed(changes):
+            if kind is ev.GUEST_ACCESSED:
+                hpa, size, old, _ = operands
+                vm.memory.bytes[hpa : hpa + size] = old.to_bytes(size, "little")
+        for slot, log in zip(vm.memory.slots, logs, strict=True):
+            if slot.log and log:
+                slot.log[:] = log
+
+
 def audit_rmap(vm: Machine) -> Iterator[Complaint]:
     """As many references in the reverse maps of slot frames as writable level-1 entries? (mmu.c:1446-1511)"""
-    references = sum(len(vm.rmap.sptes(hfn)) for hfn in vm.rmap.frames() if vm.memory.gfns[hfn] is not None)
+    references = sum(len(list(vm.rmap.sptes(hfn))) for hfn in vm.rmap.frames() if vm.memory.gfns[hfn] is not None)
     words, both, writable = vm.memory.words, PRESENT | WRITABLE, 0
     for page in vm.pool.active:
         if page.level == 1:
@@ -62,7 +83,7 @@ def audit_write_protection(vm: Machine) -> Iterator[Complaint]:
     for page in reversed(vm.pool.active):
         if not page.role & METAPHYSICAL:
             hfn = vm.memory.frames[page.gfn]
-            if hfn is not None and vm.rmap.sptes(hfn):
+            if hfn is not None and list(vm.rmap.sptes(hfn)):
                 yield Complaint("wp", (page.gfn, page.role))
 
 

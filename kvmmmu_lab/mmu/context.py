@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import HostCrash
 from . import events as ev
+from .arena import PAE_ROOT
 from .bits import (
     BASE_MASK,
     FLAT,
@@ -19,7 +20,7 @@ from .bits import (
     ROOT_PAE,
     WRITABLE,
 )
-from .memory import PAE_ROOT
+from .events import traced
 from .pool import ShadowPage
 from .shadow import get_page, refill, update_slot, zap_page
 
@@ -53,56 +54,42 @@ def destroy_context(vm: Machine) -> None:
         free_roots(vm)
 
 
+@traced(ev.RESET_CONTEXT)
 def reset_context(vm: Machine) -> None:
-    """New roots for the mode of now (mmu.c:1108-1119). The pool isn't checked first (2007: an oops when it is empty)."""
+    """New roots for the mode of now (mmu.c:1108-1119). The pool isn't checked first (2007: an oops when it is
+    empty)."""
     emit = vm.emit
-    if emit is not None:
-        emit((ev.RESET_CONTEXT,))
     destroy_context(vm)
     init_context(vm)
     vm.caches.top_up(emit)
-    if emit is not None:
-        emit((ev.END, None))
 
 
+@traced(ev.NEW_CR3)
 def new_cr3(vm: Machine) -> None:
     """Other roots for another CR3; the shadow pages stay (mmu.c:943-952). Without paging: nothing (mmu.c:765)."""
     if vm.root_level == NONPAGING:
         return
-    emit = vm.emit
-    if emit is not None:
-        emit((ev.NEW_CR3, vm.cpu.cr3))
     free_roots(vm)
     refill(vm)
     alloc_roots(vm)
     vm.flush_tlb()
     vm.load_root()
-    if emit is not None:
-        emit((ev.END, None))
 
 
+@traced(ev.ZAP_ALL)
 def zap_all(vm: Machine) -> None:
     """Zap every shadow page and build the context again (mmu.c:1344-1359)."""
-    emit = vm.emit
-    if emit is not None:
-        emit((ev.ZAP_ALL,))
     _zap_active(vm)
     vm.caches.empty()
     vm.flush_tlb()
     init_context(vm)
-    if emit is not None:
-        emit((ev.END, None))
 
 
+@traced(ev.DESTROY)
 def destroy(vm: Machine) -> None:
     """Zap everything and free the caches, at the end of a VM (mmu.c:1237-1254, 1313-1320)."""
-    emit = vm.emit
-    if emit is not None:
-        emit((ev.DESTROY,))
     _zap_active(vm)
     vm.caches.empty()
-    if emit is not None:
-        emit((ev.END, None))
 
 
 def _zap_active(vm: Machine) -> None:
@@ -111,11 +98,9 @@ def _zap_active(vm: Machine) -> None:
         zap_page(vm, next(reversed(vm.pool.active)))
 
 
+@traced(ev.ALLOC_ROOTS)
 def alloc_roots(vm: Machine) -> None:
     """Get the root page, or the four below the PAE root, and pin them (mmu.c:845-886)."""
-    emit = vm.emit
-    if emit is not None:
-        emit((ev.ALLOC_ROOTS, vm.root_level))
     if vm.shadow_root_level == ROOT_64:
         vm.set_root(_pin(vm, get_page(vm, vm.cpu.cr3 >> PAGE_SHIFT, 0, ROOT_64, False, 0, None)))
     else:
@@ -131,8 +116,6 @@ def alloc_roots(vm: Machine) -> None:
             page = get_page(vm, gfn, i << 30, 2, vm.root_level == NONPAGING, 0, None)
             vm.memory.put((PAE_ROOT << 9) + i, _pin(vm, page) | PRESENT, ev.ROOT_SLOT)
         vm.set_root(PAE_ROOT_HPA)
-    if emit is not None:
-        emit((ev.END, None))
 
 
 def _pin(vm: Machine, page: ShadowPage | None) -> int:
@@ -148,11 +131,10 @@ def _count_root(vm: Machine, page: ShadowPage, change: int) -> None:
         vm.emit((ev.ROOT_COUNT, page.id, page.root_count))
 
 
+@traced(ev.FREE_ROOTS)
 def free_roots(vm: Machine) -> None:
     """Unpin the roots; their pages stay (mmu.c:815-843)."""
-    emit, words = vm.emit, vm.memory.words
-    if emit is not None:
-        emit((ev.FREE_ROOTS, vm.root))
+    words = vm.memory.words
     if vm.shadow_root_level == ROOT_64:
         _count_root(vm, vm.pool.header(vm.root, "mmu_free_roots", "mmu.c:825"), -1)
     else:
@@ -162,25 +144,21 @@ def free_roots(vm: Machine) -> None:
                 _count_root(vm, page, -1)
             vm.memory.put(at, INVALID_PAGE, ev.ROOT_SLOT_FREE)
     vm.set_root(INVALID_PAGE)
-    if emit is not None:
-        emit((ev.END, None))
 
 
+@traced(ev.NONPAGING_FAULT)
 def nonpaging_fault(vm: Machine, gva: int, error: int) -> int:
     """A fault while the guest doesn't page: gva is the gpa (mmu.c:893-914). 1: no memory there, emulate."""
     emit = vm.emit
-    if emit is not None:
-        emit((ev.NONPAGING_FAULT, gva, error))
     vm.caches.top_up(emit)
     hfn = vm.memory.frames[(gva & BASE_MASK) >> PAGE_SHIFT]
     result = 1 if hfn is None else _nonpaging_map(vm, gva & ~0xFFF, hfn << PAGE_SHIFT)
-    if emit is not None:
-        emit((ev.END, result))
     return result
 
 
 def _nonpaging_map(vm: Machine, gva: int, hpa: int) -> int:
-    """Map one 4 KiB page at its own address, all rights, also where it is a shadowed page table (2007) (mmu.c:769-812)."""
+    """Map one 4 KiB page at its own address, all rights, also where it is a shadowed page table (2007)
+    (mmu.c:769-812)."""
     words, put = vm.memory.words, vm.memory.put
     table = vm.root
     for level in (3, 2):
@@ -193,7 +171,9 @@ def _nonpaging_map(vm: Machine, gva: int, hpa: int) -> int:
             put(spte, page.hpa | FLAT, ev.NONPAGING_LINK)
         table = words[spte] & BASE_MASK
         if not table:
-            raise HostCrash("oops", "nonpaging_map", "mmu.c:780", f"spte {spte:#x} is left over and leads to host page 0")
+            raise HostCrash(
+                "oops", "nonpaging_map", "mmu.c:780", f"spte {spte:#x} is left over and leads to host page 0"
+            )
     spte = table >> 3 | gva >> 12 & 511
     if words[spte] & (PRESENT | WRITABLE) == PRESENT | WRITABLE:
         return 0

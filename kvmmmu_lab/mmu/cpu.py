@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from . import events as ev
+from .arena import PAE_ROOT
 from .bits import (
     BASE_MASK,
     NONPAGING,
@@ -24,8 +25,8 @@ from .bits import (
     WRITABLE,
 )
 from .context import nonpaging_fault
+from .events import traced
 from .fault import page_fault
-from .memory import PAE_ROOT
 from .shadow import refill
 from .walk import gva_to_gpa
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from .machine import Machine
 
 MAX_FAULTS = 8
+ALL_LEVELS: tuple[int, ...] = (36, 27, 18, 9)
 
 
 class Access(NamedTuple):
@@ -41,7 +43,8 @@ class Access(NamedTuple):
     ``outcome``: "ok" (through the shadow tables), "emul" (emulated, in memory), "mmio" (emulated, no memory there),
     "inject" (the guest got a page fault), "stuck" (8 faults and no end), "escape" (reached a frame that
     belongs to no slot any more), "error" (the host is out of shadow pages).
-    ``gpa``: byte address reached, None where there is none. ``faults``: handled page faults. ``error``: code of the injected fault.
+    ``gpa``: byte address reached, None where there is none. ``faults``: handled page faults. ``error``: code of
+    the injected fault.
     """
 
     outcome: str
@@ -61,9 +64,9 @@ def shadow_walk(vm: Machine, gva: int, write: bool, user: bool, fetch: bool) -> 
         entry, granted = cached
     else:
         if vm.shadow_root_level == 4:
-            entry, shifts = vm.root, (36, 27, 18, 9)
+            entry, shifts = vm.root, ALL_LEVELS
         else:
-            entry, shifts = words[PAE_ROOT << 9 | gva >> 30 & 3], (18, 9)
+            entry, shifts = words[PAE_ROOT << 9 | gva >> 30 & 3], ALL_LEVELS[2:]
         granted = PRESENT | WRITABLE | USER | NX
         for shift in shifts if entry & PRESENT or shifts[0] == 36 else ():
             at = (entry & BASE_MASK) >> 3 | gva >> shift + 3 & 511
@@ -84,14 +87,10 @@ def shadow_walk(vm: Machine, gva: int, write: bool, user: bool, fetch: bool) -> 
     return entry & BASE_MASK
 
 
+@traced(ev.ACCESS)
 def access(vm: Machine, gva: int, write: bool, user: bool, fetch: bool, value: int | None, size: int) -> Access:
     """One access of the guest's, faults and all: shadow walk, fault, again, until it is through."""
-    emit = vm.emit
-    if emit is not None:
-        emit((ev.ACCESS, gva, write, user, fetch))
     result = _access(vm, gva, write, user, fetch, value, size)
-    if emit is not None:
-        emit((ev.END, result.outcome))
     return result
 
 
@@ -136,24 +135,21 @@ def _emulate(vm: Machine, gva: int, write: bool, value: int | None, size: int, f
         if write:
             vm.inject_page_fault(gva, PFERR_WRITE)
         return Access("inject", None, faults, PFERR_WRITE if write else None)
-    if write:
+    hfn = vm.memory.frames[gpa >> 12]
+    if write and hfn is not None:
         if value is None:
-            value, size = vm.byte_at(gpa), 1
-        return Access("emul" if emulated_write(vm, gpa, value, size) else "mmio", gpa, faults)
-    return Access("mmio" if vm.memory.frames[gpa >> 12] is None else "emul", gpa, faults)
+            value, size = vm.memory.bytes[hfn << 12 | gpa & 0xFFF], 1
+        emulated_write(vm, gpa, value, size)
+    return Access("mmio" if hfn is None else "emul", gpa, faults)
 
 
+@traced(ev.EMULATED_WRITE)
 def emulated_write(vm: Machine, gpa: int, value: int, size: int) -> bool:
     """A store that the host carries out: pre-write, dirty mark, bytes. False: no memory there, or across a page."""
-    emit = vm.emit
-    if emit is not None:
-        emit((ev.EMULATED_WRITE, gpa, value, size))
     hfn = vm.memory.frames[gpa >> 12]
     stored = hfn is not None and (gpa & 0xFFF) + size <= 4096
     if stored:
         vm.pre_write(vm, gpa, size)
         vm.memory.mark_dirty(gpa >> 12)
         vm.memory.store(hfn << 12 | gpa & 0xFFF, value.to_bytes(size, "little"), ev.EMULATED_STORE)
-    if emit is not None:
-        emit((ev.END, stored))
     return stored

@@ -11,18 +11,20 @@ so events nest as the kernel's calls do. A sink is any callable of one event, fo
     print(*map(describe, events), sep="\\n")
     detach()
 
-Kinds whose operands are ``hpa old new`` are changes of one entry of 8 bytes (``size`` bytes where that is given):
-all changes of guest memory and of shadow tables come in this form, through the door in `memory`.
+Kinds whose operands are ``hpa size old new`` are changes of ``size`` bytes of host memory: all changes of guest memory
+and of shadow tables come in this form, through the door in `arena`; `LOAD` fills a whole page.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 Sink = Callable[[tuple], object]
-KINDS: dict[str, "Kind"] = {}
+F = TypeVar("F", bound=Callable[..., Any])
+KINDS: dict[str, Kind] = {}
 
 
 class Kind:
@@ -59,8 +61,32 @@ def describe(event: tuple) -> Event:
     return Event(kind.name, kind.function, kind.source, dict(zip(kind.operands, event[1:], strict=True)))
 
 
+def traced(kind: Kind) -> Callable[[F], F]:
+    """Report a function of a VM as one operation: ``kind`` with its first arguments, and `END` with its result.
+
+    Arguments and results that are objects are reported by their ``brief``.
+    """
+
+    def wrap(function: F) -> F:
+        count = len(kind.operands)
+
+        @functools.wraps(function)
+        def told(vm: Any, *operands: Any) -> Any:
+            emit = vm.emit
+            if emit is None:
+                return function(vm, *operands)
+            emit((kind, *[getattr(operand, "brief", operand) for operand in operands[:count]]))
+            result = function(vm, *operands)
+            emit((END, getattr(result, "brief", result)))
+            return result
+
+        return told  # type: ignore[return-value]
+
+    return wrap
+
+
 def _change(name: str, function: str, source: str) -> Kind:
-    return Kind(name, function, source, "hpa old new")
+    return Kind(name, function, source, "hpa size old new")
 
 
 END = Kind("end", "", "", "result")
@@ -75,9 +101,11 @@ LOAD = Kind("load", "", "the test bench", "hpa data")
 EMULATED_WRITE = Kind("emulated_write", "emulator_write_phys", "kvm_main.c", "gpa value size", True)
 EMULATED_STORE = Kind("emulated_store", "emulator_write_phys", "kvm_main.c", "hpa size old new")
 SET_REGISTERS = Kind("set_registers", "", "kvm_main.c", "cr0 cr3 cr4 efer", True)
-LOAD_REGISTER = Kind("load_register", "", "kvm_main.c", "name value", True)
+LOAD_CR0 = Kind("load_cr0", "set_cr0", "kvm_main.c", "value", True)
+LOAD_CR3 = Kind("load_cr3", "set_cr3", "kvm_main.c", "value", True)
+LOAD_CR4 = Kind("load_cr4", "set_cr4", "kvm_main.c", "value", True)
+LOAD_EFER = Kind("load_efer", "set_efer", "kvm_main.c", "value", True)
 LOAD_PDPTES = Kind("load_pdptes", "load_pdptrs", "kvm_main.c", "pdpte0 pdpte1 pdpte2 pdpte3")
-SET_CR = Kind("register", "", "kvm_main.c", "name value")
 GENERAL_PROTECTION = Kind("inject_gp", "inject_gp", "kvm_main.c", "why")
 SET_SLOT = Kind("set_slot", "kvm_vm_ioctl_set_memory_region", "kvm_main.c", "slot base npages log", True)
 SET_ALIAS = Kind("set_alias", "kvm_vm_ioctl_set_memory_alias", "kvm_main.c", "alias base npages target", True)
@@ -96,7 +124,7 @@ FETCH = Kind("fetch", "fetch", "paging_tmpl.h:224", "gva", True)
 SHADOW_READ = Kind("shadow_read", "fetch", "paging_tmpl.h:224", "spte level entry")
 LINK_TABLE = _change("link_table", "fetch", "paging_tmpl.h:224")
 MARK_LARGE = _change("mark_large", "fetch", "paging_tmpl.h:224")
-SET_SPTE = Kind("set_spte", "set_pte_common", "mmu.c:954-1000", "spte guest_entry rights gpa", True)
+SET_SPTE = Kind("set_spte", "set_pte_common", "mmu.c:954-1000", "spte guest_entry rights gpa gfn", True)
 MAKE_SPTE = _change("make_spte", "set_pte_common", "mmu.c:954-1000")
 FIX_READ = _change("fix_read", "fix_read_pf", "mmu.c:1009-1023")
 FIX_WRITE = Kind("fix_write", "fix_write_pf", "paging_tmpl.h:307", "spte user", True)
@@ -110,7 +138,7 @@ NONPAGING_MAP = _change("nonpaging_map", "nonpaging_map", "mmu.c:782-792")
 
 # Shadow pages
 TOP_UP = Kind("top_up", "mmu_topup_memory_caches", "mmu.c:205-255", "cache taken")
-GET_PAGE = Kind("get_page", "kvm_mmu_get_page", "mmu.c:587-632", "gfn role", True)
+GET_PAGE = Kind("get_page", "kvm_mmu_get_page", "mmu.c:587-632", "gfn gva level metaphysical access parent", True)
 ALLOC_PAGE = Kind("alloc_page", "kvm_mmu_alloc_page", "mmu.c:473-489", "page gfn role")
 FREE_PAGE = Kind("free_page", "kvm_mmu_free_page", "mmu.c:458-466", "page")
 ROTATE_PAGE = Kind("rotate_page", "kvm_mmu_zap_page", "mmu.c:691-695", "page")
@@ -118,7 +146,7 @@ ZAP_PAGE = Kind("zap_page", "kvm_mmu_zap_page", "mmu.c:671-696", "page", True)
 UNLINK_PARENT = _change("unlink_parent", "kvm_mmu_zap_page", "mmu.c:687-688")
 UNLINK_CHILD = _change("unlink_child", "kvm_mmu_page_unlink_children", "mmu.c:634-662")
 SLOT_BIT = Kind("slot_bit", "page_header_update_slot", "mmu.c:720-726", "page slot_bitmap")
-EVICT = Kind("evict", "kvm_mmu_free_some_pages", "mmu.c:1225-1234", "free", True)
+EVICT = Kind("evict", "kvm_mmu_free_some_pages", "mmu.c:1225-1234", "", True)
 UNPROTECT = Kind("unprotect", "kvm_mmu_unprotect_page", "mmu.c:698-718", "gfn", True)
 PARENT_ADD = Kind("parent_add", "mmu_page_add_parent_pte", "mmu.c:491-526", "page spte form")
 PARENT_REMOVE = Kind("parent_remove", "mmu_page_remove_parent_pte", "mmu.c:528-565", "page spte form")
@@ -134,12 +162,12 @@ MISALIGNED = Kind("misaligned", "kvm_mmu_pre_write", "mmu.c:1170-1187", "page of
 ZAP_SPTE = _change("zap_spte", "mmu_pre_write_zap_pte", "mmu.c:1121-1138")
 
 # Contexts and the whole
-ALLOC_ROOTS = Kind("alloc_roots", "mmu_alloc_roots", "mmu.c:845-886", "root_level", True)
-FREE_ROOTS = Kind("free_roots", "mmu_free_roots", "mmu.c:815-843", "root", True)
+ALLOC_ROOTS = Kind("alloc_roots", "mmu_alloc_roots", "mmu.c:845-886", "", True)
+FREE_ROOTS = Kind("free_roots", "mmu_free_roots", "mmu.c:815-843", "", True)
 ROOT_COUNT = Kind("root_count", "mmu_alloc_roots", "mmu.c:861", "page count")
 ROOT_SLOT = _change("root_slot", "mmu_alloc_roots", "mmu.c:866-884")
 ROOT_SLOT_FREE = _change("root_slot_free", "mmu_free_roots", "mmu.c:831-841")
 RESET_CONTEXT = Kind("reset_context", "kvm_mmu_reset_context", "mmu.c:1108-1119", "", True)
-NEW_CR3 = Kind("new_cr3", "paging_new_cr3", "mmu.c:943-952", "cr3", True)
+NEW_CR3 = Kind("new_cr3", "paging_new_cr3", "mmu.c:943-952", "", True)
 ZAP_ALL = Kind("zap_all", "kvm_mmu_zap_all", "mmu.c:1344-1359", "", True)
 DESTROY = Kind("destroy", "kvm_mmu_destroy", "mmu.c:1313-1320", "", True)

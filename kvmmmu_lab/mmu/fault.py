@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import HostCrash
 from . import events as ev
+from .arena import PAE_ROOT
 from .bits import (
     BASE_MASK,
     CR0_WP,
@@ -27,7 +28,7 @@ from .bits import (
     WRITABLE,
     guest_format,
 )
-from .memory import PAE_ROOT
+from .events import traced
 from .shadow import get_page, zap_page
 from .spte import fix_read, large_gpa
 from .walk import Walk, read_entry
@@ -36,15 +37,15 @@ if TYPE_CHECKING:
     from .machine import Machine
 
 
+@traced(ev.PAGE_FAULT)
 def page_fault(vm: Machine, gva: int, error: int) -> int:
-    """Handle a fault of the shadow tables at gva; 1: emulate the instruction, 0: run the guest again (paging_tmpl.h:392).
+    """Handle a fault of the shadow tables at gva; 1: emulate the instruction, 0: run the guest again
+    (paging_tmpl.h:392).
 
     ``error``: bit 1 write, bit 2 user, bit 4 fetch. What the guest's own tables refuse becomes the guest's fault.
     Whether the shadow entry could be fixed isn't looked at (2007: the same fault may come back for ever).
     """
     emit = vm.emit
-    if emit is not None:
-        emit((ev.PAGE_FAULT, gva, error))
     write, user = bool(error & PFERR_WRITE), bool(error & PFERR_USER)
     if vm.audits:
         vm.audit_log.append(("pre page fault", vm.run_audit()))
@@ -57,7 +58,7 @@ def page_fault(vm: Machine, gva: int, error: int) -> int:
         spte = fetch(vm, gva, walk)
         page_table_written = False
         if write:
-            page_table_written = fix_write(vm, spte, walk, user)
+            page_table_written = fix_write(vm, spte, user, walk)
         else:
             fix_read(vm, spte)
         if vm.memory.words[spte] & IO_MARK:
@@ -67,19 +68,16 @@ def page_fault(vm: Machine, gva: int, error: int) -> int:
             if vm.audits:
                 vm.audit_log.append(("post page fault (fixed)", vm.run_audit()))
             result = int(page_table_written)
-    if emit is not None:
-        emit((ev.END, result))
     return result
 
 
+@traced(ev.FETCH)
 def fetch(vm: Machine, gva: int, walk: Walk) -> int:
     """Go down the shadow tables to gva's level-1 entry, and make what is missing (paging_tmpl.h:224).
 
     Rights of the levels above are not enforced above level 1: links to tables allow everything.
     """
     words, put, emit = vm.memory.words, vm.memory.put, vm.emit
-    if emit is not None:
-        emit((ev.FETCH, gva))
     level, table = vm.shadow_root_level, vm.root
     if level == 3:
         level, table = 2, words[PAE_ROOT << 9 | gva >> 30 & 3] & BASE_MASK
@@ -103,8 +101,6 @@ def fetch(vm: Machine, gva: int, walk: Walk) -> int:
                 put(above, words[above] | PS_MARK, ev.MARK_LARGE)
             gpa = large_gpa(vm, guest_entry, walk.gfn)
         vm.set_spte(vm, spte, guest_entry, walk.rights, gpa, walk.gfn)
-    if emit is not None:
-        emit((ev.END, spte))
     return spte
 
 
@@ -123,22 +119,14 @@ def _link_table(vm: Machine, gva: int, walk: Walk, level: int, spte: int) -> int
     return page.hpa | LINK
 
 
-def fix_write(vm: Machine, spte: int, walk: Walk, user: bool) -> bool:
+@traced(ev.FIX_WRITE)
+def fix_write(vm: Machine, spte: int, user: bool, walk: Walk) -> bool:
     """Make a shadow entry writable for a write, where that is right (paging_tmpl.h:307).
 
     True: the write goes to a page table and has to be emulated. A user write is taken to be none: the shadow
-    pages of its frame are zapped (2007: for ever if one is a live root; and the page that holds spte may be among them).
+    pages of its frame are zapped (2007: for ever if one is a live root; and the page that holds spte may be among
+    them).
     """
-    emit = vm.emit
-    if emit is not None:
-        emit((ev.FIX_WRITE, spte, user))
-    page_table_written = _fix_write(vm, spte, walk, user)
-    if emit is not None:
-        emit((ev.END, page_table_written))
-    return page_table_written
-
-
-def _fix_write(vm: Machine, spte: int, walk: Walk, user: bool) -> bool:
     memory = vm.memory
     entry = memory.words[spte]
     if entry & WRITABLE:
@@ -168,7 +156,7 @@ def _fix_write(vm: Machine, spte: int, walk: Walk, user: bool) -> bool:
     if vm.root_level == ROOT_32:
         memory.put_half(walk.entry, memory.halves[walk.entry] | DIRTY, ev.GUEST_DIRTY)
     else:
-        memory.put_word(walk.entry, memory.words[walk.entry] | DIRTY, ev.GUEST_DIRTY)
+        memory.put(walk.entry, memory.words[walk.entry] | DIRTY, ev.GUEST_DIRTY)
     if page is None:
         vm.rmap.add(spte)
     return page is not None

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The state of a VM with one vcpu, all in one place, and what the engine asks of what surrounds it (mmu.c:1237-1320)."""
+"""The state of a VM with one vcpu, all in one place, and what the engine asks of what surrounds it
+(mmu.c:1237-1320)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from ..errors import InputError
 from . import context, registers
@@ -20,6 +22,8 @@ from .prewrite import pre_write
 from .rmap import ReverseMap
 from .spte import set_spte
 from .walk import walk_guest
+
+PART_KINDS = {"walk": ev.WALK, "set_spte": ev.SET_SPTE, "pre_write": ev.PRE_WRITE}
 
 
 @dataclass
@@ -40,12 +44,15 @@ class Stats:
 class Machine:
     """A VM with its guest memory, shadow pages and vcpu, paging off.
 
-    ``slots``: up to four ``(base gfn, pages)`` or ``(base gfn, pages, log)``. ``tlb``: the processor keeps translations until
-    they are flushed. ``audits``: audit before and after each fault, into ``audit_log``. The other arguments replace parts (see `parts`).
+    ``slots``: up to four ``(base gfn, pages)`` or ``(base gfn, pages, log)``. ``tlb``: the processor keeps
+    translations until
+    they are flushed. ``audits``: audit before and after each fault, into ``audit_log``. The other arguments
+    replace parts (see `parts`).
     Raises SlotError.
 
     State, to be read: ``memory``, ``pool``, ``rmap``, ``parents``, ``caches``, ``cpu`` (registers), ``root`` (hpa),
-    ``root_level`` (guest levels, 0 without paging), ``shadow_root_level``, ``stats``, ``injected`` (guest page faults of the last operation,
+    ``root_level`` (guest levels, 0 without paging), ``shadow_root_level``, ``stats``, ``injected`` (guest page
+    faults of the last operation,
     as (gva, error code)), ``dead`` (why the VM can't be used any more, or None).
     """
 
@@ -71,6 +78,7 @@ class Machine:
         self.last_pt_write_gfn = self.last_pt_write_count = 0
         self.root, self.root_level, self.shadow_root_level = INVALID_PAGE, NONPAGING, 3
         self.rmap, self.parents = rmap(self), parents(self)
+        self._functions: dict[str, Callable[..., Any]] = {"walk": walk, "set_spte": set_spte, "pre_write": pre_write}
         self.walk, self.set_spte, self.pre_write = walk, set_spte, pre_write
         for number, (base, npages, *log) in enumerate(slots):
             self.memory.check_slot(number, base, npages)
@@ -124,9 +132,12 @@ class Machine:
         """Report every step to ``sink`` from now on; the result undoes it. One sink at a time. Raises InputError."""
         if self.emit is not None:
             raise InputError("sink", sink, "no sink while another is attached (call what attach returned first)")
-        self._listen(sink)
-        return lambda: self._listen(None)
+        self.listen(sink)
+        return lambda: self.listen(None)
 
-    def _listen(self, sink: ev.Sink | None) -> None:
+    def listen(self, sink: ev.Sink | None) -> None:
+        """Report to ``sink`` and no other, or to nobody."""
         self.emit = self.pool.emit = sink
         self.memory.listen(sink)
+        for name, function in self._functions.items():
+            setattr(self, name, function if sink is None else ev.traced(PART_KINDS[name])(function))

@@ -1,36 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Host memory, the guest's slots in it, aliases, dirty logs; the one door for writes (around mmu.c:728-745).
-
-All of host memory is one numpy arena of 64-bit words, read word by word through a memoryview and page by
-page through numpy. A *host frame number* (hfn) is a page of the arena; an *hpa* is a byte address in it::
-
-    hfn 0          host page 0: only a stray pointer leads there
-    hfn 1          the bad page: zeroes, read where the guest has no memory
-    hfn 2          the four PAE root entries
-    hfn 256..511   the 256 shadow pages, page id = hfn - 256
-    hfn 512...     guest frames, slot after slot; a deleted slot's frames are never used again
-
-A reference to a shadow entry (an *spte*) is the index of its word: ``hpa // 8``.
-"""
+"""Guest memory: the slots that hold it, aliases, dirty logs, and where a guest frame is (around mmu.c:728-745)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-
-from ..errors import InputError, SlotError
+from ..errors import SlotError
 from . import events as ev
-from .bits import ALL_ONES, PAGE_SHIFT, PAGE_SIZE
+from .arena import MAX_FRAMES, Arena
+from .bits import PAGE_SHIFT, PAGE_SIZE
 
 MEMORY_SLOTS = 4
 ALIAS_SLOTS = 4
-BAD_PAGE = 1
-PAE_ROOT = 2
-FIRST_SHADOW = 256
-FIRST_GUEST = 512
-MAX_FRAMES = 1 << 24
 HPA_ERROR = 1 << 63
 """Set in an hpa that stands for "no memory behind this" (HPA_ERR_MASK)."""
 
@@ -70,82 +52,35 @@ class Lookup(dict):
         return found
 
 
-class Memory:
+def check_number(name: str, number: int, count: int) -> None:
+    """Refuse a slot or alias that there isn't. Raises SlotError."""
+    if not (isinstance(number, int) and 0 <= number < count):
+        raise SlotError(name, number, f"0..{count - 1}", EINVAL)
+
+
+def check_range(base: int, npages: int, name: str = "base") -> None:
+    """Refuse frames beyond 52 bits. Raises SlotError."""
+    for argument, value in ((name, base), ("npages", npages)):
+        if not (isinstance(value, int) and 0 <= value < 1 << 52):
+            raise SlotError(argument, value, "a number of frames (4 KiB pages, not bytes), 0..2**52 - 1", EINVAL)
+    if base + npages > 1 << 52:
+        raise SlotError(name, base, "frames that end below 2**52", EINVAL)
+
+
+class Memory(Arena):
     """The arena and the maps into it.
 
-    ``words``, ``halves`` and ``bytes`` are views of the same memory, indexed by hpa // 8, // 4 and // 1.
     ``frames[gfn]`` is the hfn or None; ``gfns[hfn]`` the way back; ``slot_bits[gfn]`` one bit for its slot.
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self.slots = [Slot() for _ in range(MEMORY_SLOTS)]
         self.aliases: list[Alias | None] = [None] * ALIAS_SLOTS
         self.frames = Lookup(self._find_frame)
         self.slot_bits = Lookup(self._find_slot_bit)
         self.gfns = Lookup(self._find_gfn)
-        self.emit: ev.Sink | None = None
         self.logging = False
-        self._grow(FIRST_GUEST)
-
-    def _grow(self, frames: int) -> None:
-        """Make the arena this many frames long, zeroes behind what was there."""
-        try:
-            pages = np.zeros((frames, 512), dtype="<u8")
-        except MemoryError:
-            raise InputError("npages", frames - FIRST_GUEST, "guest memory that fits into this machine's") from None
-        if hasattr(self, "pages"):
-            used = np.flatnonzero(self.pages.any(axis=1))  # untouched frames stay untouched, and cost nothing
-            pages[used] = self.pages[used]
-        self.pages = pages
-        self.bytes = memoryview(pages).cast("B")
-        self.words = self.bytes.cast("Q")
-        self.halves = self.bytes.cast("I")
-        self.listen(self.emit)
-
-    def listen(self, emit: ev.Sink | None) -> None:
-        """Make the door: ``put(spte, value, why)`` writes a word, ``put_half(index, value, why)`` 4 bytes of guest memory,
-        ``put_word`` 8 of them; ``why`` is the kind of event that a sink gets. Without a sink they only write."""
-        self.emit = emit
-        words, halves = self.words, self.halves
-
-        def put(at: int, value: int, why: ev.Kind) -> None:
-            words[at] = value
-
-        def put_half(at: int, value: int, why: ev.Kind) -> None:
-            halves[at] = value
-
-        def tell(at: int, value: int, why: ev.Kind) -> None:
-            old, words[at] = words[at], value
-            if old != value:
-                emit((why, at << 3, old, value))
-
-        def tell_word(at: int, value: int, why: ev.Kind) -> None:
-            old, words[at] = words[at], value
-            if old != value:
-                emit((why, at << 3, 8, old, value))
-
-        def tell_half(at: int, value: int, why: ev.Kind) -> None:
-            old, halves[at] = halves[at], value
-            if old != value:
-                emit((why, at << 2, 4, old, value))
-
-        self.put, self.put_word, self.put_half = (
-            (put, put, put_half) if emit is None else (tell, tell_word, tell_half)
-        )
-
-    def store(self, hpa: int, data: bytes, why: ev.Kind) -> None:
-        """Store 1..8 bytes, little endian, inside a page."""
-        end = hpa + len(data)
-        if self.emit is not None:
-            old = int.from_bytes(self.bytes[hpa:end], "little")
-            self.emit((why, hpa, len(data), old, int.from_bytes(data, "little")))
-        self.bytes[hpa:end] = data
-
-    def load_page(self, hpa: int, data: bytes) -> None:
-        """Fill the page at hpa."""
-        self.bytes[hpa : hpa + PAGE_SIZE] = data
-        if self.emit is not None:
-            self.emit((ev.LOAD, hpa, bytes(data)))
 
     # Where a guest frame is
 
@@ -164,9 +99,12 @@ class Memory:
         return None
 
     def _find_frame(self, gfn: int) -> int | None:
-        gfn = self.unalias(gfn)
-        number = self.slot_of(gfn)
-        return None if number is None else self.slots[number].hfn + gfn - self.slots[number].base
+        target = self.unalias(gfn)
+        number = self.slot_of(target)
+        if number is None:
+            return None
+        self.slot_bits[gfn] = 1 << number  # whoever asks for the frame asks for this next
+        return self.slots[number].hfn + target - self.slots[number].base
 
     def _find_slot_bit(self, gfn: int) -> int | None:
         number = self.slot_of(self.unalias(gfn))
@@ -197,20 +135,19 @@ class Memory:
 
     def check_slot(self, number: int, base: int, npages: int) -> None:
         """Refuse what kvm_vm_ioctl_set_memory_region refuses. Raises SlotError."""
-        if not 0 <= number < MEMORY_SLOTS:
-            raise SlotError("slot", number, f"0..{MEMORY_SLOTS - 1}", EINVAL)
-        for name, value in (("base", base), ("npages", npages)):
-            if not 0 <= value <= ALL_ONES >> PAGE_SHIFT:
-                raise SlotError(name, value, "a frame number or count of at most 52 bits (pages, not bytes)", EINVAL)
-        if base + npages > 1 << 52:
-            raise SlotError("base", base, "a slot that ends below 2**52 frames", EINVAL)
+        check_number("slot", number, MEMORY_SLOTS)
+        check_range(base, npages)
         old = self.slots[number]
         if npages and old.npages and npages != old.npages:
-            raise SlotError("npages", npages, f"{old.npages}, the slot's size, which can't change (0 deletes it)", EINVAL)
+            raise SlotError(
+                "npages", npages, f"{old.npages}, the slot's size, which can't change (0 deletes it)", EINVAL
+            )
         for other, slot in enumerate(self.slots):
             # A deleted slot still has its base: 2007 refuses a range around it, too.
             if other != number and base + npages > slot.base and base < slot.base + slot.npages:
-                raise SlotError("base", base, f"a range apart from slot {other} ({slot.base:#x}+{slot.npages:#x})", EEXIST)
+                raise SlotError(
+                    "base", base, f"a range apart from slot {other} ({slot.base:#x}+{slot.npages:#x})", EEXIST
+                )
         if npages > old.npages and len(self.pages) + npages > MAX_FRAMES:
             raise SlotError("npages", npages, f"at most {MAX_FRAMES} frames in a VM", EINVAL)
 
@@ -219,17 +156,20 @@ class Memory:
         slot = self.slots[number]
         hfn = slot.hfn
         if npages and not slot.npages:
-            hfn = len(self.pages)
-            self._grow(hfn + npages)
+            hfn = self.grow(npages)
         bitmap = (slot.log or bytearray(npages)) if log and npages else None
         self.slots[number] = Slot(base, npages, hfn, bitmap)
         self.logging = any(slot.log is not None for slot in self.slots)
         self._forget()
 
+    def check_alias(self, number: int, base: int, npages: int, target: int) -> None:
+        """Refuse what kvm_vm_ioctl_set_memory_alias refuses. Raises SlotError."""
+        check_number("alias", number, ALIAS_SLOTS)
+        check_range(base, npages)
+        check_range(target, npages, "target")
+
     def set_alias(self, number: int, alias: Alias | None) -> None:
-        """Install or remove an alias. Raises SlotError; whoever calls zaps the shadow tables."""
-        if not 0 <= number < ALIAS_SLOTS:
-            raise SlotError("alias", number, f"0..{ALIAS_SLOTS - 1}", EINVAL)
+        """Install or remove an alias that was checked."""
         self.aliases[number] = alias
         self._forget()
 
@@ -239,8 +179,7 @@ class Memory:
 
     def log_of(self, number: int) -> bytearray:
         """The dirty log of a slot. Raises SlotError for an unknown slot, or one without a log."""
-        if not 0 <= number < MEMORY_SLOTS:
-            raise SlotError("slot", number, f"0..{MEMORY_SLOTS - 1}", EINVAL)
+        check_number("slot", number, MEMORY_SLOTS)
         log = self.slots[number].log
         if log is None:
             raise SlotError("slot", number, "a slot with a dirty log (set_slot(..., log=True))", ENOENT)

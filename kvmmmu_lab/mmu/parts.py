@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The parts of a VM that can be replaced, one protocol each.
 
-``Vm(rmap=Mine)`` uses your reverse map, and so on; nothing else changes. A part may read the VM's state freely and writes
+``Vm(rmap=Mine)`` uses your reverse map, and so on; nothing else changes. A part may read the VM's state freely and
+writes
 it through the doors only: ``vm.memory.put``, ``vm.memory.store``, ``vm.memory.mark_dirty``, ``vm.flush_tlb``.
 An spte is the index of a shadow entry's word: its value is ``vm.memory.words[spte]``.
 
@@ -68,19 +69,23 @@ class ParentsPart(Protocol):
 class GuestWalk(Protocol):
     """Walk the guest's tables for one access, set accessed bits, say where it ended (paging_tmpl.h:72)."""
 
-    def __call__(self, vm: Machine, gva: int, write: bool, user: bool, fetch: bool) -> Walk: ...
+    def __call__(self, vm: Machine, gva: int, write: bool, user: bool, fetch: bool) -> Walk:
+        """Called as the class says."""
 
 
 class SpteMaker(Protocol):
     """Make a level-1 shadow entry from a guest entry (mmu.c:954-1000).
 
-    Writes it, marks the frame dirty if it is writable, calls `shadow.update_slot` and ``vm.rmap.add`` unless it is an I/O entry.
+    Writes it, marks the frame dirty if it is writable, calls `shadow.update_slot` and ``vm.rmap.add`` unless it is
+    an I/O entry.
     """
 
-    def __call__(self, vm: Machine, spte: int, guest_entry: int, rights: int, gpa: int, gfn: int) -> None: ...
+    def __call__(self, vm: Machine, spte: int, guest_entry: int, rights: int, gpa: int, gfn: int) -> None:
+        """Called as the class says."""
 
 
 class PreWrite(Protocol):
     """Zap what the write of ``size`` bytes at ``gpa``, which is about to happen, makes stale (mmu.c:1140-1212)."""
 
-    def __call__(self, vm: Machine, gpa: int, size: int) -> None: ...
+    def __call__(self, vm: Machine, gpa: int, size: int) -> None:
+        """Called as the class says."""

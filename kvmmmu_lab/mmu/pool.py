@@ -16,8 +16,8 @@ from collections import OrderedDict
 
 from ..errors import HostCrash
 from . import events as ev
+from .arena import FIRST_SHADOW
 from .bits import PAGE_SHIFT, ROOT_32
-from .memory import FIRST_SHADOW
 
 NUM_PAGES = 256
 MIN_FREE = 5
@@ -47,6 +47,11 @@ class ShadowPage:
         self.hpa = FIRST_SHADOW + id << PAGE_SHIFT
         self.gfn = self.role = self.slot_bitmap = self.root_count = 0
         self.parents: int | list[list[int]] | None = None
+
+    @property
+    def brief(self) -> int:
+        """What events show of a page: its id."""
+        return self.id
 
     @property
     def glevels(self) -> int:

@@ -28,8 +28,6 @@ def pre_write(vm: Machine, gpa: int, size: int) -> None:
     those that don't shadow the written entry (2007).
     """
     emit = vm.emit
-    if emit is not None:
-        emit((ev.PRE_WRITE, gpa, size))
     gfn, offset = gpa >> PAGE_SHIFT, gpa & PAGE_SIZE - 1
     if gfn == vm.last_pt_write_gfn:
         vm.last_pt_write_count += 1
@@ -52,8 +50,6 @@ def pre_write(vm: Machine, gpa: int, size: int) -> None:
             first, count = shadow_range(page, offset)
             for spte in range(first, first + count):
                 zap_spte(vm, page, spte)
-    if emit is not None:
-        emit((ev.END, None))
 
 
 def shadow_range(page: ShadowPage, offset: int) -> tuple[int, int]:
@@ -72,7 +68,8 @@ def shadow_range(page: ShadowPage, offset: int) -> tuple[int, int]:
 
 
 def zap_spte(vm: Machine, page: ShadowPage, spte: int) -> None:
-    """Empty one shadow entry, whatever it was: a leaf, a link to a table (which stays), an I/O mark (mmu.c:1121-1138)."""
+    """Empty one shadow entry, whatever it was: a leaf, a link to a table (which stays), an I/O mark
+    (mmu.c:1121-1138)."""
     entry = vm.memory.words[spte]
     if entry & PRESENT:
         if page.level == 1:

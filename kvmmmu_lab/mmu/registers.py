@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Control registers: loads by the guest, with their checks (around mmu.c:943-952, 1108-1119; kvm_main.c).
 
-A refused load is a #GP for the guest: `general_protection` counts it. CR0.WP, CR4.PSE and EFER.NX aren't in the role of a
+A refused load is a #GP for the guest: `general_protection` counts it. CR0.WP, CR4.PSE and EFER.NX aren't in the
+role of a
 shadow page (2007: entries made before such a change keep their rights).
 """
 
@@ -23,6 +24,7 @@ from .bits import (
     PRESENT,
 )
 from .context import new_cr3, reset_context
+from .events import traced
 
 if TYPE_CHECKING:
     from .machine import Machine
@@ -85,6 +87,7 @@ def _lma(vm: Machine, new_cr0: int) -> None:
         cpu.efer = cpu.efer | EFER_LMA if new_cr0 & CR0_PG else cpu.efer & ~EFER_LMA
 
 
+@traced(ev.LOAD_CR0)
 def load_cr0(vm: Machine, value: int) -> bool:
     """MOV CR0: False and a #GP for reserved bits, NW without CD, PG without PE or, in long mode, without PAE."""
     cpu = vm.cpu
@@ -105,6 +108,7 @@ def load_cr0(vm: Machine, value: int) -> bool:
     return True
 
 
+@traced(ev.LOAD_CR4)
 def load_cr4(vm: Machine, value: int) -> bool:
     """MOV CR4. After the #GP for bad PDPTEs CR4 changes all the same (2007)."""
     cpu = vm.cpu
@@ -121,6 +125,7 @@ def load_cr4(vm: Machine, value: int) -> bool:
     return accepted
 
 
+@traced(ev.LOAD_CR3)
 def load_cr3(vm: Machine, value: int) -> bool:
     """MOV CR3. A CR3 outside of every slot is a #GP, but has been stored by then (2007)."""
     cpu = vm.cpu
@@ -139,8 +144,10 @@ def load_cr3(vm: Machine, value: int) -> bool:
     return True
 
 
+@traced(ev.LOAD_EFER)
 def load_efer(vm: Machine, value: int) -> bool:
-    """WRMSR EFER: False and a #GP for reserved bits, or for LME changed while paging. The context stays as it was (2007)."""
+    """WRMSR EFER: False and a #GP for reserved bits, or for LME changed while paging. The context stays as it was
+    (2007)."""
     cpu = vm.cpu
     if value & EFER_RESERVED:
         return vm.general_protection("EFER: reserved bits")
@@ -150,6 +157,7 @@ def load_efer(vm: Machine, value: int) -> bool:
     return True
 
 
+@traced(ev.SET_REGISTERS)
 def set_registers(vm: Machine, cr0: int, cr3: int, cr4: int, efer: int) -> None:
     """All four at once, unchecked, as the host restores a guest; bad PDPTEs leave the cached ones as they were."""
     cpu = vm.cpu

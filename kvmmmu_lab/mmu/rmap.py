@@ -68,10 +68,14 @@ class ReverseMap:
         hfn = (entry & BASE_MASK) >> PAGE_SHIFT
         head = self.heads.get(hfn)
         if head is None:
-            raise HostCrash("BUG", "rmap_remove", "mmu.c:384", f"frame {hfn:#x} has no reverse map, spte {spte:#x} goes")
+            raise HostCrash(
+                "BUG", "rmap_remove", "mmu.c:384", f"frame {hfn:#x} has no reverse map, spte {spte:#x} goes"
+            )
         if isinstance(head, int):
             if head != spte:
-                raise HostCrash("BUG", "rmap_remove", "mmu.c:390", f"frame {hfn:#x} is mapped by {head:#x}, not {spte:#x}")
+                raise HostCrash(
+                    "BUG", "rmap_remove", "mmu.c:390", f"frame {hfn:#x} is mapped by {head:#x}, not {spte:#x}"
+                )
             del self.heads[hfn]
         else:
             self._remove_from(head, hfn, spte)

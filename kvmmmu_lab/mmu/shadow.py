@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from . import events as ev
+from .arena import FIRST_SHADOW
 from .bits import BASE_MASK, PAGE_SHIFT, PRESENT, WRITABLE
-from .memory import FIRST_SHADOW
+from .events import traced
 from .pool import METAPHYSICAL, MIN_FREE, REFILL, ShadowPage, make_role
 
 if TYPE_CHECKING:
     from .machine import Machine
 
 
+@traced(ev.GET_PAGE)
 def get_page(
     vm: Machine, gfn: int, gva: int, level: int, metaphysical: bool, access: int, parent: int | None
 ) -> ShadowPage | None:
@@ -26,28 +28,18 @@ def get_page(
     guest table reached with different rights shares one shadow page, and the first rights seen).
     """
     role = make_role(vm.root_level, level, gva, metaphysical, access)
-    emit = vm.emit
-    if emit is not None:
-        emit((ev.GET_PAGE, gfn, role))
     for page in vm.pool.bucket(gfn):
         if page.gfn == gfn and page.role == role:
             if parent is not None:
                 vm.parents.add(page, parent)
-            break
-    else:
-        new = vm.pool.take(gfn, role)
-        if new is None:
-            if emit is not None:
-                emit((ev.END, None))
-            return None
-        page = new
+            return page
+    new = vm.pool.take(gfn, role)
+    if new is not None:
         if parent is not None:
-            vm.parents.add(page, parent)
+            vm.parents.add(new, parent)
         if not metaphysical:
             vm.rmap.write_protect(gfn)
-    if emit is not None:
-        emit((ev.END, page.id))
-    return page
+    return new
 
 
 def present_entries(vm: Machine, page: ShadowPage, mask: int = PRESENT) -> list[int]:
@@ -75,15 +67,13 @@ def unlink_children(vm: Machine, page: ShadowPage) -> None:
         vm.flush_tlb()
 
 
+@traced(ev.ZAP_PAGE)
 def zap_page(vm: Machine, page: ShadowPage) -> None:
     """Unhook a shadow page from its parents, empty it, free it (mmu.c:671-696).
 
     Children stay: without parents, but still in the hash. A live root stays, too, and moves to the head of
     the active list.
     """
-    emit = vm.emit
-    if emit is not None:
-        emit((ev.ZAP_PAGE, page.id))
     vm.stats.zapped += 1
     while (parent := vm.parents.first(page)) is not None:
         vm.parents.remove(page, parent)
@@ -93,20 +83,14 @@ def zap_page(vm: Machine, page: ShadowPage) -> None:
         vm.pool.rotate(page)
     else:
         vm.pool.give(page)
-    if emit is not None:
-        emit((ev.END, None))
 
 
+@traced(ev.UNPROTECT)
 def unprotect_page(vm: Machine, gfn: int) -> bool:
     """Zap all shadow pages of the guest table in gfn; whether there were any (mmu.c:698-718)."""
-    emit = vm.emit
-    if emit is not None:
-        emit((ev.UNPROTECT, gfn))
     doomed = [page for page in vm.pool.bucket(gfn) if page.gfn == gfn and not page.role & METAPHYSICAL]
     for page in doomed:
         zap_page(vm, page)
-    if emit is not None:
-        emit((ev.END, bool(doomed)))
     return bool(doomed)
 
 
@@ -120,17 +104,15 @@ def update_slot(vm: Machine, spte: int, gfn: int) -> None:
             vm.emit((ev.SLOT_BIT, page.id, page.slot_bitmap))
 
 
+@traced(ev.EVICT)
 def free_some_pages(vm: Machine) -> None:
-    """Zap from the tail of the active list until 25 pages are free: first in, first out, roots aside (mmu.c:1225-1234)."""
-    pool, emit = vm.pool, vm.emit
-    if emit is not None:
-        emit((ev.EVICT, len(pool.free)))
+    """Zap from the tail of the active list until 25 pages are free: first in, first out, roots aside
+    (mmu.c:1225-1234)."""
+    pool = vm.pool
     while len(pool.free) < REFILL:
         page = next(iter(pool.active))
         vm.stats.evicted += not page.root_count
         zap_page(vm, page)
-    if emit is not None:
-        emit((ev.END, len(pool.free)))
 
 
 def refill(vm: Machine) -> None:
@@ -139,18 +121,15 @@ def refill(vm: Machine) -> None:
         free_some_pages(vm)
 
 
+@traced(ev.SLOT_PROTECT)
 def slot_remove_write_access(vm: Machine, slot: int) -> None:
     """Take write access from every entry of the pages that reach a slot, other slots' entries too (mmu.c:1322-1342)."""
-    emit, put, words = vm.emit, vm.memory.put, vm.memory.words
-    if emit is not None:
-        emit((ev.SLOT_PROTECT, slot))
+    put, words = vm.memory.put, vm.memory.words
     for page in reversed(vm.pool.active):
         if page.slot_bitmap >> slot & 1:
             for spte in present_entries(vm, page, WRITABLE):
                 vm.rmap.remove(spte)
                 put(spte, words[spte] & ~WRITABLE, ev.PROTECT_SLOT_SPTE)
-    if emit is not None:
-        emit((ev.END, None))
 
 
 def page_of(spte: int) -> int:

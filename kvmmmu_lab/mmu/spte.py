@@ -36,14 +36,13 @@ if TYPE_CHECKING:
 def set_spte(vm: Machine, spte: int, guest_entry: int, rights: int, gpa: int, gfn: int) -> None:
     """Make the level-1 shadow entry ``spte`` for a guest entry (paging_tmpl.h:195, mmu.c:954-1000).
 
-    ``rights``: W and U bits that the levels above allow. ``gpa``: byte address of the frame. ``gfn``: the frame that the
+    ``rights``: W and U bits that the levels above allow. ``gpa``: byte address of the frame. ``gfn``: the frame
+    that the
     walk found; it differs from gpa's for a PSE-36 entry (2007: marks go by gpa, the look-up by gfn).
     Where gpa has no memory the result is an I/O entry: not present, bit 9 set, in no reverse map.
     NX is copied from the last entry alone, and also while EFER.NX is off (2007).
     """
-    memory, emit = vm.memory, vm.emit
-    if emit is not None:
-        emit((ev.SET_SPTE, spte, guest_entry, rights, gpa))
+    memory = vm.memory
     rights &= guest_entry
     entry = guest_entry & guest_format(vm.root_level).copied | rights << SHADOW_BITS_OFFSET
     if not guest_entry & DIRTY:
@@ -60,8 +59,6 @@ def set_spte(vm: Machine, spte: int, guest_entry: int, rights: int, gpa: int, gf
         memory.put(spte, entry | rights | hfn << PAGE_SHIFT, ev.MAKE_SPTE)
         update_slot(vm, spte, gpa >> PAGE_SHIFT)
         vm.rmap.add(spte)
-    if emit is not None:
-        emit((ev.END, None))
 
 
 def large_gpa(vm: Machine, guest_entry: int, gfn: int) -> int:

@@ -6,7 +6,8 @@ A *ref* is ``page id * 512 + index``. Parts, in order::
     mmu    [root_level, shadow_root_level, root, free pages, last_pt_write_gfn, last_pt_write_count,
             cr0, cr3, cr4, efer, [4 cached PDPTEs]]; root: -1 none, a page id, or four of page id, None (empty), -1
     pages  active list from the head: [id, gfn, role, root_count, multimapped, slot_bitmap, [chain of refs, ...]]
-    sptes  pages with an entry that isn't 0: [id, [[index, flags, kind, target], ...]]; flags: bits 0..11 and 63; kind and
+    sptes  pages with an entry that isn't 0: [id, [[index, flags, kind, target], ...]]; flags: bits 0..11 and 63;
+    kind and
            target: "g" gfn, "s" page id, "i" I/O gfn, "x" neither (-1 if present, else what stands in the frame's bits)
     rmap   frames with a reverse map, slot by slot: [gfn, 0 direct or 1 descriptors, [refs of a descriptor, ...]]
     hash   buckets in use: [bucket, [page ids, newest first]]
@@ -21,9 +22,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .arena import FIRST_SHADOW
 from .bits import BASE_MASK, INVALID_PAGE, IO_MARK, NX, PAGE_SHIFT, PRESENT
 from .context import PAE_ROOT_HPA
-from .memory import FIRST_SHADOW
 from .pool import NUM_PAGES
 from .shadow import page_of
 
@@ -100,7 +101,9 @@ def page_entries(vm: Machine, id: int) -> list[Any]:
 
 def rmap_part(vm: Machine) -> list[Any]:
     """Reverse maps, in their own form where the part has ``heads``, else as one list."""
-    frames = [(number, vm.memory.gfns[hfn], hfn) for hfn in vm.rmap.frames() if (number := _slot_of(vm, hfn)) is not None]
+    frames = [
+        (number, vm.memory.gfns[hfn], hfn) for hfn in vm.rmap.frames() if (number := _slot_of(vm, hfn)) is not None
+    ]
     heads = getattr(vm.rmap, "heads", None)
     part = list[Any]()
     for _, gfn, hfn in sorted(frames):

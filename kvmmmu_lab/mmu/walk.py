@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from . import events as ev
+from .arena import BAD_PAGE
 from .bits import (
     ACCESSED,
     BASE_MASK,
@@ -34,7 +35,6 @@ from .bits import (
     WRITABLE,
     guest_format,
 )
-from .memory import BAD_PAGE
 
 if TYPE_CHECKING:
     from .machine import Machine
@@ -55,27 +55,29 @@ class Walk:
         self.level, self.tables, self.entry = level, tables, entry
         self.rights, self.gfn, self.error = rights, gfn, error
 
+    @property
+    def brief(self) -> str:
+        """Where it ended, in a few words."""
+        return f"gfn {self.gfn:#x}" if self.error is None else f"#PF error {self.error:#x}"
+
     def __repr__(self) -> str:
-        end = f"gfn {self.gfn:#x}" if self.error is None else f"#PF error {self.error:#x}"
-        return f"<Walk to level {self.level}: {end}>"
+        return f"<Walk to level {self.level}: {self.brief}>"
 
 
 def walk_guest(vm: Machine, gva: int, write: bool, user: bool, fetch: bool) -> Walk:
     """Walk the guest's tables for one access, setting accessed bits on the way (paging_tmpl.h:72)."""
     memory, cpu, emit = vm.memory, vm.cpu, vm.emit
-    if emit is not None:
-        emit((ev.WALK, gva, write, user, fetch))
     level = vm.root_level
     tables = [0] * 5
     root = cpu.cr3
     if level == ROOT_32:
         entries, mark, bits, base = memory.halves, memory.put_half, 10, 0xFFFFF000
     else:
-        entries, mark, bits, base = memory.words, memory.put_word, 9, BASE_MASK
+        entries, mark, bits, base = memory.words, memory.put, 9, BASE_MASK
         if level == ROOT_PAE:
             root = cpu.pdptrs[gva >> 30 & 3]
             if not root & PRESENT:
-                return _stop(vm, Walk(3, tables, 0, RIGHTS, 0, 0), write, user, fetch)
+                return _stop(Walk(3, tables, 0, RIGHTS, 0, 0), write, user, fetch)
             level = 2
     # What this access asks of every entry on the way, beside being present. A set NX bit denies.
     need = PRESENT | ACCESSED | (user and USER)
@@ -97,9 +99,9 @@ def walk_guest(vm: Machine, gva: int, write: bool, user: bool, fetch: bool) -> W
             emit((ev.GUEST_READ, gfn, gva >> shift & index_mask, level, entry))
         if entry & asked != need:
             if not entry & PRESENT:
-                return _stop(vm, Walk(level, tables, at, rights, 0, 0), write, user, fetch)
+                return _stop(Walk(level, tables, at, rights, 0, 0), write, user, fetch)
             if (entry | ACCESSED) & asked != need:
-                return _stop(vm, Walk(level, tables, at, rights, 0, PFERR_PRESENT), write, user, fetch)
+                return _stop(Walk(level, tables, at, rights, 0, PFERR_PRESENT), write, user, fetch)
             memory.mark_dirty(gfn)
             entry |= ACCESSED
             mark(at, entry, ev.GUEST_ACCESSED)
@@ -113,17 +115,13 @@ def walk_guest(vm: Machine, gva: int, write: bool, user: bool, fetch: bool) -> W
         gfn = (entry & base) >> PAGE_SHIFT
         level -= 1
         shift -= bits
-    if emit is not None:
-        emit((ev.END, target))
     return Walk(level, tables, at, rights, target, None)
 
 
-def _stop(vm: Machine, walk: Walk, write: bool, user: bool, fetch: bool) -> Walk:
+def _stop(walk: Walk, write: bool, user: bool, fetch: bool) -> Walk:
     """Complete the error code. A fetch is reported whatever EFER.NX says (2007; processors report it with NX on)."""
     assert walk.error is not None
     walk.error |= (write and PFERR_WRITE) | (user and PFERR_USER) | (fetch and PFERR_FETCH)
-    if vm.emit is not None:
-        vm.emit((ev.END, f"#PF error {walk.error:#x}"))
     return walk
 
 

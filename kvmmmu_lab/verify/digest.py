@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Digests of a VM's state: six times the first 12 hex digits of SHA-256, one for each part of `mmu.state`.
 
-Hashing everything after each operation would take several ms, so the text of a shadow page is kept until its words change.
+Hashing everything after each operation would take several ms, so the text of a shadow page is kept until its words
+change.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 
 from ..mmu import Vm
 from ..mmu import state as st
-from ..mmu.memory import FIRST_SHADOW
+from ..mmu.arena import FIRST_SHADOW
 from ..mmu.pool import NUM_PAGES
 
 WIDTH = 12

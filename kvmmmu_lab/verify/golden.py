@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Golden traces: operations on the kernel's own code, compiled for user space, with results and state digests.
 
-A file is gzip'd JSON lines: a scenario line, its operations (the first is ``create``) and some full states, an end line.
+A file is gzip'd JSON lines: a scenario line, its operations (the first is ``create``) and some full states, an end
+line.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import numpy as np
 from ..errors import DataError, HostCrash, SlotError
 from ..mmu import Complaint, Vm
 from ..mmu import events as ev
-from ..mmu.memory import FIRST_GUEST
+from ..mmu.arena import FIRST_GUEST
 from ..mmu.state import PARTS, rmap_part, state
 from .digest import WIDTH, Digester, compact, short_hash
 from .report import Report
@@ -67,7 +68,9 @@ def verify_golden(path: Path, report: Report, audit: bool = False, make_vm: Make
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             if isinstance(error, SlotError) or not isinstance(error, DataError | KeyError | TypeError):
                 raise
-            raise DataError(str(path), f"{header.get('name')}: {error!r}", "operations as the format has them") from error
+            raise DataError(
+                str(path), f"{header.get('name')}: {error!r}", "operations as the format has them"
+            ) from error
         report.count("scenarios")
 
 
@@ -138,7 +141,9 @@ class Replay:
         self.report.count("digest parts", len(PARTS))
         if digests != theirs_cut:
             wrong = [part for part, a, b in zip(PARTS, theirs_cut, digests, strict=False) if a != b]
-            self.report.differ(where, f"state after it, in the parts {', '.join(wrong) or 'missing'}", theirs_cut, digests)
+            self.report.differ(
+                where, f"state after it, in the parts {', '.join(wrong) or 'missing'}", theirs_cut, digests
+            )
         if self.audit or "audit" in expected:
             self.compare_audit(expected.get("audit", {"n": 0, "m": []}), self.vm.audit(), where)
         if "alog" in expected or self.vm.audit_log:

@@ -26,7 +26,8 @@ class Difference:
 
 @dataclass
 class Report:
-    """The result for one file. ``compared``: what was looked at, with counts. ``apart``: rows of the known classes in which the
+    """The result for one file. ``compared``: what was looked at, with counts. ``apart``: rows of the known classes
+    in which the
     2007 code differs from the processor. ``facts``: what else is worth knowing."""
 
     file: str
@@ -78,7 +79,9 @@ class Report:
         lines = [f"{self.file}: {self.kind}, {verdict}", f"  compared: {_listing(self.compared)}"]
         if self.apart:
             lines.append(f"  counted apart (the 2007 code differs from the processor): {_listing(self.apart)}")
-        lines += [f"  {name}: {_listing(value) if isinstance(value, dict) else value}" for name, value in self.facts.items()]
+        lines += [
+            f"  {name}: {_listing(value) if isinstance(value, dict) else value}" for name, value in self.facts.items()
+        ]
         if self.differences:
             lines.append(f"  first difference: {self.differences[0]}")
         return "\n".join(lines)

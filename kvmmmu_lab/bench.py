@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""``kvmmmu-lab bench``: what a fault, a page-table write, a replayed event and the import cost.
+
+Faults are those of a 64-bit guest with 4,096 pages whose tables above level 1 are shadowed and whose dirty bits
+are clear;
+a write fault is the first write to a page after a read.
+"""
+
+from __future__ import annotations
+
+import json as json_module
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+from .data import open_recording
+from .mmu import Vm
+from .mmu.bits import (
+    ACCESSED,
+    CR0_PE,
+    CR0_PG,
+    CR0_WP,
+    CR4_PAE,
+    EFER_LME,
+    PFERR_PRESENT,
+    PFERR_WRITE,
+    PRESENT,
+    USER,
+    WRITABLE,
+)
+from .verify.replay import Replay
+
+ROUNDS = 9
+PAGES = 4096
+TABLES = PAGES // 512
+FIRST_TABLE, FIRST_DATA = 4, 64
+RECORDING = "lin64_20k"
+IMPORT = "import time, numpy; t = time.perf_counter(); import kvmmmu_lab; print(time.perf_counter() - t)"
+
+
+def _vm() -> Vm:
+    """The guest: PML4 in gfn 1, PDPT in 2, PD in 3, eight page tables from 4, pages from 64."""
+    vm = Vm([(0, 2 * PAGES)])
+    allow = PRESENT | WRITABLE | USER | ACCESSED
+    vm.poke(0x1000, 0x2000 | allow)
+    vm.poke(0x2000, 0x3000 | allow)
+    for table in range(TABLES):
+        vm.poke(0x3000 + 8 * table, FIRST_TABLE + table << 12 | allow)
+    for page in range(PAGES):
+        vm.poke((FIRST_TABLE << 12) + 8 * page, FIRST_DATA + page << 12 | allow)
+    vm.set_registers(CR0_PG | CR0_PE | CR0_WP, 0x1000, CR4_PAE, EFER_LME)
+    return vm
+
+
+def _timed(action: Callable[[int], object], n: int, step: int = 1) -> float:
+    """Microseconds for one call of n."""
+    begin = time.perf_counter()
+    for i in range(0, n * step, step):
+        action(i)
+    return (time.perf_counter() - begin) / n * 1e6
+
+
+def _faults() -> tuple[float, float]:
+    vm = _vm()
+    for table in range(TABLES):  # the last page of each table builds the path
+        vm.page_fault((table + 1 << 21) - 4096)
+    fault, write = vm.page_fault, PFERR_PRESENT | PFERR_WRITE
+    return _timed(fault, PAGES, 4096), _timed(lambda gva: fault(gva, write), PAGES, 4096)
+
+
+def _page_table_writes() -> float:
+    """Emulated writes, each to the next page table, so that none counts as flooding."""
+    vm = _vm()
+    for page in range(PAGES):
+        vm.page_fault(page << 12)
+    gpas = [(FIRST_TABLE + i % TABLES << 12) + i // TABLES * 8 for i in range(PAGES)]
+    zapped = vm.stats.entries_zapped
+    cost = _timed(lambda i: vm.emulate_write_gpa(gpas[i], 0, 8), PAGES)
+    if vm.stats.entries_zapped - zapped != PAGES:
+        raise AssertionError("a write that zaps no entry, or more than one, was measured")
+    return cost
+
+
+def _replay() -> float:
+    recording = open_recording(RECORDING)
+    replay = Replay(recording, "emulated", print)
+    begin = time.perf_counter()
+    replay.run()
+    return len(recording.type) / (time.perf_counter() - begin)
+
+
+def _bare_walk() -> float:
+    """Four reads through a memoryview, each with a present check: what the fastest walk would cost."""
+    vm = _vm()
+    words, base = vm.memory.words, vm.memory.frames[0]
+    assert base is not None
+
+    def walk(gva: int) -> int:
+        entry = words[base + 1 << 9 | gva >> 39 & 511]
+        if not entry & 1:
+            return 0
+        entry = words[(entry >> 12 & 0xFFFFFFFFFF) + base << 9 | gva >> 30 & 511]
+        if not entry & 1:
+            return 0
+        entry = words[(entry >> 12 & 0xFFFFFFFFFF) + base << 9 | gva >> 21 & 511]
+        if not entry & 1:
+            return 0
+        return words[(entry >> 12 & 0xFFFFFFFFFF) + base << 9 | gva >> 12 & 511]
+
+    assert walk(0) & 1
+    return _timed(walk, PAGES, 4096)
+
+
+def _import() -> float:
+    """Milliseconds in a fresh interpreter, beyond numpy."""
+    found = subprocess.run([sys.executable, "-c", IMPORT], capture_output=True, text=True, check=True)
+    return float(found.stdout) * 1e3
+
+
+def measure(rounds: int = ROUNDS) -> dict[str, float]:
+    """All figures: medians of several rounds."""
+    faults = [_faults() for _ in range(rounds)]
+    figures = {
+        "read_fault_us": [read for read, _ in faults],
+        "write_fault_us": [write for _, write in faults],
+        "pt_write_us": [_page_table_writes() for _ in range(rounds)],
+        "replay_events_per_s": [_replay() for _ in range(rounds)],
+        "bare_walk_us": [_bare_walk() for _ in range(rounds)],
+        "import_ms": [_import() for _ in range(rounds)],
+    }
+    return {name: round(statistics.median(values), 3) for name, values in figures.items()}
+
+
+def run(json: bool = False) -> int:
+    """Print the figures."""
+    figures = measure()
+    if json:
+        print(json_module.dumps(figures))
+    else:
+        for name, value in figures.items():
+            print(f"{name:<20} {value:>12,.3f}")
+    return 0

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Real guests and recordings that come with the kit, opened by name.
+
+>>> open_guest("lin64_A")
+<Guest lin64_A: 64-bit Linux 6.1, 155 page-table frames, 74395 mapped pages>
+
+They were made by running unmodified Debian 12 kernels 6.1 with busybox under QEMU's emulation; see
+``PROVENANCE.md`` beside this file.
+A file is checked against its SHA-256 when it is opened.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from ..errors import DataError, InputError
+from .guest import Guest
+from .recording import Recording
+
+__all__ = ["Guest", "Recording", "guests", "open_guest", "open_recording", "recordings"]
+
+HERE = Path(__file__).parent
+
+
+def guests() -> list[str]:
+    """Names for `open_guest`."""
+    return sorted(path.stem for path in (HERE / "guests").glob("*.npz"))
+
+
+def recordings() -> list[str]:
+    """Names for `open_recording`."""
+    return sorted(path.stem for path in (HERE / "recordings").glob("*.npz"))
+
+
+def open_guest(name: str) -> Guest:
+    """A real guest's page tables. Raises InputError for a name that isn't in `guests`, DataError for a damaged file."""
+    return Guest.load(_find("guests", name, guests()))
+
+
+def open_recording(name: str) -> Recording:
+    """A recording of a real guest. Raises InputError, DataError like `open_guest`."""
+    return Recording.load(_find("recordings", name, recordings()))
+
+
+def _find(folder: str, name: str, names: list[str]) -> Path:
+    if name not in names:
+        raise InputError("name", name, f"one of {', '.join(names)}")
+    path = HERE / folder / f"{name}.npz"
+    sums = dict(line.split()[::-1] for line in (HERE / "SHA256SUMS").read_text().splitlines())
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if sums.get(f"{folder}/{path.name}") != found:
+        raise DataError(str(path), f"SHA-256 {found[:12]}...", "the file that came with the kit: install it again")
+    return path

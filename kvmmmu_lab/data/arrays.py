@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Read a numpy archive whose arrays must have known types and shapes."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import DataError
+
+
+def read_arrays(path: Path, expected: dict[str, tuple[str, int]]) -> dict[str, np.ndarray]:
+    """The arrays of an .npz file. ``expected``: name -> (dtype, dimensions). Raises DataError, naming file and
+    array."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error, KeyError, NotImplementedError) as error:
+        raise DataError(str(path), str(error), "a whole .npz archive of plain arrays") from None
+    except AttributeError:  # a bare .npy file
+        raise DataError(str(path), "one bare array", "an .npz archive of named arrays") from None
+    for name, (dtype, dimensions) in expected.items():
+        if name not in arrays:
+            raise DataError(str(path), sorted(arrays), f"an array {name!r} among them")
+        array = arrays[name]
+        kind = array.dtype.kind if dtype == "U" else array.dtype.str[1:]
+        if kind != dtype or array.ndim != dimensions:
+            raise DataError(
+                str(path), f"{name}: {array.dtype} {array.shape}", f"{name} of type {dtype}, {dimensions} dimensions"
+            )
+    return arrays
+
+
+def read_meta(path: Path, arrays: dict[str, np.ndarray], names: str) -> dict[str, Any]:
+    """The JSON object in ``meta``, which must have whole numbers under ``names`` and one of the three modes.
+    Raises DataError."""
+    try:
+        meta = json.loads(str(arrays["meta"]))
+        missing = [name for name in names.split() if not isinstance(meta[name], int)]
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise DataError(str(path), f"meta: {error!r}", f"a JSON object with {names}") from None
+    if missing or meta.get("mode") not in ("32", "pae", "64"):
+        raise DataError(str(path), f"meta: {meta}", f"whole numbers in {names}, and a mode of 32, pae or 64")
+    return meta
+
+
+def check_lengths(path: Path, arrays: dict[str, np.ndarray], *groups: str) -> None:
+    """Each group names arrays of the same length. Raises DataError."""
+    for group in groups:
+        lengths = {name: len(arrays[name]) for name in group.split()}
+        if len(set(lengths.values())) > 1:
+            raise DataError(str(path), str(lengths), "arrays of the same length")
+
+
+def check_pages(path: Path, arrays: dict[str, np.ndarray], name: str) -> None:
+    """Rows of 4096 bytes. Raises DataError."""
+    if arrays[name].shape[1] != 4096:
+        raise DataError(str(path), f"{name}: {arrays[name].shape}", "rows of 4096 bytes")

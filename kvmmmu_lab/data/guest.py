@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The page tables of a real guest at one instant, with what its processor said about them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..mmu import Vm
+from ..mmu.bits import CR0_PG, PAGE_SHIFT
+from .arrays import check_lengths, check_pages, read_arrays, read_meta
+
+ARRAYS = {
+    "meta": ("U", 0),
+    "roots": ("u8", 1),
+    "frame_pfn": ("u4", 1),
+    "frame_data": ("u1", 2),
+    "tlb_gva": ("u8", 1),
+    "tlb_gpa": ("u8", 1),
+    "tlb_flags": ("u2", 1),
+    "mem_start": ("u8", 1),
+    "mem_end": ("u8", 1),
+    "mem_flags": ("u1", 1),
+    "probe_gva": ("u8", 1),
+    "probe_gpa": ("u8", 1),
+}
+REGISTERS = "cr0 cr3 cr4 efer mem_bytes"
+VGA_HOLE = (0xA0, 0x100)
+"""gfns without memory in a PC: the video memory and ROMs below 1 MiB."""
+
+
+@dataclass(frozen=True)
+class Guest:
+    """A snapshot. Only page-table frames have content.
+
+    ``mode`` is "32", "pae" or "64". ``roots`` are the CR3 values in use, the current one first. ``gfns[i]`` holds
+    ``pages[i]`` (4096 bytes).
+    ``tlb_gva/gpa/flags``: one row a leaf entry under the current CR3; flags bits 0 W, 1 U, 2 PWT, 3 PCD, 4 A, 5 D,
+    6 large, 7 G, 8 NX, of the leaf alone.
+    ``mem_start/end/flags``: ranges [start, end) with the same rights; bit 0 writable, bit 1 user, ANDed over the
+    levels.
+    ``probe_gva/gpa``: translations, 2**64-1 where unmapped.
+    """
+
+    name: str
+    meta: dict[str, Any]
+    mode: str
+    roots: np.ndarray
+    gfns: np.ndarray
+    pages: np.ndarray
+    tlb_gva: np.ndarray
+    tlb_gpa: np.ndarray
+    tlb_flags: np.ndarray
+    mem_start: np.ndarray
+    mem_end: np.ndarray
+    mem_flags: np.ndarray
+    probe_gva: np.ndarray
+    probe_gpa: np.ndarray
+
+    @classmethod
+    def load(cls, path: Path) -> Guest:
+        """Read a snapshot. Raises DataError."""
+        arrays = read_arrays(path, ARRAYS)
+        meta = read_meta(path, arrays, REGISTERS)
+        check_lengths(
+            path,
+            arrays,
+            "frame_pfn frame_data",
+            "tlb_gva tlb_gpa tlb_flags",
+            "mem_start mem_end mem_flags",
+            "probe_gva probe_gpa",
+        )
+        check_pages(path, arrays, "frame_data")
+        rest = {name: arrays[name] for name in ARRAYS if name.startswith(("tlb", "mem", "probe"))}
+        tables = {"roots": arrays["roots"], "gfns": arrays["frame_pfn"], "pages": arrays["frame_data"]}
+        return cls(name=path.stem, meta=meta, mode=meta["mode"], **tables, **rest)
+
+    @property
+    def paging(self) -> bool:
+        """Whether CR0.PG is set."""
+        return bool(self.meta["cr0"] & CR0_PG)
+
+    def vm(self, **options: Any) -> Vm:
+        """A VM with this guest's memory size, page tables and registers, and shadow tables that are still empty.
+
+        ``options`` go to `Vm` (replaced parts, tlb).
+        """
+        vm = Vm([(0, VGA_HOLE[0]), (VGA_HOLE[1], (self.meta["mem_bytes"] >> PAGE_SHIFT) - VGA_HOLE[1])], **options)
+        for gfn, page in zip(self.gfns.tolist(), self.pages, strict=True):
+            vm.load_page(gfn, page.tobytes())
+        vm.set_registers(*(self.meta[name] for name in ("cr0", "cr3", "cr4", "efer")))
+        return vm

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Memory slots, aliases and dirty logs: what their change does to the shadow tables (kvm_main.c, around
+mmu.c:1322-1359)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from . import events as ev
+from .context import reset_context, zap_all
+from .events import traced
+from .memory import Alias
+from .shadow import slot_remove_write_access
+
+if TYPE_CHECKING:
+    from .machine import Machine
+
+
+@traced(ev.SET_SLOT)
+def set_slot(vm: Machine, slot: int, base: int, npages: int, log: bool) -> None:
+    """Install a slot that was checked; with a log it loses write access; then the context is reset.
+
+    Shadow entries into a slot that is deleted or moved stay (2007: they reach frames that are no longer the guest's).
+    """
+    vm.memory.set_slot(slot, base, npages, log)
+    if vm.memory.slots[slot].log is not None:
+        slot_remove_write_access(vm, slot)
+    reset_context(vm)
+
+
+@traced(ev.SET_ALIAS)
+def set_alias(vm: Machine, alias: int, base: int, npages: int, target: int) -> None:
+    """Install an alias that was checked, and zap everything."""
+    vm.memory.set_alias(alias, Alias(base, npages, target) if npages else None)
+    zap_all(vm)
+
+
+@traced(ev.DIRTY_LOG)
+def dirty_log(vm: Machine, slot: int) -> list[int]:
+    """Pages written since the last call; if there are any, write access goes, the log is cleared, the TLB flushed."""
+    log = vm.memory.log_of(slot)
+    dirty = [page for page, written in enumerate(log) if written]
+    if dirty:
+        slot_remove_write_access(vm, slot)
+        log[:] = bytes(len(log))
+        vm.flush_tlb()
+    return dirty

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""``kvmmmu-lab verify FILE...``: status 0 without any difference, 1 with one, 2 if a file can't be read."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import Namespace
+from typing import Any
+
+from ..errors import DataError
+from . import Report, verify_file
+
+
+def run(args: Namespace) -> int:
+    """Verify each file; print a report each, or one JSON object with ``reports`` and ``status``."""
+    reports: list[dict[str, Any]] = []
+    status = 0
+    for name in args.files:
+        found: Report | DataError
+        try:
+            found = verify_file(name, audit=args.audit, without=args.without)
+            reports.append(found.as_dict())
+            status = max(status, 0 if found.ok else 1)
+        except DataError as error:
+            found = error
+            reports.append({"file": name, "ok": False, "error": str(error)})
+            status = 2
+        if not args.json:
+            print(found, file=sys.stderr if isinstance(found, DataError) else sys.stdout, flush=True)
+    if args.json:
+        print(json.dumps({"status": status, "reports": reports}, indent=1))
+    elif len(reports) > 1:
+        bad = sum(not report["ok"] for report in reports)
+        print(f"{len(reports)} files: {'all as recorded' if not bad else f'{bad} not as recorded, or unreadable'}")
+    return status

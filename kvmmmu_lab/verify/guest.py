@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Real guests' page tables: the walker, and the shadow path, must say what the guest's own processor said."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from ..data.guest import Guest
+from ..mmu import Vm
+from ..mmu.bits import BASE_MASK, LARGE, PAGE_SHIFT, PAGE_SIZE, PRESENT, UNMAPPED_GVA, guest_format
+from ..mmu.walk import Walk
+from .report import Report
+
+TLB_BITS = ((0, 1), (1, 2), (2, 3), (3, 4), (4, 5), (5, 6), (6, 7), (7, 8), (8, 63))
+"""Bit of ``tlb_flags`` and bit of the entry: W, U, PWT, PCD, A, D, PS, G, NX."""
+LARGE_FLAG = 1 << 6
+
+
+def verify_guest(path: Path, report: Report, make_vm: Callable[..., Vm] = Vm) -> None:
+    """Compare every probe, every TLB line and every range end, by the walker and by accesses through the shadow
+    tables."""
+    guest = Guest.load(path)
+    report.facts["guest"] = f"mode {guest.mode}, {len(guest.gfns)} page-table frames"
+    _tables(guest, report)
+    _probes(guest, report)
+    if guest.paging:
+        _tlb_lines(guest, report)
+        _ranges(guest, report)
+
+
+def _hex(value: int | None) -> str:
+    return "unmapped" if value in (None, UNMAPPED_GVA) else f"{value:#x}"
+
+
+def _tables(guest: Guest, report: Report) -> None:
+    """The frames in the file are those that are reachable from its roots."""
+    report.check(
+        "meta",
+        "root and CR3",
+        guest.meta["cr3"] if guest.paging else None,
+        int(guest.roots[0]) if guest.paging else None,
+    )
+    if not guest.paging:
+        return
+    pages = {gfn: page.tobytes() for gfn, page in zip(guest.gfns.tolist(), guest.pages, strict=True)}
+    format = guest_format(2 if guest.mode == "32" else 4)
+    frames = guest.meta["mem_bytes"] >> PAGE_SHIFT
+    seen: set[tuple[int, int]] = set()
+    levels = {"32": 2, "pae": 3, "64": 4}[guest.mode]
+    todo = [(levels, int(root)) for root in guest.roots]
+    while todo:
+        level, address = todo.pop()
+        gfn = (address & BASE_MASK) >> PAGE_SHIFT
+        if (level, address) in seen or not report.check(f"table gfn {gfn:#x}", "frame in the file", True, gfn in pages):
+            continue
+        seen.add((level, address))
+        table = np.frombuffer(pages[gfn], dtype=f"<u{format.size}")
+        if level == 3 and guest.mode == "pae":
+            table = table[(address & 0xFE0) // 8 :][:4]
+        if level > 1:
+            for entry in table[(table & 1) == 1].tolist():
+                large = level == 2 and entry & LARGE and (guest.mode != "32" or guest.meta["cr4"] & 0x10)
+                if not large and (entry & format.base) >> PAGE_SHIFT < frames:
+                    todo.append((level - 1, entry & format.base))
+    reached = {(address & BASE_MASK) >> PAGE_SHIFT for _, address in seen}
+    report.check("page tables", "frames that no root reaches", [], sorted(set(pages) - reached))
+    report.count("tables", len(pages))
+
+
+def _probes(guest: Guest, report: Report) -> None:
+    vm, shadowed = guest.vm(), guest.vm()
+    for gva, gpa in zip(guest.probe_gva.tolist(), guest.probe_gpa.tolist(), strict=True):
+        expected = _hex(gpa)
+        report.check(f"probe {gva:#x}", "gpa by the walker", expected, _hex(vm.gva_to_gpa(gva)))
+        access = shadowed.access(gva)
+        report.check(f"probe {gva:#x}", "gpa through the shadow tables", expected, _hex(access.gpa))
+    report.count("probes", len(guest.probe_gva))
+
+
+def _tlb_lines(guest: Guest, report: Report) -> None:
+    vm, shadowed = guest.vm(), guest.vm()
+    before = vm.memory.pages.copy()  # the walk sets accessed bits, the file has them as they were
+    narrow = guest.mode == "32"
+    entries = before.view("<u4").reshape(-1) if narrow else before.reshape(-1)
+    for gva, gpa, flags in zip(guest.tlb_gva.tolist(), guest.tlb_gpa.tolist(), guest.tlb_flags.tolist(), strict=True):
+        where = f"TLB line {gva:#x}"
+        size = ((1 << 22) if narrow else (1 << 21)) if flags & LARGE_FLAG else PAGE_SIZE
+        walk: Walk = vm.walk(vm, gva, False, False, False)
+        found = UNMAPPED_GVA if walk.error is not None else walk.gfn << PAGE_SHIFT
+        report.check(where, "gpa by the walker", _hex(gpa & BASE_MASK & -size), _hex(found))
+        entry = int(entries[walk.entry])
+        got = sum(1 << flag for flag, bit in TLB_BITS if entry >> bit & 1 and (flag != 6 or walk.level == 2))
+        report.check(where, "flags of the leaf entry", f"{flags:#x}", f"{got if entry & PRESENT else 0:#x}")
+        report.check(
+            where, "gpa through the shadow tables", _hex(gpa & BASE_MASK & -size), _hex(shadowed.access(gva).gpa)
+        )
+    report.count("TLB lines", len(guest.tlb_gva))
+
+
+def _ranges(guest: Guest, report: Report) -> None:
+    """At both ends of each range: read and write, as supervisor and as user; beside it: other rights, or nothing
+    mapped."""
+    vm, shadowed = guest.vm(), guest.vm()
+    wrap = 1 << (64 if guest.mode == "64" else 32)
+    starts, flags = guest.mem_start.tolist(), guest.mem_flags.tolist()
+    lasts = [(end - 1) % wrap for end in guest.mem_end.tolist()]
+    report.check(
+        "ranges",
+        "ascending and apart",
+        True,
+        all(a <= b for a, b in zip(starts, lasts, strict=True)) and starts == sorted(starts),
+    )
+    write_protect = bool(guest.meta["cr0"] & 1 << 16)
+
+    def allowed(gva: int) -> str:
+        """Which accesses succeed by the file: letters for supervisor read, write, user read, write."""
+        i = bisect_right(starts, gva) - 1
+        if i < 0 or gva > lasts[i]:
+            return "----"
+        writable, user = flags[i] & 1, flags[i] >> 1 & 1
+        return (
+            f"r{'w' if writable or not write_protect else '-'}{'r' if user else '-'}{'w' if user and writable else '-'}"
+        )
+
+    def walked(gva: int) -> str:
+        kinds = ((False, False), (True, False), (False, True), (True, True))
+        return "".join("-rw"[(1 + w) * (vm.walk(vm, gva, w, u, False).error is None)] for w, u in kinds)
+
+    def accessed(gva: int) -> str:
+        kinds = ((False, False), (True, False), (False, True), (True, True))
+        outcomes = (shadowed.access(gva, write=w, user=u).outcome for w, u in kinds)
+        return "".join(
+            "-rw"[(1 + w) * (o in ("ok", "emul", "mmio"))] for (w, _), o in zip(kinds, outcomes, strict=True)
+        )
+
+    # A user write is taken to be no page-table update, and for ever if it hits a live root: a real guest makes none.
+    tables = set(guest.gfns.tolist())
+    for start, last in zip(starts, lasts, strict=True):
+        for gva in {start, last & -PAGE_SIZE, start - PAGE_SIZE, last + 1}:
+            if not 0 <= gva < wrap or (wrap >> 32 > 1 and 1 << 47 <= gva < wrap - (1 << 47)):
+                continue
+            expected = allowed(gva)
+            report.check(f"range end {gva:#x}", "rights by the walker", expected, walked(gva))
+            if gva in (start, last & -PAGE_SIZE):
+                where = f"range end {gva:#x}"
+                report.check(where, "rights in a range of the file", True, expected != "----")
+                if vm.gva_to_gpa(gva) is None or (vm.gva_to_gpa(gva) or 0) >> PAGE_SHIFT not in tables:
+                    report.check(where, "rights through the shadow tables", expected, accessed(gva))
+        report.count("range ends", 2)

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Replay a recording of a real guest on a VM: what should have happened, happens.
+
+Two ways. *emulated*: each write to a page table is emulated, so all go through pre-write. *native*: it is a CPU write
+through the shadow tables, trapped only where they are write-protected, so that missing protection shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..data.recording import ACCESS, ADOPTED, CR3_LOAD, DROPPED, PAGE_FAULT, ROOT_DIED, TABLE_WRITE, Recording
+from ..errors import HostCrash
+from ..mmu import Vm
+from ..mmu.bits import ALL_ONES, PAGE_SHIFT, PAGE_SIZE, PFERR_FETCH, PFERR_USER, PFERR_WRITE
+from ..mmu.cpu import Access, access, emulated_write, shadow_walk
+from ..mmu.registers import load_cr3
+from ..mmu.walk import gva_to_gpa
+
+WAYS = ("emulated", "native")
+Differ = Callable[[str, str, Any, Any], None]
+
+
+def _show(access: Access) -> str:
+    at = "" if access.gpa is None else f" at gpa {access.gpa:#x}"
+    return f"{access.outcome}{at}" if access.error is None else f"{access.outcome} with error code {access.error:#x}"
+
+
+class Replay:
+    """One way through a recording. ``differ`` is told of every difference; counts are in ``counts``."""
+
+    def __init__(self, recording: Recording, way: str, differ: Differ, make_vm: Callable[..., Vm] = Vm) -> None:
+        self.recording, self.native, self.differ = recording, way == "native", differ
+        self.vm = make_vm([(0, recording.meta["mem_bytes"] >> PAGE_SHIFT)])
+        self.known: set[int] = set()
+        self.live: set[int] = set()
+        """gfns of page tables: all that were ever adopted, and those not dropped since."""
+        self.writer: dict[int, tuple[int, bool]] = {}
+        """gfn -> gva page and user bit of the latest write access that reached it."""
+        self.counts = {
+            "accesses": 0,
+            "guest page faults": 0,
+            "page-table writes": 0,
+            "CR3 loads": 0,
+            "frames adopted": 0,
+        }
+        self.wrong = 0
+        self.entry_size = 4 if recording.mode == "32" else 8
+
+    def run(self, audits: int = 0) -> None:
+        """Replay all events; audit so many times on the way, and at the end. A host crash ends it, as a difference."""
+        recording = self.recording
+        types, n = recording.type, len(recording.type)
+        first = int(np.argmax(~np.isin(types, (ADOPTED, DROPPED, ROOT_DIED)))) if n else 0
+        self.events(0, first)
+        meta = recording.meta
+        try:
+            self.vm.set_registers(meta["cr0"], meta["cr3"], meta["cr4"], meta["efer"])
+            step = max(1, (n - first) // audits) if audits else max(1, n)
+            for begin in range(first, n, step):
+                self.events(begin, min(begin + step, n))
+                if audits:
+                    complaints = self.vm.audit()
+                    if complaints:
+                        self.note(
+                            min(begin + step, n) - 1,
+                            "audit",
+                            "no complaint",
+                            f"{len(complaints)}, first {complaints[0]}",
+                        )
+        except HostCrash as crash:
+            self.note(-1, "host", "no crash", str(crash))
+
+    def note(self, event: int, what: str, expected: Any, got: Any) -> None:
+        """A difference."""
+        self.wrong += 1
+        if event < 0:
+            self.differ(f"{'native' if self.native else 'emulated'} replay", what, expected, got)
+        else:
+            r = self.recording
+            where = f"type {r.type[event]}, a {int(r.a[event]):#x}, b {int(r.b[event]):#x}, flag {r.flag[event]}"
+            self.differ(
+                f"{'native' if self.native else 'emulated'} replay, event {event} ({where})", what, expected, got
+            )
+
+    def events(self, begin: int, end: int) -> None:
+        """Replay the events begin .. end - 1, the loop where the time goes."""
+        vm, r = self.vm, self.recording
+        stop = min(end + 1, len(r.type))  # one more: an access and a write behind it can be one instruction
+        types, flags, a, b = (column[begin:stop].tolist() for column in (r.type, r.flag, r.a, r.b))
+        types.append(-1)
+        gfns, writer, counts = vm.memory.gfns, self.writer, self.counts
+        for i in range(end - begin):
+            kind = types[i]
+            if kind == ACCESS:
+                gva, gpa, flag = a[i], b[i], flags[i]
+                write, user = flag & 3 == 1, flag & 4 != 0
+                if write:
+                    writer[gpa >> PAGE_SHIFT] = gva & -PAGE_SIZE, user
+                    if types[i + 1] == TABLE_WRITE and a[i + 1] == gpa:
+                        continue
+                hpa = shadow_walk(vm, gva, write, user, flag & 3 == 2)
+                if hpa < 0 or gfns[hpa >> PAGE_SHIFT] != gpa >> PAGE_SHIFT or (gva ^ gpa) & PAGE_SIZE - 1:
+                    self.access(begin + i, access(vm, gva, write, user, flag & 3 == 2, None, 1), gpa)
+            elif kind == TABLE_WRITE:
+                self.table_write(begin + i, a[i], b[i], flags[i], i > 0 and types[i - 1] == ACCESS and b[i - 1] == a[i])
+            elif kind == PAGE_FAULT:
+                self.page_fault(begin + i, a[i], b[i])
+            elif kind == CR3_LOAD:
+                counts["CR3 loads"] += 1
+                if not load_cr3(vm, a[i]):
+                    self.note(begin + i, "CR3 load", "accepted", "#GP")
+            elif kind == ADOPTED:
+                self.adopt(a[i], r.images[b[i]])
+            elif kind == DROPPED:
+                if a[i] not in self.live:
+                    self.note(begin + i, "frame dropped", "one that was adopted", f"gfn {a[i]:#x}")
+                self.live.discard(a[i])
+            vm.injected.clear()
+        counts["accesses"] += types[: end - begin].count(ACCESS)
+
+    def access(self, event: int, got: Access, gpa: int) -> None:
+        """An access has to get through, to the frame that it reached in reality."""
+        if got.outcome not in ("ok", "emul", "mmio") or (got.gpa != gpa and gpa != ALL_ONES):
+            self.note(event, "access", "allowed" if gpa == ALL_ONES else f"allowed, at gpa {gpa:#x}", _show(got))
+
+    def page_fault(self, event: int, gva: int, error: int) -> None:
+        """The guest's fault has to come from an access of the kind that its error code names, with the same code."""
+        self.counts["guest page faults"] += 1
+        kind = (bool(error & PFERR_WRITE), bool(error & PFERR_USER), bool(error & PFERR_FETCH))
+        got = access(self.vm, gva, *kind, None, 1)
+        if got.outcome != "inject" or got.error != error:
+            self.note(event, "guest page fault", f"error code {error:#x}", _show(got))
+
+    def table_write(self, event: int, gpa: int, value: int, size: int, one_instruction: bool) -> None:
+        """A write to a page table, through the address of the latest write access to its frame.
+
+        ``one_instruction``: that access is the event before; it wasn't run.
+        """
+        self.counts["page-table writes"] += 1
+        vm = self.vm
+        if gpa >> PAGE_SHIFT not in self.live:
+            self.note(event, "page-table write", "to a frame that was adopted", f"gfn {gpa >> PAGE_SHIFT:#x}")
+        page, user = self.writer.get(gpa >> PAGE_SHIFT, (None, False))
+        value &= (1 << 8 * size) - 1
+        if page is not None and self.native:
+            self.access(event, access(vm, page | gpa & PAGE_SIZE - 1, True, user, False, value, size), gpa)
+            return
+        if page is not None and one_instruction:
+            reached = gva_to_gpa(vm, page | gpa & PAGE_SIZE - 1)
+            if reached != gpa:
+                self.note(event, "page-table write", f"gpa {gpa:#x}", f"gpa {reached:#x}")
+        if not emulated_write(vm, gpa, value, size):
+            self.note(event, "page-table write", "stored", "no memory there, or across a page")
+
+    def adopt(self, gfn: int, image: np.ndarray) -> None:
+        """A frame becomes reachable as a page table. What changed in one known before was written unseen."""
+        self.counts["frames adopted"] += 1
+        vm = self.vm
+        self.live.add(gfn)
+        hfn = vm.memory.frames[gfn]
+        if gfn in self.known and hfn is not None:
+            kind = f"<u{self.entry_size}"
+            old, new = vm.memory.pages[hfn].view(kind).copy(), image.view(kind)
+            for index in np.flatnonzero(old != new).tolist():
+                emulated_write(vm, gfn * PAGE_SIZE + index * self.entry_size, int(new[index]), self.entry_size)
+        else:
+            vm.load_page(gfn, image.tobytes())
+            self.known.add(gfn)
