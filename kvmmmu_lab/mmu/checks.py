@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 def whole(name: str, value: Any, expected: str = "a whole number") -> int:
     """A whole number, numpy's among them."""
+    if type(value) is int:
+        return value
     try:
         return operator.index(value)
     except TypeError:
@@ -33,10 +35,12 @@ def word(name: str, value: Any) -> int:
 def gva(vm: Machine, value: Any) -> int:
     """An address that the guest can use in its current mode."""
     value = whole("gva", value, "an address, as a whole number")
+    if 0 <= value < 1 << 32:
+        return value
     if vm.root_level == ROOT_64:
         if not 0 <= value <= ALL_ONES or canonical(value) != value:
             raise InputError("gva", value, "a canonical 64-bit address (bits 48..63 like bit 47)")
-    elif not 0 <= value < 1 << 32:
+    else:
         raise InputError("gva", value, "an address below 2**32 (the guest isn't in long mode)")
     return value
 

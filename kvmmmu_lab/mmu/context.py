@@ -58,10 +58,9 @@ def destroy_context(vm: Machine) -> None:
 def reset_context(vm: Machine) -> None:
     """New roots for the mode of now (mmu.c:1108-1119). The pool isn't checked first (2007: an oops when it is
     empty)."""
-    emit = vm.emit
     destroy_context(vm)
     init_context(vm)
-    vm.caches.top_up(emit)
+    vm.caches.top_up(vm.emit)
 
 
 @traced(ev.NEW_CR3)
@@ -95,14 +94,17 @@ def destroy(vm: Machine) -> None:
 def _zap_active(vm: Machine) -> None:
     destroy_context(vm)
     while vm.pool.active:
-        zap_page(vm, next(reversed(vm.pool.active)))
+        page = next(reversed(vm.pool.active))
+        if page.root_count:
+            raise HostCrash("hang", "kvm_mmu_zap_all", "mmu.c:1348", f"{page} is still a root and stays")
+        zap_page(vm, page)
 
 
 @traced(ev.ALLOC_ROOTS)
 def alloc_roots(vm: Machine) -> None:
     """Get the root page, or the four below the PAE root, and pin them (mmu.c:845-886)."""
     if vm.shadow_root_level == ROOT_64:
-        vm.set_root(_pin(vm, get_page(vm, vm.cpu.cr3 >> PAGE_SHIFT, 0, ROOT_64, False, 0, None)))
+        vm.root = _pin(vm, get_page(vm, vm.cpu.cr3 >> PAGE_SHIFT, 0, ROOT_64, False, 0, None))
     else:
         for i in range(4):
             gfn = vm.cpu.cr3 >> PAGE_SHIFT
@@ -115,7 +117,7 @@ def alloc_roots(vm: Machine) -> None:
                 gfn = 0
             page = get_page(vm, gfn, i << 30, 2, vm.root_level == NONPAGING, 0, None)
             vm.memory.put((PAE_ROOT << 9) + i, _pin(vm, page) | PRESENT, ev.ROOT_SLOT)
-        vm.set_root(PAE_ROOT_HPA)
+        vm.root = PAE_ROOT_HPA
 
 
 def _pin(vm: Machine, page: ShadowPage | None) -> int:
@@ -143,14 +145,13 @@ def free_roots(vm: Machine) -> None:
                 page = vm.pool.header(words[at] & BASE_MASK, "mmu_free_roots", "mmu.c:837")
                 _count_root(vm, page, -1)
             vm.memory.put(at, INVALID_PAGE, ev.ROOT_SLOT_FREE)
-    vm.set_root(INVALID_PAGE)
+    vm.root = INVALID_PAGE
 
 
 @traced(ev.NONPAGING_FAULT)
 def nonpaging_fault(vm: Machine, gva: int, error: int) -> int:
     """A fault while the guest doesn't page: gva is the gpa (mmu.c:893-914). 1: no memory there, emulate."""
-    emit = vm.emit
-    vm.caches.top_up(emit)
+    vm.caches.top_up(vm.emit)
     hfn = vm.memory.frames[(gva & BASE_MASK) >> PAGE_SHIFT]
     result = 1 if hfn is None else _nonpaging_map(vm, gva & ~0xFFF, hfn << PAGE_SHIFT)
     return result

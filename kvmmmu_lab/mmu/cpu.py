@@ -52,6 +52,11 @@ class Access(NamedTuple):
     faults: int = 0
     error: int | None = None
 
+    @property
+    def brief(self) -> str:
+        """What events show of it."""
+        return self.outcome
+
 
 def shadow_walk(vm: Machine, gva: int, write: bool, user: bool, fetch: bool) -> int:
     """hpa of gva's page through the shadow tables, or -1 - error code for a fault.
@@ -64,17 +69,17 @@ def shadow_walk(vm: Machine, gva: int, write: bool, user: bool, fetch: bool) -> 
         entry, granted = cached
     else:
         if vm.shadow_root_level == 4:
-            entry, shifts = vm.root, ALL_LEVELS
+            entry, shifts = vm.root | PRESENT, ALL_LEVELS
         else:
             entry, shifts = words[PAE_ROOT << 9 | gva >> 30 & 3], ALL_LEVELS[2:]
         granted = PRESENT | WRITABLE | USER | NX
-        for shift in shifts if entry & PRESENT or shifts[0] == 36 else ():
+        for shift in shifts:
+            if not entry & PRESENT:
+                break
             at = (entry & BASE_MASK) >> 3 | gva >> shift + 3 & 511
             entry = words[at]
             if emit is not None:
                 emit((ev.HARDWARE_READ, at << 3, shift // 9, entry))
-            if not entry & PRESENT:
-                break
             granted &= entry ^ NX
         if not entry & PRESENT:
             return -1 - ((write and PFERR_WRITE) | (user and PFERR_USER) | (fetch and PFERR_FETCH))
@@ -90,11 +95,6 @@ def shadow_walk(vm: Machine, gva: int, write: bool, user: bool, fetch: bool) -> 
 @traced(ev.ACCESS)
 def access(vm: Machine, gva: int, write: bool, user: bool, fetch: bool, value: int | None, size: int) -> Access:
     """One access of the guest's, faults and all: shadow walk, fault, again, until it is through."""
-    result = _access(vm, gva, write, user, fetch, value, size)
-    return result
-
-
-def _access(vm: Machine, gva: int, write: bool, user: bool, fetch: bool, value: int | None, size: int) -> Access:
     for faults in range(MAX_FAULTS + 1):
         hpa = shadow_walk(vm, gva, write, user, fetch)
         if hpa >= 0:

@@ -45,30 +45,26 @@ def page_fault(vm: Machine, gva: int, error: int) -> int:
     ``error``: bit 1 write, bit 2 user, bit 4 fetch. What the guest's own tables refuse becomes the guest's fault.
     Whether the shadow entry could be fixed isn't looked at (2007: the same fault may come back for ever).
     """
-    emit = vm.emit
     write, user = bool(error & PFERR_WRITE), bool(error & PFERR_USER)
     if vm.audits:
         vm.audit_log.append(("pre page fault", vm.run_audit()))
-    vm.caches.top_up(emit)
+    vm.caches.top_up(vm.emit)
     walk = vm.walk(vm, gva, write, user, bool(error & PFERR_FETCH))
     if walk.error is not None:
         vm.inject_page_fault(gva, walk.error)
-        result = 0
+        return 0
+    spte = fetch(vm, gva, walk)
+    page_table_written = False
+    if write:
+        page_table_written = fix_write(vm, spte, user, walk)
     else:
-        spte = fetch(vm, gva, walk)
-        page_table_written = False
-        if write:
-            page_table_written = fix_write(vm, spte, user, walk)
-        else:
-            fix_read(vm, spte)
-        if vm.memory.words[spte] & IO_MARK:
-            result = 1
-        else:
-            vm.stats.fixed += 1
-            if vm.audits:
-                vm.audit_log.append(("post page fault (fixed)", vm.run_audit()))
-            result = int(page_table_written)
-    return result
+        fix_read(vm, spte)
+    if vm.memory.words[spte] & IO_MARK:
+        return 1
+    vm.stats.fixed += 1
+    if vm.audits:
+        vm.audit_log.append(("post page fault (fixed)", vm.run_audit()))
+    return int(page_table_written)
 
 
 @traced(ev.FETCH)

@@ -45,15 +45,12 @@ class Machine:
     """A VM with its guest memory, shadow pages and vcpu, paging off.
 
     ``slots``: up to four ``(base gfn, pages)`` or ``(base gfn, pages, log)``. ``tlb``: the processor keeps
-    translations until
-    they are flushed. ``audits``: audit before and after each fault, into ``audit_log``. The other arguments
-    replace parts (see `parts`).
-    Raises SlotError.
+    translations until they are flushed. ``audits``: audit before and after each fault, into ``audit_log``. The
+    other arguments replace parts (see `parts`). Raises SlotError.
 
     State, to be read: ``memory``, ``pool``, ``rmap``, ``parents``, ``caches``, ``cpu`` (registers), ``root`` (hpa),
     ``root_level`` (guest levels, 0 without paging), ``shadow_root_level``, ``stats``, ``injected`` (guest page
-    faults of the last operation,
-    as (gva, error code)), ``dead`` (why the VM can't be used any more, or None).
+    faults of the last operation, as (gva, error code)), ``dead`` (why the VM can't be used any more, or None).
     """
 
     def __init__(
@@ -104,10 +101,6 @@ class Machine:
             self.tlb.clear()
         if self.emit is not None:
             self.emit((ev.LOAD_ROOT, self.root))
-
-    def set_root(self, hpa: int) -> None:
-        """Note the root of the shadow tables; INVALID_PAGE for none."""
-        self.root = hpa
 
     def inject_page_fault(self, gva: int, error: int) -> None:
         """The guest gets a page fault (mmu.c:1002-1007)."""

@@ -5,11 +5,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from ..errors import HostCrash
 from . import events as ev
 from .arena import FIRST_SHADOW
-from .bits import BASE_MASK, PAGE_SHIFT, PRESENT, WRITABLE
+from .bits import ALL_ONES, BASE_MASK, PRESENT, WRITABLE
 from .events import traced
 from .pool import METAPHYSICAL, MIN_FREE, REFILL, ShadowPage, make_role
 
@@ -44,25 +43,23 @@ def get_page(
 
 def present_entries(vm: Machine, page: ShadowPage, mask: int = PRESENT) -> list[int]:
     """References to the entries of page that have a bit of ``mask``, ascending."""
-    row = vm.memory.pages[FIRST_SHADOW + page.id]
-    first = page.spte
-    return [first + index for index in np.flatnonzero(row & np.uint64(mask)).tolist()]
+    words, first = vm.memory.words, page.spte
+    used = vm.memory.pages[FIRST_SHADOW + page.id].nonzero()[0].tolist()
+    return [first + index for index in used if words[first + index] & mask]
 
 
 def unlink_children(vm: Machine, page: ShadowPage) -> None:
     """Empty a page's entries: leaves leave their reverse maps, tables lose a parent (mmu.c:634-662)."""
     words, put = vm.memory.words, vm.memory.put
     leaf = page.level == 1
-    for spte in present_entries(vm, page, (1 << 64) - 1):
+    for spte in present_entries(vm, page, ALL_ONES):
         entry = words[spte]
-        if entry & PRESENT:
-            if leaf:
-                vm.rmap.remove(spte)
-            else:
-                put(spte, 0, ev.UNLINK_CHILD)
-                child = vm.pool.header(entry & BASE_MASK, "kvm_mmu_page_unlink_children", "mmu.c:660")
-                vm.parents.remove(child, spte)
+        if leaf and entry & PRESENT:
+            vm.rmap.remove(spte)  # before it is cleared: the reverse map goes by what stands there
         put(spte, 0, ev.UNLINK_CHILD)
+        if not leaf and entry & PRESENT:
+            child = vm.pool.header(entry & BASE_MASK, "kvm_mmu_page_unlink_children", "mmu.c:660")
+            vm.parents.remove(child, spte)
     if leaf:
         vm.flush_tlb()
 
@@ -96,7 +93,7 @@ def unprotect_page(vm: Machine, gfn: int) -> bool:
 
 def update_slot(vm: Machine, spte: int, gfn: int) -> None:
     """Note in the header of spte's page that it reaches gfn's slot (mmu.c:720-726)."""
-    page = vm.pool.pages[(spte >> 9) - FIRST_SHADOW]
+    page = vm.pool.pages[page_of(spte)]
     bit = vm.memory.slot_bits[gfn]
     if bit is not None and not page.slot_bitmap & bit:
         page.slot_bitmap |= bit
@@ -111,6 +108,8 @@ def free_some_pages(vm: Machine) -> None:
     pool = vm.pool
     while len(pool.free) < REFILL:
         page = next(iter(pool.active))
+        if page.root_count and all(other.root_count for other in pool.active):
+            raise HostCrash("hang", "kvm_mmu_free_some_pages", "mmu.c:1227", "only roots are left to zap")
         vm.stats.evicted += not page.root_count
         zap_page(vm, page)
 
@@ -134,4 +133,4 @@ def slot_remove_write_access(vm: Machine, slot: int) -> None:
 
 def page_of(spte: int) -> int:
     """Id of the shadow page that holds an spte."""
-    return (spte << 3 >> PAGE_SHIFT) - FIRST_SHADOW
+    return (spte >> 9) - FIRST_SHADOW

@@ -11,7 +11,7 @@ from __future__ import annotations
 import zipfile
 from pathlib import Path
 
-from ..errors import DataError
+from ..errors import DataError, InputError
 from .golden import verify_golden
 from .guest import verify_guest
 from .matrix import verify_matrix
@@ -51,7 +51,15 @@ def verify_file(path: str | Path, *, audit: bool = False, without: str | None = 
     recording,
     replay it also with this part switched off (a key of `WITHOUT`). Raises DataError."""
     path = Path(path)
-    kind = kind_of(path)
+    try:
+        return _verify(path, kind_of(path), audit, without)
+    except DataError:
+        raise
+    except InputError as error:  # the recording asks for what no machine can do
+        raise DataError(str(path), str(error), "values that fit the recorded mode") from error
+
+
+def _verify(path: Path, kind: str, audit: bool, without: str | None) -> Report:
     report = Report(str(path), kind)
     if kind == GOLDEN:
         verify_golden(path, report, audit)

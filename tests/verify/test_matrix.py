@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Permission matrices: the two that were recorded, and a 64-bit one made by a processor written here."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kvmmmu_lab import DataError
+from kvmmmu_lab.verify import verify_file
+from kvmmmu_lab.verify.matrix import COUNTS
+
+MATRICES = Path(__file__).parents[1] / "data" / "access"
+P, W, U, A, D, PS = 1, 2, 4, 8, 16, 32
+
+
+@pytest.mark.parametrize("mode", ["32", "pae"])
+def test_recorded_matrix_agrees_row_by_row(mode):
+    report = verify_file(MATRICES / f"access{mode}.npz")
+    assert report.ok, str(report)
+    assert report.compared["executed"] == COUNTS[mode]["executed"]
+    assert report.compared["warm accesses"] > 10_000
+
+
+def test_a_wrong_bit_in_any_row_is_noticed(tmp_path):
+    with np.load(MATRICES / "access32.npz") as original:
+        result = original["result"].copy()
+    executed = np.flatnonzero(result & 0x8000)
+    faults, granted = executed[result[executed] & 1 == 1], executed[result[executed] & 1 == 0]
+    wrong = {int(faults[7]): 1 << 1, int(faults[901]): 1 << 3, int(granted[5]): 1, int(granted[77]): 1 << 7}
+    wrong |= {int(granted[200]): 1 << 8, int(faults[44]): 1 << 12, int(granted[300]): 1 << 14}
+    for row, bit in wrong.items():
+        result[row] ^= bit
+    np.savez(tmp_path / "wrong.npz", mode="32", result=result)
+    report = verify_file(tmp_path / "wrong.npz")
+    noticed = {int(difference.where.split()[1], 16) for difference in report.differences if "row" in difference.where}
+    assert noticed == set(wrong)
+
+
+def test_a_row_left_out_is_noticed_by_the_counts(tmp_path):
+    with np.load(MATRICES / "access32.npz") as original:
+        result = original["result"].copy()
+    result[np.flatnonzero(result & 0x8000)[:3]] = 0
+    np.savez(tmp_path / "short.npz", mode="32", result=result)
+    assert "executed rows" in str(verify_file(tmp_path / "short.npz"))
+
+
+def processor(index: int) -> int:
+    """The result word of one row of the 64-bit matrix, by the architecture's rules (RSVD without P, as was recorded)."""
+    pte, pde, upper = index & 127, index >> 7 & 255, index >> 15 & 3
+    user, write, fetch, wp, nxe = (bool(index >> bit & 1) for bit in range(17, 22))
+    rights, nx, accessed_above, fault = upper << 1, False, False, None
+    entries = [(pde & 31 | (pde & 0xC0) >> 1, bool(pde & PS)), (pte, True)]  # P W U A D, NX, bit 51
+    reached = []
+    for bits, leaf in entries:
+        if not bits & P:
+            fault = 0
+            break
+        if bits & 64 or (bits & 32 and not nxe):
+            fault = 8
+            break
+        reached.append(bits)
+        rights &= bits
+        nx |= bool(bits & 32)
+        if leaf:
+            break
+        accessed_above = True
+    if fault is None:
+        denied = (write and not rights & W and (user or wp)) or (user and not rights & U) or (fetch and nx)
+        fault = 1 if denied else None
+    a = [(pte >> 3 & 1), (pde >> 3 & 1) | accessed_above]
+    d = [(pte >> 4 & 1), (pde >> 4 & 1)]
+    if fault is None:
+        leaf_at = 1 if len(reached) == 1 else 0
+        a[leaf_at], d[leaf_at] = 1, d[leaf_at] | write
+    result = 0x8000 | a[0] << 6 | d[0] << 7 | a[1] << 8 | d[1] << 9 | 1 << 10 | 1 << 11
+    if fault is not None:
+        result |= 1 | (fault | write << 1 | user << 2 | (fetch and nxe) << 4) << 1 | 1 << 12
+    return result
+
+
+def rows_of_the_64_bit_matrix(n: int) -> np.ndarray:
+    """Random rows: no write and fetch at once, no bits below a large or absent directory entry, one reserved bit at most."""
+    rng = np.random.default_rng(5)
+    index = rng.integers(0, 1 << 22, 12 * n, dtype=np.int64)
+    write_and_fetch = (index >> 18 & 3) == 3
+    pointless = ((index >> 7 & 1 == 0) | (index >> 12 & 1 == 1)) & (index & 127 != 0)
+    return np.unique(index[~write_and_fetch & ~pointless])[:n]
+
+
+def test_64_bit_matrix_against_a_processor_written_here(tmp_path):
+    result = np.zeros(1 << 22, dtype=np.uint16)
+    for index in rows_of_the_64_bit_matrix(4000).tolist():
+        result[index] = processor(index)
+    np.savez(tmp_path / "access64.npz", mode="64", result=result)
+    report = verify_file(tmp_path / "access64.npz")
+    assert report.ok, str(report)
+    assert {"RS", "F", "O", "A"} <= set(report.apart)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "words"),
+    [
+        ({"mode": "65", "result": np.zeros(1 << 16, np.uint16)}, "mode 32, pae or 64"),
+        ({"mode": "32", "result": np.zeros(10, np.uint16)}, "10 rows"),
+        ({"mode": "32", "result": np.zeros(1 << 16, np.int32)}, "result of type u2"),
+        ({"result": np.zeros(1 << 16, np.uint16)}, "'mode'"),
+    ],
+)
+def test_what_is_no_matrix_is_refused(tmp_path, arrays, words):
+    np.savez(tmp_path / "x.npz", **arrays)
+    with pytest.raises(DataError, match=words):
+        verify_file(tmp_path / "x.npz")

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Recordings of real guests agree, both ways of replaying; what is switched off, or recorded wrongly, is noticed."""
+
+import numpy as np
+import pytest
+
+from kvmmmu_lab import DataError
+from kvmmmu_lab.data import HERE, recordings
+from kvmmmu_lab.verify import WITHOUT, verify_file
+
+RECORDINGS = HERE / "recordings"
+
+
+@pytest.mark.parametrize("name", recordings())
+def test_both_ways_agree_with_reality(name):
+    report = verify_file(RECORDINGS / f"{name}.npz")
+    assert report.ok, str(report)
+    assert report.compared["accesses"] > 20_000
+    assert report.compared["guest page faults"] > 100
+    assert report.facts["native"]["exits"] > report.facts["emulated"]["exits"] > 1000
+
+
+@pytest.mark.parametrize("name", recordings())
+@pytest.mark.parametrize("part", WITHOUT)
+def test_without_a_part_much_goes_wrong(name, part):
+    report = verify_file(RECORDINGS / f"{name}.npz", without=part)
+    assert report.ok
+    assert report.facts[f"without {part}"]["wrong"] >= 20
+
+
+@pytest.fixture
+def short(tmp_path):
+    """The first 8,000 events of a recording, and a way to save them."""
+    with np.load(RECORDINGS / "lin32_20k.npz") as file:
+        arrays = {name: file[name][:8000] if name in ("type", "flag", "a", "b") else file[name] for name in file.files}
+
+    def save():
+        np.savez(tmp_path / "short.npz", **arrays)
+        return verify_file(tmp_path / "short.npz")
+
+    return arrays, save
+
+
+def nth(arrays, kind, n=-1):
+    """Index of an event of a kind whose truth is known."""
+    return np.flatnonzero((arrays["type"] == kind) & (arrays["b"] != 2**64 - 1))[n]
+
+
+def test_the_short_one_is_right(short):
+    assert short[1]().ok
+
+
+@pytest.mark.parametrize(
+    ("array", "kind", "change"),
+    [
+        ("b", 2, 0x1000),  # another frame
+        ("b", 2, 0x8),  # another place in the page
+        ("a", 2, 0x1000),  # another page
+        ("b", 1, 0x1),  # present, where it wasn't
+        ("a", 5, 0x1),  # a frame dropped that was none
+        ("a", 3, 0x100000),  # a write to no page table
+    ],
+)
+def test_a_wrong_value_is_noticed(short, array, kind, change):
+    arrays, save = short
+    arrays[array][nth(arrays, kind)] ^= np.uint64(change)
+    assert not save().ok
+
+
+def test_a_wrong_cr3_is_noticed(short):
+    arrays, save = short
+    arrays["a"][nth(arrays, 0, 0)] ^= np.uint64(0x1000)
+    assert not save().ok
+
+
+def test_a_write_left_out_is_noticed(short):
+    arrays, save = short
+    writes = np.flatnonzero(arrays["type"] == 3)
+    arrays["type"][writes[len(writes) // 2 :]] = 6
+    assert not save().ok
+
+
+@pytest.mark.parametrize(
+    ("array", "kind", "value", "words"),
+    [("type", 2, 77, "0..8"), ("flag", 3, 3, "1, 2, 4 or 8 bytes"), ("b", 4, 10**6, "number of images")],
+)
+def test_impossible_events_are_refused(short, array, kind, value, words):
+    arrays, save = short
+    arrays[array][nth(arrays, kind)] = value
+    with pytest.raises(DataError, match=words):
+        save()
