@@ -1,19 +1,53 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""kvmmmu_lab: learn how a hypervisor virtualises memory, on the shadow-paging MMU of KVM in Linux 2.6.22."""
+"""Learn how a hypervisor virtualises memory, on the shadow-paging MMU of KVM in Linux 2.6.22.
+
+A first session, with the page tables of a real Linux guest and the shadow tables that the processor walks instead::
+
+    >>> from kvmmmu_lab import open_guest
+    >>> vm = open_guest("lin64_A").vm()
+    >>> vm.access(0x400000, user=True)
+    Access(outcome='ok', gpa=53518336, faults=1, error=None)
+    >>> vm.access(0x400000, user=True).faults
+    0
+    >>> vm.pool.lookup(vm.cpu.cr3 >> 12)
+    <shadow L4 #251 of gfn 0x61a6, 4 guest levels, root x1>
+
+`Vm` is the machine, `kvmmmu_lab.mmu` the engine, to be read in the order that its docstring gives.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from .errors import DataError, HostCrash, InputError, LabError, SlotError, VmDead
 from .mmu import Access, Complaint, Event, Vm, describe
+
+if TYPE_CHECKING:
+    from .data import Guest, Recording, open_guest, open_recording
 
 __all__ = [
     "Access",
     "Complaint",
     "DataError",
     "Event",
+    "Guest",
     "HostCrash",
     "InputError",
     "LabError",
+    "Recording",
     "SlotError",
     "Vm",
     "VmDead",
     "describe",
+    "open_guest",
+    "open_recording",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """The data's names, loaded when they are first used: the engine alone imports in a fraction of the time."""
+    if name in ("Guest", "Recording", "open_guest", "open_recording"):
+        from . import data
+
+        return getattr(data, name)
+    raise AttributeError(f"module 'kvmmmu_lab' has no attribute {name!r}")

@@ -2,7 +2,7 @@
 """Real guests and recordings that come with the kit, opened by name.
 
 >>> open_guest("lin64_A")
-<Guest lin64_A: 64-bit Linux 6.1, 155 page-table frames, 74395 mapped pages>
+<Guest lin64_A: 64-bit Linux, 155 page-table frames, 74395 mapped pages>
 
 They were made by running unmodified Debian 12 kernels 6.1 with busybox under QEMU's emulation; see
 ``PROVENANCE.md`` beside this file.

@@ -32,7 +32,7 @@ VGA_HOLE = (0xA0, 0x100)
 """gfns without memory in a PC: the video memory and ROMs below 1 MiB."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class Guest:
     """A snapshot. Only page-table frames have content.
 
@@ -77,6 +77,10 @@ class Guest:
         rest = {name: arrays[name] for name in ARRAYS if name.startswith(("tlb", "mem", "probe"))}
         tables = {"roots": arrays["roots"], "gfns": arrays["frame_pfn"], "pages": arrays["frame_data"]}
         return cls(name=path.stem, meta=meta, mode=meta["mode"], **tables, **rest)
+
+    def __repr__(self) -> str:
+        what = f"{len(self.gfns)} page-table frames, {len(self.tlb_gva)} mapped pages"
+        return f"<Guest {self.name}: {self.mode if self.mode == 'pae' else self.mode + '-bit'} Linux, {what}>"
 
     @property
     def paging(self) -> bool:

@@ -19,7 +19,7 @@ CR3_LOAD, PAGE_FAULT, ACCESS, TABLE_WRITE, ADOPTED, DROPPED, FLUSH, ROOT_DIED, I
 """Types of events."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class Recording:
     """Events ``type[i]``, ``flag[i]``, ``a[i]``, ``b[i]``; ``images[k]`` are 4096-byte contents of frames.
 
@@ -44,6 +44,9 @@ class Recording:
     a: np.ndarray
     b: np.ndarray
     images: np.ndarray
+
+    def __repr__(self) -> str:
+        return f"<Recording {self.name}: mode {self.mode}, {len(self.type):,} events>"
 
     @classmethod
     def load(cls, path: Path) -> Recording:

@@ -64,20 +64,20 @@ def describe(event: tuple) -> Event:
 def traced(kind: Kind) -> Callable[[F], F]:
     """Report a function of a VM as one operation: ``kind`` with its first arguments, and `END` with its result.
 
-    Arguments and results that are objects are reported by their ``brief``.
+    A page, and a result that is an object, are reported by their ``brief``: the object may change.
     """
 
     def wrap(function: F) -> F:
-        count = len(kind.operands)
+        count, of_page = len(kind.operands), kind.operands[:1] == ("page",)
 
         @functools.wraps(function)
         def told(vm: Any, *operands: Any) -> Any:
             emit = vm.emit
             if emit is None:
                 return function(vm, *operands)
-            emit((kind, *[getattr(operand, "brief", operand) for operand in operands[:count]]))
+            emit((kind, operands[0].brief) if of_page else (kind, *operands[:count]))
             result = function(vm, *operands)
-            emit((END, getattr(result, "brief", result)))
+            emit((END, result if type(result) is int else getattr(result, "brief", result)))
             return result
 
         return told  # type: ignore[return-value]
