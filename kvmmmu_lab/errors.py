@@ -9,11 +9,16 @@
     |   +-- DataError     a file is truncated, foreign or damaged
     +-- HostCrash         the kernel of 2007 would have died here: BUG, oops or hang
     +-- VmDead            a VM is used after it crashed or was destroyed
+    +-- RenderError       a drawing could not be made (draw.render); NoRenderer: nothing here can draw
+    +-- WorkspaceError    the working folder can't be made ready (workspace)
 
 A fault that the *guest* gets (#PF, #GP) is no exception: it is a result.
 """
 
 from __future__ import annotations
+
+
+EINVAL = 22
 
 
 class LabError(Exception):

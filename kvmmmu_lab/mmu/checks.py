@@ -7,11 +7,14 @@ from __future__ import annotations
 import operator
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InputError
+from ..errors import EINVAL, InputError, SlotError
 from .bits import ALL_ONES, PAGE_SHIFT, PAGE_SIZE, ROOT_64, canonical
 
 if TYPE_CHECKING:
     from .machine import Machine
+
+SIZES = "1, 2, 4 or 8 bytes"
+FRAMES = "a frame number of at most 52 bits, or a count of frames (4 KiB pages, not bytes)"
 
 
 def whole(name: str, value: Any, expected: str = "a whole number") -> int:
@@ -32,6 +35,14 @@ def word(name: str, value: Any) -> int:
     return value
 
 
+def flag(name: str, value: Any) -> bool:
+    """True or false, or what counts as one of them."""
+    try:
+        return bool(value)
+    except (TypeError, ValueError):
+        raise InputError(name, value, "True or False") from None
+
+
 def gva(vm: Machine, value: Any) -> int:
     """An address that the guest can use in its current mode."""
     value = whole("gva", value, "an address, as a whole number")
@@ -45,10 +56,16 @@ def gva(vm: Machine, value: Any) -> int:
     return value
 
 
-def stored(value: Any, size: Any) -> int:
+def size(value: Any) -> int:
+    """A number of bytes that an instruction stores."""
+    value = whole("size", value, SIZES)
+    if value not in (1, 2, 4, 8):
+        raise InputError("size", value, SIZES)
+    return value
+
+
+def stored(value: Any, size: int) -> int:
     """A value that fits into so many bytes."""
-    if size not in (1, 2, 4, 8):
-        raise InputError("size", size, "1, 2, 4 or 8 bytes")
     value = whole("value", value)
     if not 0 <= value < 1 << 8 * size:
         raise InputError("value", value, f"an unsigned value of {size} bytes, 0..{(1 << 8 * size) - 1:#x}")
@@ -69,3 +86,42 @@ def ram(vm: Machine, gpa: Any, size: int) -> int:
     if hfn is None:
         raise InputError("gpa", gpa, "an address in a memory slot")
     return hfn << PAGE_SHIFT | gpa % PAGE_SIZE
+
+
+def page(data: Any) -> bytes:
+    """The content of a page."""
+    if not isinstance(data, bytes | bytearray | memoryview) or len(data) != PAGE_SIZE:
+        what = f"{len(data)} bytes" if isinstance(data, bytes | bytearray | memoryview) else data
+        raise InputError("data", what, f"bytes, {PAGE_SIZE} of them")
+    return bytes(data)
+
+
+def number(name: str, value: Any, count: int) -> int:
+    """The number of a slot or an alias."""
+    expected = f"0..{count - 1}"
+    try:
+        value = whole(name, value)
+    except InputError:
+        raise SlotError(name, value, expected, EINVAL) from None
+    if not 0 <= value < count:
+        raise SlotError(name, value, expected, EINVAL)
+    return value
+
+
+def frames(name: str, value: Any) -> int:
+    """A frame number, or a count of frames."""
+    try:
+        value = whole(name, value)
+    except InputError:
+        raise SlotError(name, value, FRAMES, EINVAL) from None
+    if not 0 <= value < 1 << 52:
+        raise SlotError(name, value, FRAMES, EINVAL)
+    return value
+
+
+def span(name: str, base: Any, npages: Any) -> tuple[int, int]:
+    """Frames that a slot or an alias covers."""
+    base, npages = frames(name, base), frames("npages", npages)
+    if base + npages > 1 << 52:
+        raise SlotError(name, base, "frames that end below 2**52", EINVAL)
+    return base, npages

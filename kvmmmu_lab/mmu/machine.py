@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import InputError
-from . import context, registers
+from . import checks, context, registers
 from . import events as ev
 from .audit import Complaint, audit
 from .bits import INVALID_PAGE, NONPAGING
 from .caches import Caches
-from .memory import Memory
+from .memory import MEMORY_SLOTS, Memory
 from .parents import ParentChains
 from .parts import GuestWalk, ParentsPart, PreWrite, ReverseMapPart, SpteMaker
 from .pool import Pool
@@ -39,6 +39,17 @@ class Stats:
     tlb_flushes: int = 0
     root_loads: int = 0
     gp: int = 0
+
+
+def _slots(given: Any) -> list[tuple[int, int, bool]]:
+    """The slots of a new VM, each as base, pages and whether it has a log."""
+    try:
+        slots = [tuple(slot) for slot in given]
+        if not all(len(slot) in (2, 3) for slot in slots):
+            raise TypeError
+    except TypeError:
+        raise InputError("slots", given, "a list of (base gfn, pages) or (base gfn, pages, log)") from None
+    return [(*checks.span("base", slot[0], slot[1]), bool(slot[2:] and slot[2])) for slot in slots]
 
 
 class Machine:
@@ -77,9 +88,9 @@ class Machine:
         self.rmap, self.parents = rmap(self), parents(self)
         self._functions: dict[str, Callable[..., Any]] = {"walk": walk, "set_spte": set_spte, "pre_write": pre_write}
         self.walk, self.set_spte, self.pre_write = walk, set_spte, pre_write
-        for number, (base, npages, *log) in enumerate(slots):
-            self.memory.check_slot(number, base, npages)
-            self.memory.set_slot(number, base, npages, bool(log and log[0]))
+        for number, (base, npages, log) in enumerate(_slots(slots)):
+            self.memory.check_slot(checks.number("slot", number, MEMORY_SLOTS), base, npages)
+            self.memory.set_slot(number, base, npages, log)
         for i in range(4):
             self.memory.words[(context.PAE_ROOT_HPA >> 3) + i] = INVALID_PAGE
         context.init_context(self)
@@ -123,10 +134,17 @@ class Machine:
 
     def attach(self, sink: ev.Sink) -> Callable[[], None]:
         """Report every step to ``sink`` from now on; the result undoes it. One sink at a time. Raises InputError."""
+        if not callable(sink):
+            raise InputError("sink", sink, "something to call with each event, such as a list's append")
         if self.emit is not None:
             raise InputError("sink", sink, "no sink while another is attached (call what attach returned first)")
         self.listen(sink)
-        return lambda: self.listen(None)
+
+        def detach() -> None:
+            if self.emit is sink:
+                self.listen(None)
+
+        return detach
 
     def listen(self, sink: ev.Sink | None) -> None:
         """Report to ``sink`` and no other, or to nobody."""

@@ -17,7 +17,7 @@ from . import events as ev
 from .audit import Complaint, undone
 from .bits import PAGE_SHIFT, PAGE_SIZE, UNMAPPED_GVA
 from .machine import Machine
-from .memory import MEMORY_SLOTS, check_number
+from .memory import ALIAS_SLOTS, MEMORY_SLOTS
 from .walk import gva_to_gpa
 
 PFERR_ALL = 0x17
@@ -32,12 +32,16 @@ def operation(method: F) -> F:
     def guarded(self: Vm, *args: Any, **kwargs: Any) -> Any:
         if self.dead is not None:
             raise VmDead(f"this VM is dead ({self.dead}); build a new one")
-        self.injected.clear()
+        before, self.injected = self.injected, []
         try:
             return method(self, *args, **kwargs)
         except InputError:
+            self.injected = before
             raise
         except BaseException as error:
+            if error.__traceback__ is not None and error.__traceback__.tb_next is None:
+                self.injected = before
+                raise  # Python itself refused the call: nothing has begun
             self.dead = str(error) or type(error).__name__
             if self.emit is not None and isinstance(error, HostCrash):
                 self.emit((ev.CRASH, error.kind, error.function, error.source, error.what))
@@ -71,14 +75,16 @@ class Vm(Machine):
         A write without ``value`` stores the byte that is there already. Raises InputError, HostCrash.
         """
         gva = checks.gva(self, gva)
+        write, user, fetch = checks.flag("write", write), checks.flag("user", user), checks.flag("fetch", fetch)
         if write and fetch:
             raise InputError("fetch", fetch, "a fetch or a write, not both")
         if value is not None:
             if not write:
                 raise InputError("value", value, "no value for a read or a fetch (write=True stores it)")
+            size = checks.size(size)
             value = checks.stored(value, size)
             checks.in_page("gva", gva, size)
-        return cpu.access(self, gva, bool(write), bool(user), bool(fetch), value, size)
+        return cpu.access(self, gva, write, user, fetch, value, size)
 
     @operation
     def page_fault(self, gva: int, error: int = 0) -> int:
@@ -98,7 +104,8 @@ class Vm(Machine):
     def emulate_write(self, gva: int, value: int, size: int) -> str:
         """A store that the host emulates, at a gva: "stored", "mmio", or "inject" where gva isn't mapped (error
         code 2)."""
-        gva, value = checks.gva(self, gva), checks.stored(value, size)
+        gva, size = checks.gva(self, gva), checks.size(size)
+        value = checks.stored(value, size)
         gpa = gva_to_gpa(self, gva)
         if gpa == UNMAPPED_GVA:
             self.inject_page_fault(gva, 2)
@@ -109,7 +116,8 @@ class Vm(Machine):
     def emulate_write_gpa(self, gpa: int, value: int, size: int) -> bool:
         """The same at a gpa: pre-write (mmu.c:1140), store. False, and nothing done, across a page or without
         memory."""
-        gpa, value = checks.word("gpa", gpa), checks.stored(value, size)
+        gpa, size = checks.word("gpa", gpa), checks.size(size)
+        value = checks.stored(value, size)
         return cpu.emulated_write(self, gpa, value, size)
 
     @operation
@@ -159,43 +167,44 @@ class Vm(Machine):
     @operation
     def peek(self, gpa: int, size: int = 8) -> int:
         """Read ``size`` bytes of guest memory, little endian, behind the MMU's back."""
-        checks.stored(0, size)
+        size = checks.size(size)
         hpa = checks.ram(self, gpa, size)
         return int.from_bytes(self.memory.bytes[hpa : hpa + size], "little")
 
     @operation
     def poke(self, gpa: int, value: int, size: int = 8) -> None:
         """Store ``size`` bytes in guest memory, behind the MMU's back: no pre-write, no dirty mark."""
+        size = checks.size(size)
         value = checks.stored(value, size)
         self.memory.store(checks.ram(self, gpa, size), value.to_bytes(size, "little"), ev.POKE)
 
     @operation
     def load_page(self, gfn: int, data: bytes) -> None:
         """Fill a guest frame with 4096 bytes, behind the MMU's back."""
-        if not isinstance(data, bytes) or len(data) != PAGE_SIZE:
-            raise InputError("data", f"{type(data).__name__} of {len(data)}", "bytes, 4096 of them")
-        gfn = checks.whole("gfn", gfn)
-        if not 0 <= gfn < 1 << 52:
-            raise InputError("gfn", gfn, "a frame number of at most 52 bits")
+        data, gfn = checks.page(data), checks.frames("gfn", gfn)
         self.memory.load_page(checks.ram(self, gfn << PAGE_SHIFT, PAGE_SIZE), data)
 
     @operation
     def set_slot(self, slot: int, base: int, npages: int, log: bool = False) -> None:
         """Make, move, delete (npages 0) a memory slot, or turn its dirty log on and off. Raises SlotError (see
         `slots`)."""
+        slot, (base, npages) = checks.number("slot", slot, MEMORY_SLOTS), checks.span("base", base, npages)
+        log = checks.flag("log", log)
         self.memory.check_slot(slot, base, npages)
         slots.set_slot(self, slot, base, npages, log)
 
     @operation
     def set_alias(self, alias: int, base: int, npages: int, target: int) -> None:
         """Make gfns ``base`` and up another name for ``target`` and up (npages 0: no more). Raises SlotError."""
-        self.memory.check_alias(alias, base, npages, target)
+        alias, (base, npages) = checks.number("alias", alias, ALIAS_SLOTS), checks.span("base", base, npages)
+        target, _ = checks.span("target", target, npages)
         slots.set_alias(self, alias, base, npages, target)
 
     @operation
     def dirty_log(self, slot: int) -> list[int]:
         """Pages of a slot, counted from its base, written since the last call; they are protected again. Raises
         SlotError."""
+        slot = checks.number("slot", slot, MEMORY_SLOTS)
         self.memory.log_of(slot)
         return slots.dirty_log(self, slot)
 
@@ -211,8 +220,7 @@ class Vm(Machine):
     @operation
     def remove_write_access(self, slot: int) -> None:
         """Take write access from all shadow entries that reach a slot (mmu.c:1322-1342)."""
-        check_number("slot", slot, MEMORY_SLOTS)
-        shadow.slot_remove_write_access(self, slot)
+        shadow.slot_remove_write_access(self, checks.number("slot", slot, MEMORY_SLOTS))
 
     @operation
     def free_some_pages(self) -> None:
@@ -238,4 +246,4 @@ class Vm(Machine):
     @operation
     def audit(self, undo: bool = True) -> list[Complaint]:
         """The three audits (mmu.c:1390-1546). ``undo`` takes back the accessed bits and dirty marks that they set."""
-        return undone(self) if undo else self.run_audit()
+        return undone(self) if checks.flag("undo", undo) else self.run_audit()

@@ -194,6 +194,7 @@ class Replay:
         vm = self.vm
         before = (vm.stats.tlb_flushes, vm.stats.root_loads, vm.stats.gp)
         self.events.clear()
+        vm.injected.clear()  # a refused operation would leave those of the last one
         getattr(self, f"_{name}", self._unknown)(op, got)
         after = (vm.stats.tlb_flushes, vm.stats.root_loads, vm.stats.gp)
         got |= {key: b - a for key, a, b in zip(("tlb", "setcr3", "gp"), before, after, strict=True)}

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-2.0-only
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kvmmmu_lab.mmu import bits
+from kvmmmu_lab.mmu.pool import make_role
+
+low = st.integers(0, 2**32 - 1)
+
+
+@given(st.integers(0, 2**48 - 1))
+def test_the_four_wide_indexes_and_the_offset_are_the_whole_address(gva):
+    parts = [bits.WIDE.index(gva, level) << 12 + 9 * (level - 1) for level in (1, 2, 3, 4)]
+    assert sum(parts) + gva % 4096 == gva
+
+
+@given(low)
+def test_the_two_narrow_indexes_and_the_offset_are_the_whole_address(gva):
+    parts = [bits.NARROW.index(gva, level) << 12 + 10 * (level - 1) for level in (1, 2)]
+    assert sum(parts) + gva % 4096 == gva
+
+
+@given(low)
+def test_a_quadrant_says_which_part_of_a_4_byte_table_a_shadow_page_is(gva):
+    """1,024 guest entries are shadowed by 2 x 512 of a page table, and by 4 x 512 (two for each) of a directory."""
+    table, directory = (make_role(2, level, gva, False, 0) >> 8 & 3 for level in (1, 2))
+    assert bits.NARROW.index(gva, 1) == table * 512 + bits.shadow_index(gva, 1)
+    assert bits.NARROW.index(gva, 2) == (directory * 512 + bits.shadow_index(gva, 2)) // 2
+
+
+@given(st.integers(0, 2**48 - 1), st.integers(1, 4))
+def test_a_shadow_index_is_that_of_a_guest_with_wide_entries(gva, level):
+    assert bits.shadow_index(gva, level) == bits.WIDE.index(gva, level)
+
+
+@pytest.mark.parametrize(
+    "short, whole",
+    [
+        (0x00007FFF_FFFFFFFF, 0x00007FFF_FFFFFFFF),
+        (0x00008000_00000000, 0xFFFF8000_00000000),
+        (0x0000FFFF_FFFFF000, 0xFFFFFFFF_FFFFF000),
+        (0x12340000_00001000, 0x00000000_00001000),
+    ],
+)
+def test_bit_47_fills_the_bits_above_it(short, whole):
+    assert bits.canonical(short) == whole == bits.canonical(whole)
+
+
+@pytest.mark.parametrize("root_level, size", [(0, 8), (2, 4), (3, 8), (4, 8)])
+def test_only_the_2_level_guest_has_4_byte_entries(root_level, size):
+    assert bits.guest_format(root_level).size == size
+
+
+def test_what_a_shadow_entry_takes_over_and_what_not():
+    everything = (1 << 64) - 1
+    assert bits.letters(everything & bits.WIDE.copied) == "P . . A D G NX"
+    assert bits.letters(everything & bits.NARROW.copied) == "P . . A D G ."
+
+
+def test_the_marks_of_a_shadow_entry_are_in_bits_that_software_may_use():
+    assert bits.IO_MARK == bits.PS_MARK == 1 << 9
+    assert bits.SHADOW_WRITABLE == 1 << 10
+    assert bits.SHADOW_USER == 1 << 11
+    assert not (bits.IO_MARK | bits.SHADOW_WRITABLE | bits.SHADOW_USER) & bits.BASE_MASK
+
+
+def test_the_base_masks_keep_the_frame_and_nothing_else():
+    assert bits.WIDE.base == 0x000F_FFFF_FFFF_F000 == bits.BASE_MASK
+    assert bits.WIDE.large_base == 0x000F_FFFF_FFE0_0000
+    assert bits.NARROW.base == 0xFFFF_F000
+    assert bits.NARROW.large_base == 0xFFC0_0000

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: GPL-2.0-only
+import pytest
+
+from kvmmmu_lab.mmu.bits import PS_MARK
+from kvmmmu_lab.mmu.state import rmap_part, state
+
+from .guests import ALL, IO, NX, PAGED, SHADOW_U, SHADOW_W, A, D, G, Guest, P, U, W, kinds, leaf
+
+
+def flags_after(mode, flags, **access):
+    guest = Guest(mode)
+    guest.map(0x1000, flags=flags)
+    assert guest.vm.access(0x1000, **access).outcome == "ok"
+    return leaf(guest.vm)[0]
+
+
+@pytest.mark.parametrize("mode", PAGED)
+def test_while_the_guests_dirty_bit_is_clear_the_shadow_is_not_writable(mode):
+    assert flags_after(mode, ALL) == P | U | A | SHADOW_W | SHADOW_U
+    assert flags_after(mode, ALL | D) == ALL | A | D | SHADOW_W | SHADOW_U
+
+
+@pytest.mark.parametrize("mode", PAGED)
+def test_the_first_write_sets_the_guests_dirty_bit_and_makes_the_shadow_writable(mode):
+    guest = Guest(mode)
+    gfn = guest.map(0x1000)
+    guest.vm.access(0x1000)
+    assert rmap_part(guest.vm) == []
+    guest.vm.access(0x1000, write=True)
+    assert guest.entry(0x1000) & D
+    assert leaf(guest.vm)[0] & W
+    assert [frame for frame, *_ in rmap_part(guest.vm)] == [gfn]
+
+
+@pytest.mark.parametrize("flags", [P, P | W, P | U, ALL])
+def test_bits_10_and_11_note_what_the_guest_allows(flags):
+    noted = flags_after("64", flags)
+    assert bool(noted & SHADOW_W) == bool(flags & W)
+    assert bool(noted & SHADOW_U) == bool(flags & U) == bool(noted & U)
+
+
+def test_the_rights_above_are_enforced_at_level_1():
+    guest = Guest("64")
+    guest.map(0x1000, flags=ALL | D, upper=P | U)
+    guest.vm.access(0x1000)
+    assert leaf(guest.vm)[0] & (W | U | SHADOW_W | SHADOW_U) == U | SHADOW_U
+
+
+def test_global_and_no_execute_are_copied():
+    assert flags_after("64", ALL | G | NX) & (G | NX) == G | NX
+    assert flags_after("32", ALL | G) & (G | NX) == G
+
+
+def test_write_through_bits_and_software_bits_are_not():
+    assert flags_after("64", ALL | 3 << 3 | 7 << 9) == flags_after("64", ALL)
+
+
+def test_where_no_memory_is_the_entry_is_marked_and_not_present():
+    guest = Guest("64")
+    guest.map(0x1000, 0xFEE00, flags=ALL | D)
+    assert guest.vm.access(0x1004) == ("mmio", 0xFEE00004, 1, None)
+    flags, kind, target = leaf(guest.vm)
+    assert (flags & (IO | P), kind, target) == (IO, "i", 0xFEE00)
+    assert rmap_part(guest.vm) == []
+
+
+def test_each_access_to_a_marked_entry_faults_and_is_emulated():
+    guest = Guest("64")
+    guest.map(0x1000, 0xFEE00)
+    for write in (False, True, True):
+        access = guest.vm.access(0x1000, write=write)
+        assert (access.outcome, access.faults) == ("mmio", 1)
+
+
+def test_a_frame_that_is_a_page_table_is_mapped_read_only():
+    guest = Guest("64")
+    guest.map(0x1000, flags=ALL | D)
+    guest.map(0x40000000, guest.table_gfn(0x1000), flags=ALL | D)
+    guest.vm.access(0x1000)
+    flushes = guest.vm.stats.tlb_flushes
+    guest.vm.access(0x40000000)
+    assert [gfn for gfn, *_ in rmap_part(guest.vm)] == [guest.entry(0x1000) >> 12 & 0xFFFFF]
+    assert guest.vm.stats.tlb_flushes == flushes + 1
+
+
+def test_a_large_page_is_shadowed_4k_by_4k_below_a_mark():
+    guest = Guest("64", [(0, 0x100), (0x400, 0x200)])
+    guest.map(0, 0x400, large=True)
+    assert guest.vm.access(0x5123).gpa == 0x405123
+    assert leaf(guest.vm)[2] == 0x405
+    above = [flags for _, entries in state(guest.vm)["sptes"] for _, flags, kind, _ in entries if kind == "s"]
+    assert [bool(flags & PS_MARK) for flags in above].count(True) == 1
+
+
+def test_large_pages_of_one_frame_with_different_rights_are_told_apart():
+    """Looks like a bug and is none: the huge-page access in the role."""
+    guest = Guest("64", [(0, 0x100), (0x400, 0x200)])
+    guest.map(0, 0x400, large=True)
+    guest.map(0x200000, 0x400, flags=P, large=True)
+    assert guest.vm.access(0, write=True, user=True).outcome == "ok"
+    assert guest.vm.access(0x200000, write=True).outcome == "inject"
+    assert guest.vm.access(0x200000, user=True).outcome == "inject"
+    assert guest.vm.access(0x200000).outcome == "ok"
+
+
+# 2007
+
+
+def test_2007_pse36_frame_mismatch():
+    """The walker ignores bits 13..16 of a large 4-byte entry, the shadow takes them as address bits 32..35."""
+    guest = Guest("32", [(0, 0x800), (0x100400, 0x400)])
+    guest.map(0, 0x400 | 1 << 1, large=True)  # bit 13 of the entry is bit 1 of its frame
+    assert guest.vm.gva_to_gpa(0x1000) == 0x401000
+    assert guest.vm.access(0x1000).gpa == 0x100401000
+    assert kinds(guest.vm.audit()) == ["map"]
+
+
+def test_2007_nx_bit63_without_nxe():
+    """Bit 63 is copied even while EFER.NX is off, the host has it on: the fetch faults for ever."""
+    guest = Guest("64")
+    guest.start(efer=1 << 8)
+    guest.map(0x1000, flags=ALL | NX)
+    assert guest.vm.access(0x1000, fetch=True).outcome == "stuck"
+
+
+def test_2007_nx_of_upper_levels_is_not_inherited():
+    guest = Guest("64")
+    guest.map(0x1000, upper=ALL | NX)
+    assert guest.vm.access(0x1000, fetch=True).outcome == "inject", "while the shadow is empty"
+    guest.vm.access(0x1000)
+    assert guest.vm.access(0x1000, fetch=True).outcome == "ok", "afterwards it is allowed"
+
+
+def test_2007_large_nx_set_ignored():
+    """Nor is NX in the huge-page access: the leaves made before are used again."""
+    guest = Guest("64", [(0, 0x100), (0x400, 0x200)])
+    guest.map(0, 0x400, large=True)
+    guest.vm.access(0, fetch=True)
+    guest.edit(0, guest.entry(0, 2) | NX, level=2)
+    guest.vm.access(0)
+    assert guest.vm.access(0, fetch=True).outcome == "ok"
+
+
+def test_2007_large_dirty_cleared_lost():
+    """The guest clears the dirty bit of a large page; its writable leaves are used again, so it is never set again."""
+    guest = Guest("64", [(0, 0x100), (0x400, 0x200)])
+    guest.map(0, 0x400, large=True)
+    guest.vm.access(0, write=True)
+    assert guest.entry(0, 2) & D
+    guest.edit(0, guest.entry(0, 2) & ~D, level=2)
+    assert guest.vm.access(0, write=True).outcome == "ok"
+    assert not guest.entry(0, 2) & D
+
+
+def test_the_dirty_bit_of_a_small_page_that_is_cleared_is_set_again():
+    guest = Guest("64")
+    guest.map(0x1000)
+    guest.vm.access(0x1000, write=True)
+    guest.edit(0x1000, guest.entry(0x1000) & ~D)
+    assert guest.vm.access(0x1000, write=True).faults == 1
+    assert guest.entry(0x1000) & D
+
+
+def test_a_read_gives_user_access_back_that_a_kernel_write_took_and_write_access_goes():
+    guest = Guest("64", cr0=1 << 31 | 1)
+    guest.map(0x1000, flags=P | U)
+    guest.vm.access(0x1000, write=True)
+    assert leaf(guest.vm)[0] & (W | U) == W, "a kernel page, so that the user's write is seen"
+    guest.vm.access(0x1000, user=True)
+    assert leaf(guest.vm)[0] & (W | U) == U
+    assert kinds(guest.vm.audit()) == ["rmap"], "2007: the reverse map still has it"
