@@ -6,7 +6,7 @@ A first session, with the page tables of a real Linux guest and the shadow table
     >>> from kvmmmu_lab import open_guest
     >>> vm = open_guest("lin64_A").vm()
     >>> vm.access(0x400000, user=True)
-    Access(outcome='ok', gpa=53518336, faults=1, error=None)
+    Access(outcome='ok', gpa=0x330a000, faults=1, error=None)
     >>> vm.access(0x400000, user=True).faults
     0
     >>> vm.pool.lookup(vm.cpu.cr3 >> 12)

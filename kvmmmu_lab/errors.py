@@ -17,7 +17,6 @@ A fault that the *guest* gets (#PF, #GP) is no exception: it is a result.
 
 from __future__ import annotations
 
-
 EINVAL = 22
 
 

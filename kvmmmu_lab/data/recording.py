@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError
+from ..mmu.bits import ALL_ONES, CR0_PG, CR0_WP, EFER_NX
 from .arrays import check_lengths, check_pages, read_arrays, read_meta
 
 ARRAYS = {"meta": ("U", 0), "type": ("u1", 1), "flag": ("u1", 1), "a": ("u8", 1), "b": ("u8", 1), "images": ("u1", 2)}
@@ -45,6 +46,32 @@ class Recording:
     b: np.ndarray
     images: np.ndarray
 
+    def _check_events(self, path: Path) -> None:
+        """Addresses and flags that no guest in this mode can have. Raises DataError."""
+
+        def refuse(wrong: np.ndarray, what: str, expected: str) -> None:
+            if wrong.any():
+                event = int(wrong.argmax())
+                row = f"{what} {int(self.a[event]):#x}, b {int(self.b[event]):#x}, flag {int(self.flag[event])}"
+                raise DataError(str(path), f"event {event}: {row}", expected)
+
+        if not len(self.type):
+            raise DataError(str(path), "0 events", "at least one")
+        levels = {"32": 2, "pae": 3, "64": 4}[self.mode]
+        fault, access = self.type == PAGE_FAULT, self.type == ACCESS
+        if self.mode == "64":
+            high = self.a >> np.uint64(47)
+            refuse((fault | access) & (high != 0) & (high != 0x1FFFF), "gva", "canonical addresses")
+        else:
+            narrow = fault | access | (self.type == CR3_LOAD)
+            refuse(narrow & (self.a >> np.uint64(32) != 0), "address", f"32 bits in mode {self.mode}")
+        refuse(access & ((self.flag & 3 == 3) | (self.flag > 31)), "access", "read, write or fetch, and bits 2..4")
+        codes = 0x17 if self.meta["efer"] & EFER_NX else 0x7
+        refuse(fault & (self.b & np.uint64(~codes & ALL_ONES) != 0), "fault", f"an error code within {codes:#x}")
+        refuse(fault & (self.b & np.uint64(4) != 0) & (self.flag != 3), "fault", "CPL 3 for a user fault")
+        adopted = self.type == ADOPTED
+        refuse(adopted & ((self.flag < 1) | (self.flag > levels)), "frame adopted", f"levels of 1..{levels}")
+
     def __repr__(self) -> str:
         return f"<Recording {self.name}: mode {self.mode}, {len(self.type):,} events>"
 
@@ -58,11 +85,14 @@ class Recording:
         recording = cls(
             name=path.stem, meta=meta, mode=meta["mode"], **{name: arrays[name] for name in ARRAYS if name != "meta"}
         )
+        if not meta["cr0"] & CR0_PG or not meta["cr0"] & CR0_WP:
+            raise DataError(str(path), f"meta: cr0 {meta['cr0']:#x}", "CR0.PG and CR0.WP, on all the time")
         kinds, adopted = recording.type, recording.b[recording.type == ADOPTED]
         if len(kinds) and kinds.max() > INTERRUPT:
             raise DataError(str(path), int(kinds.max()), "event types of 0..8")
         if len(adopted) and adopted.max() >= len(recording.images):
             raise DataError(str(path), int(adopted.max()), f"rows below {len(recording.images)}, the number of images")
+        recording._check_events(path)
         sizes = set(recording.flag[kinds == TABLE_WRITE].tolist())
         if not sizes <= {1, 2, 4, 8}:
             raise DataError(str(path), str(sorted(sizes)), "writes of 1, 2, 4 or 8 bytes")

@@ -92,10 +92,10 @@ class Arena:
     def store(self, hpa: int, data: bytes, why: ev.Kind) -> None:
         """Store 1..8 bytes, little endian, inside a page."""
         end = hpa + len(data)
-        if self.emit is not None:
-            old = int.from_bytes(self.bytes[hpa:end], "little")
-            self.emit((why, hpa, len(data), old, int.from_bytes(data, "little")))
+        old = int.from_bytes(self.bytes[hpa:end], "little")
         self.bytes[hpa:end] = data
+        if self.emit is not None:
+            self.emit((why, hpa, len(data), old, int.from_bytes(data, "little")))
 
     def load_page(self, hpa: int, data: bytes) -> None:
         """Fill the page at hpa."""

@@ -57,6 +57,10 @@ class Access(NamedTuple):
         """What events show of it."""
         return self.outcome
 
+    def __repr__(self) -> str:
+        gpa, error = ("None" if value is None else hex(value) for value in (self.gpa, self.error))
+        return f"Access(outcome={self.outcome!r}, gpa={gpa}, faults={self.faults}, error={error})"
+
 
 def shadow_walk(vm: Machine, gva: int, write: bool, user: bool, fetch: bool) -> int:
     """hpa of gva's page through the shadow tables, or -1 - error code for a fault.

@@ -76,6 +76,16 @@ class Machine:
         tlb: bool = False,
         audits: bool = False,
     ) -> None:
+        parts: dict[str, Callable[..., Any]] = {
+            "rmap": rmap,
+            "parents": parents,
+            "walk": walk,
+            "set_spte": set_spte,
+            "pre_write": pre_write,
+        }
+        for name, part in parts.items():
+            if not callable(part):
+                raise InputError(name, part, "something to call (see kvmmmu_lab.mmu.parts)")
         self.dead: str | None = None
         self.emit: ev.Sink | None = None
         self.memory, self.pool, self.caches, self.cpu = Memory(), Pool(), Caches(), registers.Registers()
@@ -86,7 +96,7 @@ class Machine:
         self.last_pt_write_gfn = self.last_pt_write_count = 0
         self.root, self.root_level, self.shadow_root_level = INVALID_PAGE, NONPAGING, 3
         self.rmap, self.parents = rmap(self), parents(self)
-        self._functions: dict[str, Callable[..., Any]] = {"walk": walk, "set_spte": set_spte, "pre_write": pre_write}
+        self._functions: dict[str, Callable[..., Any]] = {name: parts[name] for name in PART_KINDS}
         self.walk, self.set_spte, self.pre_write = walk, set_spte, pre_write
         for number, (base, npages, log) in enumerate(_slots(slots)):
             self.memory.check_slot(checks.number("slot", number, MEMORY_SLOTS), base, npages)

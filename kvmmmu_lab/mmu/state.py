@@ -25,7 +25,9 @@ import numpy as np
 from .arena import FIRST_SHADOW
 from .bits import BASE_MASK, INVALID_PAGE, IO_MARK, NX, PAGE_SHIFT, PRESENT
 from .context import PAE_ROOT_HPA
+from .parents import ParentChains
 from .pool import NUM_PAGES
+from .rmap import ReverseMap
 from .shadow import page_of
 
 if TYPE_CHECKING:
@@ -69,10 +71,16 @@ def mmu_part(vm: Machine) -> list[Any]:
 
 def pages_part(vm: Machine) -> list[Any]:
     """The active list's headers."""
-    return [
-        [p.id, p.gfn, p.role, p.root_count, int(isinstance(p.parents, list)), p.slot_bitmap, _chains(p.parents)]
-        for p in reversed(vm.pool.active)
-    ]
+    part = list[Any]()
+    for page in reversed(vm.pool.active):
+        kept: Any = page.parents
+        if not isinstance(vm.parents, ParentChains):
+            kept = [row] if (row := list(vm.parents.sptes(page))) else None
+        multimapped = int(isinstance(kept, list))
+        part.append(
+            [page.id, page.gfn, page.role, page.root_count, multimapped, page.slot_bitmap, _chains(kept)]
+        )
+    return part
 
 
 def _chains(kept: int | list[list[int]] | None) -> list[list[int]]:
@@ -100,11 +108,11 @@ def page_entries(vm: Machine, id: int) -> list[Any]:
 
 
 def rmap_part(vm: Machine) -> list[Any]:
-    """Reverse maps, in their own form where the part has ``heads``, else as one list."""
+    """Reverse maps."""
     frames = [
         (number, vm.memory.gfns[hfn], hfn) for hfn in vm.rmap.frames() if (number := _slot_of(vm, hfn)) is not None
     ]
-    heads = getattr(vm.rmap, "heads", None)
+    heads = vm.rmap.heads if isinstance(vm.rmap, ReverseMap) else None
     part = list[Any]()
     for _, gfn, hfn in sorted(frames):
         kept = heads[hfn] if heads is not None else [list(vm.rmap.sptes(hfn))]

@@ -7,47 +7,17 @@ exception of a replaced part, leaves a VM that refuses further use.
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
-from typing import Any, TypeVar
-
-from ..errors import HostCrash, InputError, VmDead
+from ..errors import InputError
 from . import checks, context, cpu, registers, shadow, slots
 from . import events as ev
 from .audit import Complaint, undone
 from .bits import PAGE_SHIFT, PAGE_SIZE, UNMAPPED_GVA
+from .guard import operation
 from .machine import Machine
 from .memory import ALIAS_SLOTS, MEMORY_SLOTS
 from .walk import gva_to_gpa
 
 PFERR_ALL = 0x17
-F = TypeVar("F", bound=Callable[..., Any])
-PFERR_ALL = 0x17
-
-
-def operation(method: F) -> F:
-    """A public operation: refused by a dead VM; a crash inside ends the VM, bad input doesn't."""
-
-    @functools.wraps(method)
-    def guarded(self: Vm, *args: Any, **kwargs: Any) -> Any:
-        if self.dead is not None:
-            raise VmDead(f"this VM is dead ({self.dead}); build a new one")
-        before, self.injected = self.injected, []
-        try:
-            return method(self, *args, **kwargs)
-        except InputError:
-            self.injected = before
-            raise
-        except BaseException as error:
-            if error.__traceback__ is not None and error.__traceback__.tb_next is None:
-                self.injected = before
-                raise  # Python itself refused the call: nothing has begun
-            self.dead = str(error) or type(error).__name__
-            if self.emit is not None and isinstance(error, HostCrash):
-                self.emit((ev.CRASH, error.kind, error.function, error.source, error.what))
-            raise
-
-    return guarded  # type: ignore[return-value]
 
 
 class Vm(Machine):
@@ -95,9 +65,7 @@ class Vm(Machine):
         gva = checks.gva(self, gva)
         error = checks.whole("error", error)
         if error & ~PFERR_ALL:
-            raise InputError(
-                "error", error, "a page-fault error code of bits 0 (present), 1 (write), 2 (user), 4 (fetch)"
-            )
+            raise InputError("error", error, "a page-fault error code of bits 0 (present), 1 (write), 2 (user), 4 (fetch)")
         return cpu.handle_fault(self, gva, error)
 
     @operation

@@ -16,16 +16,19 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DataError, HostCrash, InputError, SlotError
-from ..mmu import Complaint, Vm
+from ..errors import DataError, HostCrash, VmDead
+from ..mmu import Vm
 from ..mmu import events as ev
 from ..mmu.arena import FIRST_GUEST
 from ..mmu.state import PARTS, rmap_part, state
 from .digest import WIDTH, Digester, compact, short_hash
+from .operations import apply
 from .report import Report
 
 MakeVm = Callable[..., Vm]
 STORES = {ev.STORE, ev.EMULATED_STORE, ev.GUEST_ACCESSED, ev.GUEST_DIRTY}
+MALFORMED = (KeyError, TypeError, AttributeError, ValueError, OverflowError, IndexError, VmDead)
+"""What applying an operation raises that no recording can have; among the ValueErrors, `InputError`."""
 IGNORED = {"audit", "alog", "div", "agpa", "crash"}
 """Results that aren't compared key by key: informative, or compared on their own."""
 
@@ -62,13 +65,16 @@ def read_scenarios(path: Path) -> Iterator[tuple[dict[str, Any], list[dict[str, 
 
 def verify_golden(path: Path, report: Report, audit: bool = False, make_vm: MakeVm = Vm) -> None:
     """Replay every scenario of a file and compare everything. ``audit``: also audit after each operation."""
+    category = None
     for header, lines in read_scenarios(path):
+        category = category or header.get("cat")
+        report.check(str(header.get("name")), "category, one for a file", category, header.get("cat"))
         try:
             Replay(header, report, audit, make_vm).run(lines)
-        except DataError:
-            raise
-        except (KeyError, TypeError, AttributeError, InputError) as error:
-            found = f"{header.get('name')}: {error!r}"
+        except DataError as error:
+            raise DataError(str(path), f"{error.argument}: {error.got!r}", error.expected) from error
+        except MALFORMED as error:
+            found = f"scenario {header.get('name')!r}: {error!r}"
             raise DataError(str(path), found, "operations as the format has them") from error
         report.count("scenarios")
 
@@ -90,15 +96,17 @@ class Replay:
         if not ops or ops[0]["op"]["op"] != "create":
             raise DataError(name, ops[:1], "a scenario that begins with the operation create")
         done = -1
-        for line in lines:
+        audits = bool(ops[0]["op"].get("audit"))
+        check(name, "audits inside faults", self.header.get("audit_auto", audits), audits)
+        for position, line in enumerate(lines, 1):
             where = f"{name}, operation {line['i']}"
             if line["t"] == "op":
                 done += 1
                 check(name, "numbering of operations", done, line["i"])
                 where += f" {compact(line['op'])}"
                 self.operation(line, where)
-                if self.crash is not None or "crash" in line["r"]:
-                    check(where, "operations after the crash", 0, len(ops) - done - 1)
+                if self.vm.dead is not None or "crash" in line["r"]:
+                    check(where, "lines after the end", 0, len(lines) - position)
                     break
             else:
                 check(where, "position of a state line", done, line["i"])
@@ -125,6 +133,7 @@ class Replay:
             self.report.count("crashes")
             self.report.check(where, "crash", theirs and theirs["kind"], self.crash and self.crash.kind)
             self.report.check(where, "crash, in the header and here", self.header.get("crash"), theirs)
+            self.report.check(where, "results beside the crash", [], sorted(expected.keys() - {"crash"}))
             return
         self.compare_result(op["op"], expected, got, where)
         if op["op"] == "destroy":
@@ -138,8 +147,9 @@ class Replay:
             self.report.differ(
                 where, f"state after it, in the parts {', '.join(wrong) or 'missing'}", theirs_cut, digests
             )
+        self.expected_audit = expected.get("audit", {"n": 0, "m": []})
         if self.audit or "audit" in expected:
-            self.compare_audit(expected.get("audit", {"n": 0, "m": []}), self.vm.audit(), where)
+            self.compare_audit(where)
         if "alog" in expected or self.vm.audit_log:
             self.compare_alog(expected.get("alog", []), where)
 
@@ -154,11 +164,12 @@ class Replay:
             self.report.count("results")
             self.report.check(where, f"result {key!r}", a, b)
 
-    def compare_audit(self, expected: dict[str, Any], got: list[Complaint], where: str) -> None:
-        """Number of complaints, and the first six."""
+    def compare_audit(self, where: str) -> None:
+        """Number of complaints after the last operation, and the first six."""
         self.report.count("audits")
+        got = self.vm.audit()
         listed = [[c.audit, *c.facts] for c in got]
-        self.report.check(where, "audit", expected, {"n": len(got), "m": listed[:6]})
+        self.report.check(where, "audit", self.expected_audit, {"n": len(got), "m": listed[:6]})
 
     def compare_alog(self, expected: Any, where: str) -> None:
         """The complaints of the audits inside faults, which the trace has as a list or as number and first ones."""
@@ -178,6 +189,7 @@ class Replay:
             if part in expected:
                 self.report.check(where, f"state, part {part}", expected[part], got[part])
         self.compare_memory(where)
+        self.compare_audit(where)
 
     # Applying
 
@@ -195,7 +207,9 @@ class Replay:
         before = (vm.stats.tlb_flushes, vm.stats.root_loads, vm.stats.gp)
         self.events.clear()
         vm.injected.clear()  # a refused operation would leave those of the last one
-        getattr(self, f"_{name}", self._unknown)(op, got)
+        apply(vm, op, got)
+        if name == "set_slot":
+            self.digester.forget()
         after = (vm.stats.tlb_flushes, vm.stats.root_loads, vm.stats.gp)
         got |= {key: b - a for key, a, b in zip(("tlb", "setcr3", "gp"), before, after, strict=True)}
         got["inj"] = [list(fault) for fault in vm.injected]
@@ -227,71 +241,3 @@ class Replay:
         self.report.count("guest memories")
         if not np.array_equal(self.vm.memory.pages[FIRST_GUEST:], self.mirror):
             self.report.differ(where, "guest memory", "no change but those reported", "a write past the door")
-
-    def _unknown(self, op: dict[str, Any], got: dict[str, Any]) -> None:
-        raise DataError(str(self.header["name"]), op["op"], "an operation that the format has")
-
-    def _poke(self, op: dict[str, Any], got: dict[str, Any]) -> None:
-        for gpa, value in op["w"]:
-            self.vm.poke(gpa, value, op["size"])
-
-    def _regs(self, op: dict[str, Any], got: dict[str, Any]) -> None:
-        self.vm.set_registers(op["cr0"], op["cr3"], op["cr4"], op["efer"])
-
-    def _cr0(self, op: dict[str, Any], got: dict[str, Any]) -> None:
-        self.vm.load_cr0(op["v"])
-
-    def _cr3(self, op: dict[str, Any], got: dict[str, Any]) -> None:
-        self.vm.load_cr3(op["v"])
-
-    def _cr4(self, op: dict[str, Any], got: dict[str, Any]) -> None:
-        self.vm.load_cr4(op["v"])
-
-    def _efer(self, op: dict[str, Any], got: dict[str, Any]) -> None:
-        self.vm.load_efer(op["v"])
-
-    def _fault(self, op: dict[str, Any], got: dict[str, Any]) -> None:
-        got["ret"] = self.vm.page_fault(op["gva"], op["err"])
-
-    def _access(self, op: dict[str, Any], got: dict[str, Any]) -> None:
-        kind = {"write": bool(op["w"]), "user": bool(op["u"]), "fetch": bool(op["x"])}
-        store = {"value": op["val"] & (1 << 8 * op["n"]) - 1, "size": op["n"]} if "val" in op else {}
-        access = self.vm.access(op["gva"], **kind, **store)
-        got |= {"out": access.outcome, "nf": access.faults, "gpa": access.gpa}
-
-    def _emul(self, op: dict[str, Any], got: dict[str, Any]) -> None:
-        got["ret"] = int(self.vm.emulate_write_gpa(op["gpa"], op["val"] & (1 << 8 * op["n"]) - 1, op["n"]))
-
-    def _gva2gpa(self, op: dict[str, Any], got: dict[str, Any]) -> None:
-        got["gpa"] = self.vm.gva_to_gpa(op["gva"])
-
-    def _unprot(self, op: dict[str, Any], got: dict[str, Any]) -> None:
-        got["ret"] = int(self.vm.unprotect(op["gva"]))
-
-    def _rwa(self, op: dict[str, Any], got: dict[str, Any]) -> None:
-        self.vm.remove_write_access(op["slot"])
-
-    def _getdirty(self, op: dict[str, Any], got: dict[str, Any]) -> None:
-        try:
-            got["log"] = self.vm.dirty_log(op["slot"])
-        except SlotError as error:
-            got["ret"] = -error.errno
-
-    def _set_slot(self, op: dict[str, Any], got: dict[str, Any]) -> None:
-        try:
-            self.vm.set_slot(op["slot"], op["base"], op["npages"], bool(op["log"]))
-        except SlotError as error:
-            got["ret"] = -error.errno
-        self.digester.forget()
-
-    def _free_some(self, op: dict[str, Any], got: dict[str, Any]) -> None:
-        self.vm.free_some_pages()
-
-    def _zap_all(self, op: dict[str, Any], got: dict[str, Any]) -> None:
-        self.vm.zap_all()
-
-    def _reset(self, op: dict[str, Any], got: dict[str, Any]) -> None:
-        self.vm.reset_context()
-
-    def _destroy(self, op: dict[str, Any], got: dict[str, Any]) -> None:
-        self.vm.destroy()

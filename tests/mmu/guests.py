@@ -125,7 +125,7 @@ def in_ram(vm, gfn):
 
 @dataclass(frozen=True)
 class Reach:
-    """Where the oracle says that an access ends: ``gpa``, or the guest's page fault with ``error``; ``tables``: gfns passed."""
+    """Where an access ends: at ``gpa``, or in a fault of the guest with ``error``. ``tables``: gfns on the way."""
 
     gpa: int | None
     error: int | None
@@ -165,7 +165,9 @@ def oracle(vm, gva, write=False, user=False, fetch=False):
     if level == 2:
         pages = 1 << mode.bits
         table = table // pages * pages + mode.index(gva, 1)
-    denied = (write and not rights & W and (user or cpu.cr0 & WP)) or (user and not rights & U) or (fetch and no_execute)
+    denied = (
+        (write and not rights & W and (user or cpu.cr0 & WP)) or (user and not rights & U) or (fetch and no_execute)
+    )
     return Reach(None, code | 1, tuple(tables)) if denied else Reach(table << 12 | gva & 0xFFF, None, tuple(tables))
 
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from kvmmmu_lab import Vm
 from kvmmmu_lab.mmu.memory import Memory
 
-from .guests import ALL, PAGED, A, D, Guest, P, U, W, leaf
+from .guests import ALL, FIRST, PAGED, A, D, Guest, P, U, W, leaf, shadows
 
 
 @pytest.mark.parametrize("mode", PAGED)
@@ -65,6 +65,17 @@ def test_the_shadow_of_an_upper_level_denies_nothing_by_itself():
     guest.map(0x1000, upper=P | U)
     guest.vm.access(0x1000)
     assert guest.vm.access(0x1000, write=True) == ("inject", None, 1, 3)
+
+
+@pytest.mark.parametrize("level", [2, 3, 4])
+def test_the_processor_ands_the_rights_of_all_levels_all_the_same(level):
+    guest = Guest("64")
+    guest.map(0x1000)
+    guest.vm.access(0x1000, write=True)
+    (page,) = shadows(guest.vm, guest.table_gfn(0x1000, level))
+    guest.vm.memory.words[FIRST + page * 512] &= ~W
+    assert guest.vm.access(0x1000).outcome == "ok"
+    assert guest.vm.access(0x1000, write=True).outcome == "stuck", "and no fault handler looks there"
 
 
 def test_a_write_that_the_shadow_withholds_is_a_fault_with_the_present_bit():
@@ -156,6 +167,19 @@ def test_invlpg_forgets_one_page_and_a_cr3_load_forgets_all():
     assert guest.vm.access(0x2000).outcome == "inject"
 
 
+@pytest.mark.parametrize(
+    "reset", [lambda guest: guest.vm.reset_context(), lambda guest: guest.start()], ids=["reset", "set"]
+)
+def test_a_new_context_forgets_all_translations(reset):
+    guest = Guest("64", tlb=True)
+    guest.map(0x1000)
+    guest.vm.access(0x1000)
+    guest.edit(0x1000, 0)
+    assert guest.vm.access(0x1000).outcome == "ok"
+    reset(guest)
+    assert guest.vm.access(0x1000).outcome == "inject"
+
+
 def test_a_frame_that_becomes_a_table_is_flushed_out_of_the_tlb():
     guest = Guest("64", tlb=True)
     table = guest.map(0x1000)
@@ -163,6 +187,19 @@ def test_a_frame_that_becomes_a_table_is_flushed_out_of_the_tlb():
     guest.map(0x40000000, table=table)
     guest.vm.access(0x40000000)
     assert guest.vm.access(0x1000, write=True).outcome == "emul"
+
+
+def test_to_zap_a_page_table_flushes_and_to_zap_a_directory_does_not():
+    guest = Guest("64")
+    guest.map(0x1000)
+    guest.map(0x2000, guest.table_gfn(0x1000))
+    guest.map(0x3000, guest.table_gfn(0x1000, 2))
+    guest.vm.access(0x1000)
+    flushes = guest.vm.stats.tlb_flushes
+    assert guest.vm.unprotect(0x3000)
+    assert guest.vm.stats.tlb_flushes == flushes
+    assert guest.vm.unprotect(0x2000)
+    assert guest.vm.stats.tlb_flushes == flushes + 1
 
 
 def test_a_fault_drops_what_the_tlb_held_of_its_page():
@@ -188,7 +225,12 @@ GVAS = [0x1000, 0x2000, 0x200000, 0x201000, 0x40000000]
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("access"), st.sampled_from(GVAS), st.booleans(), st.booleans()),
-        st.tuples(st.just("edit"), st.sampled_from(GVAS), st.sampled_from([0, P, P | U, ALL, ALL | D]), st.integers(0x40, 0x44)),
+        st.tuples(
+            st.just("edit"),
+            st.sampled_from(GVAS),
+            st.sampled_from([0, P, P | U, ALL, ALL | D]),
+            st.integers(0x40, 0x44),
+        ),
         st.tuples(st.just("zap")),
         st.tuples(st.just("log")),
     ),
@@ -197,7 +239,7 @@ STEPS = st.lists(
 
 
 @pytest.mark.parametrize("mode", PAGED)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(steps=STEPS)
 def test_a_guest_that_flushes_after_each_edit_sees_no_difference_with_a_tlb(mode, steps):
     """The law of TLBs. A flush here is a load of CR3."""

@@ -18,7 +18,13 @@ from .guests import ON, PAGED, Guest, everything
 
 @pytest.mark.parametrize(
     "error, parent",
-    [(InputError, LabError), (SlotError, InputError), (DataError, InputError), (HostCrash, LabError), (VmDead, LabError)],
+    [
+        (InputError, LabError),
+        (SlotError, InputError),
+        (DataError, InputError),
+        (HostCrash, LabError),
+        (VmDead, LabError),
+    ],
 )
 def test_the_tree_of_errors(error, parent):
     assert error.__bases__[0] is parent
@@ -30,7 +36,9 @@ def test_bad_input_is_a_value_error_and_a_crash_is_not():
     assert not issubclass(HostCrash, ValueError)
 
 
-@pytest.mark.parametrize("got, shown", [(9, "9"), (10, "0xa"), (-16, "-0x10"), (True, "True"), ("10", "'10'"), (None, "None")])
+@pytest.mark.parametrize(
+    "got, shown", [(9, "9"), (10, "0xa"), (-16, "-0x10"), (True, "True"), ("10", "'10'"), (None, "None")]
+)
 def test_a_message_names_the_argument_what_came_and_what_was_expected(got, shown):
     error = InputError("size", got, "1, 2, 4 or 8 bytes")
     assert str(error) == f"size is {shown}; expected 1, 2, 4 or 8 bytes"
@@ -113,13 +121,21 @@ VALUES = {
     "a size of zero": (lambda vm: vm.peek(0x1000, 0), "size is 0", "1, 2, 4 or 8"),
     "a value too wide by one": (lambda vm: vm.poke(0x1000, 256, 1), "value is 0x100", "1 bytes, 0..0xff"),
     "far too wide": (lambda vm: vm.poke(0x1000, 1 << 64), "value is 0x1", "8 bytes, 0..0xffffffffffffffff"),
-    "too wide, stored by an access": (lambda vm: vm.access(0x1000, write=True, value=1 << 16, size=2), "value", "2 bytes"),
+    "too wide, stored by an access": (
+        lambda vm: vm.access(0x1000, write=True, value=1 << 16, size=2),
+        "value",
+        "2 bytes",
+    ),
     "too wide, emulated": (lambda vm: vm.emulate_write(0x1000, 1 << 32, 4), "value", "4 bytes"),
     "too wide, emulated at a gpa": (lambda vm: vm.emulate_write_gpa(0x1000, 1 << 32, 4), "value", "4 bytes"),
     "negative": (lambda vm: vm.poke(0x1000, -1), "value is -1", "unsigned"),
     "a poke across a page": (lambda vm: vm.poke(0x1FF9, 0, 8), "gpa is 0x1ff9", "8 bytes inside one page"),
     "a peek across a page": (lambda vm: vm.peek(0x1FFF, 2), "gpa is 0x1fff", "2 bytes inside one page"),
-    "an access across a page": (lambda vm: vm.access(0x1FFD, write=True, value=0, size=4), "gva", "4 bytes inside one page"),
+    "an access across a page": (
+        lambda vm: vm.access(0x1FFD, write=True, value=0, size=4),
+        "gva",
+        "4 bytes inside one page",
+    ),
     "no memory there": (lambda vm: vm.poke(0x100000, 0), "gpa is 0x100000", "an address in a memory slot"),
     "no memory there to read": (lambda vm: vm.peek(1 << 51), "gpa", "an address in a memory slot"),
     "a gpa of 65 bits": (lambda vm: vm.emulate_write_gpa(1 << 64, 0, 1), "gpa is 0x1", "64 bits"),
@@ -130,12 +146,20 @@ VALUES = {
     "a negative error code": (lambda vm: vm.page_fault(0x1000, -1), "error is -1", "1 (write)"),
     "a page of 4095 bytes": (lambda vm: vm.load_page(1, bytes(4095)), "data", "4095", "4096"),
     "a page beyond the memory": (lambda vm: vm.load_page(0x100, bytes(4096)), "gpa is 0x100000", "memory slot"),
-    "a byte address for a frame": (lambda vm: vm.load_page(1 << 60, bytes(4096)), "gfn", "frame number of at most 52 bits"),
+    "a byte address for a frame": (
+        lambda vm: vm.load_page(1 << 60, bytes(4096)),
+        "gfn",
+        "frame number of at most 52 bits",
+    ),
     "65 bits for CR0": (lambda vm: vm.load_cr0(1 << 64), "cr0 is 0x1", "unsigned value of 64 bits"),
     "a negative CR3": (lambda vm: vm.load_cr3(-4096), "cr3 is -0x1000", "unsigned value of 64 bits"),
     "65 bits for CR4": (lambda vm: vm.load_cr4(1 << 64), "cr4", "unsigned value of 64 bits"),
     "a negative EFER": (lambda vm: vm.load_efer(-1), "efer is -1", "unsigned value of 64 bits"),
-    "one register of four": (lambda vm: vm.set_registers(ON, 0x10000, 0x20, 1 << 70), "efer", "unsigned value of 64 bits"),
+    "one register of four": (
+        lambda vm: vm.set_registers(ON, 0x10000, 0x20, 1 << 70),
+        "efer",
+        "unsigned value of 64 bits",
+    ),
 }
 
 
@@ -149,7 +173,12 @@ SLOTS = {
     "a fifth slot": (lambda vm: vm.set_slot(4, 0x1000, 1), 22, "slot is 4", "0..3"),
     "a negative slot": (lambda vm: vm.set_slot(-1, 0x1000, 1), 22, "slot is -1", "0..3"),
     "an overlap at the end": (lambda vm: vm.set_slot(2, 0xFF, 1), 17, "base is 0xff", "apart from slot 0 (0x0+0x100)"),
-    "an overlap at the start": (lambda vm: vm.set_slot(2, 0x7FF, 2), 17, "base is 0x7ff", "apart from slot 1 (0x800+0x8)"),
+    "an overlap at the start": (
+        lambda vm: vm.set_slot(2, 0x7FF, 2),
+        17,
+        "base is 0x7ff",
+        "apart from slot 1 (0x800+0x8)",
+    ),
     "an overlap by moving": (lambda vm: vm.set_slot(1, 0xFC, 8), 17, "base is 0xfc", "apart from slot 0"),
     "another size": (lambda vm: vm.set_slot(1, 0x800, 9), 22, "npages is 9", "8, the slot's size", "0 deletes it"),
     "a base in bytes": (lambda vm: vm.set_slot(2, 1 << 52, 1), 22, "base is 0x1", "pages, not bytes"),
@@ -209,14 +238,32 @@ METHODS = {
     if callable(method) and not name.startswith("_")
 }
 GOOD = {
-    "gva": 0x1000, "gpa": 0x1000, "gfn": 1, "value": 1, "size": 4, "error": 2, "slot": 0, "alias": 0, "base": 0, "npages": 0x100,
-    "target": 8, "cr0": ON, "cr3": 0x10000, "cr4": 0x20, "efer": 0x900, "data": bytes(4096), "undo": True, "log": True,
-    "write": False, "user": False, "fetch": False,
+    "gva": 0x1000, "gpa": 0x1000, "gfn": 1, "value": 1, "size": 4, "error": 2, "slot": 0, "alias": 0, "base": 0,
+    "npages": 0x100, "target": 8, "cr0": ON, "cr3": 0x10000, "cr4": 0x20, "efer": 0x900, "data": bytes(4096),
+    "undo": True, "log": True, "write": False, "user": False, "fetch": False,
 }  # fmt: skip
 FLAGS = {"write", "user", "fetch", "undo", "log"}
 FLAG_PLACES = [f"{name} {p.name}" for name, parameters in METHODS.items() for p in parameters if p.name in FLAGS]
 PLACES = [f"{name} {p.name}" for name, parameters in METHODS.items() for p in parameters if p.name not in FLAGS]
-JUNK = [1.0, 2.5, float("nan"), "1", "", b"1", None, [1], (), {}, {1}, object(), 1j, np.float64(1), np.array([1, 2]), range(2), len]
+JUNK = [
+    1.0,
+    2.5,
+    float("nan"),
+    "1",
+    "",
+    b"1",
+    None,
+    [1],
+    (),
+    {},
+    {1},
+    object(),
+    1j,
+    np.float64(1),
+    np.array([1, 2]),
+    range(2),
+    len,
+]
 
 
 def call(vm, name, **changed):
@@ -229,7 +276,15 @@ def call(vm, name, **changed):
 
 def test_every_public_method_and_argument_is_known_here():
     assert {place.split()[1] for place in PLACES + FLAG_PLACES} <= GOOD.keys()
-    assert {"access", "page_fault", "emulate_write_gpa", "set_slot", "set_alias", "load_page", "destroy"} <= METHODS.keys()
+    assert {
+        "access",
+        "page_fault",
+        "emulate_write_gpa",
+        "set_slot",
+        "set_alias",
+        "load_page",
+        "destroy",
+    } <= METHODS.keys()
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -294,7 +349,7 @@ junk = st.one_of(numbers, st.floats(), st.text(max_size=3), st.none(), st.boolea
 
 
 @pytest.mark.parametrize("mode", PAGED)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(data=st.data())
 def test_whatever_comes_in_it_is_done_or_refused_without_a_trace(mode, data):
     """The law: an InputError leaves state and memory byte for byte as they were. Several calls on one VM."""

@@ -155,7 +155,10 @@ def test_the_audits_around_a_fault_are_kept_when_they_are_asked_for():
     guest.map(0x1000)
     guest.vm.audit_log.clear()
     guest.vm.access(0x1000)
-    assert [(when, found) for when, found in guest.vm.audit_log] == [("pre page fault", []), ("post page fault (fixed)", [])]
+    assert [(when, found) for when, found in guest.vm.audit_log] == [
+        ("pre page fault", []),
+        ("post page fault (fixed)", []),
+    ]
     guest.vm.audit_log.clear()
     guest.vm.access(0x9000)
     assert [when for when, _ in guest.vm.audit_log] == ["pre page fault"], "injected, so not fixed"

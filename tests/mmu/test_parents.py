@@ -30,7 +30,9 @@ class Bench:
     @property
     def shown(self):
         """(multimapped, chains)"""
-        (shown,) = [(multimapped, chains) for _, gfn, _, _, multimapped, _, chains in pages_part(self.vm) if gfn == 0x10]
+        (shown,) = [
+            (multimapped, chains) for _, gfn, _, _, multimapped, _, chains in pages_part(self.vm) if gfn == 0x10
+        ]
         return shown
 
 
@@ -83,7 +85,9 @@ def test_zapping_takes_the_first_parent_of_the_newest_chain(bench):
 
 
 @pytest.mark.parametrize(
-    "there, source", [([], "mmu.c:537"), ([7], "mmu.c:537"), ([7, 8], "mmu.c:564")], ids=["none", "another", "in no chain"]
+    "there, source",
+    [([], "mmu.c:537"), ([7], "mmu.c:537"), ([7, 8], "mmu.c:564")],
+    ids=["none", "another", "in no chain"],
 )
 def test_to_remove_a_parent_that_is_none_is_a_bug(bench, there, source):
     bench.add(*there)

@@ -72,7 +72,11 @@ def test_the_header_of_an_address_in_a_shadow_page_is_found_and_elsewhere_the_ho
     for hpa in (0, 512 << 12):
         with pytest.raises(HostCrash) as crash:
             pool.header(hpa, "audit_mappings_page", "mmu.c:1404")
-        assert (crash.value.kind, crash.value.function, crash.value.source) == ("oops", "audit_mappings_page", "mmu.c:1404")
+        assert (crash.value.kind, crash.value.function, crash.value.source) == (
+            "oops",
+            "audit_mappings_page",
+            "mmu.c:1404",
+        )
 
 
 @given(st.sampled_from([0, 2, 3, 4]), st.integers(1, 4), st.integers(0, 2**32 - 1), st.booleans(), st.integers(0, 3))
@@ -85,7 +89,14 @@ def test_a_role_can_be_read_back(root_level, level, gva, metaphysical, access):
 
 @pytest.mark.parametrize(
     "root_level, level, gva, quadrant",
-    [(2, 1, 0x1FFFFF, 0), (2, 1, 0x200000, 1), (2, 1, 0x400000, 0), (2, 2, 0x3FFFFFFF, 0), (2, 2, 0xC0000000, 3), (0, 2, 0x80000000, 2)],
+    [
+        (2, 1, 0x1FFFFF, 0),
+        (2, 1, 0x200000, 1),
+        (2, 1, 0x400000, 0),
+        (2, 2, 0x3FFFFFFF, 0),
+        (2, 2, 0xC0000000, 3),
+        (0, 2, 0x80000000, 2),
+    ],
 )
 def test_quadrants(root_level, level, gva, quadrant):
     assert make_role(root_level, level, gva, False, 0) >> 8 == quadrant

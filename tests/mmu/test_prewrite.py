@@ -166,3 +166,14 @@ def test_only_frames_with_a_shadow_lose_anything():
     before = leaves(guest.vm)
     guest.vm.emulate_write_gpa(guest.map(0x9000) << 12, 0, 8)
     assert leaves(guest.vm) == before
+
+
+def test_a_write_to_the_first_frame_of_a_large_page_is_no_page_table_write():
+    """The shadow page of the large page is in the hash under that gfn, but shadows no table."""
+    guest = Guest("64", [(0, 0x100), (0x400, 0x200)])
+    guest.map(0, 0x400, large=True)
+    guest.vm.access(0)
+    before = leaves(guest.vm)
+    for offset in (0, 8, 0xFF8):
+        guest.vm.emulate_write_gpa(0x400 << 12 | offset, 1, 8)
+    assert leaves(guest.vm) == before

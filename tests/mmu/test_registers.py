@@ -78,7 +78,9 @@ def test_cr4_refuses_reserved_bits(value):
     assert refused(vm, vm.load_cr4, value)
 
 
-@pytest.mark.parametrize("mode, value", [("64", 0x10001), ("64", 0x10020), ("64", 1 << 40), ("32", 0x10001), ("pae", 0x10004)])
+@pytest.mark.parametrize(
+    "mode, value", [("64", 0x10001), ("64", 0x10020), ("64", 1 << 40), ("32", 0x10001), ("pae", 0x10004)]
+)
 def test_cr3_refuses_reserved_bits(mode, value):
     guest = Guest(mode)
     assert refused(guest.vm, guest.vm.load_cr3, value)

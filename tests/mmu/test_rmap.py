@@ -177,8 +177,8 @@ def test_the_map_is_what_was_added_and_not_removed(toggles):
 
 
 def test_2007_wp0_rmap_leak_then_bug():
-    """CR0.WP clear, a kernel write, then a user read of a read-only user page: fix_read_pf clears the writable bit and leaves
-    the reverse map alone. When that frame becomes a page table, the host dies."""
+    """CR0.WP clear, a kernel write, then a user read of a read-only user page: fix_read_pf clears the writable bit and
+    leaves the reverse map alone. When that frame becomes a page table, the host dies."""
     guest = Guest("64", cr0=PG | PE)
     vm, gva = guest.vm, 0x1000
     gfn = guest.map(gva, flags=P | U)

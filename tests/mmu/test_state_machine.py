@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Everything that can be done to a VM, in any order, under the conditions in which the code of 2007 keeps its tables right.
+"""All that can be done to a VM, in any order, under the conditions in which the code of 2007 keeps its tables right.
 
 The conditions:
 
@@ -12,9 +12,9 @@ The conditions:
 7. page tables have one name: no alias of a frame that is a table;
 8. a context is reset only with room for its roots in the pool.
 
-`test_..._is_needed` below shows for each what comes of dropping it. Under these the audits stay clean and the invariants
-hold. For every access to end where the guest's tables say, there is one more, since what is inherited isn't in the role
-of a shadow page:
+`test_condition_...` below shows for each what comes of dropping it. Under these the audits stay clean and the
+invariants hold. For every access to end where the guest's tables say, there is one more, since what is inherited isn't
+in the role of a shadow page:
 
 9. uniform rights: entries above the last allow everything and have no NX; CR4.PSE and EFER.NX stay as they are within a
    mode, and bit 63 is used only where EFER.NX is set; large pages have no NX.
@@ -58,10 +58,11 @@ class Clean(RuleBasedStateMachine):
     """A VM under the conditions above."""
 
     start = "none"
+    make = staticmethod(world.make)
 
     @initialize(root=st.integers(0, 1), alias=st.booleans())
     def begin(self, root, alias):
-        self.vm = world.make()
+        self.vm = self.make()
         if alias:
             self.vm.set_alias(0, world.ALIAS, world.ALIAS_PAGES, world.ALIASED)
         world.enter(self.vm, self.start, root)
@@ -137,7 +138,7 @@ class Clean(RuleBasedStateMachine):
             self.accessed_and_dirty(gva, write and in_ram(self.vm, gpa >> 12))
 
     def accessed_and_dirty(self, gva, written):
-        """The guest's entries on the way of an access that was granted say so. The dirty bit of a large page may not (2007)."""
+        """The guest's entries on the way of a granted access say so; the dirty bit of a large page may not (2007)."""
         for level, entry in guest_entries(self.vm, gva):
             assert entry & A
             if level == 1:
@@ -251,7 +252,8 @@ class Clean(RuleBasedStateMachine):
             assert vm.dirty_log(0) == []
         elif what == "unprotect":
             reach = oracle(vm, self.gva(n))
-            assert vm.unprotect(self.gva(n)) == (reach.error is None and reach.gpa >> 12 in self.shadowed())
+            any_there = reach.error is None and reach.gpa >> 12 in self.shadowed()
+            assert vm.unprotect(self.gva(n)) == any_there
         elif what == "evict":
             vm.free_some_pages()
             assert len(state(vm)["free"]) >= 25
@@ -314,7 +316,9 @@ def check_structures(vm):
 
     roots = now["mmu"][2]
     counted = Counter(roots if isinstance(roots, list) else [roots])
-    assert {id: page[2] for id, page in pages.items() if page[2]} == {id: n for id, n in counted.items() if id is not None}
+    assert {id: page[2] for id, page in pages.items() if page[2]} == {
+        id: n for id, n in counted.items() if id is not None
+    }
 
     leaves = {ref: entry for ref, entry in entries.items() if level[ref // 512] == 1}
     writable = Counter((target, ref) for ref, (flags, _, target) in leaves.items() if flags & (P | W) == P | W)
@@ -332,12 +336,10 @@ def check_structures(vm):
             assert flags & 1 << 10, "nothing is writable that the guest didn't allow"
 
 
-def machine(mode, **options):
-    machine = type(f"Clean{mode}", (Clean,), {"start": mode})
-    case = machine.TestCase
-    case.settings = settings(
-        stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck), **options
-    )
+def machine(mode, kind=Clean, **options):
+    """The test case of a machine that starts in a mode."""
+    case = type(f"{kind.__name__}From{mode}", (kind,), {"start": mode}).TestCase
+    case.settings = settings(stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck), **options)
     return case
 
 

@@ -78,7 +78,9 @@ def _page(gfn):
     page = np.zeros(4096 // size, f"<u{size}")
     below = [other for other, (of, at) in TABLES.items() if of == mode and at == level - 1]
     for n, index in enumerate(INDEXES[mode][level]):
-        page[index] = below[n % 2] << 12 | ALL if below else 0x30 + n << 12 | LEAF_FLAGS[(gfn + 3 * n) % len(LEAF_FLAGS)]
+        page[index] = (
+            below[n % 2] << 12 | ALL if below else 0x30 + n << 12 | LEAF_FLAGS[(gfn + 3 * n) % len(LEAF_FLAGS)]
+        )
     if level == 2:
         page[INDEXES[mode][2][1]] = 0x400 << 12 | PS | (ALL if gfn % 2 else P | U)
     if level == 1:
@@ -112,7 +114,7 @@ def enter(vm, mode, root=0):
 def allowed_store(vm, gpa, choice):
     """(offset in the page, value, size) of a store that keeps the tables what they are: tables of this world.
 
-    ``choice`` is any number. Of four stores to a table one writes back some bytes as they are, across entries as likely as not.
+    ``choice`` is any number. Of four stores to a table one writes back some bytes as they are, often across entries.
     """
     gfn, offset, kind, choice = gpa >> 12, gpa & 0xFFF, choice & 3, choice >> 2
     if gfn in TABLES and kind:

@@ -48,6 +48,35 @@ def test_wrong_rights_of_a_range_are_noticed(tmp_path, arrays, bit):
     assert not differences(tmp_path, arrays).ok
 
 
+@pytest.mark.parametrize("names", [("tlb_gva", "tlb_gpa", "tlb_flags"), ("mem_start", "mem_end", "mem_flags")])
+def test_a_line_left_out_or_doubled_is_noticed(tmp_path, arrays, names):
+    for rows in (np.delete(np.arange(30), 7), np.insert(np.arange(30), 7, 7)):
+        changed = {name: np.concatenate([arrays[name][:30][rows], arrays[name][30:]]) for name in names}
+        assert not differences(tmp_path, arrays | changed).ok
+
+
+@pytest.mark.parametrize(("array", "change"), [("tlb_gpa", 0x10), ("mem_end", 1), ("mem_start", 1), ("mem_flags", 4)])
+def test_bits_that_mean_nothing_are_noticed(tmp_path, arrays, array, change):
+    arrays[array][9] ^= change
+    assert not differences(tmp_path, arrays).ok
+
+
+@pytest.mark.parametrize("change", [{"mode": "64"}, {"mode": "32"}, {"cr0": 0x80000000}, {"mem_bytes": 4097}])
+def test_registers_of_another_mode_are_refused(tmp_path, arrays, change):
+    arrays["meta"] = np.array(json.dumps(json.loads(str(arrays["meta"])) | change))
+    with pytest.raises(DataError, match="meta"):
+        differences(tmp_path, arrays)
+
+
+def test_without_paging_a_gva_is_its_gpa(tmp_path, arrays):
+    meta = json.loads(str(arrays["meta"])) | {"cr0": 0x11}
+    probes = np.array([0, 0x1234, 0xFFFFF000], np.uint64)
+    empty = {name: value[:0] for name, value in arrays.items() if name.startswith(("tlb", "mem", "frame", "roots"))}
+    same = {"meta": np.array(json.dumps(meta)), "probe_gva": probes, "probe_gpa": probes}
+    assert differences(tmp_path, arrays | empty | same).ok
+    assert not differences(tmp_path, arrays | empty | same | {"probe_gpa": probes + np.uint64(1)}).ok
+
+
 def test_a_wrong_root_is_noticed(tmp_path, arrays):
     arrays["roots"][2] += 0x1000
     assert not differences(tmp_path, arrays).ok

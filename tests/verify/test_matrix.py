@@ -29,12 +29,22 @@ def test_a_wrong_bit_in_any_row_is_noticed(tmp_path):
     faults, granted = executed[result[executed] & 1 == 1], executed[result[executed] & 1 == 0]
     wrong = {int(faults[7]): 1 << 1, int(faults[901]): 1 << 3, int(granted[5]): 1, int(granted[77]): 1 << 7}
     wrong |= {int(granted[200]): 1 << 8, int(faults[44]): 1 << 12, int(granted[300]): 1 << 14}
+    wrong |= {int(granted[400]): 1 << 3, int(faults[1200]): 1 << 5, int(faults[1300]): 1 << 10}
     for row, bit in wrong.items():
         result[row] ^= bit
     np.savez(tmp_path / "wrong.npz", mode="32", result=result)
     report = verify_file(tmp_path / "wrong.npz")
     noticed = {int(difference.where.split()[1], 16) for difference in report.differences if "row" in difference.where}
     assert noticed == set(wrong)
+
+
+def test_a_result_without_execution_is_noticed(tmp_path):
+    with np.load(MATRICES / "access32.npz") as original:
+        result = original["result"].copy()
+    row = int(np.flatnonzero(result & 0x8000 == 0)[4])
+    result[row] = 0x3
+    np.savez(tmp_path / "more.npz", mode="32", result=result)
+    assert f"row {row:#x}" in str(verify_file(tmp_path / "more.npz"))
 
 
 def test_a_row_left_out_is_noticed_by_the_counts(tmp_path):

@@ -80,9 +80,35 @@ def test_a_write_left_out_is_noticed(short):
     assert not save().ok
 
 
+def test_a_recording_of_nothing_is_refused(short):
+    arrays, save = short
+    for name in ("type", "flag", "a", "b"):
+        arrays[name] = arrays[name][:0]
+    with pytest.raises(DataError, match="at least one"):
+        save()
+
+
+@pytest.mark.parametrize("change", ['"mode": "pae"', '"mode": "32", "cr0": 2147483649'])
+def test_another_mode_or_no_write_protection_is_refused(short, change):
+    arrays, save = short
+    arrays["meta"] = np.array(str(arrays["meta"])[:-1] + f", {change}}}")
+    with pytest.raises(DataError, match="meta"):
+        save()
+
+
 @pytest.mark.parametrize(
     ("array", "kind", "value", "words"),
-    [("type", 2, 77, "0..8"), ("flag", 3, 3, "1, 2, 4 or 8 bytes"), ("b", 4, 10**6, "number of images")],
+    [
+        ("type", 2, 77, "0..8"),
+        ("flag", 3, 3, "1, 2, 4 or 8 bytes"),
+        ("b", 4, 10**6, "number of images"),
+        ("a", 2, 1 << 40, "32 bits"),
+        ("a", 1, 1 << 40, "32 bits"),
+        ("flag", 2, 3, "read, write or fetch"),
+        ("flag", 2, 64, "read, write or fetch"),
+        ("b", 1, 16, "error code within 0x7"),
+        ("flag", 4, 9, "levels of 1..2"),
+    ],
 )
 def test_impossible_events_are_refused(short, array, kind, value, words):
     arrays, save = short

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The command ``kvmmmu-lab``. Thin: each command loads what it needs when it is chosen."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from .errors import LabError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit status (2 for a wrong command line, as argparse exits)."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    # `lab` is what most people want: no command means that one, and its options work without its name
+    if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help", "--version")):
+        arguments.insert(0, "lab")
+    args = _parser().parse_args(arguments)
+    try:
+        status: int = args.run(args)
+        sys.stdout.flush()
+    except LabError as error:
+        print(f"kvmmmu-lab: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # the reader (`| head`) has gone; Python would complain once more when it closes standard output
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    from .workspace import kit_version
+
+    parser = argparse.ArgumentParser(
+        prog="kvmmmu-lab",
+        description="A lab for the shadow-paging MMU of KVM in Linux 2.6.22.",
+        epilog="Without a command: lab.",
+    )
+    parser.add_argument("--version", action="version", version=f"kvmmmu-lab {kit_version()}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    def command(name: str, run: object, summary: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
+        added.set_defaults(run=run)
+        return added
+
+    lab = command("lab", _lab, "copy the course into a working folder and open lesson 0 in JupyterLab")
+    lab.add_argument("--folder", type=Path, help="the working folder (default: kvmmmu-lab in your home directory)")
+    lab.add_argument("--no-browser", action="store_true", help="start JupyterLab, but no browser")
+    lab.add_argument("--port", type=_port, help="the port JupyterLab listens on (default: 8888 or the next free one)")
+    lab.add_argument("--print-only", action="store_true", help="make the folder ready and say so, no more")
+
+    doctor = command("doctor", _doctor, "say what is here, what is missing, what that costs and how to get it")
+    doctor.add_argument("--json", action="store_true", help="the same report for programs")
+
+    verify = command("verify", _verify, "compare the engine with recordings of real kernels and guests")
+    verify.add_argument("files", nargs="+", metavar="FILE", help="a recording; its kind is told from its content")
+    verify.add_argument("--json", action="store_true", help="the same report for programs")
+    verify.add_argument("--audit", action="store_true", help="audit after every operation, which is slower")
+    verify.add_argument(
+        "--without", choices=("prewrite", "write-protection"), help="switch one mechanism off, to see what it prevents"
+    )
+
+    bench = command("bench", _bench, "time the engine: faults, page-table writes, replay, import")
+    bench.add_argument("--json", action="store_true", help="the same figures for programs")
+    return parser
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 65535):
+        raise argparse.ArgumentTypeError(f"{text!r} is no port; expected a whole number from 1 to 65535")
+    return int(text)
+
+
+def _lab(args: argparse.Namespace) -> int:
+    from . import workspace
+
+    root = workspace.course_root()
+    lesson = workspace.first_lesson(root)
+    prepared = workspace.prepare(args.folder or workspace.default_folder(), root)
+    print(f"Your working folder: {prepared.folder.resolve()}")
+    for count, what in (
+        (len(prepared.new), f"copied from the course at {root}"),
+        (len(prepared.updated), "brought up to date (you had not edited them)"),
+        (len(prepared.kept), "left alone, since you edited them"),
+    ):
+        if count:
+            print(f"  {count:3} {what}")
+    for name in prepared.beside:
+        print(f"      {name}: the course's newer version of a file that you edited")
+    if args.print_only:
+        print(f"Lesson 0: {prepared.folder.resolve() / lesson}")
+    else:
+        print("Opening lesson 0 in JupyterLab; stop it with Ctrl-C here.", flush=True)
+        workspace.open_lab(prepared.folder, lesson, browser=not args.no_browser, port=args.port)
+    return 0
+
+
+def _doctor(args: argparse.Namespace) -> int:
+    from . import doctor
+
+    return doctor.run(as_json=args.json)
+
+
+def _verify(args: argparse.Namespace) -> int:
+    from .verify.cli import run
+
+    return run(args)
+
+
+def _bench(args: argparse.Namespace) -> int:
+    from . import bench
+
+    return bench.run(json=args.json)

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What this machine has for the kit: what is there, what is missing, what that costs, how to get it."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from dataclasses import asdict, dataclass
+from importlib import metadata
+
+from . import workspace
+from .draw.render import NAMES, VARIABLE, renderers
+from .errors import LabError
+
+FREE_BYTES = 50_000_000
+"""Room that a working folder may come to need: the course, and notebooks saved with their drawings."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the diagnosis. ``cost`` and ``remedy`` say what is lost without it, and the way to get it."""
+
+    name: str
+    ok: bool
+    found: str
+    needed: bool
+    """Whether lessons can't be opened and worked through without it."""
+    cost: str
+    remedy: str
+
+
+def run(as_json: bool = False) -> int:
+    """Print the diagnosis; return 0 if lessons can be worked through here, else 1."""
+    found = checks()
+    ok = all(check.ok for check in found if check.needed)
+    print(_as_json(ok, found) if as_json else _as_text(ok, found))
+    return 0 if ok else 1
+
+
+def checks() -> list[Check]:
+    """Look at this machine; takes a second or so, since each package is loaded for real."""
+    lab = workspace.install_hint("lab")
+    return [
+        _python(),
+        _package("numpy", True, "the engine does not run", workspace.install_hint()),
+        _package("jupyterlab", True, "no lesson can be opened in JupyterLab", lab),
+        _package("ipywidgets", True, "the lessons have no controls to step with", lab),
+        _package("anywidget", False, "no player inside JupyterLab", lab),
+        _package("graphviz", False, "no drawings: lessons show text instead", lab),
+        *(_renderer(name) for name in NAMES),
+        _fork(),
+        _folder(),
+        _course(),
+    ]
+
+
+def _python() -> Check:
+    return Check(
+        "python",
+        sys.version_info >= (3, 10),
+        f"{platform.python_version()} at {sys.executable}",
+        True,
+        "the kit does not run",
+        "install Python 3.10 or newer",
+    )
+
+
+def _package(name: str, needed: bool, cost: str, remedy: str) -> Check:
+    """Load a package, since one that is installed can still be broken."""
+    try:
+        importlib.import_module(name)
+        found, ok = metadata.version(name), True
+    except Exception as error:  # a broken package may raise anything; the diagnosis has to go on
+        missing = isinstance(error, ModuleNotFoundError) and error.name == name
+        found, ok = "missing" if missing else f"broken: {type(error).__name__}: {error}", False
+    return Check(name, ok, found, needed, cost, remedy)
+
+
+def _renderer(name: str) -> Check:
+    """Draw something with one renderer. Neither is needed: the other does, and text does without both."""
+    sample = 'digraph { a [shape=plain, label=<<TABLE><TR><TD PORT="p">x</TD></TR></TABLE>>]; a:p -> b }'
+    ways = {
+        "dot": "apt install graphviz, brew install graphviz or winget install graphviz",
+        "graphviz-pure": workspace.install_hint("lab"),
+    }
+    others = " or ".join(other for other in NAMES if other != name)
+    cost = f"drawings are left to {others}; without any of them, lessons show text instead"
+    found, ok = "missing", False
+    try:
+        for renderer in renderers():
+            if renderer.name == name:
+                renderer.draw(sample)
+                found, ok = renderer.path, True
+    except LabError as error:
+        found = f"broken: {error}"
+    if not ok and os.environ.get(VARIABLE):
+        found += f" ({VARIABLE}={os.environ[VARIABLE]} is set)"
+    return Check(name, ok, found, False, cost, ways[name])
+
+
+def _fork() -> Check:
+    return Check(
+        "fork",
+        hasattr(os, "fork"),
+        "yes" if hasattr(os, "fork") else "this system has none",
+        False,
+        "exercises can't be checked by forked workers",
+        "use Linux or macOS; on Windows, the Windows Subsystem for Linux",
+    )
+
+
+def _folder() -> Check:
+    """Try to write where the default working folder is, or will be made."""
+    try:
+        folder = workspace.default_folder()
+        place = next(path for path in (folder, *folder.parents) if path.exists())
+        with tempfile.TemporaryFile(dir=place):
+            free = shutil.disk_usage(place).free
+        found, ok = f"{folder}, {free / 1e9:.1f} GB free", free >= FREE_BYTES
+    except (LabError, OSError) as error:
+        found, ok = str(error), False
+    remedy = f"choose another with --folder, with {FREE_BYTES // 1_000_000} MB free"
+    return Check("working folder", ok, found, True, "the course can't be copied there", remedy)
+
+
+def _course() -> Check:
+    try:
+        root = workspace.course_root()
+        found, ok = str(root / workspace.first_lesson(root)), True
+    except LabError as error:
+        found, ok = str(error).partition(";")[0], False
+    return Check("course", ok, found, True, "there is no lesson to open", workspace.install_hint())
+
+
+def _as_json(ok: bool, found: list[Check]) -> str:
+    report = {"kvmmmu-lab": workspace.kit_version(), "platform": platform.platform(), "ok": ok}
+    return json.dumps({**report, "checks": [asdict(check) for check in found]}, indent=2)
+
+
+def _as_text(ok: bool, found: list[Check]) -> str:
+    lines = [f"kvmmmu-lab {workspace.kit_version()} on {platform.platform()}", ""]
+    for check in found:
+        verdict = "ok" if check.ok else "NEEDED" if check.needed else "without"
+        lines.append(f"  {verdict:8} {check.name:15} {check.found}")
+        if not check.ok:
+            lines += [f"{'':11}so:     {check.cost}", f"{'':11}to get: {check.remedy}"]
+    verdict = "can be worked through here." if ok else "can't be worked through here: see NEEDED above."
+    return "\n".join([*lines, "", f"Lessons {verdict}"])

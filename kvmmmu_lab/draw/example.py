@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The picture of the README, small enough to be checked by hand: ``python -m kvmmmu_lab.draw.example > FILE.svg``."""
+
+from __future__ import annotations
+
+from ..mmu import Vm
+from ..mmu.bits import CR0_PE, CR0_PG, CR0_WP, CR4_PAE, EFER_LMA, EFER_LME
+from .hierarchy import hierarchy_scene
+from .picture import Picture
+
+DATA, SELF = 0x5000, 0x6000
+"""Two addresses: a data page, and the page table that maps both."""
+
+
+def guest_with_its_own_table_mapped() -> Vm:
+    """A 64-bit guest with one table a level, in gfn 1 to 4; its page table maps a data page, and itself."""
+    vm = Vm()
+    for gfn in (1, 2, 3):
+        vm.poke(gfn << 12, gfn + 1 << 12 | 0x67)
+    vm.poke(0x4000 + 8 * (DATA >> 12), 0x20067)
+    vm.poke(0x4000 + 8 * (SELF >> 12), 0x04067)
+    vm.set_registers(CR0_PE | CR0_WP | CR0_PG, 0x1000, CR4_PAE, EFER_LME | EFER_LMA)
+    return vm
+
+
+def example() -> Picture:
+    """Both pages of that guest, after one access to each. No shadow entry may write its page table."""
+    vm = guest_with_its_own_table_mapped()
+    for gva in (DATA, SELF):
+        vm.access(gva)
+    picture = Picture(hierarchy_scene(vm, (DATA, SELF)))
+    picture.prefix = "h"  # the same ids whenever it is drawn
+    return picture
+
+
+if __name__ == "__main__":
+    print(example().svg)

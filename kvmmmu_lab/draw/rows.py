@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What tables, entries and frames say about themselves: titles, flags in fixed places, targets, what is left out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ..mmu.arena import FIRST_SHADOW, PAE_ROOT
+from ..mmu.bits import (
+    ACCESSED,
+    BASE_MASK,
+    DIRTY,
+    GLOBAL,
+    INVALID_PAGE,
+    IO_MARK,
+    NONPAGING,
+    NX,
+    PAGE_SHIFT,
+    PRESENT,
+    ROOT_32,
+    ROOT_64,
+    ROOT_PAE,
+    SHADOW_USER,
+    SHADOW_WRITABLE,
+    USER,
+    WRITABLE,
+    guest_format,
+)
+from ..mmu.machine import Machine
+from ..mmu.pool import NUM_PAGES
+from .paths import PDPT, ROOTS, maps_large
+from .scene import Entry, Table
+
+MODES = {ROOT_64: "64-bit", ROOT_PAE: "PAE", ROOT_32: "32-bit", NONPAGING: "not paging"}
+LEVELS = {4: "PML4", 3: "PDPT", 2: "PD", 1: "PT"}
+FLAGS = (
+    (PRESENT, "P", "present"),
+    (WRITABLE, "W", "writable"),
+    (USER, "U", "user"),
+    (ACCESSED, "A", "accessed"),
+    (DIRTY, "D", "dirty"),
+    (GLOBAL, "G", "global"),
+    (NX, "NX", "no execution"),
+)
+
+
+def flags(entry: int, withheld: int = 0) -> str:
+    """The flags of an entry in fixed places: a letter where set, a small one where withheld, else a dot.
+
+    >>> flags(0x8000000002B45C65, WRITABLE), flags(0)
+    ('PwUA..NX', '.......')
+    """
+    return "".join(letter if entry & bit else letter.lower() if withheld & bit else "." for bit, letter, _ in FLAGS)
+
+
+def spell(entry: int, withheld: int = 0) -> str:
+    """The same in words."""
+    words = ", ".join(word for bit, _, word in FLAGS if entry & bit) or "nothing set"
+    kept = ", ".join(word for bit, _, word in FLAGS if withheld & bit)
+    return f"{words}; the guest allows, the shadow withholds: {kept}" if kept else words
+
+
+def shadow_entry(vm: Machine, id: int, index: int) -> int:
+    """An entry of shadow page ``id``; of the root slots, if ``id`` is their frame."""
+    return vm.memory.words[(PAE_ROOT if id == PAE_ROOT else FIRST_SHADOW + id) << 9 | index]
+
+
+def guest_row(vm: Machine, key: str, level: int, index: int, value: int, mark: str) -> Entry:
+    """The row of a guest entry."""
+    gfn = (value & guest_format(vm.root_level).base) >> PAGE_SHIFT
+    if not value & PRESENT:
+        target = "not present" if value else "empty"
+    elif maps_large(vm, level, value):
+        target = f"{4 if vm.root_level == ROOT_32 else 2}M {gfn:#x}"
+    else:
+        target = f"gfn {gfn:#x}"
+    return Entry(key, str(index), flags(value), target, mark, spell(value))
+
+
+def shadow_row(vm: Machine, key: str, level: int, index: int, value: int, mark: str) -> Entry:
+    """The row of a shadow entry, or of a root slot."""
+    frame = (value & BASE_MASK) >> PAGE_SHIFT
+    withheld = 0
+    if value == INVALID_PAGE:
+        return Entry(key, str(index), flags(0), "none", mark, "no root")
+    if level == 1 and value & (PRESENT | IO_MARK):
+        withheld = (value & SHADOW_WRITABLE and WRITABLE) | (value & SHADOW_USER and USER)
+    if not value & PRESENT:
+        target = f"I/O {frame:#x}" if value & IO_MARK else "not present" if value else "empty"
+    elif FIRST_SHADOW <= frame < FIRST_SHADOW + NUM_PAGES:
+        target = f"#{frame - FIRST_SHADOW}"
+    else:
+        gfn = vm.memory.gfns[frame]
+        target = "no guest frame" if gfn is None else f"gfn {gfn:#x}"
+    return Entry(key, str(index), flags(value, withheld), target, mark, spell(value, withheld & ~value))
+
+
+def rmap_row(vm: Machine, key: str, hfn: int, mark: str) -> Entry:
+    """The row of a frame's reverse map: how many entries can write it, and the first of them."""
+    refs = [f"#{(spte >> 9) - FIRST_SHADOW}:{spte & 511}" for spte in vm.rmap.sptes(hfn)]
+    count = f"{len(refs)} {'entry' if len(refs) == 1 else 'entries'}" if refs else "empty"
+    says = f"writable through {', '.join(refs)}" if refs else "no shadow entry can write this frame"
+    return Entry(key, "rmap", count, refs[0] if refs else "nobody", mark, says)
+
+
+def heading(vm: Machine, key: str, kind: str, level: int, number: int) -> tuple[str, tuple[str, ...]]:
+    """Title and words of a table."""
+    if key == PDPT:
+        return LEVELS[3], (f"CR3 {vm.cpu.cr3:#x}", "held in registers")
+    if key == ROOTS:
+        return "root slots", ("four, of 1 GB each",)
+    if kind == "guest":
+        root = vm.root_level != ROOT_PAE and number == vm.cpu.cr3 >> PAGE_SHIFT
+        return LEVELS[level], (f"gfn {number:#x}{' = CR3' if root else ''}",)
+    page = vm.pool.pages[number]
+    where = f"of gfn {page.gfn:#x}"
+    if page.glevels == ROOT_32 and not page.metaphysical:
+        where += f" · quadrant {page.quadrant}"
+    words = [where + " · root" * bool(page.root_count)]
+    if page.metaphysical:
+        words.append("metaphysical: no table" if vm.root_level == NONPAGING else "metaphysical: large")
+    return f"shadow L{level} #{number}", tuple(words)
+
+
+def frame_heading(vm: Machine, gfn: int | None, hfn: int | None) -> tuple[str, tuple[str, ...]]:
+    """Title and words of a memory frame, or of a guest frame without memory."""
+    if hfn is None:
+        return f"gfn {gfn:#x}", ("no memory: a device",)
+    gfn = vm.memory.gfns[hfn]
+    if gfn is None:
+        return f"host frame {hfn:#x}", ("of no slot any more",)
+    if vm.pool.lookup(gfn) is None:
+        return f"frame gfn {gfn:#x}", ("data page",)
+    return f"frame gfn {gfn:#x}", (f"{'writable' if vm.rmap.sptes(hfn) else 'write-protected'} table",)
+
+
+def complete(vm: Machine, table: Table, entries: tuple[Entry, ...]) -> Table:
+    """The table with its entries, and with the others counted: "37 more, 473 empty"."""
+    if table.kind == "frame":
+        others = int(entries[0].flags.split()[0]) - 1 if entries and entries[0].flags[0].isdigit() else 0
+        return replace(table, entries=entries, rest=f"and {others} more" if others else "")
+    row = _all_entries(vm, table.key)
+    used = int(np.count_nonzero(row if table.kind == "shadow" else row & row.dtype.type(PRESENT)))
+    drawn = [entry for entry in entries if entry.mark != "dead"]
+    full = sum(1 for entry in drawn if entry.target not in ("empty", "not present", "none"))
+    more, empty = max(0, used - full), len(row) - used - (len(entries) - full)
+    rest = ", ".join([f"{more} more"] * bool(more) + [f"{empty} empty"] * bool(empty))
+    return replace(table, entries=entries, rest=rest)
+
+
+def _all_entries(vm: Machine, key: str) -> np.ndarray:
+    if key == PDPT:
+        return np.array(vm.cpu.pdptrs, dtype="u8")
+    if key == ROOTS:
+        slots = vm.memory.pages[PAE_ROOT][:4]
+        return np.where(slots == np.uint64(INVALID_PAGE), np.uint64(0), slots)
+    if key.startswith("s:"):
+        return vm.memory.pages[FIRST_SHADOW + int(key[2:])]
+    hfn = vm.memory.frames[int(key[2:], 16)]
+    page = np.zeros(512, "u8") if hfn is None else vm.memory.pages[hfn]
+    return page.view("u4") if guest_format(vm.root_level).size == 4 else page

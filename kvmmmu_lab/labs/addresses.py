@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Addresses of a real guest to choose from, and the guest's own entry behind one."""
+
+from __future__ import annotations
+
+import functools
+import html
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..data import Guest
+from ..draw.hierarchy import check_gva
+from ..draw.paths import guest_path
+from ..draw.rows import flags
+from ..errors import InputError
+from ..mmu.bits import PAGE_SHIFT, PRESENT, guest_format
+from ..mmu.machine import Machine
+
+WRITABLE, USER, NX = 1 << 0, 1 << 1, 1 << 8
+"""Bits of ``Guest.tlb_flags``."""
+
+NEAR = 1 << 24
+"""Writable pages so close behind the program's code are its data; those further up are the heap."""
+
+LOW = 1 << 30
+"""These guests' programs are linked to lower addresses; what can't be written above comes from the kernel."""
+
+KERNEL = {"64": 1 << 63, "pae": 0xC0000000, "32": 0xC0000000}
+STACK = {"64": 0x7FF000000000, "pae": 0xBF000000, "32": 0xBF000000}
+DIRECT_MAP = {4: 0xFFFF888000000000, 3: 0xC0000000, 2: 0xC0000000}
+"""By levels of the guest's tables: where Linux maps all memory (the start of it, in 32 bits) for its own use."""
+
+REGIONS_64 = (
+    (0xFFFFC88000000000, "kernel: all memory"),
+    (0xFFFFE90000000000, "kernel: allocations"),
+    (0xFFFFFFFF80000000, "kernel: other"),
+    (0xFFFFFFFFC0000000, "kernel: its code"),
+    (1 << 64, "kernel: modules and more"),
+)
+"""Upper ends of the parts of a 64-bit Linux kernel's addresses."""
+
+PER_GROUP = 5
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """A page that the guest maps: ``group`` says what it is used for, ``user`` whether user code may touch it."""
+
+    group: str
+    gva: int
+    user: bool
+    writable: bool
+
+    def __str__(self) -> str:
+        return f"{self.group}   {self.gva:#x}"
+
+
+def mappings(guest: Guest, per_group: int = PER_GROUP) -> list[Mapping]:
+    """A few pages of each group of the guest's real mappings, low addresses first, spread over the group."""
+    order = np.argsort(guest.tlb_gva)
+    pages = list(zip(guest.tlb_gva[order].tolist(), guest.tlb_flags[order].tolist(), strict=True))
+    code = [gva for gva, bits in pages if bits & USER and not bits & WRITABLE and gva < LOW]
+    groups: dict[str, list[tuple[int, int]]] = {}
+    for gva, bits in pages:
+        groups.setdefault(_group(guest.mode, gva, bits, max(code[-1:], default=0)), []).append((gva, bits))
+    return [
+        Mapping(name, gva, bool(bits & USER), bool(bits & WRITABLE))
+        for name, found in groups.items()
+        for gva, bits in _spread(found, per_group)
+    ]
+
+
+def _spread(found: list[tuple[int, int]], count: int) -> list[tuple[int, int]]:
+    count = min(count, len(found))
+    return [found[len(found) * i // count] for i in range(count)]
+
+
+def _group(mode: str, gva: int, bits: int, code_end: int) -> str:
+    if gva >= KERNEL[mode]:
+        if mode != "64":
+            return "kernel"
+        return next(name for end, name in REGIONS_64 if gva < end)
+    if not bits & USER:
+        return "boot: memory at its own address"
+    if bits & WRITABLE:
+        return "stack" if gva >= STACK[mode] else "program: data" if gva < code_end + NEAR else "heap"
+    if gva >= LOW:
+        return "code lent by the kernel"
+    return "program: constants" if bits & NX else "program: code"
+
+
+def pick_address(guest: Guest, default: str = "heap") -> AddressPicker:
+    """A menu of the guest's real mappings, standing at the first one of the group ``default``."""
+    return AddressPicker(mappings(guest), default)
+
+
+class AddressPicker:
+    """Show it in a notebook to choose; ``gva`` and ``user`` say what was chosen."""
+
+    def __init__(self, choices: list[Mapping], default: str) -> None:
+        if not choices:
+            raise InputError("guest", "no mappings", "a guest that maps something")
+        self.choices = choices
+        self.chosen = next((choice for choice in choices if choice.group == default), choices[0])
+
+    @property
+    def gva(self) -> int:
+        """The chosen address."""
+        return self.chosen.gva
+
+    @property
+    def user(self) -> bool:
+        """Whether user code may touch it."""
+        return self.chosen.user
+
+    @functools.cached_property
+    def widget(self) -> Any:
+        """The menu. Raises ImportError without ipywidgets."""
+        import ipywidgets as widgets
+
+        menu = widgets.Dropdown(
+            options=[(str(choice), choice) for choice in self.choices],
+            value=self.chosen,
+            description="Address",
+            layout={"width": "min(100%, 440px)"},
+        )
+        menu.observe(lambda change: setattr(self, "chosen", change["new"]), "value")
+        return menu
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        bundle: dict[str, Any] = {"text/plain": str(self), "text/html": f"<pre>{html.escape(str(self))}</pre>"}
+        try:
+            return bundle | (self.widget._repr_mimebundle_() or {}) | {"text/plain": str(self)}
+        except ImportError:
+            return bundle
+
+    def __str__(self) -> str:
+        lines = [f"{'>' if choice == self.chosen else ' '} {choice}" for choice in self.choices]
+        return "\n".join(["Addresses that this guest maps (> is chosen):", *lines])
+
+    __repr__ = __str__
+
+
+@dataclass(frozen=True)
+class GuestEntry:
+    """The guest's last-level entry for an address.
+
+    ``gpa``: where in guest memory it stands; ``size`` of it in bytes; ``value``; ``kernel_gva``: the address at which Linux
+    itself reads and writes it.
+    """
+
+    gva: int
+    gpa: int
+    size: int
+    value: int
+    kernel_gva: int
+    large: int
+    """How many frames one entry maps."""
+
+    @property
+    def moved(self) -> int:
+        """The value with the same flags and the frame next door: as after the kernel moved the page."""
+        return self.value ^ self.large << PAGE_SHIFT
+
+    def __repr__(self) -> str:
+        gfn, index = self.gpa >> PAGE_SHIFT, self.gpa % (1 << PAGE_SHIFT) // self.size
+        return (
+            f"the guest's entry for {self.gva:#x}: entry {index} of the table in gfn {gfn:#x}\n"
+            f"  value {self.value:#x}: flags {flags(self.value)}\n"
+            f"  at gpa {self.gpa:#x}, which the guest's kernel reaches at gva {self.kernel_gva:#x}"
+        )
+
+
+def entry_of(vm: Machine, gva: int) -> GuestEntry:
+    """The guest's last entry for gva. Raises InputError where the guest doesn't page, or maps nothing at gva."""
+    check_gva(vm, gva)
+    steps = guest_path(vm, gva).steps
+    if not steps:
+        raise InputError("vm", "not paging", "a guest with paging on: it has no tables yet")
+    last = steps[-1]
+    if not last.entry & PRESENT:
+        raise InputError(
+            "gva", gva, f"an address that the guest maps (its level-{last.level} entry is {last.entry:#x})"
+        )
+    form = guest_format(vm.root_level)
+    gpa = (last.number << PAGE_SHIFT) + last.index * form.size
+    large = 1 << form.index_bits * (last.level - 1)
+    return GuestEntry(gva, gpa, form.size, last.entry, DIRECT_MAP[vm.root_level] + gpa, large)

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""`predict`: a question to be answered before looking, and compared with what happened."""
+
+from __future__ import annotations
+
+import functools
+import html
+from collections.abc import Sequence
+from typing import Any
+
+from ..errors import InputError
+
+
+def predict(question: str, choices: Sequence[Any]) -> Prediction:
+    """Ask ``question`` with some ``choices``. The answer isn't judged before `Prediction.compare` knows what happened."""
+    if isinstance(choices, str) or len(choices) < 2:
+        raise InputError("choices", choices, "at least two answers to choose from")
+    return Prediction(question, list(choices))
+
+
+class Prediction:
+    """Show it in a notebook to choose; ``answer`` is what was chosen, None until then."""
+
+    def __init__(self, question: str, choices: list[Any]) -> None:
+        self.question, self.choices = question, choices
+        self.answer: Any = None
+
+    def compare(self, happened: Any) -> Outcome:
+        """The answer beside what happened. No answer is no shame, but guessing first makes it stick."""
+        return Outcome(self, happened)
+
+    @functools.cached_property
+    def widget(self) -> Any:
+        """The choices. Raises ImportError without ipywidgets."""
+        import ipywidgets as widgets
+
+        radio = widgets.RadioButtons(
+            options=[(str(choice), choice) for choice in self.choices], value=None, layout={"width": "max-content"}
+        )
+        radio.observe(lambda change: setattr(self, "answer", change["new"]), "value")
+        return widgets.VBox([widgets.HTML(f"<b>{html.escape(self.question)}</b>"), radio])
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        bundle: dict[str, Any] = {"text/plain": str(self), "text/html": f"<p>{html.escape(str(self))}</p>"}
+        try:
+            return bundle | (self.widget._repr_mimebundle_() or {}) | {"text/plain": str(self)}
+        except ImportError:
+            return bundle
+
+    def __str__(self) -> str:
+        return f"{self.question} {' / '.join(map(str, self.choices))}"
+
+    __repr__ = __str__
+
+
+class Outcome:
+    """A prediction beside what happened."""
+
+    def __init__(self, prediction: Prediction, happened: Any) -> None:
+        self.prediction, self.happened = prediction, happened
+
+    @property
+    def right(self) -> bool | None:
+        """Whether the prediction came true; None if there was none."""
+        answer = self.prediction.answer
+        return None if answer is None else bool(answer == self.happened)
+
+    def __str__(self) -> str:
+        if self.right is None:
+            return f"It was: {self.happened}. (You made no guess this time.)"
+        verdict = "Right!" if self.right else "Where did your picture of it differ?"
+        return f"You said: {self.prediction.answer}. It was: {self.happened}. {verdict}"
+
+    __repr__ = __str__
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        sign = {True: "✓", False: "✗", None: "·"}[self.right]
+        return {"text/plain": str(self), "text/html": f"<p><b>{sign}</b> {html.escape(str(self))}</p>"}

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Every kind of event as one plain sentence: what just happened, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+from ..mmu import events as ev
+from ..mmu.bits import PRESENT, WRITABLE
+from .names import Names, doing, reason
+
+Sentence = Callable[[Names, Any], str]
+"""Gets the names and the operands, by name."""
+
+MAIN: dict[ev.Kind, Sentence] = {
+    ev.ACCESS: lambda n, o: f"{doing(o.write, o.user, o.fetch)} {o.gva:#x}.",
+    ev.STORE: lambda n, o: f"The guest stores {o.size} bytes at {n.gpa(o.hpa)}: {o.new:#x}.",
+    ev.POKE: lambda n, o: f"{n.gpa(o.hpa)} becomes {o.new:#x}, and nobody tells the MMU.",
+    ev.EMULATED_WRITE: lambda n, o: (
+        f"The host will carry the store out for the guest: {o.size} bytes at gpa {o.gpa:#x}. First it looks what they change."
+    ),
+    ev.EMULATED_STORE: lambda n, o: (
+        f"Only now does guest memory change: {n.entry(o.hpa)} is {n.stored(o.size, o.new)}."
+    ),
+    ev.INJECT: lambda n, o: (
+        f"The guest's own tables refuse this ({reason(o.error)} its tables): the guest gets a page fault for {o.gva:#x}."
+    ),
+    ev.GENERAL_PROTECTION: lambda n, o: f"The guest gets a #GP: {o.why}.",
+    ev.LOAD_ROOT: lambda n, o: f"From now on the processor walks from {n.root(o.root)} down.",
+    ev.PAGE_FAULT: lambda n, o: (
+        f"A page fault stops the guest, and the host takes over: {reason(o.error)} the shadow tables for {o.gva:#x}."
+    ),
+    ev.NONPAGING_FAULT: lambda n, o: (
+        f"A page fault stops the guest, and the host takes over. The guest doesn't page, so {o.gva:#x} is a gpa already."
+    ),
+    ev.GUEST_ACCESSED: lambda n, o: f"The walk sets the accessed bit in {n.entry(o.hpa)}, as a processor would.",
+    ev.GUEST_DIRTY: lambda n, o: f"The dirty bit is set in {n.entry(o.hpa)}, as a processor would.",
+    ev.ALLOC_PAGE: lambda n, o: n.new_page(o.page, o.gfn, o.role),
+    ev.LINK_TABLE: lambda n, o: f"Entry {n.entry(o.hpa)} now leads to shadow page {n.target(o.new)}.",
+    ev.NONPAGING_LINK: lambda n, o: f"Entry {n.entry(o.hpa)} now leads to shadow page {n.target(o.new)}.",
+    ev.NONPAGING_MAP: lambda n, o: f"{n.entry(o.hpa)} now maps {n.target(o.new)}, with all rights.",
+    ev.MAKE_SPTE: lambda n, o: n.made(o.hpa, o.new),
+    ev.FIX_READ: lambda n, o: f"{n.entry(o.hpa)} gets user access back, and loses W.",
+    ev.WITHHOLD_USER: lambda n, o: f"{n.entry(o.hpa)} loses U while the kernel writes with CR0.WP clear.",
+    ev.DROP_SPTE: lambda n, o: f"{n.entry(o.hpa)} is emptied: the guest's entry is gone.",
+    ev.ALLOW_WRITE: lambda n, o: f"{n.entry(o.hpa)} gets its W: {n.target(o.new)} is no shadowed page table.",
+    ev.RMAP_ADD: lambda n, o: (
+        f"The reverse map of {n.frame(o.hfn)} notes {n.spte(o.spte)} ({o.form}): through it this frame can be written."
+    ),
+    ev.RMAP_REMOVE: lambda n, o: f"The reverse map of {n.frame(o.hfn)} forgets {n.spte(o.spte)} ({o.form}).",
+    ev.PROTECT_SPTE: lambda n, o: f"{n.entry(o.hpa)} loses its W: {n.target(o.new)} is a page table now.",
+    ev.PROTECT_SLOT_SPTE: lambda n, o: f"{n.entry(o.hpa)} loses its W, so that the next write is noticed.",
+    ev.PRE_WRITE: lambda n, o: (
+        f"Which shadow entries were made from the {o.size} bytes at gpa {o.gpa:#x}? They have to go before the bytes change."
+    ),
+    ev.FLOODED: lambda n, o: (
+        f"Write {o.writes} in a row to gfn {o.gfn:#x}: that looks like no page table any more, and all its shadow goes."
+    ),
+    ev.MISALIGNED: lambda n, o: (
+        f"{o.size} bytes at offset {o.offset:#x} cross the edge of an entry: all of #{o.page} goes."
+    ),
+    ev.ZAP_SPTE: lambda n, o: (
+        f"Zap: the shadow entry {n.entry(o.hpa)}, which led to {n.target(o.old)}, dies. Its guest entry is about to change."
+    ),
+    ev.ZAP_PAGE: lambda n, o: f"Shadow page #{o.page} is zapped: unhooked from its parents, emptied, given back.",
+    ev.UNLINK_PARENT: lambda n, o: f"{n.entry(o.hpa)} is emptied: it led to the zapped page.",
+    ev.UNLINK_CHILD: lambda n, o: f"{n.entry(o.hpa)} is emptied; it led to {n.target(o.old)}.",
+    ev.ROTATE_PAGE: lambda n, o: f"#{o.page} is a root in use and stays, empty, at the head of the active list.",
+    ev.EVICT: lambda n, o: f"Only {len(n.vm.pool.free)} shadow pages are free: the oldest are zapped.",
+    ev.ROOT_SLOT: lambda n, o: f"{n.entry(o.hpa)} leads to {n.target(o.new)}.",
+    ev.NEW_CR3: lambda n, o: f"CR3 is {n.vm.cpu.cr3:#x}: other guest tables, so another root. The shadow pages stay.",
+    ev.ZAP_ALL: lambda n, o: "All shadow pages are zapped.",
+    ev.DESTROY: lambda n, o: "The VM ends.",
+    ev.CRASH: lambda n, o: f"The host would have crashed here ({o.kind}): {o.what}.",
+}
+"""Kinds that are a step of their own in a first look."""
+
+MINOR: dict[ev.Kind, Sentence] = {
+    ev.LOAD: lambda n, o: f"The page at {n.gpa(o.hpa)} is filled.",
+    ev.SET_REGISTERS: lambda n, o: "The host sets the guest's control registers.",
+    ev.LOAD_CR0: lambda n, o: f"The guest loads CR0 with {o.value:#x}.",
+    ev.LOAD_CR3: lambda n, o: f"The guest loads CR3 with {o.value:#x}.",
+    ev.LOAD_CR4: lambda n, o: f"The guest loads CR4 with {o.value:#x}.",
+    ev.LOAD_EFER: lambda n, o: f"The guest loads EFER with {o.value:#x}.",
+    ev.LOAD_PDPTES: lambda n, o: "The processor reads the guest's four topmost entries into registers.",
+    ev.SET_SLOT: lambda n, o: f"Memory slot {o.slot} is set: {o.npages} pages from gfn {o.base:#x} on.",
+    ev.SET_ALIAS: lambda n, o: (
+        f"Alias {o.alias}: {o.npages} pages from gfn {o.base:#x} on mean gfn {o.target:#x} and up."
+    ),
+    ev.DIRTY_LOG: lambda n, o: f"The host asks which pages of slot {o.slot} were written.",
+    ev.MARK_DIRTY: lambda n, o: f"gfn {o.gfn:#x} is noted as written.",
+    ev.FLUSH: lambda n, o: "The processor is asked to forget its translations.",
+    ev.WALK: lambda n, o: f"The host walks the guest's tables for {o.gva:#x}, as a processor would.",
+    ev.FETCH: lambda n, o: f"Now the shadow tables are walked for {o.gva:#x}, and what is missing is made.",
+    ev.MARK_LARGE: lambda n, o: f"{n.entry(o.hpa)} is marked: what is below it is a large page in pieces.",
+    ev.SET_SPTE: lambda n, o: f"{n.spte(o.spte)} is to be made from the guest's {n.flags(o.guest_entry)}.",
+    ev.FIX_WRITE: lambda n, o: f"This was a write: may {n.spte(o.spte)} become writable?",
+    ev.TOP_UP: lambda n, o: f"The cache of {o.cache} takes {o.taken} more.",
+    ev.GET_PAGE: lambda n, o: f"Is there a shadow page for gfn {o.gfn:#x} at level {o.level}?",
+    ev.FREE_PAGE: lambda n, o: f"#{o.page} goes back to the pool.",
+    ev.SLOT_BIT: lambda n, o: f"#{o.page} notes which memory slots it reaches.",
+    ev.UNPROTECT: lambda n, o: f"All shadow pages of gfn {o.gfn:#x} are to go.",
+    ev.PARENT_ADD: lambda n, o: f"#{o.page} notes its parent {n.spte(o.spte)} ({o.form}).",
+    ev.PARENT_REMOVE: lambda n, o: f"#{o.page} forgets its parent {n.spte(o.spte)} ({o.form}).",
+    ev.WRITE_PROTECT: lambda n, o: (
+        f"Who can write gfn {o.gfn:#x}? Its reverse map knows, and each entry there loses its W."
+    ),
+    ev.SLOT_PROTECT: lambda n, o: f"Write access to slot {o.slot} is taken from all entries.",
+    ev.ALLOC_ROOTS: lambda n, o: "The root of the shadow tables is found or made.",
+    ev.FREE_ROOTS: lambda n, o: "The root of the shadow tables is let go; its pages stay.",
+    ev.ROOT_COUNT: lambda n, o: f"#{o.page} counts {o.count} uses as a root.",
+    ev.ROOT_SLOT_FREE: lambda n, o: f"{n.entry(o.hpa)} is let go.",
+    ev.RESET_CONTEXT: lambda n, o: "The shadow is set up anew for the guest's mode.",
+}
+"""Kinds that only show in a look at every detail."""
+
+BACK = "The fault is handled. The guest goes on, and tries the same instruction again."
+OUTCOMES = {
+    "ok": "The access is through. The next one like it needs no help from the host.",
+    "emul": "The host has done the store, and the guest goes on behind it.",
+    "mmio": "There is no memory: a device answers instead.",
+    "inject": "The guest goes on in its own page-fault handler.",
+    "stuck": "The same fault comes back for ever (2007).",
+    "escape": "The access got to memory that is the guest's no longer (2007).",
+    "error": "The host is out of shadow pages.",
+}
+EMULATE = (
+    "The frame is a page table that is shadowed: it stays write-protected, and the host has to do the store itself."
+)
+
+ENDINGS: dict[ev.Kind, Callable[[Any], str]] = {
+    ev.ACCESS: lambda outcome: OUTCOMES.get(outcome, ""),
+    ev.PAGE_FAULT: lambda result: BACK if result == 0 else "",
+    ev.NONPAGING_FAULT: lambda result: BACK if result == 0 else "",
+    ev.FIX_WRITE: lambda page_table: EMULATE if page_table else "",
+}
+"""What there is to say when an operation ends; nothing, for other kinds."""
+
+JOINED = {ev.HARDWARE_READ, ev.GUEST_READ, ev.SHADOW_READ, ev.UNLINK_CHILD, ev.UNLINK_PARENT, ev.ROOT_SLOT}
+"""Kinds of which several in a row are one step."""
+
+
+def sentence(names: Names, events: Sequence[tuple]) -> str:
+    """One event, or several of the same kind in a row, in words."""
+    kind = events[-1][0]
+    operands = [SimpleNamespace(**dict(zip(kind.operands, event[1:], strict=True))) for event in events]
+    if kind is ev.HARDWARE_READ:
+        return _hardware_walk(names, operands)
+    if kind is ev.GUEST_READ:
+        way = ", ".join(f"{o.gfn:#x}:{o.index}" for o in operands)
+        last = operands[-1].entry
+        end = (
+            f"The last says {names.flags(last)}"
+            if last & PRESENT
+            else "The last isn't present: the guest maps nothing here"
+        )
+        return f"The host reads the guest's tables, level by level ({way}). {end}."
+    if kind is ev.SHADOW_READ:
+        return f"In the shadow: {', '.join(names.spte(o.spte) for o in operands)}."
+    words = {**MAIN, **MINOR}[kind](names, operands[-1])
+    return f"{len(events)} entries in a row; the last: {words}" if len(events) > 1 else words
+
+
+def _hardware_walk(names: Names, operands: Sequence[Any]) -> str:
+    way, last = ", ".join(names.entry(o.hpa) for o in operands), operands[-1]
+    if not last.entry & PRESENT:
+        return f"The processor walks the shadow tables ({way}) and finds {names.entry(last.hpa)} empty: it can't go on."
+    rights = "" if last.level > 1 or last.entry & WRITABLE else ", without W"
+    return f"The processor walks the shadow tables ({way}) and gets to {names.target(last.entry)}{rights}."

@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The working folder: a learner's own copy of the course, made ready and opened in JupyterLab.
+
+A copy, also when the package runs from a checkout: running a notebook changes it, and a learner's
+answers belong neither into a git repository nor into site-packages. What was copied is recorded in
+the folder, so that a newer kit updates what nobody touched and keeps what somebody edited.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path, PurePosixPath
+from urllib.parse import quote
+
+from .errors import LabError
+
+PARTS = ("notebooks", "exercises")
+"""The folders that make up a course."""
+
+MANIFEST = ".kvmmmu-lab.json"
+"""The record in the working folder: for each file copied, the SHA-256 of what was copied."""
+
+PACKAGE = Path(__file__).resolve().parent
+
+
+class WorkspaceError(LabError):
+    """The course can't be found, copied or opened; says which path and what to do."""
+
+
+@dataclass
+class Prepared:
+    """What `prepare` did, as paths relative to the working folder."""
+
+    folder: Path
+    new: list[str] = field(default_factory=list)
+    updated: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
+    """Edited by the learner, and therefore left alone."""
+    beside: list[str] = field(default_factory=list)
+    """The kit's newer version of an edited file, as ``NAME.new.EXT``, which JupyterLab can open."""
+
+
+def default_folder() -> Path:
+    """Return ``kvmmmu-lab`` in the home directory: the same place from wherever the command is run."""
+    try:
+        return Path.home() / "kvmmmu-lab"
+    except RuntimeError as error:
+        raise WorkspaceError("this user has no home directory; choose a working folder with --folder") from error
+
+
+def course_root() -> Path:
+    """Return the folder that holds ``notebooks/``: inside an installed package, else the checkout."""
+    for root in (PACKAGE / "_course", PACKAGE.parent):
+        if (root / PARTS[0]).is_dir():
+            return root
+    raise WorkspaceError(
+        f"the course is missing: no {PARTS[0]}/ in {PACKAGE / '_course'} nor in {PACKAGE.parent}; "
+        f"install the kit again: {install_hint()}"
+    )
+
+
+def first_lesson(root: Path) -> str:
+    """Return the path of the first notebook, relative to ``root``, with forward slashes."""
+    for path in sorted((root / PARTS[0]).glob("*.ipynb")):
+        return f"{PARTS[0]}/{path.name}"
+    raise WorkspaceError(f"the course is empty: no notebook in {root / PARTS[0]}; install the kit again: {install_hint()}")
+
+
+def kit_version() -> str:
+    """Return the kit's version, as pip knows it."""
+    try:
+        return metadata.version("kvmmmu-lab")
+    except metadata.PackageNotFoundError:
+        return "(run from its source, not installed)"
+
+
+def install_hint(extra: str = "") -> str:
+    """Return the pip command that puts this kit, with an extra, into the running Python."""
+    from_checkout = (PACKAGE.parent / "pyproject.toml").is_file()
+    target = str(PACKAGE.parent) if from_checkout else "kvmmmu-lab"
+    extras = f"[{extra}]" if extra else ""
+    return f'"{sys.executable}" -m pip install {"-e " if from_checkout else ""}"{target}{extras}"'
+
+
+def prepare(folder: Path, root: Path | None = None) -> Prepared:
+    """Copy the course at ``root`` (default: the kit's) into ``folder``, never over an edited file.
+
+    A file that is missing is copied, one that is as it was copied is updated, any other is kept; if
+    the kit has a newer version of a kept file, it is put beside it, once. The course's own folder is
+    used in place, which suits those who write lessons. Raise `WorkspaceError` if files can't be written.
+    """
+    root = course_root() if root is None else root
+    prepared = Prepared(folder)
+    if folder.resolve() == root.resolve():
+        return prepared
+    try:
+        _copy(root, prepared)
+    except OSError as error:
+        raise WorkspaceError(
+            f"can't make {folder} ready: {error.strerror} ({error.filename}); choose another folder with --folder"
+        ) from error
+    return prepared
+
+
+def open_lab(folder: Path, lesson: str, *, browser: bool = True, port: int | None = None) -> None:
+    """Run JupyterLab in ``folder`` with ``lesson`` open; returns when the user stops it."""
+    try:
+        from jupyterlab.labapp import LabApp
+    except ImportError as error:
+        raise WorkspaceError(
+            f"JupyterLab can't be loaded ({error}); get it with {install_hint('lab')}\n"
+            f"The notebooks are ready in {folder}, for any other program that opens them."
+        ) from error
+    options = [f"--ServerApp.root_dir={folder.resolve()}", f"--LabApp.default_url=/lab/tree/{quote(lesson)}"]
+    if not browser:
+        options.append("--no-browser")
+    if port is not None:
+        options.append(f"--ServerApp.port={port}")
+    # Jupyter refuses root unless told; containers and teaching machines have no other user
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        options.append("--allow-root")
+    LabApp.launch_instance(argv=options)
+
+
+def _course_files(root: Path) -> dict[str, Path]:
+    """Return the files that a learner gets. A notebook's ``.py`` is its source, for authors only."""
+    files = {}
+    for path in sorted(path for part in PARTS for path in (root / part).rglob("*")):
+        relative = path.relative_to(root)
+        hidden = any(part.startswith(".") or part == "__pycache__" for part in relative.parts)
+        source = relative.parts[0] == PARTS[0] and path.suffix == ".py" and path.with_suffix(".ipynb").exists()
+        if path.is_file() and not hidden and not source:
+            files[relative.as_posix()] = path
+    return files
+
+
+def _copy(root: Path, prepared: Prepared) -> None:
+    folder, known = prepared.folder, _read_manifest(prepared.folder)
+    before = dict(known)
+
+    def place(name: str, content: bytes) -> str:
+        """Write one file unless it was edited; say what was found: new, updated, same or kept."""
+        have, new = _digest(folder / name), hashlib.sha256(content).hexdigest()
+        if have not in (None, new, known.get(name)):
+            return "kept"
+        if have != new:
+            _write(folder / name, content)
+        known[name] = new
+        return "new" if have is None else "same" if have == new else "updated"
+
+    for name, source in _course_files(root).items():
+        content = source.read_bytes()
+        outcome = place(name, content)
+        if outcome != "same":
+            getattr(prepared, outcome).append(name)
+        if outcome != "kept":
+            continue
+        # The record of a kept file stays at the version that the learner started from; a version put
+        # beside it has a record of its own, so that it isn't offered again once the learner deleted it.
+        beside = _beside(name)
+        seen = hashlib.sha256(content).hexdigest() in (known.get(name), known.get(beside))
+        if not seen and place(beside, content) != "kept":
+            prepared.beside.append(beside)
+    if known != before:
+        _write(folder / MANIFEST, json.dumps({"files": known}, indent=1, sort_keys=True).encode())
+
+
+def _beside(name: str) -> str:
+    path = PurePosixPath(name)
+    return str(path.with_name(f"{path.stem}.new{path.suffix}"))
+
+
+def _read_manifest(folder: Path) -> dict[str, str]:
+    """Return the record; a damaged one counts as none, whereupon every differing file is kept as edited."""
+    try:
+        files = json.loads((folder / MANIFEST).read_bytes())["files"]
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return {}
+    return files if isinstance(files, dict) else {}
+
+
+def _digest(path: Path) -> str | None:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except FileNotFoundError:
+        return None
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a whole file or nothing: what is half written would pass for edited next time."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    part.write_bytes(content)
+    os.replace(part, path)

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Questions before looking."""
+
+import sys
+
+import pytest
+
+from kvmmmu_lab import InputError
+from kvmmmu_lab.labs import predict
+
+
+def test_a_guess_is_compared_with_what_happened():
+    guess = predict("How many?", [0, 1, 3])
+    assert guess.answer is None
+    assert guess.compare(3).right is None
+    assert "no guess" in str(guess.compare(3))
+    guess.answer = 1
+    assert guess.compare(3).right is False and "You said: 1. It was: 3." in str(guess.compare(3))
+    assert guess.compare(1).right is True and "Right!" in str(guess.compare(1))
+
+
+def test_nothing_is_chosen_until_somebody_chooses():
+    pytest.importorskip("ipywidgets")
+    guess = predict("How <many>?", [0, 1, 3])
+    title, radio = guess.widget.children
+    assert "&lt;many&gt;" in title.value
+    assert radio.value is None
+    radio.value = 3
+    assert guess.compare(3).right
+
+
+def test_as_text(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)
+    bundle = predict("How <many>?", [0, 1])._repr_mimebundle_()
+    assert bundle["text/plain"] == "How <many>? 0 / 1"
+    assert "&lt;many&gt;" in bundle["text/html"]
+
+
+@pytest.mark.parametrize("choices", ["yes", [], [1]])
+def test_a_question_needs_a_choice(choices):
+    with pytest.raises(InputError, match="choices"):
+        predict("?", choices)

@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The stepper without a browser: what the steps are, the state at each, and what goes wrong without harm."""
+
+import re
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from kvmmmu_lab import HostCrash, InputError, VmDead, open_guest
+from kvmmmu_lab.draw.example import guest_with_its_own_table_mapped
+from kvmmmu_lab.draw.hierarchy import hierarchy_scene
+from kvmmmu_lab.draw.render import VARIABLE
+from kvmmmu_lab.labs import entry_of, watch
+from kvmmmu_lab.labs.steps import LONGEST, Recorder
+from kvmmmu_lab.labs.words import ENDINGS, MAIN, MINOR, OUTCOMES
+from kvmmmu_lab.mmu import events as ev
+
+GVA = 0x343C9000
+
+
+@pytest.fixture
+def vm():
+    return open_guest("lin64_A").vm()
+
+
+def functions(watched):
+    return [step.function for step in watched.steps]
+
+
+def test_a_first_fault_step_by_step(vm):
+    watched = watch(lambda: vm.access(GVA, user=True), vm, [GVA])
+    assert watched.result.outcome == "ok" and watched.error is None
+    built = ["kvm_mmu_alloc_page", "fetch"] * 3
+    assert functions(watched) == [
+        *["", "", "", "page_fault", "walk_addr", *built, "set_pte_common", "rmap_add", "page_fault", "", ""]
+    ]
+    assert watched.steps[1].words == "User code reads 0x343c9000."
+    assert watched.steps[11].source == "mmu.c:954-1000"
+    assert "#248:457 is made from the guest's entry: PWUAD.NX gfn 0x29a5" in watched.steps[11].words
+
+
+def test_the_state_at_each_step_is_the_state_at_that_step(vm):
+    watched = watch(lambda: vm.access(GVA, user=True), vm, [GVA])
+    pages = [len(step.scene.of("shadow")) for step in watched.steps]
+    assert pages == [1, 1, 1, 1, 1, 2, 2, 3, 3, 4, 4, 4, 4, 4, 4, 4]
+    leaf = [step.scene.entry("s:248:457") for step in watched.steps]
+    assert [entry and entry.target for entry in leaf[10:]] == ["empty", *["gfn 0x29a5"] * 5]
+    rmap = [step.scene.entry("f:29a5:rmap").flags for step in watched.steps]
+    assert rmap == [*["empty"] * 12, *["1 entry"] * 4]
+    assert watched.steps[5].scene.table("s:250").mark == "new"
+    assert watched.steps[6].scene.entry("s:251:0").mark == "changed"
+    assert watched.steps[-1].scene == hierarchy_scene(vm, [GVA])
+
+
+def test_a_write_to_a_page_table_kills_one_entry_before_memory_changes(vm):
+    vm.access(GVA, user=True)
+    entry = entry_of(vm, GVA)
+    watched = watch(lambda: vm.access(entry.kernel_gva, write=True, value=entry.moved, size=8), vm, [GVA])
+    assert watched.result.outcome == "emul"
+    (zap,) = [k for k, step in enumerate(watched.steps) if step.function == "mmu_pre_write_zap_pte"]
+    scenes = [step.scene for step in watched.steps]
+    assert (scenes[zap].entry("s:248:457").mark, scenes[zap].entry("s:248:457").target) == ("dead", "gfn 0x29a5")
+    assert [scene.entry("s:248:457").target for scene in scenes[zap + 1 :]] == ["empty"] * 2
+    guest = [scene.entry("g:61c9:457").target for scene in scenes]
+    assert guest == [*["gfn 0x29a5"] * (zap + 1), *["gfn 0x29a4"] * 2]
+    assert scenes[zap + 1].entry("g:61c9:457").mark == "changed"
+    assert "dies" in watched.steps[zap].words
+    again = watch(lambda: vm.access(GVA, user=True), vm)
+    assert again.result.gpa >> 12 == 0x29A4
+    assert "kvm_mmu_alloc_page" not in functions(again)
+
+
+def test_every_detail(vm):
+    brief = watch(lambda: vm.access(GVA, user=True), vm, [GVA])
+    vm = open_guest("lin64_A").vm()
+    every = watch(lambda: vm.access(GVA, user=True), vm, [GVA], detail=True)
+    assert {"kvm_mmu_get_page", "mmu_page_add_parent_pte", "rmap_write_protect"} <= set(functions(every))
+    assert len(every.steps) > 2 * len(brief.steps)
+    assert [step.words for step in brief.steps][-1] == [step.words for step in every.steps][-1]
+
+
+def test_every_kind_of_event_has_words():
+    joined = {ev.HARDWARE_READ, ev.GUEST_READ, ev.SHADOW_READ}
+    assert set(ev.KINDS.values()) == {*MAIN, *MINOR, *joined, ev.END}
+    assert not set(MAIN) & set(MINOR)
+    assert all(kind.opens for kind in ENDINGS)
+    assert set(OUTCOMES) == {"ok", "emul", "mmio", "inject", "stuck", "escape", "error"}
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        lambda vm: vm.load_cr3(0x487C000),
+        lambda vm: vm.load_cr0(0),
+        lambda vm: vm.zap_all(),
+        lambda vm: vm.destroy(),
+        lambda vm: vm.set_slot(3, 0x100000, 16, True),
+        lambda vm: vm.set_alias(0, 0xA0, 0x10, 0x200),
+        lambda vm: vm.emulate_write_gpa(0x61C9E44, 0, 8),
+        lambda vm: [vm.emulate_write_gpa(0x61C9E48, 0, 8) for _ in range(3)],
+        lambda vm: vm.access(0xDEAD0000, user=True),
+        lambda vm: vm.access(0xFFFFFFFF81000000, user=True),
+        lambda vm: vm.poke(0x5000, 1),
+        lambda vm: vm.unprotect(0xFFFF8880061C9E48),
+        lambda vm: vm.load_page(0x61C9, bytes(4096)),
+        lambda vm: vm.free_some_pages(),
+    ],
+)
+@pytest.mark.parametrize("detail", [False, True])
+def test_whatever_is_done_has_words_and_a_picture(vm, operation, detail):
+    vm.access(GVA, user=True)
+    watched = watch(lambda: operation(vm), vm, [GVA], detail=detail)
+    assert watched.error is None
+    assert len(watched.steps) <= LONGEST + 2
+    assert all(step.words.endswith((".", "?")) for step in watched.steps)
+    assert str(watched)
+    assert all(watched.picture(k).dot for k in range(len(watched.steps)))
+
+
+def test_nothing_stays_attached(vm):
+    watch(lambda: vm.access(GVA), vm)
+    assert vm.emit is None
+
+    def broken():
+        vm.access(GVA)
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        watch(broken, vm)
+    assert vm.emit is None
+    assert watch(lambda: vm.access(GVA), vm).result.faults == 0
+
+
+def test_another_sink_is_left_alone(vm):
+    events = []
+    detach = vm.attach(events.append)
+    with pytest.raises(InputError, match="sink"):
+        watch(lambda: vm.access(GVA), vm)
+    vm.access(GVA)
+    assert events
+    detach()
+
+
+def test_a_crash_of_the_host_is_a_card():
+    vm = guest_with_its_own_table_mapped()
+    vm.poke(0x4038, 0x01067)  # the root, as a page of the user's
+    watched = watch(lambda: vm.access(0x7000, write=True, user=True), vm)
+    assert isinstance(watched.error, HostCrash)
+    assert vm.emit is None
+    card = watched.caption(len(watched.steps) - 1)
+    assert "The host would have crashed" in card and "fix_write_pf" in card and "Traceback" not in card
+    assert "zapped" in " ".join(step.words for step in watched.steps)
+    late = watch(lambda: vm.access(0x7000), vm)
+    assert isinstance(late.error, VmDead)
+    assert "build a new one" in late.caption(1)
+
+
+def test_an_address_that_cant_be_is_a_card(vm):
+    watched = watch(lambda: vm.access(1 << 50), vm)
+    assert isinstance(watched.error, InputError)
+    assert "canonical" in watched.caption(1)
+    with pytest.raises(InputError, match="gva"):
+        watch(lambda: None, vm, [1 << 50])
+    with pytest.raises(InputError, match="operation"):
+        watch(vm.access(GVA), vm)
+
+
+def test_a_guest_that_changes_its_mode_loses_addresses(vm):
+    watched = watch(lambda: vm.set_registers(0x10001, 0, 0, 0), vm, [0xFFFFFFFF81000000])
+    assert watched.error is None
+    assert "not paging" in watched.steps[-1].scene.title
+
+
+def test_long_operations_end_somewhere(vm):
+    vm.attach(recorder := Recorder(vm, [GVA], True))
+    for page in range(60):
+        vm.access(GVA + page * 4096, user=True)
+    assert len(recorder.steps) == LONGEST + 1
+    assert "not kept" in recorder.steps[-1].words
+
+
+def test_as_text_and_as_a_still(vm):
+    watched = watch(lambda: vm.access(GVA, user=True), vm, [GVA])
+    text = str(watched)
+    assert " 11 " in text and "set_pte_common(), mmu.c:954-1000" in text
+    assert "gpa=43667456" in text or "0x29a5000" in text
+    bundle = watched._repr_mimebundle_()
+    assert bundle["text/plain"] == text
+    assert "<script" not in bundle["text/html"]
+    assert bundle["text/html"].count("<li>") == 15
+
+
+class TestStepper:
+    pytest.importorskip("ipywidgets")
+
+    @pytest.fixture
+    def stepper(self, vm):
+        return watch(lambda: vm.access(GVA, user=True), vm, [GVA]).widget
+
+    def test_it_begins_before_the_first_step(self, stepper):
+        assert stepper.slider.value == 0
+        assert [button.disabled for button in stepper.buttons] == [True, True, False, False]
+        assert 'aria-live="polite"' in stepper.caption.value
+
+    def test_the_buttons(self, stepper):
+        first, back, forward, last = stepper.buttons
+        forward.click()
+        assert "User code reads" in stepper.caption.value
+        last.click()
+        assert stepper.slider.value == 15
+        assert [button.disabled for button in stepper.buttons] == [False, False, True, True]
+        forward.click()
+        assert stepper.slider.value == 15
+        back.click()
+        assert "Step 14 of 15" in stepper.caption.value
+        first.click()
+        assert stepper.slider.value == 0
+        assert all(button.tooltip for button in stepper.buttons)
+
+    def test_slider_list_caption_and_picture_agree(self, stepper):
+        stepper.list.value = 11
+        assert stepper.slider.value == 11
+        assert "Step 11 of 15 · set_pte_common(), mmu.c:954-1000" in stepper.caption.value
+        assert stepper.picture.value == stepper.watch.picture(11).html
+        stepper.slider.value = 3
+        assert stepper.list.value == 3
+
+    def test_pictures_are_drawn_when_they_are_looked_at(self, vm, monkeypatch):
+        from kvmmmu_lab.draw import picture
+
+        drawn = []
+        monkeypatch.setattr(
+            picture, "render", lambda dot: drawn.append(dot) or "<svg xmlns='http://www.w3.org/2000/svg'/>"
+        )
+        stepper = watch(lambda: vm.access(GVA, user=True), vm, [GVA]).widget
+        assert len(drawn) == 1
+        for number in (1, 2, 1, 2, 1):
+            stepper.go(number)
+        assert len(drawn) == 3
+
+    def test_it_can_be_closed(self, stepper):
+        stepper.close()
+        assert stepper.box.comm is None and stepper.slider.comm is None
+
+    def test_without_a_renderer_it_steps_through_texts(self, stepper, monkeypatch):
+        monkeypatch.setenv(VARIABLE, "none")
+        stepper.go(11)
+        assert re.search("<pre.*457 PWUAD.NX", stepper.picture.value, re.DOTALL)
+
+
+def test_without_ipywidgets_the_still_says_what_to_install(vm, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)
+    monkeypatch.delitem(sys.modules, "kvmmmu_lab.labs.stepper", raising=False)
+    monkeypatch.setattr("kvmmmu_lab.labs.watched._has_kernel", lambda: True)
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda bundle, **_: shown.append(bundle))
+    watch(lambda: vm.access(GVA, user=True), vm, [GVA])._ipython_display_()
+    (bundle,) = shown
+    assert "pip install ipywidgets" in bundle["text/html"]
+
+
+def test_running_a_cell_again_closes_what_it_showed_before(vm, monkeypatch):
+    pytest.importorskip("ipywidgets")
+    run = {"metadata": {"cellId": "the cell"}, "header": {"msg_id": "1"}}
+    shell = SimpleNamespace(kernel=True, get_parent=lambda: run)
+    monkeypatch.setattr("IPython.get_ipython", lambda: shell)
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda bundle, **_: shown.append(bundle))
+    first, second, third = (watch(lambda: vm.access(GVA, user=True), vm, [GVA]) for _ in range(3))
+    first._ipython_display_()
+    second._ipython_display_()
+    assert [set(bundle) for bundle in shown[:2]] == [
+        {"text/html", "text/plain"},
+        {"application/vnd.jupyter.widget-view+json", "text/plain"},
+    ]
+    (still,) = re.findall(r'class="(kvmmmu-still-\w+)"', shown[0]["text/html"])
+    assert f".{still} {{ display: none; }}" in first.widget.style.value
+    assert first.widget.box.comm and second.widget.box.comm
+    run["header"]["msg_id"] = "2"
+    third._ipython_display_()
+    assert first.widget.box.comm is None and second.widget.box.comm is None and third.widget.box.comm

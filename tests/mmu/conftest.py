@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""On a busy machine any example may take long: no test here is about time."""
+
+from hypothesis import settings
+
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")

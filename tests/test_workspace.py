@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The working folder: what is copied, what is kept, and what is said when it can't be done."""
+
+import json
+import sys
+import types
+
+import pytest
+
+from kvmmmu_lab import workspace
+from kvmmmu_lab.workspace import MANIFEST, WorkspaceError, prepare
+
+LESSON = "notebooks/00_first_fault.ipynb"
+
+
+@pytest.fixture
+def course(tmp_path):
+    """A small course: a notebook with its source, a picture, an exercise, and litter."""
+    root = tmp_path / "course"
+    for name, text in {
+        LESSON: "lesson, first edition",
+        "notebooks/00_first_fault.py": "# the lesson's source",
+        "notebooks/hierarchy.svg": "<svg/>",
+        "notebooks/.ipynb_checkpoints/00_first_fault.ipynb": "litter",
+        "exercises/01_split/stub.py": "def split(): ...",
+        "exercises/01_split/__pycache__/stub.pyc": "litter",
+    }.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    return root
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "mine"
+
+
+def files_in(folder):
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} - {MANIFEST}
+
+
+def test_the_first_time_everything_a_learner_needs_is_copied(course, folder):
+    prepared = prepare(folder, course)
+    expected = {LESSON, "notebooks/hierarchy.svg", "exercises/01_split/stub.py"}
+    assert files_in(folder) == expected == set(prepared.new)
+    assert (folder / LESSON).read_text() == "lesson, first edition"
+
+
+def test_a_second_time_changes_nothing(course, folder):
+    prepare(folder, course)
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+    prepared = prepare(folder, course)
+    assert not (prepared.new or prepared.updated or prepared.kept or prepared.beside)
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()} == before
+
+
+def test_an_unedited_file_follows_the_course(course, folder):
+    prepare(folder, course)
+    (course / LESSON).write_text("lesson, second edition")
+    assert prepare(folder, course).updated == [LESSON]
+    assert (folder / LESSON).read_text() == "lesson, second edition"
+
+
+def test_an_edited_file_is_kept_and_nothing_is_put_beside_it(course, folder):
+    prepare(folder, course)
+    (folder / LESSON).write_text("my notes")
+    prepared = prepare(folder, course)
+    assert (prepared.kept, prepared.beside) == ([LESSON], [])
+    assert (folder / LESSON).read_text() == "my notes"
+
+
+def test_a_newer_version_of_an_edited_file_is_put_beside_it(course, folder):
+    prepare(folder, course)
+    (folder / LESSON).write_text("my notes")
+    (course / LESSON).write_text("lesson, second edition")
+    prepared = prepare(folder, course)
+    assert prepared.beside == ["notebooks/00_first_fault.new.ipynb"]
+    assert (folder / LESSON).read_text() == "my notes"
+    assert (folder / prepared.beside[0]).read_text() == "lesson, second edition"
+
+
+def test_a_newer_version_is_offered_once_each(course, folder):
+    prepare(folder, course)
+    (folder / LESSON).write_text("my notes")
+    for edition in ("second", "third"):
+        (course / LESSON).write_text(f"lesson, {edition} edition")
+        (beside,) = prepare(folder, course).beside
+        assert (folder / beside).read_text() == f"lesson, {edition} edition"
+        (folder / beside).unlink()
+        assert prepare(folder, course).beside == []
+        assert not (folder / beside).exists()
+
+
+def test_an_edited_newer_version_is_not_overwritten_either(course, folder):
+    prepare(folder, course)
+    (folder / LESSON).write_text("my notes")
+    (course / LESSON).write_text("lesson, second edition")
+    (beside,) = prepare(folder, course).beside
+    (folder / beside).write_text("notes in the new one")
+    (course / LESSON).write_text("lesson, third edition")
+    assert prepare(folder, course).beside == []
+    assert (folder / beside).read_text() == "notes in the new one"
+
+
+def test_a_deleted_file_comes_back_fresh(course, folder):
+    prepare(folder, course)
+    (folder / LESSON).unlink()
+    assert prepare(folder, course).new == [LESSON]
+    assert (folder / LESSON).read_text() == "lesson, first edition"
+
+
+def test_an_edit_that_became_the_new_version_counts_as_unedited(course, folder):
+    prepare(folder, course)
+    for edition in ("second", "third"):
+        (course / LESSON).write_text(f"lesson, {edition} edition")
+        if edition == "second":
+            (folder / LESSON).write_text("lesson, second edition")
+            assert prepare(folder, course).kept == []
+    assert prepare(folder, course).updated == [LESSON]
+
+
+def test_a_file_that_was_there_before_is_not_overwritten(course, folder):
+    (folder / "notebooks").mkdir(parents=True)
+    (folder / LESSON).write_text("somebody's")
+    prepared = prepare(folder, course)
+    assert (folder / LESSON).read_text() == "somebody's"
+    assert (folder / prepared.beside[0]).read_text() == "lesson, first edition"
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"files": 3}', b"\xff\xfe"])
+def test_with_a_damaged_record_every_differing_file_is_kept(course, folder, damage):
+    prepare(folder, course)
+    (folder / MANIFEST).write_bytes(damage)
+    (course / LESSON).write_text("lesson, second edition")
+    prepared = prepare(folder, course)
+    assert prepared.kept == [LESSON]
+    assert (folder / LESSON).read_text() == "lesson, first edition"
+    assert "exercises/01_split/stub.py" in json.loads((folder / MANIFEST).read_text())["files"]
+
+
+def test_authors_use_the_course_in_place(course):
+    before = files_in(course)
+    assert prepare(course, course).new == []
+    assert files_in(course) == before
+    assert not (course / MANIFEST).exists()
+
+
+@pytest.mark.parametrize("obstacle", ["mine", "mine/notebooks", f"mine/{LESSON}"])
+def test_a_folder_that_cannot_be_written_is_named_with_a_way_out(course, folder, tmp_path, obstacle):
+    blocked = tmp_path / obstacle
+    blocked.parent.mkdir(parents=True, exist_ok=True)
+    if obstacle.endswith(".ipynb"):
+        blocked.mkdir()
+    else:
+        blocked.write_text("a file where a folder has to be")
+    with pytest.raises(WorkspaceError, match="--folder") as caught:
+        prepare(folder, course)
+    assert str(folder) in str(caught.value)
+
+
+def test_the_first_lesson_is_the_first_notebook_by_name(course):
+    (course / "notebooks/01_later.ipynb").write_text("")
+    assert workspace.first_lesson(course) == LESSON
+
+
+def test_a_course_without_notebooks_is_said_to_be_empty(tmp_path):
+    (tmp_path / "notebooks").mkdir()
+    with pytest.raises(WorkspaceError, match=r"no notebook in .*pip install"):
+        workspace.first_lesson(tmp_path)
+
+
+def test_a_missing_course_says_where_it_was_looked_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(workspace, "PACKAGE", tmp_path / "kvmmmu_lab")
+    with pytest.raises(WorkspaceError, match="_course"):
+        workspace.course_root()
+
+
+def test_an_installed_course_goes_before_a_folder_that_happens_to_lie_beside(tmp_path, monkeypatch):
+    monkeypatch.setattr(workspace, "PACKAGE", tmp_path / "kvmmmu_lab")
+    (tmp_path / "notebooks").mkdir()
+    assert workspace.course_root() == tmp_path
+    (tmp_path / "kvmmmu_lab/_course/notebooks").mkdir(parents=True)
+    assert workspace.course_root() == tmp_path / "kvmmmu_lab/_course"
+
+
+def test_this_checkout_has_a_course_with_lesson_0():
+    root = workspace.course_root()
+    assert root == workspace.PACKAGE.parent
+    assert workspace.first_lesson(root).startswith("notebooks/00")
+
+
+def fake_jupyterlab(monkeypatch):
+    """Stand in for JupyterLab; return the list of the option lists that it was started with."""
+    started = []
+
+    class LabApp:
+        @staticmethod
+        def launch_instance(argv):
+            started.append(argv)
+
+    module = types.ModuleType("jupyterlab.labapp")
+    module.LabApp = LabApp
+    monkeypatch.setitem(sys.modules, "jupyterlab", types.ModuleType("jupyterlab"))
+    monkeypatch.setitem(sys.modules, "jupyterlab.labapp", module)
+    return started
+
+
+def test_jupyterlab_opens_the_lesson_in_the_working_folder(folder, monkeypatch):
+    started = fake_jupyterlab(monkeypatch)
+    workspace.open_lab(folder, "notebooks/00 a#b.ipynb", browser=False, port=9000)
+    (options,) = started
+    assert f"--ServerApp.root_dir={folder}" in options
+    assert "--LabApp.default_url=/lab/tree/notebooks/00%20a%23b.ipynb" in options
+    assert "--no-browser" in options
+    assert "--ServerApp.port=9000" in options
+
+
+@pytest.mark.parametrize(("user", "allowed"), [(0, True), (1000, False)])
+def test_only_root_is_told_to_be_allowed(folder, monkeypatch, user, allowed):
+    started = fake_jupyterlab(monkeypatch)
+    monkeypatch.setattr(workspace.os, "geteuid", lambda: user, raising=False)
+    workspace.open_lab(folder, LESSON)
+    assert ("--allow-root" in started[0]) is allowed
+
+
+def test_without_jupyterlab_the_extra_and_the_folder_are_named(folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "jupyterlab", None)
+    monkeypatch.setitem(sys.modules, "jupyterlab.labapp", None)
+    with pytest.raises(WorkspaceError, match=r"\[lab\]") as caught:
+        workspace.open_lab(folder, LESSON)
+    assert str(folder) in str(caught.value)
