@@ -13,7 +13,7 @@ from . import events as ev
 from .arena import PAE_ROOT
 from .bits import BASE_MASK, INVALID_PAGE, NX, PAGE_SHIFT, PRESENT, ROOT_64, UNMAPPED_GVA, WRITABLE, canonical
 from .pool import METAPHYSICAL
-from .shadow import present_entries
+from .shadow import entries_with
 from .walk import gva_to_gpa
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def audit_rmap(vm: Machine) -> Iterator[Complaint]:
     words, both, writable = vm.memory.words, PRESENT | WRITABLE, 0
     for page in vm.pool.active:
         if page.level == 1:
-            writable += sum(words[spte] & both == both for spte in present_entries(vm, page))
+            writable += sum(words[spte] & both == both for spte in entries_with(vm, page))
     if references != writable:
         yield Complaint("rmap", (references, writable))
 
@@ -100,7 +100,7 @@ def audit_mappings(vm: Machine) -> Iterator[Complaint]:
 
 def _mappings_below(vm: Machine, table: int, gva: int, level: int) -> Iterator[Complaint]:
     page = vm.pool.header(table, "audit_mappings_page", "mmu.c:1404")
-    for spte in present_entries(vm, page):
+    for spte in entries_with(vm, page):
         entry = vm.memory.words[spte]
         at = canonical(gva + ((spte & 511) << PAGE_SHIFT + 9 * (level - 1)))
         if level > 1:

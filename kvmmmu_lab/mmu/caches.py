@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Memory caches: objects set aside before a fault, since none may be allocated under the lock (mmu.c:205-304).
+"""Memory caches: objects set aside before a fault, since none may be allocated under the lock
+(mmu.c:161-304, 1361-1388).
 
 Only the count matters here: a fault that takes more than was topped up is a BUG.
 """

@@ -90,10 +90,20 @@ def ram(vm: Machine, gpa: Any, size: int) -> int:
 
 def page(data: Any) -> bytes:
     """The content of a page."""
-    if not isinstance(data, bytes | bytearray | memoryview) or len(data) != PAGE_SIZE:
-        what = f"{len(data)} bytes" if isinstance(data, bytes | bytearray | memoryview) else data
-        raise InputError("data", what, f"bytes, {PAGE_SIZE} of them")
-    return bytes(data)
+    if not isinstance(data, bytes | bytearray | memoryview):
+        raise InputError("data", data, f"bytes, {PAGE_SIZE} of them")
+    data = bytes(data)
+    if len(data) != PAGE_SIZE:
+        raise InputError("data", f"{len(data)} bytes", f"{PAGE_SIZE} bytes")
+    return data
+
+
+def gfn(value: Any) -> int:
+    """A guest frame number."""
+    value = whole("gfn", value)
+    if not 0 <= value < 1 << 52:
+        raise InputError("gfn", value, "a frame number of at most 52 bits (a gpa without its last 12)")
+    return value
 
 
 def number(name: str, value: Any, count: int) -> int:

@@ -34,7 +34,8 @@ PAE_ROOT_HPA = PAE_ROOT << PAGE_SHIFT
 def init_context(vm: Machine) -> None:
     """Choose the mode by CR0.PG, EFER.LME and CR4.PAE, and build its roots (mmu.c:921-935, 1039-1097).
 
-    Without paging, and for 4-byte entries, the shadow has three levels all the same.
+    Without paging, and for 4-byte entries, the shadow has three levels all the same. CR3's PWT and PCD bits, which a
+    paging context hands on to the processor (mmu.c:1053, 1075), mean nothing here.
     """
     cpu = vm.cpu
     if not cpu.paging:
@@ -63,11 +64,15 @@ def reset_context(vm: Machine) -> None:
     vm.caches.top_up(vm.emit)
 
 
-@traced(ev.NEW_CR3)
 def new_cr3(vm: Machine) -> None:
-    """Other roots for another CR3; the shadow pages stay (mmu.c:943-952). Without paging: nothing (mmu.c:765)."""
-    if vm.root_level == NONPAGING:
-        return
+    """CR3 was loaded: other roots, or without paging nothing (mmu.c:765-767)."""
+    if vm.root_level != NONPAGING:
+        _paging_new_cr3(vm)
+
+
+@traced(ev.NEW_CR3)
+def _paging_new_cr3(vm: Machine) -> None:
+    """Other roots for another CR3; the shadow pages stay (mmu.c:943-952)."""
     free_roots(vm)
     refill(vm)
     alloc_roots(vm)
@@ -94,15 +99,16 @@ def destroy(vm: Machine) -> None:
 def _zap_active(vm: Machine) -> None:
     destroy_context(vm)
     while vm.pool.active:
-        page = next(reversed(vm.pool.active))
-        if page.root_count:
-            raise HostCrash("hang", "kvm_mmu_zap_all", "mmu.c:1348", f"{page} is still a root and stays")
-        zap_page(vm, page)
+        zap_page(vm, next(reversed(vm.pool.active)))
 
 
 @traced(ev.ALLOC_ROOTS)
 def alloc_roots(vm: Machine) -> None:
-    """Get the root page, or the four below the PAE root, and pin them (mmu.c:845-886)."""
+    """Get the root page, or the four below the PAE root, and pin them (mmu.c:845-886).
+
+    2007: nobody looks whether CR3, or a PDPTE, is an address in memory, nor whether a shadow page is free. Raises
+    HostCrash: BUG for a root outside of every slot, oops when the pool is empty.
+    """
     if vm.shadow_root_level == ROOT_64:
         vm.root = _pin(vm, get_page(vm, vm.cpu.cr3 >> PAGE_SHIFT, 0, ROOT_64, False, 0, None))
     else:
@@ -122,7 +128,8 @@ def alloc_roots(vm: Machine) -> None:
 
 def _pin(vm: Machine, page: ShadowPage | None) -> int:
     if page is None:
-        raise HostCrash("oops", "mmu_alloc_roots", "mmu.c:860", "no free shadow page, and nobody looks (null pointer)")
+        source = "mmu.c:860" if vm.shadow_root_level == ROOT_64 else "mmu.c:881"
+        raise HostCrash("oops", "mmu_alloc_roots", source, "no free shadow page, and nobody looks (null pointer)")
     _count_root(vm, page, 1)
     return page.hpa
 
@@ -153,13 +160,12 @@ def nonpaging_fault(vm: Machine, gva: int, error: int) -> int:
     """A fault while the guest doesn't page: gva is the gpa (mmu.c:893-914). 1: no memory there, emulate."""
     vm.caches.top_up(vm.emit)
     hfn = vm.memory.frames[(gva & BASE_MASK) >> PAGE_SHIFT]
-    result = 1 if hfn is None else _nonpaging_map(vm, gva & ~0xFFF, hfn << PAGE_SHIFT)
-    return result
+    return 1 if hfn is None else _nonpaging_map(vm, gva & ~0xFFF, hfn << PAGE_SHIFT)
 
 
 def _nonpaging_map(vm: Machine, gva: int, hpa: int) -> int:
     """Map one 4 KiB page at its own address, all rights, also where it is a shadowed page table (2007)
-    (mmu.c:769-812)."""
+    (mmu.c:769-813)."""
     words, put = vm.memory.words, vm.memory.put
     table = vm.root
     for level in (3, 2):
@@ -172,9 +178,7 @@ def _nonpaging_map(vm: Machine, gva: int, hpa: int) -> int:
             put(spte, page.hpa | FLAT, ev.NONPAGING_LINK)
         table = words[spte] & BASE_MASK
         if not table:
-            raise HostCrash(
-                "oops", "nonpaging_map", "mmu.c:780", f"spte {spte:#x} is left over and leads to host page 0"
-            )
+            raise HostCrash("oops", "nonpaging_map", "mmu.c:780", f"spte {spte:#x} is left over and leads to host page 0")
     spte = table >> 3 | gva >> 12 & 511
     if words[spte] & (PRESENT | WRITABLE) == PRESENT | WRITABLE:
         return 0

@@ -149,7 +149,10 @@ def _emulate(vm: Machine, gva: int, write: bool, value: int | None, size: int, f
 
 @traced(ev.EMULATED_WRITE)
 def emulated_write(vm: Machine, gpa: int, value: int, size: int) -> bool:
-    """A store that the host carries out: pre-write, dirty mark, bytes. False: no memory there, or across a page."""
+    """A store that the host carries out: pre-write, dirty mark, bytes (post_write, mmu.c:1214, is empty).
+
+    False: no memory there, or across a page.
+    """
     hfn = vm.memory.frames[gpa >> 12]
     stored = hfn is not None and (gpa & 0xFFF) + size <= 4096
     if stored:

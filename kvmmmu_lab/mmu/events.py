@@ -22,6 +22,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from ..errors import InputError
+
 Sink = Callable[[tuple], object]
 F = TypeVar("F", bound=Callable[..., Any])
 KINDS: dict[str, Kind] = {}
@@ -56,8 +58,10 @@ class Event:
 
 
 def describe(event: tuple) -> Event:
-    """The typed record of a raw event."""
-    kind = event[0]
+    """The typed record of a raw event. Raises InputError for what is no event."""
+    kind = event[0] if isinstance(event, tuple) and event else None
+    if not isinstance(kind, Kind) or len(event) != 1 + len(kind.operands):
+        raise InputError("event", event, "a tuple that a sink was given: a Kind and its operands")
     return Event(kind.name, kind.function, kind.source, dict(zip(kind.operands, event[1:], strict=True)))
 
 
@@ -111,8 +115,8 @@ SET_SLOT = Kind("set_slot", "kvm_vm_ioctl_set_memory_region", "kvm_main.c", "slo
 SET_ALIAS = Kind("set_alias", "kvm_vm_ioctl_set_memory_alias", "kvm_main.c", "alias base npages target", True)
 DIRTY_LOG = Kind("dirty_log", "kvm_vm_ioctl_get_dirty_log", "kvm_main.c", "slot", True)
 MARK_DIRTY = Kind("mark_dirty", "mark_page_dirty", "kvm_main.c", "gfn")
-FLUSH = Kind("tlb_flush", "kvm_mmu_flush_tlb", "mmu.c:937-941")
-LOAD_ROOT = Kind("load_root", "set_cr3", "mmu.c:933", "root")
+FLUSH = Kind("tlb_flush", "tlb_flush", "mmu.c:436, 649, 940, 990, 1357")
+LOAD_ROOT = Kind("load_root", "set_cr3", "mmu.c:933, 951, 1052, 1074", "root")
 INJECT = Kind("inject_page_fault", "inject_page_fault", "mmu.c:1002-1007", "gva error")
 
 # A fault and its walk (paging_tmpl.h)
@@ -126,7 +130,7 @@ LINK_TABLE = _change("link_table", "fetch", "paging_tmpl.h:224")
 MARK_LARGE = _change("mark_large", "fetch", "paging_tmpl.h:224")
 SET_SPTE = Kind("set_spte", "set_pte_common", "mmu.c:954-1000", "spte guest_entry rights gpa gfn", True)
 MAKE_SPTE = _change("make_spte", "set_pte_common", "mmu.c:954-1000")
-FIX_READ = _change("fix_read", "fix_read_pf", "mmu.c:1009-1023")
+FIX_READ = _change("fix_read", "fix_read_pf", "mmu.c:1009-1024")
 FIX_WRITE = Kind("fix_write", "fix_write_pf", "paging_tmpl.h:307", "spte user", True)
 WITHHOLD_USER = _change("withhold_user", "fix_write_pf", "paging_tmpl.h:307")
 DROP_SPTE = _change("drop_spte", "fix_write_pf", "paging_tmpl.h:307")
@@ -134,13 +138,13 @@ ALLOW_WRITE = _change("allow_write", "fix_write_pf", "paging_tmpl.h:307")
 GUEST_DIRTY = Kind("guest_dirty", "fix_write_pf", "paging_tmpl.h:307", "hpa size old new")
 NONPAGING_FAULT = Kind("nonpaging_fault", "nonpaging_page_fault", "mmu.c:893-914", "gva error", True)
 NONPAGING_LINK = _change("nonpaging_link", "nonpaging_map", "mmu.c:794-810")
-NONPAGING_MAP = _change("nonpaging_map", "nonpaging_map", "mmu.c:782-792")
+NONPAGING_MAP = _change("nonpaging_map", "nonpaging_map", "mmu.c:782-793")
 
 # Shadow pages
 TOP_UP = Kind("top_up", "mmu_topup_memory_caches", "mmu.c:205-255", "cache taken")
 GET_PAGE = Kind("get_page", "kvm_mmu_get_page", "mmu.c:587-632", "gfn gva level metaphysical access parent", True)
-ALLOC_PAGE = Kind("alloc_page", "kvm_mmu_alloc_page", "mmu.c:473-489", "page gfn role")
-FREE_PAGE = Kind("free_page", "kvm_mmu_free_page", "mmu.c:458-466", "page")
+ALLOC_PAGE = Kind("alloc_page", "kvm_mmu_alloc_page", "mmu.c:473-489, 622-629", "page gfn role")
+FREE_PAGE = Kind("free_page", "kvm_mmu_free_page", "mmu.c:458-466, 692-693", "page")
 ROTATE_PAGE = Kind("rotate_page", "kvm_mmu_zap_page", "mmu.c:691-695", "page")
 ZAP_PAGE = Kind("zap_page", "kvm_mmu_zap_page", "mmu.c:671-696", "page", True)
 UNLINK_PARENT = _change("unlink_parent", "kvm_mmu_zap_page", "mmu.c:687-688")
@@ -164,7 +168,7 @@ ZAP_SPTE = _change("zap_spte", "mmu_pre_write_zap_pte", "mmu.c:1121-1138")
 # Contexts and the whole
 ALLOC_ROOTS = Kind("alloc_roots", "mmu_alloc_roots", "mmu.c:845-886", "", True)
 FREE_ROOTS = Kind("free_roots", "mmu_free_roots", "mmu.c:815-843", "", True)
-ROOT_COUNT = Kind("root_count", "mmu_alloc_roots", "mmu.c:861", "page count")
+ROOT_COUNT = Kind("root_count", "mmu_alloc_roots, mmu_free_roots", "mmu.c:826, 838, 861, 882", "page count")
 ROOT_SLOT = _change("root_slot", "mmu_alloc_roots", "mmu.c:866-884")
 ROOT_SLOT_FREE = _change("root_slot_free", "mmu_free_roots", "mmu.c:831-841")
 RESET_CONTEXT = Kind("reset_context", "kvm_mmu_reset_context", "mmu.c:1108-1119", "", True)

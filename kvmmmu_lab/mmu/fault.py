@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A page fault with guest paging: walk, fetch, fix (paging_tmpl.h:224-450)."""
+"""A page fault with guest paging: walk, fetch, fix (paging_tmpl.h:224, 307, 392)."""
 
 from __future__ import annotations
 
@@ -120,8 +120,8 @@ def fix_write(vm: Machine, spte: int, user: bool, walk: Walk) -> bool:
     """Make a shadow entry writable for a write, where that is right (paging_tmpl.h:307).
 
     True: the write goes to a page table and has to be emulated. A user write is taken to be none: the shadow
-    pages of its frame are zapped (2007: for ever if one is a live root; and the page that holds spte may be among
-    them).
+    pages of its frame are zapped (2007: for ever if one is a live root; and if the page that holds spte is among
+    them, a freed page keeps an entry of 2, only the writable bit).
     """
     memory = vm.memory
     entry = memory.words[spte]

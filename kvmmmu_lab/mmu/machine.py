@@ -23,12 +23,13 @@ from .rmap import ReverseMap
 from .spte import set_spte
 from .walk import walk_guest
 
+PART_METHODS = {"rmap": ("add", "remove", "write_protect", "sptes", "frames"), "parents": ("add", "remove", "first", "sptes")}
 PART_KINDS = {"walk": ev.WALK, "set_spte": ev.SET_SPTE, "pre_write": ev.PRE_WRITE}
 
 
 @dataclass
 class Stats:
-    """What happened so far, counted."""
+    """What happened so far, counted. ``fixed`` counts as the kernel's pf_fixed: also faults that come back."""
 
     exits: int = 0
     fixed: int = 0
@@ -96,6 +97,9 @@ class Machine:
         self.last_pt_write_gfn = self.last_pt_write_count = 0
         self.root, self.root_level, self.shadow_root_level = INVALID_PAGE, NONPAGING, 3
         self.rmap, self.parents = rmap(self), parents(self)
+        for name, methods in PART_METHODS.items():
+            if not all(callable(getattr(getattr(self, name), method, None)) for method in methods):
+                raise InputError(name, parts[name], f"what makes an object with the methods {', '.join(methods)}")
         self._functions: dict[str, Callable[..., Any]] = {name: parts[name] for name in PART_KINDS}
         self.walk, self.set_spte, self.pre_write = walk, set_spte, pre_write
         for number, (base, npages, log) in enumerate(_slots(slots)):
@@ -143,7 +147,10 @@ class Machine:
     # Events
 
     def attach(self, sink: ev.Sink) -> Callable[[], None]:
-        """Report every step to ``sink`` from now on; the result undoes it. One sink at a time. Raises InputError."""
+        """Report every step to ``sink`` from now on; the result undoes it. One sink at a time. Raises InputError.
+
+        A sink that raises breaks the operation off, and so ends the VM.
+        """
         if not callable(sink):
             raise InputError("sink", sink, "something to call with each event, such as a list's append")
         if self.emit is not None:

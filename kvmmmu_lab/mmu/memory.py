@@ -122,17 +122,13 @@ class Memory(Arena):
         """Refuse what kvm_vm_ioctl_set_memory_region refuses: another size, an overlap. Raises SlotError."""
         old = self.slots[number]
         if npages and old.npages and npages != old.npages:
-            raise SlotError(
-                "npages", npages, f"{old.npages}, the slot's size, which can't change (0 deletes it)", EINVAL
-            )
+            raise SlotError("npages", npages, f"{old.npages}, the slot's size, which can't change (0 deletes it)", EINVAL)
         for other, slot in enumerate(self.slots):
             # A deleted slot still has its base: 2007 refuses a range around it, too.
             if other != number and base + npages > slot.base and base < slot.base + slot.npages:
-                raise SlotError(
-                    "base", base, f"a range apart from slot {other} ({slot.base:#x}+{slot.npages:#x})", EEXIST
-                )
+                raise SlotError("base", base, f"a range apart from slot {other} ({slot.base:#x}+{slot.npages:#x})", EEXIST)
         if npages > old.npages and len(self.pages) + npages > MAX_FRAMES:
-            raise SlotError("npages", npages, f"at most {MAX_FRAMES} frames in a VM", EINVAL)
+            raise SlotError("npages", npages, f"at most {MAX_FRAMES - len(self.pages):#x}, what is left for a VM", EINVAL)
 
     def set_slot(self, number: int, base: int, npages: int, log: bool) -> None:
         """Install a slot that `check_slot` let pass; new memory is zero, a moved slot keeps its frames."""

@@ -68,7 +68,7 @@ class ParentChains:
             if not parents:
                 page.parents = None
         if vm.emit is not None:
-            vm.emit((ev.PARENT_REMOVE, page.id, spte, "1->0" if page.parents is None else "many->many"))
+            vm.emit((ev.PARENT_REMOVE, page.id, spte, "many->many" if isinstance(parents, list) else "1->0"))
 
     def first(self, page: ShadowPage) -> int | None:
         """The parent that zapping takes next (mmu.c:676-685)."""

@@ -114,7 +114,10 @@ class Pool:
         return None
 
     def take(self, gfn: int, role: int) -> ShadowPage | None:
-        """Move a free page to the head of the active list and into the hash; None when none is free (mmu.c:473-489)."""
+        """Move a free page to the head of the active list and into the hash; None when none is free (mmu.c:473-489).
+
+        Its entries are 0, but for what `fault.fix_write` may leave behind (2007).
+        """
         if not self.free:
             return None
         page = self.free.pop()
@@ -126,7 +129,7 @@ class Pool:
         return page
 
     def give(self, page: ShadowPage) -> None:
-        """Out of the hash and onto the free list (mmu.c:458-466)."""
+        """Out of the hash and onto the free list (mmu.c:458-466, 692)."""
         self.bucket(page.gfn).remove(page)
         del self.active[page]
         self.free.append(page)

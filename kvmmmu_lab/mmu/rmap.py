@@ -68,19 +68,15 @@ class ReverseMap:
         hfn = (entry & BASE_MASK) >> PAGE_SHIFT
         head = self.heads.get(hfn)
         if head is None:
-            raise HostCrash(
-                "BUG", "rmap_remove", "mmu.c:384", f"frame {hfn:#x} has no reverse map, spte {spte:#x} goes"
-            )
+            raise HostCrash("BUG", "rmap_remove", "mmu.c:384", f"frame {hfn:#x} has no reverse map, spte {spte:#x} goes")
         if isinstance(head, int):
             if head != spte:
-                raise HostCrash(
-                    "BUG", "rmap_remove", "mmu.c:390", f"frame {hfn:#x} is mapped by {head:#x}, not {spte:#x}"
-                )
+                raise HostCrash("BUG", "rmap_remove", "mmu.c:390", f"frame {hfn:#x} is mapped by {head:#x}, not {spte:#x}")
             del self.heads[hfn]
         else:
             self._remove_from(head, hfn, spte)
         if vm.emit is not None:
-            vm.emit((ev.RMAP_REMOVE, spte, hfn, "1->0" if hfn not in self.heads else "many->many"))
+            vm.emit((ev.RMAP_REMOVE, spte, hfn, "1->0" if isinstance(head, int) else "many->many"))
 
     def _remove_from(self, descriptors: list[list[int]], hfn: int, spte: int) -> None:
         """Fill the hole with the descriptor's last entry; drop an empty descriptor (mmu.c:348-370)."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..errors import HostCrash
 from . import events as ev
 from .arena import FIRST_SHADOW
 from .bits import ALL_ONES, BASE_MASK, PRESENT, WRITABLE
@@ -24,7 +23,9 @@ def get_page(
 
     A new page's gfn is write-protected, unless the page is metaphysical. ``parent`` is the spte that will
     point here, None for a root. What the rights of upper levels were isn't part of the role (2007: one
-    guest table reached with different rights shares one shadow page, and the first rights seen).
+    guest table reached with different rights shares one shadow page, and the first rights seen); and of a large
+    page neither NX nor the dirty bit is (2007: its shadow is found again after the guest changed them).
+    Raises HostCrash (BUG) for a gfn without memory, unless metaphysical.
     """
     role = make_role(vm.root_level, level, gva, metaphysical, access)
     for page in vm.pool.bucket(gfn):
@@ -41,7 +42,7 @@ def get_page(
     return new
 
 
-def present_entries(vm: Machine, page: ShadowPage, mask: int = PRESENT) -> list[int]:
+def entries_with(vm: Machine, page: ShadowPage, mask: int = PRESENT) -> list[int]:
     """References to the entries of page that have a bit of ``mask``, ascending."""
     words, first = vm.memory.words, page.spte
     used = vm.memory.pages[FIRST_SHADOW + page.id].nonzero()[0].tolist()
@@ -52,7 +53,7 @@ def unlink_children(vm: Machine, page: ShadowPage) -> None:
     """Empty a page's entries: leaves leave their reverse maps, tables lose a parent (mmu.c:634-662)."""
     words, put = vm.memory.words, vm.memory.put
     leaf = page.level == 1
-    for spte in present_entries(vm, page, ALL_ONES):
+    for spte in entries_with(vm, page, ALL_ONES):
         entry = words[spte]
         if leaf and entry & PRESENT:
             vm.rmap.remove(spte)  # before it is cleared: the reverse map goes by what stands there
@@ -103,13 +104,13 @@ def update_slot(vm: Machine, spte: int, gfn: int) -> None:
 
 @traced(ev.EVICT)
 def free_some_pages(vm: Machine) -> None:
-    """Zap from the tail of the active list until 25 pages are free: first in, first out, roots aside
-    (mmu.c:1225-1234)."""
+    """Zap from the tail of the active list until 25 pages are free: first in, first out (mmu.c:1225-1234).
+
+    A live root at the tail is zapped as well: emptied, and moved to the head.
+    """
     pool = vm.pool
     while len(pool.free) < REFILL:
         page = next(iter(pool.active))
-        if page.root_count and all(other.root_count for other in pool.active):
-            raise HostCrash("hang", "kvm_mmu_free_some_pages", "mmu.c:1227", "only roots are left to zap")
         vm.stats.evicted += not page.root_count
         zap_page(vm, page)
 
@@ -126,7 +127,7 @@ def slot_remove_write_access(vm: Machine, slot: int) -> None:
     put, words = vm.memory.put, vm.memory.words
     for page in reversed(vm.pool.active):
         if page.slot_bitmap >> slot & 1:
-            for spte in present_entries(vm, page, WRITABLE):
+            for spte in entries_with(vm, page, WRITABLE):
                 vm.rmap.remove(spte)
                 put(spte, words[spte] & ~WRITABLE, ev.PROTECT_SLOT_SPTE)
 

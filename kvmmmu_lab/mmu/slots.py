@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 def set_slot(vm: Machine, slot: int, base: int, npages: int, log: bool) -> None:
     """Install a slot that was checked; with a log it loses write access; then the context is reset.
 
-    Shadow entries into a slot that is deleted or moved stay (2007: they reach frames that are no longer the guest's).
+    Shadow entries into a slot that is deleted or moved stay (2007: they reach frames that are no longer the guest's), and
+    so do I/O entries where a slot is made (2007: its memory stays emulated).
     """
     vm.memory.set_slot(slot, base, npages, log)
     if vm.memory.slots[slot].log is not None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""From a guest entry to a shadow entry (paging_tmpl.h:195-222, mmu.c:954-1023).
+"""From a guest entry to a shadow entry (paging_tmpl.h:195, 205; mmu.c:954-1024).
 
 What is copied: present, accessed, dirty, global, NX. What is withheld: the writable bit while the guest's
 dirty bit is clear, so that the first write faults; and for a frame that is itself a page table, so that
@@ -15,7 +15,6 @@ from .bits import (
     BASE_MASK,
     DIRTY,
     IO_MARK,
-    LARGE,
     PAGE_SHIFT,
     PRESENT,
     PSE36_MASK,
@@ -36,9 +35,8 @@ if TYPE_CHECKING:
 def set_spte(vm: Machine, spte: int, guest_entry: int, rights: int, gpa: int, gfn: int) -> None:
     """Make the level-1 shadow entry ``spte`` for a guest entry (paging_tmpl.h:195, mmu.c:954-1000).
 
-    ``rights``: W and U bits that the levels above allow. ``gpa``: byte address of the frame. ``gfn``: the frame
-    that the
-    walk found; it differs from gpa's for a PSE-36 entry (2007: marks go by gpa, the look-up by gfn).
+    ``rights``: W and U bits that the levels above allow. ``gpa``: byte address of the frame. ``gfn``: the frame that
+    the walk found; it differs from gpa's for a PSE-36 entry (2007: marks go by gpa, the look-up by gfn).
     Where gpa has no memory the result is an I/O entry: not present, bit 9 set, in no reverse map.
     NX is copied from the last entry alone, and also while EFER.NX is off (2007).
     """
@@ -72,18 +70,11 @@ def large_gpa(vm: Machine, guest_entry: int, gfn: int) -> int:
     return gpa
 
 
-def is_large(guest_entry: int) -> bool:
-    """Whether a level-2 guest entry has the page-size bit."""
-    return bool(guest_entry & LARGE)
-
-
-def fix_read(vm: Machine, spte: int) -> bool:
-    """Give user access back that a supervisor write with CR0.WP clear took (mmu.c:1009-1023).
+def fix_read(vm: Machine, spte: int) -> None:
+    """Give user access back that a supervisor write with CR0.WP clear took (mmu.c:1009-1024).
 
     Clears the writable bit without leaving the reverse map (2007: a BUG later, when the frame becomes a page table).
     """
     entry = vm.memory.words[spte]
     if entry & SHADOW_USER and not entry & USER:
         vm.memory.put(spte, (entry | USER) & ~WRITABLE, ev.FIX_READ)
-        return True
-    return False

@@ -77,9 +77,7 @@ def pages_part(vm: Machine) -> list[Any]:
         if not isinstance(vm.parents, ParentChains):
             kept = [row] if (row := list(vm.parents.sptes(page))) else None
         multimapped = int(isinstance(kept, list))
-        part.append(
-            [page.id, page.gfn, page.role, page.root_count, multimapped, page.slot_bitmap, _chains(kept)]
-        )
+        part.append([page.id, page.gfn, page.role, page.root_count, multimapped, page.slot_bitmap, _chains(kept)])
     return part
 
 
@@ -109,9 +107,7 @@ def page_entries(vm: Machine, id: int) -> list[Any]:
 
 def rmap_part(vm: Machine) -> list[Any]:
     """Reverse maps."""
-    frames = [
-        (number, vm.memory.gfns[hfn], hfn) for hfn in vm.rmap.frames() if (number := _slot_of(vm, hfn)) is not None
-    ]
+    frames = [(number, vm.memory.gfns[hfn], hfn) for hfn in vm.rmap.frames() if (number := _slot_of(vm, hfn)) is not None]
     heads = vm.rmap.heads if isinstance(vm.rmap, ReverseMap) else None
     part = list[Any]()
     for _, gfn, hfn in sorted(frames):

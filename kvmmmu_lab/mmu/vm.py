@@ -15,7 +15,7 @@ from .bits import PAGE_SHIFT, PAGE_SIZE, UNMAPPED_GVA
 from .guard import operation
 from .machine import Machine
 from .memory import ALIAS_SLOTS, MEMORY_SLOTS
-from .walk import gva_to_gpa
+from .walk import gva_to_gpa, gva_to_hpa
 
 PFERR_ALL = 0x17
 
@@ -48,7 +48,10 @@ class Vm(Machine):
         write, user, fetch = checks.flag("write", write), checks.flag("user", user), checks.flag("fetch", fetch)
         if write and fetch:
             raise InputError("fetch", fetch, "a fetch or a write, not both")
-        if value is not None:
+        if value is None:
+            if checks.size(size) != 1:
+                raise InputError("size", size, "none without a value to store")
+        else:
             if not write:
                 raise InputError("value", value, "no value for a read or a fetch (write=True stores it)")
             size = checks.size(size)
@@ -58,7 +61,7 @@ class Vm(Machine):
 
     @operation
     def page_fault(self, gva: int, error: int = 0) -> int:
-        """A fault at gva, with refill (kvm_main.c). 1: emulate the instruction, 0: run the guest again, -12: no pages.
+        """A fault at gva, with refill (kvm_main.c). 1: emulate the instruction, 0: run the guest again.
 
         ``error``: bit 0 present, 1 write, 2 user, 4 fetch.
         """
@@ -94,6 +97,12 @@ class Vm(Machine):
         gva = checks.gva(self, gva)
         gpa = gva_to_gpa(self, gva)
         return None if gpa == UNMAPPED_GVA else gpa
+
+    @operation
+    def gva_to_hpa(self, gva: int) -> int | None:
+        """The same, to the host address: None where gva isn't mapped, bit 63 set where no memory is (mmu.c:747-763)."""
+        hpa = gva_to_hpa(self, checks.gva(self, gva))
+        return None if hpa == UNMAPPED_GVA else hpa
 
     @operation
     def invlpg(self, gva: int) -> None:
@@ -149,7 +158,7 @@ class Vm(Machine):
     @operation
     def load_page(self, gfn: int, data: bytes) -> None:
         """Fill a guest frame with 4096 bytes, behind the MMU's back."""
-        data, gfn = checks.page(data), checks.frames("gfn", gfn)
+        data, gfn = checks.page(data), checks.gfn(gfn)
         self.memory.load_page(checks.ram(self, gfn << PAGE_SHIFT, PAGE_SIZE), data)
 
     @operation

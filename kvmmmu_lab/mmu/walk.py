@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The guest's page tables, walked as its processor would (paging_tmpl.h:72-193, 457).
+"""The guest's page tables, walked as its processor would (paging_tmpl.h:72, 457).
 
 The walk stops at the first entry that denies the access, so accessed bits above that entry are set already.
-The rights that it gathers leave out the last entry's own. Reserved bits and PSE-36 are not known to it.
+The rights that it gathers leave out the last entry's own. Reserved bits and PSE-36 are not known to it. A processor
+looks at the rights at the end: there, an entry that isn't present decides before one above that denies (2007).
 """
 
 from __future__ import annotations
@@ -46,7 +47,8 @@ class Walk:
     ``error`` is None when gva is mapped for this access, else the #PF error code. ``level`` is where it
     ended, ``tables[level]`` the gfn of the table passed there, ``entry`` the index of the last guest entry in
     ``memory.words`` (``memory.halves`` if 4 bytes), ``rights`` the W and U bits of the entries above the
-    last, ``gfn`` the frame reached (of a large page: the 4 KiB frame of gva).
+    last, ``gfn`` the frame reached (of a large page: the 4 KiB frame of gva; 0 with an error). At a PDPTE that isn't
+    present the walk ends at level 3, with no entry.
     """
 
     __slots__ = ("level", "tables", "entry", "rights", "gfn", "error")
@@ -92,7 +94,7 @@ def walk_guest(vm: Machine, gva: int, write: bool, user: bool, fetch: bool) -> W
         tables[level] = gfn
         hfn = memory.frames[gfn]
         if hfn is None:
-            hfn = BAD_PAGE
+            hfn = BAD_PAGE  # zeroes, so: not present (safe_gpa_to_hpa, mmu.c:728-733)
         at = hfn << bits | gva >> shift & index_mask
         entry = entries[at]
         if emit is not None:
@@ -131,6 +133,12 @@ def gva_to_gpa(vm: Machine, gva: int) -> int:
         return gva
     walk = vm.walk(vm, gva, False, False, False)
     return UNMAPPED_GVA if walk.error is not None else walk.gfn << PAGE_SHIFT | gva & PAGE_SIZE - 1
+
+
+def gva_to_hpa(vm: Machine, gva: int) -> int:
+    """hpa of gva (mmu.c:747-763): all ones where gva isn't mapped, bit 63 set where no memory is."""
+    gpa = gva_to_gpa(vm, gva)
+    return UNMAPPED_GVA if gpa == UNMAPPED_GVA else vm.memory.gpa_to_hpa(gpa)
 
 
 def read_entry(vm: Machine, walk: Walk) -> int:

@@ -182,7 +182,7 @@ SLOTS = {
     "an overlap by moving": (lambda vm: vm.set_slot(1, 0xFC, 8), 17, "base is 0xfc", "apart from slot 0"),
     "another size": (lambda vm: vm.set_slot(1, 0x800, 9), 22, "npages is 9", "8, the slot's size", "0 deletes it"),
     "a base in bytes": (lambda vm: vm.set_slot(2, 1 << 52, 1), 22, "base is 0x1", "pages, not bytes"),
-    "a size in bytes": (lambda vm: vm.set_slot(2, 0x1000, 1 << 30), 22, "npages is 0x40000000", "frames in a VM"),
+    "a size in bytes": (lambda vm: vm.set_slot(2, 0x1000, 1 << 30), 22, "npages is 0x40000000", "what is left for a VM"),
     "an end beyond the addresses": (lambda vm: vm.set_slot(2, (1 << 52) - 1, 2), 22, "base", "below 2**52"),
     "a negative base": (lambda vm: vm.set_slot(2, -1, 1), 22, "base is -1", "pages, not bytes"),
     "a negative size": (lambda vm: vm.set_slot(2, 0x1000, -1), 22, "npages is -1", "pages, not bytes"),
@@ -212,7 +212,7 @@ def test_slots_and_aliases_that_are_refused(what):
     [
         ([(0, 16), (8, 16)], ["base is 8", "apart from slot 0"]),
         ([(n * 16, 16) for n in range(5)], ["slot is 4", "0..3"]),
-        ([(0, 1 << 30)], ["npages", "frames in a VM"]),
+        ([(0, 1 << 30)], ["npages", "what is left for a VM"]),
         ([(1 << 52, 1)], ["base", "pages, not bytes"]),
         ([(0.5, 16)], ["base is 0.5"]),
         ([(0, "16")], ["npages is '16'"]),
