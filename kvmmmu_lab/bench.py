@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """``kvmmmu-lab bench``: what a fault, a page-table write, a replayed event and the import cost.
 
-Faults are those of a 64-bit guest with 4,096 pages whose tables above level 1 are shadowed and whose dirty bits
-are clear;
-a write fault is the first write to a page after a read.
+Faults are those of a 64-bit guest with 4,096 pages whose tables above level 1 are shadowed and whose dirty bits are
+clear; a write fault is the first write to a page after a read.
 """
 
 from __future__ import annotations

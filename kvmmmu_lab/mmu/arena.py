@@ -30,9 +30,8 @@ MAX_FRAMES = 1 << 24
 
 class Arena:
     """``pages`` is a numpy array of shape (frames, 512); ``words``, ``halves`` and ``bytes`` are views of the same
-    memory, indexed by hpa // 8, // 4 and // 1. What changes an entry goes through `put`, `put_half` or `store`,
-    with the kind
-    of event (``why``) that a sink gets: operands hpa, size in bytes, old and new value."""
+    memory, indexed by hpa // 8, // 4 and // 1. What changes an entry goes through `put`, `put_half` or `store`, with
+    the kind of event (``why``) that a sink gets: operands hpa, size in bytes, old and new value."""
 
     def __init__(self) -> None:
         self.emit: ev.Sink | None = None

@@ -2,8 +2,7 @@
 """The parts of a VM that can be replaced, one protocol each.
 
 ``Vm(rmap=Mine)`` uses your reverse map, and so on; nothing else changes. A part may read the VM's state freely and
-writes
-it through the doors only: ``vm.memory.put``, ``vm.memory.store``, ``vm.memory.mark_dirty``, ``vm.flush_tlb``.
+writes it through the doors only: ``vm.memory.put``, ``vm.memory.store``, ``vm.memory.mark_dirty``, ``vm.flush_tlb``.
 An spte is the index of a shadow entry's word: its value is ``vm.memory.words[spte]``.
 
 ============= ====================================== ==============================

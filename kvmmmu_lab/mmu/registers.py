@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Control registers: loads by the guest, with their checks (around mmu.c:943-952, 1108-1119; kvm_main.c).
 
-A refused load is a #GP for the guest: `general_protection` counts it. CR0.WP, CR4.PSE and EFER.NX aren't in the
-role of a
-shadow page (2007: entries made before such a change keep their rights).
+A refused load is a #GP for the guest: `general_protection` counts it. CR0.WP, CR4.PSE and EFER.NX aren't in the role
+of a shadow page (2007: entries made before such a change keep their rights).
 """
 
 from __future__ import annotations

@@ -6,9 +6,8 @@ A *ref* is ``page id * 512 + index``. Parts, in order::
     mmu    [root_level, shadow_root_level, root, free pages, last_pt_write_gfn, last_pt_write_count,
             cr0, cr3, cr4, efer, [4 cached PDPTEs]]; root: -1 none, a page id, or four of page id, None (empty), -1
     pages  active list from the head: [id, gfn, role, root_count, multimapped, slot_bitmap, [chain of refs, ...]]
-    sptes  pages with an entry that isn't 0: [id, [[index, flags, kind, target], ...]]; flags: bits 0..11 and 63;
-    kind and
-           target: "g" gfn, "s" page id, "i" I/O gfn, "x" neither (-1 if present, else what stands in the frame's bits)
+    sptes  pages with an entry that isn't 0: [id, [[index, flags, kind, target], ...]]; flags: bits 0..11 and 63
+           kind and target: "g" gfn, "s" page id, "i" I/O gfn, "x" neither (-1 if present, else what stands there)
     rmap   frames with a reverse map, slot by slot: [gfn, 0 direct or 1 descriptors, [refs of a descriptor, ...]]
     hash   buckets in use: [bucket, [page ids, newest first]]
     dirty  slots with a log: [slot, [pages written]]

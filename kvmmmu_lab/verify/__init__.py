@@ -48,8 +48,7 @@ def kind_of(path: Path) -> str:
 
 def verify_file(path: str | Path, *, audit: bool = False, without: str | None = None) -> Report:
     """Verify one file of any kind. ``audit``: of a golden trace, audit after every operation; ``without``: of a
-    recording,
-    replay it also with this part switched off (a key of `WITHOUT`). Raises DataError."""
+    recording, replay it also with this part switched off (a key of `WITHOUT`). Raises DataError."""
     path = Path(path)
     try:
         return _verify(path, kind_of(path), audit, without)

@@ -26,9 +26,8 @@ class Difference:
 
 @dataclass
 class Report:
-    """The result for one file. ``compared``: what was looked at, with counts. ``apart``: rows of the known classes
-    in which the
-    2007 code differs from the processor. ``facts``: what else is worth knowing."""
+    """The result for one file. ``compared``: what was looked at, with counts. ``apart``: rows of the known classes in
+    which the 2007 code differs from the processor. ``facts``: what else is worth knowing."""
 
     file: str
     kind: str

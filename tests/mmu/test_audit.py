@@ -76,6 +76,15 @@ def test_the_order_is_rmap_then_write_protection_then_mappings():
     assert kinds(guest.vm.audit()) == ["rmap", "wp", "map"]
 
 
+def test_write_protection_is_audited_from_the_newest_shadow_page_on():
+    guest = Guest("64")
+    tables = [guest.map(gva) for gva in (0x1000, 0x2000)]
+    for gva, table in zip((0x1000, 0x2000), tables, strict=True):
+        guest.vm.access(gva, write=True)
+        guest.vm.pool.take(table, 4 | 1 << 4)
+    assert [complaint.facts[0] for complaint in guest.vm.audit()] == tables[::-1]
+
+
 def test_a_mark_for_missing_memory_is_no_mapping():
     guest = Guest("64")
     guest.map(0x1000, 0xFEE00)

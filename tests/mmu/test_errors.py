@@ -182,7 +182,12 @@ SLOTS = {
     "an overlap by moving": (lambda vm: vm.set_slot(1, 0xFC, 8), 17, "base is 0xfc", "apart from slot 0"),
     "another size": (lambda vm: vm.set_slot(1, 0x800, 9), 22, "npages is 9", "8, the slot's size", "0 deletes it"),
     "a base in bytes": (lambda vm: vm.set_slot(2, 1 << 52, 1), 22, "base is 0x1", "pages, not bytes"),
-    "a size in bytes": (lambda vm: vm.set_slot(2, 0x1000, 1 << 30), 22, "npages is 0x40000000", "what is left for a VM"),
+    "a size in bytes": (
+        lambda vm: vm.set_slot(2, 0x1000, 1 << 30),
+        22,
+        "npages is 0x40000000",
+        "what is left for a VM",
+    ),
     "an end beyond the addresses": (lambda vm: vm.set_slot(2, (1 << 52) - 1, 2), 22, "base", "below 2**52"),
     "a negative base": (lambda vm: vm.set_slot(2, -1, 1), 22, "base is -1", "pages, not bytes"),
     "a negative size": (lambda vm: vm.set_slot(2, 0x1000, -1), 22, "npages is -1", "pages, not bytes"),

@@ -88,7 +88,9 @@ def test_every_kind_knows_where_it_comes_from(kind):
     assert ev.KINDS[kind.name] is kind
     assert len(set(kind.operands)) == len(kind.operands)
     if kind not in (ev.END, ev.CRASH):
-        assert re.fullmatch(r"(mmu\.c|paging_tmpl\.h):\d+(-\d+)?(, \d+(-\d+)?)*|kvm_main\.c|the processor|the test bench", kind.source)
+        assert re.fullmatch(
+            r"(mmu\.c|paging_tmpl\.h):\d+(-\d+)?(, \d+(-\d+)?)*|kvm_main\.c|the processor|the test bench", kind.source
+        )
         assert kind.function or not re.match("mmu|paging", kind.source)
 
 

@@ -51,7 +51,8 @@ def test_any_write_inside_one_entry_zaps_it_alone_and_any_other_zaps_the_page(mo
         return
     guest.vm.emulate_write_gpa(gpa, guest.vm.peek(gpa, size), size)
     aligned = offset // entry_size == (offset + size - 1) // entry_size
-    assert gone(guest, before) == ([n for n in range(3) if n == offset // entry_size] if aligned else [0, 1, 2])
+    index = offset // entry_size % 512  # both quadrants of a 4-byte table are hit (2007: see quadrant_overzap below)
+    assert gone(guest, before) == ([n for n in range(3) if n == index] if aligned else [0, 1, 2])
     assert bool(shadows(guest.vm, gpa >> 12)) == aligned
 
 
