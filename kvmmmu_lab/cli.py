@@ -60,11 +60,14 @@ def _parser() -> argparse.ArgumentParser:
     doctor.add_argument("--json", action="store_true", help="the same report for programs")
 
     verify = command("verify", _verify, "compare the engine with recordings of real kernels and guests")
-    verify.add_argument("files", nargs="+", metavar="FILE", help="a recording; its kind is told from its content")
+    known = "a recording (the kit has some in kvmmmu_lab/data and tests/data); its kind is told from its content"
+    verify.add_argument("files", nargs="+", metavar="FILE", help=known)
     verify.add_argument("--json", action="store_true", help="the same report for programs")
     verify.add_argument("--audit", action="store_true", help="audit after every operation, which is slower")
     verify.add_argument(
-        "--without", choices=("prewrite", "write-protection"), help="switch one mechanism off, to see what it prevents"
+        "--without",
+        choices=("prewrite", "write-protection"),
+        help="replay a guest's recording once more with one mechanism off, and say what goes wrong then",
     )
 
     bench = command("bench", _bench, "time the engine: faults, page-table writes, replay, import")

@@ -44,6 +44,10 @@ class SlotError(InputError):
 class DataError(InputError):
     """A file that isn't what it should be; ``argument`` is its name."""
 
+    def __init__(self, argument: str, got: object, expected: str) -> None:
+        super().__init__(argument, got, expected)
+        self.args = (f"{argument}: {got}; expected {expected}",)  # what came is said in words, not quoted
+
 
 class HostCrash(LabError):
     """The host kernel of 2007 would have died here.

@@ -29,7 +29,8 @@
 # - **which entry died because of which write**, and
 # - **why the host must catch that write at all.**
 #
-# Run the cells from top to bottom with <kbd>Shift</kbd>+<kbd>Enter</kbd>. You need to have heard of page tables,
+# Run the cells from top to bottom with <kbd>Shift</kbd>+<kbd>Enter</kbd>. A cell that you run twice acts twice on the
+# same machine; to begin anew, choose *Kernel > Restart Kernel...* and run from the top. You need to have heard of page tables,
 # nothing more. (In a narrow window, <kbd>Ctrl</kbd>+<kbd>B</kbd> hides the list of files and makes room for pictures.)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -79,7 +80,11 @@ place
 # - **In an entry:** its index, flags in fixed places, and where it leads. The flags are **P**resent, **W**ritable,
 #   **U**ser, **A**ccessed, **D**irty, **G**lobal and **NX** (no execution); a dot means: not set. A hexadecimal number
 #   is a gfn. `#250` is a shadow page, and `#250:7` is its entry 7.
-# - **Dotted lines** go from a guest table to the page that shadows it.
+# - **Dotted lines** go from a guest table to the page that shadows it. CR3 is the register that names the root; L4 to L1
+#   count the levels from the root down.
+#
+# One thing the picture simplifies: in an spte the processor finds an hpa. The picture shows the gfn that lives there, so
+# that you can compare the two sides. (Some of the kernel's pages have 2 MB: there the guest's path ends one table early.)
 
 # %%
 hierarchy(vm, place.gva)
@@ -87,13 +92,14 @@ hierarchy(vm, place.gva)
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Predict first
 #
-# The program is about to touch that address. The host has 256 shadow pages to give; the root is taken already. Before
-# you go on: commit yourself. A guess that turns out wrong is remembered best.
+# The program is about to touch that address. The host has 256 shadow pages, of which a few are in use: the root, and some
+# from the time before the guest turned paging on. Before you go on: commit yourself. A guess that turns out wrong is
+# remembered best.
 
 # %%
 free_before = len(vm.pool.free)
-guess = predict("How many shadow pages will the host take for this one access?", [0, 1, 3, 4])
-guess
+guess_pages = predict("How many shadow pages will the host take for this one access?", [0, 1, 3, 4])
+guess_pages
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Watch one fault
@@ -108,14 +114,15 @@ guess
 # 1. The processor finds the shadow empty. That is the **fault**, and from there on the host is at work.
 # 2. The host walks the *guest's* tables as the processor would, then makes what is missing in the shadow, level by
 #    level: a table, then the link to it.
-# 3. At the end it notes in the **reverse map** of the frame (grey, at the right) which spte can write that frame. From
+# 3. If the guest allows writing, it notes at the end in the **reverse map** of the frame (grey, at the right, `rmap`)
+#    which spte can write that frame; a read-only page has no such step. From
 #    address to frame, tables tell; from frame back to entries, only the reverse map does. Soon you will see what for.
 
 # %%
 watch(lambda: vm.access(place.gva, user=place.user), vm, [place.gva])
 
 # %%
-guess.compare(free_before - len(vm.pool.free))
+guess_pages.compare(free_before - len(vm.pool.free))
 
 # %% [markdown]
 # One page for each level below the root: the guest has four levels, and the root was there. Of the guest's thousands
@@ -136,9 +143,10 @@ entry = entry_of(vm, place.gva)
 entry
 
 # %% [markdown]
-# Let us first cheat: `poke` puts the new value into the guest's memory behind everybody's back. The guest has now
-# changed its map, the host knows nothing. Which frame will the program get: the old one, or the one next door? Decide,
-# then run the two cells. What comes out is the `gpa` that was reached; without its last three digits it is the gfn.
+# Let us first cheat: `poke` puts the new value into the guest's memory behind everybody's back. The guest will then
+# have changed its map, and the host knows nothing. Which frame will the program get: the old one, or the one next
+# door? Decide, then run the two cells. What comes out is the `gpa` that was reached; without its last three digits it
+# is the gfn.
 
 # %%
 vm.poke(entry.gpa, entry.moved)
@@ -179,8 +187,8 @@ hierarchy(vm, place.gva, entry.kernel_gva)
 # has to happen to the shadow *before* the 8 bytes change?
 
 # %%
-guess = predict("The write changes one guest entry. How many shadow entries will the host empty?", [0, 1, 512, "all"])
-guess
+guess_zaps = predict("The write changes one guest entry. How many shadow entries will the host empty?", [0, 1, 512, "all"])
+guess_zaps
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Watch the write
@@ -190,20 +198,23 @@ guess
 # after that the guest's memory changes.
 
 # %%
-watch(lambda: vm.access(entry.kernel_gva, write=True, value=entry.moved, size=entry.size), vm, [place.gva])
+zapped_before = vm.stats.entries_zapped
+store = {"write": True, "value": entry.moved, "size": entry.size}
+watch(lambda: vm.access(entry.kernel_gva, **store), vm, [place.gva])
 
 # %%
-guess.compare(vm.stats.entries_zapped)
+guess_zaps.compare(vm.stats.entries_zapped - zapped_before)
 
 # %% [markdown]
 # Put it into words before you read on: *which* entry died, because of *which* write?
 #
 # <details><summary>An answer</summary>
 #
-# The spte for your address died: the entry of the level-1 shadow page at the index that your address selects there
-# (for the first heap page, `#248:454`; your last step but two names it). It died because the guest's kernel wrote the
-# 8 bytes of the guest entry that it was made from, at the same index of the guest's page table. All
-# other entries are alive, also those above it: they were made from other guest entries, which nobody wrote.
+# The spte for your address died: the shadow entry that was made from the written guest entry (for the first heap
+# page, `#248:454`, in the level-1 shadow page; for a page of 2 MB one level above; your last step but two names it).
+# It died because the guest's kernel wrote the 8 bytes of the guest entry that it was made from, at the same index of
+# the guest's page table. All other entries are alive, also those above it: they were made from other guest entries,
+# which nobody wrote.
 #
 # </details>
 #
@@ -235,4 +246,5 @@ watch(lambda: vm.access(place.gva, user=place.user), vm, [place.gva])
 # Everything that you watched is the algorithm of KVM in Linux 2.6.22, step by step; this kit is compared with the
 # kernel's own code, state by state. For more of it, give `detail=True` to `watch`, go back to
 # *Pick an address* and choose kernel memory (where pages of 2 MB wait: what could shadow *them*?), or open another
-# guest, `lin32_A` or `linpae_A`, and see the same play on tables of another shape.
+# guest, `linpae_A` or `lin32_A` (there: two levels, and entries of 4 bytes), and see the same play on tables of
+# another shape.

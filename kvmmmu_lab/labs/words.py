@@ -19,7 +19,7 @@ MAIN: dict[ev.Kind, Sentence] = {
     ev.STORE: lambda n, o: f"The guest stores {o.size} bytes at {n.gpa(o.hpa)}: {o.new:#x}.",
     ev.POKE: lambda n, o: f"{n.gpa(o.hpa)} becomes {o.new:#x}, and nobody tells the MMU.",
     ev.EMULATED_WRITE: lambda n, o: (
-        f"The host will carry the store out for the guest: {o.size} bytes at gpa {o.gpa:#x}. First it looks what they change."
+        f"The host will carry the store out for the guest: {o.size} bytes at gpa {o.gpa:#x}. First, what do they change?"
     ),
     ev.EMULATED_STORE: lambda n, o: (
         f"Only now does guest memory change: {n.entry(o.hpa)} is {n.stored(o.size, o.new)}."

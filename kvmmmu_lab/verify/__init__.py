@@ -30,6 +30,10 @@ GOLDEN = "golden trace"
 
 def kind_of(path: Path) -> str:
     """What a file is, by its content. Raises DataError."""
+    if path.is_dir():
+        raise DataError(str(path), "a folder", f"a file; name those in it: {path}/*")
+    if not path.exists():
+        raise DataError(str(path), "no such file", "a recording; check the path")
     try:
         with path.open("rb") as file:
             magic = file.read(4)
@@ -38,11 +42,16 @@ def kind_of(path: Path) -> str:
         if magic == b"PK\x03\x04":
             with zipfile.ZipFile(path) as archive:
                 kinds = [kind for name, kind in KINDS.items() if name in archive.namelist()]
+                names = ", ".join(archive.namelist()[:5])
             if len(kinds) == 1:
                 return kinds[0]
-    except (OSError, zipfile.BadZipFile) as error:
-        raise DataError(str(path), str(error), "a readable file") from None
-    expected = f"a {GOLDEN} (gzip'd JSON lines) or an .npz with {', '.join(name[:-4] for name in KINDS)}"
+            expected = f"one of {', '.join(f'{name[:-4]} ({kind})' for name, kind in KINDS.items())} in it"
+            raise DataError(str(path), f"an archive of {names}", expected)
+    except OSError as error:
+        raise DataError(str(path), str(error), "a file that can be read") from None
+    except zipfile.BadZipFile as error:
+        raise DataError(str(path), f"damaged or cut short ({error})", "a whole archive: copy it again") from None
+    expected = f"a {GOLDEN} (gzip'd JSON lines) or an .npz archive of a guest, a recording or a matrix"
     raise DataError(str(path), f"a file that begins with {magic!r}" if magic else "empty", expected)
 
 

@@ -72,7 +72,7 @@ class Report:
         }
 
     def __str__(self) -> str:
-        verdict = "0 differences" if self.ok else f"{self.difference_count} differences"
+        verdict = "0 differences" if self.ok else f"{self.difference_count:,} differences"
         if not any(self.compared.values()):
             verdict = "nothing was compared"
         lines = [f"{self.file}: {self.kind}, {verdict}", f"  compared: {_listing(self.compared)}"]
