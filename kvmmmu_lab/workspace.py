@@ -104,6 +104,8 @@ def prepare(folder: Path, root: Path | None = None) -> Prepared:
         raise WorkspaceError(
             f"can't make {folder} ready: {error.strerror} ({error.filename}); choose another folder with --folder"
         ) from error
+    if not os.access(folder, os.W_OK):
+        raise WorkspaceError(f"{folder} can't be written, so nothing in it could be saved; choose another with --folder")
     return prepared
 
 
@@ -145,7 +147,7 @@ def _copy(root: Path, prepared: Prepared) -> None:
 
     def place(name: str, content: bytes) -> str:
         """Write one file unless it was edited; say what was found: new, updated, same or kept."""
-        have, new = _digest(folder / name), hashlib.sha256(content).hexdigest()
+        have, new = _digest(folder / name), _fingerprint(name, content)
         if have not in (None, new, known.get(name)):
             return "kept"
         if have != new:
@@ -163,7 +165,7 @@ def _copy(root: Path, prepared: Prepared) -> None:
         # The record of a kept file stays at the version that the learner started from; a version put
         # beside it has a record of its own, so that it isn't offered again once the learner deleted it.
         beside = _beside(name)
-        seen = hashlib.sha256(content).hexdigest() in (known.get(name), known.get(beside))
+        seen = _fingerprint(name, content) in (known.get(name), known.get(beside))
         if not seen and place(beside, content) != "kept":
             prepared.beside.append(beside)
     if known != before:
@@ -186,9 +188,20 @@ def _read_manifest(folder: Path) -> dict[str, str]:
 
 def _digest(path: Path) -> str | None:
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return _fingerprint(path.name, path.read_bytes())
     except FileNotFoundError:
         return None
+
+
+def _fingerprint(name: str, content: bytes) -> str:
+    """What counts as the file: of a notebook its cells, not the outputs and numbers that running it leaves."""
+    if name.endswith(".ipynb"):
+        try:
+            cells = json.loads(content)["cells"]
+            content = json.dumps([[cell["cell_type"], "".join(cell["source"])] for cell in cells]).encode()
+        except (ValueError, KeyError, TypeError):
+            pass  # no notebook any more: any byte counts
+    return hashlib.sha256(content).hexdigest()
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -229,3 +229,19 @@ def test_without_jupyterlab_the_extra_and_the_folder_are_named(folder, monkeypat
     with pytest.raises(WorkspaceError, match=r"\[lab\]") as caught:
         workspace.open_lab(folder, LESSON)
     assert str(folder) in str(caught.value)
+
+
+def test_to_run_a_lesson_is_not_to_edit_it(tmp_path):
+    folder = tmp_path / "mine"
+    workspace.prepare(folder)
+    (lesson,) = (folder / "notebooks").glob("00*.ipynb")
+    notebook = json.loads(lesson.read_text(encoding="utf-8"))
+    for number, cell in enumerate(notebook["cells"]):
+        if cell["cell_type"] == "code":
+            cell |= {"execution_count": number, "outputs": [{"output_type": "stream", "name": "stdout", "text": "1"}]}
+    lesson.write_text(json.dumps(notebook), encoding="utf-8")
+    assert workspace.prepare(folder).kept == []
+    assert json.loads(lesson.read_text(encoding="utf-8")) == notebook, "what it printed is still there"
+    notebook["cells"][2]["source"] = "mine = 1"
+    lesson.write_text(json.dumps(notebook), encoding="utf-8")
+    assert workspace.prepare(folder).kept == [lesson.relative_to(folder).as_posix()]
