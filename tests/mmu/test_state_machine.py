@@ -144,6 +144,13 @@ class Clean(RuleBasedStateMachine):
             if level == 1:
                 assert entry & D or not written
 
+    @rule(n=ANY, steps=st.lists(st.tuples(ANY, KINDS, ANY), min_size=2, max_size=6))
+    def one_frame_by_several_addresses(self, n, steps):
+        gpa = oracle(self.vm, self.gva(n)).gpa
+        same = [gva for gva in world.GVAS[self.mode] if gpa is not None and oracle(self.vm, gva).gpa == gpa]
+        for pick, kind, choice in steps if same else ():
+            self.access(same[pick % len(same)], kind, choice)
+
     @rule(n=ANY, level=ANY, choices=st.lists(ANY, min_size=1, max_size=4), how=ANY, kind=KINDS)
     def edit_and_use(self, n, level, choices, how, kind):
         """The kernel writes an entry on the way of an address, once or many times, and uses the address then."""

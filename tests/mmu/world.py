@@ -72,7 +72,7 @@ GVAS = {mode: gvas(mode) for mode in MODES} | {
 
 
 def _page(gfn):
-    """What the table holds at first: half of it to each table of the level below; leaves of all sorts; a large page."""
+    """What the table holds at first: ways to the tables of the level below, leaves of all sorts, large pages."""
     mode, level = TABLES[gfn]
     size = MODES[mode].size
     page = np.zeros(4096 // size, f"<u{size}")
@@ -82,7 +82,9 @@ def _page(gfn):
             below[n % 2] << 12 | ALL if below else 0x30 + n << 12 | LEAF_FLAGS[(gfn + 3 * n) % len(LEAF_FLAGS)]
         )
     if level == 2:
-        page[INDEXES[mode][2][1]] = 0x400 << 12 | PS | (ALL if gfn % 2 else P | U)
+        page[INDEXES[mode][2][1]] = 0x400 << 12 | PS | (ALL if gfn % 2 else P | W)
+        if gfn % 2 == 0:
+            page[INDEXES[mode][2][-1]] = 0x400 << 12 | PS | P | U
     if level == 1:
         page[WINDOW : WINDOW + 0x60] = [frame << 12 | ALL for frame in range(0x60)]
     return page.tobytes()

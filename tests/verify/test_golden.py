@@ -342,7 +342,7 @@ SCENARIO = '{"t":"scenario","name":"x"'
 FOREIGN = {
     "nothing": (b"", "empty"),
     "a text": (b"hello\n", "golden trace"),
-    "no archive": (b"PK\x03\x04 but no archive", "readable"),
+    "no archive": (b"PK\x03\x04 but no archive", "whole archive"),
     "nothing, packed": ("", "whole scenario"),
     "a text, packed": ("hello\n", "line 1", "JSON objects"),
     "no text": (gzip.compress(b"\xff\xfe\xfd\n"), "JSON lines"),
