@@ -14,8 +14,8 @@ from ..mmu.bits import (
     canonical,
 )
 from ..mmu.machine import Machine
+from ..read.paths import PDPT, ROOTS, Path, frame_key, guest_entry, guest_path, key_of, shadow_path
 from . import rows as row
-from .paths import PDPT, ROOTS, Path, frame_key, guest_entry, guest_path, key_of, shadow_path
 from .scene import Edge, Entry, Marks, Scene, Table
 from .scene import rows as in_order
 

@@ -9,58 +9,22 @@ import numpy as np
 
 from ..mmu.arena import FIRST_SHADOW, PAE_ROOT
 from ..mmu.bits import (
-    ACCESSED,
-    BASE_MASK,
-    DIRTY,
-    GLOBAL,
     INVALID_PAGE,
-    IO_MARK,
     NONPAGING,
-    NX,
     PAGE_SHIFT,
     PRESENT,
     ROOT_32,
     ROOT_64,
     ROOT_PAE,
-    SHADOW_USER,
-    SHADOW_WRITABLE,
-    USER,
-    WRITABLE,
     guest_format,
 )
 from ..mmu.machine import Machine
-from ..mmu.pool import NUM_PAGES
-from .paths import PDPT, ROOTS, maps_large
+from ..read.entries import flags, guest_target, shadow_target, spell, withheld
+from ..read.paths import PDPT, ROOTS
 from .scene import Entry, Table
 
 MODES = {ROOT_64: "64-bit", ROOT_PAE: "PAE", ROOT_32: "32-bit", NONPAGING: "not paging"}
 LEVELS = {4: "PML4", 3: "PDPT", 2: "PD", 1: "PT"}
-FLAGS = (
-    (PRESENT, "P", "present"),
-    (WRITABLE, "W", "writable"),
-    (USER, "U", "user"),
-    (ACCESSED, "A", "accessed"),
-    (DIRTY, "D", "dirty"),
-    (GLOBAL, "G", "global"),
-    (NX, "NX", "no execution"),
-)
-
-
-def flags(entry: int, withheld: int = 0) -> str:
-    """The flags of an entry in fixed places: a letter where set, a small one where withheld, else a dot.
-
-    >>> flags(0x8000000002B45C65, WRITABLE), flags(0)
-    ('PwUA..NX', '.......')
-    """
-    return "".join(letter if entry & bit else letter.lower() if withheld & bit else "." for bit, letter, _ in FLAGS)
-
-
-def spell(entry: int, withheld: int = 0) -> str:
-    """The same in words."""
-    words = ", ".join(word for bit, _, word in FLAGS if entry & bit) or "nothing set"
-    kept = ", ".join(word for bit, _, word in FLAGS if withheld & bit)
-    return f"{words}; the guest allows, the shadow withholds: {kept}" if kept else words
-
 
 def shadow_entry(vm: Machine, id: int, index: int) -> int:
     """An entry of shadow page ``id``; of the root slots, if ``id`` is their frame."""
@@ -69,32 +33,15 @@ def shadow_entry(vm: Machine, id: int, index: int) -> int:
 
 def guest_row(vm: Machine, key: str, level: int, index: int, value: int, mark: str) -> Entry:
     """The row of a guest entry."""
-    gfn = (value & guest_format(vm.root_level).base) >> PAGE_SHIFT
-    if not value & PRESENT:
-        target = "not present" if value else "empty"
-    elif maps_large(vm, level, value):
-        target = f"{4 if vm.root_level == ROOT_32 else 2}M {gfn:#x}"
-    else:
-        target = f"gfn {gfn:#x}"
-    return Entry(key, str(index), flags(value), target, mark, spell(value))
+    return Entry(key, str(index), flags(value), guest_target(vm, level, value), mark, spell(value))
 
 
 def shadow_row(vm: Machine, key: str, level: int, index: int, value: int, mark: str) -> Entry:
     """The row of a shadow entry, or of a root slot."""
-    frame = (value & BASE_MASK) >> PAGE_SHIFT
-    withheld = 0
     if value == INVALID_PAGE:
         return Entry(key, str(index), flags(0), "none", mark, "no root")
-    if level == 1 and value & (PRESENT | IO_MARK):
-        withheld = (value & SHADOW_WRITABLE and WRITABLE) | (value & SHADOW_USER and USER)
-    if not value & PRESENT:
-        target = f"I/O {frame:#x}" if value & IO_MARK else "not present" if value else "empty"
-    elif FIRST_SHADOW <= frame < FIRST_SHADOW + NUM_PAGES:
-        target = f"#{frame - FIRST_SHADOW}"
-    else:
-        gfn = vm.memory.gfns[frame]
-        target = "no guest frame" if gfn is None else f"gfn {gfn:#x}"
-    return Entry(key, str(index), flags(value, withheld), target, mark, spell(value, withheld & ~value))
+    kept = withheld(level, value)
+    return Entry(key, str(index), flags(value, kept), shadow_target(vm, value), mark, spell(value, kept & ~value))
 
 
 def rmap_row(vm: Machine, key: str, hfn: int, mark: str) -> Entry:

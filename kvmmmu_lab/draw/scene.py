@@ -33,7 +33,9 @@ class Entry:
 
 @dataclass(frozen=True)
 class Table:
-    """A guest table, a shadow page or a memory frame, by ``kind``; ``column`` counts levels, 0 for frames.
+    """One box of rows. ``kind``: "guest" table, "shadow" page, memory "frame", "rmap" descriptor, or a "list" of anything.
+
+    ``column`` counts from the right: levels of tables, 0 for frames.
 
     ``words`` are the lines under the title, ``rest`` says what isn't drawn ("37 more, 473 empty"). In a column, tables
     stand in the order of ``rank``: the place, in the list of addresses, of the first one whose path passes here.
@@ -52,9 +54,11 @@ class Table:
 
 @dataclass(frozen=True)
 class Edge:
-    """An arrow from an entry (or, if ``kind`` is "shadows", from a table) to a table, or along a reverse map to an entry.
+    """An arrow. Either end is the key of an entry, or of a table, which then stands for its title.
 
-    ``kind``: "guest", "shadow", "readonly", "rmap" or "shadows".
+    ``kind``: "guest" and "shadow" lead where an entry leads, "readonly" where it may not write; "shadows" from a guest
+    table to the page that shadows it; "rmap" from a frame or descriptor back to an entry; "parent" from a shadow page
+    back to an entry above it; "link" is the order of a list.
     """
 
     source: str

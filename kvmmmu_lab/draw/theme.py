@@ -25,6 +25,8 @@ TONES = {
     "guest": Tone("#0072B2", "#E8F3FA", "#C9DFEE"),
     "shadow": Tone("#B35900", "#FBEFE2", "#EBD3B8"),
     "frame": Tone("#4D4D4D", "#F2F2F2", "#D9D9D9"),
+    "rmap": Tone("#8E4585", "#F7EDF5", "#DFC6DB"),
+    "list": Tone("#3F4B59", "#F1F3F5", "#D5DAE0"),
 }
 RMAP = "#8E4585"
 TEXT = "#1F2933"

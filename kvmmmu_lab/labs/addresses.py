@@ -12,11 +12,11 @@ import numpy as np
 
 from ..data import Guest
 from ..draw.hierarchy import check_gva
-from ..draw.paths import guest_path
-from ..draw.rows import flags
 from ..errors import InputError
 from ..mmu.bits import PAGE_SHIFT, PRESENT, guest_format
 from ..mmu.machine import Machine
+from ..read.entries import flags
+from ..read.paths import guest_path
 
 WRITABLE, USER, NX = 1 << 0, 1 << 1, 1 << 8
 """Bits of ``Guest.tlb_flags``."""

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..draw.hierarchy import check_gva, hierarchy_scene, possible_gva
-from ..draw.paths import frame_key, key_of
 from ..draw.scene import Marks, Scene
 from ..errors import HostCrash, InputError, LabError
 from ..mmu import events as ev
 from ..mmu.machine import Machine
-from .names import Names
+from ..read.names import Names
+from ..read.paths import frame_key, key_of
 from .words import ENDINGS, JOINED, MAIN, sentence
 
 LONGEST = 400

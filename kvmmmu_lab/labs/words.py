@@ -9,7 +9,7 @@ from typing import Any
 
 from ..mmu import events as ev
 from ..mmu.bits import PRESENT, WRITABLE
-from .names import Names, doing, reason
+from ..read.names import Names, doing, reason
 
 Sentence = Callable[[Names, Any], str]
 """Gets the names and the operands, by name."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Digests of a VM's state: six times the first 12 hex digits of SHA-256, one for each part of `mmu.state`.
+"""Digests of a VM's state: six times the first 12 hex digits of SHA-256, one for each part of `read.state`.
 
 Hashing everything after each operation would take several ms, so the text of a shadow page is kept until its words
 change.
@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from ..mmu import Vm
-from ..mmu import state as st
 from ..mmu.arena import FIRST_SHADOW
 from ..mmu.pool import NUM_PAGES
+from ..read import state as st
 
 WIDTH = 12
 
@@ -53,7 +53,7 @@ class Digester:
         return f"[{','.join(filter(None, self.texts))}]"
 
     def parts(self) -> list[str]:
-        """The six digests, in the order of `mmu.state.PARTS`."""
+        """The six digests, in the order of `read.state.PARTS`."""
         vm = self.vm
         texts = (
             compact(st.mmu_part(vm)),

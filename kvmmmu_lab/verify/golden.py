@@ -20,7 +20,7 @@ from ..errors import DataError, HostCrash, VmDead
 from ..mmu import Vm
 from ..mmu import events as ev
 from ..mmu.arena import FIRST_GUEST
-from ..mmu.state import PARTS, rmap_part, state
+from ..read.state import PARTS, rmap_part, state
 from .digest import WIDTH, Digester, compact, short_hash
 from .operations import apply
 from .report import Report

@@ -6,11 +6,11 @@ import pytest
 from kvmmmu_lab import InputError, Vm, open_guest
 from kvmmmu_lab.draw.example import example
 from kvmmmu_lab.draw.hierarchy import hierarchy_scene
-from kvmmmu_lab.draw.paths import guest_path, key_of, shadow_path
 from kvmmmu_lab.draw.picture import hierarchy
 from kvmmmu_lab.draw.scene import Edge, Marks, union
 from kvmmmu_lab.draw.text import alternative, to_text
-from kvmmmu_lab.mmu.state import state
+from kvmmmu_lab.read.paths import guest_path, key_of, shadow_path
+from kvmmmu_lab.read.state import state
 
 HEAP, DIRECT = 0x343C9000, 0xFFFF888000000000
 

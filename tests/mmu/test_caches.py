@@ -3,7 +3,7 @@ import pytest
 
 from kvmmmu_lab import HostCrash
 from kvmmmu_lab.mmu.caches import CAPACITY, Caches
-from kvmmmu_lab.mmu.state import state
+from kvmmmu_lab.read.state import state
 
 from .guests import Guest
 

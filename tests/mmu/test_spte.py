@@ -2,7 +2,7 @@
 import pytest
 
 from kvmmmu_lab.mmu.bits import PS_MARK
-from kvmmmu_lab.mmu.state import rmap_part, state
+from kvmmmu_lab.read.state import rmap_part, state
 
 from .guests import ALL, IO, NX, PAGED, SHADOW_U, SHADOW_W, A, D, G, Guest, P, U, W, kinds, leaf
 

@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-from ..draw.paths import ROOTS, key_of
-from ..draw.rows import flags, guest_row, shadow_row
 from ..mmu.arena import FIRST_SHADOW, PAE_ROOT
 from ..mmu.bits import BASE_MASK, DIRTY, PAGE_SHIFT, PRESENT, SHADOW_WRITABLE, WRITABLE, guest_format
 from ..mmu.machine import Machine
 from ..mmu.pool import METAPHYSICAL, NUM_PAGES
+from .entries import flags, guest_target, shadow_target, withheld
+from .paths import ROOTS, key_of
 
 
 class Names:
@@ -51,8 +51,7 @@ class Names:
         """What was stored in a guest table: what the entry says, if it was a whole one."""
         if size != guest_format(self.vm.root_level).size:
             return f"now other in {size} bytes ({value:#x})"
-        row = guest_row(self.vm, "", 1, 0, value, "")
-        return f"now {row.flags} {row.target}"
+        return f"now {flags(value)} {guest_target(self.vm, 1, value)}"
 
     def root(self, hpa: int) -> str:
         """The root of the shadow tables."""
@@ -60,8 +59,8 @@ class Names:
 
     def made(self, hpa: int, entry: int) -> str:
         """What a level-1 shadow entry that was just made says, and why a right that the guest grants is missing."""
-        row = shadow_row(self.vm, "", 1, 0, entry, "")
-        said = f"The spte {self.entry(hpa)} is made from the guest's entry: {row.flags} {row.target}."
+        says = f"{flags(entry, withheld(1, entry))} {shadow_target(self.vm, entry)}"
+        said = f"The spte {self.entry(hpa)} is made from the guest's entry: {says}."
         if not entry & SHADOW_WRITABLE or entry & WRITABLE or not entry & PRESENT:
             return said
         gfn = self.vm.memory.gfns[(entry & BASE_MASK) >> PAGE_SHIFT]

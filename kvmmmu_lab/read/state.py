@@ -21,16 +21,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .arena import FIRST_SHADOW
-from .bits import BASE_MASK, INVALID_PAGE, IO_MARK, NX, PAGE_SHIFT, PRESENT
-from .context import PAE_ROOT_HPA
-from .parents import ParentChains
-from .pool import NUM_PAGES
-from .rmap import ReverseMap
-from .shadow import page_of
+from ..mmu.arena import FIRST_SHADOW
+from ..mmu.bits import BASE_MASK, INVALID_PAGE, IO_MARK, NX, PAGE_SHIFT, PRESENT
+from ..mmu.context import PAE_ROOT_HPA
+from ..mmu.parents import ParentChains
+from ..mmu.pool import NUM_PAGES
+from ..mmu.rmap import ReverseMap
+from ..mmu.shadow import page_of
 
 if TYPE_CHECKING:
-    from .machine import Machine
+    from ..mmu.machine import Machine
 
 PARTS = ("mmu", "pages", "sptes", "rmap", "hash", "dirty")
 FIRST_REF = FIRST_SHADOW << 9
