@@ -19,7 +19,7 @@ ROOMS = {
     "mmu": "",
     "data": "mmu",
     "read": "mmu",
-    "film": "mmu read",
+    "film": "mmu read data",
     "draw": "mmu read film",
     "player": "mmu read film draw",
     "labs": "mmu read film data draw player",

@@ -19,7 +19,7 @@ def read_arrays(path: Path, expected: dict[str, tuple[str, int]]) -> dict[str, n
     """The arrays of an .npz file. ``expected``: name -> (dtype, dimensions). Raises DataError, naming file and
     array."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
     except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error, KeyError, NotImplementedError) as error:
         raise DataError(str(path), str(error), "a whole .npz archive of plain arrays") from None

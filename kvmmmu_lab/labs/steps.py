@@ -14,7 +14,7 @@ from ..mmu import events as ev
 from ..mmu.machine import Machine
 from ..read.names import Names
 from ..read.paths import frame_key, key_of
-from .words import ENDINGS, JOINED, MAIN, sentence
+from ..film.words import ENDINGS, JOINED, MAIN, sentence
 
 LONGEST = 400
 """More steps than anybody reads; what comes later isn't kept, and the last step says so."""

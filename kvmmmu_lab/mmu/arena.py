@@ -98,6 +98,7 @@ class Arena:
 
     def load_page(self, hpa: int, data: bytes) -> None:
         """Fill the page at hpa."""
+        old = bytes(self.bytes[hpa : hpa + PAGE_SIZE]) if self.emit is not None else b""
         self.bytes[hpa : hpa + PAGE_SIZE] = data
         if self.emit is not None:
-            self.emit((ev.LOAD, hpa, bytes(data)))
+            self.emit((ev.LOAD, hpa, old, bytes(data)))

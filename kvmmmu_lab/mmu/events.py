@@ -12,7 +12,8 @@ so events nest as the kernel's calls do. A sink is any callable of one event, fo
     detach()
 
 Kinds whose operands are ``hpa size old new`` are changes of ``size`` bytes of host memory: all changes of guest memory
-and of shadow tables come in this form, through the door in `arena`; `LOAD` fills a whole page.
+and of shadow tables come in this form, through the door in `arena`; `LOAD` fills a whole page. An event comes when what
+it says has happened; one that opens an operation, before it begins.
 """
 
 from __future__ import annotations
@@ -32,11 +33,13 @@ KINDS: dict[str, Kind] = {}
 class Kind:
     """A kind of event: its name, kernel function, source lines and operand names."""
 
-    __slots__ = ("name", "function", "source", "operands", "opens")
+    __slots__ = ("name", "function", "source", "operands", "opens", "change", "width")
 
     def __init__(self, name: str, function: str, source: str, operands: str = "", opens: bool = False) -> None:
         self.name, self.function, self.source, self.opens = name, function, source, opens
         self.operands = tuple(operands.split())
+        self.change = operands == "hpa size old new"
+        self.width = 1 + len(self.operands)
         KINDS[name] = self
 
     def __repr__(self) -> str:
@@ -101,7 +104,7 @@ ACCESS = Kind("access", "", "the processor", "gva write user fetch", True)
 HARDWARE_READ = Kind("hardware_read", "", "the processor", "hpa level entry")
 STORE = Kind("store", "", "the processor", "hpa size old new")
 POKE = Kind("poke", "", "the test bench", "hpa size old new")
-LOAD = Kind("load", "", "the test bench", "hpa data")
+LOAD = Kind("load", "", "the test bench", "hpa old new")
 EMULATED_WRITE = Kind("emulated_write", "emulator_write_phys", "kvm_main.c", "gpa value size", True)
 EMULATED_STORE = Kind("emulated_store", "emulator_write_phys", "kvm_main.c", "hpa size old new")
 SET_REGISTERS = Kind("set_registers", "", "kvm_main.c", "cr0 cr3 cr4 efer", True)
@@ -114,6 +117,7 @@ GENERAL_PROTECTION = Kind("inject_gp", "inject_gp", "kvm_main.c", "why")
 SET_SLOT = Kind("set_slot", "kvm_vm_ioctl_set_memory_region", "kvm_main.c", "slot base npages log", True)
 SET_ALIAS = Kind("set_alias", "kvm_vm_ioctl_set_memory_alias", "kvm_main.c", "alias base npages target", True)
 DIRTY_LOG = Kind("dirty_log", "kvm_vm_ioctl_get_dirty_log", "kvm_main.c", "slot", True)
+CLEAR_LOG = Kind("clear_log", "kvm_vm_ioctl_get_dirty_log", "kvm_main.c", "slot")
 MARK_DIRTY = Kind("mark_dirty", "mark_page_dirty", "kvm_main.c", "gfn")
 FLUSH = Kind("tlb_flush", "tlb_flush", "mmu.c:436, 649, 940, 990, 1357")
 LOAD_ROOT = Kind("load_root", "set_cr3", "mmu.c:933, 951, 1052, 1074", "root")

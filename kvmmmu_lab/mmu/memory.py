@@ -56,6 +56,7 @@ class Memory(Arena):
     """The arena and the maps into it.
 
     ``frames[gfn]`` is the hfn or None; ``gfns[hfn]`` the way back; ``slot_bits[gfn]`` one bit for its slot.
+    ``changes`` counts how often slots or aliases changed.
     """
 
     def __init__(self) -> None:
@@ -66,6 +67,7 @@ class Memory(Arena):
         self.slot_bits = Lookup(self._find_slot_bit)
         self.gfns = Lookup(self._find_gfn)
         self.logging = False
+        self.changes = 0
 
     # Where a guest frame is
 
@@ -112,9 +114,10 @@ class Memory(Arena):
             return
         number = self.slot_of(gfn)
         if number is not None and (log := self.slots[number].log) is not None:
-            if self.emit is not None and not log[gfn - self.slots[number].base]:
+            page = gfn - self.slots[number].base
+            marked, log[page] = log[page], 1
+            if self.emit is not None and not marked:
                 self.emit((ev.MARK_DIRTY, gfn))
-            log[gfn - self.slots[number].base] = 1
 
     # Changing the map
 
@@ -147,6 +150,7 @@ class Memory(Arena):
         self._forget()
 
     def _forget(self) -> None:
+        self.changes += 1
         for lookup in (self.frames, self.slot_bits, self.gfns):
             lookup.clear()
 

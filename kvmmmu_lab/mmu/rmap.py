@@ -36,13 +36,19 @@ class ReverseMap:
         if entry & COUNTED != COUNTED:
             return
         hfn = (entry & BASE_MASK) >> PAGE_SHIFT
+        form = self.link(hfn, spte)
+        if vm.emit is not None:
+            vm.emit((ev.RMAP_ADD, spte, hfn, form))
+
+    def link(self, hfn: int, spte: int) -> str:
+        """Put spte into hfn's map; how the map's form changed (mmu.c:325-345)."""
         head = self.heads.get(hfn)
         if head is None:
             form = "0->1"
             self.heads[hfn] = spte
         elif isinstance(head, int):
             form = "1->many"
-            vm.caches.rmap_desc.take()
+            self.vm.caches.rmap_desc.take()
             self.heads[hfn] = [[head, spte]]
         else:
             form = "many->many"
@@ -51,10 +57,9 @@ class ReverseMap:
                     descriptor.append(spte)
                     break
             else:
-                vm.caches.rmap_desc.take()
+                self.vm.caches.rmap_desc.take()
                 head.append([spte])
-        if vm.emit is not None:
-            vm.emit((ev.RMAP_ADD, spte, hfn, form))
+        return form
 
     def remove(self, spte: int) -> None:
         """Forget an entry that is about to lose its writable or present bit (mmu.c:372-410).
@@ -66,6 +71,12 @@ class ReverseMap:
         if entry & COUNTED != COUNTED:
             return
         hfn = (entry & BASE_MASK) >> PAGE_SHIFT
+        form = self.unlink(hfn, spte)
+        if vm.emit is not None:
+            vm.emit((ev.RMAP_REMOVE, spte, hfn, form))
+
+    def unlink(self, hfn: int, spte: int) -> str:
+        """Take spte out of hfn's map; how the map's form changed (mmu.c:382-410). Raises HostCrash (BUG)."""
         head = self.heads.get(hfn)
         if head is None:
             raise HostCrash("BUG", "rmap_remove", "mmu.c:384", f"frame {hfn:#x} has no reverse map, spte {spte:#x} goes")
@@ -73,10 +84,9 @@ class ReverseMap:
             if head != spte:
                 raise HostCrash("BUG", "rmap_remove", "mmu.c:390", f"frame {hfn:#x} is mapped by {head:#x}, not {spte:#x}")
             del self.heads[hfn]
-        else:
-            self._remove_from(head, hfn, spte)
-        if vm.emit is not None:
-            vm.emit((ev.RMAP_REMOVE, spte, hfn, "1->0" if isinstance(head, int) else "many->many"))
+            return "1->0"
+        self._remove_from(head, hfn, spte)
+        return "many->many"
 
     def _remove_from(self, descriptors: list[list[int]], hfn: int, spte: int) -> None:
         """Fill the hole with the descriptor's last entry; drop an empty descriptor (mmu.c:348-370)."""

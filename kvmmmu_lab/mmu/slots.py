@@ -44,5 +44,7 @@ def dirty_log(vm: Machine, slot: int) -> list[int]:
     if dirty:
         slot_remove_write_access(vm, slot)
         log[:] = bytes(len(log))
+        if vm.emit is not None:
+            vm.emit((ev.CLEAR_LOG, slot))
         vm.flush_tlb()
     return dirty

@@ -13,7 +13,7 @@ from kvmmmu_lab.draw.hierarchy import hierarchy_scene
 from kvmmmu_lab.draw.render import VARIABLE
 from kvmmmu_lab.labs import entry_of, watch
 from kvmmmu_lab.labs.steps import LONGEST, Recorder
-from kvmmmu_lab.labs.words import ENDINGS, MAIN, MINOR, OUTCOMES
+from kvmmmu_lab.film.words import ENDINGS, MAIN, MINOR, OUTCOMES
 from kvmmmu_lab.mmu import events as ev
 
 GVA = 0x343C9000

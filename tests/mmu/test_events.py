@@ -162,7 +162,7 @@ class Copy:
         kind, *operands = event
         values = dict(zip(kind.operands, operands, strict=True))
         if kind is ev.LOAD:
-            self.bytes[values["hpa"] : values["hpa"] + 4096] = values["data"]
+            self.bytes[values["hpa"] : values["hpa"] + 4096] = values["new"]
         elif "old" in values:
             size = values.get("size", 8)
             place = slice(values["hpa"], values["hpa"] + size)

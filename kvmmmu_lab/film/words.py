@@ -90,6 +90,7 @@ MINOR: dict[ev.Kind, Sentence] = {
         f"Alias {o.alias}: {o.npages} pages from gfn {o.base:#x} on mean gfn {o.target:#x} and up."
     ),
     ev.DIRTY_LOG: lambda n, o: f"The host asks which pages of slot {o.slot} were written.",
+    ev.CLEAR_LOG: lambda n, o: f"The log of slot {o.slot} is cleared.",
     ev.MARK_DIRTY: lambda n, o: f"gfn {o.gfn:#x} is noted as written.",
     ev.FLUSH: lambda n, o: "The processor is asked to forget its translations.",
     ev.WALK: lambda n, o: f"The host walks the guest's tables for {o.gva:#x}, as a processor would.",
@@ -161,6 +162,13 @@ def sentence(names: Names, events: Sequence[tuple]) -> str:
         return f"In the shadow: {', '.join(names.spte(o.spte) for o in operands)}."
     words = {**MAIN, **MINOR}[kind](names, operands[-1])
     return f"{len(events)} entries in a row; the last: {words}" if len(events) > 1 else words
+
+
+def ending(opened: ev.Kind, result: Any) -> str:
+    """What there is to say when an operation ends."""
+    said = ENDINGS[opened](result) if opened in ENDINGS else ""
+    name = opened.function or opened.name
+    return said or f"{name} is done" + ("." if result is None else f": {result:#x}." if type(result) is int else f": {result}.")
 
 
 def _hardware_walk(names: Names, operands: Sequence[Any]) -> str:

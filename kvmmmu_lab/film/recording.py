@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""`Recording`: the steps that a machine took, what each of them did, and the machine at any of them.
+
+Step 0 is before anything happened, step k is the k-th event. Events nest: an event that opens an operation is followed by
+the steps inside, and by one that ends it::
+
+    12 page_fault            depth 0
+    13   walk                depth 1
+    14     guest_read        depth 2
+    ...
+    18   end of walk         depth 1
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+
+from ..errors import InputError
+from ..mmu import events as ev
+from ..mmu.events import Event, describe
+from ..mmu.machine import Machine
+from ..read.names import Names
+from ..read.paths import key_of
+from .moment import Moment, Replica
+from .structure import Structure
+from .tags import tags_of
+from .words import ending, sentence
+
+if TYPE_CHECKING:
+    from .recorder import Tape
+
+RAW_WORDS = 8
+"""So many words of a page that is filled are told one by one."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """Bytes of host memory that a step changed: ``key`` of the entry (as in pictures), its ``name``, ``hpa``, ``size`` in
+    bytes, ``old`` and ``new`` value."""
+
+    key: str
+    name: str
+    hpa: int
+    size: int
+    old: int
+    new: int
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step. ``function`` and ``source`` say where in the kernel; ``depth`` and ``parent`` what it is inside of.
+
+    ``parent``: the step that began that operation, None at the top. ``tags``: see `tags.TAGS`.
+    """
+
+    number: int
+    words: str
+    function: str
+    source: str
+    depth: int
+    parent: int | None
+    event: Event | None
+    changes: tuple[Change, ...]
+    tags: tuple[str, ...]
+
+    @property
+    def place(self) -> str:
+        """Function and lines, as far as there are any."""
+        return ", ".join(filter(None, (self.function and f"{self.function}()", self.source)))
+
+    def __str__(self) -> str:
+        return f"{self.number:>4} {'  ' * self.depth}{self.words}" + (f"  [{self.place}]" if self.place else "")
+
+
+class Recording:
+    """A sequence of `Step`. ``error`` is the exception that ended the recorded block, if one did."""
+
+    def __init__(self, tape: Tape, error: Exception | None = None) -> None:
+        self.tape, self.error = tape, error
+        self._replica: Replica | None = None
+        self._structure = Structure(tape)
+
+    def __len__(self) -> int:
+        return len(self.tape.bounds)
+
+    def __iter__(self) -> Iterator[Step]:
+        return map(self.__getitem__, range(len(self)))
+
+    def __repr__(self) -> str:
+        return f"<recording of {len(self) - 1:,} steps in {len(self.operations()):,} operations>"
+
+    def number(self, step: int) -> int:
+        """``step`` as a number from 0 on; negative ones count from the end. Raises InputError for one that isn't there."""
+        if isinstance(step, bool) or not isinstance(step, int):
+            raise InputError("step", step, "the number of a step")
+        if not -len(self) <= step < len(self):
+            raise InputError("step", step, f"a step of this recording: 0 to {len(self) - 1}")
+        return step % len(self)
+
+    def at(self, step: int) -> Machine:
+        """The machine after ``step``, as a `Moment`: to be drawn, read and asked like a live one. Raises InputError."""
+        if self._replica is None:
+            self._replica = Replica(self.tape)
+        return cast(Machine, Moment(self._replica, self.number(step)))
+
+    def raw(self, step: int) -> tuple:
+        """The event of a step (not of step 0) as the engine reported it; a page that was filled has its values left out."""
+        bounds = self.tape.bounds
+        return tuple(self.tape.items[bounds[step - 1] : bounds[step]])
+
+    def __getitem__(self, step: int) -> Step:
+        number = self.number(step)
+        if not number:
+            return Step(0, "Before it begins.", "", "", 0, None, None, (), ())
+        event, moment = self.raw(number), self.at(number)
+        kind, depth, parent = event[0], self._structure.depth(number), self._structure.parent(number)
+        if kind is ev.END and parent is not None:
+            opened = self.raw(parent)[0]
+            words, kind = ending(opened, event[1]), opened
+        else:
+            words = sentence(Names(moment), [event])
+        changes, where = self._changes(number, event), (kind.function, kind.source)
+        return Step(number, words, *where, depth, parent, describe(event), changes, tags_of(event))
+
+    def _changes(self, number: int, event: tuple) -> tuple[Change, ...]:
+        moment, names = self.at(number), Names(self.at(number))
+        if event[0].change:
+            rows = [tuple(event[1:])]
+        else:
+            rows = [(at << 3, 8, old, new) for at, old, new in self._words(number)[:RAW_WORDS].tolist()]
+        return tuple(Change(key_of(moment, hpa), names.entry(hpa), hpa, size, old, new) for hpa, size, old, new in rows)
+
+    def _words(self, number: int) -> np.ndarray:
+        assert self._replica is not None
+        return self._replica.changed(number)
+
+    # Stepping, as in a debugger
+
+    def operations(self) -> list[tuple[int, int]]:
+        """First and last step of each operation at the top."""
+        return self._structure.operations()
+
+    def over(self, step: int) -> int:
+        """The next step that isn't inside of this one; the last step, if there is none."""
+        number = self.number(step)
+        return min(self._structure.end(number) + 1, len(self) - 1) if number else min(1, len(self) - 1)
+
+    def out(self, step: int) -> int:
+        """The step that ends the operation which this one is inside of; the last of all, at the top."""
+        parent = self._structure.parent(self.number(step)) if step else None
+        return len(self) - 1 if parent is None else self._structure.end(parent)
+
+    # Search
+
+    def find(self, text: str) -> list[int]:
+        """Steps whose words, or function, have ``text`` in them; upper and lower case are the same."""
+        if not isinstance(text, str) or not text:
+            raise InputError("text", text, "some words to look for")
+        sought = text.lower()
+        return [step.number for step in self if sought in f"{step.words} {step.place}".lower()]
+
+    def where(
+        self,
+        *,
+        kind: str | None = None,
+        tag: str | None = None,
+        spte: str | int | None = None,
+        gfn: int | None = None,
+    ) -> list[int]:
+        """Steps that fit all that is given.
+
+        ``kind``: an event's name, "zap_spte". ``tag``: "rmap", "page"... (`tags.TAGS`). ``spte``: changes of this shadow
+        entry, as "#248:457" or as a reference. ``gfn``: what concerns this guest frame: its bytes, its reverse map.
+        Raises InputError.
+        """
+        from .filters import Filter
+
+        fits = Filter(self, kind, tag, spte, gfn)
+        return [number for number in range(1, len(self)) if fits(number, self.raw(number))]
+
+    def save(self, path: str | Path) -> Path:
+        """Save to one file (see `store`). Raises InputError."""
+        from .store import save
+
+        return save(self, path)
+

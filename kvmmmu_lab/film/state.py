@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A machine's state apart from its memory, taken out as plain values and put into another machine.
+
+Memory is large, and changes word by word; a recording keeps its changes. The rest is small, and taken whole now and then.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Any
+
+from ..mmu.machine import Machine
+from ..mmu.memory import Alias, Slot
+from ..mmu.parents import ParentChains
+from ..mmu.rmap import ReverseMap
+
+Plain = Any
+"""Numbers, None, bytes, and tuples, lists and dicts of them."""
+
+
+def counters(vm: Machine) -> tuple[int, ...]:
+    """The flood counter, the object caches, the statistics."""
+    last, caches = (vm.last_pt_write_gfn, vm.last_pt_write_count), vm.caches
+    return (*last, caches.pte_chain.free, caches.rmap_desc.free, *vars(vm.stats).values())
+
+
+def put_counters(vm: Machine, values: tuple[int, ...]) -> None:
+    """Set what `counters` took."""
+    vm.last_pt_write_gfn, vm.last_pt_write_count, vm.caches.pte_chain.free, vm.caches.rmap_desc.free = values[:4]
+    vars(vm.stats).update(zip(vars(vm.stats), values[4:], strict=True))
+
+
+def registers(vm: Machine) -> tuple[Any, ...]:
+    """Control registers and the roots."""
+    cpu = vm.cpu
+    loaded = (cpu.cr0, cpu.cr3, cpu.cr4, cpu.efer, tuple(cpu.pdptrs))
+    return (*loaded, vm.root, vm.root_level, vm.shadow_root_level)
+
+
+def put_registers(vm: Machine, values: tuple[Any, ...]) -> None:
+    """Set what `registers` took."""
+    cpu = vm.cpu
+    cpu.cr0, cpu.cr3, cpu.cr4, cpu.efer, pdptrs = values[:5]
+    vm.root, vm.root_level, vm.shadow_root_level = values[5:]
+    cpu.pdptrs = list(pdptrs)
+
+
+def injected(vm: Machine) -> tuple[Any, ...]:
+    """The faults that the guest got in this operation."""
+    return tuple(vm.injected)
+
+
+def put_injected(vm: Machine, values: tuple[Any, ...]) -> None:
+    """Set what `injected` took."""
+    vm.injected = [(gva, error) for gva, error in values]
+
+
+def slots(vm: Machine) -> Plain:
+    """Memory slots with their dirty logs, and aliases."""
+    memory = vm.memory
+    held = [(slot.base, slot.npages, slot.hfn, slot.log if slot.log is None else bytes(slot.log)) for slot in memory.slots]
+    return held, [alias and (alias.base, alias.npages, alias.target) for alias in memory.aliases]
+
+
+def put_slots(vm: Machine, values: Plain) -> None:
+    """Set what `slots` took."""
+    memory, (held, aliases) = vm.memory, values
+    memory.slots = [
+        Slot(base, npages, hfn, None if log is None else bytearray(log)) for base, npages, hfn, log in held
+    ]
+    memory.aliases = [alias and Alias(*alias) for alias in aliases]
+    memory.logging = any(slot.log is not None for slot in memory.slots)
+    for lookup in (memory.frames, memory.slot_bits, memory.gfns):
+        lookup.clear()
+
+
+def pages(vm: Machine) -> Plain:
+    """The pool: headers, free pages, the active list from its tail, the hash."""
+    pool = vm.pool
+    headers = [(page.gfn, page.role, page.slot_bitmap, page.root_count) for page in pool.pages]
+    buckets = {index: [page.id for page in bucket] for index, bucket in enumerate(pool.buckets) if bucket}
+    return headers, [page.id for page in pool.free], [page.id for page in pool.active], buckets
+
+
+def put_pages(vm: Machine, values: Plain) -> None:
+    """Set what `pages` took."""
+    pool, (headers, free, active, buckets) = vm.pool, values
+    for page, header in zip(pool.pages, headers, strict=True):
+        page.gfn, page.role, page.slot_bitmap, page.root_count = header
+    pool.free = [pool.pages[id] for id in free]
+    pool.active = OrderedDict((pool.pages[id], None) for id in active)
+    pool.buckets = [[pool.pages[id] for id in buckets.get(index, ())] for index in range(len(pool.buckets))]
+
+
+def rmaps(vm: Machine) -> dict[int, Any]:
+    """Reverse maps by host frame; those of a replaced part as one descriptor each."""
+    part = vm.rmap
+    return part.heads if isinstance(part, ReverseMap) else {hfn: [list(part.sptes(hfn))] for hfn in part.frames()}
+
+
+def put_rmaps(vm: Machine, values: dict[int, Any]) -> None:
+    """Set what `rmaps` took, in a machine with the kernel's own reverse map."""
+    assert isinstance(vm.rmap, ReverseMap)
+    vm.rmap.heads = {hfn: _chains(head) for hfn, head in values.items()}
+
+
+def parents(vm: Machine) -> dict[int, Any]:
+    """Parents by shadow page; those of a replaced part as one chain each."""
+    if isinstance(vm.parents, ParentChains):
+        return {page.id: page.parents for page in vm.pool.pages if page.parents is not None}
+    return {page.id: [found] for page in vm.pool.pages if (found := list(vm.parents.sptes(page)))}
+
+
+def put_parents(vm: Machine, values: dict[int, Any]) -> None:
+    """Set what `parents` took."""
+    for page in vm.pool.pages:
+        page.parents = _chains(values.get(page.id))
+
+
+def _chains(kept: Any) -> Any:
+    return [list(chain) for chain in kept] if isinstance(kept, list) else kept
+
+
+PARTS = {
+    "counters": (counters, put_counters),
+    "registers": (registers, put_registers),
+    "injected": (injected, put_injected),
+    "slots": (slots, put_slots),
+    "pages": (pages, put_pages),
+    "rmaps": (rmaps, put_rmaps),
+    "parents": (parents, put_parents),
+}
+"""All parts, each with how it is taken and how it is put back."""
+
+
+def take(vm: Machine) -> dict[str, Plain]:
+    """Everything but memory. Lists in it may belong to ``vm`` still: copy it before the machine goes on."""
+    return {name: get(vm) for name, (get, _) in PARTS.items()}
+
+
+def put(vm: Machine, taken: dict[str, Plain]) -> None:
+    """Make ``vm`` what `take` found; ``taken`` stays its own."""
+    for name, values in taken.items():
+        PARTS[name][1](vm, values)
