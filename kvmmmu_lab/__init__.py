@@ -24,6 +24,8 @@ from .mmu import Access, Complaint, Event, Vm, describe
 
 if TYPE_CHECKING:
     from .data import Guest, Recording, open_guest, open_recording
+    from .film import load as load_recording
+    from .film import record
 
 __all__ = [
     "Access",
@@ -39,15 +41,28 @@ __all__ = [
     "Vm",
     "VmDead",
     "describe",
+    "load_recording",
     "open_guest",
     "open_recording",
+    "record",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    """The data's names, loaded when they are first used: the engine alone imports in a fraction of the time."""
+    """Names of data and films, loaded when they are first used: the engine alone imports in a fraction of the time."""
+    if name in ("load_recording", "record"):
+        from . import film
+
+        return film.load if name == "load_recording" else film.record
     if name in ("Guest", "Recording", "open_guest", "open_recording"):
         from . import data
 
         return getattr(data, name)
     raise AttributeError(f"module 'kvmmmu_lab' has no attribute {name!r}")
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """``%load_ext kvmmmu_lab``: the cell magic ``%%record`` (see `kvmmmu_lab.labs.magic`)."""
+    from .labs.magic import load
+
+    load(shell)

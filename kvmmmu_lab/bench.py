@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""``kvmmmu-lab bench``: what a fault, a page-table write, a replayed event and the import cost.
+"""``kvmmmu-lab bench``: what a fault, a page-table write, a replayed event and the import cost; and what it costs to watch.
 
 Faults are those of a 64-bit guest with 4,096 pages whose tables above level 1 are shadowed and whose dirty bits are
 clear; a write fault is the first write to a page after a read.
@@ -8,13 +8,15 @@ clear; a write fault is the first write to a page after a read.
 from __future__ import annotations
 
 import json as json_module
+import random
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 
-from .data import open_recording
+from .data import open_guest, open_recording
+from .film import Recording, record
 from .mmu import Vm
 from .mmu.bits import (
     ACCESSED,
@@ -36,6 +38,8 @@ PAGES = 4096
 TABLES = PAGES // 512
 FIRST_TABLE, FIRST_DATA = 4, 64
 RECORDING = "lin64_20k"
+GUEST, GVA = "lin64_A", 0x400000
+RECORDED_STEPS, SEEKS = 100_000, 300
 IMPORT = "import time, numpy; t = time.perf_counter(); import kvmmmu_lab; print(time.perf_counter() - t)"
 
 
@@ -118,9 +122,63 @@ def _import() -> float:
     return float(found.stdout) * 1e3
 
 
+def _busy(vm: Vm, gvas: list[int]) -> float:
+    """Seconds for faults of a real guest's, one after the other."""
+    begin = time.perf_counter()
+    for gva in gvas:
+        vm.page_fault(gva)
+    return time.perf_counter() - begin
+
+
+def _recorded() -> tuple[float, float, float]:
+    """How many times slower a recorded machine is; the slowest of many jumps in its recording, in ms; bytes a step."""
+    guest = open_guest(GUEST)
+    gvas = guest.tlb_gva[: RECORDED_STEPS // 17].tolist()
+    plain = _busy(guest.vm(), gvas)
+    with record(vm := guest.vm()) as recording:
+        watched = _busy(vm, gvas)
+    _seek(recording, 0)  # builds the replica
+    numbers = random.Random(1)
+    jumps = [_seek(recording, numbers.randrange(len(recording))) for _ in range(SEEKS)]
+    return watched / plain, max(jumps), _size(recording) / len(recording)
+
+
+def _seek(recording: Recording, step: int) -> float:
+    begin = time.perf_counter()
+    assert recording.at(step).root is not None
+    return (time.perf_counter() - begin) * 1e3
+
+
+def _size(recording: Recording) -> int:
+    """Bytes of a tape beyond what it began with."""
+    tape = recording.tape
+    numbers = sum(sys.getsizeof(item) for item in tape.items if type(item) is int and item > 256)
+    lists = sum(map(sys.getsizeof, (tape.items, tape.bounds, tape.changes, tape.moves)))
+    samples = sum(sys.getsizeof(value) + 16 for _, values in tape.samples.values() for value in values)
+    return numbers + lists + samples + sum(len(frame) for _, frame in tape.keyframes)
+
+
+def _pictures() -> tuple[float, float]:
+    """Milliseconds to the first picture of a fault, and to its film, ready to be played."""
+    from .draw.pictures import hierarchy
+    from .player.film import film
+
+    vm = open_guest(GUEST).vm()
+    begin = time.perf_counter()
+    with record(vm) as recording:
+        vm.access(GVA, user=True)
+    picture = hierarchy(vm, GVA).svg
+    first = time.perf_counter()
+    ready = film(recording, GVA, detail=True).html
+    assert picture and ready
+    return (first - begin) * 1e3, (time.perf_counter() - begin) * 1e3
+
+
 def measure(rounds: int = ROUNDS) -> dict[str, float]:
     """All figures: medians of several rounds."""
     faults = [_faults() for _ in range(rounds)]
+    recorded = [_recorded() for _ in range(rounds)]
+    pictures = [_pictures() for _ in range(rounds)]
     figures = {
         "read_fault_us": [read for read, _ in faults],
         "write_fault_us": [write for _, write in faults],
@@ -128,6 +186,11 @@ def measure(rounds: int = ROUNDS) -> dict[str, float]:
         "replay_events_per_s": [_replay() for _ in range(rounds)],
         "bare_walk_us": [_bare_walk() for _ in range(rounds)],
         "import_ms": [_import() for _ in range(rounds)],
+        "recording_slowdown": [slower for slower, _, _ in recorded],
+        "slowest_seek_ms": [slowest for _, slowest, _ in recorded],
+        "recording_bytes_per_step": [size for _, _, size in recorded],
+        "first_picture_ms": [first for first, _ in pictures],
+        "film_ms": [ready for _, ready in pictures],
     }
     return {name: round(statistics.median(values), 3) for name, values in figures.items()}
 

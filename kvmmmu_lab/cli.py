@@ -100,7 +100,6 @@ def _lab(args: argparse.Namespace) -> int:
     if args.print_only:
         print(f"Lesson 0: {prepared.folder.resolve() / lesson}")
     else:
-        print("Opening lesson 0 in JupyterLab; stop it with Ctrl-C here.", flush=True)
         workspace.open_lab(prepared.folder, lesson, browser=not args.no_browser, port=args.port)
     return 0
 

@@ -118,7 +118,13 @@ def open_lab(folder: Path, lesson: str, *, browser: bool = True, port: int | Non
             f"JupyterLab can't be loaded ({error}); get it with {install_hint('lab')}\n"
             f"The notebooks are ready in {folder}, for any other program that opens them."
         ) from error
-    options = [f"--ServerApp.root_dir={folder.resolve()}", f"--LabApp.default_url=/lab/tree/{quote(lesson)}"]
+    options = [
+        f"--ServerApp.root_dir={folder.resolve()}",
+        f"--LabApp.default_url=/lab/tree/{quote(lesson)}",
+        # a lesson needs no network, and its reader no question about news
+        "--LabApp.news_url=None",
+        "--LabApp.check_for_updates_class=jupyterlab.handlers.announcements.NeverCheckForUpdate",
+    ]
     if not browser:
         options.append("--no-browser")
     if port is not None:
@@ -126,6 +132,7 @@ def open_lab(folder: Path, lesson: str, *, browser: bool = True, port: int | Non
     # Jupyter refuses root unless told; containers and teaching machines have no other user
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         options.append("--allow-root")
+    print("Opening lesson 0 in JupyterLab; stop it with Ctrl-C here.", flush=True)
     LabApp.launch_instance(argv=options)
 
 

@@ -104,10 +104,12 @@ guess_pages
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Watch one fault
 #
-# Step through the access with the buttons, or put the focus on the slider and use the arrow keys. The line in small
-# type names the function of the kernel that is at work, with its place in the source; the sentence under it says what
-# just happened. What a step changed is yellow and bold, a new page has a double border, and `>` marks an entry that
-# somebody reads.
+# This is a *film*: the access, recorded step by step. Click on it once, then use the arrow keys <kbd>→</kbd> and
+# <kbd>←</kbd>, or the buttons; <kbd>space</kbd> plays it. The line in small type names the function of the kernel that is
+# at work, with its place in the source; the sentence under it says what just happened, and the line below it which entry
+# changed, bit by bit. In the picture, what a step changed is yellow and bold, a new page has a double border, and `>`
+# marks an entry that somebody reads. Dashed outlines keep the places of pages that don't exist yet. Everything can be
+# clicked on, and tells its story.
 #
 # Look out for three things:
 #
@@ -119,7 +121,8 @@ guess_pages
 #    address to frame, tables tell; from frame back to entries, only the reverse map does. Soon you will see what for.
 
 # %%
-watch(lambda: vm.access(place.gva, user=place.user), vm, [place.gva])
+fault = watch(lambda: vm.access(place.gva, user=place.user), vm, [place.gva])
+fault
 
 # %%
 guess_pages.compare(free_before - len(vm.pool.free))
@@ -195,15 +198,23 @@ guess_zaps
 #
 # Step slowly near the end. The host asks which shadow entries were made from the bytes that are about to change, takes
 # each out of the reverse map of its frame, and empties it. That is a **zap**: you see the entry struck through. Only
-# after that the guest's memory changes.
+# after that the guest's memory changes. (In a hurry? Under *Stop where*, choose that a shadow entry dies, and run to
+# the next such step.)
 
 # %%
 zapped_before = vm.stats.entries_zapped
 store = {"write": True, "value": entry.moved, "size": entry.size}
-watch(lambda: vm.access(entry.kernel_gva, **store), vm, [place.gva])
+write = watch(lambda: vm.access(entry.kernel_gva, **store), vm, [place.gva])
+write
 
 # %%
 guess_zaps.compare(vm.stats.entries_zapped - zapped_before)
+
+# %% [markdown]
+# Now find the one that died: click on it in the film above, then run this cell.
+
+# %%
+write.picked
 
 # %% [markdown]
 # Put it into words before you read on: *which* entry died, because of *which* write?
@@ -244,7 +255,8 @@ watch(lambda: vm.access(place.gva, user=place.user), vm, [place.gva])
 #   that must lose their W when a frame becomes a page table?
 #
 # Everything that you watched is the algorithm of KVM in Linux 2.6.22, step by step; this kit is compared with the
-# kernel's own code, state by state. For more of it, give `detail=True` to `watch`, go back to
+# kernel's own code, state by state. For more of it, give `detail=True` to `watch`, play with `fault_lab()` and
+# `write_lab()` from `kvmmmu_lab.labs` (they let you build the page table, and bet on the outcome), go back to
 # *Pick an address* and choose kernel memory (where pages of 2 MB wait: what could shadow *them*?), or open another
 # guest, `linpae_A` or `lin32_A` (there: two levels, and entries of 4 bytes), and see the same play on tables of
 # another shape.

@@ -25,7 +25,7 @@ ROOMS = {
     "labs": "mmu read film data draw player",
     "publish": "mmu read film data draw player labs",
     "verify": "mmu read data",
-    "bench": "mmu data film verify",
+    "bench": "mmu data film draw player verify",
     "exercises": "",
     "check": "mmu read film data exercises",
     "grade": "mmu read film data exercises check",
@@ -33,7 +33,7 @@ ROOMS = {
     "doctor": "draw workspace",
     "cli": "draw workspace doctor verify bench labs publish check grade",
     "__main__": "cli",
-    "__init__": "mmu data film",
+    "__init__": "mmu data film labs",
 }
 
 

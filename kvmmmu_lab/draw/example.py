@@ -28,9 +28,7 @@ def example() -> Picture:
     vm = guest_with_its_own_table_mapped()
     for gva in (DATA, SELF):
         vm.access(gva)
-    picture = Picture(hierarchy_scene(vm, (DATA, SELF)))
-    picture.prefix = "h"  # the same ids whenever it is drawn
-    return picture
+    return Picture(hierarchy_scene(vm, (DATA, SELF)))
 
 
 if __name__ == "__main__":

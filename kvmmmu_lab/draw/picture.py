@@ -6,50 +6,32 @@ from __future__ import annotations
 import base64
 import functools
 import html
-import itertools
+import os
+from pathlib import Path
 from typing import Any
 
-from ..mmu.machine import Machine
-from .dot import to_dot
-from .hierarchy import check_gva, hierarchy_scene
-from .overlay import finish
-from .render import RenderError, render
+from ..errors import InputError
+from .render import RenderError
 from .scene import Scene
+from .svg import Drawing
 from .text import alternative, to_text
-
-_numbers = itertools.count(1)
-
-
-def hierarchy(vm: Machine, *gvas: int) -> Picture:
-    """A picture of the guest's tables and, under them, the shadow tables, along the paths of these addresses.
-
-    Looking changes nothing, not even accessed bits. Raises InputError for an address that the guest can't have.
-    """
-    for gva in gvas:
-        check_gva(vm, gva)
-    return Picture(hierarchy_scene(vm, gvas))
 
 
 class Picture:
     """A drawing of a scene, made when it is first looked at.
 
-    ``stage`` (see `dot`) keeps things in place from one picture to the next. Where nothing can draw, the text form
-    shows, and says why.
+    ``stage``, the `union` of many scenes, keeps things in place from one picture to the next; a ``drawing`` of such a
+    stage, shared by many pictures, is laid out only once. Where nothing can draw, the text form shows, and says why.
     """
 
-    def __init__(self, scene: Scene, stage: Scene | None = None) -> None:
-        self.scene, self.stage = scene, stage
-        self.prefix = f"k{next(_numbers)}"
-
-    @functools.cached_property
-    def dot(self) -> str:
-        """The picture's DOT source."""
-        return to_dot(self.scene, self.prefix, self.stage)
+    def __init__(self, scene: Scene, stage: Scene | None = None, *, drawing: Drawing | None = None) -> None:
+        self.scene = scene
+        self.drawing = drawing or Drawing(stage or scene)
 
     @functools.cached_property
     def svg(self) -> str:
         """The picture as SVG. Raises `RenderError` if there is nothing to draw with."""
-        return finish(render(self.dot), self.scene, self.prefix, self.stage, alternative(self.scene))
+        return self.drawing.svg(self.scene, alternative(self.scene))
 
     @functools.cached_property
     def html(self) -> str:
@@ -69,6 +51,17 @@ class Picture:
             '<div class="kvmmmu-picture" style="overflow-x:auto;background:#fff;border-radius:6px">'
             f'<img alt="{name}" style="max-width:none" src="data:image/svg+xml;base64,{address}"></div>'
         )
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the picture to a file, .svg or .txt. Raises InputError for another ending, or one that can't be written."""
+        file = Path(path)
+        if file.suffix not in (".svg", ".txt"):
+            raise InputError("path", str(path), "a file whose name ends in .svg or .txt")
+        text = self.svg if file.suffix == ".svg" else str(self)
+        try:
+            file.write_text(text + "\n", "utf-8")
+        except OSError as error:
+            raise InputError("path", str(path), f"a file that can be written ({error.strerror})") from error
 
     def __str__(self) -> str:
         return to_text(self.scene)

@@ -19,12 +19,31 @@ from ..mmu.bits import (
     guest_format,
 )
 from ..mmu.machine import Machine
+from ..mmu.pool import ShadowPage
 from ..read.entries import flags, guest_target, shadow_target, spell, withheld
-from ..read.paths import PDPT, ROOTS
+from ..read.paths import PDPT, ROOTS, maps_large
 from .scene import Entry, Table
 
 MODES = {ROOT_64: "64-bit", ROOT_PAE: "PAE", ROOT_32: "32-bit", NONPAGING: "not paging"}
 LEVELS = {4: "PML4", 3: "PDPT", 2: "PD", 1: "PT"}
+ACCESS = ("kernel, reads", "kernel, writes", "user, reads", "user, writes")
+"""What a large page's role says of its guest entry."""
+
+
+def large_page(glevels: int) -> str:
+    """The size of a large page: 4 MB with 4-byte entries, else 2 MB."""
+    return f"{4 if glevels == ROOT_32 else 2} MB"
+
+
+def ref(spte: int) -> str:
+    """A reference to a shadow entry, as all pictures write it: "#248:457"."""
+    return f"#{(spte >> 9) - FIRST_SHADOW}:{spte & 511}"
+
+
+def plural(count: int, one: str, many: str = "") -> str:
+    """A count with its noun: "1 page", "2 pages"."""
+    return f"{count} {one if count == 1 else many or one + 's'}"
+
 
 def shadow_entry(vm: Machine, id: int, index: int) -> int:
     """An entry of shadow page ``id``; of the root slots, if ``id`` is their frame."""
@@ -32,8 +51,12 @@ def shadow_entry(vm: Machine, id: int, index: int) -> int:
 
 
 def guest_row(vm: Machine, key: str, level: int, index: int, value: int, mark: str) -> Entry:
-    """The row of a guest entry."""
-    return Entry(key, str(index), flags(value), guest_target(vm, level, value), mark, spell(value))
+    """The row of a guest entry. Width is scarce: "2 MB 0x600" is a large page, spelled out in ``says``."""
+    target, says = guest_target(vm, level, value), spell(value)
+    if value & PRESENT and maps_large(vm, level, value):
+        size, gfn = large_page(vm.root_level), target.split()[-1]
+        target, says = f"{size} {gfn}", f"{says}; a {size} page at gfn {gfn}"
+    return Entry(key, str(index), flags(value), target, mark, says)
 
 
 def shadow_row(vm: Machine, key: str, level: int, index: int, value: int, mark: str) -> Entry:
@@ -46,8 +69,8 @@ def shadow_row(vm: Machine, key: str, level: int, index: int, value: int, mark: 
 
 def rmap_row(vm: Machine, key: str, hfn: int, mark: str) -> Entry:
     """The row of a frame's reverse map: how many entries can write it, and the first of them."""
-    refs = [f"#{(spte >> 9) - FIRST_SHADOW}:{spte & 511}" for spte in vm.rmap.sptes(hfn)]
-    count = f"{len(refs)} {'entry' if len(refs) == 1 else 'entries'}" if refs else "empty"
+    refs = [ref(spte) for spte in vm.rmap.sptes(hfn)]
+    count = plural(len(refs), "entry", "entries") if refs else "empty"
     says = f"writable through {', '.join(refs)}" if refs else "no shadow entry can write this frame"
     return Entry(key, "rmap", count, refs[0] if refs else "nobody", mark, says)
 
@@ -61,14 +84,38 @@ def heading(vm: Machine, key: str, kind: str, level: int, number: int) -> tuple[
     if kind == "guest":
         root = vm.root_level != ROOT_PAE and number == vm.cpu.cr3 >> PAGE_SHIFT
         return LEVELS[level], (f"gfn {number:#x}{' = CR3' if root else ''}",)
-    page = vm.pool.pages[number]
-    where = f"of gfn {page.gfn:#x}"
-    if page.glevels == ROOT_32 and not page.metaphysical:
-        where += f" · quadrant {page.quadrant}"
-    words = [where + " · root" * bool(page.root_count)]
+    return page_heading(vm.pool.pages[number])
+
+
+def page_heading(page: ShadowPage) -> tuple[str, tuple[str, ...]]:
+    """Title and words of a shadow page."""
+    words = [f"of gfn {page.gfn:#x}"]
+    root = " · root" * bool(page.root_count)
     if page.metaphysical:
-        words.append("metaphysical: no table" if vm.root_level == NONPAGING else "metaphysical: large")
-    return f"shadow L{level} #{number}", tuple(words)
+        words[0] += root
+        words += ["no guest table:", f"pieces of a {large_page(page.glevels)} page"]
+        if page.glevels == NONPAGING:
+            words[-1] = "the guest isn't paging"
+    elif page.glevels == ROOT_32:
+        words.append(f"quadrant {page.quadrant}{root}")
+    else:
+        words[0] += root
+    return f"shadow L{page.level} #{page.id}", tuple(words)
+
+
+def role_words(page: ShadowPage) -> tuple[str, ...]:
+    """All that a page is known by: its gfn, and every part of its role."""
+    mode = f"{page.glevels} guest levels" if page.glevels else "guest isn't paging"
+    words = [f"of gfn {page.gfn:#x}", f"level {page.level}, {mode}"]
+    if page.glevels <= ROOT_32:
+        words.append(f"quadrant {page.quadrant}")
+    if page.metaphysical:
+        words.append("metaphysical: no table")
+        if page.glevels:
+            words.append(f"large page: {ACCESS[page.access]}")
+    if page.root_count:
+        words.append(f"root, used {page.root_count} times" if page.root_count > 1 else "root, in use")
+    return tuple(words)
 
 
 def frame_heading(vm: Machine, gfn: int | None, hfn: int | None) -> tuple[str, tuple[str, ...]]:
@@ -88,7 +135,7 @@ def complete(vm: Machine, table: Table, entries: tuple[Entry, ...]) -> Table:
     if table.kind == "frame":
         others = int(entries[0].flags.split()[0]) - 1 if entries and entries[0].flags[0].isdigit() else 0
         return replace(table, entries=entries, rest=f"and {others} more" if others else "")
-    row = _all_entries(vm, table.key)
+    row = all_entries(vm, table.key)
     used = int(np.count_nonzero(row if table.kind == "shadow" else row & row.dtype.type(PRESENT)))
     drawn = [entry for entry in entries if entry.mark != "dead"]
     full = sum(1 for entry in drawn if entry.target not in ("empty", "not present", "none"))
@@ -97,7 +144,15 @@ def complete(vm: Machine, table: Table, entries: tuple[Entry, ...]) -> Table:
     return replace(table, entries=entries, rest=rest)
 
 
-def _all_entries(vm: Machine, key: str) -> np.ndarray:
+def used_entries(vm: Machine, key: str) -> list[tuple[int, int]]:
+    """The entries of a table that aren't empty, as (index, value); of a guest's table, those that are present."""
+    row = all_entries(vm, key)
+    used = np.flatnonzero(row if key[0] in "rs" else row & row.dtype.type(PRESENT))
+    return list(zip(used.tolist(), row[used].tolist(), strict=True))
+
+
+def all_entries(vm: Machine, key: str) -> np.ndarray:
+    """A table as an array. Root slots that hold no root are 0."""
     if key == PDPT:
         return np.array(vm.cpu.pdptrs, dtype="u8")
     if key == ROOTS:

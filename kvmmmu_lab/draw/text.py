@@ -3,55 +3,73 @@
 
 from __future__ import annotations
 
-from .overlay import BOXES
 from .scene import Entry, Scene, Table
-from .theme import plain
+from .theme import BOXES, KINDS, SIGNS, plain
 
-SIGNS = {"changed": "*", "dead": "x", "read": ">", "new": "+", "": " "}
+BLOCKS = {
+    **BOXES,
+    "frame": ("Frames", "guest memory, with reverse maps"),
+    "rmap": ("Who leads here", "kept as lists of shadow entries"),
+    "list": ("Lists", ""),
+}
+"""By kind: the title of its tables, and what it says in brackets."""
+
 LONGEST = 160
 """Characters of a line."""
+
+LEAST = {"guest": (4, 9), "shadow": (4, 9), "frame": (4, 9)}
+"""Characters of index and flags at least; tables below one another then line up."""
 
 LEGEND = "* changed   x gone   > looked at   + new"
 
 
 def to_text(scene: Scene) -> str:
-    """The scene in lines: a block for the guest tables, one for the shadow, one for the frames."""
+    """The scene in lines: a block for each kind of table, a list of rows for each table."""
     lines = [scene.title]
-    for kind, (title, words) in {**BOXES, "frame": ("Frames", "guest memory, with reverse maps")}.items():
-        tables = scene.of(kind)
-        if tables:
-            lines += ["", f"{title} ({words})"]
-            lines += [line for table in tables for line in _table(table)]
+    kinds = [kind for kind in KINDS if scene.of(kind)]
+    for kind in kinds:
+        title, words = BLOCKS[kind]
+        if len(kinds) > 1 or kind != "list":
+            lines += ["", f"{title} ({words})" if words else title]
+        lines += [line for table in scene.of(kind) for line in _table(table)]
     if scene.marked():
         lines += ["", LEGEND]
     lines += ["", *scene.notes] if scene.notes else []
-    return "\n".join(plain(line, LONGEST) for line in lines)
+    return "\n".join(plain(line.rstrip(), LONGEST) for line in lines)
+
+
+def _sign(mark: str) -> str:
+    return SIGNS.get(mark, "") or " "
 
 
 def _table(table: Table) -> list[str]:
-    head = f" {SIGNS[table.mark]}┌ {table.title}, {', '.join(table.words)}"
-    body = [f"  │ {_row(entry)}" for entry in table.entries]
+    head = f" {_sign(table.mark)}┌ {', '.join([table.title, *table.words]).replace(':, ', ': ')}"
+    least = LEAST.get(table.kind, (2, 0))
+    index = max([least[0], *(len(entry.index) for entry in table.entries)])
+    flags = max([least[1], *(len(entry.flags) for entry in table.entries)])
+    body = [f"  │ {_row(entry, index, flags)}" for entry in table.entries]
     if table.rest:
-        body.append(f"  │      {table.rest}")
+        body.append(f"  │ {' ' * index}  {table.rest}")
     if body:
         body[-1] = body[-1].replace("│", "└", 1)
     return [head, *body]
 
 
-def _row(entry: Entry) -> str:
-    return f"{SIGNS[entry.mark]}{entry.index:>4} {entry.flags:<9} {entry.target}"
+def _row(entry: Entry, index: int, flags: int) -> str:
+    cells = [entry.index.rjust(index), entry.flags.ljust(flags), entry.target]
+    return _sign(entry.mark) + " ".join(cell for cell in cells if cell)
 
 
 def alternative(scene: Scene) -> str:
     """One sentence for readers who can't see the picture."""
-
-    def names(kind: str) -> str:
-        return ", ".join(f"{table.title} {' '.join(table.words)}" for table in scene.of(kind)) or "none"
-
+    parts = []
+    for kind in KINDS:
+        names = [f"{table.title} ({', '.join(table.words)})".replace(":, ", ": ") for table in scene.of(kind)]
+        if names:
+            parts.append(f"{BLOCKS[kind][0].lower()}: {', '.join(names)}")
     marked = [
         f"entry {entry.index} of {table.title} {entry.mark}" if entry else f"{table.title} {table.mark}"
         for table, entry in scene.marked()
     ]
-    about = f" In this step: {'; '.join(marked)}." if marked else ""
-    tables = f"Guest tables: {names('guest')}. Shadow tables: {names('shadow')}. Frames: {names('frame')}."
-    return plain(f"{scene.title}. {tables}{about}", 20 * LONGEST)
+    parts += [f"in this step: {'; '.join(marked)}"] if marked else []
+    return plain(". ".join([scene.title, *parts]) + ".", 20 * LONGEST)

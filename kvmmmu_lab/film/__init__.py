@@ -2,8 +2,8 @@
 """Recordings: what a machine did, step by step, and its state at each of them.
 
 Read it in this order: `recorder` (the sink that keeps what happens), `state` (a machine's state apart from memory),
-`moment` (the machine at one step), `recording` (steps, search, stepping over and out), `words` (what a step says),
-`store` (saving and loading), `magic` (the cell magic).
+`moment` (the machine at one step), `recording` (steps, search, stepping over and out), `words` (what a step says), `cuts`
+(what a film shows as one), `store` (saving and loading).
 """
 
 from .recorder import record

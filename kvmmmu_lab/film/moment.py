@@ -8,6 +8,7 @@ where the replica was and the one where it goes, in one assignment either way.
 
 from __future__ import annotations
 
+import gc
 import pickle
 from bisect import bisect_right
 from collections.abc import Callable
@@ -79,9 +80,16 @@ class Replica:
         if len(self.tape.changes) != self.rows.size:
             self._follow()
         if step != self.step:
-            self._memory(step)
-            self._rest(step)
-            self.step = step
+            # As many objects go as come, so there is nothing to collect: but in between the collector would wake
+            collecting = gc.isenabled()
+            gc.disable()
+            try:
+                self._memory(step)
+                self._rest(step)
+                self.step = step
+            finally:
+                if collecting:
+                    gc.enable()
         return self.vm
 
     def changed(self, step: int) -> np.ndarray:

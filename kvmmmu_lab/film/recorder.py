@@ -52,7 +52,7 @@ class Tape:
 
     ``start`` is `state.take` at step 0 and ``frames``, ``pages`` the host frames that weren't empty then, shape
     (n, 512). ``samples[name]`` are two lists, of steps and of what `state.PARTS` took there. ``nframes``: size of host
-    memory at the end. ``parts``: names of the parts that were replaced.
+    memory at the end; ``items`` are a list until then. ``parts``: names of the parts that were replaced.
     """
 
     start: dict[str, Any]
@@ -60,12 +60,19 @@ class Tape:
     pages: np.ndarray
     nframes: int
     parts: tuple[str, ...] = ()
-    items: list[Any] = field(default_factory=list)
+    items: Any = field(default_factory=list)
     bounds: array[int] = field(default_factory=lambda: array("Q", [0]))
     changes: array[int] = field(default_factory=lambda: array("Q"))
     moves: array[int] = field(default_factory=lambda: array("Q"))
     samples: dict[str, tuple[list[int], list[Any]]] = field(default_factory=dict)
     keyframes: list[tuple[int, bytes]] = field(default_factory=list)
+
+    def seal(self, nframes: int) -> None:
+        """Nothing more will come. The garbage collector never looks into an array, as it does into a list."""
+        self.nframes = nframes
+        sealed = np.empty(len(self.items), object)
+        sealed[:] = self.items
+        self.items = sealed
 
 
 def record(vm: Machine) -> Recorder:
@@ -98,7 +105,7 @@ class Recorder:
         assert self.detach is not None
         self.detach()
         self.detach = None
-        self.tape.nframes = len(self.vm.memory.pages)
+        self.tape.seal(len(self.vm.memory.pages))
         self.recording.error = error if isinstance(error, Exception) else None
 
 

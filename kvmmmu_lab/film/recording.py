@@ -118,17 +118,22 @@ class Recording:
         if not number:
             return Step(0, "Before it begins.", "", "", 0, None, None, (), ())
         event, moment = self.raw(number), self.at(number)
-        kind, depth, parent = event[0], self._structure.depth(number), self._structure.parent(number)
+        kind, depth, parent = event[0], self.depth(number), self.parent(number)
         if kind is ev.END and parent is not None:
             opened = self.raw(parent)[0]
             words, kind = ending(opened, event[1]), opened
         else:
             words = sentence(Names(moment), [event])
-        changes, where = self._changes(number, event), (kind.function, kind.source)
-        return Step(number, words, *where, depth, parent, describe(event), changes, tags_of(event))
+        where = kind.function, kind.source
+        return Step(number, words, *where, depth, parent, describe(event), self.changes(number), tags_of(event))
 
-    def _changes(self, number: int, event: tuple) -> tuple[Change, ...]:
-        moment, names = self.at(number), Names(self.at(number))
+    def changes(self, step: int) -> tuple[Change, ...]:
+        """What memory a step changed; of a page that was filled, the first words."""
+        number = self.number(step)
+        if not number:
+            return ()
+        event, moment = self.raw(number), self.at(number)
+        names = Names(moment)
         if event[0].change:
             rows = [tuple(event[1:])]
         else:
@@ -141,6 +146,14 @@ class Recording:
 
     # Stepping, as in a debugger
 
+    def depth(self, step: int) -> int:
+        """How many operations a step is inside of; the step that ends one counts as outside of it."""
+        return self._structure.depth(self.number(step))
+
+    def parent(self, step: int) -> int | None:
+        """The step that began the operation which this one is inside of, or ends; None at the top."""
+        return self._structure.parent(self.number(step))
+
     def operations(self) -> list[tuple[int, int]]:
         """First and last step of each operation at the top."""
         return self._structure.operations()
@@ -152,7 +165,7 @@ class Recording:
 
     def out(self, step: int) -> int:
         """The step that ends the operation which this one is inside of; the last of all, at the top."""
-        parent = self._structure.parent(self.number(step)) if step else None
+        parent = self.parent(step)
         return len(self) - 1 if parent is None else self._structure.end(parent)
 
     # Search

@@ -75,21 +75,27 @@ def put_slots(vm: Machine, values: Plain) -> None:
 
 
 def pages(vm: Machine) -> Plain:
-    """The pool: headers, free pages, the active list from its tail, the hash."""
+    """The pool: four numbers a header, free pages, the active list from its tail, the hash bucket by bucket.
+
+    Flat lists: with one tuple a page, going to a step would now and then wake the garbage collector.
+    """
     pool = vm.pool
-    headers = [(page.gfn, page.role, page.slot_bitmap, page.root_count) for page in pool.pages]
-    buckets = {index: [page.id for page in bucket] for index, bucket in enumerate(pool.buckets) if bucket}
-    return headers, [page.id for page in pool.free], [page.id for page in pool.active], buckets
+    headers = [number for page in pool.pages for number in (page.gfn, page.role, page.slot_bitmap, page.root_count)]
+    hashed = [page.id for bucket in pool.buckets for page in bucket]
+    return headers, [page.id for page in pool.free], [page.id for page in pool.active], hashed
 
 
 def put_pages(vm: Machine, values: Plain) -> None:
     """Set what `pages` took."""
-    pool, (headers, free, active, buckets) = vm.pool, values
-    for page, header in zip(pool.pages, headers, strict=True):
-        page.gfn, page.role, page.slot_bitmap, page.root_count = header
+    pool, (headers, free, active, hashed) = vm.pool, values
+    for page, at in zip(pool.pages, range(0, len(headers), 4), strict=True):
+        page.gfn, page.role, page.slot_bitmap, page.root_count = headers[at : at + 4]
     pool.free = [pool.pages[id] for id in free]
-    pool.active = OrderedDict((pool.pages[id], None) for id in active)
-    pool.buckets = [[pool.pages[id] for id in buckets.get(index, ())] for index in range(len(pool.buckets))]
+    pool.active = OrderedDict.fromkeys(pool.pages[id] for id in active)
+    for bucket in pool.buckets:
+        bucket.clear()
+    for id in hashed:
+        pool.bucket(pool.pages[id].gfn).append(pool.pages[id])
 
 
 def rmaps(vm: Machine) -> dict[int, Any]:

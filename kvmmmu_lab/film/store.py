@@ -144,6 +144,7 @@ def _recording(meta: dict[str, Any], arrays: dict[str, np.ndarray]) -> Recording
         moves=array("Q", arrays["moves"].astype("<u8").tobytes()),
         samples={name: (steps, values) for name, (steps, values) in _back(meta["samples"]).items()},
     )
+    tape.seal(nframes)
     _keyframes(tape)
     return Recording(tape, _error_back(meta["error"]))
 

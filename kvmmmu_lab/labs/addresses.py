@@ -18,7 +18,7 @@ from ..mmu.machine import Machine
 from ..read.entries import flags
 from ..read.paths import guest_path
 
-WRITABLE, USER, NX = 1 << 0, 1 << 1, 1 << 8
+WRITABLE, USER, BIG, NX = 1 << 0, 1 << 1, 1 << 6, 1 << 8
 """Bits of ``Guest.tlb_flags``."""
 
 NEAR = 1 << 24
@@ -52,9 +52,12 @@ class Mapping:
     gva: int
     user: bool
     writable: bool
+    large: int = 0
+    """Bytes that one entry maps if that is a large page, else 0."""
 
     def __str__(self) -> str:
-        return f"{self.group}   {self.gva:#x}"
+        marks = [f"{self.large >> 20} MB page"] * bool(self.large) + ["read-only"] * (not self.writable)
+        return f"{self.group}   {self.gva:#x}" + f"   ({', '.join(marks)})" * bool(marks)
 
 
 def mappings(guest: Guest, per_group: int = PER_GROUP) -> list[Mapping]:
@@ -62,11 +65,12 @@ def mappings(guest: Guest, per_group: int = PER_GROUP) -> list[Mapping]:
     order = np.argsort(guest.tlb_gva)
     pages = list(zip(guest.tlb_gva[order].tolist(), guest.tlb_flags[order].tolist(), strict=True))
     code = [gva for gva, bits in pages if bits & USER and not bits & WRITABLE and gva < LOW]
+    large = 4 << 20 if guest.mode == "32" else 2 << 20
     groups: dict[str, list[tuple[int, int]]] = {}
     for gva, bits in pages:
         groups.setdefault(_group(guest.mode, gva, bits, max(code[-1:], default=0)), []).append((gva, bits))
     return [
-        Mapping(name, gva, bool(bits & USER), bool(bits & WRITABLE))
+        Mapping(name, gva, bool(bits & USER), bool(bits & WRITABLE), large if bits & BIG else 0)
         for name, found in groups.items()
         for gva, bits in _spread(found, per_group)
     ]
@@ -124,7 +128,9 @@ class AddressPicker:
             options=[(str(choice), choice) for choice in self.choices],
             value=self.chosen,
             description="Address",
-            layout={"width": "min(100%, 440px)"},
+            tooltip="An address that this guest maps",
+            style={"description_width": "initial"},
+            layout={"width": "min(100%, 520px)"},
         )
         menu.observe(lambda change: setattr(self, "chosen", change["new"]), "value")
         return menu

@@ -10,6 +10,8 @@ from typing import Any
 
 from ..errors import InputError
 
+NO_GUESS = "(no guess)"
+
 
 def predict(question: str, choices: Sequence[Any]) -> Prediction:
     """Ask ``question`` with some ``choices``. The answer isn't judged before `Prediction.compare` knows what happened."""
@@ -40,6 +42,36 @@ class Prediction:
         radio.observe(lambda change: setattr(self, "answer", change["new"]), "value")
         return widgets.VBox([widgets.HTML(f"<b>{html.escape(self.question)}</b>"), radio])
 
+    @functools.cached_property
+    def menu(self) -> Any:
+        """The same as a menu of one line, for a form with little room. Raises ImportError without ipywidgets."""
+        import ipywidgets as widgets
+
+        menu = widgets.Dropdown(
+            options=self._options(),
+            index=0 if self.answer is None else 1 + self.choices.index(self.answer),
+            description=self.question,
+            tooltip=self.question,
+            style={"description_width": "initial"},
+            layout={"width": "max-content", "max_width": "100%", "margin": "2px 20px 2px 2px"},
+        )
+        menu.observe(lambda change: self._chosen(change["new"]), "index")
+        return menu
+
+    def _chosen(self, index: int | None) -> None:
+        self.answer = self.choices[index - 1] if index else None
+
+    def _options(self) -> list[str]:
+        return [NO_GUESS, *map(str, self.choices)]
+
+    def ask_again(self, choices: Sequence[Any] | None = None) -> None:
+        """Forget the answer, and offer other ``choices``, if some are given."""
+        self.choices = self.choices if choices is None else list(choices)
+        if "menu" in vars(self):
+            self.menu.options = self._options()
+            self.menu.index = 0
+        self.answer = None
+
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         bundle: dict[str, Any] = {"text/plain": str(self), "text/html": f"<p>{html.escape(str(self))}</p>"}
         try:
@@ -54,25 +86,28 @@ class Prediction:
 
 
 class Outcome:
-    """A prediction beside what happened."""
+    """A prediction beside what happened, both as they were then."""
 
     def __init__(self, prediction: Prediction, happened: Any) -> None:
-        self.prediction, self.happened = prediction, happened
+        self.prediction, self.answer, self.happened = prediction, prediction.answer, happened
 
     @property
     def right(self) -> bool | None:
         """Whether the prediction came true; None if there was none."""
-        answer = self.prediction.answer
-        return None if answer is None else bool(answer == self.happened)
+        return None if self.answer is None else bool(self.answer == self.happened)
+
+    @property
+    def sign(self) -> str:
+        """One sign for right, wrong, no guess."""
+        return {True: "✓", False: "✗", None: "·"}[self.right]
 
     def __str__(self) -> str:
         if self.right is None:
             return f"It was: {self.happened}. (You made no guess this time.)"
         verdict = "Right!" if self.right else "Where did your picture of it differ?"
-        return f"You said: {self.prediction.answer}. It was: {self.happened}. {verdict}"
+        return f"You said: {self.answer}. It was: {self.happened}. {verdict}"
 
     __repr__ = __str__
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        sign = {True: "✓", False: "✗", None: "·"}[self.right]
-        return {"text/plain": str(self), "text/html": f"<p><b>{sign}</b> {html.escape(str(self))}</p>"}
+        return {"text/plain": str(self), "text/html": f"<p><b>{self.sign}</b> {html.escape(str(self))}</p>"}

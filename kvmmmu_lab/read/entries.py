@@ -11,9 +11,11 @@ from ..mmu.bits import (
     GLOBAL,
     INVALID_PAGE,
     IO_MARK,
+    LARGE,
     NX,
     PAGE_SHIFT,
     PRESENT,
+    PS_MARK,
     ROOT_32,
     SHADOW_USER,
     SHADOW_WRITABLE,
@@ -35,6 +37,9 @@ FLAGS = (
     (NX, "NX", "no execution"),
 )
 
+MARKS = ((LARGE, "PS", ""), (PS_MARK, "bit 9", ""), (SHADOW_WRITABLE, "bit 10", ""), (SHADOW_USER, "bit 11", ""))
+"""The page-size bit, and those that the kernel keeps for its own marks in shadow entries; named only where they change."""
+
 
 def flags(entry: int, withheld: int = 0) -> str:
     """The flags of an entry in fixed places: a letter where set, a small one where withheld, else a dot.
@@ -50,6 +55,18 @@ def spell(entry: int, withheld: int = 0) -> str:
     words = ", ".join(word for bit, _, word in FLAGS if entry & bit) or "nothing set"
     kept = ", ".join(word for bit, _, word in FLAGS if withheld & bit)
     return f"{words}; the guest allows, the shadow withholds: {kept}" if kept else words
+
+
+def difference(old: int, new: int, frame: str = "frame") -> str:
+    """What changed from one entry to another, bit by bit: "P W set, D cleared; frame 0x4 -> 0x5"."""
+    said = []
+    for what, gained in (("set", new & ~old), ("cleared", old & ~new)):
+        letters = [letter for bit, letter, _ in (*FLAGS, *MARKS) if gained & bit]
+        said += [f"{' '.join(letters)} {what}"] * bool(letters)
+    here, there = ((entry & BASE_MASK) >> PAGE_SHIFT if entry & PRESENT else None for entry in (old, new))
+    came_from = "" if here is None else f"{here:#x} -> "
+    moved = "" if there is None or here == there else f"{frame} {came_from}{there:#x}"
+    return "; ".join(filter(None, [", ".join(said), moved]))
 
 
 def withheld(level: int, value: int) -> int:

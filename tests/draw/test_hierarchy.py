@@ -6,7 +6,7 @@ import pytest
 from kvmmmu_lab import InputError, Vm, open_guest
 from kvmmmu_lab.draw.example import example
 from kvmmmu_lab.draw.hierarchy import hierarchy_scene
-from kvmmmu_lab.draw.picture import hierarchy
+from kvmmmu_lab.draw.pictures import hierarchy
 from kvmmmu_lab.draw.scene import Edge, Marks, union
 from kvmmmu_lab.draw.text import alternative, to_text
 from kvmmmu_lab.read.paths import guest_path, key_of, shadow_path
@@ -63,9 +63,9 @@ def test_an_address_without_a_shadow_ends_at_an_empty_entry():
 def test_a_large_page_has_a_shadow_but_no_guest_table(lin64):
     lin64.access(DIRECT + 0x61C9E48)
     scene = hierarchy_scene(lin64, [HEAP, DIRECT + 0x61C9E48])
-    assert rows(scene, "g:4402") == [("48", "PW.ADGNX", "2M 0x6000")]
+    assert rows(scene, "g:4402") == [("48", "PW.ADGNX", "2 MB 0x6000")]
     page = scene.table("s:245")
-    assert (page.words, page.column) == (("of gfn 0x6000", "metaphysical: large"), 1)
+    assert (page.words, page.column) == (("of gfn 0x6000", "no guest table:", "pieces of a 2 MB page"), 1)
     assert rows(scene, "s:245") == [("457", "Pw.ADGNX", "gfn 0x61c9")]
     assert Edge("g:4402:48", "f:61c9", "guest") in scene.edges
     assert not [edge for edge in scene.edges if edge.kind == "shadows" and edge.target == "s:245"]
@@ -89,11 +89,11 @@ def test_32_bits_have_quadrants():
     vm.access(0xC1400000)
     scene = hierarchy_scene(vm, [0x804D000, 0xC1400000])
     assert [table.title for table in scene.of("guest")] == ["PD", "PT"]
-    words = [table.words[0] for table in scene.of("shadow") if table.column == 2]
-    assert words == ["of gfn 0x1c6e · quadrant 0 · root", "of gfn 0x1c6e · quadrant 3 · root"]
+    words = [table.words for table in scene.of("shadow") if table.column == 2]
+    assert words == [("of gfn 0x1c6e", "quadrant 0 · root"), ("of gfn 0x1c6e", "quadrant 3 · root")]
     # one guest table, two shadow pages
     assert len([edge for edge in scene.edges if edge.kind == "shadows" and edge.source == "g:1c6e"]) == 2
-    assert rows(scene, "g:1c6e")[1] == ("773", "PW.ADG.", "4M 0x1400")
+    assert rows(scene, "g:1c6e")[1] == ("773", "PW.ADG.", "4 MB 0x1400")
 
 
 def test_without_paging_there_is_no_guest_table():
@@ -101,7 +101,7 @@ def test_without_paging_there_is_no_guest_table():
     vm.access(0x5000, write=True)
     scene = hierarchy_scene(vm, [0x5000])
     assert not scene.of("guest")
-    assert {table.words[-1] for table in scene.of("shadow")[1:]} == {"metaphysical: no table"}
+    assert {table.words[-1] for table in scene.of("shadow")[1:]} == {"the guest isn't paging"}
     assert rows(scene, "f:5") == [("rmap", "1 entry", "#251:5")]
     assert "a gva is a gpa" in to_text(scene)
 
@@ -180,3 +180,22 @@ def test_keys(lin64):
 def test_an_address_that_cant_be_is_refused(lin64, gva):
     with pytest.raises(InputError, match="gva"):
         hierarchy(lin64, gva)
+
+
+def test_two_paths_have_one_order_on_both_sides(lin64):
+    large = DIRECT + 0x61C9E48
+    lin64.access(large)
+    for gvas in ([HEAP, large], [large, HEAP]):
+        scene = hierarchy_scene(lin64, gvas)
+        ranks = {(t.kind, t.column): [] for t in scene.tables}
+        for table in scene.of("guest") + scene.of("shadow"):
+            ranks[table.kind, table.column].append(table.key)
+        pds, l2s = ranks["guest", 2], ranks["shadow", 2]
+        assert pds == [f"g:{lin64.pool.pages[int(key[2:])].gfn:x}" for key in l2s]
+        assert scene.of("frame")[0].key == ("f:29a5" if gvas[0] == HEAP else "f:61c9")
+
+
+def test_a_large_page_is_spelled_out_for_who_points_at_it(lin64):
+    lin64.access(DIRECT + 0x61C9E48)
+    entry = hierarchy_scene(lin64, [DIRECT + 0x61C9E48]).entry("g:4402:48")
+    assert entry.says.endswith("; a 2 MB page at gfn 0x6000")

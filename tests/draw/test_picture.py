@@ -4,22 +4,26 @@
 import base64
 import html
 import re
+import time
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
 
-from kvmmmu_lab import open_guest
+from kvmmmu_lab import InputError, open_guest
+from kvmmmu_lab.draw import svg as module
 from kvmmmu_lab.draw import theme
-from kvmmmu_lab.draw.dot import to_dot
 from kvmmmu_lab.draw.example import example
 from kvmmmu_lab.draw.hierarchy import hierarchy_scene
-from kvmmmu_lab.draw.picture import Picture, hierarchy
-from kvmmmu_lab.draw.render import VARIABLE, renderers
+from kvmmmu_lab.draw.picture import Picture
+from kvmmmu_lab.draw.pictures import hierarchy
+from kvmmmu_lab.draw.render import NAMES, VARIABLE, RenderError, renderers
 from kvmmmu_lab.draw.scene import Edge, Entry, Marks, Scene, Table, union
+from kvmmmu_lab.draw.svg import Drawing
 
 SVG = "{http://www.w3.org/2000/svg}"
 HEAP = 0x343C9000
+HERE = [renderer.name for renderer in renderers()]
 HOSTILE = [
     "</script><script>alert(1)</script>",
     "\"'><b>&amp;&",
@@ -28,13 +32,16 @@ HOSTILE = [
     "<TABLE>",
     "]]>",
     "\\N\\G",
+    "</style><style>*{}",
 ]
 
-needs_renderer = pytest.mark.skipif(not renderers(), reason="nothing here can draw")
+needs_renderer = pytest.mark.skipif(not HERE, reason="nothing here can draw")
 
 
-@pytest.fixture(params=[renderer.name for renderer in renderers()])
+@pytest.fixture(params=NAMES)
 def each_renderer(request, monkeypatch):
+    if request.param not in HERE:
+        pytest.skip(f"{request.param} isn't installed")
     monkeypatch.setenv(VARIABLE, request.param)
 
 
@@ -45,34 +52,70 @@ def vm():
     return vm
 
 
-def structure(svg, prefix):
-    """What is in a drawing, without where: ids with classes, and all texts."""
+@pytest.fixture
+def film(vm):
+    """The scenes before and after an access, and a stage for both."""
+    early = hierarchy_scene(open_guest("lin64_A").vm(), [HEAP])
+    late = hierarchy_scene(vm, [HEAP], Marks({"s:248": "new", "s:248:457": "changed", "g:61c9:457": "read"}))
+    return early, late, Drawing(union([early, late]))
+
+
+def drawn(svg):
+    """The look of every element, read back as the player does."""
+    found = {}
+    for group in ET.fromstring(svg).iter(f"{SVG}g"):
+        if group.get("data-key"):
+            texts = [child.text or "" for child in group if child.tag in (f"{SVG}title", f"{SVG}text")]
+            assert group.get("data-key") not in found
+            found[group.get("data-key")] = [group.get("class"), *texts]
+    return found
+
+
+def places(svg):
+    """Everything but looks."""
     root = ET.fromstring(svg)
-    ids = {(e.get("id").removeprefix("a_").removeprefix(prefix), e.get("class")) for e in root.iter() if e.get("id")}
-    return {name for name in ids if name[0].startswith("-")}, texts(root)
+    for element in root.iter():
+        if element.tag in (f"{SVG}title", f"{SVG}text", f"{SVG}g"):
+            element.text = None
+            element.attrib.pop("class", None)
+    root.attrib.pop("aria-label")
+    return ET.tostring(root)
 
 
-def texts(root):
-    return sorted("".join(text.itertext()).strip() for text in root.iter(f"{SVG}text"))
+def all_texts(root):
+    return ["".join(text.itertext()).strip() for text in root.iter(f"{SVG}text")]
 
 
-@needs_renderer
-def test_tables_entries_and_edges_are_there(each_renderer):
+def test_tables_rows_and_edges_are_there(each_renderer):
     picture = example()
-    ids, words = structure(picture.svg, "h")
-    for table in picture.scene.tables:
-        assert (f"-{table.key.replace(':', '-')}", f"node {table.kind}") in ids
-        assert table.title in words
-        for entry in table.entries:
-            assert f"-{entry.key.replace(':', '-')}" in {name for name, _ in ids}
-            assert {entry.flags, entry.target.removeprefix("gfn ")} <= set(words)
-    for edge in picture.scene.edges:
-        name = f"-{edge.kind}-{edge.source}-{edge.target}".replace(":", "-")
-        assert (name, "shadows" if edge.kind == "shadows" else f"edge {edge.kind}") in ids
-    assert any("Guest tables" in text for text in words) and any("Shadow tables" in text for text in words)
+    looks = drawn(picture.svg)
+    assert len(looks) == len(picture.scene.edges) + sum(1 + len(table.entries) for table in picture.scene.tables)
+    assert looks["s:248"] == [
+        "table shadow",
+        "shadow L1 #248, of gfn 0x4, 510 empty",
+        "shadow L1 #248",
+        "of gfn 0x4",
+        "510 empty",
+    ]
+    (entry,) = [entry for entry in picture.scene.table("s:248").entries if entry.index == "6"]
+    assert looks["s:248:6"] == ["row", entry.says, "6", "", "PwUAD..", "0x4"]
+    assert looks["readonly|s:248:6|f:4"] == [
+        "edge readonly",
+        "entry 6 of shadow L1 #248 of gfn 0x4 leads to frame gfn 0x4 write-protected table, for reading only",
+    ]
+    assert looks["shadows|g:4|s:248"] == ["edge shadows", "PT gfn 0x4 is shadowed by shadow L1 #248 of gfn 0x4"]
+    assert looks["rmap|f:20:rmap|s:248:5"][0] == "edge rmap"
+    texts = all_texts(ET.fromstring(picture.svg))
+    assert any("Guest tables" in text for text in texts) and any("Shadow tables" in text for text in texts)
+    assert picture.scene.notes[0] in texts
 
 
-@needs_renderer
+def test_what_is_drawn_is_what_looks_say(each_renderer, film):
+    for scene in film[:2]:
+        for svg in (film[2].svg(scene, "x"), film[2].bare_svg(scene, "x")):
+            assert drawn(svg) == film[2].looks(scene)
+
+
 @pytest.mark.parametrize("name", ["lin64_A", "linpae_A", "lin32_A", "lin64_early3_pg", "lin32_early3_pg"])
 def test_every_mode_is_drawn(each_renderer, name):
     guest = open_guest(name)
@@ -80,58 +123,85 @@ def test_every_mode_is_drawn(each_renderer, name):
     for gva in guest.tlb_gva[:: len(guest.tlb_gva) // 3].tolist():
         vm.access(gva)
         picture = hierarchy(vm, gva)
-        ids, _ = structure(picture.svg, picture.prefix)
-        assert {f"-{table.key.replace(':', '-')}" for table in picture.scene.tables} <= {name for name, _ in ids}
+        assert {table.key for table in picture.scene.tables} <= set(drawn(picture.svg))
+
+
+def test_nothing_moves_on_a_stage(each_renderer, film):
+    early, late, drawing = film
+    assert places(drawing.bare_svg(early, "a")) == places(drawing.bare_svg(late, "b"))
+    first, second = (Picture(scene, drawing=drawing).svg for scene in (early, late))
+    sizes = [ET.fromstring(svg).get("viewBox") for svg in (first, second)]
+    assert sizes[0] == sizes[1]
+    again = Picture(late, union([early, late]))
+    assert again.svg == second
+
+
+def test_looks_of_what_is_absent_new_and_changed(film):
+    early, late, drawing = film
+    before, after = drawing.looks(early), drawing.looks(late)
+    assert set(before) == set(after)
+    assert all(len(before[key]) == len(after[key]) for key in before)
+    assert before["s:248"] == ["table shadow absent", "", "", "", ""]
+    assert before["s:248:457"] == ["row absent", "", "", "", "", ""]
+    assert before["shadow|s:248:457|f:29a5"] == ["edge shadow absent", ""]
+    assert after["s:248"][0] == "table shadow new"
+    assert after["s:248:457"][0] == "row changed" and after["s:248:457"][3] == "*"
+    assert after["g:61c9:457"][0] == "row read" and after["g:61c9:457"][3] == ">"
+    assert after["shadow|s:248:457|f:29a5"][0] == "edge shadow"
+
+
+def test_looks_need_no_renderer_and_no_time(film, monkeypatch):
+    monkeypatch.setenv(VARIABLE, "none")
+    _, late, _ = film
+    tables = [
+        Table(
+            f"t:{k}:{n}", t.kind, t.column, t.rank + n, t.title, t.words, t.entries and (Entry(f"t:{k}:{n}:0", "0", "P", "x"),)
+        )
+        for k, t in enumerate(late.tables)
+        for n in range(8)
+    ]
+    stage = Scene("", tuple(tables), ())
+    drawing = Drawing(stage)
+    drawing.looks(stage)
+    start = time.perf_counter()
+    drawing.looks(stage)
+    assert time.perf_counter() - start < 0.05  # 2 ms are usual
+    with pytest.raises(RenderError):
+        drawing.svg(stage, "x")
+
+
+def test_a_scene_that_is_not_on_the_stage_is_refused(film):
+    early, late, _ = film
+    with pytest.raises(InputError, match="scene"):
+        Drawing(early).looks(late)
+
+
+def test_a_text_longer_than_on_the_stage_is_cut():
+    stage = Scene("", (Table("a", "list", 0, 0, "title", ("words",), (Entry("a:0", "0", "P", "0x1"),)),), ())
+    scene = Scene("", (Table("a", "list", 0, 0, "title" * 9, ("w" * 90,), (Entry("a:0", "0", "P", "0x1" * 9),)),), ())
+    looks = Drawing(stage).looks(scene)
+    assert looks["a"][2].endswith("...") and looks["a"][3].endswith("...") and "title" * 9 in looks["a"][1]
+    assert looks["a:0"] == ["row", "0 P 0x10x10x10x10x10x10x10x10x1", "0", "", "P", "..."]
 
 
 @needs_renderer
-def test_guest_tables_stand_above_shadow_pages_and_columns_keep_their_order(each_renderer, vm):
-    from kvmmmu_lab.draw.overlay import _boxes
-
-    vm.access(0xFFFF8880061C9E48)
-    picture = hierarchy(vm, HEAP, 0xFFFF8880061C9E48, 0xFFFFFFFF81000000)
-    boxes = _boxes(ET.fromstring(picture.svg), picture.prefix, picture.scene)
-    assert max(boxes[t.key].bottom for t in picture.scene.of("guest")) < min(
-        boxes[t.key].top for t in picture.scene.of("shadow")
-    )
-    for left in picture.scene.tables:
-        for right in picture.scene.tables:
-            assert left.column <= right.column or boxes[left.key].right < boxes[right.key].left
+def test_a_legend_says_what_marks_mean(film):
+    early, late, drawing = film
+    root = ET.fromstring(drawing.svg(late, "x"))
+    (legend,) = [text for text in all_texts(root) if "* changed" in text]
+    assert "> looked at" in legend and "double border" in legend and "gone" not in legend
+    assert "changed" not in " ".join(all_texts(ET.fromstring(drawing.svg(early, "x"))))
 
 
 @needs_renderer
-def test_nothing_moves_on_a_stage(each_renderer, vm):
-    from kvmmmu_lab.draw.overlay import _boxes
-
-    early = hierarchy_scene(open_guest("lin64_A").vm(), [HEAP])
-    late = hierarchy_scene(vm, [HEAP], Marks({"s:248": "new", "s:248:457": "changed"}))
-    stage = union([early, late])
-    first, second = Picture(early, stage), Picture(late, stage)
-    places = [_boxes(ET.fromstring(p.svg), p.prefix, stage) for p in (first, second)]
-    assert places[0] == places[1]
-    ids, words = structure(first.svg, first.prefix)
-    assert ("-s-248", "node shadow absent") in ids
-    assert "shadow L1 #248" not in words
-    ids, words = structure(second.svg, second.prefix)
-    assert ("-s-248", "node shadow new") in ids
+def test_appearance_is_in_classes_only(film):
+    svg = film[2].bare_svg(film[1], "x")
+    assert not re.findall(r'(?:fill|stroke|style|color|font\S*|id|opacity)="', svg)
+    assert "<style" not in svg and "#" not in re.sub(r">[^<]*<|aria-label=\"[^\"]*\"", "", svg)
+    root = ET.fromstring(svg)
+    assert root.get("class") == "kvmmmu-drawing" and root.get("aria-label") == "x"
 
 
-@needs_renderer
-def test_what_changed_is_yellow_and_bold_what_dies_is_struck_through(each_renderer, vm):
-    def look(mark):
-        picture = hierarchy_scene(vm, [HEAP], Marks({"s:248:457": mark}, {"s:248:457": vm.memory.words[0x3F1C9]}))
-        return Picture(picture).svg
-
-    for mark, signs in {"changed": ["bold"], "dead": ["bold", "line-through"], "read": ["&gt;"], "": []}.items():
-        svg = look(mark)
-        assert (theme.CHANGED.lower() in svg.lower()) == (mark in ("changed", "dead"))
-        row = svg[svg.index("-s-248-457") :]
-        row = row[: row.index("</g>")]
-        assert all(sign in row for sign in signs)
-        assert ("line-through" in row) == (mark == "dead")
-
-
-@needs_renderer
 @pytest.mark.parametrize("label", HOSTILE, ids=range(len(HOSTILE)))
 def test_hostile_labels_stay_text(each_renderer, label):
     entry = Entry("g:1:0", label, label, label, "changed", label)
@@ -140,12 +210,13 @@ def test_hostile_labels_stay_text(each_renderer, label):
         Table("f:1", "frame", 0, 0, label, (), ()),
     )
     picture = Picture(Scene(label, tables, (Edge("g:1:0", "f:1", "guest"),), (label,)))
-    root = ET.fromstring(picture.svg)
-    assert {e.tag.removeprefix(SVG) for e in root.iter()} <= set(
-        ["svg", "style", "g", "title", "polygon", "polyline", "text", "tspan", "path", "rect", "a"]
-    )
-    assert theme.plain(label).split()[0] in " ".join(texts(root))
-    assert len(theme.plain(label)) <= theme.LONGEST
+    for svg in (picture.svg, picture.drawing.bare_svg(picture.scene, theme.plain(label))):
+        root = ET.fromstring(svg)
+        tags = {element.tag.removeprefix(SVG) for element in root.iter()}
+        assert tags <= {"svg", "style", "g", "title", "path", "text", "tspan", "rect"}
+        assert theme.plain(label)[:8] in " ".join(all_texts(root))
+        assert re.findall(r"<(?!/?(?:svg|style|g|title|path|text|tspan|rect)\b)", svg) == []
+        assert float(root.get("width")) < 1000
     page = picture._repr_mimebundle_()["text/html"]
     assert set(re.findall(r"<(\w+)", page)) == {"div", "img"}
 
@@ -171,42 +242,45 @@ def test_a_picture_survives_where_neither_scripts_nor_svg_do(vm):
     (alt,) = re.findall(r'alt="([^"]+)"', page)
     assert html.unescape(alt) == root.get("aria-label")
     assert "0x343c9000" in alt and "shadow L1 #248" in alt
-    assert "href" not in base64.b64decode(address).decode().replace('xmlns:xlink="http://www.w3.org/1999/xlink"', "")
+    style = root.find(f"{SVG}style").text
+    assert "var(" not in style and "url(" not in style and "@import" not in style
+    assert not [name for element in root.iter() for name in element.attrib if "href" in name or name == "id"]
     assert str(picture) == bundle["text/plain"]
 
 
-def test_two_pictures_share_no_ids(vm):
-    first, second = (set(re.findall(r'id="([^"]+)"', hierarchy(vm, HEAP).dot, re.I)) for _ in range(2))
-    assert first and not first & second
-    assert all(re.fullmatch(r"[\w-]+", name) for name in first)
-
-
-def test_the_same_scene_is_the_same_dot(vm):
-    scene = hierarchy_scene(vm, [HEAP])
-    assert to_dot(scene, "x") == to_dot(scene, "x")
+@needs_renderer
+def test_pictures_of_one_drawing_are_laid_out_once(film, monkeypatch):
+    early, late, _ = film
+    calls, make = [], module.layout
+    monkeypatch.setattr(module, "layout", lambda stage: calls.append(stage) or make(stage))
+    drawing = Drawing(union([early, late]))
+    assert not calls
+    for scene in (early, late, early):
+        assert Picture(scene, drawing=drawing).svg
+    assert len(calls) == 1
 
 
 @needs_renderer
-def test_the_readmes_picture_is_up_to_date(each_renderer):
+def test_the_same_scene_is_the_same_picture(vm):
+    assert hierarchy(vm, HEAP).svg == hierarchy(vm, HEAP).svg
+
+
+@needs_renderer
+def test_saving(vm, tmp_path):
+    picture = hierarchy(vm, HEAP)
+    picture.save(tmp_path / "picture.svg")
+    assert (tmp_path / "picture.svg").read_text("utf-8") == picture.svg + "\n"
+    picture.save(str(tmp_path / "picture.txt"))
+    assert "shadow L1 #248" in (tmp_path / "picture.txt").read_text("utf-8")
+    with pytest.raises(InputError, match=r"\.svg"):
+        picture.save(tmp_path / "picture.png")
+    with pytest.raises(InputError, match="No such file"):
+        picture.save(tmp_path / "nowhere" / "picture.svg")
+
+
+@needs_renderer
+def test_the_readmes_picture_is_up_to_date():
     """To draw it anew: ``python -m kvmmmu_lab.draw.example > notebooks/hierarchy.svg``."""
-    path = Path(__file__).resolve().parents[2] / "notebooks/hierarchy.svg"
-    assert structure(path.read_text("utf-8"), "h") == structure(example().svg, "h")
-
-
-def luminance(colour):
-    channels = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
-    parts = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
-    return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), parts, strict=True))
-
-
-def contrast(one, other):
-    dark, light = sorted((luminance(one), luminance(other)))
-    return (light + 0.05) / (dark + 0.05)
-
-
-def test_texts_can_be_read():
-    for tone in theme.TONES.values():
-        assert contrast(tone.ink, theme.PAPER) >= 4.5
-        assert contrast(theme.TEXT, tone.tint) >= 4.5
-    assert contrast(theme.TEXT, theme.CHANGED) >= 4.5
-    assert contrast(theme.QUIET, theme.PAPER) >= 4.5
+    text = (Path(__file__).resolve().parents[2] / "notebooks/hierarchy.svg").read_text("utf-8")
+    assert drawn(text) == drawn(example().svg)
+    assert theme.still_style() == ET.fromstring(text).find(f"{SVG}style").text

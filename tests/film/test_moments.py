@@ -66,7 +66,7 @@ class Story:
 
     def end(self):
         self.detach()
-        self.tape.nframes = len(self.vm.memory.pages)
+        self.tape.seal(len(self.vm.memory.pages))
         return Recording(self.tape)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The stepper without a browser: what the steps are, the state at each, and what goes wrong without harm."""
+"""What the steps of a watched operation are, the state at each, and what goes wrong without harm."""
 
 import re
 import sys
@@ -11,10 +11,11 @@ from kvmmmu_lab import HostCrash, InputError, VmDead, open_guest
 from kvmmmu_lab.draw.example import guest_with_its_own_table_mapped
 from kvmmmu_lab.draw.hierarchy import hierarchy_scene
 from kvmmmu_lab.draw.render import VARIABLE
-from kvmmmu_lab.labs import entry_of, watch
-from kvmmmu_lab.labs.steps import LONGEST, Recorder
 from kvmmmu_lab.film.words import ENDINGS, MAIN, MINOR, OUTCOMES
+from kvmmmu_lab.labs import entry_of, watch
 from kvmmmu_lab.mmu import events as ev
+from kvmmmu_lab.player import widget
+from kvmmmu_lab.player.shoot import MOST_STEPS
 
 GVA = 0x343C9000
 
@@ -112,10 +113,10 @@ def test_whatever_is_done_has_words_and_a_picture(vm, operation, detail):
     vm.access(GVA, user=True)
     watched = watch(lambda: operation(vm), vm, [GVA], detail=detail)
     assert watched.error is None
-    assert len(watched.steps) <= LONGEST + 2
+    assert len(watched.steps) <= MOST_STEPS + 2
     assert all(step.words.endswith((".", "?")) for step in watched.steps)
     assert str(watched)
-    assert all(watched.picture(k).dot for k in range(len(watched.steps)))
+    assert all(watched.picture(k).drawing.looks(step.scene) for k, step in enumerate(watched.steps))
 
 
 def test_nothing_stays_attached(vm):
@@ -148,18 +149,18 @@ def test_a_crash_of_the_host_is_a_card():
     watched = watch(lambda: vm.access(0x7000, write=True, user=True), vm)
     assert isinstance(watched.error, HostCrash)
     assert vm.emit is None
-    card = watched.caption(len(watched.steps) - 1)
-    assert "The host would have crashed" in card and "fix_write_pf" in card and "Traceback" not in card
+    card = watched.data["card"]
+    assert card["title"] == "The host would have crashed" and "fix_write_pf" in card["rows"][1]
     assert "zapped" in " ".join(step.words for step in watched.steps)
     late = watch(lambda: vm.access(0x7000), vm)
     assert isinstance(late.error, VmDead)
-    assert "build a new one" in late.caption(1)
+    assert "build a new one" in late.data["card"]["rows"][0] and "build a new one" in late.steps[-1].words
 
 
 def test_an_address_that_cant_be_is_a_card(vm):
     watched = watch(lambda: vm.access(1 << 50), vm)
     assert isinstance(watched.error, InputError)
-    assert "canonical" in watched.caption(1)
+    assert "canonical" in watched.data["card"]["rows"][0] and "canonical" in watched.steps[-1].words
     with pytest.raises(InputError, match="gva"):
         watch(lambda: None, vm, [1 << 50])
     with pytest.raises(InputError, match="operation"):
@@ -173,11 +174,9 @@ def test_a_guest_that_changes_its_mode_loses_addresses(vm):
 
 
 def test_long_operations_end_somewhere(vm):
-    vm.attach(recorder := Recorder(vm, [GVA], True))
-    for page in range(60):
-        vm.access(GVA + page * 4096, user=True)
-    assert len(recorder.steps) == LONGEST + 1
-    assert "not kept" in recorder.steps[-1].words
+    watched = watch(lambda: [vm.access(GVA + page * 4096, user=True) for page in range(60)], vm, [GVA], detail=True)
+    assert len(watched.steps) == MOST_STEPS + 2
+    assert "more operations isn't shown" in watched.steps[-1].words
 
 
 def test_as_text_and_as_a_still(vm):
@@ -185,98 +184,46 @@ def test_as_text_and_as_a_still(vm):
     text = str(watched)
     assert " 11 " in text and "set_pte_common(), mmu.c:954-1000" in text
     assert "gpa=43667456" in text or "0x29a5000" in text
-    bundle = watched._repr_mimebundle_()
-    assert bundle["text/plain"] == text
-    assert "<script" not in bundle["text/html"]
-    assert bundle["text/html"].count("<li>") == 15
+    assert watched._repr_mimebundle_()["text/plain"] == text
 
 
-class TestStepper:
-    pytest.importorskip("ipywidgets")
-
-    @pytest.fixture
-    def stepper(self, vm):
-        return watch(lambda: vm.access(GVA, user=True), vm, [GVA]).widget
-
-    def test_it_begins_before_the_first_step(self, stepper):
-        assert stepper.slider.value == 0
-        assert [button.disabled for button in stepper.buttons] == [True, True, False, False]
-        assert 'aria-live="polite"' in stepper.caption.value
-
-    def test_the_buttons(self, stepper):
-        first, back, forward, last = stepper.buttons
-        forward.click()
-        assert "User code reads" in stepper.caption.value
-        last.click()
-        assert stepper.slider.value == 15
-        assert [button.disabled for button in stepper.buttons] == [False, False, True, True]
-        forward.click()
-        assert stepper.slider.value == 15
-        back.click()
-        assert "Step 14 of 15" in stepper.caption.value
-        first.click()
-        assert stepper.slider.value == 0
-        assert all(button.tooltip for button in stepper.buttons)
-
-    def test_slider_list_caption_and_picture_agree(self, stepper):
-        stepper.list.value = 11
-        assert stepper.slider.value == 11
-        assert "Step 11 of 15 · set_pte_common(), mmu.c:954-1000" in stepper.caption.value
-        assert stepper.picture.value == stepper.watch.picture(11).html
-        stepper.slider.value = 3
-        assert stepper.list.value == 3
-
-    def test_pictures_are_drawn_when_they_are_looked_at(self, vm, monkeypatch):
-        from kvmmmu_lab.draw import picture
-
-        drawn = []
-        monkeypatch.setattr(
-            picture, "render", lambda dot: drawn.append(dot) or "<svg xmlns='http://www.w3.org/2000/svg'/>"
-        )
-        stepper = watch(lambda: vm.access(GVA, user=True), vm, [GVA]).widget
-        assert len(drawn) == 1
-        for number in (1, 2, 1, 2, 1):
-            stepper.go(number)
-        assert len(drawn) == 3
-
-    def test_it_can_be_closed(self, stepper):
-        stepper.close()
-        assert stepper.box.comm is None and stepper.slider.comm is None
-
-    def test_without_a_renderer_it_steps_through_texts(self, stepper, monkeypatch):
-        monkeypatch.setenv(VARIABLE, "none")
-        stepper.go(11)
-        assert re.search("<pre.*457 PWUAD.NX", stepper.picture.value, re.DOTALL)
-
-
-def test_without_ipywidgets_the_still_says_what_to_install(vm, monkeypatch):
-    monkeypatch.setitem(sys.modules, "ipywidgets", None)
-    monkeypatch.delitem(sys.modules, "kvmmmu_lab.labs.stepper", raising=False)
-    monkeypatch.setattr("kvmmmu_lab.labs.watched._has_kernel", lambda: True)
-    shown = []
-    monkeypatch.setattr("IPython.display.display", lambda bundle, **_: shown.append(bundle))
-    watch(lambda: vm.access(GVA, user=True), vm, [GVA])._ipython_display_()
-    (bundle,) = shown
-    assert "pip install ipywidgets" in bundle["text/html"]
-
-
-def test_running_a_cell_again_closes_what_it_showed_before(vm, monkeypatch):
-    pytest.importorskip("ipywidgets")
-    run = {"metadata": {"cellId": "the cell"}, "header": {"msg_id": "1"}}
-    shell = SimpleNamespace(kernel=True, get_parent=lambda: run)
+def displayed(watched, monkeypatch, cell=None):
+    """What is displayed where a kernel runs."""
+    shell = SimpleNamespace(kernel=True, get_parent=lambda: cell or {})
     monkeypatch.setattr("IPython.get_ipython", lambda: shell)
     shown = []
     monkeypatch.setattr("IPython.display.display", lambda bundle, **_: shown.append(bundle))
-    first, second, third = (watch(lambda: vm.access(GVA, user=True), vm, [GVA]) for _ in range(3))
-    first._ipython_display_()
-    second._ipython_display_()
-    assert [set(bundle) for bundle in shown[:2]] == [
-        {"text/html", "text/plain"},
-        {"application/vnd.jupyter.widget-view+json", "text/plain"},
-    ]
-    (still,) = re.findall(r'class="(kvmmmu-still-\w+)"', shown[0]["text/html"])
-    assert f".{still} {{ display: none; }}" in first.widget.style.value
-    assert first.widget.box.comm and second.widget.box.comm
-    run["header"]["msg_id"] = "2"
-    third._ipython_display_()
-    assert first.widget.box.comm is None and second.widget.box.comm is None and third.widget.box.comm
+    watched._ipython_display_()
+    return shown
+
+
+def test_a_kernel_shows_a_widget_that_hides_the_still(vm, monkeypatch):
+    watched = watch(lambda: vm.access(GVA, user=True), vm, [GVA])
+    still, alive = displayed(watched, monkeypatch)
+    assert set(still) == {"text/html", "text/plain"}
+    assert set(alive) == {"application/vnd.jupyter.widget-view+json", "text/plain"}
+    assert re.match(r'<div class="kvmmmu-still-[\w-]+">', still["text/html"])
+
+
+def test_without_anywidget_or_a_kernel_there_is_the_still(vm, monkeypatch):
+    watched = watch(lambda: vm.access(GVA, user=True), vm, [GVA])
+    monkeypatch.setattr("kvmmmu_lab.player.cells.has_kernel", lambda: False)
+    assert len(displayed(watched, monkeypatch)) == 1
+    monkeypatch.setattr("kvmmmu_lab.player.cells.has_kernel", lambda: True)
+    monkeypatch.setitem(sys.modules, "anywidget", None)
+    monkeypatch.setattr("kvmmmu_lab.player.widget.widget_class", widget.widget_class.__wrapped__)
+    assert len(displayed(watched, monkeypatch)) == 1
+
+
+def test_without_a_renderer_there_is_text(vm, monkeypatch):
+    monkeypatch.setenv(VARIABLE, "none")
+    watched = watch(lambda: vm.access(GVA, user=True), vm, [GVA])
+    (bundle,) = displayed(watched, monkeypatch)
+    assert re.search("<pre.*457 PWUAD.NX", bundle["text/html"], re.DOTALL)
+
+
+def test_running_a_cell_again_closes_what_it_showed_before(vm, monkeypatch):
+    films = [watch(lambda: vm.access(GVA, user=True), vm, [GVA]) for _ in range(3)]
+    for film, run in zip(films, "112", strict=True):
+        displayed(film, monkeypatch, {"metadata": {"cellId": "the cell"}, "header": {"msg_id": run}})
+    assert [film.widget.comm is None for film in films] == [True, True, False]

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Checks of what is asked of a picture: each returns what was given as a plain value, or raises `InputError`."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+from ..errors import InputError
+from ..mmu.bits import ROOT_64, canonical
+from ..mmu.machine import Machine
+from ..mmu.pool import NUM_PAGES
+
+STATE = ("memory", "pool", "rmap", "parents", "cpu", "root", "root_level", "shadow_root_level", "caches")
+"""What a picture reads of a VM."""
+
+
+def check_vm(vm: Any) -> None:
+    """Something that has a VM's state: a VM, dead or alive, or a moment of a recording."""
+    if not all(hasattr(vm, name) for name in STATE):
+        raise InputError("vm", vm, "a Vm, or a moment of a recording")
+
+
+def whole(name: str, value: Any, expected: str) -> int:
+    """A whole number, numpy's among them, but neither True nor False."""
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        return operator.index(value)
+    except TypeError:
+        raise InputError(name, value, expected) from None
+
+
+def check_gva(vm: Machine, gva: Any) -> int:
+    """An address that the guest can have in its mode."""
+    number = whole("gva", gva, "an address, as a whole number")
+    if not possible_gva(vm, number):
+        wide = vm.root_level == ROOT_64
+        raise InputError("gva", number, "a canonical address (bits 48..63 like bit 47)" if wide else "an address below 2**32")
+    return number
+
+
+def possible_gva(vm: Machine, gva: int) -> bool:
+    """Whether the guest can have an address in the mode that it is in now."""
+    return canonical(gva) == gva if vm.root_level == ROOT_64 else 0 <= gva < 1 << 32
+
+
+def check_gfn(gfn: Any) -> int:
+    """A guest frame number, with memory or without."""
+    expected = "a frame number of at most 52 bits (a gpa without its last 12)"
+    number = whole("gfn", gfn, expected)
+    if not 0 <= number < 1 << 52:
+        raise InputError("gfn", number, expected)
+    return number
+
+
+def check_page(vm: Machine, page_id: Any) -> int:
+    """The id of a shadow page in use."""
+    number = whole("page_id", page_id, "the id of a shadow page, as a whole number")
+    if not 0 <= number < NUM_PAGES or vm.pool.pages[number] not in vm.pool.active:
+        raise InputError("page_id", number, "a shadow page in use (a number after #; pool lists them)")
+    return number
+
+
+def check_level(vm: Machine, level: Any) -> int:
+    """A level of the shadow tables."""
+    expected = f"a level from 1 (the last) to {vm.shadow_root_level}"
+    number = whole("level", level, expected)
+    if not 1 <= number <= vm.shadow_root_level:
+        raise InputError("level", number, expected)
+    return number
+
+
+def check_count(name: str, value: Any, least: int = 1) -> int | None:
+    """How much to draw; None stays None."""
+    if value is None:
+        return None
+    expected = f"a whole number of at least {least}, or None"
+    number = whole(name, value, expected)
+    if number < least:
+        raise InputError(name, number, expected)
+    return number

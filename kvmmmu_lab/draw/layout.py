@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Where everything of a stage stands: Graphviz lays out, `svg` draws.
+
+It is told the size of every table and decides where tables stand and how edges run. Lines inside a column, boxes, and
+words beside edges are placed here: renderers differ in how they do that, and some push tables apart.
+"""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from dataclasses import dataclass
+
+from . import lines, metrics
+from .dot import stacks, to_dot
+from .keys import check
+from .lines import Box, Line, Point
+from .metrics import Column
+from .plan import LABEL, Plan, make_plan, title
+from .render import render
+from .scene import Edge, Scene, Table
+from .theme import BOXES
+
+MARGIN, INNER, APART, HEADING = 5, 6, 8, 19
+"""Pixels around everything, inside the boxes, between the boxes; height of a box's title."""
+
+_SVG = "{http://www.w3.org/2000/svg}"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """``tables`` and ``rows`` by their keys, ``edges`` by `keys.edge_key`, ``boxes`` by kind; in pixels from 0.
+
+    ``titles``: by kind, the lines of the box's title. ``columns``: how wide tables and their cells are.
+    """
+
+    tables: dict[str, Box]
+    rows: dict[str, Box]
+    edges: dict[str, Line]
+    boxes: dict[str, Box]
+    titles: dict[str, list[str]]
+    columns: dict[int, Column]
+    width: float
+    height: float
+
+
+def layout(stage: Scene) -> Layout:
+    """Lay the stage out. Raises `RenderError` if no program here can, InputError for what can't be drawn at all."""
+    check(stage)
+    plan = make_plan(stage)
+    titles = {kind: title(plan, kind) for kind in BOXES if stage.of(kind)}
+    heights = {kind: HEADING + metrics.LINE * (len(words) - 1) for kind, words in titles.items()}
+    across = [key for key, edge in plan.edges.items() if not plan.inside(edge)]
+    above = {kind: height + INNER + APART for kind, height in heights.items()}
+    source = to_dot(stage, plan.columns, plan.gap, above, [plan.edges[key] for key in across])
+    groups = {group.get("id", ""): group for group in ET.fromstring(render(source)).iter(f"{_SVG}g")}
+    drawn = [_points(groups.get(f"e{number}")) for number in range(len(across))]
+    tables, moves = _tables(plan, groups)
+    rows = {entry.key: _row(tables[table.key], table, k) for table in stage.tables for k, entry in enumerate(table.entries)}
+    curves = {key: _across(plan, plan.edges[key], line, tables, rows, moves) for key, line in zip(across, drawn, strict=True)}
+    inside = _inside(plan, tables, rows)
+    curves |= inside
+    boxes = _boxes(stage, heights, tables, inside)
+    return _at_origin(plan, Layout(tables, rows, {}, boxes, titles, plan.columns, 0, 0), curves)
+
+
+def _tables(plan: Plan, groups: dict[str, ET.Element]) -> tuple[dict[str, Box], dict[int, float]]:
+    """Where each table stands, wide gaps made wide; and how far each column moved for that."""
+    moves, moved = {}, 0.0
+    for column in plan.columns:
+        moved += plan.extra if column in plan.wide else 0
+        moves[column] = moved
+    found = {}
+    for number, table in enumerate(plan.stage.tables):
+        shape = groups[f"t{number}"].find(f"{_SVG}polygon")
+        corners = [tuple(map(float, p.split(","))) for p in shape.get("points", "").split()] if shape is not None else []
+        left, top = min(x for x, _ in corners) + moves[table.column], min(y for _, y in corners)
+        found[table.key] = Box(left, top, plan.columns[table.column].width, metrics.height(table))
+    return found, moves
+
+
+def _upper(box: Box, height: float) -> Box:
+    return box._replace(height=min(height, box.height))
+
+
+def _points(group: ET.Element | None) -> list[Point]:
+    """An edge as it was drawn; empty if the renderer lost it, which it may do without a word."""
+    path = group.find(f"{_SVG}path") if group is not None else None
+    return lines.points(path.get("d", "")) if path is not None else []
+
+
+def _row(box: Box, table: Table, number: int) -> Box:
+    return Box(box.x, box.y + metrics.rows_top(table) + number * metrics.ROW, box.width, metrics.ROW)
+
+
+def _across(
+    plan: Plan, edge: Edge, drawn: list[Point], tables: dict[str, Box], rows: dict[str, Box], moves: dict[int, float]
+) -> list[Point]:
+    """An edge from one column to another, from its source to its target.
+
+    The renderer says where it passes the columns in between. The curve is ours: in narrow gaps they make loops.
+    """
+    first, last = plan.leftmost_first(edge)
+    left, right = (rows.get(key) or _upper(tables[key], metrics.BAR) for key in (first, last))
+    # what comes back to a table from the right ends beside its words: edges to its title begin above
+    below = min(metrics.BAR, tables[last].height - metrics.BAR) if last == edge.source and last in tables else 0
+    start, end = (left.right, left.y + left.height / 2), (right.x, right.y + right.height / 2 + below)
+    bars: list[tuple[float, float, float]] = []
+    for column in plan.columns:
+        if plan.owner[first].column > column > plan.owner[last].column:
+            boxes = [tables[table.key] for table in plan.stage.tables if table.column == column]
+            x = boxes[0].middle
+            y = lines.height_at(drawn, x - moves[column])
+            if y is None:
+                y = start[1] + (end[1] - start[1]) * (x - start[0]) / (end[0] - start[0])
+            bars.append((boxes[0].x, boxes[0].right, _free(y, boxes, bars[-1][2] if bars else start[1])))
+    curve = lines.through(start, bars, end)
+    return curve if first == edge.source else curve[::-1]
+
+
+def _free(y: float, boxes: list[Box], before: float) -> float:
+    """The height nearest to ``y`` at which a line passes between these tables; that where it was ``before`` will do, too."""
+    ways = [y, *(box.y - 6 for box in boxes), *(box.bottom + 6 for box in boxes), before]
+    free = [way for way in ways if not any(box.y - 5 < way < box.bottom + 5 for box in boxes)]
+    return before if before in free and abs(before - y) < 24 else min(free, key=lambda way: abs(way - y))
+
+
+def _inside(plan: Plan, tables: dict[str, Box], rows: dict[str, Box]) -> dict[str, list[Point]]:
+    """The edges inside columns: straight to the next table, or round what stands between."""
+    place = {table.key: number for stack in stacks(plan.stage).values() for number, table in enumerate(stack)}
+    found, bends = {}, 0
+    for key, edge in plan.edges.items():
+        if not plan.inside(edge):
+            continue
+        source, target = edge.source, edge.target
+        if source in tables and target in tables and abs(place[target] - place[source]) == 1:
+            upper, lower = sorted((tables[source], tables[target]), key=lambda box: box.y)
+            line = lines.straight((upper.middle, upper.bottom), (lower.middle, lower.y))
+            found[key] = line if lower == tables[target] else line[::-1]
+            continue
+        # of a table, beside its words
+        start, end = (rows.get(name) or _upper(tables[name], 2 * (metrics.BAR + 7)) for name in (source, target))
+        x = min(start.x, end.x) - 6 - bends % 3 * 3.5
+        bends += 1
+        found[key] = lines.detour((start.x, start.y + start.height / 2), (end.x, end.y + end.height / 2), x)
+    return found
+
+
+def _boxes(stage: Scene, heights: dict[str, int], tables: dict[str, Box], curves: dict[str, list[Point]]) -> dict[str, Box]:
+    """The boxes around guest and shadow tables, equally wide, though a guest may have fewer levels than its shadow."""
+    inside = {kind: [tables[table.key] for table in stage.of(kind)] for kind in heights}
+    everything = [box for kind in inside for box in inside[kind]]
+    if not everything:
+        return {}
+    left, right = min(box.x for box in everything), max(box.right for box in everything)
+    # The lines of the first column may run to the left of it
+    left = min([left, *(x for curve in curves.values() for x, _ in curve if left - 20 < x < left)]) - INNER
+    found = {}
+    for kind, boxes in inside.items():
+        top, bottom = min(box.y for box in boxes) - heights[kind], max(box.bottom for box in boxes)
+        found[kind] = Box(left, top, right + INNER - left, bottom + INNER - top)
+    return found
+
+
+def _at_origin(plan: Plan, done: Layout, curves: dict[str, list[Point]]) -> Layout:
+    """All of it moved so that it begins at the margin; edges get their heads and labels."""
+    everything = [*done.tables.values(), *done.boxes.values()]
+    corners = [point for box in everything for point in ((box.x, box.y), (box.right, box.bottom))]
+    corners += [point for curve in curves.values() for point in curve]
+    left, top = (min((point[k] for point in corners), default=0) - MARGIN for k in (0, 1))
+    width, height = (max((point[k] for point in corners), default=1) + MARGIN for k in (0, 1))
+
+    def shifted(boxes: dict[str, Box]) -> dict[str, Box]:
+        return {key: box._replace(x=box.x - left, y=box.y - top) for key, box in boxes.items()}
+
+    tables = shifted(done.tables)
+    labels: list[Box] = []
+    edges = {}
+    for key, curve in curves.items():
+        curve, kind = [(x - left, y - top) for x, y in curve], plan.edges[key].kind
+        line = Line(lines.path(curve)) if kind == "shadows" else lines.arrow(curve)
+        edges[key] = line._replace(label=_label(curve, list(tables.values()), labels)) if kind == "readonly" else line
+    return Layout(tables, shifted(done.rows), edges, shifted(done.boxes), done.titles, done.columns, width - left, height - top)
+
+
+def _label(curve: list[Point], tables: list[Box], labels: list[Box]) -> Point | None:
+    """Where "read only" ends, beside an arrow's tip, on the side from which the arrow doesn't come; None without room."""
+    (x, y), start = curve[-1], curve[0]
+    tops = (y + 4, y - 17) if start[1] < y else (y - 17, y + 4)
+    for box in [Box(x - before - LABEL + 2, top, LABEL - 2, 13) for before in (4, 1) for top in tops]:
+        if not any(map(box.meets, [*tables, *labels])) and box.x > 0:
+            labels.append(box)
+            return box.right, box.y + 10
+    return None

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""How large things are, by our own estimates: no program measures the text, so that every program draws the same.
+
+Rows are set in a fixed-width face, 0.6 of its size a character. For the sans face there are rough, generous widths:
+browsers put different faces in its place.
+"""
+
+from __future__ import annotations
+
+from math import ceil
+from typing import NamedTuple
+
+from .scene import Entry, Scene, Table
+from .theme import plain
+
+SIZE, TITLE_SIZE = 11, 12
+"""Pixels, the smallest that can be read; of a table's title."""
+
+LETTER = 0.6 * SIZE
+"""Width of a character of a row."""
+
+BAR, LINE, ROW, FOOT = 20, 15, 17, 3
+"""Heights: of a title's bar, of a line of words, of a row, of what is below the last one."""
+
+PAD, BESIDE_SIGN, BETWEEN = 4, 2, 5
+"""Between border and text, on both sides of a row's sign, between flags and target."""
+
+FLAGS, LONGEST_CELLS, WIDEST = 7, (12, 20, 34), 230
+"""Characters of flags at least, where there are any; of index, flags and target at most; pixels of words at most."""
+
+FLAGGED = ("guest", "shadow", "frame")
+
+_BY_WIDTH = {
+    0.25: "'ijl|",
+    0.33: " !,-./:;I[\\]ftr()`·",
+    0.42: '*{}^"',
+    0.53: "JLcksvxyz_",
+    0.76: "ACDGHKNOQRUVw",
+    0.95: "MWm%@",
+}
+_WIDTHS = {letter: width for width, letters in _BY_WIDTH.items() for letter in letters}
+
+
+class Column(NamedTuple):
+    """The tables of a column are all equally wide. Characters of index, flags and target; pixels of all."""
+
+    digits: int
+    flags: int
+    target: int
+    width: int
+
+    @property
+    def places(self) -> tuple[float, float, float, float]:
+        """From a row's left side: where its index ends, the middle of its sign, where flags and target begin."""
+        index = PAD + self.digits * LETTER
+        flags = index + 2 * BESIDE_SIGN + LETTER
+        return index, index + BESIDE_SIGN + LETTER / 2, flags, flags + self.flags * LETTER + BETWEEN * bool(self.flags)
+
+
+def text_width(text: str, size: float = SIZE, bold: bool = False) -> float:
+    """About how wide a text is in the sans face, in pixels."""
+    letters = sum(_WIDTHS.get(letter, 0.6 if letter.isascii() else 1.0) for letter in text)
+    return letters * size * (1.07 if bold else 1)
+
+
+def cut(text: str, room: float, size: float = SIZE, bold: bool = False) -> str:
+    """The text, or as much of it as there is room for, with "..." at its end."""
+    words = plain(text, 200)
+    if text_width(words, size, bold) <= room:
+        return words
+    while words and text_width(words + "...", size, bold) > room:
+        words = words[:-1]
+    return words + "..."
+
+
+def wrap(text: str, room: float) -> list[str]:
+    """The text in lines, none of them wider than ``room`` unless a single word is; those are cut."""
+    lines = [""]
+    for word in plain(text, 2000).split():
+        longer = f"{lines[-1]} {word}".strip()
+        if lines[-1] and text_width(longer) > room:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return [cut(line, room) for line in lines if line]
+
+
+def columns(stage: Scene) -> dict[int, Column]:
+    """How wide the columns are in which the stage's tables stand."""
+    found = {}
+    for number in sorted({table.column for table in stage.tables}, reverse=True):
+        tables = [table for table in stage.tables if table.column == number]
+        rows = [cells(entry) for table in tables for entry in table.entries]
+        most = [max((len(row[k]) for row in rows), default=0) for k in range(3)]
+        index, flags, target = (min(chars, limit) for chars, limit in zip(most, LONGEST_CELLS, strict=True))
+        flags = max(flags, FLAGS) if any(table.kind in FLAGGED and table.entries for table in tables) else flags
+        width = max(_row_width(index, flags, target) if rows else 0, *map(_words_width, tables))
+        found[number] = Column(index, flags, target, ceil(width))
+    return found
+
+
+def cells(entry: Entry) -> tuple[str, str, str]:
+    """Index, flags and target of a row. In a drawing there is little room: a bare number is a gfn."""
+    return plain(entry.index), plain(entry.flags), plain(entry.target).removeprefix("gfn ").replace(" MB ", "M ")
+
+
+def height(table: Table) -> int:
+    """How high a table is."""
+    return rows_top(table) + ROW * len(table.entries) + LINE * bool(table.rest) + FOOT
+
+
+def rows_top(table: Table) -> int:
+    """Where the first row begins, from the top of its table."""
+    return BAR + LINE * len(table.words) + bool(table.words)
+
+
+def _row_width(index: int, flags: int, target: int) -> float:
+    return 2 * PAD + (index + 1 + flags + target) * LETTER + 2 * BESIDE_SIGN + BETWEEN * bool(flags)
+
+
+def _words_width(table: Table) -> float:
+    lines = [text_width(plain(line, 200)) for line in (*table.words, table.rest)]
+    return min(max(text_width(plain(table.title, 200), TITLE_SIZE, bold=True), *lines), WIDEST) + 2 * PAD

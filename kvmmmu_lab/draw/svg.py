@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""From a stage and a scene to SVG: what everything looks like is said by classes alone, so that it can be switched.
+
+Every table, row and edge is a ``<g data-key="...">``. Its *look* in a scene is ``[class, text, text, ...]``: the value
+of its class attribute, then the contents of its own ``title`` and ``text`` children, in the order of the document. All
+scenes of a stage have the same elements in the same places; only looks differ. No ids: drawings on one page can't clash.
+"""
+
+from __future__ import annotations
+
+import functools
+import xml.etree.ElementTree as ET
+
+from . import metrics
+from .keys import edges_of
+from .layout import Layout, layout
+from .lines import Box
+from .looks import Look, looks
+from .notes import notes
+from .plan import READ_ONLY
+from .scene import Edge, Scene, Table
+from .theme import BOXES, still_style
+
+SVG = "http://www.w3.org/2000/svg"
+
+ET.register_namespace("", SVG)
+
+
+class Drawing:
+    """A stage, laid out once, for all pictures of its scenes.
+
+    Its methods raise `RenderError` if nothing here can lay out (but `looks` needs no layout), and InputError for a scene
+    that has something which the stage has not, or for kinds and marks that nobody knows.
+    """
+
+    def __init__(self, stage: Scene) -> None:
+        self.stage = stage
+
+    @functools.cached_property
+    def layout(self) -> Layout:
+        """Where everything stands."""
+        return layout(self.stage)
+
+    @functools.cached_property
+    def columns(self) -> dict[int, metrics.Column]:
+        """How wide the stage's tables and their cells are."""
+        return metrics.columns(self.stage)
+
+    def looks(self, scene: Scene) -> dict[str, Look]:
+        """How each element of the stage looks in a scene, by its key."""
+        return looks(self.stage, self.columns, scene)
+
+    def svg(self, scene: Scene, alt: str) -> str:
+        """One scene as a picture that stands alone, with its own light colours, a legend, and the scene's notes below."""
+        place = self.layout
+        root = self._root(scene, alt, "img")
+        below, height = notes(scene, place.width, place.height, film=scene is not self.stage)
+        root.extend(below)
+        _set_size(root, place.width, height)
+        style = ET.Element("style")
+        style.text = still_style()
+        root.insert(0, style)
+        return ET.tostring(root, encoding="unicode")
+
+    def bare_svg(self, scene: Scene, alt: str) -> str:
+        """The same without style, legend and notes, for a page that brings `theme.stylesheet`, and changes looks."""
+        return ET.tostring(self._root(scene, alt, "group"), encoding="unicode")
+
+    def _root(self, scene: Scene, alt: str, role: str) -> ET.Element:
+        place, now = self.layout, self.looks(scene)
+        root = ET.Element("svg", {"xmlns": SVG, "class": "kvmmmu-drawing", "role": role, "aria-label": alt})
+        root.append(_rect("stage", Box(0, 0, place.width, place.height), 6))
+        root.extend(_rect(f"box {kind}", box, 7) for kind, box in place.boxes.items())
+        root.extend(self._edge(key, edge, now[key]) for key, edge in edges_of(self.stage).items())
+        root.extend(self._table(table, now) for table in self.stage.tables)
+        root.extend(title for kind in place.boxes for title in self._box_title(kind))
+        _set_size(root, place.width, place.height)
+        return root
+
+    def _box_title(self, kind: str) -> list[ET.Element]:
+        box, found = self.layout.boxes[kind], []
+        for number, line in enumerate(self.layout.titles[kind]):
+            text = _text(f"boxtitle {kind}", "", box.x + 7, box.y + 13 + number * metrics.LINE)
+            name = BOXES[kind][0] if number == 0 else ""
+            if name:
+                ET.SubElement(text, "tspan", {"class": "name"}).text = name
+                text[0].tail = line[len(name) :]
+            else:
+                text.text = line
+            found.append(text)
+        return found
+
+    def _edge(self, key: str, edge: Edge, look: Look) -> ET.Element:
+        group, line = _group(key, look), self.layout.edges[key]
+        ET.SubElement(group, "title").text = look[1]
+        ET.SubElement(group, "path", {"class": "line", "d": line.d})
+        if line.head:
+            ET.SubElement(group, "path", {"class": "head", "d": line.head})
+        if line.label:
+            # inside another g, since it is no part of the look
+            ET.SubElement(group, "g").append(_text("label", READ_ONLY, *line.label))
+        return group
+
+    def _table(self, table: Table, now: dict[str, Look]) -> ET.Element:
+        look, box = now[table.key], self.layout.tables[table.key]
+        group = _group(table.key, look)
+        ET.SubElement(group, "title").text = look[1]
+        group.append(_rect("second", Box(box.x - 3, box.y - 3, box.width + 6, box.height + 6), 6))
+        group.append(_rect("paper", box, 4))
+        words = metrics.LINE * len(table.words)
+        group.append(_rect("tint", Box(box.x + 0.5, box.y + metrics.BAR, box.width - 1, words + bool(words))))
+        group.append(_bar(box))
+        group.append(_text("heading", look[2], box.middle, box.y + 14))
+        for number, line in enumerate(look[3:-1]):
+            group.append(_text("words", line, box.middle, box.y + metrics.BAR + 11.5 + number * metrics.LINE))
+        group.append(_text("rest", look[-1], box.middle, box.bottom - metrics.FOOT - 3.5))
+        group.extend(self._row(entry.key, self.columns[table.column], now[entry.key]) for entry in table.entries)
+        return group
+
+    def _row(self, key: str, column: metrics.Column, look: Look) -> ET.Element:
+        group, box = _group(key, look), self.layout.rows[key]
+        ET.SubElement(group, "title").text = look[1]
+        group.append(_rect("back", Box(box.x + 0.5, box.y, box.width - 1, box.height)))
+        ET.SubElement(group, "path", {"class": "rule", "d": f"M{box.x + 0.5:.1f},{box.y:.1f} h{box.width - 1:.1f}"})
+        for name, x, text in zip(("index", "sign", "flags", "target"), column.places, look[2:], strict=True):
+            group.append(_text(name, text, box.x + x, box.y + 12))
+        return group
+
+
+def _group(key: str, look: Look) -> ET.Element:
+    return ET.Element("g", {"data-key": key, "class": look[0]})
+
+
+def _rect(name: str, box: Box, radius: float = 0) -> ET.Element:
+    place = {"x": f"{box.x:.1f}", "y": f"{box.y:.1f}", "width": f"{box.width:.1f}", "height": f"{box.height:.1f}"}
+    return ET.Element("rect", {"class": name, **place, **({"rx": f"{radius:g}"} if radius else {})})
+
+
+def _bar(box: Box) -> ET.Element:
+    """Behind a table's title: round above, square below."""
+    d = f"M{box.x:.1f},{box.y + metrics.BAR:.1f} v-{metrics.BAR - 4} a4,4 0 0 1 4,-4 h{box.width - 8:.1f} a4,4 0 0 1 4,4 "
+    return ET.Element("path", {"class": "bar", "d": f"{d}v{metrics.BAR - 4} z"})
+
+
+def _text(name: str, text: str, x: float, y: float) -> ET.Element:
+    element = ET.Element("text", {"class": name, "x": f"{x:.1f}", "y": f"{y:.1f}"})
+    element.text = text
+    return element
+
+
+def _set_size(root: ET.Element, width: float, height: float) -> None:
+    root.set("viewBox", f"0 0 {width:.1f} {height:.1f}")
+    root.set("width", f"{width:.1f}")
+    root.set("height", f"{height:.1f}")
+    for stage in root.iter("rect"):
+        if stage.get("class") == "stage":
+            stage.set("height", f"{height:.1f}")

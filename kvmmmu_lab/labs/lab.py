@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What all labs share: a guest, perhaps with your own parts, rounds of predicting and watching, and the verdict after each."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..errors import InputError, LabError
+from ..mmu import Vm
+from ..player.film import Draw
+from .cells import Shown, card_of
+from .own import PartError, blame, guarded
+from .prediction import Outcome, Prediction
+from .watched import Watch, watch
+
+PARTS = ("rmap", "parents", "walk", "set_spte", "pre_write")
+
+
+@dataclass(frozen=True)
+class Round:
+    """One round of a lab: ``outcomes`` are the predictions beside what happened, ``reasons`` say why, ``film`` shows it.
+
+    ``error``: what ended the operation (a crash of the host, an exception in your own part), or None.
+    """
+
+    outcomes: tuple[Outcome, ...] = ()
+    reasons: tuple[str, ...] = ()
+    film: Watch | None = None
+    error: Exception | None = None
+
+    @property
+    def right(self) -> bool | None:
+        """Whether every prediction that was made came true; None if none was made."""
+        judged = [outcome.right for outcome in self.outcomes if outcome.right is not None]
+        return all(judged) if judged else None
+
+    @property
+    def html(self) -> str:
+        """The verdict: a row for each prediction, then the reasons."""
+        rows = "".join(_row(outcome) for outcome in self.outcomes)
+        why = "".join(f"<li>{html.escape(reason)}</li>" for reason in self.reasons)
+        table = f'<table style="border-collapse:collapse;line-height:1.5">{rows}</table>' * bool(rows)
+        listed = f'<ul style="margin:6px 0;padding-left:22px;line-height:1.5">{why}</ul>' * bool(why)
+        return f"{card_of(self.error) if self.error is not None else ''}{table}{listed}"
+
+    def __str__(self) -> str:
+        lines = [f"{outcome.sign} {outcome.prediction.question} {outcome}" for outcome in self.outcomes]
+        lines += [f"- {reason}" for reason in self.reasons]
+        return "\n".join(lines + [f"! {self.error}"] * (self.error is not None))
+
+    __repr__ = __str__
+
+
+def _row(outcome: Outcome) -> str:
+    said = "no guess" if outcome.answer is None else f"you said {outcome.answer}"
+    cells = (outcome.prediction.question, said, f"it was: {outcome.happened}")
+    style = "text-align:left;padding:1px 14px 1px 0;vertical-align:top"
+    text = "".join(f'<td style="{style}">{html.escape(cell)}</td>' for cell in cells)
+    return f'<tr><td style="{style}"><b>{outcome.sign}</b></td>{text}</tr>'
+
+
+class Lab(Shown):
+    """A lab without its form. ``rounds`` are those played with this guest, ``last`` the latest (or None)."""
+
+    title = ""
+
+    def __init__(self, parts: dict[str, Any]) -> None:
+        wrong = next((name for name in parts if name not in PARTS), None)
+        if wrong is not None:
+            raise InputError("parts", wrong, f"parts of a VM: {', '.join(PARTS)}")
+        for name, part in parts.items():
+            if not callable(part):
+                raise InputError(name, part, "something to call (see kvmmmu_lab.mmu.parts)")
+        self.parts, self.rounds = parts, list[Round]()
+        self.predictions: list[Prediction] = []
+
+    @property
+    def last(self) -> Round | None:
+        """The latest round."""
+        return self.rounds[-1] if self.rounds else None
+
+    def guarded(self, action: Callable[[], Any]) -> Any:
+        """Do something with the VM; what your own part raises comes as a `PartError`."""
+        return guarded(action, self.parts)()
+
+    def film(self, operation: Callable[[], Any], vm: Vm, focus: Iterable[int] = (), draw: Draw | None = None) -> Watch:
+        """Watch an operation (see `watch`). What your own part raises ends the film, or comes as a `PartError`."""
+        try:
+            return watch(guarded(operation, self.parts), vm, focus, draw=draw)
+        except (LabError, KeyboardInterrupt):
+            raise
+        except Exception as error:
+            if not self.parts:
+                raise
+            raise PartError(blame(error, self.parts), error) from error
+
+    def played(self, round_: Round) -> Round:
+        """Keep a round. A guess counts once: the next round asks anew. Films are large, and only the latest is kept."""
+        if self.rounds:
+            self.rounds[-1] = replace(self.rounds[-1], film=None)
+        self.rounds.append(round_)
+        for prediction in self.predictions:
+            prediction.ask_again()
+        return round_
+
+    def state(self) -> str:
+        """What there is to know now, as text."""
+        raise NotImplementedError
+
+    def picture(self) -> str:
+        """The picture of the state, as HTML; nothing where there is none."""
+        return ""
+
+    def drawing(self) -> str:
+        """The picture, or a card where your own part lets none be made."""
+        try:
+            return self.picture()
+        except LabError as error:
+            return card_of(error)
+
+    def still(self) -> str:
+        """Title, state, the latest round and its film, as HTML without widgets."""
+        last = self.last
+        film = last.film._repr_mimebundle_()["text/html"] if last is not None and last.film is not None else ""
+        text = html.escape(self.state())
+        return (
+            f"<b>{html.escape(self.title)}</b>"
+            f'<pre style="white-space:pre-wrap">{text}</pre>{last.html if last else ""}{film or self.drawing()}'
+        )
+
+    def __str__(self) -> str:
+        last = self.last
+        film = f"\n\n{last.film}" if last is not None and last.film is not None else ""
+        return "\n".join([self.title, "", self.state(), *(["", str(last)] if last else [])]) + film
+
+    __repr__ = __str__

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""``%%record vm``: record what a notebook's cell does, and show it as a film. ``%load_ext kvmmmu_lab`` makes it known.
+
+::
+
+    %%record vm 0x400000 --detail --into fault
+    vm.access(0x400000, user=True)
+
+The recording is in the variable ``fault`` afterwards (``recording``, if no name is given).
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from typing import Any, NoReturn
+
+from ..errors import InputError, LabError
+from ..film import Recording, record
+from ..mmu.machine import Machine
+from ..player.film import film
+
+USAGE = "%%record VM [GVA...] [--detail] [--into NAME], as in: %%record vm 0x400000"
+
+
+class _Arguments(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise InputError("%%record", message, USAGE)
+
+
+def _parse(line: str) -> argparse.Namespace:
+    parser = _Arguments(prog="%%record", add_help=False)
+    parser.add_argument("vm")
+    parser.add_argument("gvas", nargs="*")
+    parser.add_argument("--detail", action="store_true")
+    parser.add_argument("--into", default="recording")
+    arguments = parser.parse_args(shlex.split(line))
+    if not arguments.into.isidentifier():
+        raise InputError("--into", arguments.into, "a name for a variable")
+    return arguments
+
+
+def _value(text: str, names: dict[str, Any], expected: str) -> Any:
+    try:
+        return eval(text, names)  # the notebook's own code, in the notebook's own names
+    except Exception as error:
+        raise InputError("%%record", text, f"{expected} ({type(error).__name__}: {error})") from None
+
+
+def record_cell(line: str, cell: str, shell: Any) -> None:
+    """Run the cell with a recorder attached, keep the recording under its name, show the film.
+
+    An error of the kit's own ends the film with a card; any other comes through, after the recording was kept.
+    """
+    from IPython.display import display
+
+    arguments, names = _parse(line), shell.user_ns
+    vm = _value(arguments.vm, names, "the name of a Vm")
+    if not isinstance(vm, Machine):
+        raise InputError("%%record", arguments.vm, f"the name of a Vm: {USAGE}")
+    gvas = [_value(gva, names, "an address") for gva in arguments.gvas]
+    code = compile(shell.transform_cell(cell), "<recorded cell>", "exec")
+    kept: Recording | None = None
+    try:
+        with record(vm) as kept:
+            exec(code, names)
+    except LabError:
+        if kept is None:
+            raise
+    finally:
+        if kept is not None:
+            names[arguments.into] = kept
+    display(film(kept, *gvas, detail=arguments.detail))
+
+
+def load(shell: Any) -> None:
+    """Register the magic with an IPython shell."""
+    shell.register_magic_function(lambda line, cell: record_cell(line, cell, shell), "cell", "record")

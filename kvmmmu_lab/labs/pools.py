@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""`pool_lab`: a guest that touches more memory than 256 shadow pages can shadow. Who has to go?"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from ..draw.pools import pool_scene
+from ..errors import InputError, LabError
+from ..mmu import Vm, checks
+from ..mmu.bits import ACCESSED
+from ..mmu.pool import MIN_FREE, NUM_PAGES, REFILL, ShadowPage
+from .builder import Builder
+from .cells import picture
+from .lab import Lab, Round
+from .prediction import Prediction
+from .tables import ALL
+
+REGIONS = 600
+"""Regions of 2 MB, each with a page table of its own: a touch takes one shadow page, and some more now and then."""
+
+SHIFT = 21
+NOBODY, OLDEST, NEWEST = "nobody: there is room", "the pages taken first", "the pages taken last"
+UNUSED, ROOT = "the pages not used for longest", "the root"
+HOW_MANY = [0, 1, 5, REFILL - MIN_FREE + 1, REFILL, NUM_PAGES]
+
+
+def pool_lab(**parts: Any) -> PoolLab:
+    """The lab of the pool. ``parts`` (``parents=...``) go into its VM. Raises InputError."""
+    return PoolLab(parts)
+
+
+class PoolLab(Lab):
+    """`touch` the next regions or an old one; ``who`` and ``evicted`` are the predictions. ``next`` is the next region."""
+
+    title = "256 shadow pages: who has to go?"
+
+    def __init__(self, parts: dict[str, Any]) -> None:
+        super().__init__(parts)
+        self.who = Prediction("Who goes first", [NOBODY, OLDEST, UNUSED, NEWEST, ROOT])
+        self.evicted = Prediction("Pages given up to make room", HOW_MANY)
+        self.predictions = [self.who, self.evicted]
+        self.vm: Vm | None = None
+        self.next, self.touched = 0, list[int]()
+        self.reset()
+
+    @functools.cached_property
+    def form(self) -> Any:
+        """The form. Raises ImportError without ipywidgets."""
+        from .pool_form import PoolForm
+
+        return PoolForm(self)
+
+    def reset(self) -> None:
+        """A new guest that has touched nothing yet."""
+        self.vm, self.next, self.touched = None, 0, []
+        self.rounds.clear()
+        try:
+            self.vm = self.guarded(self._prepare)
+        except InputError:
+            raise
+        except LabError as error:
+            self.played(Round(error=error))
+
+    def _prepare(self) -> Vm:
+        self.guest = guest = Builder("64", REGIONS + 0x100, **self.parts)
+        data = guest.frame()
+        for region in range(REGIONS):
+            guest.map(region << SHIFT, data, ALL | ACCESSED)
+        return guest.start()
+
+    @property
+    def machine(self) -> Vm:
+        """The VM. Raises InputError if your own part let none come to be."""
+        if self.vm is None:
+            raise InputError("vm", self.vm, "a VM: none could be made with your part; mend it and make the lab anew")
+        return self.vm
+
+    # Doing
+
+    def guess(self, who: str | None = None, evicted: int | None = None) -> None:
+        """Predict who goes first (one of ``lab.who.choices``), and how many pages are zapped."""
+        if who is not None and who not in self.who.choices:
+            raise InputError("who", who, f"one of {self.who.choices}")
+        self.who.answer, self.evicted.answer = who, evicted
+
+    def touch(self, count: int = 1) -> Round:
+        """Touch the next ``count`` regions. It stops after the first that needs room to be made, so that you can look."""
+        count = checks.whole("count", count)
+        if not 1 <= count <= NUM_PAGES:
+            raise InputError("count", count, f"1..{NUM_PAGES}")
+        if self.next + count > REGIONS:
+            raise InputError("count", count, f"at most {REGIONS - self.next}: so many of {REGIONS} regions are left")
+        vm, done = self.machine, 0
+        try:
+            while done < count - 1 and len(vm.pool.free) >= MIN_FREE:
+                self.guarded(lambda: vm.access(self.next << SHIFT))
+                self._note(self.next)
+                done += 1
+        except InputError:
+            raise
+        except LabError as error:
+            return self.played(Round(error=error))
+        return self._watch(self.next, [f"{done} regions were touched before this one."] if done else [])
+
+    def again(self, region: int) -> Round:
+        """Touch a region that was touched before."""
+        region = checks.whole("region", region)
+        if region not in self.touched:
+            last = f"0..{self.next - 1}" if self.next else "none yet"
+            raise InputError("region", region, f"a region that was touched before: {last}")
+        return self._watch(region, [])
+
+    def _note(self, region: int) -> None:
+        if region in self.touched:
+            self.touched.remove(region)
+        self.touched.append(region)
+        self.next = max(self.next, region + 1)
+
+    def _watch(self, region: int, more: list[str]) -> Round:
+        vm = self.machine
+        tail, free = self.queue(), len(vm.pool.free)
+        names = {page.id: self.name(page) for page in tail}
+        unused, zapped, evicted = self._unused(), vm.stats.zapped, vm.stats.evicted
+        try:
+            film = self.film(lambda: vm.access(region << SHIFT), vm, draw=pool_scene)
+        except InputError:
+            raise
+        except LabError as error:
+            return self.played(Round(error=error))
+        if film.error is not None:
+            return self.played(Round(film=film, error=film.error))
+        doomed = tail[: vm.stats.zapped - zapped]
+        self._note(region)
+        outcomes = (self.who.compare(OLDEST if doomed else NOBODY), self.evicted.compare(vm.stats.evicted - evicted))
+        reasons = [*more, *self._why(free, doomed, film.result), *_lost([names[page.id] for page in doomed], unused)]
+        return self.played(Round(outcomes, tuple(reasons), film))
+
+    # Looking
+
+    def queue(self) -> list[ShadowPage]:
+        """Shadow pages in use, the next to go first."""
+        return list(self.machine.pool.active)
+
+    def region_of(self, page: ShadowPage) -> int | None:
+        """The region whose page table a page shadows."""
+        return self._tables.get(page.gfn) if page.level == 1 and not page.metaphysical else None
+
+    @functools.cached_property
+    def _tables(self) -> dict[int, int]:
+        return {self.guest.table(region << SHIFT): region for region in range(REGIONS)}
+
+    def name(self, page: ShadowPage) -> str:
+        """What a page is for."""
+        region = self.region_of(page)
+        if region is not None:
+            return f"region {region} (gfn {page.gfn:#x})"
+        if page.glevels == 0:
+            return "from before paging"
+        return f"root, L{page.level}" if page.root_count else f"level {page.level}"
+
+    def _unused(self) -> int | None:
+        """The region that LRU would choose among those in the shadow."""
+        shadowed = {self.region_of(page) for page in self.queue()}
+        return next((region for region in self.touched if region in shadowed), None)
+
+    def _why(self, free: int, doomed: list[ShadowPage], result: Any) -> list[str]:
+        """``doomed``: what was zapped from the tail on; their headers may have been used again since."""
+        if not result.faults:
+            return [
+                "Everything was in place, so nobody but the processor saw this access: it moves no page in the queue. "
+                "The host can't know what is used, only what was made; that is why it is FIFO, not LRU."
+            ]
+        if not doomed:
+            return [f"{free} pages were free, and room is only made before a fault with fewer than {MIN_FREE}."]
+        said = [
+            f"{free} pages were free, fewer than {MIN_FREE}: from the tail of the queue on, pages are zapped until "
+            f"{REFILL} are free. First in, first out: when a page was last used doesn't matter."
+        ]
+        if any(page.root_count for page in doomed):
+            said.append("The root in use came up, too: it can't be given back, so it was emptied and went to the other end.")
+        return said
+
+    def state(self) -> str:
+        """The pool, from its tail on."""
+        if self.vm is None:
+            return "There is no VM: your own part let none come to be."
+        queue = self.queue()
+        names = [f"#{page.id} {self.name(page)}" for page in queue]
+        shown = names if len(names) <= 24 else [*names[:16], f"... {len(names) - 22} more ...", *names[-6:]]
+        last = f"region {self.touched[-1]}" if self.touched else "nothing"
+        return "\n".join(
+            [
+                f"{len(self.vm.pool.free)} of {NUM_PAGES} shadow pages are free, {len(queue)} in use; last touched: {last}.",
+                "In use, the next to go first:",
+                *(f"  {',  '.join(shown[at : at + 4])}" for at in range(0, len(shown), 4)),
+            ]
+        )
+
+    def picture(self) -> str:
+        """The pool."""
+        return "" if self.vm is None else self.guarded(lambda: picture("pool", self.machine).html)
+
+
+def _lost(names: list[str], unused: int | None) -> list[str]:
+    """What the pages that went were for."""
+    said = []
+    upper = [name for name in names if name.startswith("level")]
+    if upper:
+        said.append(
+            f"Among them: {', '.join(upper)}. What hung below is still in the pool, but no path leads there until faults "
+            "make the links again."
+        )
+    regions = [name for name in names if name.startswith("region")]
+    if regions and unused is not None:
+        said.append(f"Of the regions, {regions[0]} went first" + (f", {regions[-1]} last." if regions[1:] else "."))
+        oldest = regions[0].partition(" (")[0]
+        if f"region {unused}" == oldest:
+            said.append("LRU would have begun there, too. Touch the oldest region again next time: will that save it?")
+        else:
+            said.append(f"LRU would have begun with region {unused}. {oldest.capitalize()} was used since, in vain.")
+    return said

@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""`rmap_lab`: map one frame many times, and see its reverse map grow, get holes, and be emptied."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from ..draw.frames import reverse_map_scene
+from ..errors import InputError, LabError
+from ..mmu import Vm, checks
+from ..mmu.bits import PAGE_SHIFT, PRESENT, WRITABLE
+from ..mmu.rmap import RMAP_EXT, ReverseMap
+from ..read.names import Names
+from ..read.paths import shadow_path
+from .builder import FULL, Builder, store
+from .cells import picture
+from .lab import Lab, Round
+from .prediction import Prediction
+from .rmaps_why import NOBODY, Places, filler_of, why_hole, why_map, why_protect
+
+MOST = 14
+"""So many mappings at a time: enough for four descriptors, and they all fit into one picture."""
+
+NEAR, TABLE = 0x0000, 0x40000000
+"""gva of the first mapping's entry, and one that the frame itself would map as a page table."""
+
+
+def rmap_lab(**parts: Any) -> RmapLab:
+    """The lab of reverse maps, also for your own: ``rmap_lab(rmap=Mine)``. Raises InputError."""
+    return RmapLab(parts)
+
+
+class RmapLab(Lab):
+    """`map`, `unmap`, `protect` in any order; ``count`` and ``filler`` are the predictions. ``gfn`` is the frame."""
+
+    title = "Who can write this frame? Its reverse map"
+
+    def __init__(self, parts: dict[str, Any]) -> None:
+        super().__init__(parts)
+        self.count = Prediction("Entries in the map afterwards", list(range(MOST + 2)))
+        self.filler = Prediction("Who fills the hole", [NOBODY])
+        self.predictions = [self.count, self.filler]
+        self.vm: Vm | None = None
+        self.mapped: list[int] = []
+        self.gfn = self.elsewhere = 0
+        self.reset()
+
+    @functools.cached_property
+    def form(self) -> Any:
+        """The form. Raises ImportError without ipywidgets."""
+        from .rmap_form import RmapForm
+
+        return RmapForm(self)
+
+    def reset(self) -> None:
+        """A new guest, and the frame mapped nowhere."""
+        self.vm, self.mapped = None, []
+        self.rounds.clear()
+        try:
+            self.vm = self.guarded(self._prepare)
+        except InputError:
+            raise
+        except LabError as error:
+            self.played(Round(error=error))
+
+    def _prepare(self) -> Vm:
+        """One page table for all mappings, shadowed already, so that pictures are about the map and nothing else."""
+        self.guest = guest = Builder("64", **self.parts)
+        self.gfn, self.elsewhere = guest.frame(), guest.frame()
+        other = guest.map(NEAR)
+        guest.map(TABLE)
+        at = guest.entry_gpa(TABLE, 2)
+        guest.vm.poke(at, self.gfn << PAGE_SHIFT | FULL)
+        guest.vm.poke(self.gfn << PAGE_SHIFT, other << PAGE_SHIFT | FULL)  # data that would do as a page-table entry
+        vm = guest.start()
+        vm.access(NEAR)
+        return vm
+
+    @property
+    def machine(self) -> Vm:
+        """The VM. Raises InputError if your own part let none come to be."""
+        if self.vm is None:
+            raise InputError("vm", self.vm, "a VM: none could be made with your part; mend it and make the lab anew")
+        return self.vm
+
+    @property
+    def hfn(self) -> int:
+        """The frame, as the host calls it."""
+        return self.machine.memory.frames[self.gfn] or 0
+
+    # What the map holds
+
+    def places(self) -> Places:
+        """The map, descriptor by descriptor; a single entry without a descriptor, and your own map, as one list."""
+        vm = self.machine
+        names = Names(vm)
+        head = vm.rmap.heads.get(self.hfn) if type(vm.rmap) is ReverseMap else None
+        rows = head if isinstance(head, list) else [list(self.guarded(lambda: vm.rmap.sptes(self.hfn)))]
+        return [[names.spte(spte) for spte in row] for row in rows if row]
+
+    def mappings(self) -> list[tuple[int, str]]:
+        """(gva, what to call it) of each mapping, in the order in which they were made."""
+        return [(gva, f"{gva:#x}, through {self.entry(gva)}") for gva in self.mapped]
+
+    def entry(self, gva: int) -> str:
+        """The shadow entry of a mapping: its name, and whether it may write."""
+        steps = shadow_path(self.machine, gva).steps
+        last = steps[-1] if steps else None
+        if last is None or last.level != 1 or not last.entry & PRESENT:
+            return "nothing: not in the shadow"
+        return f"{last.key.replace('s:', '#')}{'' if last.entry & WRITABLE else ' (read-only)'}"
+
+    # What can be done
+
+    def guess(self, count: int | None = None, filler: str | None = None) -> None:
+        """Predict how many entries the map will have, and which of them fills the hole."""
+        self.count.answer, self.filler.answer = count, filler
+
+    def map(self, read_only: bool = False) -> Round:
+        """The guest maps the frame once more, and touches it: a write, or a read where it may not write."""
+        if len(self.mapped) >= MOST:
+            raise InputError("mappings", len(self.mapped), f"at most {MOST} at a time: unmap one first")
+        gva = next(gva for gva in (NEAR + (i + 1 << PAGE_SHIFT) for i in range(MOST)) if gva not in self.mapped)
+        entry = self.gfn << PAGE_SHIFT | (FULL & ~WRITABLE if read_only else FULL)
+
+        def do() -> Any:
+            self._write(gva, entry)
+            return self.machine.access(gva, user=False, write=not read_only)
+
+        self.mapped.append(gva)
+        round_ = self._play(do, gva, lambda before, after: why_map(before, after, read_only, self._protected()))
+        if self.machine.dead is not None:
+            self.mapped.remove(gva)
+        return round_
+
+    def unmap(self, number: int) -> Round:
+        """The guest takes mapping ``number`` (0 is the oldest) out of its table."""
+        number = checks.whole("mapping", number)
+        if not 0 <= number < len(self.mapped):
+            raise InputError("mapping", number, f"0..{len(self.mapped) - 1}" if self.mapped else "a mapping: there is none yet")
+        gva = self.mapped[number]
+        name = self.entry(gva).split()[0]
+        round_ = self._play(lambda: self._write(gva, 0), gva, lambda before, after: why_hole(name, before, after), name)
+        if round_.error is None:
+            self.mapped.remove(gva)
+        return round_
+
+    def protect(self) -> Round:
+        """The guest uses the frame as a page table: nobody may write it any more."""
+        return self._play(lambda: self.machine.access(TABLE), TABLE, why_protect)
+
+    def played(self, round_: Round) -> Round:
+        """Keep a round; the next hole can be filled by other entries."""
+        super().played(round_)
+        if self.vm is not None:
+            with contextlib.suppress(LabError):
+                self.filler.ask_again([NOBODY, *(name for row in self.places() for name in row)])
+        return round_
+
+    def _protected(self) -> bool:
+        return self.machine.pool.lookup(self.gfn) is not None
+
+    def _write(self, gva: int, entry: int) -> None:
+        store(self.machine, self.guest.entry_gpa(gva), entry, 8)
+
+    def _play(
+        self, do: Callable[[], Any], gva: int, why: Callable[[Places, Places], list[str]], gone: str = ""
+    ) -> Round:
+        vm = self.machine
+        try:
+            before = self.places()
+            # Three writes in a row to one table would zap all of it. This guest writes elsewhere in between, so that
+            # the picture is about the map alone.
+            self.guarded(lambda: vm.emulate_write_gpa(self.elsewhere << PAGE_SHIFT, 0, 1))
+            film = self.film(do, vm, [gva], lambda vm, marks: reverse_map_scene(vm, self.gfn, marks))
+            if film.error is not None:
+                return self.played(Round(film=film, error=film.error))
+            after = self.places()
+        except InputError:
+            raise
+        except LabError as error:
+            return self.played(Round(error=error))
+        outcomes = [self.count.compare(sum(map(len, after)))]
+        if gone and any(gone in row for row in before):
+            outcomes.append(self.filler.compare(filler_of(gone, before, after)))
+        return self.played(Round(tuple(outcomes), tuple(why(before, after)), film))
+
+    def state(self) -> str:
+        """The map, place by place, and the mappings."""
+        if self.vm is None:
+            return "There is no VM: your own part let none come to be."
+        try:
+            rows = self.places()
+        except LabError as error:
+            return f"{error}"
+        heads = self.vm.rmap.heads.get(self.hfn) if type(self.vm.rmap) is ReverseMap else None
+        free = RMAP_EXT if isinstance(heads, list) else 0
+        shown = [f"  [{' | '.join([*row, *['.'] * (free - len(row))])}]" for row in rows] or ["  empty"]
+        table = "; it is a shadowed page table" if self._protected() else ""
+        mapped = [f"  {number}: {says}" for number, (_, says) in enumerate(self.mappings())] or ["  none"]
+        return "\n".join([f"Reverse map of gfn {self.gfn:#x}{table}:", *shown, "Mappings by the guest:", *mapped])
+
+    def picture(self) -> str:
+        """The reverse map."""
+        return "" if self.vm is None else self.guarded(lambda: picture("reverse_map", self.machine, self.gfn).html)

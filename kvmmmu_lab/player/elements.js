@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Small things that all parts of the player are made of: elements, icons, texts.
+
+/** Make an element: attributes (null leaves one out; `on...` listens), then children; strings become text. */
+export function make(tag, attributes = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
+    else if (value !== null) made.setAttribute(name, value);
+  }
+  made.append(...children);
+  return made;
+}
+
+export const SVG = "http://www.w3.org/2000/svg";
+const ICONS = {
+  first: "M4 3.5v9M12.5 3.5v9L6 8z",
+  back: "M11 3.5v9L4.5 8z",
+  play: "M5 3v10l8-5z",
+  pause: "M4.5 3h2.4v10H4.5zM9.1 3h2.4v10H9.1z",
+  forward: "M5 3.5v9L11.5 8z",
+  last: "M3.5 3.5v9L10 8zM12 3.5v9",
+  over: "M2.5 9.5C3.5 3 11 2.5 12.5 8M13.5 4.5 12.7 8.6 9 7.2M6.5 12h3",
+  out: "M8 10V3M4.8 6 8 2.8 11.2 6M4 13h8",
+  previous: "M10 3.5 5.5 8 10 12.5",
+  next: "M6 3.5 10.5 8 6 12.5",
+  run: "M2.5 4v8l5-4zM8 4v8l5-4zM14 3.5v9",
+  close: "M4 4l8 8M12 4l-8 8",
+};
+
+/** Make a small picture for a button, out of one path. */
+export function icon(name) {
+  const [svg, path] = [document.createElementNS(SVG, "svg"), document.createElementNS(SVG, "path")];
+  for (const [key, value] of [["viewBox", "0 0 16 16"], ["aria-hidden", "true"], ["class", `kp-icon kp-icon-${name}`]])
+    svg.setAttribute(key, value);
+  path.setAttribute("d", ICONS[name]);
+  svg.append(path);
+  return svg;
+}
+
+/** Make an element that only groups others: a class, then what is inside. */
+export const div = (name, ...children) => make("div", { class: name }, ...children);
+export const span = (name, ...children) => make("span", { class: name }, ...children);
+
+/** Make a button that shows an icon; its name is what a screen reader says, the title tells the key as well. */
+export function button(name, label, act, key = "") {
+  const title = key ? `${label} (${key})` : label;
+  const attributes = { type: "button", class: `kp-button kp-${name}`, "aria-label": label, title, onclick: act };
+  return make("button", attributes, icon(name));
+}
+
+/** A button that leads nowhere says so, but keeps the focus: a disabled one would lose it, and the keys with it. */
+export function enable(element, enabled) {
+  element.setAttribute("aria-disabled", String(!enabled));
+}
+
+/** Set a text only where it differs. */
+export function say(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+/** A card to be read, in place of something that broke. */
+export function card(title, rows) {
+  const lines = rows.map((row) => make("div", { dir: "auto" }, row));
+  return make("div", { class: "kp-card", role: "alert" }, make("strong", {}, title), ...lines);
+}
+
+/** The name of a part, as sentences spell it: "s:248:457" is #248:457, "g:61c9:3" is 0x61c9:3. */
+export function spelled(key) {
+  const [kind, number, ...rest] = key.split(":");
+  if (number === undefined) return key;
+  const head = kind === "s" ? `#${number}` : `0x${number}`;
+  return rest.length || kind === "s" ? [head, ...rest].join(":") : `${kind === "f" ? "frame" : "gfn"} ${head}`;
+}
+
+export const clamp = (number, least, most) => Math.min(Math.max(Math.round(number) || 0, least), most);
+
+/** The values, each once. */
+export const unique = (values) => [...new Set(values)];

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""From a recording to the scenes of a film: which steps it shows, and what is drawn at each.
+
+Each operation is a scene; single steps in a row, such as pokes, go together with what follows them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from ..draw.arguments import possible_gva
+from ..draw.hierarchy import hierarchy_scene
+from ..draw.scene import Marks, Scene
+from ..errors import HostCrash, LabError
+from ..film.cuts import Cut, changes, cuts
+from ..film.recording import Change, Recording
+from ..mmu import events as ev
+from ..mmu.machine import Machine
+from ..read.entries import difference
+from .marks import marks_of
+
+MOST_STEPS = 400
+"""More than anybody watches; what comes later is left out, and the last step says so."""
+
+MOST_PATHS = 4
+"""So many addresses are drawn; those that an operation touches are added as long as there is room."""
+
+Draw = Callable[[Machine, Marks], Scene]
+"""Draws the machine at one step, with the marks of that step."""
+
+
+@dataclass(frozen=True)
+class FilmStep:
+    """One step of a film. ``recorded``: the step of the recording whose state its ``scene`` shows."""
+
+    words: str
+    scene: Scene
+    recorded: int
+    depth: int = 0
+    function: str = ""
+    source: str = ""
+    tags: tuple[str, ...] = ()
+    changes: tuple[dict[str, str], ...] = ()
+
+    @property
+    def place(self) -> str:
+        """Function and lines, as far as there are any."""
+        return ", ".join(filter(None, (self.function and f"{self.function}()", self.source)))
+
+    def __str__(self) -> str:
+        return f"{self.words}  [{self.place}]" if self.place else self.words
+
+
+class Camera:
+    """Takes a recording's steps as scenes."""
+
+    def __init__(self, recording: Recording, gvas: Iterable[int], draw: Draw | None, detail: bool) -> None:
+        self.recording, self.gvas, self.draw, self.detail = recording, list(gvas), draw, detail
+        self.focus = self.gvas
+        self.scenes: list[list[FilmStep]] = []
+
+    def shoot(self) -> list[list[FilmStep]]:
+        """All scenes; the first begins with the state before anything happened."""
+        recording, room = self.recording, MOST_STEPS
+        for first, last in stretches(recording):
+            told = cuts(recording, first, last, self.detail)
+            if not told and self.scenes:
+                continue
+            self.scenes.append(self._scene(first, told[:room]))
+            room -= len(told)
+            if room < 0 or (room == 0 and last < len(recording) - 1):
+                self._cut_off(last)
+                break
+        if isinstance(recording.error, LabError) and not isinstance(recording.error, HostCrash):
+            self._append(f"This can't be done: {recording.error}.")
+        return self.scenes
+
+    def _scene(self, first: int, told: list[Cut]) -> list[FilmStep]:
+        self.focus = [*self.gvas]
+        for event in (event for cut in told for event in cut.events):
+            if event[0] in (ev.ACCESS, ev.PAGE_FAULT, ev.NONPAGING_FAULT) and event[1] not in self.focus:
+                self.focus += [event[1]][: max(0, MOST_PATHS - len(self.focus))]
+        before = [] if self.scenes else [FilmStep("Before it begins.", self._shown(first - 1, Marks()), first - 1)]
+        return before + [self._step(cut) for cut in told]
+
+    def _step(self, cut: Cut) -> FilmStep:
+        shown = self._shown(cut.step, marks_of(self.recording.at(cut.step), cut.events))
+        changed = tuple(_change(change) for change in changes(self.recording, cut))
+        return FilmStep(cut.words, shown, cut.step, cut.depth, cut.kind.function, cut.kind.source, tuple(cut.tags), changed)
+
+    def _shown(self, number: int, marks: Marks) -> Scene:
+        """The picture at a step. The guest may have changed its mode, and then not have all the addresses any more."""
+        vm = self.recording.at(number)
+        if self.draw is not None:
+            return self.draw(vm, marks)
+        return hierarchy_scene(vm, [gva for gva in self.focus if possible_gva(vm, gva)], marks)
+
+    def _cut_off(self, last: int) -> None:
+        left = sum(1 for first, _ in self.recording.operations() if first > last)
+        more = f" and {left} more operations" if left else ""
+        self._append(f"What follows{more} isn't shown: a film has at most {MOST_STEPS} steps.")
+
+    def _append(self, words: str) -> None:
+        """One more step that shows what the last one did, without its marks."""
+        number = self.scenes[-1][-1].recorded
+        self.scenes[-1].append(FilmStep(words, self._shown(number, Marks()), number))
+
+
+def stretches(recording: Recording) -> list[tuple[int, int]]:
+    """First and last step of what becomes a scene."""
+    found: list[tuple[int, int]] = []
+    begin = 1
+    for first, last in recording.operations():
+        if last > first:
+            found.append((begin, last))
+            begin = last + 1
+    if begin < len(recording) or not found:
+        found.append((begin, len(recording) - 1))
+    return found
+
+
+def _change(change: Change) -> dict[str, str]:
+    return {
+        "key": change.key,
+        "name": change.name,
+        "old": f"{change.old:#x}",
+        "new": f"{change.new:#x}",
+        "bits": difference(change.old, change.new, "gfn" if change.key.startswith("g") else "host frame"),
+    }

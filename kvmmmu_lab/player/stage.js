@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The drawing of one scene: the looks of its parts, what changes them, and frames around them.
+
+import { SVG } from "./elements.js";
+
+let drawings = 0;
+
+/** Parse a drawing, with ids of its own: two drawings on a page may have come from the same film. */
+function parse(markup) {
+  const holder = document.createElement("template");
+  holder.innerHTML = markup;
+  const svg = holder.content.querySelector("svg");
+  const prefix = `kp${(drawings += 1)}-`;
+  const ids = new Set([...svg.querySelectorAll("[id]")].map((part) => part.id));
+  for (const part of [svg, ...svg.querySelectorAll("*")])
+    for (const attribute of part.attributes) {
+      if (attribute.name === "id" && ids.has(attribute.value)) attribute.value = prefix + attribute.value;
+      else if (attribute.value.includes("#"))
+        attribute.value = attribute.value.replace(/^#(.+)|url\(#([^)]+)\)/g, (all, whole, inner) =>
+          ids.has(whole ?? inner) ? (whole ? `#${prefix}${whole}` : `url(#${prefix}${inner})`) : all);
+    }
+  svg.setAttribute("role", "group"); // its parts can be picked, so it is more than one image
+  return svg;
+}
+
+/** A scene's drawing and the looks of its parts. */
+export class Stage {
+  constructor(scene) {
+    this.svg = parse(scene.svg);
+    this.parts = new Map();
+    for (const group of this.svg.querySelectorAll("[data-key]")) this.adopt(group);
+    this.at = 0;
+    this.trace(scene.steps);
+  }
+
+  /** Know a part: its texts, and the look that it has. Edges have a bar in their key; they can't be picked. */
+  adopt(group) {
+    const texts = [...group.querySelectorAll(":scope > title, :scope > text")];
+    const look = [group.getAttribute("class") ?? "", ...texts.map((text) => text.textContent)];
+    this.parts.set(group.dataset.key, { group, texts, look });
+    if (group.dataset.key.includes("|")) return;
+    group.setAttribute("tabindex", "-1");
+    // what is inside of a button doesn't exist for a screen reader, hence a table with rows is a group
+    group.setAttribute("role", group.querySelector("[data-key]") ? "group" : "button");
+  }
+
+  /** Work out the looks backwards as well, and which parts each step changes: to be read is no change. */
+  trace(steps) {
+    const worn = new Map([...this.parts].map(([key, part]) => [key, part.look]));
+    this.forward = steps.map((step) => new Map(Object.entries(step.set)));
+    this.backward = [];
+    this.touched = [];
+    steps.forEach((step, number) => {
+      const looks = [...this.forward[number]].filter(([key]) => worn.has(key));
+      this.backward.push(new Map(looks.map(([key]) => [key, worn.get(key)])));
+      for (const [key, look] of looks) worn.set(key, look);
+      const changed = step.about.filter((key) => !worn.get(key)?.[0].split(" ").includes("read"));
+      this.touched.push(new Set([...changed, ...step.changes.map((change) => change.key)]));
+    });
+  }
+
+  /** Go to a step, putting on only the looks that differ. */
+  seek(step) {
+    const looks = new Map();
+    for (let number = this.at + 1; number <= step; number += 1)
+      for (const [key, look] of this.forward[number]) looks.set(key, look);
+    for (let number = this.at; number > step; number -= 1)
+      for (const [key, look] of this.backward[number]) looks.set(key, look);
+    this.at = step;
+    for (const [key, look] of looks) this.wear(key, look);
+  }
+
+  wear(key, look) {
+    const part = this.parts.get(key);
+    if (!part || part.look === look) return;
+    if (part.look[0] !== look[0]) part.group.setAttribute("class", look[0]);
+    part.texts.forEach((text, place) => {
+      const now = look[place + 1] ?? "";
+      if (part.look[place + 1] !== now) text.textContent = now;
+    });
+    part.look = look;
+  }
+
+  /** The steps, counted within the scene, that change a part; of a table, also those that change one of its rows. */
+  history(key) {
+    const concerns = (one) => one === key || one.startsWith(`${key}:`);
+    return this.touched.flatMap((keys, number) => ([...keys].some(concerns) ? [number] : []));
+  }
+
+  /** Draw a frame around a part, or take it away again. */
+  frame(kind, key) {
+    this.svg.querySelector(`.kp-frame-${kind}`)?.remove();
+    const group = this.parts.get(key)?.group;
+    if (!group) return;
+    const [box, frame] = [group.getBBox(), document.createElementNS(SVG, "rect")];
+    const size = { x: box.x - 2, y: box.y - 2, width: box.width + 4, height: box.height + 4, rx: 4 };
+    for (const [name, value] of Object.entries(size)) frame.setAttribute(name, value);
+    frame.setAttribute("class", `kp-frame kp-frame-${kind}`);
+    if (group.hasAttribute("transform")) frame.setAttribute("transform", group.getAttribute("transform"));
+    group.after(frame);
+  }
+
+  /** The nearest part that can be picked, seen from one of them in the direction of an arrow key. */
+  neighbour(key, arrow) {
+    const across = arrow === "ArrowLeft" || arrow === "ArrowRight";
+    const sign = arrow === "ArrowLeft" || arrow === "ArrowUp" ? -1 : 1;
+    const centre = ({ group }) => {
+      const box = group.getBoundingClientRect();
+      return [box.left + box.width / 2, box.top + Math.min(box.height / 2, 12)];
+    };
+    const [x, y] = centre(this.parts.get(key));
+    const away = (part) => {
+      const [dx, dy] = centre(part).map((place, axis) => place - (axis ? y : x));
+      const [along, beside] = across ? [dx * sign, dy] : [dy * sign, dx];
+      return along > 2 ? along + 3 * Math.abs(beside) : Infinity;
+    };
+    const there = ({ group }) => group.hasAttribute("tabindex") && getComputedStyle(group).visibility === "visible";
+    const others = [...this.parts].filter(([other, part]) => other !== key && there(part));
+    const [distance, found] = others.reduce(
+      (best, [other, part]) => (away(part) < best[0] ? [away(part), other] : best), [Infinity, key]);
+    return distance < Infinity ? found : key;
+  }
+}
+
+/** Scroll a box, and nothing around it, until these rectangles are inside, if they fit. */
+export function bring(scroller, boxes) {
+  if (!boxes.length) return;
+  const view = scroller.getBoundingClientRect();
+  const span = (low, high, from, size) => {
+    const [first, end] = [Math.min(...boxes.map((box) => box[low])), Math.max(...boxes.map((box) => box[high]))];
+    const margin = Math.max(0, Math.min(12, (size - (end - first)) / 2));
+    if (end - first > size) return 0;
+    return Math.min(0, first - margin - from) || Math.max(0, end + margin - from - size);
+  };
+  const left = span("left", "right", view.left + scroller.clientLeft, scroller.clientWidth);
+  const top = span("top", "bottom", view.top + scroller.clientTop, scroller.clientHeight);
+  if (left || top) scroller.scrollBy({ left, top, behavior: "instant" });
+}

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A real browser. Where there is none these tests are skipped, unless KVMMMU_LAB_BROWSER=required says that they may not."""
+
+import os
+import shutil
+
+import pytest
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
+
+
+def find_chromium():
+    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+
+
+def missing(what):
+    if os.environ.get("KVMMMU_LAB_BROWSER") == "required":
+        pytest.fail(f"KVMMMU_LAB_BROWSER=required, but there is no {what}")
+    pytest.skip(f"needs {what}")
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """One browser for all tests of this process."""
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        missing("playwright: pip install playwright")
+    program = find_chromium()
+    if not program:
+        missing(f"browser: one of {', '.join(NAMES)}, or its path in the variable CHROMIUM")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+class Watchdog:
+    """Notes what a page must not do: ask a network, complain on its console, throw."""
+
+    def __init__(self, page, allowed=("file:", "data:", "blob:")):
+        self.requests, self.complaints, self.allowed = [], [], allowed
+        page.context.route("**/*", self._route)
+        page.on("console", self._console)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def _route(self, route):
+        if route.request.url.startswith(tuple(self.allowed)):
+            route.continue_()
+        else:
+            self.requests.append(route.request.url)
+            route.abort()
+
+    def _console(self, message):
+        if message.type in ("error", "warning"):
+            self.complaints.append(message.text)
+
+
+@pytest.fixture
+def page(browser):
+    """A fresh page, as wide as a small laptop; it fails the test if it asks a network for anything, or complains."""
+    context = browser.new_context(viewport={"width": 1024, "height": 800}, color_scheme="light")
+    context.set_default_timeout(10_000)
+    page = context.new_page()
+    watchdog = Watchdog(page)
+    yield page
+    context.close()
+    assert not watchdog.requests
+    assert not watchdog.complaints
+
+
+@pytest.fixture
+def play(page, tmp_path):
+    """Open films in a page, each in a player of its own; their handles are in ``handles`` there, events in ``heard``."""
+    from kvmmmu_lab.player.page import as_script, script, style
+
+    def play(*films, options=None, body=""):
+        start = f"""
+        window.heard = [];
+        window.mount = mount;
+        window.handles = {as_script(films)}.map((film, place) => mount(document.querySelectorAll(".place")[place], film, {{
+            ...{as_script(options or {})},
+            onstep: (number) => heard.push(["step", number]), onpick: (picked) => heard.push(["pick", picked]) }}));"""
+        places = '<div class="place"><p>before</p></div>' * len(films)
+        file = tmp_path / "page.html"
+        file.write_text(
+            f'<!doctype html><html lang="en"><meta charset="utf-8"><title>test</title><link rel="icon" href="data:,">'
+            f'<style>body {{ margin: 8px }}{style()}</style><body {body}>{places}<div id="end">end</div>'
+            f'<script type="module">{script()}{start}</script></html>',
+            "utf-8",
+        )
+        page.goto(file.as_uri())
+        page.wait_for_function("window.handles")
+        return page
+
+    return play

@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Films in the real JupyterLab: alive, steered from Python, saved and opened again, and in a notebook that isn't trusted."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+import nbformat
+import pytest
+
+from ..player import films
+from .conftest import Watchdog
+
+pytestmark = pytest.mark.slow
+
+CELLS = (
+    "import json\nfrom IPython.display import HTML\nfrom kvmmmu_lab.player.page import film_html\n"
+    "from kvmmmu_lab.player.widget import film_widget\nfilm = json.load(open('film.json'))\nHTML(film_html(film))",
+    "widget = film_widget(film)\nwidget",
+    "widget.step = 3",
+)
+OPTIONS = (
+    "--no-browser",
+    "--allow-root",
+    "--IdentityProvider.token=",
+    "--LabApp.expose_app_in_browser=True",
+    "--LabApp.news_url=",
+    "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+    "--ServerApp.ip=127.0.0.1",
+    "--ServerApp.port_retries=0",
+)
+RUN = "jupyterapp.commands.execute"
+
+
+def wait_for(address, server):
+    for _ in range(240):
+        assert server.poll() is None, "JupyterLab ended"
+        try:
+            return urllib.request.urlopen(address, timeout=2).close()
+        except OSError:
+            time.sleep(0.25)
+    raise AssertionError("JupyterLab did not start within a minute")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("notebooks")
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory):
+    """Settings, signatures and what runs, apart from those of whoever runs the tests."""
+    home = tmp_path_factory.mktemp("home")
+    places = {name: str(home / name.lower()) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")}
+    return {**os.environ, **places, "HOME": str(home), "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+
+
+@pytest.fixture(scope="module")
+def server(folder, environment):
+    """A JupyterLab of our own; its address."""
+    pytest.importorskip("jupyterlab", reason="needs the extra `lab`")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "jupyterlab", *OPTIONS, f"--ServerApp.port={port}", f"--ServerApp.root_dir={folder}"]
+    with open(folder.parent / "server.log", "wb") as log:
+        server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+    try:
+        wait_for(f"http://127.0.0.1:{port}/api", server)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+def write(folder, name, cells):
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(notebook, folder / name)
+    (folder / "film.json").write_text(json.dumps(films.small()), "utf-8")
+
+
+class Lab:
+    """One notebook, open in JupyterLab."""
+
+    def __init__(self, page, server, name, kernel=True):
+        self.page = page
+        # a workspace of its own: else JupyterLab also opens what was open last, in whatever order
+        page.goto("/".join([server, "lab", "workspaces", name.partition(".")[0], "tree", name]))
+        page.wait_for_function("window.jupyterapp?.shell")
+        page.evaluate("jupyterapp.restored.then(() => null)")
+        there = "jupyterapp.shell.currentWidget?.content?.widgets?.length"
+        page.wait_for_function(f"{there} && jupyterapp.shell.currentWidget.context.path === '{name}'")
+        if kernel:
+            session = "jupyterapp.shell.currentWidget.sessionContext.session"
+            page.wait_for_function(f"{session}?.kernel?.status === 'idle'", timeout=60_000)
+        page.evaluate(f"{RUN}('application:toggle-left-area')")
+
+    def run_all(self):
+        self.page.evaluate(f"{RUN}('notebook:run-all-cells')")
+
+    def run(self, code):
+        """Run a new cell at the end; return what it prints."""
+        page = self.page
+        page.evaluate(
+            """async (code) => { const { content, context } = jupyterapp.shell.currentWidget;
+                context.model.sharedModel.addCell({ cell_type: "code", source: code, metadata: {} });
+                content.activeCellIndex = content.widgets.length - 1; content.deselectAll();
+                await jupyterapp.commands.execute("notebook:run-cell"); }""",
+            code,
+        )
+        outputs = """() => { const cell = jupyterapp.shell.currentWidget.content.widgets.at(-1).model;
+            const texts = cell.outputs.toJSON().map((one) => [one.text ?? one.evalue].flat().join(""));
+            return cell.executionCount && texts.join(""); }"""
+        return page.wait_for_function(outputs).json_value().strip()
+
+    def sources(self):
+        return self.page.evaluate(
+            "jupyterapp.shell.currentWidget.content.model.cells.model?.cells.length"
+            " ?? jupyterapp.shell.currentWidget.content.widgets.length"
+        )
+
+    def player(self, number):
+        return self.page.locator(".kvmmmu-player").nth(number)
+
+
+@pytest.fixture
+def page(browser):
+    """A page that may ask this machine's server, and nobody else."""
+    context = browser.new_context(viewport={"width": 1024, "height": 2600}, color_scheme="light")
+    context.set_default_timeout(30_000)
+    page = context.new_page()
+    watchdog = Watchdog(page, allowed=("http://127.0.0.1:", "ws://127.0.0.1:", "data:", "blob:"))
+    yield page
+    context.close()
+    assert not watchdog.requests
+    assert not [line for line in watchdog.complaints if "kvmmmu" in line or "mount" in line or "player" in line]
+
+
+def test_a_film_in_a_living_notebook(page, server, folder):
+    write(folder, "film.ipynb", CELLS)
+    lab = Lab(page, server, "film.ipynb")
+    lab.run_all()
+    page.wait_for_function("document.querySelectorAll('.kvmmmu-player').length === 2")
+    html, widget = lab.player(0), lab.player(1)
+    page.wait_for_function("document.querySelectorAll('.kp-count')[1].textContent === 'Step 3 of 9'")
+
+    # clicks and keys reach the player, and JupyterLab's shortcuts don't act: a and b would add cells, d d delete one
+    before = lab.sources()
+    for player in (html, widget):
+        player.locator(".kp-last").click()
+        player.locator(".kp-first").click()
+        for key in ("Enter", "ArrowRight", "ArrowRight", "a", "b", "d", "d", "x", "ArrowDown", "j", "k"):
+            page.keyboard.press(key)
+        player.locator(".kp-search").fill("")
+        player.locator(".kp-search").press_sequentially("ddab 1")
+        assert player.locator(".kp-search").input_value() == "ddab 1"
+        page.keyboard.press("Escape")
+    assert lab.sources() == before
+    assert html.locator(".kp-count").inner_text() == widget.locator(".kp-count").inner_text() != "Step 0 of 9"
+
+    # the player tells Python, and Python the player
+    widget.locator(".kp-slider").focus()
+    page.keyboard.press("Home")
+    for _ in range(7):
+        page.keyboard.press("ArrowRight")
+    page.wait_for_timeout(500)
+    assert lab.run("print(widget.step, widget.picked)") == "7 None"
+    assert lab.run("heard = []; widget.on_pick(heard.append); widget.step = 8; print('done')") == "done"
+    page.wait_for_function("document.querySelectorAll('.kp-count')[1].textContent === 'Step 8 of 9'")
+    for _ in range(2):
+        widget.locator('[data-key="s:252:5"] .target').click()
+    picked = {"key": "s:252:5", "step": 8}
+    assert lab.run("print(widget.picked, len(heard))") == f"{picked} 2"
+
+    # fits beside the prompt, and follows the theme
+    assert page.locator(".kp-main").first.evaluate("(main) => main.scrollWidth <= main.clientWidth")
+    assert html.locator(".kp-picture").evaluate("(picture) => picture.clientWidth") >= 826
+    page.evaluate(f"{RUN}('apputils:change-theme', {{ theme: 'JupyterLab Dark' }})")
+    page.wait_for_function("document.querySelectorAll('.kvmmmu-player.kvmmmu-dark').length === 2")
+    page.evaluate(f"{RUN}('apputils:change-theme', {{ theme: 'JupyterLab Light' }})")
+    page.wait_for_function("document.querySelectorAll('.kvmmmu-player.kvmmmu-dark').length === 0")
+
+    # saved with its output, from which it plays when it is opened again
+    page.evaluate(f"{RUN}('docmanager:save')")
+    page.wait_for_function("!jupyterapp.shell.currentWidget.context.model.dirty")
+    outputs = nbformat.read(folder / "film.ipynb", as_version=4).cells[0].outputs
+    assert 'script type="module"' in outputs[0].data["text/html"]
+
+
+def copy_without_kernel(folder, ran, name, environment, trusted):
+    """A notebook without kernelspec never gets a kernel."""
+    notebook = nbformat.read(folder / ran, as_version=4)
+    notebook.metadata.pop("kernelspec", None)
+    notebook.cells.append(nbformat.v4.new_markdown_cell(name))  # trust goes by content: no copy is like another
+    nbformat.write(notebook, folder / name)
+    if trusted:
+        subprocess.run([sys.executable, "-m", "jupyter", "trust", str(folder / name)], env=environment, check=True)
+
+
+@pytest.fixture(scope="module")
+def ran(folder, environment):
+    """A notebook with its output, made without a browser, for the tests that only open it."""
+    name = "ran.ipynb"
+    write(folder, name, CELLS[:1])
+    program = "import sys, nbformat; from nbclient import NotebookClient; n = nbformat.read(sys.argv[1], 4);"
+    program += "NotebookClient(n).execute(); nbformat.write(n, sys.argv[1])"
+    subprocess.run([sys.executable, "-c", program, name], cwd=folder, env=environment, check=True)
+    return name
+
+
+def test_opened_again_without_a_kernel_it_plays(page, server, folder, ran, environment):
+    copy_without_kernel(folder, ran, "trusted.ipynb", environment, trusted=True)
+    lab = Lab(page, server, "trusted.ipynb", kernel=False)
+    player = lab.player(0)
+    player.locator(".kp-forward").click()
+    page.keyboard.press("ArrowRight")
+    assert player.locator(".kp-count").inner_text() == "Step 2 of 9"
+    assert page.evaluate("jupyterapp.shell.currentWidget.sessionContext.session") is None
+
+
+def test_in_a_notebook_that_is_not_trusted_the_still_and_the_steps_show(page, server, folder, ran, environment):
+    copy_without_kernel(folder, ran, "foreign.ipynb", environment, trusted=False)
+    Lab(page, server, "foreign.ipynb", kernel=False)
+    still = page.locator(".jp-OutputArea-output img")
+    still.wait_for()
+    assert still.evaluate("(image) => image.complete && image.naturalWidth > 300")
+    assert page.locator(".kvmmmu-player").count() == 0
+    page.locator(".jp-OutputArea-output summary").click()
+    assert page.locator(".jp-OutputArea-output li").count() == 10
+
+
+def test_exported_as_html_it_plays_from_a_file(page, folder, ran, environment):
+    command = [sys.executable, "-m", "nbconvert", "--to", "html", "--template", "basic", str(folder / ran)]
+    subprocess.run(command, env=environment, check=True, capture_output=True)
+    page.context.unroute_all()
+    page.goto((folder / ran).with_suffix(".html").as_uri())
+    page.locator(".kp-forward").click()
+    page.keyboard.press("ArrowRight")
+    assert page.locator(".kp-count").inner_text() == "Step 2 of 9"

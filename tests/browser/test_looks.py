@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""How the player looks: room, themes, contrast, names for screen readers, and texts that mean harm."""
+
+import re
+
+import pytest
+
+from ..player import films
+
+OVERFLOWS = """() => [...document.querySelectorAll(".kvmmmu-player *")]
+    .filter((one) => !one.closest("svg") && !one.closest(".kp-picture") && one.scrollWidth > one.clientWidth + 1
+        && one.clientWidth && getComputedStyle(one).display !== "inline" && one.tagName !== "SELECT")
+    .map((one) => `${one.className}: ${one.scrollWidth} > ${one.clientWidth}`)"""
+
+CONTRAST = """() => {
+    const rgb = (colour) => { const all = colour.match(/[\\d.]+/g).map(Number); return [...all.slice(0, 3), all[3] ?? 1]; };
+    const mix = ([r, g, b, a], under) => [r, g, b].map((part, k) => part * a + under[k] * (1 - a));
+    const behind = (one) => { const chain = [];
+        for (let at = one; at; at = at.parentElement) chain.unshift(rgb(getComputedStyle(at).backgroundColor));
+        return chain.reduce((under, over) => mix(over, under), [255, 255, 255]); };
+    const light = (colour) => { const [r, g, b] = colour.map((part) => { const s = part / 255;
+        return s <= 0.03928 ? s / 12.92 : ((s + 0.055) / 1.055) ** 2.4; }); return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
+    const own = (one) => [...one.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
+    const found = [];
+    for (const one of document.querySelectorAll(".kvmmmu-player *")) {
+        if (one.closest("svg") || one.tagName === "STYLE" || !own(one) || !one.getClientRects().length) continue;
+        if (one.closest("[aria-disabled=true]")) continue;
+        const [paper, ink] = [behind(one), mix(rgb(getComputedStyle(one).color), behind(one))].map(light);
+        const ratio = (Math.max(paper, ink) + 0.05) / (Math.min(paper, ink) + 0.05);
+        if (ratio < 4.5) found.push(`${one.className} ${one.textContent.slice(0, 20)}: ${ratio.toFixed(2)}`);
+    }
+    return found; }"""
+
+
+def is_dark(page, number=0):
+    return page.locator(".kvmmmu-player").nth(number).evaluate("(root) => root.classList.contains('kvmmmu-dark')")
+
+
+@pytest.mark.parametrize("width", [1024, 1280, 1600])
+@pytest.mark.parametrize("name", ["small", "two_scenes", "hostile", "large"])
+def test_nothing_overflows(play, width, name):
+    film = getattr(films, name)()
+    page = play(film)
+    page.set_viewport_size({"width": width, "height": 800})
+    last = sum(len(scene["steps"]) for scene in film["scenes"]) - 1
+    for number in range(0, last + 1, max(1, last // 12)):
+        page.evaluate(f"handles[0].seek({number})")
+        assert page.evaluate(OVERFLOWS) == []
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.evaluate("handles[0].pick([...document.querySelectorAll('[data-key]')].at(-1).dataset.key)")
+    assert page.evaluate(OVERFLOWS) == []
+
+
+@pytest.mark.parametrize(("width", "beside"), [(840, False), (1024, False), (1280, True), (1600, True)])
+def test_the_list_stands_at_the_right_where_there_is_room(play, width, beside):
+    page = play(films.small())
+    page.set_viewport_size({"width": width, "height": 800})
+    main, steps = (page.locator(name).bounding_box() for name in (".kp-main", ".kp-steps"))
+    assert (steps["x"] >= main["x"] + main["width"]) == beside
+    assert (steps["y"] >= main["y"] + main["height"]) == (not beside)
+
+
+def test_a_lessons_drawing_fits_the_column_of_a_small_window(play):
+    """The drawings are made for 826 pixels; JupyterLab leaves about 840 in a window of 1,024."""
+    page = play(films.small())
+    page.set_viewport_size({"width": 856, "height": 800})  # the page's own margins take 16
+    assert page.locator(".kp-picture").evaluate("(picture) => picture.clientWidth") >= 826
+
+
+def test_the_picture_stays_where_it_is(play):
+    page = play(films.small())
+    places = set()
+    for number in range(10):
+        page.evaluate(f"handles[0].seek({number})")
+        places.add(tuple(page.locator(name).bounding_box()["y"] for name in (".kp-picture", ".kp-controls", ".kp-side")))
+    assert len(places) == 1
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1024, 1600])
+def test_text_can_be_read(play, scheme, width):
+    page = play(films.two_scenes())
+    page.set_viewport_size({"width": width, "height": 800})
+    page.emulate_media(color_scheme=scheme)
+    page.evaluate("handles[0].pick('s:255:0')")
+    page.get_by_role("button", name="List only these").click()
+    for number in (0, 6, 7, 19):
+        page.evaluate(f"handles[0].seek({number})")
+        assert page.evaluate(CONTRAST) == []
+    sizes = "() => [...document.querySelectorAll('.kvmmmu-player *')].map((one) => parseFloat(getComputedStyle(one).fontSize))"
+    assert min(page.evaluate(sizes)) >= 11
+
+
+def test_the_theme_is_the_systems(play):
+    page = play(films.small())
+    assert not is_dark(page)
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_selector(".kvmmmu-player.kvmmmu-dark")
+    assert page.locator(".stage").first.evaluate("(stage) => getComputedStyle(stage).fill") == "rgb(20, 25, 31)"
+    page.emulate_media(color_scheme="light")
+    page.wait_for_selector(".kvmmmu-player:not(.kvmmmu-dark)")
+
+
+def test_jupyterlabs_theme_counts_more(play):
+    page = play(films.small(), body='data-jp-theme-light="true"')
+    page.emulate_media(color_scheme="dark")
+    assert not is_dark(page)
+    page.evaluate("document.body.dataset.jpThemeLight = 'false'")
+    page.wait_for_selector(".kvmmmu-player.kvmmmu-dark")
+
+
+def test_a_theme_that_was_asked_for_counts_most(play):
+    page = play(films.small(), body='data-jp-theme-light="true"', options={"theme": "dark"})
+    assert is_dark(page)
+    page.evaluate("handles[0].destroy(); document.body.dataset.jpThemeLight = 'false'")
+    assert page.locator(".kvmmmu-dark").count() == 0
+
+
+def test_hostile_texts_stay_text(play):
+    page = play(films.hostile())
+    nodes = page.evaluate("document.querySelectorAll('script, img, iframe').length")
+    for number, words in enumerate(films.HOSTILE, 1):
+        page.evaluate(f"handles[0].seek({number})")
+        assert page.evaluate("document.querySelector('[data-key=\"s:252:5\"] .flags').textContent") == words[:40]
+        if number < len(films.HOSTILE):
+            assert page.evaluate("document.querySelector('.kp-words').textContent") == words
+    page.evaluate("handles[0].pick('s:252:5')")
+    assert page.title() == "test"
+    assert page.evaluate("document.querySelectorAll('script, img, iframe').length") == nodes
+    # a text that runs from right to left does so, and drags nothing else along
+    direction = page.locator(".kp-item .kp-text").nth(4).evaluate("(text) => getComputedStyle(text).direction")
+    assert direction == "rtl"
+
+
+def test_everything_has_a_name_for_screen_readers(play):
+    page = play(films.two_scenes(), options={"step": 7})
+    page.evaluate("handles[0].pick('s:255:0')")
+    tree = page.locator(".kvmmmu-player").aria_snapshot()
+    found = re.findall(r"^\s*- ((?:button|slider|combobox|searchbox|listbox|region|group)\b.*)$", tree, re.MULTILINE)
+    assert len(found) >= 25
+    assert [line for line in found if '"' not in line and ":" not in line] == []
+    for name in ('button "Play"', 'slider "Step"', 'combobox "Speed"', 'searchbox "Search steps"', 'listbox "All steps"'):
+        assert name in tree, name
+    assert page.locator(".kp-button:not([aria-label])").evaluate_all("(all) => all.every((one) => one.textContent)")
+
+
+def test_the_focus_is_visible(play):
+    page = play(films.small())
+    for name in (".kp-forward", ".kp-slider", ".kp-search", ".kp-list", ".kp-picture"):
+        page.locator(name).focus()
+        page.keyboard.press("Shift")  # the browser shows the focus to those who use keys
+        assert page.locator(name).evaluate("(one) => getComputedStyle(one).outline").endswith("solid 2px"), name
+
+
+def test_a_step_that_changes_a_whole_page_lists_some(play):
+    film = films.small()
+    change = film["scenes"][0]["steps"][6]["changes"][0]
+    film["scenes"][0]["steps"][6]["changes"] = [change] * 512
+    page = play(film, options={"step": 6})
+    assert page.locator(".kp-change").count() == 30
+    assert page.get_by_text("and 482 more").count() == 1
+    assert page.locator(".kp-caption").bounding_box()["height"] < 300

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""How long a step takes: 16 ms of script and 50 ms until it is painted, in 95 of 100 cases, for a big film."""
+
+from ..player import films
+
+MEASURE = """async () => {
+    const painted = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+    const real = window.requestAnimationFrame;
+    let inside = 0; // what the player does before the painting is script, too
+    window.requestAnimationFrame = (call) => real((time) => {
+        const begin = performance.now(); call(time); inside += performance.now() - begin; });
+    const root = document.querySelector(".kvmmmu-player");
+    const [script, paint] = [[], []];
+    await painted();
+    for (const key of [...Array(100).fill("ArrowRight"), ...Array(100).fill("ArrowLeft")]) {
+        inside = 0;
+        const begin = performance.now();
+        root.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+        const own = performance.now() - begin;
+        await new Promise((done) => real(() => setTimeout(done))); // the task after the frame: it is painted
+        paint.push(performance.now() - begin);
+        script.push(own + inside);
+    }
+    return { script, paint, step: handles[0].step, top: performance.now() };
+}"""
+
+
+def p95(times):
+    return sorted(times)[int(0.95 * len(times))]
+
+
+def test_a_step_is_quick_in_a_big_film(play, record_property):
+    film = films.large(tables=60, rows=4, steps=200)
+    page = play(film)
+    page.set_viewport_size({"width": 1600, "height": 900})
+    page.evaluate("handles[0].pick('s:14:2')")  # with the details open, there is more to do
+    # what else runs on this machine only ever makes it slower: the best of five counts
+    for _ in range(5):
+        times = page.evaluate(MEASURE)
+        script, paint = p95(times["script"]), p95(times["paint"])
+        figures = f"script p95 {script:.1f} ms, painted p95 {paint:.1f} ms, of {len(times['script'])} steps"
+        print(figures)
+        assert times["step"] == 0
+        if script <= 16 and paint <= 50:
+            break
+    record_property("figures", figures)
+    assert script <= 16, figures
+    assert paint <= 50, figures
+
+
+def test_a_long_jump_is_quick_too(play):
+    page = play(films.large())
+    jump = """() => Math.max(...[199, 0, 120, 3, 198].map((step) => {
+        const begin = performance.now(); handles[0].seek(step); return performance.now() - begin; }))"""
+    page.evaluate(jump)
+    assert page.evaluate(jump) <= 50

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Guests that tests of pictures share, and what holds for every scene."""
+
+from zlib import crc32
+
+from kvmmmu_lab import open_guest
+from kvmmmu_lab.draw.text import alternative, to_text
+from kvmmmu_lab.read.state import state
+
+HEAP, DIRECT = 0x343C9000, 0xFFFF888000000000
+SELF = DIRECT + 0x61C9E48
+"""Where the kernel sees the page table of HEAP."""
+
+
+def busy(name="lin64_A", accesses=300):
+    """A real guest after hundreds of accesses all over its memory."""
+    guest = open_guest(name)
+    vm = guest.vm()
+    for gva in guest.tlb_gva[:: max(1, len(guest.tlb_gva) // accesses)].tolist():
+        vm.access(gva)
+    return vm
+
+
+def rows(scene, key):
+    return [(entry.index, entry.flags, entry.target) for entry in scene.table(key).entries]
+
+
+def edges(scene, kind):
+    return {(edge.source, edge.target) for edge in scene.edges if edge.kind == kind}
+
+
+def sound(scene):
+    """Every key once, every edge from something to something, rows that fit; returns the text."""
+    keys = [key for table in scene.tables for key in (table.key, *(entry.key for entry in table.entries))]
+    assert len(keys) == len(set(keys))
+    assert {end for edge in scene.edges for end in (edge.source, edge.target)} <= set(keys)
+    for table in scene.tables:
+        assert max(map(len, (table.title, *table.words))) <= 36
+        for entry in table.entries:
+            assert (len(entry.index) <= 12, len(entry.flags) <= 20, len(entry.target) <= 28) == (True, True, True)
+    text = to_text(scene)
+    for table in scene.tables:
+        assert table.title in text and all(entry.target in text for entry in table.entries)
+    assert all(note in text for note in scene.notes)
+    assert scene.title in alternative(scene)
+    return text
+
+
+def everything(vm):
+    """All that a VM is, with a checksum for its memory: for "nothing was changed"."""
+    return state(vm), crc32(vm.memory.pages)

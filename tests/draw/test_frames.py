@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""One frame: its reverse map as it is kept, and everything that leads to it."""
+
+import pytest
+
+from kvmmmu_lab import Vm
+from kvmmmu_lab.draw.frames import reverse_map_scene, who_maps_scene
+from kvmmmu_lab.draw.scene import Marks
+from kvmmmu_lab.mmu.rmap import ReverseMap
+
+from ..mmu.guests import ALL, PAGED, D, Guest, P, U
+from .scenes import HEAP, SELF, busy, edges, everything, rows, sound
+
+
+class Mine:
+    """A reverse map of another build, of which only the entries and the frames are known from outside."""
+
+    def __init__(self, vm):
+        self.kept = ReverseMap(vm)
+        self.add, self.remove, self.write_protect = self.kept.add, self.kept.remove, self.kept.write_protect
+
+    def sptes(self, hfn):
+        return iter(set(self.kept.sptes(hfn)))
+
+    def frames(self):
+        return iter(self.kept.frames())
+
+
+def shared(count, mode="64", **options):
+    """A guest that maps one frame so many times, and wrote to it through each; the frame."""
+    guest = Guest(mode, **options)
+    frame = guest.frame()
+    for number in range(count):
+        guest.map(0x400000 + (number << 12), frame, ALL | D)
+        guest.vm.access(0x400000 + (number << 12), write=True)
+    return guest.vm, frame
+
+
+def places(scene):
+    return [[entry.target for entry in table.entries] for table in scene.of("rmap")]
+
+
+@pytest.mark.parametrize("mode", PAGED)
+def test_descriptors_have_four_places(mode):
+    vm, frame = shared(6, mode)
+    before = everything(vm)
+    scene = reverse_map_scene(vm, frame)
+    sound(scene)
+    assert everything(vm) == before
+    page = scene.of("shadow")[0].key[2:]
+    assert places(scene) == [[f"#{page}:{n}" for n in range(4)], [f"#{page}:4", f"#{page}:5", "empty", "empty"]]
+    assert [table.words for table in scene.of("rmap")] == [("4 of 4 places",), ("2 of 4 places",)]
+    first, second = f"d:{frame:x}:0", f"d:{frame:x}:1"
+    assert edges(scene, "link") == {(f"f:{frame:x}:rmap", first), (first, second)}
+    assert (f"{second}:1", f"s:{page}:5") in edges(scene, "rmap")
+    assert len(scene.table(f"s:{page}").entries) == 6 and scene.table(f"s:{page}").rest == "506 empty"
+    assert scene.notes == ("2 descriptors of four places, 2 of them free",)
+
+
+def test_one_entry_is_kept_directly():
+    vm, frame = shared(1)
+    scene = reverse_map_scene(vm, frame)
+    (box,) = scene.of("rmap")
+    assert (box.title, box.words, len(box.entries)) == ("kept directly", ("one entry needs", "no descriptor"), 1)
+    assert scene.notes[0].startswith("the direct form")
+
+
+def test_a_map_that_shrank_keeps_its_descriptor():
+    vm, frame = shared(2)
+    vm.rmap.remove(vm.rmap.sptes(vm.memory.frames[frame])[0])
+    (box,) = reverse_map_scene(vm, frame).of("rmap")
+    assert (box.title, [entry.target for entry in box.entries][1:]) == ("descriptor 1", ["empty"] * 3)
+
+
+def test_an_empty_map_has_no_box():
+    vm = busy(accesses=20)
+    vm.access(HEAP, user=True)
+    scene = reverse_map_scene(vm, 0x61C9)
+    assert not scene.of("rmap")
+    assert scene.table("f:61c9").words == ("write-protected table",)
+    assert scene.notes == ("the reverse map is empty: no shadow entry can write this frame",)
+
+
+def test_a_replaced_reverse_map_is_one_box():
+    vm, frame = shared(6, rmap=Mine)
+    scene = reverse_map_scene(vm, frame)
+    sound(scene)
+    (box,) = scene.of("rmap")
+    assert (box.title, box.words, len(box.entries)) == ("kept by your reverse map", ("6 entries",), 6)
+    assert len(edges(scene, "rmap")) == 6
+
+
+def test_long_maps_are_cut_and_say_so():
+    vm, frame = shared(120)
+    scene = reverse_map_scene(vm, frame)
+    sound(scene)
+    assert len(scene.tables) <= 12
+    assert "6 of 30 descriptors are drawn; limit=62 draws all" in scene.notes
+    assert len(reverse_map_scene(vm, frame, limit=62).of("rmap")) == 30
+
+
+def test_where_no_memory_is():
+    vm = Vm()
+    scene = reverse_map_scene(vm, 0xFEE00)
+    assert [table.words for table in scene.tables] == [("no memory: a device",)]
+    assert scene.notes == ("no memory is there, so no entry is present and there is no reverse map",)
+
+
+def test_an_alias_is_said():
+    vm = Vm([(0, 0x40)])
+    vm.set_alias(0, 0x100, 4, 0x10)
+    vm.access(0x101000, write=True)
+    for scene in (reverse_map_scene(vm, 0x101), who_maps_scene(vm, 0x101)):
+        assert scene.notes[0] == "gfn 0x101 is another name (an alias) of gfn 0x11"
+        assert scene.table("f:11") is not None
+
+
+def test_marks_reach_places_and_entries():
+    vm, frame = shared(2)
+    place = f"d:{frame:x}:0:1"
+    scene = reverse_map_scene(vm, frame, Marks({place: "changed", f"f:{frame:x}:rmap": "changed"}))
+    assert [entry.key for _, entry in scene.marked()] == [f"f:{frame:x}:rmap", place]
+
+
+# Who maps
+
+
+@pytest.mark.parametrize("mode", PAGED)
+def test_who_maps_finds_what_the_reverse_map_does_not_know(mode):
+    guest = Guest(mode)
+    frame = guest.map(0x400000, flags=ALL | D)
+    guest.map(0x800000 if mode != "32" else 0x801000, frame, P | U)
+    guest.vm.access(0x400000, write=True)
+    guest.vm.access(0x800000 if mode != "32" else 0x801000)
+    scene = who_maps_scene(guest.vm, frame)
+    sound(scene)
+    assert (len(edges(scene, "shadow")), len(edges(scene, "readonly")), len(edges(scene, "rmap"))) == (1, 1, 1)
+    assert len(edges(scene, "guest")) == 2  # both guest entries are known, and still lead here
+    assert scene.notes[0] == "1 shadow entry can write it, 1 can only read"
+    assert "the reverse map doesn't know those that only read" in scene.notes[1]
+
+
+def test_a_table_is_mapped_by_a_large_page_that_may_not_write():
+    vm = busy(accesses=20)
+    vm.access(HEAP, user=True)
+    vm.access(SELF)
+    scene = who_maps_scene(vm, 0x61C9)
+    assert rows(scene, "g:4402") == [("48", "PW.ADGNX", "2 MB 0x6000")]
+    assert edges(scene, "guest") == {("g:4402:48", "f:61c9")}
+    ((entry, _),) = edges(scene, "readonly")
+    assert scene.entry(entry).flags == "Pw.ADGNX"
+    assert scene.notes[0] == "no shadow entry can write it, 1 can only read"
+    assert scene.notes[-1].startswith("the frame is itself a page table, shadowed by #")
+
+
+def test_quadrants_lead_to_the_guests_own_index():
+    guest = Guest("32")
+    frame = guest.map(0x300000, flags=ALL | D)  # entry 768 of a page table: in the second quadrant, 256 there
+    guest.vm.access(0x300000, write=True)
+    scene = who_maps_scene(guest.vm, frame)
+    assert [entry.index for table in scene.of("guest") for entry in table.entries] == ["768"]
+    assert [entry.index for table in scene.of("shadow") for entry in table.entries] == ["256"]
+
+
+def test_a_stale_shadow_has_no_guest_edge():
+    guest = Guest("64")
+    frame = guest.map(0x400000, flags=ALL | D)
+    guest.vm.access(0x400000, write=True)
+    guest.vm.poke(guest.entry_gpa(0x400000), 0x77067)
+    scene = who_maps_scene(guest.vm, frame)
+    assert edges(scene, "shadow") and not edges(scene, "guest")
+    assert [entry.target for table in scene.of("guest") for entry in table.entries] == ["gfn 0x77"]
+
+
+def test_io_entries_map_a_device():
+    guest = Guest("64")
+    guest.map(0x400000, 0xFEE00, ALL | D)
+    guest.vm.access(0x400000)
+    scene = who_maps_scene(guest.vm, 0xFEE00)
+    assert len(edges(scene, "shadow")) == 1
+    assert scene.notes == ("no memory is there; 1 shadow entry says so (I/O)",)
+
+
+def test_too_many_entries_are_folded():
+    guest = Guest("64", slots=((0, 0x400),))
+    frame = guest.frame()
+    for number in range(30):
+        guest.map(0x400000 + (number << 21), frame, ALL | D)
+        guest.vm.access(0x400000 + (number << 21), write=True)
+    scene = who_maps_scene(guest.vm, frame)
+    sound(scene)
+    assert len(scene.tables) <= 13
+    assert scene.notes[-1] == "6 of 30 entries are drawn; limit=36 draws more"
+
+
+def test_without_paging_nothing_of_the_guest_is_behind_an_entry():
+    vm = Vm()
+    vm.access(0x5000, write=True)
+    scene = who_maps_scene(vm, 5)
+    assert not scene.of("guest") and len(edges(scene, "shadow")) == 1

@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What all labs share: how they show themselves, how they close, and what an own part that fails looks like."""
+
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from kvmmmu_lab import HostCrash, InputError, VmDead
+from kvmmmu_lab.labs import entry_decoder, fault_lab, pool_lab, rmap_lab, write_lab
+from kvmmmu_lab.labs.cells import card_of
+from kvmmmu_lab.labs.lab import Lab, Round
+from kvmmmu_lab.labs.own import PartError, blame, guarded
+from kvmmmu_lab.labs.prediction import NO_GUESS, predict
+from kvmmmu_lab.mmu.rmap import ReverseMap
+from kvmmmu_lab.player.cells import close_all
+
+LABS = [fault_lab, write_lab, rmap_lab, entry_decoder, pool_lab]
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+class ForgetfulMap(ReverseMap):
+    """An own reverse map with a mistake in it."""
+
+    def add(self, spte):
+        """Fails."""
+        return {}[spte]
+
+
+def broken_pre_write(vm, gpa, size):
+    raise ZeroDivisionError("division by <zero>")
+
+
+def stopped_pre_write(vm, gpa, size):
+    raise KeyboardInterrupt
+
+
+def play(lab):
+    """Something that every lab can do."""
+    actions = {"FaultLab": "go", "WriteLab": "touch", "RmapLab": "map", "PoolLab": "touch", "Decoder": "made"}
+    return getattr(lab, actions[type(lab).__name__])()
+
+
+@pytest.mark.parametrize("make", LABS)
+def test_a_lab_without_widgets_shows_its_state(make, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)
+    lab = make()
+    play(lab)
+    bundle = lab._repr_mimebundle_()
+    assert set(bundle) == {"text/html", "text/plain"}
+    assert lab.title in bundle["text/plain"] and lab.title in bundle["text/html"]
+    assert lab.state() in str(lab)
+
+
+@pytest.mark.parametrize("make", LABS)
+def test_without_ipywidgets_a_cell_says_what_to_install(make, monkeypatch):
+    for name in [name for name in sys.modules if name.startswith("kvmmmu_lab.labs.") and name.endswith("form")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)
+    monkeypatch.setattr("kvmmmu_lab.labs.cells.has_kernel", lambda: True)
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda bundle, **_: shown.append(bundle))
+    make()._ipython_display_()
+    (bundle,) = shown
+    assert "pip install ipywidgets" in bundle["text/html"]
+
+
+def test_without_a_kernel_a_cell_shows_a_still(monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda bundle, **_: shown.append(bundle))
+    entry_decoder()._ipython_display_()
+    assert [set(bundle) for bundle in shown] == [{"text/html", "text/plain"}]
+
+
+@pytest.mark.parametrize("make", LABS)
+def test_running_a_cell_again_closes_its_lab(make, monkeypatch):
+    pytest.importorskip("ipywidgets")
+    run = {"metadata": {"cellId": make.__name__}, "header": {"msg_id": "1"}}
+    shell = SimpleNamespace(kernel=True, get_parent=lambda: run)
+    monkeypatch.setattr("IPython.get_ipython", lambda: shell)
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda bundle, **_: shown.append(bundle))
+    first = make()
+    play(first)
+    first._ipython_display_()
+    assert [set(bundle) for bundle in shown] == [{"text/html", "text/plain"}, {WIDGET, "text/plain"}]
+    assert "kvmmmu-still-" in shown[0]["text/html"]
+    parts = list(everything(first.form.box))
+    run["header"]["msg_id"] = "2"
+    second = make()
+    second._ipython_display_()
+    assert all(part.comm is None for part in parts) and second.form.box.comm
+    second.form.close()
+    assert second.form.box.comm is None
+
+
+def everything(widget):
+    yield widget
+    for child in getattr(widget, "children", ()):
+        yield from everything(child)
+
+
+def test_every_control_has_a_name():
+    pytest.importorskip("ipywidgets")
+    for make in LABS:
+        form = make().form
+        for part in everything(form.box):
+            if hasattr(part, "description") and type(part).__name__ not in ("HTML", "Play"):
+                name = part.description or part.tooltip or getattr(part, "icon", "")
+                assert name, (make, part)
+        form.close()
+
+
+def test_a_closed_widget_watches_nothing():
+    widgets = pytest.importorskip("ipywidgets")
+    seen, box = [], widgets.Checkbox()
+    box.observe(seen.append, "value")
+    close_all(widgets.HBox([widgets.VBox([box])]))
+    box.value = True
+    assert not seen and box.comm is None
+
+
+class TestOwnParts:
+    def test_the_part_is_named(self):
+        lab = write_lab(pre_write=broken_pre_write)
+        round_ = lab.write(8)
+        assert isinstance(round_.error, PartError) and round_.error.part == "pre_write"
+        assert "your pre_write raised ZeroDivisionError" in str(round_)
+        assert "division by &lt;zero&gt;" in round_.html and "Traceback" not in round_.html
+        assert "pre_write" in round_.film.steps[-1].words
+        assert isinstance(lab.write(8).error, VmDead)
+
+    def test_one_that_fails_before_anything_is_seen(self):
+        for make in (write_lab, rmap_lab):
+            lab = make(rmap=ForgetfulMap)
+            assert lab.vm is None and lab.last.error.part == "rmap"
+            assert "KeyError" in lab._repr_mimebundle_()["text/html"]
+            with pytest.raises(InputError, match="mend it"):
+                _ = lab.machine
+
+    def test_forms_show_it_as_a_card(self):
+        pytest.importorskip("ipywidgets")
+        for make in (fault_lab, write_lab, rmap_lab, pool_lab):
+            form = make(rmap=ForgetfulMap).form
+            for button in [part for part in everything(form.box) if type(part).__name__ == "Button" and part.description]:
+                button.click()
+            assert "Traceback" not in form.status.value
+            form.close()
+
+    def test_one_that_never_ends_can_be_stopped(self):
+        round_ = write_lab(pre_write=stopped_pre_write).write(8)
+        assert "your pre_write was stopped" in str(round_.error)
+
+    def test_one_that_cant_be_looked_at(self):
+        class Blind(ReverseMap):
+            def sptes(self, hfn):
+                raise LookupError(hfn)
+
+        assert fault_lab(rmap=Blind).go().film.result.outcome == "ok"
+        lab = rmap_lab(rmap=Blind)
+        assert lab.map().error.part == "rmap" and "your rmap raised LookupError" in lab.state()
+        assert "your rmap raised" in lab._repr_mimebundle_()["text/html"]
+
+    def test_one_that_works_is_as_good_as_the_kernels(self):
+        class Mine(ReverseMap):
+            pass
+
+        assert rmap_lab(rmap=Mine).map().error is None
+        assert fault_lab(rmap=Mine).go().film.result.outcome == "ok"
+
+    def test_blame(self):
+        def fail():
+            raise ValueError("x")
+
+        class Callable:
+            def __call__(self):
+                fail()
+
+        with pytest.raises(PartError, match="your walk raised ValueError: x"):
+            guarded(Callable(), {"rmap": ReverseMap, "walk": Callable()})()
+        assert blame(ValueError(), {"rmap": ReverseMap, "walk": fail}) == "rmap or walk"
+        with pytest.raises(ValueError):
+            guarded(fail, {})()
+
+    @pytest.mark.parametrize("make", LABS)
+    def test_parts_have_names(self, make):
+        with pytest.raises(InputError, match="parts"):
+            make(pre_writer=broken_pre_write)
+        with pytest.raises(InputError, match="something to call"):
+            make(pre_write=3)
+
+
+def test_cards():
+    assert "The host would have crashed" in card_of(HostCrash("BUG", "f", "mmu.c:1", "why"))
+    assert "a mistake" in card_of(RuntimeError("<b>")) and "&lt;b&gt;" in card_of(RuntimeError("<b>"))
+    assert "Your own part" in card_of(PartError("rmap", ValueError("x")))
+
+
+def test_rounds():
+    empty = Round()
+    assert (empty.right, empty.html, str(empty)) == (None, "", "")
+    guess = predict("How <many>?", [1, 2])
+    guess.answer = 1
+    round_ = Round((guess.compare(2), predict("?", [1, 2]).compare(1)), ("Because.",))
+    assert round_.right is False
+    assert "✗" in round_.html and "·" in round_.html and "&lt;many&gt;" in round_.html
+    assert "Because." in str(round_)
+
+
+def test_a_guess_counts_once():
+    lab = Lab({})
+    lab.predictions = [predict("?", [1, 2])]
+    lab.predictions[0].answer = 1
+    lab.played(Round())
+    assert lab.predictions[0].answer is None
+
+
+def test_a_prediction_as_a_menu():
+    pytest.importorskip("ipywidgets")
+    guess = predict("How many?", [0, 1, 3])
+    menu = guess.menu
+    assert menu.value == NO_GUESS and guess.answer is None
+    menu.index = 1
+    assert guess.answer == 0
+    outcome = guess.compare(0)
+    guess.ask_again(["a", "b"])
+    assert outcome.right and guess.answer is None and menu.index == 0
+    menu.value = "b"
+    assert guess.answer == "b"

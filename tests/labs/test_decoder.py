@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The decoder: numbers as people paste them, every bit, round trips, and what the engine makes of an entry."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kvmmmu_lab import InputError
+from kvmmmu_lab.labs import entry_decoder
+from kvmmmu_lab.labs.decoder import KINDS
+from kvmmmu_lab.labs.decoder_text import parse
+from kvmmmu_lab.labs.tables import MODES
+
+PAGING = [key for key, mode in MODES.items() if mode.levels]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("0x67", 0x67),
+        ("0X8000_0000_0000_0067", 0x8000000000000067),
+        (" 8000 0000 02b4 5c65 ", 0x8000000002B45C65),
+        ("0b1100111", 0x67),
+        ("0b 0110_0111", 0x67),
+        ("103", 103),
+        ("1_000", 1000),
+        ("67h", 0x67),
+        ("67ah", 0x67A),
+        ("0" * 25 + "1100111", 0x67),
+        ("1" + "0" * 63, 1 << 63),
+        ("18446744073709551615", (1 << 64) - 1),
+        ("0xffffffffffffffff", (1 << 64) - 1),
+    ],
+)
+def test_numbers_as_they_are_pasted(text, value):
+    assert parse(text) == value
+
+
+@pytest.mark.parametrize(
+    "text", ["", "  ", "0x", "0b", "0b2", "xyz", "-1", "0x1g", "1.5", "0x1" + "0" * 16, "9" * 30, None, 5, "9" * 5000, "h"]
+)
+def test_what_is_no_number(text):
+    with pytest.raises(InputError, match="text"):
+        parse(text)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, (1 << 64) - 1))
+def test_numbers_go_round(value):
+    grouped = f"{value:_x}"
+    assert parse(hex(value)) == parse(bin(value)) == parse(str(value)) == parse("0x" + grouped) == value
+    assert parse(f"{value:064b}") == value
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_every_entry_of_every_kind_is_spelled_out(data):
+    kind, mode = data.draw(st.sampled_from(KINDS)), data.draw(st.sampled_from(PAGING))
+    decoder = entry_decoder(0, kind, mode)
+    decoder.choose(level=data.draw(st.integers(1, decoder.levels(kind, mode))))
+    low = data.draw(st.integers(0, 0xFFF))
+    frame = data.draw(st.integers(0, 0x40) | st.integers(0, (1 << 20) - 1) | st.integers(0, (1 << 40) - 1))
+    value = (frame << 12 | low | data.draw(st.sampled_from([0, 1 << 63]))) & (1 << decoder.width) - 1
+    decoder.set(value)
+    covered = [bit for field in decoder.bits() for bit in range(field.low, field.high + 1)]
+    assert covered == list(range(decoder.width))
+    assert sum(field.of(value) << field.low for field in decoder.bits()) == value
+    assert decoder.meaning.endswith(".") and decoder.state()
+    assert len(decoder.made()) == (2 if kind == "guest" else 0)
+    bit = data.draw(st.integers(0, decoder.width - 1))
+    decoder.toggle(bit)
+    assert decoder.value == value ^ 1 << bit
+    decoder.toggle(bit)
+    decoder.set_frame(decoder.frame)
+    assert decoder.value == value
+
+
+def made(entry, mode="64", level=1, **parts):
+    return entry_decoder(entry, mode=mode, level=level, **parts).made()
+
+
+def test_what_the_host_makes_of_it():
+    read, write = made(0x2B45067)
+    assert read.outcome == write.outcome == "it goes through"
+    assert read.says == write.says == "PWUAD.. gfn 0x2b45"
+    read, write = made(0x2B45027)  # not dirty
+    assert read.says == "PwUA... gfn 0x2b45" and write.says == "PWUA... gfn 0x2b45"
+    assert any("D is clear" in reason for reason in read.reasons)
+    read, write = made(0x2B45005)  # read-only
+    assert read.says == "P.UA... gfn 0x2b45" and write.entry is None and "error code 7" in write.outcome
+    assert made(0)[0].outcome == "the guest gets a page fault, error code 0"
+
+
+@pytest.mark.parametrize("mode", PAGING)
+def test_links_allow_everything(mode):
+    for level in range(2, MODES[mode].levels + (mode != "pae")):
+        read, _ = made(0x30021, mode, level)  # for the kernel, read-only
+        assert read.says.startswith("PWUA") and any("whatever the guest's entry says" in reason for reason in read.reasons)
+
+
+def test_large_pages():
+    read, _ = made(0x4000E7, "64", 2)
+    assert read.says == "PWUAD.. gfn 0x405"
+    assert entry_decoder(0x4000E7, mode="64", level=2).meaning.startswith("It leads to a large page of 2 MB")
+    assert entry_decoder(0x4000E7, mode="32", level=2).meaning.startswith("It leads to gfn 0x400, the level-1 table")
+    odd, _ = made(0x4020E7, "32 pse", 2)
+    assert "I/O" in odd.says and "PSE-36" in odd.reasons[0]
+
+
+def test_a_pdpte_that_is_refused():
+    read, _ = made(0x30003, "pae", 3)
+    assert read.entry is None and "#GP" in read.reasons[0]
+    assert made(0x30001, "pae", 3)[0].outcome == "it goes through"
+
+
+def test_shadow_entries():
+    leaf = entry_decoder(0x210C65, kind="shadow")
+    assert leaf.meaning.endswith("the guest allows, the shadow withholds: writable.")
+    assert "host frame 0xf8" in entry_decoder(0xF8027, kind="shadow", level=2).meaning
+    assert entry_decoder(0xF8026, kind="shadow", level=2).meaning == "Not present: the processor stops here."
+    assert "shadow page #248" in entry_decoder(0x1F8027, kind="shadow", level=2).meaning
+    assert "I/O entry" in entry_decoder(0xFEE00206, kind="shadow").meaning
+    assert entry_decoder(0, kind="shadow").meaning == "Empty."
+
+
+def test_your_own_part_makes_it():
+    def mine(vm, spte, guest_entry, rights, gpa, gfn):
+        raise ArithmeticError("not yet")
+
+    read, _ = made(0x2B45067, set_spte=mine)
+    assert read.outcome == "it ends here" and "your set_spte raised ArithmeticError" in read.reasons[0]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda d: d.choose(kind="host"),
+        lambda d: d.choose(mode="none"),
+        lambda d: d.choose(level=5),
+        lambda d: d.choose(mode="32", level=3),
+        lambda d: d.set(1 << 64),
+        lambda d: d.set(-1),
+        lambda d: d.toggle(64),
+        lambda d: d.set_frame(1 << 40),
+        lambda d: d.read("0x"),
+    ],
+)
+def test_bad_input(wrong):
+    decoder = entry_decoder("0x67")
+    with pytest.raises(InputError):
+        wrong(decoder)
+    assert (decoder.value, decoder.kind, decoder.mode, decoder.level) == (0x67, "guest", "64", 1)
+
+
+class TestForm:
+    @pytest.fixture
+    def form(self):
+        pytest.importorskip("ipywidgets")
+        form = entry_decoder(0x2B45067).form
+        yield form
+        form.close()
+
+    def toggle(self, form, bit):
+        return next(button for button in form.toggles.children if button.bit == bit)
+
+    def test_numbers_and_buttons_agree(self, form):
+        assert "gfn 0x2b45" in form.status.value and form.frame.text.value == "0x2b45"
+        kept = self.toggle(form, 1)
+        kept.value = False
+        assert form.number.text.value == "0x0000000002b45065" and self.toggle(form, 1) is kept
+        form.number.text.value = "0b1100111"
+        assert kept.value and form.lab.value == 0x67 and form.frame.text.value == "0x0"
+        form.frame.text.value = "0x30"
+        assert form.number.text.value == "0x0000000000030067"
+        self.toggle(form, 63).value = True
+        assert form.lab.value == 0x8000000000030067
+
+    def test_bad_numbers_stay_where_they_are(self, form):
+        form.number.text.value = "what?"
+        assert "Expected a number" in form.number.message.value and form.number.text.value == "what?"
+        form.frame.text.value = hex(1 << 41)
+        assert "Expected" in form.frame.message.value and form.lab.value == 0x2B45067
+        form.number.text.value = "0x67"
+        assert not form.number.message.value and not form.frame.message.value
+
+    def test_all_kinds_modes_and_levels(self, form):
+        for kind in KINDS:
+            form.kind.value = kind
+            for mode in PAGING:
+                form.mode.value = mode
+                for _, level in form.level.options:
+                    form.level.value = level
+                    assert (form.lab.kind, form.lab.mode, form.lab.level) == (kind, mode, level)
+                    assert "mistake" not in form.status.value
+                    assert bool(form.state.value) is (kind == "guest")

@@ -1,0 +1,285 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The lab of faults: tables built by hand, predictions, verdicts and reasons; and its form."""
+
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kvmmmu_lab import InputError, Vm, open_guest
+from kvmmmu_lab.draw.example import guest_with_its_own_table_mapped
+from kvmmmu_lab.labs import fault_lab
+from kvmmmu_lab.labs.faults import OUTCOMES
+from kvmmmu_lab.labs.lab import Round
+from kvmmmu_lab.labs.tables import FLAGS, MODES, PRESETS, GuestTable
+
+PAGING = [key for key, mode in MODES.items() if mode.levels]
+READ, WRITE, FETCH = (False, False), (True, False), (False, True)
+
+
+def go(mode, preset, access=READ, user=False, wp=True, nx=True, lab=None):
+    lab = lab or fault_lab()
+    lab.build(mode, preset)
+    (lab.write, lab.fetch), lab.user, lab.wp, lab.nx = access, user, wp, nx
+    round_ = lab.go()
+    return round_, next(key for key, words in OUTCOMES.items() if words == round_.outcomes[0].happened)
+
+
+EXPECTED = [
+    ("all allowed", WRITE, True, "ok", ""),
+    ("read-only page", READ, True, "ok", ""),
+    ("read-only page", WRITE, True, "inject", "PT entry .* has no W, and user code"),
+    ("read-only page", WRITE, False, "inject", "CR0.WP is set"),
+    ("supervisor page", READ, True, "inject", "has no U"),
+    ("supervisor page", READ, False, "ok", ""),
+    ("not dirty", READ, True, "ok", "W is withheld: the guest's D is clear"),
+    ("not dirty", WRITE, True, "ok", ""),
+    ("nothing there", READ, False, "inject", "isn't present"),
+    ("device", WRITE, False, "mmio", "bit 9"),
+    ("its own page table", WRITE, False, "emul", "host does the store itself"),
+    ("its own page table", WRITE, True, "stuck", "this very path"),
+    ("its own page table", READ, True, "ok", "W is withheld: the frame is itself a shadowed page table"),
+]
+
+
+@pytest.mark.parametrize("mode", PAGING)
+@pytest.mark.parametrize(("preset", "access", "user", "outcome", "why"), EXPECTED)
+def test_every_preset_ends_as_it_should_and_says_why(mode, preset, access, user, outcome, why):
+    round_, happened = go(mode, preset, access, user)
+    assert happened == outcome
+    assert round_.film is not None and round_.error is None
+    assert re.search(why, " ".join(round_.reasons)), round_.reasons
+
+
+@pytest.mark.parametrize("mode", ["pae", "64"])
+def test_no_execution(mode):
+    assert go(mode, "no execution", FETCH, True)[1] == "inject"
+    assert go(mode, "no execution", READ, True)[1] == "ok"
+    round_, happened = go(mode, "no execution", FETCH, True, nx=False)
+    assert happened == "stuck" and "EFER.NX is off" in round_.reasons[0]
+
+
+def test_rights_of_the_levels_above():
+    round_, happened = go("64", "upper level read-only", READ, True)
+    assert happened == "ok"
+    assert any("ANDed over the path" in reason and "PD entry" in reason for reason in round_.reasons)
+    round_, happened = go("64", "upper level read-only", WRITE, True)
+    assert happened == "inject" and "PD entry (level 2, index 3)" in round_.reasons[0]
+
+
+def test_write_protect_off():
+    round_, happened = go("64", "read-only page", WRITE, wp=False)
+    assert happened == "ok" and any("loses U" in reason for reason in round_.reasons)
+
+
+@pytest.mark.parametrize("mode", ["32 pse", "pae", "64"])
+def test_a_large_page(mode):
+    round_, happened = go(mode, "large page")
+    assert happened == "ok" and any("pieces of 4 KiB" in reason for reason in round_.reasons)
+
+
+@pytest.mark.parametrize(("mode", "pages"), [("none", 1), ("32", 1), ("32 pse", 1), ("pae", 1), ("64", 3)])
+def test_predictions_right_and_wrong(mode, pages):
+    lab = fault_lab()
+    lab.build(mode)
+    lab.guess("ok", pages=pages)
+    assert lab.go().right is True
+    lab.guess("through", pages=pages)
+    assert lab.go().right is False
+    assert lab.go().right is None
+    lab.guess("ok", pages=pages + 1)
+    assert [outcome.right for outcome in lab.go().outcomes] == [True, False]
+
+
+def test_an_error_code_can_be_predicted():
+    lab = fault_lab()
+    lab.build("64", "read-only page")
+    lab.write = lab.user = True
+    lab.guess("inject", 7, 0)
+    assert lab.go().right is True
+    lab.guess("inject", 6, 0)
+    round_ = lab.go()
+    assert [outcome.right for outcome in round_.outcomes] == [True, False, True]
+    assert "7 = 1 (an entry was present but forbids) + 2 (a write) + 4 (by user code)" in str(round_)
+    lab.build("64")
+    lab.guess("ok", "none")
+    assert lab.go().right is True
+
+
+def test_a_crash_of_the_host():
+    round_, happened = go("64", "the root table", WRITE, True)
+    assert happened == "crash" and "The host would have crashed" in round_.html
+    assert "the root in use" in round_.reasons[0]
+    assert go("pae", "the root table", WRITE, True)[1] == "ok"
+
+
+def test_going_on_with_the_same_vm():
+    lab = fault_lab()
+    lab.keep = True
+    assert go("64", "not dirty", READ, True, lab=lab)[1] == "ok"
+    lab.write = True
+    round_ = lab.go()
+    assert round_.outcomes[0].happened == OUTCOMES["ok"]
+    assert any("without W: the guest's D was clear" in reason for reason in round_.reasons)
+    assert lab.go().outcomes[0].happened == OUTCOMES["through"]
+    lab.table.set(1, "W", False)
+    lab.table.set(1, "D", True)
+    assert lab.go().outcomes[0].happened == OUTCOMES["inject"]  # the guest wrote its entry, and its shadow died
+    lab.table.frame = 0x10
+    lab.table.set(1, "W", True)
+    assert lab.go().error is not None
+    assert lab.go().outcomes[0].happened == OUTCOMES["crash"]  # a dead VM is replaced
+
+
+def test_a_pdpte_that_changes():
+    lab = fault_lab()
+    lab.keep = True
+    assert go("pae", "all allowed", lab=lab)[1] == "ok"
+    lab.table.set(3, "P", False)
+    assert lab.go().outcomes[0].happened == OUTCOMES["inject"]
+
+
+def test_a_real_guest():
+    lab = fault_lab()
+    lab.open("lin64_A")
+    assert "0x343c6000" in lab.state() and lab.wp and lab.nx
+    lab.user = True
+    lab.guess("ok", pages=3)
+    assert lab.go().right is True
+    for name in lab.guests():
+        lab.open(name)
+        for choice in lab.picker.choices[::9]:
+            lab.picker.chosen = choice
+            for lab.write in (False, True):
+                assert lab.go().film is not None
+
+
+def test_a_vm_of_ones_own():
+    vm = guest_with_its_own_table_mapped()
+    lab = fault_lab(vm)
+    lab.address = 0x5000
+    assert lab.go().outcomes[0].happened == OUTCOMES["ok"]
+    assert lab.go().outcomes[0].happened == OUTCOMES["through"]
+    lab.address = 1 << 50
+    with pytest.raises(InputError, match="gva"):
+        lab.go()
+    with pytest.raises(InputError, match="vm"):
+        fault_lab(open_guest("lin64_A"))
+    with pytest.raises(InputError, match="parts"):
+        fault_lab(Vm(), rmap=dict)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda lab: lab.build("16"),
+        lambda lab: lab.build("32", "no execution"),
+        lambda lab: lab.table.set(5, "W", True),
+        lambda lab: lab.table.set(1, "PS", True),
+        lambda lab: lab.guess("fine"),
+        lambda lab: lab.open("win95"),
+        lambda lab: (setattr(lab, "write", True), setattr(lab, "fetch", True), lab.go()),
+    ],
+)
+def test_bad_input_changes_nothing(wrong):
+    lab = fault_lab()
+    with pytest.raises(InputError):
+        wrong(lab)
+    lab.write = lab.fetch = False
+    assert lab.go().error is None
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.data())
+def test_whatever_the_form_can_express_has_an_end(data):
+    """A result, a fault of the guest's, or a card; and words for it."""
+    lab = fault_lab()
+    lab.keep = data.draw(st.booleans(), "keep")
+    for _ in range(2):
+        if data.draw(st.booleans(), "mode") or not lab.rounds:
+            lab.build(data.draw(st.sampled_from(list(MODES))), "all allowed")
+        for level in lab.table.flags:
+            for flag in lab.table.mode.flags(level):
+                lab.table.set(level, flag, data.draw(st.sampled_from([True, True, False]), f"{flag} of level {level}"))
+        lab.table.frame = data.draw(st.sampled_from(list(lab.table.places().values())), "frame")
+        lab.write, lab.fetch = data.draw(st.sampled_from([READ, WRITE, FETCH]), "access")
+        lab.user, lab.wp, lab.nx = (data.draw(st.booleans(), name) for name in ("user", "wp", "nx"))
+        round_ = lab.go()
+        assert isinstance(round_, Round) and round_.outcomes
+        assert round_.reasons or round_.error is not None
+        assert all(reason.endswith(".") for reason in round_.reasons)
+        assert str(round_) and round_.html and lab.state()
+
+
+def test_the_tables():
+    table = GuestTable("64", "large page")
+    assert table.last == 2 and table.entry(2) == 0x400 << 12 | 0xE7
+    assert str(table).count("level") == 3
+    assert {preset for mode in MODES for preset in GuestTable(mode).presets()} == set(PRESETS)
+    assert "NX" not in GuestTable("32").mode.flags(1) and GuestTable("pae").mode.flags(3) == ["P"]
+    assert GuestTable("32", "all allowed").last == 1 and set(FLAGS) >= set(GuestTable("32").mode.flags(2))
+
+
+class TestForm:
+    @pytest.fixture
+    def form(self):
+        pytest.importorskip("ipywidgets")
+        form = fault_lab().form
+        yield form
+        form.close()
+
+    def test_go(self, form):
+        form.lab.outcome.menu.value = OUTCOMES["ok"]
+        form.lab.pages.menu.value = "2"
+        form.go.click()
+        assert "✓" in form.status.value and "✗" in form.status.value and "it was: 3" in form.status.value
+        assert len(form.stage.children) == 1 and 'role="status"' in form.status.value
+        assert form.lab.outcome.menu.index == 0
+
+    def test_another_film_closes_the_one_before(self, form):
+        form.go.click()
+        first = form.film
+        form.go.click()
+        assert form.film is not first and len(form.stage.children) == 1
+
+    def test_toggles_are_the_entries(self, form):
+        form.verb.value, form.who.value = "write", "user"
+        writable = next(button for button in form.tables.children[-2].children[1:] if "W (writable)" in (button.tooltip or ""))
+        assert (writable.description, writable.button_style) == ("W", "info")
+        writable.value = False
+        assert writable.description == "·W" and writable.tooltip.endswith("clear")
+        form.go.click()
+        assert "has no W" in form.status.value
+
+    def test_all_modes_and_presets(self, form):
+        for mode in MODES:
+            form.mode.value = mode
+            for preset in form.preset.options[::3]:
+                form.preset.value = preset
+                assert len(form.tables.children) == MODES[mode].levels + 1
+                form.go.click()
+                assert form.status.value and "mistake" not in form.status.value, (mode, preset)
+
+    def test_a_real_guest(self, form):
+        form.source.value = "lin32_A"
+        menu = form.lab.picker.widget
+        assert form.place.children == (menu,) and form.own.layout.display == "none"
+        form.who.value = "user"
+        form.go.click()
+        assert "it was" in form.status.value
+        form.source.value = "tables"
+        assert not form.place.children and form.own.layout.display == "" and menu.comm is None
+
+    def test_a_vm_of_ones_own_and_its_address(self):
+        pytest.importorskip("ipywidgets")
+        form = fault_lab(guest_with_its_own_table_mapped()).form
+        form.address.text.value = "0x5000"
+        form.go.click()
+        assert "it was" in form.status.value and not form.address.message.value
+        form.address.text.value = "0x40 0000 0000 0000"
+        form.go.click()
+        assert "canonical" in form.address.message.value
+        form.address.text.value = "five"
+        assert "Expected a number" in form.address.message.value and form.address.text.value == "five"
+        form.close()

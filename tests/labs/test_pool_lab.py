@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The lab of the pool: first in, first out, whatever is touched again; and its form."""
+
+import pytest
+
+from kvmmmu_lab import InputError
+from kvmmmu_lab.labs import pool_lab
+from kvmmmu_lab.labs.pools import NEWEST, NOBODY, OLDEST, UNUSED
+
+
+@pytest.fixture
+def full():
+    """A lab whose next new region needs room."""
+    lab = pool_lab()
+    while len(lab.vm.pool.free) >= 5:
+        lab.touch() if len(lab.vm.pool.free) < 8 else lab.touch(len(lab.vm.pool.free) - 6)
+    return lab
+
+
+def test_a_touch_takes_one_page_and_sometimes_more():
+    lab = pool_lab()
+    assert len(lab.vm.pool.free) == 251
+    lab.guess(NOBODY, 0)
+    assert lab.touch().right is True
+    assert len(lab.vm.pool.free) == 248
+    lab.touch()
+    assert len(lab.vm.pool.free) == 247
+    assert "247 of 256 shadow pages are free" in lab.state()
+
+
+def test_the_oldest_go_and_21_of_them(full):
+    full.guess(OLDEST, 21)
+    round_ = full.touch()
+    assert round_.right is True
+    assert "fewer than 5" in str(round_) and "The root in use came up" in str(round_)
+    assert "level 3, level 2" in str(round_)
+    assert any(step.function == "kvm_mmu_zap_page" for step in round_.film.steps)
+
+
+def test_touching_again_saves_nobody(full):
+    full.guess(NOBODY, 0)
+    again = full.again(0)
+    assert again.right is True and "FIFO, not LRU" in str(again)
+    full.guess(UNUSED)
+    round_ = full.touch()
+    assert round_.right is False
+    assert "LRU would have begun with region 1. Region 0 was used since, in vain." in str(round_)
+    assert full.again(0).film.result.faults == 1
+
+
+def test_without_that_lru_would_begin_there_too(full):
+    full.guess(NEWEST, 25)
+    round_ = full.touch()
+    assert [outcome.right for outcome in round_.outcomes] == [False, False]
+    assert "LRU would have begun there, too" in str(round_)
+
+
+def test_touching_many_stops_where_room_is_made():
+    lab = pool_lab()
+    lab.touch(200)
+    assert lab.next == 200
+    round_ = lab.touch(200)
+    assert round_.outcomes[1].happened == 21 and lab.next < 300
+    assert "regions were touched before this one" in round_.reasons[0]
+
+
+def test_pages_and_what_they_are_for():
+    lab = pool_lab()
+    lab.touch(2)
+    assert [lab.name(page) for page in lab.queue()] == [
+        *["from before paging"] * 4, "root, L4", "level 3", "level 2", "region 0 (gfn 0x14)", "region 1 (gfn 0x15)",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "wrong", [lambda lab: lab.touch(0), lambda lab: lab.touch(257), lambda lab: lab.again(5), lambda lab: lab.guess("me")]
+)
+def test_bad_input(wrong):
+    lab = pool_lab()
+    lab.touch()
+    with pytest.raises(InputError):
+        wrong(lab)
+    assert lab.next == 1
+
+
+def test_all_regions_can_be_touched():
+    lab = pool_lab()
+    with pytest.raises(InputError, match="left"):
+        for _ in range(700):
+            lab.touch(100)
+    assert lab.next > 500 and lab.last.error is None
+
+
+def test_the_form():
+    pytest.importorskip("ipywidgets")
+    form = pool_lab().form
+    form.lab.evicted.menu.value = "0"
+    form.next.click()
+    assert "✓" in form.status.value and len(form.stage.children) == 1 and form.picture.value
+    form.count.value = 250
+    form.many.click()
+    assert "fewer than 5" in form.status.value
+    form.region.value = 0
+    form.old.click()
+    assert "it was" in form.status.value
+    form.region.value = 555
+    form.old.click()
+    assert "touched before" in form.status.value
+    form.reset.click()
+    assert form.lab.next == 0 and not form.stage.children
+    form.close()

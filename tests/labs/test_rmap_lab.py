@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The lab of reverse maps: against lists kept by hand, with predictions and reasons; and its form."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kvmmmu_lab import InputError
+from kvmmmu_lab.labs import rmap_lab
+from kvmmmu_lab.labs.rmaps import MOST
+from kvmmmu_lab.labs.rmaps_why import NOBODY
+from kvmmmu_lab.mmu.rmap import ReverseMap
+
+
+@pytest.fixture
+def lab():
+    return rmap_lab()
+
+
+def filled(count):
+    lab = rmap_lab()
+    for _ in range(count):
+        lab.map()
+    return lab
+
+
+def test_it_grows_descriptor_by_descriptor(lab):
+    lab.guess(1)
+    assert lab.map().right is True and lab.places() == [["#248:1"]]
+    assert "without any descriptor" in str(lab.last)
+    lab.guess(3)
+    assert lab.map().right is False and "need a descriptor" in str(lab.last)
+    for _ in range(3):
+        lab.map()
+    assert lab.places() == [["#248:1", "#248:2", "#248:3", "#248:4"], ["#248:5"]]
+    assert "All descriptors were full" in str(lab.last)
+    assert lab.last.film.result.outcome == "ok"
+
+
+def test_a_hole_is_filled_by_the_last_of_the_same_descriptor():
+    lab = filled(6)
+    lab.guess(5, "#248:4")
+    round_ = lab.unmap(1)
+    assert round_.right is True and [row[1] for row in lab.places()] == ["#248:4", "#248:6"]
+    lab.guess(4, "#248:6")
+    assert lab.unmap(0).right is False  # #248:3 did
+    assert "an order is kept for nobody" in str(lab.last)
+
+
+def test_the_last_leaves_no_hole():
+    lab = filled(5)
+    lab.guess(filler=NOBODY)
+    assert lab.unmap(4).right is True and "given back" in str(lab.last)
+    lab.guess(filler=NOBODY)
+    assert lab.unmap(3).right is True and "no hole" in str(lab.last)
+    lab.unmap(0)
+    lab.unmap(0)
+    assert lab.places() == [["#248:3"]]
+    assert lab.unmap(0).outcomes[0].happened == 0 and "the map is empty now" in str(lab.last)
+
+
+def test_read_only_mappings_arent_in_it(lab):
+    lab.guess(0)
+    assert lab.map(read_only=True).right is True
+    assert "present and writable" in str(lab.last) and "(read-only)" in lab.state()
+    round_ = lab.unmap(0)
+    assert len(round_.outcomes) == 1 and "was not in the map" in str(round_)
+
+
+def test_a_page_table_may_be_written_by_nobody():
+    lab = filled(5)
+    lab.guess(0)
+    assert lab.protect().right is True
+    assert "5 entries lost W" in str(lab.last) and lab.places() == []
+    assert lab.map().outcomes[0].happened == 0 and "shadowed page table now" in str(lab.last)
+    lab.reset()
+    assert lab.protect().reasons == ("The map was empty: there was nobody to take W from.",)
+
+
+def test_there_is_an_end(lab):
+    for _ in range(MOST):
+        lab.map()
+    with pytest.raises(InputError, match="at most"):
+        lab.map()
+    assert len(lab.places()) == 4
+    for wrong in (-1, MOST, "1"):
+        with pytest.raises(InputError, match="mapping"):
+            lab.unmap(wrong)
+
+
+def test_a_map_of_ones_own_is_a_plain_list():
+    class Mine(ReverseMap):
+        pass
+
+    lab = rmap_lab(rmap=Mine)
+    for _ in range(6):
+        lab.map()
+    assert [len(row) for row in lab.places()] == [6]
+    assert lab.protect().outcomes[0].happened == 0
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.sampled_from(["map", "map", "map", "read only", "unmap", "unmap", "protect", "reset"])), st.data())
+def test_any_order(actions, data):
+    lab, writable, protected = rmap_lab(), set(), False
+    for action in actions[:12]:
+        if action == "map" and len(lab.mapped) < MOST:
+            lab.map()
+            if not protected:
+                writable.add(lab.entry(lab.mapped[-1]))
+        elif action == "read only" and len(lab.mapped) < MOST:
+            lab.map(read_only=True)
+        elif action == "unmap" and lab.mapped:
+            number = data.draw(st.integers(0, len(lab.mapped) - 1))
+            writable.discard(lab.entry(lab.mapped[number]))
+            lab.unmap(number)
+        elif action == "protect":
+            lab.protect()
+            writable, protected = set(), True
+        elif action == "reset":
+            lab.reset()
+            writable, protected = set(), False
+        assert {name for row in lab.places() for name in row} == writable
+        assert lab.state() and (lab.last is None or lab.last.error is None)
+
+
+def test_the_form():
+    pytest.importorskip("ipywidgets")
+    form = rmap_lab().form
+    assert form.unmap.disabled and "Mappings by the guest" in form.state.value
+    form.lab.count.menu.value = "1"
+    form.map.click()
+    assert "✓" in form.status.value and not form.unmap.disabled and len(form.stage.children) == 1
+    assert form.picture.value
+    for _ in range(3):
+        form.map.click()
+    form.which.index = 1
+    assert "#248:4" in form.lab.filler.menu.options
+    form.lab.filler.menu.value = "#248:4"
+    form.unmap.click()
+    assert "✓" in form.status.value and "#248:4, fills the hole" in form.status.value
+    form.map_ro.click()
+    form.protect.click()
+    assert "lost W" in form.status.value
+    form.reset.click()
+    assert not form.status.value and not form.stage.children and form.unmap.disabled
+    form.close()

@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The lab of writes to page tables: what dies, predictions, reasons; and its form."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kvmmmu_lab import InputError, Vm, open_guest
+from kvmmmu_lab.labs import write_lab
+from kvmmmu_lab.labs.lab import Round
+
+MODES = ["64", "pae", "32"]
+SIZE = {"64": 8, "pae": 8, "32": 4}
+
+
+@pytest.fixture(params=MODES)
+def lab(request):
+    return write_lab(mode=request.param)
+
+
+def died(round_):
+    return round_.outcomes[0].happened
+
+
+def level(lab, wanted):
+    lab.choose(next(name.gfn for name in lab.tables() if name.level == wanted))
+
+
+def test_one_entry_dies_and_the_guess_is_judged():
+    for mode in ("64", "pae"):
+        lab = write_lab(mode=mode)
+        first, second = list(lab.candidates())[:2]
+        lab.guess(first)
+        round_ = lab.write(8)
+        assert died(round_) == first and round_.right is True
+        assert f"guest entry 1; its shadow is {first}" in round_.reasons[0]
+        lab.touch()
+        lab.guess(first, second)
+        assert lab.write(8).right is False
+        assert lab.vm.stats.entries_zapped == 2
+
+
+def test_32_bit_entries_have_two_quadrants():
+    lab = write_lab(mode="32")
+    low, high = (page.id for page in lab.pages())
+    lab.guess(f"#{low}:1")
+    round_ = lab.write(4)
+    assert died(round_) == f"#{low}:1, #{high}:1" and round_.right is False
+    assert any("doubled" in reason for reason in round_.reasons)
+    assert any("every quadrant" in reason for reason in round_.reasons)
+
+
+def test_a_directory_of_32_bits_is_doubled_twice():
+    lab = write_lab(mode="32")
+    level(lab, 2)
+    round_ = lab.write(0)
+    assert any("doubled twice" in reason for reason in round_.reasons)
+    assert died(round_).count("#") >= 2
+
+
+def test_across_the_edge_of_an_entry_the_page_goes(lab):
+    lab.guess("the whole page")
+    round_ = lab.write(SIZE[lab.mode] + 1, 0, SIZE[lab.mode])
+    assert round_.right is True
+    assert "cross the edge" in round_.reasons[0]
+    assert not lab.candidates()
+
+
+def test_the_third_write_in_a_row(lab):
+    assert died(lab.write(0)) == "none"
+    lab.guess("none")
+    assert lab.write(0).right is True
+    lab.guess("none")
+    round_ = lab.write(0)
+    assert died(round_) == "the whole page" and round_.right is False
+    assert "write 3 in a row" in round_.reasons[0]
+
+
+def test_a_write_elsewhere_resets_the_row(lab):
+    one, other, *_ = [name.gfn for name in lab.tables() if name.shadowed]
+    for gfn in (one, one, other, one, one):
+        lab.choose(gfn)
+        assert died(lab.write(0x100 * SIZE[lab.mode])) == "none"
+
+
+def test_a_part_of_an_entry_is_enough(lab):
+    size = SIZE[lab.mode]
+    round_ = lab.write(2 * size + size - 1, 0, 1)
+    assert died(round_) != "none" and f"1 of its {size} bytes" in round_.reasons[0]
+
+
+def test_tables_that_arent_shadowed_are_nobodys_business(lab):
+    lab.choose(next(name.gfn for name in lab.tables() if not name.shadowed))
+    lab.guess("none")
+    round_ = lab.write(0)
+    assert round_.right is True and "Only shadowed tables matter" in round_.reasons[0]
+
+
+def test_links_die_and_what_is_below_stays():
+    lab = write_lab()
+    level(lab, 2)
+    round_ = lab.write(0)
+    assert died(round_) != "none" and any("stays in the pool" in reason for reason in round_.reasons)
+    used = len(lab.vm.pool.active)
+    lab.touch()
+    assert len(lab.vm.pool.active) == used
+
+
+def test_a_root_stays():
+    lab = write_lab()
+    level(lab, 4)
+    round_ = lab.write(1, 0, 8)
+    assert died(round_) == "the whole page" and any("A root in use" in reason for reason in round_.reasons)
+
+
+def test_a_vm_of_ones_own():
+    vm = open_guest("lin64_A").vm()
+    vm.access(0x343C9000, user=True)
+    lab = write_lab(vm)
+    lab.choose(0x61C9)
+    (name,) = lab.candidates()
+    assert name == "#248:457" and any(offset == 457 * 8 for offset, _ in lab.entries())
+    lab.guess(name)
+    assert lab.write(457 * 8).right is True
+    lab.reset()
+    assert lab.vm is vm
+    with pytest.raises(InputError, match="access something first"):
+        write_lab(Vm())
+    with pytest.raises(InputError, match="vm"):
+        write_lab(open_guest("lin64_A"))
+
+
+def test_your_own_pre_write_is_compared_with_the_kernels():
+    round_ = write_lab(pre_write=lambda vm, gpa, size: None).write(8)
+    assert died(round_) == "none"
+    assert "Your own pre_write emptied: none. The kernel: #248:1." in round_.reasons
+
+
+@pytest.mark.parametrize(
+    ("arguments", "argument"),
+    [
+        ((0xFFF,), "offset"),
+        ((-1,), "offset"),
+        (("8",), "offset"),
+        ((8, 1 << 64), "value"),
+        ((8, -1), "value"),
+        ((8, 256, 1), "value"),
+        ((8, 0, 3), "size"),
+    ],
+)
+def test_bad_input_is_told_and_changes_nothing(arguments, argument):
+    lab = write_lab()
+    with pytest.raises(InputError, match=argument):
+        lab.write(*arguments)
+    assert not lab.rounds and lab.vm.last_pt_write_count == 0
+    with pytest.raises(InputError, match="dead"):
+        lab.guess("#1:1")
+    with pytest.raises(InputError, match="gfn"):
+        lab.choose(1)
+    with pytest.raises(InputError, match="mode"):
+        write_lab(mode="none")
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.data())
+def test_every_write_has_a_verdict(data):
+    lab = write_lab(mode=data.draw(st.sampled_from(MODES)))
+    for _ in range(3):
+        lab.choose(data.draw(st.sampled_from([name.gfn for name in lab.tables()])))
+        size = data.draw(st.sampled_from([1, 2, 4, 8]))
+        offset = data.draw(st.integers(0, 40) | st.integers(0, 4096 - size))
+        lab.guess(*data.draw(st.sets(st.sampled_from([*lab.candidates(), "none", "the whole page"]), max_size=3)))
+        before = lab.candidates()
+        round_ = lab.write(offset, data.draw(st.integers(0, (1 << 8 * size) - 1)), size)
+        assert isinstance(round_, Round) and round_.reasons and lab.state()
+        gone = {name for name in before if name not in lab.candidates()}
+        assert died(round_) == "the whole page" or set(died(round_).split(", ")) == (gone or {"none"})
+
+
+class TestForm:
+    @pytest.fixture
+    def form(self):
+        pytest.importorskip("ipywidgets")
+        form = write_lab().form
+        yield form
+        form.close()
+
+    def press(self, form, name):
+        buttons = [part for part in everything(form.box) if hasattr(part, "click")]
+        next(button for button in buttons if button.description == name).click()
+
+    def ticks(self, form):
+        return {box.name: box for box in form.ticks.children}
+
+    def test_tick_and_write(self, form):
+        assert (form.entry.value, form.offset.text.value) == (8, "0x8")
+        form.entry.value = 16
+        assert form.offset.text.value == "0x10"
+        form.entry.value = 8
+        self.ticks(form)["#248:1"].value = True
+        self.press(form, "Write")
+        assert "✓" in form.status.value and "#248:1" in form.status.value
+        assert "#248:1" not in self.ticks(form) and len(form.stage.children) == 1
+        self.press(form, "Touch all pages again")
+        assert "#248:1" in self.ticks(form) and not form.stage.children
+
+    def test_what_was_ticked_stays_when_something_else_is_chosen(self, form):
+        self.ticks(form)["none"].value = True
+        form.offset.text.value = "0x10"
+        form.size.value = 2
+        assert self.ticks(form)["none"].value
+        form.offset.text.value = "0xFFF"
+        self.press(form, "Write")
+        assert "Expected an offset" in form.offset.message.value
+        assert self.ticks(form)["none"].value and form.offset.text.value == "0xFFF"
+        form.offset.text.value = "0x10"
+        form.value.text.value = "lots"
+        self.press(form, "Write")
+        assert "Expected a number" in form.value.message.value and not form.offset.message.value
+
+    def test_other_guests(self, form):
+        form.mode.value = "32"
+        assert form.size.value == 4 and len(form.lab.pages()) == 2
+        form.table.value = form.lab.tables()[-1].gfn
+        self.press(form, "Write")
+        assert "it was" in form.status.value
+        self.press(form, "New guest")
+        assert not form.status.value and not form.stage.children
+        assert form.picture.value
+
+
+def everything(widget):
+    yield widget
+    for child in getattr(widget, "children", ()):
+        yield from everything(child)

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Films as data: what the player gets is what happened."""
+
+import json
+import re
+import xml.etree.ElementTree as ET
+
+import pytest
+
+from kvmmmu_lab import InputError, open_guest, record
+from kvmmmu_lab.draw.example import SELF, guest_with_its_own_table_mapped
+from kvmmmu_lab.draw.frames import reverse_map_scene
+from kvmmmu_lab.draw.render import renderers
+from kvmmmu_lab.film.tags import TAGS
+from kvmmmu_lab.player.film import film
+from kvmmmu_lab.player.shoot import MOST_STEPS
+
+pytestmark = pytest.mark.skipif(not renderers(), reason="nothing here can lay out a drawing")
+
+GVA = 0x343C9000
+
+
+@pytest.fixture(scope="module")
+def recording():
+    vm = open_guest("lin64_A").vm()
+    with record(vm) as recording:
+        vm.access(GVA, user=True)
+        vm.emulate_write_gpa(0x61C9E48, 0, 8)
+    return recording
+
+
+@pytest.fixture(scope="module")
+def made(recording):
+    return film(recording, GVA)
+
+
+def played(scene):
+    """The looks of all parts of a scene after each of its steps, as the player puts them on."""
+    root = ET.fromstring(scene["svg"])
+    now = {}
+    for group in root.iter("{http://www.w3.org/2000/svg}g"):
+        if group.get("data-key"):
+            texts = [child.text or "" for child in group if child.tag.rpartition("}")[2] in ("title", "text")]
+            now[group.get("data-key")] = [group.get("class"), *texts]
+    for step in scene["steps"]:
+        assert set(step["set"]) <= set(now)
+        now |= step["set"]
+        yield dict(now)
+
+
+@pytest.mark.parametrize("detail", [False, True])
+def test_playing_the_steps_shows_what_each_picture_shows(recording, detail):
+    made = film(recording, GVA, detail=detail)
+    shown = [looks for scene in made.data["scenes"] for looks in played(scene)]
+    assert len(shown) == len(made.steps)
+    for number, looks in enumerate(shown):
+        picture = made.picture(number)
+        assert looks == picture.drawing.looks(picture.scene), number
+
+
+def test_each_operation_is_a_scene_of_its_own(made):
+    first, second = made.data["scenes"]
+    assert first["steps"][0]["words"] == "Before it begins." and first["title"] == "User code reads 0x343c9000."
+    assert second["steps"][0]["words"].startswith("The host will carry the store out")
+    assert first["steps"][0]["set"] == {} == second["steps"][0]["set"]
+    assert len(first["steps"]) == 16
+
+
+def test_steps_say_what_changed_bit_by_bit(made):
+    changes = {change["name"]: change for step in made.steps for change in step.changes}
+    assert changes["#251:0"] == {
+        "key": "s:251:0",
+        "name": "#251:0",
+        "old": "0x0",
+        "new": "0x1fa027",
+        "bits": "P W U A set; host frame 0x1fa",
+    }
+    assert changes["#248:457"]["bits"] == "P W U A D NX bit 10 bit 11 cleared"
+
+
+def test_marks_and_tags_say_what_a_step_is_about(made):
+    (zap,) = [step for scene in made.data["scenes"] for step in scene["steps"] if "dies" in step["words"]]
+    assert set(zap["tags"]) == {"zap", "spte"} and "s:248:457" in zap["about"]
+    assert set(made.data["tags"]) <= set(TAGS) and "rmap" in made.data["tags"]
+
+
+def test_a_film_is_plain_data_of_moderate_size(made):
+    text = json.dumps(made.data)
+    assert json.loads(text) == made.data
+    assert len(text) < 80_000
+
+
+def test_a_film_can_show_another_picture(recording):
+    made = film(recording, draw=lambda vm, marks: reverse_map_scene(vm, 0x29A5, marks=marks))
+    assert {table.key for step in made.steps for table in step.scene.tables} >= {"f:29a5", "s:248"}
+
+
+def test_a_long_recording_ends_somewhere_and_says_so():
+    vm = open_guest("lin64_A").vm()
+    with record(vm) as recording:
+        for page in range(80):
+            vm.access(GVA + page * 4096, user=True)
+    made = film(recording, GVA)
+    assert len(made.steps) == MOST_STEPS + 2  # the state before, and the sentence at the end
+    assert re.search(r"\d+ more operations isn't shown", made.steps[-1].words)
+
+
+def test_nothing_happened():
+    vm = guest_with_its_own_table_mapped()
+    with record(vm) as recording:
+        pass
+    made = film(recording, SELF)
+    assert [step.words for step in made.steps] == ["Before it begins."]
+    assert made.data["scenes"][0]["steps"][0]["set"] == {}
+
+
+def test_files(made, tmp_path):
+    page = made.save(tmp_path / "fault.html").read_text("utf-8")
+    assert page.startswith("<!doctype html>") and "http:" not in page.replace("http://www.w3.org", "")
+    assert ET.fromstring(made.save(tmp_path / "fault.svg", step=3).read_text("utf-8")).tag.endswith("svg")
+    assert json.loads(made.save(tmp_path / "fault.json").read_text("utf-8")) == made.data
+    for path in (tmp_path / "fault.gif", tmp_path / "no" / "fault.html"):
+        with pytest.raises(InputError, match="path"):
+            made.save(path)
+
+
+@pytest.mark.parametrize("step", [99, -99, True, "1"])
+def test_pictures_of_steps_that_are_not_there(made, step):
+    with pytest.raises(InputError, match="step"):
+        made.picture(step)
+
+
+def test_no_recording_and_no_address(recording):
+    with pytest.raises(InputError, match="recording"):
+        film([])
+    with pytest.raises(InputError, match="gva"):
+        film(recording, 1 << 50)
+
+
+def test_what_was_clicked_on_is_told_with_what_happens_to_it(recording):
+    pytest.importorskip("anywidget")
+    made = film(recording, GVA)
+    assert not made.picked and "Nothing was clicked on" in repr(made.picked)
+    made.widget.picked = {"key": "s:248:457", "step": 3}
+    assert made.picked.dies and not made.widget.close()
+    assert re.fullmatch(
+        r"You clicked on entry 457 of shadow L1 #248, of gfn 0x61c9\. In this film it is read in step \d+ and .*"
+        r"changes in step \d+ and dies in step \d+\.|You clicked on .* changes in step \d+ .* dies in step \d+\.",
+        str(made.picked),
+    )
+    made.widget.picked = {"key": "s:251", "step": 0}
+    assert not made.picked.dies and "stays as it is" in str(made.picked)
