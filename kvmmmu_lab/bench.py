@@ -130,7 +130,7 @@ def _busy(vm: Vm, gvas: list[int]) -> float:
     return time.perf_counter() - begin
 
 
-def _recorded() -> tuple[float, float, float]:
+def recorded() -> tuple[float, float, float]:
     """How many times slower a recorded machine is; the slowest of many jumps in its recording, in ms; bytes a step."""
     guest = open_guest(GUEST)
     gvas = guest.tlb_gva[: RECORDED_STEPS // 17].tolist()
@@ -158,7 +158,7 @@ def _size(recording: Recording) -> int:
     return numbers + lists + samples + sum(len(frame) for _, frame in tape.keyframes)
 
 
-def _pictures() -> tuple[float, float]:
+def pictures() -> tuple[float, float]:
     """Milliseconds to the first picture of a fault, and to its film, ready to be played."""
     from .draw.pictures import hierarchy
     from .player.film import film
@@ -177,8 +177,8 @@ def _pictures() -> tuple[float, float]:
 def measure(rounds: int = ROUNDS) -> dict[str, float]:
     """All figures: medians of several rounds."""
     faults = [_faults() for _ in range(rounds)]
-    recorded = [_recorded() for _ in range(rounds)]
-    pictures = [_pictures() for _ in range(rounds)]
+    watched = [recorded() for _ in range(rounds)]
+    drawn = [pictures() for _ in range(rounds)]
     figures = {
         "read_fault_us": [read for read, _ in faults],
         "write_fault_us": [write for _, write in faults],
@@ -186,11 +186,11 @@ def measure(rounds: int = ROUNDS) -> dict[str, float]:
         "replay_events_per_s": [_replay() for _ in range(rounds)],
         "bare_walk_us": [_bare_walk() for _ in range(rounds)],
         "import_ms": [_import() for _ in range(rounds)],
-        "recording_slowdown": [slower for slower, _, _ in recorded],
-        "slowest_seek_ms": [slowest for _, slowest, _ in recorded],
-        "recording_bytes_per_step": [size for _, _, size in recorded],
-        "first_picture_ms": [first for first, _ in pictures],
-        "film_ms": [ready for _, ready in pictures],
+        "recording_slowdown": [slower for slower, _, _ in watched],
+        "slowest_seek_ms": [slowest for _, slowest, _ in watched],
+        "recording_bytes_per_step": [size for _, _, size in watched],
+        "first_picture_ms": [first for first, _ in drawn],
+        "film_ms": [ready for _, ready in drawn],
     }
     return {name: round(statistics.median(values), 3) for name, values in figures.items()}
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from itertools import zip_longest
 
@@ -109,6 +110,12 @@ class Draft:
         for key in [key for key in missing if key not in self.tables][:EXTRA_TABLES]:
             page = self.vm.pool.pages[int(key[2:])]
             self.table(key, "shadow", page.level, rank, page.id)
+
+    def pages(self, rank: int, ids: Iterable[int]) -> None:
+        """These shadow pages, as far as they are in use."""
+        for page in (self.vm.pool.pages[id] for id in ids):
+            if page in self.vm.pool.active:
+                self.table(f"s:{page.id}", "shadow", page.level, rank, page.id)
 
     # Anything else
 

@@ -18,12 +18,15 @@ __all__ = ["NOT_PAGING", "check_gva", "hierarchy_scene", "possible_gva"]
 NOT_PAGING = "the guest doesn't page: it has no tables, and a gva is a gpa"
 
 
-def hierarchy_scene(vm: Machine, gvas: Iterable[int], marks: Marks | None = None) -> Scene:
+def hierarchy_scene(
+    vm: Machine, gvas: Iterable[int], marks: Marks | None = None, pages: Iterable[int] = ()
+) -> Scene:
     """What the paths of ``gvas`` look like now, in the guest's tables and in the shadow, with the frames they reach.
 
     The entries on those paths, and marked ones, are there; the others are counted. `check_gva` says which addresses
     can be. The first address is the first row of both sides, from top to bottom: who compares the two sides of one
-    path then looks for the same place in both, and drawing and text have one order.
+    path then looks for the same place in both, and drawing and text have one order. ``pages``: ids of shadow pages to draw
+    although no path may lead there, if they are in use.
     """
     chosen = list(gvas)
     draft = Draft(vm, marks)
@@ -31,6 +34,7 @@ def hierarchy_scene(vm: Machine, gvas: Iterable[int], marks: Marks | None = None
         draft.path(rank, guest_path(vm, gva), "guest")
         draft.path(rank, shadow_path(vm, gva), "shadow")
     draft.changed(len(chosen))
+    draft.pages(len(chosen), pages)
     draft.correspondences()
     draft.reverse_maps()
     shadows = sum(key.startswith("s:") for key in draft.tables)

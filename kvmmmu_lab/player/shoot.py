@@ -58,6 +58,7 @@ class Camera:
     def __init__(self, recording: Recording, gvas: Iterable[int], draw: Draw | None, detail: bool) -> None:
         self.recording, self.gvas, self.draw, self.detail = recording, list(gvas), draw, detail
         self.focus = self.gvas
+        self.pages: dict[int, None] = {}
         self.scenes: list[list[FilmStep]] = []
 
     def shoot(self) -> list[list[FilmStep]]:
@@ -77,7 +78,7 @@ class Camera:
         return self.scenes
 
     def _scene(self, first: int, told: list[Cut]) -> list[FilmStep]:
-        self.focus = [*self.gvas]
+        self.focus, self.pages = [*self.gvas], {}
         for event in (event for cut in told for event in cut.events):
             if event[0] in (ev.ACCESS, ev.PAGE_FAULT, ev.NONPAGING_FAULT) and event[1] not in self.focus:
                 self.focus += [event[1]][: max(0, MOST_PATHS - len(self.focus))]
@@ -90,11 +91,16 @@ class Camera:
         return FilmStep(cut.words, shown, cut.step, cut.depth, cut.kind.function, cut.kind.source, tuple(cut.tags), changed)
 
     def _shown(self, number: int, marks: Marks) -> Scene:
-        """The picture at a step. The guest may have changed its mode, and then not have all the addresses any more."""
+        """The picture at a step. The guest may have changed its mode, and then not have all the addresses any more.
+
+        A page that was drawn stays as long as it is in use: a new one has no parent yet, a zapped one's child none any more.
+        """
         vm = self.recording.at(number)
         if self.draw is not None:
             return self.draw(vm, marks)
-        return hierarchy_scene(vm, [gva for gva in self.focus if possible_gva(vm, gva)], marks)
+        scene = hierarchy_scene(vm, [gva for gva in self.focus if possible_gva(vm, gva)], marks, self.pages)
+        self.pages |= {int(table.key[2:]): None for table in scene.of("shadow") if table.key.startswith("s:")}
+        return scene
 
     def _cut_off(self, last: int) -> None:
         left = sum(1 for first, _ in self.recording.operations() if first > last)

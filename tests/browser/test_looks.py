@@ -7,6 +7,8 @@ import pytest
 
 from ..player import films
 
+pytestmark = pytest.mark.slow
+
 OVERFLOWS = """() => [...document.querySelectorAll(".kvmmmu-player *")]
     .filter((one) => !one.closest("svg") && !one.closest(".kp-picture") && one.scrollWidth > one.clientWidth + 1
         && one.clientWidth && getComputedStyle(one).display !== "inline" && one.tagName !== "SELECT")

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the kit promises about its speed, as ``kvmmmu-lab bench`` measures it. Other work only ever makes it slower."""
+
+import pytest
+
+from kvmmmu_lab import bench
+from kvmmmu_lab.draw.render import VARIABLE, renderers
+
+pytestmark = pytest.mark.speed
+
+
+def best(measure, rounds=5):
+    return [min(values) for values in zip(*(measure() for _ in range(rounds)), strict=True)]
+
+
+def test_recording_slows_the_engine_at_most_5_times_and_any_step_is_there_in_10_ms():
+    slowdown, slowest_seek, bytes_per_step = best(bench.recorded)
+    assert slowdown <= 5 and slowest_seek <= 10 and bytes_per_step <= 1024
+
+
+@pytest.mark.parametrize(("renderer", "limit"), [("dot", 400), ("graphviz-pure", 800)])
+def test_the_first_picture_of_a_fault_and_its_film(renderer, limit, monkeypatch):
+    if renderer not in [one.name for one in renderers()]:
+        pytest.skip(f"{renderer} is not here")
+    monkeypatch.setenv(VARIABLE, renderer)
+    picture, film = best(bench.pictures)
+    assert picture <= limit and film <= 1000
