@@ -70,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
         help="replay a guest's recording once more with one mechanism off, and say what goes wrong then",
     )
 
-    bench = command("bench", _bench, "time the engine: faults, page-table writes, replay, import")
+    bench = command("bench", _bench, "time the engine (faults, page-table writes, replay, import), recordings and pictures")
     bench.add_argument("--json", action="store_true", help="the same figures for programs")
     return parser
 

@@ -1,16 +1,37 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What the lessons are made of: everything here shows itself in a notebook, and says the same as text elsewhere.
 
-`watch` runs one operation and steps through it, `hierarchy` draws guest and shadow tables side by side, `pick_address`
-offers a real guest's mappings, `entry_of` finds the guest's own entry for an address, `predict` asks before it looks.
+**Films.** `watch` runs one operation and makes a film of it; `film` makes one of a recording (``with record(vm) as r:``,
+or the cell magic ``%%record vm`` after ``%load_ext kvmmmu_lab``). A film plays forward and back, ``film.save("x.html")``
+writes it to one file, ``film.picked`` is what was clicked on.
 
-Five labs to play with, each also without a notebook, and on your own parts (``fault_lab(set_spte=mine)``): `fault_lab`
+**Pictures**, of a VM or of any step of a recording: `hierarchy` (guest and shadow tables side by side), `guest_tables`,
+`shadow_tables`, `walk`, `entry_bits`, `reverse_map`, `who_maps`, `parent_chains`, `hash_table`, `pool`, `memory_slots`.
+
+**Questions.** `pick_address` offers a real guest's mappings, `entry_of` finds the guest's own entry for an address,
+`predict` asks before it looks.
+
+**Labs** to play with, each also without a notebook, and on your own parts (``fault_lab(set_spte=mine)``): `fault_lab`
 (what comes of an access?), `write_lab` (which shadow entries does a write kill?), `rmap_lab` (who can write a frame?),
 `entry_decoder` (what does an entry say?), `pool_lab` (who has to go?).
 """
 
 from ..draw.picture import Picture
-from ..draw.pictures import hierarchy
+from ..draw.pictures import (
+    entry_bits,
+    guest_tables,
+    hash_table,
+    hierarchy,
+    memory_slots,
+    parent_chains,
+    pool,
+    reverse_map,
+    shadow_tables,
+    walk,
+    who_maps,
+)
+from ..film import record
+from ..player.film import Film, film
 from .addresses import entry_of, pick_address
 from .decoder import entry_decoder
 from .faults import fault_lab
@@ -21,16 +42,29 @@ from .watched import Watch, watch
 from .writes import write_lab
 
 __all__ = [
+    "Film",
     "Picture",
     "Watch",
+    "entry_bits",
     "entry_decoder",
     "entry_of",
     "fault_lab",
+    "film",
+    "guest_tables",
+    "hash_table",
     "hierarchy",
+    "memory_slots",
+    "parent_chains",
     "pick_address",
+    "pool",
     "pool_lab",
     "predict",
+    "record",
+    "reverse_map",
     "rmap_lab",
+    "shadow_tables",
+    "walk",
     "watch",
+    "who_maps",
     "write_lab",
 ]

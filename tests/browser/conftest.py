@@ -6,6 +6,8 @@ import shutil
 
 import pytest
 
+from . import lab
+
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = (
     "--no-sandbox",
@@ -102,3 +104,35 @@ def play(page, tmp_path):
         return page
 
     return play
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Where the notebooks are."""
+    return tmp_path_factory.mktemp("notebooks")
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory):
+    return lab.apart(tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture(scope="module")
+def server(folder, environment):
+    """A JupyterLab on the folder."""
+    pytest.importorskip("jupyterlab", reason="needs the extra `lab`")
+    with lab.serve(folder, environment) as address:
+        yield address
+
+
+@pytest.fixture
+def lab_page(browser):
+    """A page that may ask this machine's server, and nobody else; high enough for a whole film."""
+    context = browser.new_context(viewport={"width": 1024, "height": 2600}, color_scheme="light")
+    context.set_default_timeout(30_000)
+    page = context.new_page()
+    watchdog = Watchdog(page, allowed=("http://127.0.0.1:", "ws://127.0.0.1:", "data:", "blob:"))
+    yield page
+    context.close()
+    assert not watchdog.requests
+    assert not [line for line in watchdog.complaints if "kvmmmu" in line or "mount" in line or "player" in line]

@@ -2,18 +2,14 @@
 """Films in the real JupyterLab: alive, steered from Python, saved and opened again, and in a notebook that isn't trusted."""
 
 import json
-import os
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
 
 import nbformat
 import pytest
 
 from ..player import films
-from .conftest import Watchdog
+from .lab import RUN, Lab
 
 pytestmark = pytest.mark.slow
 
@@ -23,60 +19,6 @@ CELLS = (
     "widget = film_widget(film)\nwidget",
     "widget.step = 3",
 )
-OPTIONS = (
-    "--no-browser",
-    "--allow-root",
-    "--IdentityProvider.token=",
-    "--LabApp.expose_app_in_browser=True",
-    "--LabApp.news_url=",
-    "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
-    "--ServerApp.ip=127.0.0.1",
-    "--ServerApp.port_retries=0",
-)
-RUN = "jupyterapp.commands.execute"
-
-
-def wait_for(address, server):
-    for _ in range(240):
-        assert server.poll() is None, "JupyterLab ended"
-        try:
-            return urllib.request.urlopen(address, timeout=2).close()
-        except OSError:
-            time.sleep(0.25)
-    raise AssertionError("JupyterLab did not start within a minute")
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("notebooks")
-
-
-@pytest.fixture(scope="module")
-def environment(tmp_path_factory):
-    """Settings, signatures and what runs, apart from those of whoever runs the tests."""
-    home = tmp_path_factory.mktemp("home")
-    places = {name: str(home / name.lower()) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")}
-    return {**os.environ, **places, "HOME": str(home), "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
-
-
-@pytest.fixture(scope="module")
-def server(folder, environment):
-    """A JupyterLab of our own; its address."""
-    pytest.importorskip("jupyterlab", reason="needs the extra `lab`")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "jupyterlab", *OPTIONS, f"--ServerApp.port={port}", f"--ServerApp.root_dir={folder}"]
-    with open(folder.parent / "server.log", "wb") as log:
-        server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-    try:
-        wait_for(f"http://127.0.0.1:{port}/api", server)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        server.wait(30)
-
-
 def write(folder, name, cells):
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
@@ -84,64 +26,8 @@ def write(folder, name, cells):
     (folder / "film.json").write_text(json.dumps(films.small()), "utf-8")
 
 
-class Lab:
-    """One notebook, open in JupyterLab."""
-
-    def __init__(self, page, server, name, kernel=True):
-        self.page = page
-        # a workspace of its own: else JupyterLab also opens what was open last, in whatever order
-        page.goto("/".join([server, "lab", "workspaces", name.partition(".")[0], "tree", name]))
-        page.wait_for_function("window.jupyterapp?.shell")
-        page.evaluate("jupyterapp.restored.then(() => null)")
-        there = "jupyterapp.shell.currentWidget?.content?.widgets?.length"
-        page.wait_for_function(f"{there} && jupyterapp.shell.currentWidget.context.path === '{name}'")
-        if kernel:
-            session = "jupyterapp.shell.currentWidget.sessionContext.session"
-            page.wait_for_function(f"{session}?.kernel?.status === 'idle'", timeout=60_000)
-        page.evaluate(f"{RUN}('application:toggle-left-area')")
-
-    def run_all(self):
-        self.page.evaluate(f"{RUN}('notebook:run-all-cells')")
-
-    def run(self, code):
-        """Run a new cell at the end; return what it prints."""
-        page = self.page
-        page.evaluate(
-            """async (code) => { const { content, context } = jupyterapp.shell.currentWidget;
-                context.model.sharedModel.addCell({ cell_type: "code", source: code, metadata: {} });
-                content.activeCellIndex = content.widgets.length - 1; content.deselectAll();
-                await jupyterapp.commands.execute("notebook:run-cell"); }""",
-            code,
-        )
-        outputs = """() => { const cell = jupyterapp.shell.currentWidget.content.widgets.at(-1).model;
-            const texts = cell.outputs.toJSON().map((one) => [one.text ?? one.evalue].flat().join(""));
-            return cell.executionCount && texts.join(""); }"""
-        return page.wait_for_function(outputs).json_value().strip()
-
-    def sources(self):
-        return self.page.evaluate(
-            "jupyterapp.shell.currentWidget.content.model.cells.model?.cells.length"
-            " ?? jupyterapp.shell.currentWidget.content.widgets.length"
-        )
-
-    def player(self, number):
-        return self.page.locator(".kvmmmu-player").nth(number)
-
-
-@pytest.fixture
-def page(browser):
-    """A page that may ask this machine's server, and nobody else."""
-    context = browser.new_context(viewport={"width": 1024, "height": 2600}, color_scheme="light")
-    context.set_default_timeout(30_000)
-    page = context.new_page()
-    watchdog = Watchdog(page, allowed=("http://127.0.0.1:", "ws://127.0.0.1:", "data:", "blob:"))
-    yield page
-    context.close()
-    assert not watchdog.requests
-    assert not [line for line in watchdog.complaints if "kvmmmu" in line or "mount" in line or "player" in line]
-
-
-def test_a_film_in_a_living_notebook(page, server, folder):
+def test_a_film_in_a_living_notebook(lab_page, server, folder):
+    page = lab_page
     write(folder, "film.ipynb", CELLS)
     lab = Lab(page, server, "film.ipynb")
     lab.run_all()
@@ -213,7 +99,8 @@ def ran(folder, environment):
     return name
 
 
-def test_opened_again_without_a_kernel_it_plays(page, server, folder, ran, environment):
+def test_opened_again_without_a_kernel_it_plays(lab_page, server, folder, ran, environment):
+    page = lab_page
     copy_without_kernel(folder, ran, "trusted.ipynb", environment, trusted=True)
     lab = Lab(page, server, "trusted.ipynb", kernel=False)
     player = lab.player(0)
@@ -223,7 +110,8 @@ def test_opened_again_without_a_kernel_it_plays(page, server, folder, ran, envir
     assert page.evaluate("jupyterapp.shell.currentWidget.sessionContext.session") is None
 
 
-def test_in_a_notebook_that_is_not_trusted_the_still_and_the_steps_show(page, server, folder, ran, environment):
+def test_in_a_notebook_that_is_not_trusted_the_still_and_the_steps_show(lab_page, server, folder, ran, environment):
+    page = lab_page
     copy_without_kernel(folder, ran, "foreign.ipynb", environment, trusted=False)
     Lab(page, server, "foreign.ipynb", kernel=False)
     still = page.locator(".jp-OutputArea-output img")
@@ -234,7 +122,8 @@ def test_in_a_notebook_that_is_not_trusted_the_still_and_the_steps_show(page, se
     assert page.locator(".jp-OutputArea-output li").count() == 10
 
 
-def test_exported_as_html_it_plays_from_a_file(page, folder, ran, environment):
+def test_exported_as_html_it_plays_from_a_file(lab_page, folder, ran, environment):
+    page = lab_page
     command = [sys.executable, "-m", "nbconvert", "--to", "html", "--template", "basic", str(folder / ran)]
     subprocess.run(command, env=environment, check=True, capture_output=True)
     page.context.unroute_all()

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The real JupyterLab: a server of our own, and a notebook open in it."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import contextmanager
+
+OPTIONS = (
+    "--no-browser",
+    "--allow-root",
+    "--IdentityProvider.token=",
+    "--LabApp.expose_app_in_browser=True",
+    "--LabApp.news_url=",
+    "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+    "--ServerApp.ip=127.0.0.1",
+    "--ServerApp.port_retries=0",
+)
+RUN = "jupyterapp.commands.execute"
+
+
+def wait_for(address, server):
+    for _ in range(240):
+        assert server.poll() is None, "JupyterLab ended"
+        try:
+            return urllib.request.urlopen(address, timeout=2).close()
+        except OSError:
+            time.sleep(0.25)
+    raise AssertionError("JupyterLab did not start within a minute")
+
+
+def apart(home):
+    """An environment whose settings, signatures and servers are apart from those of whoever runs the tests."""
+    places = {name: str(home / name.lower()) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")}
+    return {**os.environ, **places, "HOME": str(home), "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+
+
+@contextmanager
+def serve(folder, environment):
+    """A JupyterLab on a folder; its address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "jupyterlab", *OPTIONS, f"--ServerApp.port={port}", f"--ServerApp.root_dir={folder}"]
+    with open(folder.parent / "server.log", "wb") as log:
+        server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+    try:
+        wait_for(f"http://127.0.0.1:{port}/api", server)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+class Lab:
+    """One notebook, open in JupyterLab."""
+
+    def __init__(self, page, server, name, kernel=True):
+        self.page = page
+        # a workspace of its own: else JupyterLab also opens what was open last, in whatever order
+        page.goto("/".join([server, "lab", "workspaces", name.partition(".")[0], "tree", name]))
+        page.wait_for_function("window.jupyterapp?.shell")
+        page.evaluate("jupyterapp.restored.then(() => null)")
+        there = "jupyterapp.shell.currentWidget?.content?.widgets?.length"
+        page.wait_for_function(f"{there} && jupyterapp.shell.currentWidget.context.path === '{name}'")
+        if kernel:
+            session = "jupyterapp.shell.currentWidget.sessionContext.session"
+            page.wait_for_function(f"{session}?.kernel?.status === 'idle'", timeout=60_000)
+        page.evaluate(f"{RUN}('application:toggle-left-area')")
+
+    def run_all(self):
+        self.page.evaluate(f"{RUN}('notebook:run-all-cells')")
+
+    def run(self, code):
+        """Run a new cell at the end; return what it prints."""
+        page = self.page
+        page.evaluate(
+            """async (code) => { const { content, context } = jupyterapp.shell.currentWidget;
+                context.model.sharedModel.addCell({ cell_type: "code", source: code, metadata: {} });
+                content.activeCellIndex = content.widgets.length - 1; content.deselectAll();
+                await jupyterapp.commands.execute("notebook:run-cell"); }""",
+            code,
+        )
+        outputs = """() => { const cell = jupyterapp.shell.currentWidget.content.widgets.at(-1).model;
+            const texts = cell.outputs.toJSON().map((one) => [one.text ?? one.evalue].flat().join(""));
+            return cell.executionCount && texts.join(""); }"""
+        return page.wait_for_function(outputs).json_value().strip()
+
+    def sources(self):
+        return self.page.evaluate(
+            "jupyterapp.shell.currentWidget.content.model.cells.model?.cells.length"
+            " ?? jupyterapp.shell.currentWidget.content.widgets.length"
+        )
+
+    def player(self, number):
+        return self.page.locator(".kvmmmu-player").nth(number)
