@@ -16,6 +16,10 @@ from .scene import Scene
 from .svg import Drawing
 from .text import alternative, to_text
 
+SWITCH = """body[data-jp-theme-light="false"] .kvmmmu-picture > img.dark { display: inline !important; }
+body[data-jp-theme-light="false"] .kvmmmu-picture > img.light { display: none; }"""
+"""Where JupyterLab says that it is dark, the dark image shows and the light one doesn't."""
+
 
 class Picture:
     """A drawing of a scene, made when it is first looked at.
@@ -35,21 +39,21 @@ class Picture:
 
     @functools.cached_property
     def html(self) -> str:
-        """The picture for a page: an image that needs no script, or else the text.
+        """The picture for a page: an image that needs no script, or else the text. JupyterLab's dark theme has a dark one.
 
-        An image in a ``data:`` address also survives in notebooks that aren't trusted, where bare SVG is torn apart.
-        It never shrinks, since its text is as small as can be; where there is too little room it scrolls.
+        An image in a ``data:`` address also survives in notebooks that aren't trusted, where bare SVG is torn apart, and
+        rules are taken out: there the light one shows. It never shrinks, since its text is as small as can be; where there
+        is too little room it scrolls.
         """
+        name = alternative(self.scene)
         try:
-            svg = self.svg
+            light, dark = (self.drawing.svg(self.scene, name, night) for night in (False, True))
         except RenderError as error:
             text = html.escape(f"{self}\n\n(Shown as text: {error})")
             return f'<pre class="kvmmmu-text" style="line-height:1.25;overflow-x:auto">{text}</pre>'
-        address = base64.b64encode(svg.encode()).decode()
-        name = html.escape(alternative(self.scene))
         return (
-            '<div class="kvmmmu-picture" style="overflow-x:auto;background:#fff;border-radius:6px">'
-            f'<img alt="{name}" style="max-width:none" src="data:image/svg+xml;base64,{address}"></div>'
+            '<div class="kvmmmu-picture" style="overflow-x:auto">'
+            f"{_image(light, name, 'light', '')}{_image(dark, name, 'dark', 'display:none;')}<style>{SWITCH}</style></div>"
         )
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -70,3 +74,9 @@ class Picture:
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         return {"text/html": self.html, "text/plain": str(self)}
+
+
+def _image(svg: str, name: str, theme: str, hidden: str) -> str:
+    address = base64.b64encode(svg.encode()).decode()
+    style = f"{hidden}max-width:none;border-radius:6px"
+    return f'<img class="{theme}" alt="{html.escape(name)}" style="{style}" src="data:image/svg+xml;base64,{address}">'

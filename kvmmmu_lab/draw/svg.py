@@ -50,15 +50,15 @@ class Drawing:
         """How each element of the stage looks in a scene, by its key."""
         return looks(self.stage, self.columns, scene)
 
-    def svg(self, scene: Scene, alt: str) -> str:
-        """One scene as a picture that stands alone, with its own light colours, a legend, and the scene's notes below."""
+    def svg(self, scene: Scene, alt: str, dark: bool = False) -> str:
+        """One scene as a picture that stands alone, with its own colours, a legend, and the scene's notes below."""
         place = self.layout
         root = self._root(scene, alt, "img")
         below, height = notes(scene, place.width, place.height, film=scene is not self.stage)
         root.extend(below)
         _set_size(root, place.width, height)
         style = ET.Element("style")
-        style.text = still_style()
+        style.text = still_style(dark)
         root.insert(0, style)
         return ET.tostring(root, encoding="unicode")
 

@@ -54,8 +54,8 @@ def colours(dark: bool = False) -> dict[str, str]:
 
 
 @functools.cache
-def still_style() -> str:
-    """The stylesheet of a picture that stands alone: light, with every colour in its place, as plain viewers need it."""
+def still_style(dark: bool = False) -> str:
+    """The stylesheet of a picture that stands alone: one theme, with every colour in its place, as plain viewers need it."""
     rules = re.sub(r"/\*.*?\*/\s*", "", stylesheet(), flags=re.DOTALL)
     rules = _BLOCK.sub(lambda block: "" if _COLOUR.search(block[1]) else block[0], rules)
-    return re.sub(r"var\(--([\w-]+)\)", lambda name: colours()[name[1]], rules)
+    return re.sub(r"var\(--([\w-]+)\)", lambda name: colours(dark)[name[1]], rules)

@@ -24,6 +24,7 @@ from ..errors import InputError
 from ..mmu import events as ev
 from ..mmu.events import Event, describe
 from ..mmu.machine import Machine
+from ..read.entries import difference
 from ..read.names import Names
 from ..read.paths import key_of
 from .moment import Moment, Replica
@@ -49,6 +50,11 @@ class Change:
     size: int
     old: int
     new: int
+
+    @property
+    def bits(self) -> str:
+        """The difference bit by bit, as entries: "P W U A set; host frame 0x1fa"."""
+        return difference(self.old, self.new, "gfn" if self.key.startswith("g") else "host frame")
 
 
 @dataclass(frozen=True)

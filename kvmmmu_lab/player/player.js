@@ -24,13 +24,15 @@ export function mount(element, film, options = {}) {
   return trouble ? refuse(element, trouble) : new Player(element, film, options).handle;
 }
 
-/** For anywidget: the traits `film` and `step` are followed both ways, a click is sent as a message. */
+const REST = 1000; // milliseconds without a step until the kernel hears where the film stands: stepping asks it nothing
+
+/** For anywidget: the traits `film` and `step` are followed, a click is sent as a message, a step once the film rests. */
 export default {
   render({ model, el }) {
-    const tell = throttled((number) => {
+    const tell = rested((number) => {
       model.set("step", number);
       model.save_changes();
-    }, 120);
+    }, REST);
     const show = () =>
       mount(el, model.get("film"), {
         step: model.get("step"),
@@ -40,6 +42,7 @@ export default {
       });
     let handle = show();
     const follow = () => handle.seek(model.get("step"));
+    const hear = (message) => message.event === "seek" && handle.seek(message.step);
     const change = () => {
       tell.cancel();
       handle.destroy();
@@ -47,29 +50,23 @@ export default {
     };
     model.on("change:step", follow);
     model.on("change:film", change);
+    model.on("msg:custom", hear);
     return () => {
       tell.cancel();
       model.off("change:step", follow);
       model.off("change:film", change);
+      model.off("msg:custom", hear);
       handle.destroy();
     };
   },
 };
 
-/** Call at most once in so many milliseconds, the last call always. */
-function throttled(call, pause) {
+/** Call once nothing has asked for it during so many milliseconds, with what was asked last. */
+function rested(call, pause) {
   let timer = null;
-  let waiting = null;
-  const fire = () => {
-    timer = null;
-    if (!waiting) return;
-    call(...waiting);
-    waiting = null;
-    timer = setTimeout(fire, pause);
-  };
   const later = (...values) => {
-    waiting = values;
-    if (timer === null) fire();
+    clearTimeout(timer);
+    timer = setTimeout(() => call(...values), pause);
   };
   later.cancel = () => clearTimeout(timer);
   return later;

@@ -17,7 +17,6 @@ from ..film.cuts import Cut, changes, cuts
 from ..film.recording import Change, Recording
 from ..mmu import events as ev
 from ..mmu.machine import Machine
-from ..read.entries import difference
 from .marks import marks_of
 
 MOST_STEPS = 400
@@ -132,5 +131,5 @@ def _change(change: Change) -> dict[str, str]:
         "name": change.name,
         "old": f"{change.old:#x}",
         "new": f"{change.new:#x}",
-        "bits": difference(change.old, change.new, "gfn" if change.key.startswith("g") else "host frame"),
+        "bits": change.bits,
     }

@@ -39,7 +39,8 @@ def widget_class() -> Any:
     class FilmWidget(anywidget.AnyWidget):
         """A film that plays in a notebook.
 
-        ``film`` is what plays, ``step`` the number of the step that shows, over all scenes: set it to go there.
+        ``film`` is what plays, ``step`` the number of the step that shows, over all scenes, or showed when the player last
+        rested for a second: stepping asks the kernel nothing. `seek` goes to a step.
         ``picked`` is what was clicked on last, {"key": ..., "step": ...}, or None; see `on_pick`.
         """
 
@@ -54,6 +55,11 @@ def widget_class() -> Any:
             self._callbacks: list[Callable[[Picked], object]] = []
             super().__init__(**traits)
             self.on_msg(self._hear)
+
+        def seek(self, step: int) -> None:
+            """Go to a step, or to the nearest that there is; also if the player went on meanwhile."""
+            self.step = step
+            self.send({"event": "seek", "step": self.step})
 
         def on_pick(self, callback: Callable[[Picked], object]) -> Callable[[], None]:
             """Call back with what was clicked on, at each click, also on the same thing again. Returns what ends that."""

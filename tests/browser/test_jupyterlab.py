@@ -54,8 +54,11 @@ def test_a_film_in_a_living_notebook(lab_page, server, folder):
     page.keyboard.press("Home")
     for _ in range(7):
         page.keyboard.press("ArrowRight")
-    page.wait_for_timeout(500)
+    page.wait_for_timeout(1500)
     assert lab.run("print(widget.step, widget.picked)") == "7 None"
+    page.keyboard.press("Home")
+    assert lab.run("widget.seek(7); print(widget.step)") == "7", "the kernel had not heard of the step yet"
+    page.wait_for_function("document.querySelectorAll('.kp-count')[1].textContent === 'Step 7 of 9'")
     assert lab.run("heard = []; widget.on_pick(heard.append); widget.step = 8; print('done')") == "done"
     page.wait_for_function("document.querySelectorAll('.kp-count')[1].textContent === 'Step 8 of 9'")
     for _ in range(2):
@@ -120,6 +123,25 @@ def test_in_a_notebook_that_is_not_trusted_the_still_and_the_steps_show(lab_page
     assert page.locator(".kvmmmu-player").count() == 0
     page.locator(".jp-OutputArea-output summary").click()
     assert page.locator(".jp-OutputArea-output li").count() == 10
+
+
+def test_a_picture_follows_the_theme_and_survives_without_trust(lab_page, server, folder, environment):
+    page, one = lab_page, ".kvmmmu-picture img:visible"
+    cells = ["from kvmmmu_lab.draw.example import example\nexample()"]
+    write(folder, "picture.ipynb", cells)
+    lab = Lab(page, server, "picture.ipynb")
+    lab.run_all()
+    page.locator(one).wait_for()
+    for theme, name in (("JupyterLab Dark", "dark"), ("JupyterLab Light", "light")):
+        page.evaluate(f"{RUN}('apputils:change-theme', {{ theme: '{theme}' }})")
+        page.wait_for_function("(name) => document.querySelector('.kvmmmu-picture img.' + name).getClientRects().length", arg=name)
+        assert page.locator(one).count() == 1
+    page.evaluate(f"{RUN}('docmanager:save')")
+    page.wait_for_function("!jupyterapp.shell.currentWidget.context.model.dirty")
+    copy_without_kernel(folder, "picture.ipynb", "untrusted.ipynb", environment, trusted=False)
+    Lab(page, server, "untrusted.ipynb", kernel=False)
+    page.locator(".jp-OutputArea-output img:visible").wait_for()
+    assert page.locator(".jp-OutputArea-output img:visible").count() == 1
 
 
 def test_exported_as_html_it_plays_from_a_file(lab_page, folder, ran, environment):

@@ -218,7 +218,7 @@ def test_hostile_labels_stay_text(each_renderer, label):
         assert re.findall(r"<(?!/?(?:svg|style|g|title|path|text|tspan|rect)\b)", svg) == []
         assert float(root.get("width")) < 1000
     page = picture._repr_mimebundle_()["text/html"]
-    assert set(re.findall(r"<(\w+)", page)) == {"div", "img"}
+    assert set(re.findall(r"<(\w+)", page)) == {"div", "img", "style"}
 
 
 def test_without_a_renderer_the_text_shows_and_says_what_to_install(monkeypatch, vm):
@@ -236,10 +236,13 @@ def test_a_picture_survives_where_neither_scripts_nor_svg_do(vm):
     bundle = picture._repr_mimebundle_()
     page = bundle["text/html"]
     assert "<script" not in page and "<svg" not in page
-    (address,) = re.findall(r'src="data:image/svg\+xml;base64,([^"]+)"', page)
-    root = ET.fromstring(base64.b64decode(address))
+    light, dark = re.findall(r'src="data:image/svg\+xml;base64,([^"]+)"', page)
+    root = ET.fromstring(base64.b64decode(light))
+    assert theme.colours()["text"] in root.find(f"{SVG}style").text
+    assert theme.colours(dark=True)["text"] in ET.fromstring(base64.b64decode(dark)).find(f"{SVG}style").text
+    assert re.search(r'<img class="dark"[^>]* style="display:none;', page), "the light one shows where rules are taken out"
     assert root.get("role") == "img"
-    (alt,) = re.findall(r'alt="([^"]+)"', page)
+    alt, _ = re.findall(r'alt="([^"]+)"', page)
     assert html.unescape(alt) == root.get("aria-label")
     assert "0x343c9000" in alt and "shadow L1 #248" in alt
     style = root.find(f"{SVG}style").text
