@@ -7,6 +7,7 @@ import html
 from typing import Any
 
 from ..draw.picture import Picture
+from ..draw.render import RenderError
 from ..errors import LabError
 from ..mmu.machine import Machine
 from ..player.card import card
@@ -17,9 +18,14 @@ from .watched import Watch
 MISSING = "To use this lab with buttons, install ipywidgets: pip install ipywidgets"
 
 
-def film_of(watch: Watch) -> Any:
-    """The widget that plays a watched operation, as a part of a form. Raises ImportError without ipywidgets."""
-    return getattr(watch.widget, "box", watch.widget)
+def player_of(film: Watch) -> Any:
+    """The widget that plays a film, as a part of a form; its text where nothing can draw. Raises ImportError."""
+    import ipywidgets as widgets
+
+    try:
+        return film.widget
+    except RenderError:
+        return widgets.HTML(film.html)
 
 
 def close_film(watch: Watch | None) -> None:

@@ -11,7 +11,7 @@ import ipywidgets as widgets
 
 from ..errors import InputError
 from ..player.cells import close_all
-from .cells import card_of, close_film, film_of
+from .cells import card_of, close_film, player_of
 from .lab import Lab, Round
 from .watched import Watch
 
@@ -172,7 +172,7 @@ class Form:
         """The verdict, and the film under it; the film before goes."""
         self.status.value = status(round_.html)
         previous, self.film = self.film, round_.film
-        self.stage.children = [film_of(round_.film)] if round_.film is not None else []
+        self.stage.children = [player_of(round_.film)] if round_.film is not None else []
         close_film(previous)
 
     def clear(self) -> None:

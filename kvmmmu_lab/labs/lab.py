@@ -47,11 +47,20 @@ class Round:
         return f"{card_of(self.error) if self.error is not None else ''}{table}{listed}"
 
     def __str__(self) -> str:
-        lines = [f"{outcome.sign} {outcome.prediction.question} {outcome}" for outcome in self.outcomes]
+        lines = [f"{outcome.sign} {_asked(outcome)} {outcome}" for outcome in self.outcomes]
         lines += [f"- {reason}" for reason in self.reasons]
         return "\n".join(lines + [f"! {self.error}"] * (self.error is not None))
 
     __repr__ = __str__
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        film = self.film.html if self.film is not None else ""
+        return {"text/html": self.html + film, "text/plain": str(self)}
+
+
+def _asked(outcome: Outcome) -> str:
+    question = outcome.prediction.question
+    return question if question.endswith("?") else f"{question}:"
 
 
 def _row(outcome: Outcome) -> str:

@@ -227,3 +227,12 @@ def test_a_prediction_as_a_menu():
     assert outcome.right and guess.answer is None and menu.index == 0
     menu.value = "b"
     assert guess.answer == "b"
+
+
+def test_a_form_without_a_renderer_shows_the_steps_as_text(monkeypatch):
+    pytest.importorskip("ipywidgets")
+    monkeypatch.setenv("KVMMMU_LAB_RENDERER", "none")
+    form = fault_lab().form
+    form.go.click()
+    (shown,) = form.stage.children
+    assert "is taken from the pool" in shown.value and "Shown as text" in shown.value
