@@ -29,8 +29,14 @@ class InputError(LabError, ValueError):
 
     def __init__(self, argument: str, got: object, expected: str) -> None:
         self.argument, self.got, self.expected = argument, got, expected
-        shown = hex(got) if isinstance(got, int) and not isinstance(got, bool) and abs(got) > 9 else repr(got)
-        super().__init__(f"{argument} is {shown}; expected {expected}")
+        super().__init__(f"{argument} is {_shown(got)}; expected {expected}")
+
+
+def _shown(got: object) -> str:
+    """A number as hexadecimal, since most are addresses, and a small one, which may be a count, also as people count."""
+    if not isinstance(got, int) or isinstance(got, bool) or abs(got) <= 9:
+        return repr(got)
+    return f"{got:#x}" if abs(got) >= 1_000_000 else f"{got:#x} ({got})"
 
 
 class SlotError(InputError):

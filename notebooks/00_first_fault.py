@@ -84,7 +84,8 @@ place
 #   count the levels from the root down.
 #
 # One thing the picture simplifies: in an spte the processor finds an hpa. The picture shows the gfn that lives there, so
-# that you can compare the two sides. (Some of the kernel's pages have 2 MB: there the guest's path ends one table early.)
+# that you can compare the two sides. The guest's kernel uses some pages of 2 MB (`2M` before the gfn of the first of 512
+# frames): there the guest's path ends one table early, and the shadow goes on to pieces of 4 KiB all the same.
 
 # %%
 hierarchy(vm, place.gva)
@@ -128,7 +129,7 @@ fault
 guess_pages.compare(free_before - len(vm.pool.free))
 
 # %% [markdown]
-# One page for each level below the root: the guest has four levels, and the root was there. Of the guest's thousands
+# One page for each level below the root: the shadow has four levels, and the root was there. Of the guest's thousands
 # of mappings exactly one is in the shadow now. That is no accident. The host can't know what the guest will touch, so
 # it fills the shadow *lazily*, one fault at a time. The second access finds everything in place, and `faults` is 0:
 
@@ -179,7 +180,8 @@ vm.poke(entry.gpa, entry.value)
 #
 # Let the kernel just read there, so that its own path gets into the shadow. Then look at both paths together. Your
 # page table is in this picture twice: as a table (blue), and as a mere frame of memory (grey), reached by the dashed
-# arrow of an spte with a small `w`. The small letter says: the guest allows it, the shadow withholds it.
+# arrow of an spte with a small `w`. The small letter says: the guest allows it, the shadow withholds it. (The kernel's
+# own way there is one of the 2 MB pages: its PD entry leads straight to memory, of which the picture shows your frame.)
 
 # %%
 vm.access(entry.kernel_gva)
@@ -190,7 +192,8 @@ hierarchy(vm, place.gva, entry.kernel_gva)
 # has to happen to the shadow *before* the 8 bytes change?
 
 # %%
-guess_zaps = predict("The write changes one guest entry. How many shadow entries will the host empty?", [0, 1, 512, "all"])
+question = "The write changes one guest entry. How many shadow entries will the host empty?"
+guess_zaps = predict(question, [0, 1, 512, "all"])
 guess_zaps
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -198,8 +201,8 @@ guess_zaps
 #
 # Step slowly near the end. The host asks which shadow entries were made from the bytes that are about to change, takes
 # each out of the reverse map of its frame, and empties it. That is a **zap**: you see the entry struck through. Only
-# after that the guest's memory changes. (In a hurry? Under *Stop where*, choose that a shadow entry dies, and run to
-# the next such step.)
+# after that the guest's memory changes. (In a hurry? Under *Stop where*, choose *a shadow entry or page dies*, and
+# run to the next such step.)
 
 # %%
 zapped_before = vm.stats.entries_zapped
@@ -257,6 +260,6 @@ watch(lambda: vm.access(place.gva, user=place.user), vm, [place.gva])
 # Everything that you watched is the algorithm of KVM in Linux 2.6.22, step by step; this kit is compared with the
 # kernel's own code, state by state. For more of it, give `detail=True` to `watch`, play with `fault_lab()` and
 # `write_lab()` from `kvmmmu_lab.labs` (they let you build the page table, and bet on the outcome), go back to
-# *Pick an address* and choose kernel memory (where pages of 2 MB wait: what could shadow *them*?), or open another
+# *Pick an address* and choose an address marked *2 MB page* (what could shadow *that*?), or open another
 # guest, `linpae_A` or `lin32_A` (there: two levels, and entries of 4 bytes), and see the same play on tables of
 # another shape.

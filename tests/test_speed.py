@@ -5,6 +5,7 @@ import pytest
 
 from kvmmmu_lab import bench
 from kvmmmu_lab.draw.render import VARIABLE, renderers
+from kvmmmu_lab.mmu.rmap import ReverseMap
 
 pytestmark = pytest.mark.speed
 
@@ -16,6 +17,14 @@ def best(measure, rounds=5):
 def test_recording_slows_the_engine_at_most_5_times_and_any_step_is_there_in_10_ms():
     slowdown, slowest_seek, bytes_per_step = best(bench.recorded)
     assert slowdown <= 5 and slowest_seek <= 10 and bytes_per_step <= 1024
+
+
+def test_a_replaced_part_is_recorded_at_that_price_as_well():
+    class Mine(ReverseMap):
+        """Not the kernel's own, as far as a recording knows."""
+
+    slowdown, _, _ = best(lambda: bench.recorded(rmap=Mine), rounds=3)
+    assert slowdown <= 5
 
 
 @pytest.mark.parametrize(("renderer", "limit"), [("dot", 400), ("graphviz-pure", 800)])

@@ -117,6 +117,31 @@ def test_without_extras_the_engine_is_verified_against_the_kernel(bare):
     assert report["compared"]["scenarios"] == 22 and not report["difference_count"]
 
 
+FILM = """
+from kvmmmu_lab import open_guest
+from kvmmmu_lab.labs import fault_lab, hierarchy, watch
+vm = open_guest("lin64_A").vm()
+film = watch(lambda: vm.access(0x400000, user=True), vm, [0x400000])
+print(film, fault_lab().go(), hierarchy(vm, 0x400000))
+print(film.save("film.html")) if SAVE else None
+"""
+
+
+@pytest.mark.slow
+def test_without_extras_films_pictures_and_labs_are_text(bare):
+    done = bare.run("python", "-c", FILM.replace("SAVE", "False"))
+    assert done.returncode == 0, done.stderr
+    assert "set_pte_common(), mmu.c:954-1000" in done.stdout and "shadow L4 #251" in done.stdout
+
+
+@pytest.mark.slow
+def test_with_the_extra_a_film_is_saved_as_a_page(full):
+    done = full.run("python", "-c", FILM.replace("SAVE", "True"))
+    assert done.returncode == 0, done.stderr
+    page = (full.away / "film.html").read_text("utf-8")
+    assert "export function mount" in page and "kvmmmu-drawing" in page
+
+
 @pytest.mark.slow
 def test_with_the_extra_the_doctor_is_content(full):
     done = full.run("kvmmmu-lab", "doctor", "--json")

@@ -124,7 +124,7 @@ def _edges(pair: Pair) -> list[tuple[int, int, str]]:
             found.append((field.low, field.low, "link"))
         elif bit == WRITABLE and pair.g & bit and not pair.s & bit:
             found.append((field.low, field.low, "readonly"))
-    found += [(low, low + 9, "link") for low in (1, 2) if pair.s >> low + 9 & 1]
+    found += [(low, low + 9, "link") for low in (1, 2) if pair.s >> low + 9 & pair.g >> low & 1]
     return found
 
 

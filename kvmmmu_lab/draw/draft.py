@@ -89,7 +89,8 @@ class Draft:
         if mark == "dead":
             value = self.marks.was.get(key, value)
         make = row.guest_row if table.startswith("g") else row.shadow_row
-        self.entries[table].append(make(self.vm, key, level, index, value, mark))
+        made = make(self.vm, key, level, index, value, mark)
+        self.entries[table].append(replace(made, says=f"gone with this step; it was: {made.says}") if mark == "dead" else made)
 
     def frame(self, rank: int, hfn: int | None, gfn: int | None, rmap: bool = True) -> str:
         """A memory frame, with its reverse map in a row; returns its key. Without memory: the gfn that leads nowhere."""
@@ -154,8 +155,9 @@ class Draft:
     def reverse_maps(self) -> None:
         """From each frame back to the drawn entries through which it can be written."""
         drawn = self.drawn()
-        for key in [key for key in self.tables if key.startswith("f:")]:
-            hfn = self.vm.memory.frames[int(key[2:], 16)]
+        for key in [key for key in self.tables if key.startswith(("f:", "h:"))]:
+            number = int(key[2:], 16)
+            hfn = number if key.startswith("h:") else self.vm.memory.frames[number]
             for spte in self.vm.rmap.sptes(hfn) if hfn is not None else ():
                 target = key_of(self.vm, spte << 3)
                 if target in drawn:

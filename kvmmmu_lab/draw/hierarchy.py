@@ -9,11 +9,8 @@ from ..mmu.bits import NONPAGING
 from ..mmu.machine import Machine
 from ..read.paths import guest_path, shadow_path
 from . import rows as row
-from .arguments import check_gva, possible_gva
 from .draft import Draft
 from .scene import Marks, Scene
-
-__all__ = ["NOT_PAGING", "check_gva", "hierarchy_scene", "possible_gva"]
 
 NOT_PAGING = "the guest doesn't page: it has no tables, and a gva is a gpa"
 

@@ -87,7 +87,8 @@ class Drawing:
                 text[0].tail = line[len(name) :]
             else:
                 text.text = line
-            found.append(text)
+            # lines go behind the words, not through them
+            found += [_rect("plate", Box(box.x + 5, box.y + 3 + number * metrics.LINE, metrics.text_width(line) + 6, 13)), text]
         return found
 
     def _edge(self, key: str, edge: Edge, look: Look) -> ET.Element:

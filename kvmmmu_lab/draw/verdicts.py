@@ -37,11 +37,16 @@ CLEAN = "withheld: not dirty yet", "the guest's dirty bit is clear, so the first
 LATER = "taken away later", "write access was taken away: for a dirty log, or while the frame was a shadowed page table"
 EITHER = "withheld or taken away", "the dirty bit was clear at first; or write access was taken away since, as for a dirty log"
 ABOVE = "refused above", "the guest's entry allows it, one above it doesn't; the shadow checks rights at level 1 only"
+ABOVE_SINCE = "differs", (
+    "made with the old rights: an entry above doesn't allow it any more, but what those allow isn't in a page's role (2007)"
+)
+WIDER_SINCE = "differs", "made when this entry, or one above, didn't allow it; what those allow isn't in a page's role (2007)"
 WP_WRITE = "for the kernel", "CR0.WP was clear when the kernel wrote: it may write here, user code not even read"
 WP_USER = "withheld: kernel writes", "while the kernel may write here (CR0.WP was clear), user code may not even read"
 LINK = "always, in a link", "an entry that leads to a shadow table allows all; rights are withheld at level 1 only"
 FLAT = "always", "without paging every entry allows all"
-EXPLAINED = (CHANGED_SINCE, FIRST_WRITE, NO_MEMORY, TABLE, CLEAN, LATER, EITHER, ABOVE, WP_WRITE, WP_USER)
+SINCE = (CHANGED_SINCE, FIRST_WRITE, ABOVE_SINCE, WIDER_SINCE)
+EXPLAINED = (*SINCE, NO_MEMORY, TABLE, CLEAN, LATER, EITHER, ABOVE, WP_WRITE, WP_USER)
 
 REASONS = {says for _, says in EXPLAINED}
 """Those that need an explanation."""
@@ -151,7 +156,7 @@ def _kept(pair: Pair, bit: int) -> tuple[str, str]:
 def _writable(pair: Pair) -> tuple[str, str]:
     vm, mark = pair.vm, pair.s & SHADOW_WRITABLE
     if pair.s & WRITABLE:
-        return (COPIED, "the guest allows it") if mark else WP_WRITE
+        return _allowed(pair, WRITABLE) if mark else WP_WRITE
     if mark:
         gfn = vm.memory.gfns[(pair.s & BASE_MASK) >> PAGE_SHIFT] if pair.s & PRESENT else None
         if gfn is not None and vm.pool.lookup(gfn) is not None:
@@ -162,16 +167,23 @@ def _writable(pair: Pair) -> tuple[str, str]:
 
 def _user(pair: Pair) -> tuple[str, str]:
     if pair.s & USER:
-        return (COPIED, "the guest allows it") if pair.s & SHADOW_USER else CHANGED_SINCE
+        return _allowed(pair, USER) if pair.s & SHADOW_USER else CHANGED_SINCE
     if pair.s & SHADOW_USER:
         return WP_USER
     return _refused(pair, USER)
 
 
+def _allowed(pair: Pair, bit: int) -> tuple[str, str]:
+    """A right that the shadow entry has: the guest's tables allowed it, and may not any more."""
+    if not pair.g & bit:
+        return CHANGED_SINCE
+    return (COPIED, "the guest allows it") if pair.above & bit else ABOVE_SINCE
+
+
 def _refused(pair: Pair, bit: int) -> tuple[str, str]:
     if not pair.g & bit:
         return COPIED, "the guest doesn't allow it"
-    return CHANGED_SINCE if pair.above & bit else ABOVE
+    return WIDER_SINCE if pair.above & bit else ABOVE
 
 
 def _marked(pair: Pair, bit: int) -> tuple[str, str]:
@@ -183,8 +195,10 @@ def _marked(pair: Pair, bit: int) -> tuple[str, str]:
         return ("large page below", "the table below has no guest table") if there else ("", "set above a large page's pieces")
     if not pair.leaf or pair.guest is None:
         return "", "only used at level 1"
-    what = "writing" if bit == 10 else "user access"
-    return (f"guest allows {what}", "noted beside") if there else ("", f"the guest doesn't allow {what}")
+    what, now = "writing" if bit == 10 else "user access", bool(pair.g & pair.above & (WRITABLE if bit == 10 else USER))
+    if there:
+        return (f"guest allows {what}", "noted beside") if now else (f"once allowed {what}", "noted when the entry was made")
+    return "", f"the guest {'did' if now else 'does'}n't allow {what}" + " when the entry was made" * now
 
 
 def _frame(pair: Pair) -> tuple[str, str]:

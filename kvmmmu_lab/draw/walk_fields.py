@@ -27,7 +27,7 @@ def walk_scene(vm: Machine, gva: int, marks: Marks | None = None) -> Scene:
         key = f"w:{side}"
         fields = guest_fields(vm, guest) if side == "guest" else shadow_fields(vm)
         rows = [_field(draft, key, gva, *field) for field in fields]
-        draft.box(key, "list", column, rank, f"{side}'s fields", (result[0],), rows)
+        draft.box(key, "list", column, rank, "fields of the gva", (f"{side}: {result[0]}",), rows)
         _selections(draft, key, gva, path)
     draft.correspondences()
     draft.reverse_maps()

@@ -53,16 +53,22 @@ def cuts(recording: Recording, first: int, last: int, detail: bool = False) -> l
             run.step = number
             run.events.append(event)
             run.steps.append(number)
-            run.words = sentence(names, run.events)
+            run.words = sentence(names, run.events, _around(recording, number))
         elif detail or kind in MAIN or kind in READS:
-            run = Cut(number, sentence(names, [event]), kind, recording.depth(number), [event], [number])
+            words = sentence(names, [event], _around(recording, number))
+            run = Cut(number, words, kind, recording.depth(number), [event], [number])
             found.append(run)
     return found
 
 
-def _opened(recording: Recording, number: int) -> ev.Kind:
+def _around(recording: Recording, number: int) -> tuple | None:
     parent = recording.parent(number)
-    return ev.END if parent is None else recording.raw(parent)[0]
+    return None if parent is None else recording.raw(parent)
+
+
+def _opened(recording: Recording, number: int) -> ev.Kind:
+    around = _around(recording, number)
+    return ev.END if around is None else around[0]
 
 
 def changes(recording: Recording, cut: Cut) -> list[Change]:

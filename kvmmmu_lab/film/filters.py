@@ -10,6 +10,7 @@ from ..errors import InputError
 from ..mmu import events as ev
 from ..mmu.arena import FIRST_SHADOW
 from ..mmu.bits import PAGE_SHIFT
+from ..mmu.checks import whole
 from ..mmu.pool import NUM_PAGES
 from .tags import TAGS, tags_of
 
@@ -23,11 +24,11 @@ class Filter:
     def __init__(
         self, recording: Recording, kind: str | None, tag: str | None, spte: str | int | None, gfn: int | None
     ) -> None:
-        if kind is not None and kind not in ev.KINDS:
+        if kind is not None and (not isinstance(kind, str) or kind not in ev.KINDS):
             raise InputError("kind", kind, f"one of {', '.join(sorted(ev.KINDS))}")
-        if tag is not None and tag not in TAGS:
+        if tag is not None and (not isinstance(tag, str) or tag not in TAGS):
             raise InputError("tag", tag, f"one of {', '.join(TAGS)}")
-        if gfn is not None and (isinstance(gfn, bool) or not isinstance(gfn, int) or gfn < 0):
+        if gfn is not None and whole("gfn", gfn, "a guest frame number") < 0:
             raise InputError("gfn", gfn, "a guest frame number")
         self.recording, self.kind, self.tag, self.gfn = recording, kind, tag, gfn
         self.spte = None if spte is None else reference(spte)
@@ -46,7 +47,9 @@ class Filter:
     def _concerns(self, number: int, event: tuple) -> bool:
         kind = event[0]
         values = dict(zip(kind.operands, event[1:], strict=True))
-        if "gfn" in values and kind is not ev.SET_SPTE:
+        if "gpa" in values:
+            return values["gpa"] >> PAGE_SHIFT == self.gfn
+        if "gfn" in values:
             return values["gfn"] == self.gfn
         if "hfn" in values:
             hfn = values["hfn"]

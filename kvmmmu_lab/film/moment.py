@@ -12,14 +12,17 @@ import gc
 import pickle
 from bisect import bisect_right
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from ..mmu import events as ev
+from ..mmu.audit import Complaint, undone
 from ..mmu.machine import Machine
+from ..mmu.parts import ParentsPart, ReverseMapPart
 from ..mmu.vm import Vm
 from . import state
+from .parts import SeenMap, SeenParents
 
 if TYPE_CHECKING:
     from .recorder import Tape
@@ -41,6 +44,9 @@ MOVES: dict[ev.Kind, Callable[..., Any]] = {
 }
 """How the state apart from memory changes with an event; `state.PARTS` tells the rest."""
 
+KEPT_BY = {ev.RMAP_ADD: "rmaps", ev.RMAP_REMOVE: "rmaps", ev.PARENT_ADD: "parents", ev.PARENT_REMOVE: "parents"}
+"""Moves of parts that may be replaced: then what they keep is sampled, and their events say nothing."""
+
 PLENTY = 1 << 30
 
 
@@ -53,32 +59,39 @@ class Replica:
     """A machine that goes to any step of a tape."""
 
     def __init__(self, tape: Tape) -> None:
-        self.tape, self.step, self.nframes = tape, 0, 0
+        self.tape, self.step = tape, 0
         self.vm = Vm(())
         self.vm.dead = FROZEN
-        self.keyframes = [0]
+        if "rmaps" in tape.parts:
+            self.vm.rmap = cast(ReverseMapPart, SeenMap())
+        if "parents" in tape.parts:
+            self.vm.parents = cast(ParentsPart, SeenParents())
+        self.moves = {kind: move for kind, move in MOVES.items() if KEPT_BY.get(kind) not in tape.parts}
         self.rows = np.zeros((0, 4), np.uint64)
-        self._follow()
+        self.keyframes = [0]
+        self._make_memory()
+
+    def _make_memory(self) -> None:
+        """Memory as it was at the start, as large as it became; and everything else of then."""
+        tape, self.step, self.nframes = self.tape, 0, self.tape.nframes
+        pages = np.zeros((self.nframes, 512), "<u8")
+        pages[tape.frames] = tape.pages
+        self.vm.memory._use(pages)
+        self.words = pages.reshape(-1)
         state.put(self.vm, tape.start)
 
     def _follow(self) -> None:
         """Take in what the tape has got since: while it records, it grows."""
-        tape, memory = self.tape, self.vm.memory
-        self.rows = np.array(tape.changes, np.uint64).reshape(-1, 4)
-        nframes = max(tape.nframes, int(self.rows[:, 1].max() >> 9) + 1 if len(self.rows) else 0)
-        if nframes > self.nframes:
-            pages = np.zeros((nframes, 512), "<u8")
-            pages[tape.frames] = tape.pages
-            self.nframes, self.step = nframes, 0
-            memory._use(pages)
-            state.put(self.vm, tape.start)
-        self.words = memory.pages.reshape(-1)
-        self.keyframes = [0, *(step for step, _ in tape.keyframes)]
+        if self.tape.nframes != self.nframes:
+            self._make_memory()
+        if len(self.tape.changes) != self.rows.size:
+            self.rows = np.array(self.tape.changes, np.uint64).reshape(-1, 4)
+        if len(self.tape.keyframes) + 1 != len(self.keyframes):
+            self.keyframes = [0, *(step for step, _ in self.tape.keyframes)]
 
     def go(self, step: int) -> Machine:
         """The machine at ``step``, until the next call."""
-        if len(self.tape.changes) != self.rows.size:
-            self._follow()
+        self._follow()
         if step != self.step:
             # As many objects go as come, so there is nothing to collect: but in between the collector would wake
             collecting = gc.isenabled()
@@ -122,15 +135,19 @@ class Replica:
             while sampled and sampled[0][0] <= move:
                 state.put_slots(vm, sampled.pop(0)[1])
             kind, *operands = items[bounds[move - 1] : bounds[move]]
-            if not (kind in (ev.RMAP_ADD, ev.RMAP_REMOVE) and "rmaps" in tape.parts) and not (
-                kind in (ev.PARENT_ADD, ev.PARENT_REMOVE) and "parents" in tape.parts
-            ):
-                MOVES[kind](vm, *operands)
+            if kind in self.moves:
+                self.moves[kind](vm, *operands)
         for _, value in sampled:
             state.put_slots(vm, value)
-        for name in ("counters", "registers", "injected", *tape.parts):
+        for name in ("counters", "registers", "injected"):
             steps, values = tape.samples[name]
             state.PARTS[name][1](vm, values[bisect_right(steps, step) - 1])
+        for name in tape.parts:
+            lists = cast(SeenMap, vm.rmap if name == "rmaps" else vm.parents).lists
+            for _, (number, seen) in self._between(name, begin, step):
+                lists[number] = list(seen)
+                if not seen:
+                    del lists[number]
 
     def _between(self, name: str, begin: int, end: int) -> list[tuple[int, Any]]:
         steps, values = self.tape.samples[name]
@@ -142,7 +159,8 @@ class Moment:
     """The machine at one step. It has the attributes of a `Vm` and can be given to everything that draws or reads one;
     operations raise VmDead.
 
-    What it hands out (``memory``, ``pool``...) is valid until another moment of the same recording is looked at.
+    What it hands out (``memory``, ``pool``...) is valid until another moment of the same recording is looked at. Of a
+    machine with a TLB, what that held isn't kept.
     """
 
     def __init__(self, replica: Replica, step: int) -> None:
@@ -150,6 +168,12 @@ class Moment:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._replica.go(self._step), name)
+
+    def audit(self, undo: bool = True) -> list[Complaint]:
+        """The three audits. Whatever is asked for, the accessed bits that they set are taken back."""
+        return undone(self._replica.go(self._step))
+
+    run_audit = audit
 
     def __repr__(self) -> str:
         return f"<the machine at step {self._step}>"

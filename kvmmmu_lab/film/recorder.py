@@ -25,9 +25,8 @@ import numpy as np
 from ..errors import InputError
 from ..mmu import events as ev
 from ..mmu.machine import Machine
-from ..mmu.parents import ParentChains
-from ..mmu.rmap import ReverseMap
 from . import state
+from .parts import Calls, look, replaced, watch_parts
 from .recording import Recording
 
 KEYFRAME = 60_000
@@ -51,14 +50,13 @@ class Tape:
     """All that was kept. ``bounds[k]`` is the length of ``items`` after step k; step 0 is before the first event.
 
     ``start`` is `state.take` at step 0 and ``frames``, ``pages`` the host frames that weren't empty then, shape
-    (n, 512). ``samples[name]`` are two lists, of steps and of what `state.PARTS` took there. ``nframes``: size of host
-    memory at the end; ``items`` are a list until then. ``parts``: names of the parts that were replaced.
+    (n, 512). ``samples[name]`` are two lists, of steps and of what `state.PARTS` took there; for ``parts``, the names of what
+    replaced parts keep, of (frame or page, what they said of it). ``items`` are a list until all is kept.
     """
 
     start: dict[str, Any]
     frames: np.ndarray
     pages: np.ndarray
-    nframes: int
     parts: tuple[str, ...] = ()
     items: Any = field(default_factory=list)
     bounds: array[int] = field(default_factory=lambda: array("Q", [0]))
@@ -67,9 +65,13 @@ class Tape:
     samples: dict[str, tuple[list[int], list[Any]]] = field(default_factory=dict)
     keyframes: list[tuple[int, bytes]] = field(default_factory=list)
 
-    def seal(self, nframes: int) -> None:
+    @property
+    def nframes(self) -> int:
+        """Host frames that there were at the end, and so at most."""
+        return int(self.samples["slots"][1][-1][2])
+
+    def seal(self) -> None:
         """Nothing more will come. The garbage collector never looks into an array, as it does into a list."""
-        self.nframes = nframes
         sealed = np.empty(len(self.items), object)
         sealed[:] = self.items
         self.items = sealed
@@ -91,21 +93,25 @@ class Recorder:
         if not isinstance(vm, Machine):
             raise InputError("vm", vm, "a Vm")
         self.vm = vm
-        self.detach: Callable[[], None] | None = None
+        self.detach: Callable[[], object] | None = None
 
     def __enter__(self) -> Recording:
         if self.detach is not None:
             raise InputError("record", self, "a new record(vm): this one is running already")
+        if self.vm.emit is not None:
+            raise InputError("vm", self.vm, "a Vm without a sink (detach what is attached, or end the other recording)")
         self.tape = blank(self.vm)
+        calls, back = watch_parts(self.vm, self.tape.parts)
+        detach = self.vm.attach(sink(self.vm, self.tape, calls))
         self.recording = Recording(self.tape)
-        self.detach = self.vm.attach(sink(self.vm, self.tape))
+        self.detach = lambda: (detach(), back())
         return self.recording
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         assert self.detach is not None
         self.detach()
         self.detach = None
-        self.tape.seal(len(self.vm.memory.pages))
+        self.tape.seal()
         self.recording.error = error if isinstance(error, Exception) else None
 
 
@@ -113,15 +119,15 @@ def blank(vm: Machine) -> Tape:
     """A tape that begins now."""
     pages = vm.memory.pages
     used = np.flatnonzero(pages.any(axis=1))
-    replaced = [("rmaps", vm.rmap, ReverseMap), ("parents", vm.parents, ParentChains)]
-    parts = tuple(name for name, part, own in replaced if not isinstance(part, own))
-    tape = Tape(pickle.loads(pickle.dumps(state.take(vm))), used, pages[used], len(pages), parts)
-    for name in ("counters", "registers", "injected", "slots", *parts):
+    tape = Tape(pickle.loads(pickle.dumps(state.take(vm))), used, pages[used], replaced(vm))
+    for name in ("counters", "registers", "injected", "slots"):
         tape.samples[name] = [0], [tape.start[name]]
+    for name in tape.parts:
+        tape.samples[name] = [], []
     return tape
 
 
-def sink(vm: Machine, tape: Tape) -> Callable[[tuple], None]:
+def sink(vm: Machine, tape: Tape, calls: Calls) -> Callable[[tuple], None]:
     """What `record` attaches. All that it needs is in local names: it is called for each event."""
     items, changes = tape.items, tape.changes
     extend, bound, change, move = items.extend, tape.bounds.append, changes.extend, tape.moves.append
@@ -161,14 +167,24 @@ def sink(vm: Machine, tape: Tape) -> Callable[[tuple], None]:
         if vm.injected or faulted:
             faulted = bool(vm.injected)
             _sample(vm, tape, "injected")
-        for name in tape.parts:
-            _sample(vm, tape, name)
+        if calls.about:
+            _look(vm, tape, calls)
         bound(len(items))
         if len(items) > due:
             due = len(items) + KEYFRAME
             tape.keyframes.append((len(bounds) - 1, pickle.dumps(state.take(vm))))
 
     return kept
+
+
+def _look(vm: Machine, tape: Tape, calls: Calls) -> None:
+    """Note what replaced parts say now of what they were called for."""
+    for name, number in calls.about:
+        steps, values = tape.samples[name]
+        steps.append(len(tape.bounds))
+        values.append((number, look(vm, name, number)))
+    if not calls.open:
+        calls.about.clear()
 
 
 def _sample(vm: Machine, tape: Tape, name: str) -> None:

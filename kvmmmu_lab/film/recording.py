@@ -22,6 +22,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..mmu import events as ev
+from ..mmu.checks import whole
 from ..mmu.events import Event, describe
 from ..mmu.machine import Machine
 from ..read.entries import difference
@@ -42,7 +43,7 @@ RAW_WORDS = 8
 @dataclass(frozen=True)
 class Change:
     """Bytes of host memory that a step changed: ``key`` of the entry (as in pictures), its ``name``, ``hpa``, ``size`` in
-    bytes, ``old`` and ``new`` value."""
+    bytes, ``old`` and ``new`` value, where a present entry now leads (``target``, empty if nowhere else than before)."""
 
     key: str
     name: str
@@ -50,11 +51,13 @@ class Change:
     size: int
     old: int
     new: int
+    target: str = ""
 
     @property
     def bits(self) -> str:
-        """The difference bit by bit, as entries: "P W U A set; host frame 0x1fa"."""
-        return difference(self.old, self.new, "gfn" if self.key.startswith("g") else "host frame")
+        """The difference bit by bit, as entries: "P W U A set; leads to #250"."""
+        bits = difference(self.old, self.new, shadow=not self.key.startswith("g"))
+        return "; ".join(filter(None, [bits, self.target and f"leads to {self.target}"]))
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,14 @@ class Step:
         return f"{self.number:>4} {'  ' * self.depth}{self.words}" + (f"  [{self.place}]" if self.place else "")
 
 
+class RecordedError(Exception):
+    """Stands, in a recording that was loaded, for an exception that was no LabError; ``name`` is its type's."""
+
+    def __init__(self, name: str, said: str) -> None:
+        self.name = name
+        super().__init__(said)
+
+
 class Recording:
     """A sequence of `Step`. ``error`` is the exception that ended the recorded block, if one did."""
 
@@ -102,11 +113,10 @@ class Recording:
 
     def number(self, step: int) -> int:
         """``step`` as a number from 0 on; negative ones count from the end. Raises InputError for one that isn't there."""
-        if isinstance(step, bool) or not isinstance(step, int):
-            raise InputError("step", step, "the number of a step")
-        if not -len(self) <= step < len(self):
+        number = step if isinstance(step, bool) else whole("step", step, "the number of a step")
+        if isinstance(step, bool) or not -len(self) <= number < len(self):
             raise InputError("step", step, f"a step of this recording: 0 to {len(self) - 1}")
-        return step % len(self)
+        return number % len(self)
 
     def at(self, step: int) -> Machine:
         """The machine after ``step``, as a `Moment`: to be drawn, read and asked like a live one. Raises InputError."""
@@ -129,7 +139,7 @@ class Recording:
             opened = self.raw(parent)[0]
             words, kind = ending(opened, event[1]), opened
         else:
-            words = sentence(Names(moment), [event])
+            words = sentence(Names(moment), [event], None if parent is None else self.raw(parent))
         where = kind.function, kind.source
         return Step(number, words, *where, depth, parent, describe(event), self.changes(number), tags_of(event))
 
@@ -144,7 +154,10 @@ class Recording:
             rows = [tuple(event[1:])]
         else:
             rows = [(at << 3, 8, old, new) for at, old, new in self._words(number)[:RAW_WORDS].tolist()]
-        return tuple(Change(key_of(moment, hpa), names.entry(hpa), hpa, size, old, new) for hpa, size, old, new in rows)
+        return tuple(
+            Change(key_of(moment, hpa), names.entry(hpa), hpa, size, old, new, names.leads(hpa, old, new))
+            for hpa, size, old, new in rows
+        )
 
     def _words(self, number: int) -> np.ndarray:
         assert self._replica is not None
@@ -171,8 +184,11 @@ class Recording:
 
     def out(self, step: int) -> int:
         """The step that ends the operation which this one is inside of; the last of all, at the top."""
-        parent = self.parent(step)
-        return len(self) - 1 if parent is None else self._structure.end(parent)
+        number = self.number(step)
+        inside = self.parent(number)
+        if number and self.raw(number)[0] is ev.END and inside is not None:
+            inside = self.parent(inside)  # it ends that one, and stands outside of it already
+        return len(self) - 1 if inside is None else self._structure.end(inside)
 
     # Search
 

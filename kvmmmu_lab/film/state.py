@@ -13,6 +13,7 @@ from ..mmu.machine import Machine
 from ..mmu.memory import Alias, Slot
 from ..mmu.parents import ParentChains
 from ..mmu.rmap import ReverseMap
+from .parts import SeenMap, SeenParents, look_at_all
 
 Plain = Any
 """Numbers, None, bytes, and tuples, lists and dicts of them."""
@@ -56,15 +57,16 @@ def put_injected(vm: Machine, values: tuple[Any, ...]) -> None:
 
 
 def slots(vm: Machine) -> Plain:
-    """Memory slots with their dirty logs, and aliases."""
+    """Memory slots with their dirty logs, aliases, and how many host frames there are."""
     memory = vm.memory
     held = [(slot.base, slot.npages, slot.hfn, slot.log if slot.log is None else bytes(slot.log)) for slot in memory.slots]
-    return held, [alias and (alias.base, alias.npages, alias.target) for alias in memory.aliases]
+    aliases = [alias and (alias.base, alias.npages, alias.target) for alias in memory.aliases]
+    return held, aliases, len(memory.pages)
 
 
 def put_slots(vm: Machine, values: Plain) -> None:
-    """Set what `slots` took."""
-    memory, (held, aliases) = vm.memory, values
+    """Set what `slots` took, in a machine with that much memory."""
+    memory, (held, aliases, _) = vm.memory, values
     memory.slots = [
         Slot(base, npages, hfn, None if log is None else bytearray(log)) for base, npages, hfn, log in held
     ]
@@ -99,32 +101,40 @@ def put_pages(vm: Machine, values: Plain) -> None:
 
 
 def rmaps(vm: Machine) -> dict[int, Any]:
-    """Reverse maps by host frame; those of a replaced part as one descriptor each."""
-    part = vm.rmap
-    return part.heads if isinstance(part, ReverseMap) else {hfn: [list(part.sptes(hfn))] for hfn in part.frames()}
+    """Reverse maps by host frame, as the kernel keeps them; of a replaced part, lists."""
+    return vm.rmap.heads if type(vm.rmap) is ReverseMap else look_at_all(vm, "rmaps")
 
 
 def put_rmaps(vm: Machine, values: dict[int, Any]) -> None:
-    """Set what `rmaps` took, in a machine with the kernel's own reverse map."""
-    assert isinstance(vm.rmap, ReverseMap)
-    vm.rmap.heads = {hfn: _chains(head) for hfn, head in values.items()}
+    """Set what `rmaps` took."""
+    held = {hfn: _chains(head) for hfn, head in values.items()}
+    if isinstance(vm.rmap, SeenMap):
+        vm.rmap.lists = held
+    else:
+        assert isinstance(vm.rmap, ReverseMap)
+        vm.rmap.heads = held
 
 
 def parents(vm: Machine) -> dict[int, Any]:
-    """Parents by shadow page; those of a replaced part as one chain each."""
-    if isinstance(vm.parents, ParentChains):
+    """Parents by shadow page, as the kernel keeps them; of a replaced part, lists."""
+    if type(vm.parents) is ParentChains:
         return {page.id: page.parents for page in vm.pool.pages if page.parents is not None}
-    return {page.id: [found] for page in vm.pool.pages if (found := list(vm.parents.sptes(page)))}
+    return look_at_all(vm, "parents")
 
 
 def put_parents(vm: Machine, values: dict[int, Any]) -> None:
     """Set what `parents` took."""
+    if isinstance(vm.parents, SeenParents):
+        vm.parents.lists = {id: list(found) for id, found in values.items()}
+        return
     for page in vm.pool.pages:
         page.parents = _chains(values.get(page.id))
 
 
 def _chains(kept: Any) -> Any:
-    return [list(chain) for chain in kept] if isinstance(kept, list) else kept
+    if not isinstance(kept, list):
+        return kept
+    return [list(chain) if isinstance(chain, list) else chain for chain in kept]
 
 
 PARTS = {

@@ -3,7 +3,7 @@
 
 ::
 
-    meta      JSON: format, version, nframes, parts, start, samples, objects, error
+    meta      JSON: format, version, parts, start, samples, objects, error
     frames    u4 (n)       host frames that weren't empty at the start
     pages     u8 (n, 512)  what was in them
     kinds     u2 (steps)   what each step was: place in ``meta.kinds``
@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from array import array
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,7 +32,7 @@ from ..mmu import events as ev
 from ..mmu.arena import FIRST_GUEST, MAX_FRAMES
 from .moment import Replica
 from .recorder import KEYFRAME, Tape
-from .recording import Recording
+from .recording import RecordedError, Recording
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -63,7 +62,6 @@ def save(recording: Recording, path: str | Path) -> Path:
         "format": FORMAT,
         "version": VERSION,
         "kinds": kinds,
-        "nframes": tape.nframes,
         "parts": tape.parts,
         "start": _plain(tape.start),
         "samples": _plain(tape.samples),
@@ -80,11 +78,14 @@ def save(recording: Recording, path: str | Path) -> Path:
         "changes": np.array(tape.changes, "<u8").reshape(-1, 4),
         "moves": np.array(tape.moves, "<u8"),
     }
+    part = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".recording-", suffix=".npz")
-        with os.fdopen(handle, "wb") as file:
-            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
-        os.replace(name, path)
+        try:
+            with part.open("wb") as file:
+                np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+            os.replace(part, path)
+        finally:
+            part.unlink(missing_ok=True)
     except OSError as error:
         raise InputError("path", str(path), f"a file that can be written ({error.strerror})") from None
     return path
@@ -126,7 +127,8 @@ def _recording(meta: dict[str, Any], arrays: dict[str, np.ndarray]) -> Recording
         items += [next(operands) for _ in kind.operands]
         bounds.append(len(items))
     _check(next(operands, None) is None, "more operands than steps have")
-    nframes, words, steps = int(meta["nframes"]), arrays["changes"], len(bounds)
+    samples = {name: (steps, values) for name, (steps, values) in _back(meta["samples"]).items()}
+    nframes, words, steps = int(samples["slots"][1][-1][2]), arrays["changes"], len(bounds)
     _check(FIRST_GUEST <= nframes <= MAX_FRAMES, "the size of memory")
     _check(len(arrays["frames"]) == len(arrays["pages"]) and arrays["pages"].shape[1:] == (512,), "pages")
     _check(words.shape[1] == 4 and bool((words[:, 1] < nframes * 512).all()), "changes")
@@ -136,15 +138,14 @@ def _recording(meta: dict[str, Any], arrays: dict[str, np.ndarray]) -> Recording
         start=_back(meta["start"]),
         frames=arrays["frames"].astype(np.intp),
         pages=arrays["pages"],
-        nframes=nframes,
         parts=tuple(meta["parts"]),
         items=items,
         bounds=bounds,
         changes=array("Q", words.astype("<u8").tobytes()),
         moves=array("Q", arrays["moves"].astype("<u8").tobytes()),
-        samples={name: (steps, values) for name, (steps, values) in _back(meta["samples"]).items()},
+        samples=samples,
     )
-    tape.seal(nframes)
+    tape.seal()
     _keyframes(tape)
     return Recording(tape, _error_back(meta["error"]))
 
@@ -173,12 +174,13 @@ def _check(fine: bool, what: str) -> None:
 def _operands(items: Iterable[Any]) -> tuple[list[int], list[int], list[Any]]:
     values, types, objects = [], [], dict[str, int]()
     for item in items:
-        if type(item) is int:
-            values.append(item if item >= 0 else -1 - item)
-            types.append(NUMBER if item >= 0 else NEGATIVE)
-        elif item is None or isinstance(item, bool):
+        if item is None or isinstance(item, bool):
             values.append(0)
             types.append(CONSTANTS[item])
+        elif isinstance(item, (int, np.integer)):
+            number = int(item)
+            values.append(number if number >= 0 else -1 - number)
+            types.append(NUMBER if number >= 0 else NEGATIVE)
         else:
             values.append(objects.setdefault(json.dumps(item, default=str), len(objects)))
             types.append(OBJECT)
@@ -211,10 +213,15 @@ def _back(value: Any) -> Any:
 
 
 def _error(error: Exception | None) -> Any:
+    if error is None:
+        return None
     if isinstance(error, HostCrash):
-        return [error.kind, error.function, error.source, error.what]
-    return None if error is None else str(error)
+        return ["HostCrash", error.kind, error.function, error.source, error.what]
+    return ["LabError" if isinstance(error, LabError) else type(error).__name__, str(error)]
 
 
 def _error_back(saved: Any) -> Exception | None:
-    return None if saved is None else LabError(saved) if isinstance(saved, str) else HostCrash(*saved)
+    if saved is None:
+        return None
+    name, *said = saved
+    return HostCrash(*said) if name == "HostCrash" else LabError(*said) if name == "LabError" else RecordedError(name, *said)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class Structure:
     """Depth, parent and end of every step of a tape, found in one pass and continued as the tape grows.
 
-    An operation that a crash broke off ends where the tape does, or where the next one begins.
+    An operation that a crash broke off ends where the tape does.
     """
 
     def __init__(self, tape: Tape) -> None:

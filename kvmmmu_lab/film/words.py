@@ -47,9 +47,9 @@ MAIN: dict[ev.Kind, Sentence] = {
     ev.DROP_SPTE: lambda n, o: f"{n.entry(o.hpa)} is emptied: the guest's entry is gone.",
     ev.ALLOW_WRITE: lambda n, o: f"{n.entry(o.hpa)} gets its W: {n.target(o.new)} is no shadowed page table.",
     ev.RMAP_ADD: lambda n, o: (
-        f"The reverse map of {n.frame(o.hfn)} notes {n.spte(o.spte)} ({o.form}): through it this frame can be written."
+        f"The reverse map of {n.frame(o.hfn)} notes {n.spte(o.spte)}{_form(o.form)}: through it this frame can be written."
     ),
-    ev.RMAP_REMOVE: lambda n, o: f"The reverse map of {n.frame(o.hfn)} forgets {n.spte(o.spte)} ({o.form}).",
+    ev.RMAP_REMOVE: lambda n, o: f"The reverse map of {n.frame(o.hfn)} forgets {n.spte(o.spte)}{_form(o.form)}.",
     ev.PROTECT_SPTE: lambda n, o: f"{n.entry(o.hpa)} loses its W: {n.target(o.new)} is a page table now.",
     ev.PROTECT_SLOT_SPTE: lambda n, o: f"{n.entry(o.hpa)} loses its W, so that the next write is noticed.",
     ev.PRE_WRITE: lambda n, o: (
@@ -103,8 +103,8 @@ MINOR: dict[ev.Kind, Sentence] = {
     ev.FREE_PAGE: lambda n, o: f"#{o.page} goes back to the pool.",
     ev.SLOT_BIT: lambda n, o: f"#{o.page} notes which memory slots it reaches.",
     ev.UNPROTECT: lambda n, o: f"All shadow pages of gfn {o.gfn:#x} are to go.",
-    ev.PARENT_ADD: lambda n, o: f"#{o.page} notes its parent {n.spte(o.spte)} ({o.form}).",
-    ev.PARENT_REMOVE: lambda n, o: f"#{o.page} forgets its parent {n.spte(o.spte)} ({o.form}).",
+    ev.PARENT_ADD: lambda n, o: f"#{o.page} notes its parent {n.spte(o.spte)}{_form(o.form)}.",
+    ev.PARENT_REMOVE: lambda n, o: f"#{o.page} forgets its parent {n.spte(o.spte)}{_form(o.form)}.",
     ev.WRITE_PROTECT: lambda n, o: (
         f"Who can write gfn {o.gfn:#x}? Its reverse map knows, and each entry there loses its W."
     ),
@@ -139,12 +139,22 @@ ENDINGS: dict[ev.Kind, Callable[[Any], str]] = {
 }
 """What there is to say when an operation ends; nothing, for other kinds."""
 
+SENTENCES = {**MAIN, **MINOR}
+
 JOINED = {ev.HARDWARE_READ, ev.GUEST_READ, ev.SHADOW_READ, ev.UNLINK_CHILD, ev.UNLINK_PARENT, ev.ROOT_SLOT}
 """Kinds of which several in a row are one step."""
 
 
-def sentence(names: Names, events: Sequence[tuple]) -> str:
-    """One event, or several of the same kind in a row, in words."""
+FORMS = {"0->1": ", its first", "1->many": ", its second, for which it takes a descriptor", "1->0": ", its last"}
+
+
+def _form(form: str) -> str:
+    """How the form of a reverse map, or of a page's parents, changes; nothing to say while it stays a list."""
+    return FORMS.get(form, "")
+
+
+def sentence(names: Names, events: Sequence[tuple], inside: tuple | None = None) -> str:
+    """One event, or several of the same kind in a row, in words; ``inside``: the event that began the operation around."""
     kind = events[-1][0]
     operands = [SimpleNamespace(**dict(zip(kind.operands, event[1:], strict=True))) for event in events]
     if kind is ev.HARDWARE_READ:
@@ -157,11 +167,28 @@ def sentence(names: Names, events: Sequence[tuple]) -> str:
             if last & PRESENT
             else "The last isn't present: the guest maps nothing here"
         )
-        return f"The host reads the guest's tables, level by level ({way}). {end}."
+        return f"The host reads the guest's tables{_sought(inside)}, level by level ({way}). {end}."
     if kind is ev.SHADOW_READ:
         return f"In the shadow: {', '.join(names.spte(o.spte) for o in operands)}."
-    words = {**MAIN, **MINOR}[kind](names, operands[-1])
+    say = SENTENCES.get(kind)
+    words = say(names, operands[-1]) if say else _unknown(names, kind, operands[-1])
     return f"{len(events)} entries in a row; the last: {words}" if len(events) > 1 else words
+
+
+def _sought(inside: tuple | None) -> str:
+    """What a walk of the guest's tables is for."""
+    if inside is None or inside[0] is not ev.WALK:
+        return ""
+    _, gva, write, user, fetch = inside
+    what = "a write" if write else "a fetch" if fetch else "a read"
+    return f" for {what} by {'user code' if user else 'the kernel'} at {gva:#x}"
+
+
+def _unknown(names: Names, kind: ev.Kind, operands: Any) -> str:
+    """A kind that isn't the kit's own: a replaced part reports it."""
+    if kind.change:
+        return f"{names.entry(operands.hpa)} goes from {operands.old:#x} to {operands.new:#x} ({kind.name})."
+    return f"{kind.name}: {', '.join(f'{name} {value}' for name, value in vars(operands).items())}."
 
 
 def ending(opened: ev.Kind, result: Any) -> str:

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 
 from ..data import Guest
-from ..draw.hierarchy import check_gva
+from ..draw.arguments import check_gva
 from ..errors import InputError
 from ..mmu.bits import PAGE_SHIFT, PRESENT, guest_format
 from ..mmu.machine import Machine
 from ..read.entries import flags
 from ..read.paths import guest_path
+from .cells import Shown
 
 WRITABLE, USER, BIG, NX = 1 << 0, 1 << 1, 1 << 6, 1 << 8
 """Bits of ``Guest.tlb_flags``."""
@@ -100,7 +101,7 @@ def pick_address(guest: Guest, default: str = "heap") -> AddressPicker:
     return AddressPicker(mappings(guest), default)
 
 
-class AddressPicker:
+class AddressPicker(Shown):
     """Show it in a notebook to choose; ``gva`` and ``user`` say what was chosen."""
 
     def __init__(self, choices: list[Mapping], default: str) -> None:
@@ -135,12 +136,9 @@ class AddressPicker:
         menu.observe(lambda change: setattr(self, "chosen", change["new"]), "value")
         return menu
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        bundle: dict[str, Any] = {"text/plain": str(self), "text/html": f"<pre>{html.escape(str(self))}</pre>"}
-        try:
-            return bundle | (self.widget._repr_mimebundle_() or {}) | {"text/plain": str(self)}
-        except ImportError:
-            return bundle
+    def still(self) -> str:
+        """The addresses, and which of them is chosen."""
+        return f"<pre>{html.escape(str(self))}</pre>"
 
     def __str__(self) -> str:
         lines = [f"{'>' if choice == self.chosen else ' '} {choice}" for choice in self.choices]

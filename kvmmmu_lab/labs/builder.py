@@ -8,11 +8,18 @@ from typing import Any
 from ..errors import InputError
 from ..mmu import Vm
 from ..mmu.bits import ACCESSED, BASE_MASK, CR0_PE, CR0_PG, CR0_WP, DIRTY, EFER_NX, LARGE, PAGE_SHIFT, PRESENT
-from .tables import ALL, BIG, MODES
+from .tables import ALL, BIG, MODES, Mode
 
 FULL = ALL | ACCESSED | DIRTY
 ON = CR0_PE | CR0_WP | CR0_PG
 FIRST = 0x10
+
+
+def paging_mode(name: str) -> Mode:
+    """The mode of this name. Raises InputError for one without paging, or none at all."""
+    if name not in MODES or not MODES[name].levels:
+        raise InputError("mode", name, "a paging mode: 32, 32 pse, pae or 64")
+    return MODES[name]
 
 
 class Builder:
@@ -23,9 +30,7 @@ class Builder:
     """
 
     def __init__(self, mode: str = "64", frames: int = 0x100, **parts: Any) -> None:
-        if mode not in MODES or not MODES[mode].levels:
-            raise InputError("mode", mode, "a paging mode: 32, 32 pse, pae or 64")
-        self.mode, self.next = MODES[mode], FIRST
+        self.mode, self.next = paging_mode(mode), FIRST
         self.vm = Vm([(0, frames), (max(BIG, frames), 0x400)], **parts)
         self.root = self.frame()
         if self.mode.levels == 3:

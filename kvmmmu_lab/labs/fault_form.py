@@ -86,6 +86,7 @@ class FaultForm(Form):
             self.lab.open(self.source.value)
             self.wp.value, self.nx.value, self.keep.value = self.lab.wp, self.lab.nx, self.lab.keep
         self.build_tables()
+        self.clear()
 
     def choose_mode(self) -> None:
         """Another mode, with all allowed."""
@@ -93,12 +94,14 @@ class FaultForm(Form):
         self.preset.options = self.lab.table.presets()
         self.preset.value = "all allowed"
         self.build_tables()
+        self.clear()
 
     def choose_preset(self) -> None:
         """Other tables to begin with."""
         if self.preset.value in self.lab.table.presets():
             self.lab.build(self.mode.value, self.preset.value)
             self.build_tables()
+            self.clear()
 
     def choose_access(self) -> None:
         """The access and the registers."""

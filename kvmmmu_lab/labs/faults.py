@@ -84,16 +84,25 @@ class FaultLab(Lab):
 
     def build(self, mode: str = "64", preset: str = "all allowed") -> None:
         """A guest with tables of your own: a mode of `tables.MODES`, a preset of `tables.PRESETS`."""
+        self._mine()
         table = GuestTable(mode, preset)
         if self.source != "tables" or mode != self.table.key:
             self.vm = None
         self.table, self.source, self.picker = table, "tables", None
+        self.rounds.clear()
 
     def open(self, name: str) -> None:
         """A real guest, with the addresses that it maps in ``picker``."""
+        self._mine()
         guest = open_guest(name)
         self.picker, self.source, self.vm, self.keep = pick_address(guest), name, None, False
         self.wp, self.nx = bool(guest.meta["cr0"] & CR0_WP), bool(guest.meta["efer"] & EFER_NX)
+        self.rounds.clear()
+
+    def _mine(self) -> None:
+        """A lab on a VM of yours has no other guest."""
+        if self.given is not None:
+            raise InputError("vm", self.given, "a lab without a VM of your own: make another one, fault_lab()")
 
     @staticmethod
     def guests() -> list[str]:
@@ -107,12 +116,15 @@ class FaultLab(Lab):
             return self.table.gva
         return self.picker.gva if self.picker is not None else self.address
 
-    def guess(self, outcome: str | None = None, code: int | str | None = None, pages: int | None = None) -> None:
-        """Predict: ``outcome`` is one of "through", "ok", "inject", "emul", "mmio", "stuck", "crash", "else"."""
+    def guess(self, outcome: str | None = None, code: int | str | None = None, pages: int | str | None = None) -> None:
+        """Predict: ``outcome`` is one of "through", "ok", "inject", "emul", "mmio", "stuck", "crash", "else".
+
+        ``code`` is one of ``lab.code.choices``; ``pages`` is a number of pages, and more than 5 count as "more".
+        """
         if outcome is not None and outcome not in OUTCOMES:
             raise InputError("outcome", outcome, f"one of {', '.join(OUTCOMES)}")
-        self.outcome.answer = None if outcome is None else OUTCOMES[outcome]
-        self.code.answer, self.pages.answer = code, pages
+        pages = "more" if isinstance(pages, int) and pages > 5 else pages
+        self.answer(outcome=None if outcome is None else OUTCOMES[outcome], code=code, pages=pages)
 
     # Going
 

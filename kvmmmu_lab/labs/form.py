@@ -11,7 +11,8 @@ import ipywidgets as widgets
 
 from ..errors import InputError
 from ..player.cells import close_all
-from .cells import card_of, close_film, player_of
+from .cells import error_html, player_of
+from .guest_lab import GuestLab
 from .lab import Lab, Round
 from .watched import Watch
 
@@ -122,8 +123,8 @@ class Form:
         self.stage = widgets.VBox(layout=WIDTH)
         self.film: Watch | None = None
         title = widgets.HTML(f'<div style="font-size:16px;font-weight:600">{html.escape(lab.title)}</div>')
-        self.box = widgets.VBox([title, *self.controls(), self.status, self.picture, self.stage, self.state])
-        self.box.layout = WIDTH
+        parts = [title, *self.controls(), self.status, self.picture, self.stage, self.state]
+        self.box = widgets.VBox(parts, layout=WIDTH)
         self.act(self.refresh)
 
     def controls(self) -> list[Any]:
@@ -162,25 +163,40 @@ class Form:
         except InputError as error:
             field_ = next((field for field in self.fields if field.argument == error.argument), None)
             if field_ is None:
-                self.status.value = card_of(error)
+                self.status.value = error_html(error)
             else:
                 field_.complain(f"Expected {error.expected}.")
         except (Exception, KeyboardInterrupt) as error:
-            self.status.value = card_of(error if isinstance(error, Exception) else RuntimeError("it was stopped"))
+            self.status.value = error_html(error if isinstance(error, Exception) else RuntimeError("it was stopped"))
 
     def show(self, round_: Round) -> None:
         """The verdict, and the film under it; the film before goes."""
         self.status.value = status(round_.html)
-        previous, self.film = self.film, round_.film
+        old, self.film = self.stage.children, round_.film
         self.stage.children = [player_of(round_.film)] if round_.film is not None else []
-        close_film(previous)
+        for player in set(old) - set(self.stage.children):
+            close_all(player)
 
     def clear(self) -> None:
         """No verdict and no film, as in the beginning."""
         self.show(Round())
 
     def close(self) -> None:
-        """Let the widgets go, and all that they hold."""
-        self.stage.children = []
-        close_film(self.film)
-        close_all(self.box)
+        """Let the widgets go, and all that they hold; also fields that aren't shown now."""
+        for part in (self.box, *(field.box for field in self.fields)):
+            close_all(part)
+
+
+class GuestForm(Form):
+    """The form of a lab that makes its guest itself."""
+
+    lab: GuestLab
+
+    def anew(self) -> None:
+        """A new guest; or the card that says why your own part let none come to be."""
+        self.lab.reset()
+        last = self.lab.last
+        if self.lab.vm is None and last is not None:
+            self.show(last)
+        else:
+            self.clear()

@@ -11,7 +11,7 @@ from typing import Any
 from ..errors import InputError, LabError
 from ..mmu import Vm
 from ..player.film import Draw
-from .cells import Shown, card_of
+from .cells import Shown, error_html
 from .own import PartError, blame, guarded
 from .prediction import Outcome, Prediction
 from .watched import Watch, watch
@@ -44,7 +44,7 @@ class Round:
         why = "".join(f"<li>{html.escape(reason)}</li>" for reason in self.reasons)
         table = f'<table style="border-collapse:collapse;line-height:1.5">{rows}</table>' * bool(rows)
         listed = f'<ul style="margin:6px 0;padding-left:22px;line-height:1.5">{why}</ul>' * bool(why)
-        return f"{card_of(self.error) if self.error is not None else ''}{table}{listed}"
+        return f"{error_html(self.error) if self.error is not None else ''}{table}{listed}"
 
     def __str__(self) -> str:
         lines = [f"{outcome.sign} {_asked(outcome)} {outcome}" for outcome in self.outcomes]
@@ -76,6 +76,16 @@ class Lab(Shown):
 
     title = ""
 
+    @property
+    def form(self) -> Any:
+        """The form, with ``box`` (the widget) and ``close()``. Raises ImportError without ipywidgets."""
+        raise NotImplementedError
+
+    @property
+    def widget(self) -> Any:
+        """The form's widget. Raises ImportError without ipywidgets."""
+        return self.form.box
+
     def __init__(self, parts: dict[str, Any]) -> None:
         wrong = next((name for name in parts if name not in PARTS), None)
         if wrong is not None:
@@ -90,6 +100,12 @@ class Lab(Shown):
     def last(self) -> Round | None:
         """The latest round."""
         return self.rounds[-1] if self.rounds else None
+
+    def answer(self, **answers: Any) -> None:
+        """Answer questions by the names of their attributes; None takes an answer back. Raises InputError, and changes none."""
+        found = [(getattr(self, name), getattr(self, name).choice(answer, name)) for name, answer in answers.items()]
+        for prediction, answer in found:
+            prediction.guess(answer)
 
     def guarded(self, action: Callable[[], Any]) -> Any:
         """Do something with the VM; what your own part raises comes as a `PartError`."""
@@ -128,7 +144,7 @@ class Lab(Shown):
         try:
             return self.picture()
         except LabError as error:
-            return card_of(error)
+            return error_html(error)
 
     def still(self) -> str:
         """Title, state, the latest round and its film, as HTML without widgets."""

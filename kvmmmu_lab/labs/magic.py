@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+from types import TracebackType
 from typing import Any, NoReturn
 
 from ..errors import InputError, LabError
@@ -20,12 +21,13 @@ from ..film import Recording, record
 from ..mmu.machine import Machine
 from ..player.film import film
 
+CELL = "<recorded cell>"
 USAGE = "%%record VM [GVA...] [--detail] [--into NAME], as in: %%record vm 0x400000"
 
 
 class _Arguments(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise InputError("%%record", message, USAGE)
+        raise InputError("%%record", message if "required" not in message else "nothing to record", USAGE)
 
 
 def _parse(line: str) -> argparse.Namespace:
@@ -34,7 +36,11 @@ def _parse(line: str) -> argparse.Namespace:
     parser.add_argument("gvas", nargs="*")
     parser.add_argument("--detail", action="store_true")
     parser.add_argument("--into", default="recording")
-    arguments = parser.parse_args(shlex.split(line))
+    try:
+        words = shlex.split(line)
+    except ValueError as error:
+        raise InputError("%%record", line, f"{USAGE} ({error})") from None
+    arguments = parser.parse_args(words)
     if not arguments.into.isidentifier():
         raise InputError("--into", arguments.into, "a name for a variable")
     return arguments
@@ -50,16 +56,14 @@ def _value(text: str, names: dict[str, Any], expected: str) -> Any:
 def record_cell(line: str, cell: str, shell: Any) -> None:
     """Run the cell with a recorder attached, keep the recording under its name, show the film.
 
-    An error of the kit's own ends the film with a card; any other comes through, after the recording was kept.
+    An error of the kit's own ends the film with a card; any other comes through, after the film of what came before it.
     """
-    from IPython.display import display
-
     arguments, names = _parse(line), shell.user_ns
     vm = _value(arguments.vm, names, "the name of a Vm")
     if not isinstance(vm, Machine):
         raise InputError("%%record", arguments.vm, f"the name of a Vm: {USAGE}")
     gvas = [_value(gva, names, "an address") for gva in arguments.gvas]
-    code = compile(shell.transform_cell(cell), "<recorded cell>", "exec")
+    code = compile(shell.transform_cell(cell), CELL, "exec")
     kept: Recording | None = None
     try:
         with record(vm) as kept:
@@ -67,10 +71,27 @@ def record_cell(line: str, cell: str, shell: Any) -> None:
     except LabError:
         if kept is None:
             raise
-    finally:
+    except Exception as error:
         if kept is not None:
-            names[arguments.into] = kept
+            _keep(names, arguments, kept, gvas)
+        raise error.with_traceback(_of_cell(error)) from None
+    _keep(names, arguments, kept, gvas)
+
+
+def _keep(names: dict[str, Any], arguments: argparse.Namespace, kept: Recording, gvas: list[int]) -> None:
+    """Keep the recording under its name, and show the film."""
+    from IPython.display import display
+
+    names[arguments.into] = kept
     display(film(kept, *gvas, detail=arguments.detail))
+
+
+def _of_cell(error: Exception) -> TracebackType | None:
+    """The traceback from the cell's own code on: how it came to run is nobody's concern."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename != CELL:
+        trace = trace.tb_next
+    return trace or error.__traceback__
 
 
 def load(shell: Any) -> None:

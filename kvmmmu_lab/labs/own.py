@@ -19,6 +19,11 @@ class PartError(LabError):
         what = "was stopped" if isinstance(cause, KeyboardInterrupt) else f"raised {type(cause).__name__}: {cause}"
         super().__init__(f"your {part} {what}{_place(cause)}")
 
+    @property
+    def card(self) -> tuple[str, list[str]]:
+        """Title and rows of the card that says so (see `player.card`)."""
+        return "Your own part stopped here", [f"{self}.", "This VM is dead now; build a new one."]
+
 
 def guarded(operation: Callable[[], Any], parts: Mapping[str, Any]) -> Callable[[], Any]:
     """``operation``, but what one of ``parts`` raises becomes a `PartError`. Without parts nothing changes."""

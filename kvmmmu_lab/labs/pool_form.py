@@ -8,12 +8,12 @@ from typing import Any
 import ipywidgets as widgets
 
 from ..mmu.pool import NUM_PAGES
-from .form import WORDS, Form, heading, row
+from .form import WORDS, GuestForm, heading, row
 from .lab import Round
 from .pools import PoolLab
 
 
-class PoolForm(Form):
+class PoolForm(GuestForm):
     """Buttons that touch memory, the predictions, the queue."""
 
     lab: PoolLab
@@ -52,12 +52,3 @@ class PoolForm(Form):
     def touch_old(self) -> Round:
         """An old region."""
         return self.lab.again(self.region.value)
-
-    def anew(self) -> None:
-        """A new guest."""
-        self.lab.reset()
-        last = self.lab.last
-        if self.lab.vm is None and last is not None:
-            self.show(last)
-        else:
-            self.clear()

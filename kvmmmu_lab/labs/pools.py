@@ -13,7 +13,8 @@ from ..mmu.bits import ACCESSED
 from ..mmu.pool import MIN_FREE, NUM_PAGES, REFILL, ShadowPage
 from .builder import Builder
 from .cells import picture
-from .lab import Lab, Round
+from .guest_lab import GuestLab
+from .lab import Round
 from .prediction import Prediction
 from .tables import ALL
 
@@ -23,7 +24,7 @@ REGIONS = 600
 SHIFT = 21
 NOBODY, OLDEST, NEWEST = "nobody: there is room", "the pages taken first", "the pages taken last"
 UNUSED, ROOT = "the pages not used for longest", "the root"
-HOW_MANY = [0, 1, 5, REFILL - MIN_FREE + 1, REFILL, NUM_PAGES]
+HOW_MANY = [0, 1, 5, *range(REFILL - MIN_FREE + 1, REFILL + 1), NUM_PAGES]
 
 
 def pool_lab(**parts: Any) -> PoolLab:
@@ -31,7 +32,7 @@ def pool_lab(**parts: Any) -> PoolLab:
     return PoolLab(parts)
 
 
-class PoolLab(Lab):
+class PoolLab(GuestLab):
     """`touch` the next regions or an old one; ``who`` and ``evicted`` are the predictions. ``next`` is the next region."""
 
     title = "256 shadow pages: who has to go?"
@@ -41,8 +42,6 @@ class PoolLab(Lab):
         self.who = Prediction("Who goes first", [NOBODY, OLDEST, UNUSED, NEWEST, ROOT])
         self.evicted = Prediction("Pages given up to make room", HOW_MANY)
         self.predictions = [self.who, self.evicted]
-        self.vm: Vm | None = None
-        self.next, self.touched = 0, list[int]()
         self.reset()
 
     @functools.cached_property
@@ -52,38 +51,23 @@ class PoolLab(Lab):
 
         return PoolForm(self)
 
-    def reset(self) -> None:
-        """A new guest that has touched nothing yet."""
-        self.vm, self.next, self.touched = None, 0, []
-        self.rounds.clear()
-        try:
-            self.vm = self.guarded(self._prepare)
-        except InputError:
-            raise
-        except LabError as error:
-            self.played(Round(error=error))
+    def forget(self) -> None:
+        """The new guest has touched nothing yet."""
+        self.next, self.touched = 0, list[int]()
 
-    def _prepare(self) -> Vm:
+    def prepare(self) -> Vm:
+        """A guest that maps all regions to one frame."""
         self.guest = guest = Builder("64", REGIONS + 0x100, **self.parts)
         data = guest.frame()
         for region in range(REGIONS):
             guest.map(region << SHIFT, data, ALL | ACCESSED)
         return guest.start()
 
-    @property
-    def machine(self) -> Vm:
-        """The VM. Raises InputError if your own part let none come to be."""
-        if self.vm is None:
-            raise InputError("vm", self.vm, "a VM: none could be made with your part; mend it and make the lab anew")
-        return self.vm
-
     # Doing
 
     def guess(self, who: str | None = None, evicted: int | None = None) -> None:
-        """Predict who goes first (one of ``lab.who.choices``), and how many pages are zapped."""
-        if who is not None and who not in self.who.choices:
-            raise InputError("who", who, f"one of {self.who.choices}")
-        self.who.answer, self.evicted.answer = who, evicted
+        """Predict who goes first, and how many pages are given up: ``lab.who.choices``, ``lab.evicted.choices``."""
+        self.answer(who=who, evicted=evicted)
 
     def touch(self, count: int = 1) -> Round:
         """Touch the next ``count`` regions. It stops after the first that needs room to be made, so that you can look."""
@@ -98,10 +82,8 @@ class PoolLab(Lab):
                 self.guarded(lambda: vm.access(self.next << SHIFT))
                 self._note(self.next)
                 done += 1
-        except InputError:
-            raise
         except LabError as error:
-            return self.played(Round(error=error))
+            return self.failed(error)
         return self._watch(self.next, [f"{done} regions were touched before this one."] if done else [])
 
     def again(self, region: int) -> Round:
@@ -125,10 +107,8 @@ class PoolLab(Lab):
         unused, zapped, evicted = self._unused(), vm.stats.zapped, vm.stats.evicted
         try:
             film = self.film(lambda: vm.access(region << SHIFT), vm, draw=pool_scene)
-        except InputError:
-            raise
         except LabError as error:
-            return self.played(Round(error=error))
+            return self.failed(error)
         if film.error is not None:
             return self.played(Round(film=film, error=film.error))
         doomed = tail[: vm.stats.zapped - zapped]
@@ -182,25 +162,23 @@ class PoolLab(Lab):
             said.append("The root in use came up, too: it can't be given back, so it was emptied and went to the other end.")
         return said
 
-    def state(self) -> str:
+    def told(self, vm: Vm) -> str:
         """The pool, from its tail on."""
-        if self.vm is None:
-            return "There is no VM: your own part let none come to be."
         queue = self.queue()
         names = [f"#{page.id} {self.name(page)}" for page in queue]
         shown = names if len(names) <= 24 else [*names[:16], f"... {len(names) - 22} more ...", *names[-6:]]
         last = f"region {self.touched[-1]}" if self.touched else "nothing"
         return "\n".join(
             [
-                f"{len(self.vm.pool.free)} of {NUM_PAGES} shadow pages are free, {len(queue)} in use; last touched: {last}.",
+                f"{len(vm.pool.free)} of {NUM_PAGES} shadow pages are free, {len(queue)} in use; last touched: {last}.",
                 "In use, the next to go first:",
                 *(f"  {',  '.join(shown[at : at + 4])}" for at in range(0, len(shown), 4)),
             ]
         )
 
-    def picture(self) -> str:
+    def drawn(self, vm: Vm) -> str:
         """The pool."""
-        return "" if self.vm is None else self.guarded(lambda: picture("pool", self.machine).html)
+        return picture("pool", vm).html
 
 
 def _lost(names: list[str], unused: int | None) -> list[str]:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..errors import InputError
+from .cells import Shown
 
 NO_GUESS = "(no guess)"
 
@@ -20,12 +21,28 @@ def predict(question: str, choices: Sequence[Any]) -> Prediction:
     return Prediction(question, list(choices))
 
 
-class Prediction:
-    """Show it in a notebook to choose; ``answer`` is what was chosen, None until then."""
+class Prediction(Shown):
+    """Show it in a notebook to choose, or `guess`; ``answer`` is what was chosen, None until then."""
 
     def __init__(self, question: str, choices: list[Any]) -> None:
         self.question, self.choices = question, choices
         self.answer: Any = None
+
+    def choice(self, answer: Any, argument: str = "answer") -> Any:
+        """The choice that an answer stands for; None stands for none. Raises InputError, about ``argument``."""
+        for choice in [None, *self.choices]:
+            if choice is answer or (choice == answer and isinstance(answer, bool) is isinstance(choice, bool)):
+                return choice
+        raise InputError(argument, answer, f"one of {', '.join(map(repr, self.choices))}")
+
+    def guess(self, answer: Any) -> None:
+        """Answer with one of the choices, or take the answer back (None). Raises InputError."""
+        self.answer = self.choice(answer)
+        index = None if self.answer is None else self.choices.index(self.answer)
+        if "radio" in vars(self):
+            self.radio.index = index
+        if "menu" in vars(self):
+            self.menu.index = 0 if index is None else 1 + index
 
     def compare(self, happened: Any) -> Outcome:
         """The answer beside what happened. No answer is no shame, but guessing first makes it stick."""
@@ -33,14 +50,21 @@ class Prediction:
 
     @functools.cached_property
     def widget(self) -> Any:
-        """The choices. Raises ImportError without ipywidgets."""
+        """Question and choices. Raises ImportError without ipywidgets."""
+        import ipywidgets as widgets
+
+        return widgets.VBox([widgets.HTML(f"<b>{html.escape(self.question)}</b>"), self.radio])
+
+    @functools.cached_property
+    def radio(self) -> Any:
+        """A button for each choice. Raises ImportError without ipywidgets."""
         import ipywidgets as widgets
 
         radio = widgets.RadioButtons(
-            options=[(str(choice), choice) for choice in self.choices], value=None, layout={"width": "max-content"}
+            options=[(str(choice), choice) for choice in self.choices], value=self.answer, layout={"width": "max-content"}
         )
         radio.observe(lambda change: setattr(self, "answer", change["new"]), "value")
-        return widgets.VBox([widgets.HTML(f"<b>{html.escape(self.question)}</b>"), radio])
+        return radio
 
     @functools.cached_property
     def menu(self) -> Any:
@@ -70,14 +94,14 @@ class Prediction:
         if "menu" in vars(self):
             self.menu.options = self._options()
             self.menu.index = 0
+        if "radio" in vars(self):
+            self.radio.options = [(str(choice), choice) for choice in self.choices]
+            self.radio.index = None
         self.answer = None
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        bundle: dict[str, Any] = {"text/plain": str(self), "text/html": f"<p>{html.escape(str(self))}</p>"}
-        try:
-            return bundle | (self.widget._repr_mimebundle_() or {}) | {"text/plain": str(self)}
-        except ImportError:
-            return bundle
+    def still(self) -> str:
+        """Question and choices in one line."""
+        return f"<p>{html.escape(str(self))}</p>"
 
     def __str__(self) -> str:
         return f"{self.question} {' / '.join(map(str, self.choices))}"

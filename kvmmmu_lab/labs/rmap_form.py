@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from .form import Form, heading, menu, row
+from .form import GuestForm, heading, menu, row
 from .lab import Round
 from .rmaps import RmapLab
 
 
-class RmapForm(Form):
+class RmapForm(GuestForm):
     """Buttons that map and unmap, the predictions, the map."""
 
     lab: RmapLab
@@ -38,15 +38,6 @@ class RmapForm(Form):
     def take_away(self) -> Round:
         """Unmap the chosen one."""
         return self.lab.unmap(-1 if self.which.value is None else self.lab.mapped.index(self.which.value))
-
-    def anew(self) -> None:
-        """A new guest."""
-        self.lab.reset()
-        last = self.lab.last
-        if self.lab.vm is None and last is not None:
-            self.show(last)
-        else:
-            self.clear()
 
     def refresh(self) -> None:
         """The map, and the mappings that can be taken away."""

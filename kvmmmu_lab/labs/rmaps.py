@@ -17,7 +17,8 @@ from ..read.names import Names
 from ..read.paths import shadow_path
 from .builder import FULL, Builder, store
 from .cells import picture
-from .lab import Lab, Round
+from .guest_lab import GuestLab
+from .lab import Round
 from .prediction import Prediction
 from .rmaps_why import NOBODY, Places, filler_of, why_hole, why_map, why_protect
 
@@ -33,7 +34,7 @@ def rmap_lab(**parts: Any) -> RmapLab:
     return RmapLab(parts)
 
 
-class RmapLab(Lab):
+class RmapLab(GuestLab):
     """`map`, `unmap`, `protect` in any order; ``count`` and ``filler`` are the predictions. ``gfn`` is the frame."""
 
     title = "Who can write this frame? Its reverse map"
@@ -43,9 +44,6 @@ class RmapLab(Lab):
         self.count = Prediction("Entries in the map afterwards", list(range(MOST + 2)))
         self.filler = Prediction("Who fills the hole", [NOBODY])
         self.predictions = [self.count, self.filler]
-        self.vm: Vm | None = None
-        self.mapped: list[int] = []
-        self.gfn = self.elsewhere = 0
         self.reset()
 
     @functools.cached_property
@@ -55,18 +53,13 @@ class RmapLab(Lab):
 
         return RmapForm(self)
 
-    def reset(self) -> None:
-        """A new guest, and the frame mapped nowhere."""
-        self.vm, self.mapped = None, []
-        self.rounds.clear()
-        try:
-            self.vm = self.guarded(self._prepare)
-        except InputError:
-            raise
-        except LabError as error:
-            self.played(Round(error=error))
+    def forget(self) -> None:
+        """The new guest maps the frame nowhere, so nobody can fill a hole."""
+        self.mapped = list[int]()
+        self.gfn = self.elsewhere = 0
+        self.filler.ask_again([NOBODY])
 
-    def _prepare(self) -> Vm:
+    def prepare(self) -> Vm:
         """One page table for all mappings, shadowed already, so that pictures are about the map and nothing else."""
         self.guest = guest = Builder("64", **self.parts)
         self.gfn, self.elsewhere = guest.frame(), guest.frame()
@@ -78,13 +71,6 @@ class RmapLab(Lab):
         vm = guest.start()
         vm.access(NEAR)
         return vm
-
-    @property
-    def machine(self) -> Vm:
-        """The VM. Raises InputError if your own part let none come to be."""
-        if self.vm is None:
-            raise InputError("vm", self.vm, "a VM: none could be made with your part; mend it and make the lab anew")
-        return self.vm
 
     @property
     def hfn(self) -> int:
@@ -116,8 +102,8 @@ class RmapLab(Lab):
     # What can be done
 
     def guess(self, count: int | None = None, filler: str | None = None) -> None:
-        """Predict how many entries the map will have, and which of them fills the hole."""
-        self.count.answer, self.filler.answer = count, filler
+        """Predict how many entries the map will have, and which of them (see ``lab.filler.choices``) fills the hole."""
+        self.answer(count=count, filler=filler)
 
     def map(self, read_only: bool = False) -> Round:
         """The guest maps the frame once more, and touches it: a write, or a read where it may not write."""
@@ -179,30 +165,26 @@ class RmapLab(Lab):
             if film.error is not None:
                 return self.played(Round(film=film, error=film.error))
             after = self.places()
-        except InputError:
-            raise
         except LabError as error:
-            return self.played(Round(error=error))
+            return self.failed(error)
         outcomes = [self.count.compare(sum(map(len, after)))]
         if gone and any(gone in row for row in before):
             outcomes.append(self.filler.compare(filler_of(gone, before, after)))
         return self.played(Round(tuple(outcomes), tuple(why(before, after)), film))
 
-    def state(self) -> str:
+    def told(self, vm: Vm) -> str:
         """The map, place by place, and the mappings."""
-        if self.vm is None:
-            return "There is no VM: your own part let none come to be."
         try:
             rows = self.places()
         except LabError as error:
             return f"{error}"
-        heads = self.vm.rmap.heads.get(self.hfn) if type(self.vm.rmap) is ReverseMap else None
+        heads = vm.rmap.heads.get(self.hfn) if type(vm.rmap) is ReverseMap else None
         free = RMAP_EXT if isinstance(heads, list) else 0
         shown = [f"  [{' | '.join([*row, *['.'] * (free - len(row))])}]" for row in rows] or ["  empty"]
         table = "; it is a shadowed page table" if self._protected() else ""
         mapped = [f"  {number}: {says}" for number, (_, says) in enumerate(self.mappings())] or ["  none"]
         return "\n".join([f"Reverse map of gfn {self.gfn:#x}{table}:", *shown, "Mappings by the guest:", *mapped])
 
-    def picture(self) -> str:
+    def drawn(self, vm: Vm) -> str:
         """The reverse map."""
-        return "" if self.vm is None else self.guarded(lambda: picture("reverse_map", self.machine, self.gfn).html)
+        return picture("reverse_map", vm, self.gfn).html

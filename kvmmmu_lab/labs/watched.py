@@ -6,15 +6,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from ..draw.hierarchy import check_gva
+from ..draw.arguments import check_gva
 from ..errors import InputError, LabError
 from ..film import Recording, record
 from ..mmu.machine import Machine
-from ..player.card import card
 from ..player.film import Film
 from ..player.shoot import Draw
-
-__all__ = ["Watch", "card", "watch"]
 
 
 def watch(

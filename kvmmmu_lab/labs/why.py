@@ -26,6 +26,7 @@ from ..mmu.bits import (
     WRITABLE,
 )
 from ..mmu.machine import Machine
+from ..mmu.spte import set_spte
 from ..read.paths import PDPT, Step, guest_path, shadow_path
 
 
@@ -149,6 +150,10 @@ def _crash(vm: Machine, before: Before, error: int | None) -> list[str]:
 
 def _ok(vm: Machine, before: Before, error: int | None) -> list[str]:
     leaf = _leaf(list(before.shadow))
+    if before.refusal:
+        shadow = "the processor asks the shadow alone, and its last entry was made with other rights"
+        how = shadow if leaf & PRESENT else "the host's walk let it pass"
+        return [f"it went through, although the guest's own tables refuse it now: {how}", before.refusal]
     if not before.guest and leaf & PRESENT:
         return ["the shadow had this page"]
     missing = next((step for step in before.shadow if not step.entry & PRESENT), None)
@@ -190,9 +195,11 @@ def _kept_back(vm: Machine, before: Before) -> list[str]:
         return []
     last, above = guest.steps[-1], [step for step in guest.steps[:-1] if step.table != PDPT]
     found = []
-    for bit, letter in ((WRITABLE, "W"), (USER, "U")):
+    for bit, noted, letter in ((WRITABLE, leaf & SHADOW_WRITABLE, "W"), (USER, leaf & SHADOW_USER, "U")):
         refusing = next((step for step in above if not step.entry & bit), None)
-        if last.entry & bit and refusing is not None:
+        if bool(noted) != bool(last.entry & bit and refusing is None):
+            found += _other_rights(vm, letter, last if not last.entry & bit else refusing)
+        elif last.entry & bit and refusing is not None:
             found.append(
                 f"{name_of(last)} has {letter} but {name_of(refusing)} hasn't: rights are ANDed over the path, and "
                 f"since the shadow's links allow everything, the last shadow entry goes without {letter}"
@@ -201,12 +208,23 @@ def _kept_back(vm: Machine, before: Before) -> list[str]:
         found.append(_withheld(vm, guest.gfn, last))
     if leaf & WRITABLE and not leaf & SHADOW_WRITABLE:
         found.append(
-            "the guest's entry allows no writing, but with CR0.WP clear the kernel may: the shadow entry gets W, and "
+            "W isn't what the guest's tables gave, but with CR0.WP clear the kernel may write: the shadow entry gets W, and "
             "loses U as long, so that user code can't write through it"
         )
     elif leaf & SHADOW_USER and not leaf & USER:
         found.append("U is withheld: with it, user code could write through this entry")
     return found
+
+
+def _other_rights(vm: Machine, letter: str, refusing: Step | None) -> list[str]:
+    """The shadow entry notes another right than the guest's tables give now. Your own `set_spte` may have its own notes."""
+    if vm.set_spte is not set_spte:
+        return []
+    now = f"{name_of(refusing)} has no {letter}" if refusing is not None else f"the guest allows {letter} on all of the path"
+    return [
+        f"{now}, but the last shadow entry was made with the old rights, and keeps them: what upper levels allow isn't in the "
+        "role of a shadow page, so the old page is found again (2007)"
+    ]
 
 
 def _withheld(vm: Machine, gfn: int | None, last: Step) -> str:

@@ -10,16 +10,17 @@ import ipywidgets as widgets
 from ..errors import InputError, LabError
 from ..player.cells import close_all
 from .decoder_text import parse
-from .form import ROW, Form, choice, heading, menu, row, tick
+from .form import ROW, GuestForm, choice, heading, menu, row, tick
 from .lab import Round
-from .writes import NONE, PAGE, WriteLab
+from .write_verdict import NONE, PAGE
+from .writes import WriteLab
 
 MODES = [("64-bit", "64"), ("PAE", "pae"), ("32-bit", "32")]
 ANY = -1
 """Stands for no entry in the menu of entries: an offset of its own is filled in."""
 
 
-class WriteForm(Form):
+class WriteForm(GuestForm):
     """Guest, table, offset, size and value; the entries to tick; *Write*."""
 
     lab: WriteLab
@@ -36,7 +37,7 @@ class WriteForm(Form):
         self.offset = self.field("offset", "Offset", "0x0", "Offset of the first byte in the page", width="170px")
         self.value = self.field("value", "Value", "", "The value to write", width="300px", empty="empty: the frame next door")
         sizes: list[tuple[str, Any]] = [("1 byte", 1), ("2 bytes", 2), ("4 bytes", 4), ("8 bytes", 8)]
-        self.size = choice("Size", sizes, 4 if lab.mode == "32" else 8, "How many bytes are written")
+        self.size = choice("Size", sizes, lab.entry_size, "How many bytes are written")
         self.ticks = widgets.HBox(layout=ROW)
         self.building = False
         self.shown: Any = None
@@ -59,8 +60,8 @@ class WriteForm(Form):
         lab, self.building = self.lab, True
         try:
             if lab.vm is not None:
-                self.table.options = [(str(name), name.gfn) for name in lab.tables()]
-                self.table.value = lab.gfn
+                self.table.options = [(str(table), table.gfn) for table in lab.tables()]
+                self.table.value = lab.gfn if lab.gfn in lab.known else None
                 self._fill_entries(lab.entries())
             self._build_ticks()
         finally:
@@ -96,17 +97,9 @@ class WriteForm(Form):
 
     def choose_mode(self) -> None:
         """A guest of another mode."""
-        self.size.value = 4 if self.mode.value == "32" else 8
+        self.lab.mode = self.mode.value
         self.anew()
-
-    def anew(self) -> None:
-        """A new guest."""
-        self.lab.reset(self.mode.value)
-        last = self.lab.last
-        if self.lab.vm is None and last is not None:
-            self.show(last)
-        else:
-            self.clear()
+        self.size.value = self.lab.entry_size
 
     def touch(self) -> Round:
         """The guest uses its pages."""

@@ -68,6 +68,10 @@ def describe(event: tuple) -> Event:
     return Event(kind.name, kind.function, kind.source, dict(zip(kind.operands, event[1:], strict=True)))
 
 
+def _brief(result: Any) -> Any:
+    return list(result) if type(result) is list else getattr(result, "brief", result)
+
+
 def traced(kind: Kind) -> Callable[[F], F]:
     """Report a function of a VM as one operation: ``kind`` with its first arguments, and `END` with its result.
 
@@ -84,7 +88,7 @@ def traced(kind: Kind) -> Callable[[F], F]:
                 return function(vm, *operands)
             emit((kind, operands[0].brief) if of_page else (kind, *operands[:count]))
             result = function(vm, *operands)
-            emit((END, result if type(result) is int else getattr(result, "brief", result)))
+            emit((END, result if type(result) is int else _brief(result)))
             return result
 
         return told  # type: ignore[return-value]

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
 from typing import Any
 
 _alive: dict[str, tuple[str, list[Any]]] = {}
@@ -21,27 +22,39 @@ def has_kernel() -> bool:
     return getattr(get_ipython(), "kernel", None) is not None
 
 
-def close_all(widget: Any) -> None:
-    """Close a widget with all that it holds: a box doesn't take its children along."""
-    for child in getattr(widget, "children", ()):
-        close_all(child)
-    widget.unobserve_all()
-    widget.close()
+def held(widget: Any) -> list[Any]:
+    """A widget with all that it holds."""
+    return [widget, *(one for child in getattr(widget, "children", ()) for one in held(child))]
+
+
+def close_all(widget: Any, keep: Iterable[Any] = ()) -> None:
+    """Close a widget with all that it holds: a box takes along neither its children nor their layouts and styles."""
+    kept = {id(one) for one in keep}
+    for one in held(widget):
+        if id(one) not in kept:
+            for part in (getattr(one, "layout", None), getattr(one, "style", None), one):
+                if part is not None:
+                    part.unobserve_all()
+                    part.close()
 
 
 def close_previous(shown: Any) -> None:
-    """Close what an earlier run of this notebook cell left behind, and keep ``shown`` to be closed by the next."""
+    """Close what an earlier run of this notebook cell left behind, and keep ``shown`` to be closed by the next.
+
+    What is shown again, here or in another cell, stays alive.
+    """
     from IPython import get_ipython
 
     parent = get_ipython().get_parent()
     cell, run = parent.get("metadata", {}).get("cellId", ""), parent.get("header", {}).get("msg_id", "")
-    previous, kept = _alive.get(cell, (run, []))
+    previous, mine = _alive.get(cell, (run, []))
     if previous != run:
-        for old in kept:
-            close_all(old)
-        kept = []
-    if cell and not any(old is shown for old in kept):
-        _alive[cell] = run, [*kept, shown]
+        others = [box for other, (_, boxes) in _alive.items() if other != cell for box in boxes]
+        for old in mine:
+            close_all(old, [one for box in (*others, shown) for one in held(box)])
+        mine = []
+    if cell and not any(old is shown for old in mine):
+        _alive[cell] = run, [*mine, shown]
 
 
 def show_both(bundle: dict[str, str], widget: Any, rerun: str) -> None:

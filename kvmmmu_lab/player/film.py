@@ -134,7 +134,10 @@ class Film:
             return f'<pre class="kvmmmu-text" style="line-height:1.25;overflow-x:auto">{said}</pre>'
 
     def save(self, path: str | Path, *, step: int = -1) -> Path:
-        """Save as .html (a page that plays), .svg (the picture at ``step``) or .json (the data). Raises InputError."""
+        """Save as .html (a page that plays), .svg (the picture at ``step``) or .json (the data).
+
+        Raises InputError, and RenderError if nothing here can draw.
+        """
         path = Path(path)
         kinds: dict[str, Callable[[], str]] = {
             ".html": lambda: film_page(self.data, self.picture(-1).svg),

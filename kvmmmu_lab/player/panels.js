@@ -45,7 +45,7 @@ export class Caption {
     this.live = make("div", { class: "kp-live", "aria-live": "polite", "aria-atomic": "true" }, this.words, this.changes);
     this.live.style.setProperty("--lines", Math.min(most, MOST_CHANGES));
     this.scene = make("span", { class: "kp-title", dir: "auto" });
-    const title = make("span", { class: "kp-title kp-film", dir: "auto" }, player.film.title);
+    const title = make("span", { class: "kp-title kp-film", dir: "auto", title: player.film.title }, player.film.title);
     const where = div("kp-where", this.count, this.place, span("kp-titles", title, this.scene));
     this.root = div("kp-caption", where, this.live);
   }
@@ -55,7 +55,9 @@ export class Caption {
     const scene = film.scenes[step.scene];
     say(this.count, `Step ${step.number} of ${last}`);
     say(this.place, step.place);
+    this.place.title = step.place;
     say(this.scene, film.scenes.length > 1 && scene.title !== film.title ? scene.title : "");
+    this.scene.title = scene.title;
     const ended = film.card && step.number === steps.length - 1;
     if (ended) this.words.replaceChildren(card(film.card.title, film.card.rows));
     else say(this.words, step.words);
@@ -330,11 +332,11 @@ export class Details {
     }
   }
 
-  /** A part's title, then its texts that aren't empty. */
-  spoken({ texts }) {
+  /** A part's title, then its texts that aren't empty; a table's title has all of its texts already. */
+  spoken({ group, texts }) {
     const title = texts.find((text) => text.tagName === "title")?.textContent ?? "";
-    const others = texts.filter((text) => text.tagName !== "title" && text.textContent.trim());
-    return [title, ...others.map((text) => text.textContent)];
+    const others = texts.filter((text) => text.tagName !== "title").map((text) => text.textContent.trim());
+    return [title, ...(group.querySelector("[data-key]") ? [] : others.filter(Boolean))];
   }
 
   close() {

@@ -336,6 +336,7 @@ class Player {
     this.details.open(key);
     this.stage.frame("picked", key);
     this.follow(); // the details take room from the list
+    this.details.root.scrollIntoView({ block: "nearest", behavior: "instant" }); // an answer has to be seen
     this.emit("pick", { key, step: this.at });
   }
 

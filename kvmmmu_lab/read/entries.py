@@ -15,7 +15,6 @@ from ..mmu.bits import (
     NX,
     PAGE_SHIFT,
     PRESENT,
-    PS_MARK,
     ROOT_32,
     SHADOW_USER,
     SHADOW_WRITABLE,
@@ -37,8 +36,8 @@ FLAGS = (
     (NX, "NX", "no execution"),
 )
 
-MARKS = ((LARGE, "PS", ""), (PS_MARK, "bit 9", ""), (SHADOW_WRITABLE, "bit 10", ""), (SHADOW_USER, "bit 11", ""))
-"""The page-size bit, and those that the kernel keeps for its own marks in shadow entries; named only where they change."""
+NOTES = ((SHADOW_WRITABLE, "W"), (SHADOW_USER, "U"))
+"""Marks that the kernel leaves in a level-1 shadow entry: rights that the guest allows, granted here or not."""
 
 
 def flags(entry: int, withheld: int = 0) -> str:
@@ -57,16 +56,14 @@ def spell(entry: int, withheld: int = 0) -> str:
     return f"{words}; the guest allows, the shadow withholds: {kept}" if kept else words
 
 
-def difference(old: int, new: int, frame: str = "frame") -> str:
-    """What changed from one entry to another, bit by bit: "P W set, D cleared; frame 0x4 -> 0x5"."""
+def difference(old: int, new: int, shadow: bool = False) -> str:
+    """Which bits changed from one entry to another: "P W set, D cleared". Of a shadow entry also the kernel's marks."""
     said = []
     for what, gained in (("set", new & ~old), ("cleared", old & ~new)):
-        letters = [letter for bit, letter, _ in (*FLAGS, *MARKS) if gained & bit]
+        letters = [letter for bit, letter, _ in FLAGS if gained & bit] + ["PS"] * bool(gained & LARGE)
         said += [f"{' '.join(letters)} {what}"] * bool(letters)
-    here, there = ((entry & BASE_MASK) >> PAGE_SHIFT if entry & PRESENT else None for entry in (old, new))
-    came_from = "" if here is None else f"{here:#x} -> "
-    moved = "" if there is None or here == there else f"{frame} {came_from}{there:#x}"
-    return "; ".join(filter(None, [", ".join(said), moved]))
+    noted = [letter for bit, letter in NOTES if shadow and new & ~old & bit]
+    return ", ".join(said) + f"; marked: the guest allows {' '.join(noted)}" * bool(noted)
 
 
 def withheld(level: int, value: int) -> int:

@@ -47,6 +47,14 @@ class Names:
         hfn = (entry & BASE_MASK) >> PAGE_SHIFT
         return f"#{hfn - FIRST_SHADOW}" if FIRST_SHADOW <= hfn < FIRST_SHADOW + NUM_PAGES else self.frame(hfn)
 
+    def leads(self, hpa: int, old: int, new: int) -> str:
+        """Where the entry at hpa leads now, if that is somewhere, and elsewhere than before."""
+        if key_of(self.vm, hpa).startswith("g"):
+            before, now = (guest_target(self.vm, 1, entry) for entry in (old, new))
+        else:
+            before, now = (shadow_target(self.vm, entry) for entry in (old, new))
+        return now if new & PRESENT and now != before else ""
+
     def stored(self, size: int, value: int) -> str:
         """What was stored in a guest table: what the entry says, if it was a whole one."""
         if size != guest_format(self.vm.root_level).size:

@@ -129,7 +129,7 @@ def server(folder, environment):
 def lab_page(browser):
     """A page that may ask this machine's server, and nobody else; high enough for a whole film."""
     context = browser.new_context(viewport={"width": 1024, "height": 2600}, color_scheme="light")
-    context.set_default_timeout(30_000)
+    context.set_default_timeout(60_000)
     page = context.new_page()
     watchdog = Watchdog(page, allowed=("http://127.0.0.1:", "ws://127.0.0.1:", "data:", "blob:"))
     yield page

@@ -134,7 +134,8 @@ def test_a_picture_follows_the_theme_and_survives_without_trust(lab_page, server
     page.locator(one).wait_for()
     for theme, name in (("JupyterLab Dark", "dark"), ("JupyterLab Light", "light")):
         page.evaluate(f"{RUN}('apputils:change-theme', {{ theme: '{theme}' }})")
-        page.wait_for_function("(name) => document.querySelector('.kvmmmu-picture img.' + name).getClientRects().length", arg=name)
+        shown = "(name) => document.querySelector('.kvmmmu-picture img.' + name).getClientRects().length"
+        page.wait_for_function(shown, arg=name)
         assert page.locator(one).count() == 1
     page.evaluate(f"{RUN}('docmanager:save')")
     page.wait_for_function("!jupyterapp.shell.currentWidget.context.model.dirty")

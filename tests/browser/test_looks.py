@@ -11,7 +11,8 @@ pytestmark = pytest.mark.slow
 
 OVERFLOWS = """() => [...document.querySelectorAll(".kvmmmu-player *")]
     .filter((one) => !one.closest("svg") && !one.closest(".kp-picture") && one.scrollWidth > one.clientWidth + 1
-        && one.clientWidth && getComputedStyle(one).display !== "inline" && one.tagName !== "SELECT")
+        && one.clientWidth && getComputedStyle(one).display !== "inline" && one.tagName !== "SELECT"
+        && one.title !== one.textContent)
     .map((one) => `${one.className}: ${one.scrollWidth} > ${one.clientWidth}`)"""
 
 CONTRAST = """() => {

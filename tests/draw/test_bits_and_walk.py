@@ -75,6 +75,32 @@ def test_w_is_refused_by_an_upper_level():
     assert why_not_writable(guest)[0] == "refused above"
 
 
+@pytest.mark.parametrize("mode", PAGED)
+def test_a_right_that_an_upper_level_took_back(mode):
+    guest = Guest(mode)
+    guest.map(0xC05000, flags=ALL | D)
+    guest.vm.access(0xC05000, write=True, user=True)
+    guest.edit(0xC05000, guest.entry(0xC05000, 2) & ~(U | W), level=2)
+    guest.vm.access(0xC05000)
+    scene = bits(guest.vm, 0xC05000)
+    assert became(scene, 1) == became(scene, 2) == "1   differs"
+    assert became(scene, 10) == "1   once allowed writing" and became(scene, 11) == "1   once allowed user access"
+    assert not {("e:g:1", "e:s:1"), ("e:g:2", "e:s:2")} & edges(scene, "link")
+    assert all("an entry above doesn't allow it any more" in note and "(2007)" in note for note in scene.notes)
+    assert len(scene.notes) == 2
+
+
+def test_a_right_that_an_upper_level_gave_since():
+    guest = Guest("64")
+    guest.map(0x400000, flags=ALL | D, upper=P | U)
+    guest.vm.access(0x400000)
+    for level in (4, 3, 2):
+        guest.vm.poke(guest.entry_gpa(0x400000, level), guest.entry(0x400000, level) | W)
+    scene = bits(guest.vm, 0x400000)
+    assert became(scene, 1) == "0   differs" and "or one above, didn't allow it" in scene.notes[0]
+    assert scene.entry("e:s:10").says == "the guest didn't allow writing when the entry was made"
+
+
 def test_w_is_taken_away_for_a_dirty_log():
     guest = Guest("64", slots=((0, 0x200, True),))
     guest.map(0x400000, flags=ALL | D)
@@ -207,16 +233,16 @@ def test_results_in_words():
     guest = Guest("64")
     frame = guest.map(0x400000, flags=ALL | D)
     scene = walk_scene(guest.vm, 0x400123)
-    assert scene.table("w:guest").words == (f"gpa {frame << 12 | 0x123:#x}",)
-    assert scene.table("w:shadow").words == ("ends at L4: exit",)
+    assert scene.table("w:guest").words == (f"guest: gpa {frame << 12 | 0x123:#x}",)
+    assert scene.table("w:shadow").words == ("shadow: ends at L4: exit",)
     assert scene.notes[1].endswith("isn't present; a read by the kernel exits to KVM, error code 0x0 (not present)")
     guest.vm.access(0x400123)
     scene = walk_scene(guest.vm, 0x400123)
     hpa = guest.vm.memory.frames[frame] << 12 | 0x123
-    assert scene.table("w:shadow").words == (f"hpa {hpa:#x}",)
+    assert scene.table("w:shadow").words == (f"shadow: hpa {hpa:#x}",)
     assert scene.notes[1].startswith(f"by the shadow: hpa {hpa:#x}, that is gpa {frame << 12 | 0x123:#x};")
     scene = walk_scene(guest.vm, 0x10000000)
-    assert scene.table("w:guest").words == ("ends in the PD: #PF",)
+    assert scene.table("w:guest").words == ("guest: ends in the PD: #PF",)
     assert "gives the guest #PF, error code 0x0 (not present)" in scene.notes[0]
 
 
@@ -238,4 +264,4 @@ def test_a_device_and_no_paging():
     vm = Vm()
     assert fields(walk_scene(vm, 0x5123), "guest") == [("31-12", "gfn", "0x5"), ("11-0", "offset", "0x123")]
     vm.destroy()
-    assert walk_scene(vm, 0x5123).table("w:shadow").words[0] == "no root"
+    assert walk_scene(vm, 0x5123).table("w:shadow").words[0] == "shadow: no root"

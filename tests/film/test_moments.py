@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kvmmmu_lab import HostCrash, InputError, VmDead
-from kvmmmu_lab.film import recorder, state
+from kvmmmu_lab.film import parts, recorder, state
 from kvmmmu_lab.film.moment import Replica
 from kvmmmu_lab.film.recording import Recording
 from kvmmmu_lab.read.state import state as canonical
@@ -25,8 +25,8 @@ def everything(vm):
     """All of a machine, small enough to be kept for every step."""
     return (
         canonical(vm),
-        {name: get(vm) for name, (get, _) in state.PARTS.items() if name not in ("pages", "rmaps", "parents")},
-        [(slot.base, slot.npages, slot.hfn, slot.log and bytes(slot.log)) for slot in vm.memory.slots],
+        {name: get(vm) for name, (get, _) in state.PARTS.items() if name in ("counters", "registers", "injected")},
+        state.slots(vm)[:2],  # a moment has as much memory as there will be
         zlib.crc32(vm.memory.pages[:3]) + zlib.crc32(vm.memory.pages[256:600]),
     )
 
@@ -34,12 +34,13 @@ def everything(vm):
 class Story:
     """Operations on a VM, recorded, with everything noted at each event."""
 
-    def __init__(self, mode, **parts):
-        self.vm = world.make(**parts)
+    def __init__(self, mode, **options):
+        self.vm = world.make(**options)
         world.enter(self.vm, mode)
         self.tape = recorder.blank(self.vm)
         self.seen = [everything(self.vm)]
-        keep = recorder.sink(self.vm, self.tape)
+        calls, self.back = parts.watch_parts(self.vm, self.tape.parts)
+        keep = recorder.sink(self.vm, self.tape, calls)
 
         def sink(event):
             keep(event)
@@ -66,7 +67,8 @@ class Story:
 
     def end(self):
         self.detach()
-        self.tape.seal(len(self.vm.memory.pages))
+        self.back()
+        self.tape.seal()
         return Recording(self.tape)
 
 

@@ -9,6 +9,7 @@ from kvmmmu_lab import HostCrash, InputError, Vm, VmDead, load_recording, open_g
 from kvmmmu_lab.draw.hierarchy import hierarchy_scene
 from kvmmmu_lab.film.tags import TAGS
 from kvmmmu_lab.mmu import events as ev
+from kvmmmu_lab.mmu.rmap import ReverseMap
 from kvmmmu_lab.read.state import state
 
 GVA = 0x343C9000
@@ -196,6 +197,94 @@ def test_a_replaced_reverse_map_is_recorded_by_looking_at_it(tmp_path):
     for again in (recording, load_recording(recording.save(tmp_path / "mine.npz"))):
         for step, then in seen:
             assert {hfn: again.at(step).rmap.sptes(hfn) for hfn in again.at(step).rmap.frames()} == then
+
+
+class Upside(ReverseMap):
+    """Derived from the kernel's, and different: the newest entry first; it tells nobody of what it adds."""
+
+    def add(self, spte):
+        emit, self.vm.emit = self.vm.emit, None
+        super().add(spte)
+        self.vm.emit = emit
+
+    def sptes(self, hfn):
+        return super().sptes(hfn)[::-1]
+
+
+class Shy(MyMap):
+    """A map that can't be looked at."""
+
+    def sptes(self, hfn):
+        raise LookupError(hfn)
+
+
+def busy(vm, guest, n=12):
+    for gva in guest.tlb_gva[guest.tlb_flags & 3 == 3][:n].tolist():
+        vm.access(gva, write=True, user=True)
+
+
+def test_a_part_derived_from_the_kernels_own_is_looked_at_as_well():
+    guest = open_guest("lin32_A")
+    with record(vm := guest.vm(rmap=Upside)) as recording:
+        busy(vm, guest)
+    assert isinstance(vm.rmap, Upside), "the part is back in its place"
+    now = recording.at(-1)
+    assert {hfn: now.rmap.sptes(hfn) for hfn in now.rmap.frames()} == {hfn: vm.rmap.sptes(hfn) for hfn in vm.rmap.frames()}
+
+
+def test_to_be_recorded_does_not_kill_a_machine_whose_part_cannot_be_looked_at():
+    guest = open_guest("lin32_A")
+    with record(vm := guest.vm(rmap=Shy)) as recording:
+        busy(vm, guest)
+    assert vm.dead is None and recording.at(-1).rmap.frames() == []
+
+
+def test_a_replaced_part_is_recorded_at_the_price_of_the_kernels_own():
+    guest = open_guest("lin32_A")
+    with record(vm := guest.vm(rmap=MyMap)) as recording:
+        busy(vm, guest, 300)
+    assert len(recording.tape.samples["rmaps"][0]) < len(recording) / 4
+
+
+def test_memory_that_comes_while_one_looks_is_there(tmp_path):
+    vm = Vm()
+    with record(vm) as recording:
+        vm.poke(0x5000, 1)
+        assert recording.at(-1).memory.frames[0x5000] is None
+        vm.set_slot(2, 0x5000, 16)
+        vm.poke(0x5000000, 7)
+        moment = recording.at(-1)
+        assert moment.memory.words[moment.memory.frames[0x5000] << 9] == 7
+        loaded = load_recording(recording.save(tmp_path / "running.npz"))
+    assert loaded.at(-1).peek is not None and loaded.at(-1).memory.words[vm.memory.frames[0x5000] << 9] == 7
+
+
+def test_a_moment_can_be_audited_and_stays_as_it_was(recording):
+    before = state(recording.at(-1))
+    assert recording.at(-1).audit() == recording.at(-1).run_audit() == []
+    assert state(recording.at(-1)) == before
+
+
+def test_out_of_the_end_of_an_operation_goes_further(recording):
+    ends = [step.number for step in recording if step.event and step.event.name == "end" and step.depth]
+    assert ends and all(recording.out(end) > end for end in ends)
+
+
+def test_a_part_with_a_kind_of_its_own_can_be_read():
+    mine = ev.Kind("my_spte", "mine", "here", "hpa size old new")
+    del ev.KINDS["my_spte"]
+    vm = Vm(set_spte=lambda vm, spte, entry, rights, gpa, gfn: vm.memory.put(spte, 0, mine))
+    with record(vm) as recording:
+        vm.memory.put(256 << 9, 5, mine)
+    assert "goes from" in recording[1].words and recording.find("my_spte") == [1]
+
+
+def test_what_an_operation_gave_back_is_not_shared():
+    vm = Vm([(0, 16, True)])
+    with record(vm) as recording:
+        vm.access(0x1000, write=True)
+        vm.dirty_log(0).append(99)
+    assert "99" not in recording[-1].words
 
 
 def test_a_step_costs_less_than_a_kilobyte():

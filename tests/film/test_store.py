@@ -75,7 +75,6 @@ def meta_with(path, **changes):
         (lambda path: np.savez(path, other=np.zeros(3)), "meta"),
         (lambda path: meta_with(path, version=2), "version 2; expected version 1"),
         (lambda path: meta_with(path, kinds=["what"]), "fit together"),
-        (lambda path: meta_with(path, nframes=1 << 40), "size of memory"),
         (lambda path: meta_with(path, start=None), "fit together"),
         (lambda path: damage(path, values=np.zeros(3, "u8")), "fit together"),
         (lambda path: damage(path, changes=np.full((2, 4), 1 << 60, "u8")), "changes"),
@@ -98,3 +97,21 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one(recording, tmp_path):
     with pytest.raises(InputError, match="can be written"):
         recording.save(tmp_path / "nowhere" / "a.npz")
     assert path.read_bytes() == before and [file.name for file in tmp_path.iterdir()] == ["a.npz"]
+
+
+def test_any_other_error_comes_back_by_its_name(tmp_path):
+    def broken(vm, *arguments):
+        raise ValueError("no such bit")
+
+    vm = open_guest("lin64_A").vm(set_spte=broken)
+    with pytest.raises(ValueError), record(vm) as recording:
+        vm.access(0x400000, user=True)
+    error = load(recording.save(tmp_path / "a.npz")).error
+    assert (error.name, str(error)) == ("ValueError", "no such bit") and not isinstance(error, InputError)
+
+
+def test_a_folder_in_the_way_leaves_nothing_behind(recording, tmp_path):
+    (tmp_path / "a.npz").mkdir()
+    with pytest.raises(InputError):
+        recording.save(tmp_path / "a.npz")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.npz"]

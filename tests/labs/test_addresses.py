@@ -67,7 +67,7 @@ def test_the_picker():
     picker.widget.value = other
     assert (picker.gva, picker.user) == (other.gva, False)
     bundle = picker._repr_mimebundle_()
-    assert "application/vnd.jupyter.widget-view+json" in bundle and "> kernel: its code" in bundle["text/plain"]
+    assert "> kernel: its code" in bundle["text/plain"] and "&gt; kernel: its code" in bundle["text/html"]
 
 
 def test_the_picker_without_ipywidgets(monkeypatch):

@@ -6,12 +6,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from kvmmmu_lab import HostCrash, InputError, VmDead
-from kvmmmu_lab.labs import entry_decoder, fault_lab, pool_lab, rmap_lab, write_lab
-from kvmmmu_lab.labs.cells import card_of
+from kvmmmu_lab import HostCrash, InputError, VmDead, open_guest
+from kvmmmu_lab.labs import entry_decoder, fault_lab, pick_address, pool_lab, predict, rmap_lab, watch, write_lab
+from kvmmmu_lab.labs.cells import error_html
 from kvmmmu_lab.labs.lab import Lab, Round
 from kvmmmu_lab.labs.own import PartError, blame, guarded
-from kvmmmu_lab.labs.prediction import NO_GUESS, predict
+from kvmmmu_lab.labs.prediction import NO_GUESS
 from kvmmmu_lab.mmu.rmap import ReverseMap
 from kvmmmu_lab.player.cells import close_all
 
@@ -100,6 +100,69 @@ def everything(widget):
         yield from everything(child)
 
 
+def notebook(monkeypatch, name):
+    """A cell of a notebook whose kernel runs this: what is displayed, and the run's ``msg_id`` to be set."""
+    run, shown = {"metadata": {"cellId": name}, "header": {"msg_id": "1"}}, []
+    shell = SimpleNamespace(kernel=True, get_parent=lambda: run)
+    monkeypatch.setattr("IPython.get_ipython", lambda: shell)
+    monkeypatch.setattr("IPython.display.display", lambda bundle, **_: shown.append(bundle))
+    return run["header"], shown
+
+
+QUESTIONS = {"predict": lambda: predict("How many?", [0, 1]), "pick": lambda: pick_address(open_guest("lin32_A"))}
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_running_a_cell_again_closes_its_question(name, monkeypatch):
+    pytest.importorskip("ipywidgets")
+    header, shown = notebook(monkeypatch, name)
+    first, second = QUESTIONS[name](), QUESTIONS[name]()
+    first._ipython_display_()
+    assert [set(bundle) for bundle in shown] == [{"text/html", "text/plain"}, {WIDGET, "text/plain"}]
+    header["msg_id"] = "2"
+    second._ipython_display_()
+    assert all(part.comm is None for part in everything(first.widget)) and second.widget.comm
+    header["msg_id"] = "3"
+    second._ipython_display_()
+    assert second.widget.comm, "the same question, shown again"
+    close_all(second.widget)
+
+
+def alive():
+    """How many widgets there are, with their layouts and styles."""
+    return len(sys.modules["ipywidgets"].widgets.widget._instances)
+
+
+@pytest.mark.parametrize("make", LABS)
+def test_a_closed_form_leaves_nothing_behind(make):
+    pytest.importorskip("ipywidgets")
+    make().form.close()
+    before = alive()
+    form = make().form
+    play(form.lab)
+    for button in [part for part in everything(form.box) if type(part).__name__ == "Button" and part.description]:
+        button.click()
+    form.close()
+    assert alive() == before
+
+
+def test_what_a_form_replaces_is_closed():
+    pytest.importorskip("ipywidgets")
+    form = fault_lab().form
+    form.go.click()
+    form.mode.value = "pae"
+    form.mode.value = "64"
+    before = alive()
+    for _ in range(5):
+        form.mode.value = "pae"
+        form.go.click()
+        form.source.value = "lin32_A"
+        form.source.value = "tables"
+        form.mode.value = "64"
+    assert alive() == before
+    form.close()
+
+
 def test_every_control_has_a_name():
     pytest.importorskip("ipywidgets")
     for make in LABS:
@@ -128,7 +191,16 @@ class TestOwnParts:
         assert "your pre_write raised ZeroDivisionError" in str(round_)
         assert "division by &lt;zero&gt;" in round_.html and "Traceback" not in round_.html
         assert "pre_write" in round_.film.steps[-1].words
+        assert round_.film.error is round_.error
+        assert round_.film.data["card"]["title"] == "Your own part stopped here"
         assert isinstance(lab.write(8).error, VmDead)
+
+    def test_a_film_of_ones_own_has_the_same_card(self):
+        vm = write_lab(pre_write=broken_pre_write).vm
+        write = guarded(lambda: vm.emulate_write_gpa(0x14008, 0, 8), {"pre_write": broken_pre_write})
+        film = watch(write, vm, [0x1000])
+        assert isinstance(film.error, PartError)
+        assert film.data["card"]["rows"][0].startswith("your pre_write raised ZeroDivisionError")
 
     def test_one_that_fails_before_anything_is_seen(self):
         for make in (write_lab, rmap_lab):
@@ -191,9 +263,9 @@ class TestOwnParts:
 
 
 def test_cards():
-    assert "The host would have crashed" in card_of(HostCrash("BUG", "f", "mmu.c:1", "why"))
-    assert "a mistake" in card_of(RuntimeError("<b>")) and "&lt;b&gt;" in card_of(RuntimeError("<b>"))
-    assert "Your own part" in card_of(PartError("rmap", ValueError("x")))
+    assert "The host would have crashed" in error_html(HostCrash("BUG", "f", "mmu.c:1", "why"))
+    assert "a mistake" in error_html(RuntimeError("<b>")) and "&lt;b&gt;" in error_html(RuntimeError("<b>"))
+    assert "Your own part" in error_html(PartError("rmap", ValueError("x")))
 
 
 def test_rounds():
@@ -223,6 +295,8 @@ def test_a_prediction_as_a_menu():
     menu.index = 1
     assert guess.answer == 0
     outcome = guess.compare(0)
+    guess.guess(3)
+    assert menu.value == "3"
     guess.ask_again(["a", "b"])
     assert outcome.right and guess.answer is None and menu.index == 0
     menu.value = "b"

@@ -114,6 +114,54 @@ def test_a_crash_of_the_host():
     assert go("pae", "the root table", WRITE, True)[1] == "ok"
 
 
+def test_more_than_five_pages_are_more():
+    lab = fault_lab()
+    lab.guess(pages=6)
+    assert lab.pages.answer == "more"
+    for wrong in ({"code": "foo"}, {"code": 8}, {"pages": -1}, {"pages": "six"}, {"pages": True}, {"code": 1, "pages": 2.5}):
+        with pytest.raises(InputError, match=list(wrong)[-1]):
+            lab.guess("ok", **wrong)
+    assert (lab.outcome.answer, lab.code.answer, lab.pages.answer) == (None, None, "more")
+    pytest.importorskip("ipywidgets")
+    lab.form.close()
+
+
+def test_rounds_belong_to_one_guest():
+    lab = fault_lab()
+    for another in (lambda: lab.build("32"), lambda: lab.open("lin32_A"), lambda: lab.build()):
+        lab.go()
+        another()
+        assert lab.rounds == [] and lab.last is None
+
+
+@pytest.mark.parametrize("mode", ["32", "pae", "64"])
+def test_an_upper_entry_that_was_narrowed(mode):
+    lab = fault_lab()
+    lab.build(mode)
+    lab.keep = lab.user = True
+    lab.go()
+    lab.table.set(2, "U", False)
+    lab.user = False
+    words = " ".join(lab.go().reasons)
+    assert "goes without U" not in words and "PD entry (level 2, index 3) has no U, but" in words
+    assert "made with the old rights" in words and "role of a shadow page" in words
+    lab.user = True
+    round_ = lab.go()
+    assert round_.outcomes[0].happened == OUTCOMES["through"]
+    assert "It went through, although the guest's own tables refuse it now" in round_.reasons[0]
+    assert "PD entry (level 2, index 3) has no U" in round_.reasons[1]
+    assert "goes without U" not in str(round_) and "Everything was in place" not in str(round_)
+
+
+def test_an_upper_entry_that_was_widened():
+    lab = fault_lab()
+    lab.build("64", "upper level read-only")
+    lab.keep = lab.user = True
+    assert "goes without W" in " ".join(lab.go().reasons)
+    lab.table.set(2, "W", True)
+    assert "allows W on all of the path, but the last shadow entry was made with the old rights" in str(lab.go())
+
+
 def test_going_on_with_the_same_vm():
     lab = fault_lab()
     lab.keep = True
@@ -164,6 +212,10 @@ def test_a_vm_of_ones_own():
     lab.address = 1 << 50
     with pytest.raises(InputError, match="gva"):
         lab.go()
+    for another in (lambda: lab.build("32"), lambda: lab.open("lin64_A")):
+        with pytest.raises(InputError, match="vm is"):
+            another()
+    assert lab.source == "vm" and lab.vm is vm and lab.address == 1 << 50
     with pytest.raises(InputError, match="vm"):
         fault_lab(open_guest("lin64_A"))
     with pytest.raises(InputError, match="parts"):
@@ -260,6 +312,13 @@ class TestForm:
                 assert len(form.tables.children) == MODES[mode].levels + 1
                 form.go.click()
                 assert form.status.value and "mistake" not in form.status.value, (mode, preset)
+
+    def test_another_guest_has_no_verdict_yet(self, form):
+        for box, value in ((form.preset, "device"), (form.mode, "32"), (form.source, "lin32_A"), (form.source, "tables")):
+            form.go.click()
+            assert form.status.value and form.stage.children
+            box.value = value
+            assert not form.status.value and not form.stage.children
 
     def test_a_real_guest(self, form):
         form.source.value = "lin32_A"

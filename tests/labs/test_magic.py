@@ -45,6 +45,7 @@ def test_an_error_of_the_kit_becomes_a_card_and_any_other_comes_through(shell):
     ("line", "message"),
     [
         ("", "VM"),
+        ('vm "', "quotation"),
         ("what", "NameError"),
         ("gva", "name of a Vm"),
         ("vm x", "an address"),

@@ -73,14 +73,29 @@ def test_pages_and_what_they_are_for():
 
 
 @pytest.mark.parametrize(
-    "wrong", [lambda lab: lab.touch(0), lambda lab: lab.touch(257), lambda lab: lab.again(5), lambda lab: lab.guess("me")]
+    "wrong",
+    [
+        lambda lab: lab.touch(0),
+        lambda lab: lab.touch(257),
+        lambda lab: lab.again(5),
+        lambda lab: lab.guess("me"),
+        lambda lab: lab.guess(OLDEST, 7),
+    ],
 )
 def test_bad_input(wrong):
     lab = pool_lab()
     lab.touch()
     with pytest.raises(InputError):
         wrong(lab)
-    assert lab.next == 1
+    assert lab.next == 1 and lab.who.answer is None
+
+
+def test_a_new_guest_is_asked_about_anew():
+    lab = pool_lab()
+    lab.touch()
+    lab.guess(OLDEST, 22)
+    lab.reset()
+    assert (lab.next, lab.touched, lab.rounds) == (0, [], []) and lab.who.answer is None and lab.evicted.answer is None
 
 
 def test_all_regions_can_be_touched():

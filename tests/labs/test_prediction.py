@@ -29,6 +29,32 @@ def test_nothing_is_chosen_until_somebody_chooses():
     assert guess.compare(3).right
 
 
+def test_only_a_choice_can_be_guessed():
+    guess = predict("How many?", [0, 1, "more"])
+    guess.guess(1)
+    for wrong in (2, "1", True, False, [1]):
+        with pytest.raises(InputError, match="answer"):
+            guess.guess(wrong)
+    assert guess.answer == 1
+    guess.guess("more")
+    assert guess.compare("more").right
+    guess.guess(None)
+    assert guess.answer is None
+
+
+def test_buttons_follow_a_guess_made_without_them():
+    pytest.importorskip("ipywidgets")
+    guess = predict("How many?", [0, 1, 3])
+    guess.guess(1)
+    assert guess.radio.value == 1
+    guess.guess(3)
+    assert guess.radio.value == 3
+    guess.ask_again([4, 5])
+    assert guess.radio.value is None and guess.answer is None
+    guess.radio.value = 5
+    assert guess.answer == 5
+
+
 def test_as_text(monkeypatch):
     monkeypatch.setitem(sys.modules, "ipywidgets", None)
     bundle = predict("How <many>?", [0, 1])._repr_mimebundle_()

@@ -88,6 +88,17 @@ def test_there_is_an_end(lab):
             lab.unmap(wrong)
 
 
+def test_a_guess_has_to_be_possible():
+    lab = filled(2)
+    lab.guess(1, "#248:2")
+    for wrong in ({"count": MOST + 2}, {"count": "1"}, {"filler": "#248:9"}, {"count": 0, "filler": "me"}):
+        with pytest.raises(InputError, match=list(wrong)[-1]):
+            lab.guess(**wrong)
+    assert (lab.count.answer, lab.filler.answer) == (1, "#248:2")
+    lab.reset()
+    assert lab.filler.choices == [NOBODY] and lab.filler.answer is None
+
+
 def test_a_map_of_ones_own_is_a_plain_list():
     class Mine(ReverseMap):
         pass

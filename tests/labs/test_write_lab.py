@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from kvmmmu_lab import InputError, Vm, open_guest
 from kvmmmu_lab.labs import write_lab
+from kvmmmu_lab.labs.builder import Builder
 from kvmmmu_lab.labs.lab import Round
 
 MODES = ["64", "pae", "32"]
@@ -130,6 +131,96 @@ def test_a_vm_of_ones_own():
         write_lab(open_guest("lin64_A"))
 
 
+@pytest.fixture(params=["lin64_A", "linpae_A", "lin32_A"])
+def own(request):
+    """A lab on a real guest that has used its memory for a while."""
+    guest = open_guest(request.param)
+    vm = guest.vm()
+    for gva in guest.tlb_gva[::60].tolist():
+        vm.access(gva)
+    return write_lab(vm)
+
+
+def drawn(film):
+    return {entry.key for step in film.steps for table in step.scene.tables for entry in table.entries}
+
+
+def test_a_film_shows_the_written_entry_of_ones_own_vm(own):
+    size = own.entry_size
+    for table in own.tables()[::3]:
+        own.choose(table.gfn)
+        assert "no address" not in own.picture() and own.picture()
+        for offset, _ in own.entries()[-1:]:
+            film = own.write(offset).film
+            assert "no address" not in film.steps[0].scene.title
+            assert f"g:{table.gfn:x}:{offset // size}" in drawn(film)
+        own.rounds.clear()
+
+
+def test_what_died_in_ones_own_vm_comes_back(own):
+    assert "nothing to bring back" in str(own.touch())
+    for level in sorted(set(own.known.values())):
+        table = next(table for table in own.tables() if table.level == level and table.candidates())
+        own.choose(table.gfn)
+        before = own.candidates()
+        at = table.entries()[0][0] + 1  # across the edge: all of the page dies, and the table stays as it is
+        own.write(at, table.value(at, own.entry_size), own.entry_size)
+        assert not own.candidates()
+        assert own.touch().error is None
+        back, gone = ({name.partition(":")[2] for name in names} for names in (own.candidates(), before))
+        assert back >= gone
+
+
+def test_tables_of_ones_own_vm_are_those_of_now():
+    vm = open_guest("lin64_A").vm()
+    vm.access(0x343C9000, user=True)
+    lab = write_lab(vm)
+    before = {table.gfn for table in lab.tables()}
+    vm.access(0x400000, user=True)
+    assert {table.gfn for table in lab.tables()} > before
+    chosen = lab.gfn
+    vm.zap_all()
+    assert chosen in lab.known and "not shadowed" in str(lab.table)
+    vm.load_cr0(1)
+    assert lab.tables() == [] and lab.state()
+    with pytest.raises(InputError, match="gfn"):
+        lab.write(0)
+    lab.reset()
+    pytest.importorskip("ipywidgets")
+    form = lab.form
+    assert form.table.value is None and "mistake" not in form.status.value
+    form.close()
+
+
+def test_a_table_out_of_reach_is_shown_in_the_hash():
+    vm = open_guest("lin64_A").vm()
+    vm.access(0x343C9000, user=True)
+    lab = write_lab(vm)
+    lab.choose(0x61C9)
+    vm.poke((vm.cpu.cr3 & ~0xFFF) + 0, 0, 8)  # behind the back of the MMU: the shadow stays
+    assert "hash" in lab.picture()
+    round_ = lab.write(457 * 8)
+    assert died(round_) == "#248:457" and "hash" in round_.film.steps[0].scene.title
+    assert "leads to this table by no address" in round_.reasons[-1]
+    assert "nothing to bring back" in str(lab.touch())
+
+
+def test_both_halves_of_a_directory_entry_come_back():
+    guest = Builder("32")
+    for gva in (0x400000, 0x600000):
+        guest.map(gva)
+    vm = guest.start()
+    for gva in (0x400000, 0x600000):
+        vm.access(gva)
+    lab = write_lab(vm)
+    level(lab, 2)
+    before = lab.candidates()
+    lab.write(4, lab.table.value(4, 4))
+    assert len(before) == 2 and not lab.candidates()
+    lab.touch()
+    assert lab.candidates() == before
+
+
 def test_your_own_pre_write_is_compared_with_the_kernels():
     round_ = write_lab(pre_write=lambda vm, gpa, size: None).write(8)
     assert died(round_) == "none"
@@ -159,6 +250,10 @@ def test_bad_input_is_told_and_changes_nothing(arguments, argument):
         lab.choose(1)
     with pytest.raises(InputError, match="mode"):
         write_lab(mode="none")
+    vm = lab.vm
+    with pytest.raises(InputError, match="mode"):
+        lab.reset("none")
+    assert lab.vm is vm and lab.mode == "64" and lab.tables()
 
 
 @settings(max_examples=30, deadline=None)

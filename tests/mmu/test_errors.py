@@ -37,7 +37,7 @@ def test_bad_input_is_a_value_error_and_a_crash_is_not():
 
 
 @pytest.mark.parametrize(
-    "got, shown", [(9, "9"), (10, "0xa"), (-16, "-0x10"), (True, "True"), ("10", "'10'"), (None, "None")]
+    "got, shown", [(9, "9"), (10, "0xa (10)"), (-16, "-0x10 (-16)"), (True, "True"), ("10", "'10'"), (None, "None")]
 )
 def test_a_message_names_the_argument_what_came_and_what_was_expected(got, shown):
     error = InputError("size", got, "1, 2, 4 or 8 bytes")
