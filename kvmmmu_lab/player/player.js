@@ -291,9 +291,18 @@ class Player {
     return (this.stages[place] ??= new Stage(this.film.scenes[place]));
   }
 
+  /** Parse the drawings of the scenes next to this one while nothing else is to be done. */
+  prepare() {
+    const here = this.stages.indexOf(this.stage);
+    const beside = [here + 1, here - 1].find((place) => this.film.scenes[place] && !this.stages[place]);
+    clearTimeout(this.preparing);
+    if (beside !== undefined) this.preparing = setTimeout(() => (this.stageOf(beside), this.prepare()), 60);
+  }
+
   enter(stage) {
     this.stage = stage;
     this.picture.replaceChildren(stage.svg);
+    this.prepare();
     stage.frame("picked", this.details.key);
   }
 
@@ -433,6 +442,7 @@ class Player {
     clearTimeout(this.timer);
     this.timer = null;
     cancelAnimationFrame(this.frame);
+    clearTimeout(this.preparing);
     this.unfollow();
     this.listeners.clear();
     this.options = {};
