@@ -63,6 +63,7 @@ def test_a_film_in_a_living_notebook(lab_page, server, folder):
     page.wait_for_function("document.querySelectorAll('.kp-count')[1].textContent === 'Step 8 of 9'")
     for _ in range(2):
         widget.locator('[data-key="s:252:5"] .target').click()
+        page.wait_for_timeout(500)  # what was picked is brought into view: the next click has to find it at rest
     picked = {"key": "s:252:5", "step": 8}
     assert lab.run("print(widget.picked, len(heard))") == f"{picked} 2"
 
