@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from ..draw.picture import Picture
 from ..draw.render import RenderError
-from ..errors import LabError
+from ..draw.scene import Scene
+from ..errors import HostCrash, LabError
 from ..mmu.machine import Machine
-from ..player.card import card, html_of
+from ..player.card import card, card_of, html_of
 from ..player.cells import has_kernel, show_both
 from .watched import Watch
 
@@ -26,16 +28,27 @@ def player_of(film: Watch) -> Any:
         return widgets.HTML(film.html)
 
 
+def without_limits(scene: Scene) -> Scene:
+    """A scene whose notes suggest no ``limit=``: a form has no place to type one."""
+    return replace(scene, notes=tuple(note.partition("; limit=")[0] for note in scene.notes))
+
+
 def picture(name: str, vm: Machine, *arguments: Any) -> Picture:
-    """The picture of this name in `draw.pictures`."""
+    """The picture of this name in `draw.pictures`, as a form shows it."""
     from ..draw import pictures  # slow to load, and not every lab needs it
 
-    made: Picture = getattr(pictures, name)(vm, *arguments)
-    return made
+    return Picture(without_limits(getattr(pictures, name)(vm, *arguments).scene))
 
 
-def error_html(error: Exception) -> str:
-    """Whatever went wrong as a card to be read. What isn't raised on purpose is a mistake of the kit's own."""
+def error_html(error: Exception, after: str = "") -> str:
+    """Whatever went wrong as a card to be read. What isn't raised on purpose is a mistake of the kit's own.
+
+    ``after``: what to do after a crash of the host, where the card's own words ("build a new one") don't suit.
+    """
+    said = card_of(error)
+    if isinstance(error, HostCrash) and after and said is not None:
+        rows = [said["rows"][0], f"It happened in {error.function}(), {error.source}. This VM is dead now. {after}"]
+        return html_of(said["title"], rows)
     if isinstance(error, LabError):
         return card(error)
     words = f"{type(error).__name__}: {error}"

@@ -114,9 +114,12 @@ class Decoder(Lab):
     def set_frame(self, frame: int) -> None:
         """Put another frame number into the entry. It has to fit, and a large page begins where its size allows."""
         field = next(field for field in self.bits() if field.letter == "frame")
-        value, room = checks.gfn(frame) << PAGE_SHIFT, (1 << field.high + 1) - (1 << field.low)
+        frame = checks.whole("frame", frame)
+        value, room = frame << PAGE_SHIFT, (1 << field.high + 1) - (1 << field.low)
         if value & ~room:
-            raise InputError("frame", frame, f"a multiple of {1 << field.low - PAGE_SHIFT:#x} below {room + 1 >> 12:#x}")
+            step = 1 << field.low - PAGE_SHIFT
+            kind = "a frame number" if step == 1 else f"a frame number that is a multiple of {step:#x}, and"
+            raise InputError("frame", frame, f"{kind} below {1 << field.high + 1 - PAGE_SHIFT:#x}")
         self.value = self.value & ~room | value
 
     # What it says

@@ -7,7 +7,10 @@ import re
 
 from ..errors import InputError
 
-EXPECTED = "a number of at most 64 bits: 0x..., 0b..., decimal, or hexadecimal digits with a letter among them"
+EXPECTED = (
+    "a number of at most 64 bits: hexadecimal with 0x before it, binary with 0b before it, or decimal; without 0x, digits "
+    "are taken for hexadecimal only if a letter from a to f is among them"
+)
 
 
 def parse(text: str, bits: int = 64) -> int:

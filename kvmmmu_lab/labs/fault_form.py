@@ -13,9 +13,14 @@ from ..errors import InputError
 from ..player.cells import close_all
 from .decoder_text import parse
 from .faults import FaultLab
-from .form import Form, choice, heading, menu, row, switch, tick
+from .form import Form, choice, heading, menu, quiet, row, say, switch, tick
 from .tables import FLAGS, MODES, PRESETS
 
+REGISTERS = (
+    "CR0.WP: while it is set, the kernel, too, needs W to write; while it is clear, the kernel may write everywhere. "
+    "EFER.NX: only while it is set do the NX bits in the guest's entries forbid anything."
+)
+CHANGED = "Something else is chosen by now than what the result below is about. Go shows what comes of it."
 OWN, GIVEN = "tables", "vm"
 SAYS = {
     "P": "present",
@@ -51,6 +56,7 @@ class FaultForm(Form):
         self.own = widgets.VBox([row(self.mode, self.preset), self.about, self.tables])
         self.address = self.field("gva", "Address", hex(lab.address), "The address (gva) of the access", width="280px")
         self.address.text.observe(lambda change: self.act(self.choose_address), "value")
+        self.changed = quiet()
         self.build_tables()
         return [
             row(self.source),
@@ -60,6 +66,7 @@ class FaultForm(Form):
             heading("Predict first"),
             row(lab.outcome.menu, lab.code.menu, lab.pages.menu),
             row(self.go),
+            self.changed,
         ]
 
     def access(self) -> list[Any]:
@@ -74,7 +81,13 @@ class FaultForm(Form):
         for box in (self.verb, self.who, self.wp, self.nx, self.keep):
             box.observe(lambda change: self.act(self.choose_access), "value")
         self.go = self.button("Go", "Run the access and watch it", lab.go, primary=True)
-        return [row(self.verb, self.who), row(self.wp, self.nx, self.keep)]
+        return [row(self.verb, self.who), row(self.wp, self.nx, self.keep), quiet(REGISTERS)]
+
+    def refresh(self) -> None:
+        """Also whether the result that is shown is about what is chosen now."""
+        super().refresh()
+        last = self.lab.last if self.status.value else None
+        say(self.changed, CHANGED if last is not None and last.about != self.lab.about else "")
 
     # What was chosen
 
@@ -111,6 +124,7 @@ class FaultForm(Form):
 
     def choose_address(self) -> None:
         """An address that was typed in."""
+        self.clear()
         try:
             self.lab.address = parse(self.address.text.value)
         except InputError as error:
@@ -119,6 +133,12 @@ class FaultForm(Form):
     def choose_frame(self, frame: int) -> None:
         """Another frame at the end of the path."""
         self.lab.table.frame = frame
+        self.clear()
+
+    def choose_flag(self, level: int, flag: str, on: bool) -> None:
+        """A flag of an entry was turned over."""
+        self.lab.table.set(level, flag, on)
+        self.clear()
 
     # The tables
 
@@ -133,7 +153,9 @@ class FaultForm(Form):
             levels = [self.level(level) for level in range(lab.table.mode.levels, 0, -1)]
             self.tables.children = [*levels, self.frame_menu()]
         else:
-            self.place.children = [self.address.box] if lab.picker is None else [lab.picker.widget]
+            self.place.children = [self.address.box if lab.picker is None else lab.picker.widget]
+            if lab.picker is not None:
+                lab.picker.widget.observe(lambda change: self.act(self.clear), "value")
         for part in old:
             if part is not self.address.box:
                 close_all(part)
@@ -157,7 +179,7 @@ class FaultForm(Form):
         on = bool(self.lab.table.flags[level] & FLAGS[flag])
 
         def change(value: bool) -> None:
-            self.act(lambda: self.lab.table.set(level, flag, value))
+            self.act(lambda: self.choose_flag(level, flag, value))
 
         return switch(flag, on, f"{name}: {flag} ({SAYS[flag]})", "52px", change)
 

@@ -31,7 +31,8 @@ OUTCOMES = {
 """What can come of an access, by short names for `FaultLab.guess`."""
 
 CODES = ["none", 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 20, 21]
-PAGES = [0, 1, 2, 3, 4, 5, "more"]
+MOST = 5
+PAGES = [*range(MOST + 1), "more"]
 
 
 def fault_lab(vm: Vm | None = None, **parts: Any) -> FaultLab:
@@ -58,6 +59,7 @@ class FaultLab(Lab):
         if vm is not None and not isinstance(vm, Vm):
             raise InputError("vm", vm, "a Vm, or nothing")
         self.given, self.vm = vm, vm
+        self.after_crash = "The next round runs on a new VM." if vm is None else "Make another VM, and the lab anew."
         self.table, self.picker = GuestTable(), None
         self.write = self.user = self.fetch = False
         self.wp = self.nx = True
@@ -66,6 +68,8 @@ class FaultLab(Lab):
         if vm is not None:
             self.wp, self.nx = bool(vm.cpu.cr0 & CR0_WP), bool(vm.cpu.efer & EFER_NX)
         self.written: dict[int, int] = {}
+        self.replaced = False
+        """Whether the latest access should have gone on with a VM, but that was dead."""
         self.outcome = Prediction("Outcome", list(OUTCOMES.values()))
         self.code = Prediction("Error code for the guest", CODES)
         self.pages = Prediction("Shadow pages taken", PAGES)
@@ -123,7 +127,7 @@ class FaultLab(Lab):
         """
         if outcome is not None and outcome not in OUTCOMES:
             raise InputError("outcome", outcome, f"one of {', '.join(OUTCOMES)}")
-        pages = "more" if isinstance(pages, int) and pages > 5 else pages
+        pages = "more" if isinstance(pages, int) and pages > MOST else pages
         self.answer(outcome=None if outcome is None else OUTCOMES[outcome], code=code, pages=pages)
 
     # Going
@@ -135,19 +139,22 @@ class FaultLab(Lab):
         try:
             vm = self.guarded(self._machine)
             ask = Ask(checks.gva(vm, self.gva), self.write, self.user, self.fetch)
-            before = Before.of(vm, ask)
-            film = self.film(lambda: vm.access(ask.gva, write=ask.write, user=ask.user, fetch=ask.fetch), vm, [ask.gva])
+            before, title = Before.of(vm, ask), self._access()
+            title = title[0].upper() + title[1:]
+            film = self.film(title, lambda: vm.access(ask.gva, write=ask.write, user=ask.user, fetch=ask.fetch), vm, [ask.gva])
         except InputError:
             raise
         except LabError as error:
-            return self.played(Round(error=error))
+            return self.played(Round(error=error, about=self.about))
         return self.played(self._judged(vm, before, film))
 
     def _machine(self) -> Vm:
         """The VM for this access: a new one, or the one of before with what was changed since."""
+        self.replaced = False
         if self.source == "vm" and self.given is not None:
             self.vm = self.given
         elif self.vm is None or not self.keep or self.vm.dead is not None:
+            self.replaced = self.keep and self.vm is not None
             self.vm = self._new()
             self.written = {level: self.table.entry(level) for level in self.table.flags}
         vm = self.vm
@@ -176,21 +183,33 @@ class FaultLab(Lab):
 
     def _judged(self, vm: Vm, before: Before, film: Watch) -> Round:
         pages = len(film.recording.where(kind=ev.ALLOC_PAGE.name))
-        kind, code, shown = "else", None, pages if pages <= 5 else "more"
+        kind, code, shown = "else", None, pages if pages <= MOST else "more"
         if film.result is not None:
             kind, code = film.result.outcome, film.result.error
         elif isinstance(film.error, HostCrash):
             kind = "crash"
-        reasons = explain(vm, before, kind, code, pages)
+        reasons = ["That VM is dead; this ran on a new one."] * self.replaced + explain(vm, before, kind, code, pages)
         if kind == "ok" and not film.result.faults:
             kind = "through"
         outcomes = [self.outcome.compare(OUTCOMES.get(kind, OUTCOMES["else"]))]
         if kind == "inject" or self.code.answer is not None:
             outcomes.append(self.code.compare("none" if code is None else code))
-        outcomes.append(self.pages.compare(shown))
-        return Round(tuple(outcomes), tuple(reasons), film, film.error)
+        outcomes.append(self.pages.compare(shown, f"{pages} (more than {MOST})" if pages > MOST else ""))
+        return Round(tuple(outcomes), tuple(reasons), film, film.error, self.about)
 
     # Looking
+
+    def _access(self) -> str:
+        verb = "write" if self.write else "fetch" if self.fetch else "read"
+        return f"a {verb} by {'user code' if self.user else 'the kernel'} at {self.gva:#x}"
+
+    @property
+    def about(self) -> str:
+        """What is chosen now, in words: the access, the guest, the registers, and which VM."""
+        own = f"a guest with tables that you built ({self.table.mode.name})"
+        guest = {"tables": own, "vm": "your VM"}.get(self.source, f"the real guest {self.source}")
+        registers = f"CR0.WP {'set' if self.wp else 'clear'}, EFER.NX {'set' if self.nx else 'clear'}"
+        return f"{self._access()}, on {guest}, {registers}" + ", going on with the same VM" * self.keep
 
     def state(self) -> str:
         """The guest and the access."""

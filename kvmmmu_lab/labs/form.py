@@ -87,27 +87,49 @@ def switch(letter: str, on: bool, says: str, width: str, change: Callable[[bool]
     return button
 
 
-class Field:
-    """A line of text to fill in, with room for a message beside it. ``argument``: whose errors belong here."""
+def quiet(text: str = "") -> Any:
+    """A line that explains something; without a text there is none."""
+    line = widgets.HTML()
+    say(line, text)
+    return line
 
-    def __init__(self, argument: str, name: str, value: str, tooltip: str, width: str = "220px", empty: str = "") -> None:
+
+def say(line: Any, text: str) -> None:
+    """Let a `quiet` line say something else."""
+    line.value = f'<div style="opacity:.8;line-height:1.4;max-width:900px">{html.escape(text)}</div>' if text else ""
+    line.layout.display = "" if text else "none"
+
+
+class Field:
+    """A line to fill in, with a message under it: a text, or a whole number. ``argument``: whose errors belong here.
+
+    ``live``: every key counts, not only what stands there in the end. A message goes as soon as the field changes. ``box``
+    holds both; in a row with others ``text`` and ``message`` are placed apart, so that a message pushes nothing away.
+    """
+
+    def __init__(
+        self,
+        argument: str,
+        name: str,
+        value: str | int,
+        tooltip: str,
+        width: str = "220px",
+        empty: str = "",
+        live: bool = False,
+    ) -> None:
         self.argument = argument
-        self.text = widgets.Text(
-            value=value,
-            placeholder=empty,
-            description=name,
-            tooltip=tooltip,
-            continuous_update=False,
-            style=WORDS,
-            layout={"width": width},
-        )
-        self.message = widgets.HTML()
-        self.box = row(self.text, self.message)
+        shown: dict[str, Any] = {"value": value, "description": name, "tooltip": tooltip, "style": WORDS}
+        shown |= {"continuous_update": live, "layout": {"width": width, "margin": "2px 24px 2px 2px"}}
+        self.text = widgets.IntText(**shown) if isinstance(value, int) else widgets.Text(placeholder=empty, **shown)
+        self.message = widgets.HTML(layout={"display": "none"})
+        self.box = widgets.VBox([self.text, self.message])
+        self.text.observe(lambda _: self.complain(""), "value")
 
     def complain(self, words: str) -> None:
         """Show a message, or none."""
         text = f'<span role="alert" style="color:#B3261E;background:#fff;padding:0 4px">{html.escape(words)}</span>'
         self.message.value = text if words else ""
+        self.message.layout.display = "" if words else "none"
 
 
 class Form:

@@ -14,6 +14,7 @@ class GuestLab(Lab):
     """A lab on a guest of its own making. ``vm`` is None if your own part failed while it was made: ``last`` says how."""
 
     vm: Vm | None = None
+    after_crash = 'Press "New guest" to begin anew, or call reset().'
 
     @property
     def machine(self) -> Vm:

@@ -23,13 +23,16 @@ PARTS = ("rmap", "parents", "walk", "set_spte", "pre_write")
 class Round:
     """One round of a lab: ``outcomes`` are the predictions beside what happened, ``reasons`` say why, ``film`` shows it.
 
-    ``error``: what ended the operation (a crash of the host, an exception in your own part), or None.
+    ``error``: what ended the operation (a crash of the host, an exception in your own part), or None. ``about``: what was
+    done, in words; ``after``: what to do once the host has crashed.
     """
 
     outcomes: tuple[Outcome, ...] = ()
     reasons: tuple[str, ...] = ()
     film: Watch | None = None
     error: Exception | None = None
+    about: str = ""
+    after: str = ""
 
     @property
     def right(self) -> bool | None:
@@ -44,10 +47,12 @@ class Round:
         why = "".join(f"<li>{html.escape(reason)}</li>" for reason in self.reasons)
         table = f'<table style="border-collapse:collapse;line-height:1.5">{rows}</table>' * bool(rows)
         listed = f'<ul style="margin:6px 0;padding-left:22px;line-height:1.5">{why}</ul>' * bool(why)
-        return f"{error_html(self.error) if self.error is not None else ''}{table}{listed}"
+        about = f'<div style="opacity:.8">This was {html.escape(self.about)}.</div>' * bool(self.about)
+        return f"{about}{error_html(self.error, self.after) if self.error is not None else ''}{table}{listed}"
 
     def __str__(self) -> str:
-        lines = [f"{outcome.sign} {_asked(outcome)} {outcome}" for outcome in self.outcomes]
+        lines = [f"This was {self.about}."] * bool(self.about)
+        lines += [f"{outcome.sign} {_asked(outcome)} {outcome}" for outcome in self.outcomes]
         lines += [f"- {reason}" for reason in self.reasons]
         return "\n".join(lines + [f"! {self.error}"] * (self.error is not None))
 
@@ -65,7 +70,7 @@ def _asked(outcome: Outcome) -> str:
 
 def _row(outcome: Outcome) -> str:
     said = "no guess" if outcome.answer is None else f"you said {outcome.answer}"
-    cells = (outcome.prediction.question, said, f"it was: {outcome.happened}")
+    cells = (outcome.prediction.question, said, f"it was: {outcome.words}")
     style = "text-align:left;padding:1px 14px 1px 0;vertical-align:top"
     text = "".join(f'<td style="{style}">{html.escape(cell)}</td>' for cell in cells)
     return f'<tr><td style="{style}"><b>{outcome.sign}</b></td>{text}</tr>'
@@ -75,6 +80,9 @@ class Lab(Shown):
     """A lab without its form. ``rounds`` are those played with this guest, ``last`` the latest (or None)."""
 
     title = ""
+
+    after_crash = ""
+    """What to do after a crash of the host, in words."""
 
     @property
     def form(self) -> Any:
@@ -111,10 +119,17 @@ class Lab(Shown):
         """Do something with the VM; what your own part raises comes as a `PartError`."""
         return guarded(action, self.parts)()
 
-    def film(self, operation: Callable[[], Any], vm: Vm, focus: Iterable[int] = (), draw: Draw | None = None) -> Watch:
-        """Watch an operation (see `watch`). What your own part raises ends the film, or comes as a `PartError`."""
+    def film(
+        self, title: str, operation: Callable[[], Any], vm: Vm, focus: Iterable[int] = (), draw: Draw | None = None
+    ) -> Watch:
+        """Watch an operation (see `watch`). What your own part raises ends the film, or comes as a `PartError`.
+
+        ``title`` says what was done.
+        """
         try:
-            return watch(guarded(operation, self.parts), vm, focus, draw=draw)
+            film = watch(guarded(operation, self.parts), vm, focus, draw=draw)
+            film.title = title
+            return film
         except (LabError, KeyboardInterrupt):
             raise
         except Exception as error:
@@ -124,6 +139,7 @@ class Lab(Shown):
 
     def played(self, round_: Round) -> Round:
         """Keep a round. A guess counts once: the next round asks anew. Films are large, and only the latest is kept."""
+        round_ = replace(round_, after=self.after_crash)
         if self.rounds:
             self.rounds[-1] = replace(self.rounds[-1], film=None)
         self.rounds.append(round_)

@@ -7,12 +7,14 @@ import functools
 from typing import Any
 
 from ..draw.pools import pool_scene
+from ..draw.scene import Marks, Scene
 from ..errors import InputError, LabError
 from ..mmu import Vm, checks
 from ..mmu.bits import ACCESSED
+from ..mmu.machine import Machine
 from ..mmu.pool import MIN_FREE, NUM_PAGES, REFILL, ShadowPage
 from .builder import Builder
-from .cells import picture
+from .cells import picture, without_limits
 from .guest_lab import GuestLab
 from .lab import Round
 from .prediction import Prediction
@@ -73,7 +75,7 @@ class PoolLab(GuestLab):
         """Touch the next ``count`` regions. It stops after the first that needs room to be made, so that you can look."""
         count = checks.whole("count", count)
         if not 1 <= count <= NUM_PAGES:
-            raise InputError("count", count, f"1..{NUM_PAGES}")
+            raise InputError("count", count, f"1 to {NUM_PAGES} regions at a time")
         if self.next + count > REGIONS:
             raise InputError("count", count, f"at most {REGIONS - self.next}: so many of {REGIONS} regions are left")
         vm, done = self.machine, 0
@@ -84,7 +86,10 @@ class PoolLab(GuestLab):
                 done += 1
         except LabError as error:
             return self.failed(error)
-        return self._watch(self.next, [f"{done} regions were touched before this one."] if done else [])
+        said = [f"{done} {'region was' if done == 1 else 'regions were'} touched before this one."] if done else []
+        if done < count - 1:
+            said.append(f"Stopped at the first eviction, after {_regions(done + 1)} of {count}: look who had to go.")
+        return self._watch(self.next, said)
 
     def again(self, region: int) -> Round:
         """Touch a region that was touched before."""
@@ -106,7 +111,7 @@ class PoolLab(GuestLab):
         names = {page.id: self.name(page) for page in tail}
         unused, zapped, evicted = self._unused(), vm.stats.zapped, vm.stats.evicted
         try:
-            film = self.film(lambda: vm.access(region << SHIFT), vm, draw=pool_scene)
+            film = self.film(f"Touch region {region}", lambda: vm.access(region << SHIFT), vm, draw=_scene)
         except LabError as error:
             return self.failed(error)
         if film.error is not None:
@@ -150,7 +155,8 @@ class PoolLab(GuestLab):
         if not result.faults:
             return [
                 "Everything was in place, so nobody but the processor saw this access: it moves no page in the queue. "
-                "The host can't know what is used, only what was made; that is why it is FIFO, not LRU."
+                "The host can't know what is used, only what was made; that is why it is FIFO, not LRU "
+                "(first in, first out; not: the least recently used goes first)."
             ]
         if not doomed:
             return [f"{free} pages were free, and room is only made before a fault with fewer than {MIN_FREE}."]
@@ -179,6 +185,15 @@ class PoolLab(GuestLab):
     def drawn(self, vm: Vm) -> str:
         """The pool."""
         return picture("pool", vm).html
+
+
+def _scene(vm: Machine, marks: Marks) -> Scene:
+    """The pool, as a film of a form shows it."""
+    return without_limits(pool_scene(vm, marks))
+
+
+def _regions(count: int) -> str:
+    return f"{count} region{'s' * (count != 1)}"
 
 
 def _lost(names: list[str], unused: int | None) -> list[str]:

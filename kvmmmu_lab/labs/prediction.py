@@ -12,6 +12,7 @@ from ..errors import InputError
 from .cells import Shown
 
 NO_GUESS = "(no guess)"
+AGAIN = "Run the comparison again to see this guess judged."
 
 
 def predict(question: str, choices: Sequence[Any]) -> Prediction:
@@ -27,6 +28,8 @@ class Prediction(Shown):
     def __init__(self, question: str, choices: list[Any]) -> None:
         self.question, self.choices = question, choices
         self.answer: Any = None
+        self.judged: list[Any] = []
+        """The answer that was compared last, if one was: another one since isn't judged yet."""
 
     def choice(self, answer: Any, argument: str = "answer") -> Any:
         """The choice that an answer stands for; None stands for none. Raises InputError, about ``argument``."""
@@ -43,17 +46,34 @@ class Prediction(Shown):
             self.radio.index = index
         if "menu" in vars(self):
             self.menu.index = 0 if index is None else 1 + index
+        self._remind()
 
-    def compare(self, happened: Any) -> Outcome:
-        """The answer beside what happened. No answer is no shame, but guessing first makes it stick."""
-        return Outcome(self, happened)
+    def compare(self, happened: Any, words: str = "") -> Outcome:
+        """The answer beside what happened (in other ``words``, if given). Guessing first makes it stick."""
+        self.judged = [self.answer]
+        self._remind()
+        return Outcome(self, happened, words)
+
+    def _remind(self) -> None:
+        """Say under the choices that the answer changed after a comparison: that one stays as it was."""
+        if "note" in vars(self):
+            waiting = bool(self.judged) and self.judged != [self.answer]
+            self.note.value = f'<span role="status" style="opacity:.8">{AGAIN}</span>' if waiting else ""
+            self.note.layout.display = "" if waiting else "none"
 
     @functools.cached_property
     def widget(self) -> Any:
         """Question and choices. Raises ImportError without ipywidgets."""
         import ipywidgets as widgets
 
-        return widgets.VBox([widgets.HTML(f"<b>{html.escape(self.question)}</b>"), self.radio])
+        return widgets.VBox([widgets.HTML(f"<b>{html.escape(self.question)}</b>"), self.radio, self.note])
+
+    @functools.cached_property
+    def note(self) -> Any:
+        """A line under the choices, empty at first. Raises ImportError without ipywidgets."""
+        import ipywidgets as widgets
+
+        return widgets.HTML(layout={"display": "none"})
 
     @functools.cached_property
     def radio(self) -> Any:
@@ -63,8 +83,12 @@ class Prediction(Shown):
         radio = widgets.RadioButtons(
             options=[(str(choice), choice) for choice in self.choices], value=self.answer, layout={"width": "max-content"}
         )
-        radio.observe(lambda change: setattr(self, "answer", change["new"]), "value")
+        radio.observe(lambda change: self._picked(change["new"]), "value")
         return radio
+
+    def _picked(self, answer: Any) -> None:
+        self.answer = answer
+        self._remind()
 
     @functools.cached_property
     def menu(self) -> Any:
@@ -97,7 +121,8 @@ class Prediction(Shown):
         if "radio" in vars(self):
             self.radio.options = [(str(choice), choice) for choice in self.choices]
             self.radio.index = None
-        self.answer = None
+        self.answer, self.judged = None, []
+        self._remind()
 
     def still(self) -> str:
         """Question and choices in one line."""
@@ -112,8 +137,9 @@ class Prediction(Shown):
 class Outcome:
     """A prediction beside what happened, both as they were then."""
 
-    def __init__(self, prediction: Prediction, happened: Any) -> None:
+    def __init__(self, prediction: Prediction, happened: Any, words: str = "") -> None:
         self.prediction, self.answer, self.happened = prediction, prediction.answer, happened
+        self.words = words or str(happened)
 
     @property
     def right(self) -> bool | None:
@@ -127,9 +153,9 @@ class Outcome:
 
     def __str__(self) -> str:
         if self.right is None:
-            return f"It was: {self.happened}. (You made no guess this time.)"
+            return f"It was: {self.words}. (You made no guess this time.)"
         verdict = "Right!" if self.right else "Where did your picture of it differ?"
-        return f"You said: {self.answer}. It was: {self.happened}. {verdict}"
+        return f"You said: {self.answer}. It was: {self.words}. {verdict}"
 
     __repr__ = __str__
 

@@ -29,6 +29,14 @@ NEAR, TABLE = 0x0000, 0x40000000
 """gva of the first mapping's entry, and one that the frame itself would map as a page table."""
 
 
+class Full(InputError):
+    """There are as many mappings as there may be."""
+
+    def __init__(self) -> None:
+        super().__init__("mappings", MOST, "fewer: unmap one first")
+        self.args = (f"{MOST} mappings are there already; unmap one first",)  # what to do, not what came
+
+
 def rmap_lab(**parts: Any) -> RmapLab:
     """The lab of reverse maps, also for your own: ``rmap_lab(rmap=Mine)``. Raises InputError."""
     return RmapLab(parts)
@@ -38,6 +46,7 @@ class RmapLab(GuestLab):
     """`map`, `unmap`, `protect` in any order; ``count`` and ``filler`` are the predictions. ``gfn`` is the frame."""
 
     title = "Who can write this frame? Its reverse map"
+    after_crash = 'Press "Reset" to begin anew, or call reset().'
 
     def __init__(self, parts: dict[str, Any]) -> None:
         super().__init__(parts)
@@ -108,7 +117,7 @@ class RmapLab(GuestLab):
     def map(self, read_only: bool = False) -> Round:
         """The guest maps the frame once more, and touches it: a write, or a read where it may not write."""
         if len(self.mapped) >= MOST:
-            raise InputError("mappings", len(self.mapped), f"at most {MOST} at a time: unmap one first")
+            raise Full
         gva = next(gva for gva in (NEAR + (i + 1 << PAGE_SHIFT) for i in range(MOST)) if gva not in self.mapped)
         entry = self.gfn << PAGE_SHIFT | (FULL & ~WRITABLE if read_only else FULL)
 
@@ -117,7 +126,8 @@ class RmapLab(GuestLab):
             return self.machine.access(gva, user=False, write=not read_only)
 
         self.mapped.append(gva)
-        round_ = self._play(do, gva, lambda before, after: why_map(before, after, read_only, self._protected()))
+        title = "Map the frame once more" + ", read-only" * read_only
+        round_ = self._play(title, do, gva, lambda before, after: why_map(before, after, read_only, self._protected()))
         if self.machine.dead is not None:
             self.mapped.remove(gva)
         return round_
@@ -128,19 +138,19 @@ class RmapLab(GuestLab):
         if not 0 <= number < len(self.mapped):
             raise InputError("mapping", number, f"0..{len(self.mapped) - 1}" if self.mapped else "a mapping: there is none yet")
         gva = self.mapped[number]
-        name = self.entry(gva).split()[0]
-        round_ = self._play(lambda: self._write(gva, 0), gva, lambda before, after: why_hole(name, before, after), name)
+        name, title = self.entry(gva).split()[0], f"Take mapping {number} ({gva:#x}) away"
+        round_ = self._play(title, lambda: self._write(gva, 0), gva, lambda before, after: why_hole(name, before, after), name)
         if round_.error is None:
             self.mapped.remove(gva)
         return round_
 
     def protect(self) -> Round:
         """The guest uses the frame as a page table: nobody may write it any more."""
-        return self._play(lambda: self.machine.access(TABLE), TABLE, why_protect)
+        return self._play("Make the frame a page table", lambda: self.machine.access(TABLE), TABLE, why_protect)
 
     def played(self, round_: Round) -> Round:
         """Keep a round; the next hole can be filled by other entries."""
-        super().played(round_)
+        round_ = super().played(round_)
         if self.vm is not None:
             with contextlib.suppress(LabError):
                 self.filler.ask_again([NOBODY, *(name for row in self.places() for name in row)])
@@ -153,7 +163,7 @@ class RmapLab(GuestLab):
         store(self.machine, self.guest.entry_gpa(gva), entry, 8)
 
     def _play(
-        self, do: Callable[[], Any], gva: int, why: Callable[[Places, Places], list[str]], gone: str = ""
+        self, title: str, do: Callable[[], Any], gva: int, why: Callable[[Places, Places], list[str]], gone: str = ""
     ) -> Round:
         vm = self.machine
         try:
@@ -161,7 +171,7 @@ class RmapLab(GuestLab):
             # Three writes in a row to one table would zap all of it. This guest writes elsewhere in between, so that
             # the picture is about the map alone.
             self.guarded(lambda: vm.emulate_write_gpa(self.elsewhere << PAGE_SHIFT, 0, 1))
-            film = self.film(do, vm, [gva], lambda vm, marks: reverse_map_scene(vm, self.gfn, marks))
+            film = self.film(title, do, vm, [gva], lambda vm, marks: reverse_map_scene(vm, self.gfn, marks))
             if film.error is not None:
                 return self.played(Round(film=film, error=film.error))
             after = self.places()

@@ -45,7 +45,10 @@ def guest_bits(mode: Mode, level: int, value: int) -> list[Bits]:
             _one(1, "W", "writable; ANDed over all levels"),
             _one(2, "U", "for user code, too; ANDed over all levels"),
         ]
-    fields += [_one(3, "PWT", "write-through caching: the MMU of 2007 doesn't look"), _one(4, "PCD", "no caching: the same")]
+    fields += [
+        _one(3, "PWT", "write-through caching: the code of 2007 doesn't look at it"),
+        _one(4, "PCD", "no caching: the same"),
+    ]
     if pdpte:
         fields.append(Bits(5, 8, "", "reserved in a PDPTE"))
     else:
@@ -73,7 +76,7 @@ def _frame(mode: Mode, level: int, large: bool) -> list[Bits]:
     if large and mode.form is NARROW:
         return [
             _one(12, "PAT", "a choice of caching"),
-            Bits(13, 16, "", "PSE-36: bits 32-35 of the address (the walk of 2007 ignores them, the shadow doesn't)"),
+            Bits(13, 16, "", "PSE-36: bits 32-35 of the address (the code of 2007 walks without them, the shadow has them)"),
             Bits(17, 21, "", "reserved, should be 0"),
             Bits(22, top, "frame", "the 4 MB that it maps"),
         ]

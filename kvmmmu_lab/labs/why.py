@@ -114,7 +114,7 @@ def _emulated(vm: Machine, before: Before, error: int | None) -> list[str]:
     if not _leaf(shadow_path(vm, before.ask.gva).steps) & PRESENT:
         return [
             "the walk and the shadow disagree on the frame: bits 13-16 of a 4 MB entry (PSE-36) are address bits 32-35 for "
-            "the shadow, which finds no memory there, and nothing for the walk, which does (2007)"
+            "the shadow, which finds no memory there, and nothing for the walk, which does (so the code of 2007)"
         ]
     return [
         "the frame holds a page table that is shadowed, so no shadow entry may write it: "
@@ -126,16 +126,18 @@ def _stuck(vm: Machine, before: Before, error: int | None) -> list[str]:
     ask, leaf = before.ask, _leaf(shadow_path(vm, before.ask.gva).steps)
     if ask.fetch and leaf & NX and not vm.cpu.efer & EFER_NX:
         return [
-            "NX means nothing to this guest, since EFER.NX is off; but 2007 copies the bit, and the real processor has NX on: "
-            "it refuses what the guest allows, and the host finds nothing to do"
+            "NX means nothing to this guest, since EFER.NX is off; but the code of 2007 copies the bit, and the real processor "
+            "has NX on: it refuses what the guest allows, and the host finds nothing to do"
         ]
     target = guest_path(vm, ask.gva).gfn
     if ask.user and ask.write and target in [step.number for step in before.guest if step.table != PDPT]:
         return [
-            "2007 takes a page table that user code writes for none, and zaps its shadow; but this very path needs that "
-            "table again at once, it is shadowed and protected again, and the same write faults again"
+            "the code of 2007 takes a page table that user code writes for none, and zaps its shadow; but this very path needs "
+            "that table again at once, it is shadowed and protected again, and the same write faults again"
         ]
-    return ["the shadow entry refuses what the guest's tables allow, and 2007 doesn't notice that the fault comes back"]
+    return [
+        "the shadow entry refuses what the guest's tables allow, and the code of 2007 doesn't notice that the fault comes back"
+    ]
 
 
 def _crash(vm: Machine, before: Before, error: int | None) -> list[str]:
@@ -143,8 +145,8 @@ def _crash(vm: Machine, before: Before, error: int | None) -> list[str]:
     if not (ask.user and ask.write and guest_path(vm, ask.gva).gfn == root):
         return []
     return [
-        "2007 takes a page table that user code writes for none, and zaps its shadow until there is none; but this is the "
-        "root in use, which is emptied and stays"
+        "the code of 2007 takes a page table that user code writes for none, and zaps its shadow until there is none; but this "
+        "is the root in use, which is emptied and stays"
     ]
 
 
@@ -223,7 +225,7 @@ def _other_rights(vm: Machine, letter: str, refusing: Step | None) -> list[str]:
     now = f"{name_of(refusing)} has no {letter}" if refusing is not None else f"the guest allows {letter} on all of the path"
     return [
         f"{now}, but the last shadow entry was made with the old rights, and keeps them: what upper levels allow isn't in the "
-        "role of a shadow page, so the old page is found again (2007)"
+        "role of a shadow page, so the old page is found again by the code of 2007"
     ]
 
 

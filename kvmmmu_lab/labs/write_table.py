@@ -43,8 +43,13 @@ class Table:
         """Whether something shadows it."""
         return bool(self.pages())
 
+    @property
+    def name(self) -> str:
+        """Its level and place."""
+        return f"{LEVELS[self.level]} in gfn {self.gfn:#x}"
+
     def __str__(self) -> str:
-        return f"{LEVELS[self.level]} in gfn {self.gfn:#x}" + ("" if self.shadowed else " (not shadowed)")
+        return self.name + ("" if self.shadowed else " (not shadowed)")
 
     def pages(self) -> list[ShadowPage]:
         """Its shadow pages."""

@@ -17,7 +17,7 @@ from ..player.film import Draw
 from ..read.paths import guest_path
 from . import write_table
 from .builder import paging_mode, store
-from .cells import picture
+from .cells import picture, without_limits
 from .guest_lab import GuestLab
 from .lab import Round
 from .prediction import Prediction
@@ -25,6 +25,9 @@ from .reached import Reached
 from .write_guest import prepared
 from .write_table import Table, shadowed_tables
 from .write_verdict import NONE, PAGE, Verdict, in_words
+
+DRAWN = 6
+"""So many shadow entries that could die are drawn, each with its path: all of them for the prepared guests."""
 
 
 def write_lab(vm: Vm | None = None, mode: str = "64", **parts: Any) -> WriteLab:
@@ -45,6 +48,8 @@ class WriteLab(GuestLab):
         if vm is not None and (parts or not isinstance(vm, Vm)):
             raise InputError("vm", vm, "a Vm (made with your parts), or none")
         self.given, self.mode, self.vm = vm, mode, vm
+        if vm is not None:
+            self.after_crash = "Make another VM, and the lab anew."
         self.dead = Prediction("Which entries die?", [NONE, PAGE])
         self.predictions = [self.dead]
         self.forget()
@@ -164,9 +169,10 @@ class WriteLab(GuestLab):
         """
         vm, table = self.machine, self.table
         offset, value, size = self._checked(offset, value, size)
-        verdict, lost, (focus, draw) = Verdict(table, offset, size), self._lost(), self._view(offset)
+        verdict, lost, (focus, draw) = Verdict(table, offset, size), self._asked(), self._view(offset)
         try:
-            film = self.film(lambda: store(vm, table.gfn << PAGE_SHIFT | offset, value, size), vm, focus, draw)
+            title = f"Write {size} byte{'s' * (size > 1)} at offset {offset:#x} of the {table.name}"
+            film = self.film(title, lambda: store(vm, table.gfn << PAGE_SHIFT | offset, value, size), vm, focus, draw)
         except LabError as error:
             return self.failed(error)
         if film.error is not None:
@@ -187,27 +193,32 @@ class WriteLab(GuestLab):
             raise InputError("offset", offset, f"an offset at which {size} bytes fit into the page: 0..{PAGE_SIZE - size:#x}")
         return offset, checks.stored(self.table.moved(offset, size) if value is None else value, size), size
 
-    def _lost(self) -> dict[str, int]:
-        """For each shadow entry that could die: an address that brings it back, if there is one."""
-        vm, reached = self.machine, Reached(self.machine)
-        pages = [(name, vm.pool.pages[page_of(spte)], spte) for name, spte in self.candidates().items()]
-        found = {name: reached.behind(page, spte - page.spte) for name, page, spte in pages}
-        return {name: gva for name, gva in found.items() if gva is not None}
-
     def _view(self, offset: int) -> tuple[list[int], Draw | None]:
-        """What a film shows: an address with the written entry on its path, else any through the table, else the hash."""
+        """What a film shows: an address with the written entry on its path, and those that the picture shows, or the hash."""
         reached, gfn = Reached(self.machine), self.gfn
         index = offset // self.entry_size
-        ways = (reached.through(gfn, index), reached.through(gfn), reached.to(gfn, index))
-        focus = [gva for gva in ways if gva is not None][:1]
-        return focus, None if focus else lambda vm, marks: hash_table_scene(vm, gfn, marks)
+        written = reached.through(gfn, index)
+        written = reached.to(gfn, index) if written is None else written
+        focus = [] if written is None else list(dict.fromkeys([written, *self._asked(DRAWN).values()]))[:DRAWN]
+        return focus, None if focus else lambda vm, marks: without_limits(hash_table_scene(vm, gfn, marks))
+
+    def _asked(self, most: int | None = None) -> dict[str, int]:
+        """For each shadow entry that could die (or the first ``most``): an address that leads through it, if one does."""
+        vm, reached = self.machine, Reached(self.machine)
+        some = list(self.candidates().items())[:most]
+        pages = [(name, vm.pool.pages[page_of(spte)], spte) for name, spte in some]
+        found = {name: reached.behind(page, spte - page.spte) for name, page, spte in pages}
+        return {name: gva for name, gva in found.items() if gva is not None}
 
     def drawn(self, vm: Vm) -> str:
         """The paths through the chosen table, as long as no film shows them."""
         if vm.dead is not None or (self.last is not None and self.last.film is not None):
             return ""
-        ends = Reached(vm).ends(self.gfn)
-        return (picture("hierarchy", vm, *ends) if ends else picture("hash_table", vm, self.gfn)).html
+        asked = self._asked(DRAWN)
+        ways = list(dict.fromkeys(asked.values())) or Reached(vm).ends(self.gfn)
+        left = len(self.candidates()) - len(asked)
+        note = f"<p>Drawn of the entries that could die: {', '.join(asked)}; {left} more aren't.</p>" if asked and left else ""
+        return (picture("hierarchy", vm, *ways) if ways else picture("hash_table", vm, self.gfn)).html + note
 
     def told(self, vm: Vm) -> str:
         """The tables, the entries of the chosen one and their shadow."""

@@ -63,7 +63,7 @@ def explain_write(names: Names, facts: Facts, gone: list[str], noticed: bool) ->
     if facts.misaligned:
         reasons.append(
             f"{facts.size} bytes at offset {facts.offset:#x} cross the edge of an entry (entries of this guest have "
-            f"{facts.entry} bytes): 2007 doesn't work out which entries are hit, and zaps the whole page."
+            f"{facts.entry} bytes): the code of 2007 doesn't work out which entries are hit, and zaps the whole page."
         )
     if facts.row >= FLOOD:
         reasons.append(
@@ -100,7 +100,9 @@ def _entries(names: Names, facts: Facts, gone: list[str]) -> list[str]:
     elif facts.narrow:
         said.append("1024 entries of 4 bytes have two shadow pages of 512 entries of 8 bytes, so the offset is doubled.")
     if facts.narrow and len(facts.pages) > 1:
-        said.append("2007 empties that place in the page of every quadrant, also in those that don't shadow this entry.")
+        said.append(
+            "The code of 2007 empties that place in the page of every quadrant, also in those that don't shadow this entry."
+        )
     empty = [name for name in hit if name not in gone]
     if empty:
         said.append(f"There was nothing in {', '.join(empty)}: what isn't in the shadow can't die.")

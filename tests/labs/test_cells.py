@@ -268,6 +268,15 @@ def test_cards():
     assert "Your own part" in error_html(PartError("rmap", ValueError("x")))
 
 
+def test_after_a_crash_a_lab_says_what_can_be_done():
+    crash = HostCrash("BUG", "f", "mmu.c:1", "why")
+    assert "dead now; build a new one" in error_html(crash)
+    words_of = {fault_lab: "runs on a new VM", write_lab: "New guest", rmap_lab: "Reset", pool_lab: "New guest"}
+    for make, words in words_of.items():
+        card = make().played(Round(error=crash)).html
+        assert words in card and "f(), mmu.c:1" in card and "build a new one" not in card
+
+
 def test_rounds():
     empty = Round()
     assert (empty.right, empty.html, str(empty)) == (None, "", "")

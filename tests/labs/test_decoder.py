@@ -152,6 +152,20 @@ def test_bad_input(wrong):
     assert (decoder.value, decoder.kind, decoder.mode, decoder.level) == (0x67, "guest", "64", 1)
 
 
+def test_bad_numbers_are_told_in_plain_words():
+    with pytest.raises(InputError, match="hexadecimal with 0x before it.* only if a letter from a to f"):
+        entry_decoder("what?")
+    with pytest.raises(InputError, match="expected a frame number below 0x10000000000$"):
+        entry_decoder().set_frame(1 << 40)
+    large = entry_decoder(0xE3, level=2)
+    with pytest.raises(InputError, match="a frame number that is a multiple of 0x200, and below"):
+        large.set_frame(0x201)
+    for wrong in (-1, 1 << 60, "1"):
+        with pytest.raises(InputError, match="frame is"):
+            large.set_frame(wrong)
+    assert large.value == 0xE3
+
+
 class TestForm:
     @pytest.fixture
     def form(self):

@@ -13,6 +13,7 @@ from kvmmmu_lab.labs import fault_lab
 from kvmmmu_lab.labs.faults import OUTCOMES
 from kvmmmu_lab.labs.lab import Round
 from kvmmmu_lab.labs.tables import FLAGS, MODES, PRESETS, GuestTable
+from kvmmmu_lab.labs.why import Ask, Before
 
 PAGING = [key for key, mode in MODES.items() if mode.levels]
 READ, WRITE, FETCH = (False, False), (True, False), (False, True)
@@ -126,6 +127,30 @@ def test_more_than_five_pages_are_more():
     lab.form.close()
 
 
+def test_a_round_says_what_it_was():
+    lab = fault_lab()
+    lab.user = lab.write = True
+    round_ = lab.go()
+    said = "This was a write by user code at 0x8040605000, on a guest with tables that you built (64-bit), CR0.WP set"
+    assert str(round_).startswith(said) and said in round_.html
+    assert round_.film.title == "A write by user code at 0x8040605000"
+    lab.open("lin32_A")
+    lab.keep, lab.wp = True, False
+    assert "on the real guest lin32_A, CR0.WP clear" in str(lab.go()) and "going on with the same VM" in str(lab.last)
+
+
+def test_more_pages_are_counted():
+    lab = fault_lab()
+    lab.keep = True
+    lab.guess(pages="more")
+    film = lab.go().film
+    before = Before.of(lab.vm, Ask(lab.gva))
+    film.recording.where = lambda **_: [None] * 6
+    lab.guess(pages="more")
+    pages = lab._judged(lab.vm, before, film).outcomes[-1]
+    assert pages.right and "It was: 6 (more than 5)." in str(pages)
+
+
 def test_rounds_belong_to_one_guest():
     lab = fault_lab()
     for another in (lambda: lab.build("32"), lambda: lab.open("lin32_A"), lambda: lab.build()):
@@ -177,7 +202,13 @@ def test_going_on_with_the_same_vm():
     lab.table.frame = 0x10
     lab.table.set(1, "W", True)
     assert lab.go().error is not None
-    assert lab.go().outcomes[0].happened == OUTCOMES["crash"]  # a dead VM is replaced
+    round_ = lab.go()
+    assert round_.outcomes[0].happened == OUTCOMES["crash"]  # a dead VM is replaced
+    assert round_.reasons[0] == "That VM is dead; this ran on a new one."
+    assert "The next round runs on a new VM." in round_.html and "build a new one" not in round_.html
+    assert "build a new one" in round_.film.data["card"]["rows"][1]
+    lab.keep = False
+    assert "That VM is dead" not in str(lab.go())
 
 
 def test_a_pdpte_that_changes():
@@ -320,6 +351,31 @@ class TestForm:
             box.value = value
             assert not form.status.value and not form.stage.children
 
+    def test_another_table_has_no_verdict_yet(self, form):
+        toggle = form.tables.children[0].children[1]
+        frames = form.tables.children[-1]
+        for box, value in ((toggle, False), (frames, form.lab.table.places()["a device"])):
+            form.go.click()
+            assert form.status.value and form.stage.children
+            box.value = value
+            assert not form.status.value and not form.stage.children and not form.changed.value
+        form.source.value = "lin64_A"
+        form.go.click()
+        form.lab.picker.widget.index = 0
+        assert not form.status.value and not form.stage.children
+
+    def test_another_access_marks_the_verdict(self, form):
+        form.go.click()
+        for box, other in ((form.verb, "write"), (form.who, "user"), (form.wp, False), (form.keep, True)):
+            assert "This was" in form.status.value and not form.changed.value
+            before, box.value = box.value, other
+            assert "Something else is chosen" in form.changed.value and form.status.value
+            box.value = before
+            assert not form.changed.value and form.changed.layout.display == "none"
+        form.who.value = "user"
+        form.go.click()
+        assert "by user code" in form.status.value and not form.changed.value
+
     def test_a_real_guest(self, form):
         form.source.value = "lin32_A"
         menu = form.lab.picker.widget
@@ -338,7 +394,7 @@ class TestForm:
         assert "it was" in form.status.value and not form.address.message.value
         form.address.text.value = "0x40 0000 0000 0000"
         form.go.click()
-        assert "canonical" in form.address.message.value
+        assert "canonical" in form.address.message.value and not form.status.value
         form.address.text.value = "five"
         assert "Expected a number" in form.address.message.value and form.address.text.value == "five"
         form.close()

@@ -62,6 +62,16 @@ def test_touching_many_stops_where_room_is_made():
     round_ = lab.touch(200)
     assert round_.outcomes[1].happened == 21 and lab.next < 300
     assert "regions were touched before this one" in round_.reasons[0]
+    assert f"Stopped at the first eviction, after {lab.next - 200} regions of 200" in round_.reasons[1]
+    assert round_.film.title == f"Touch region {lab.next - 1}"
+    assert "Stopped" not in str(lab.touch(2))
+
+
+def test_no_note_asks_for_what_a_form_has_no_place_for():
+    lab = pool_lab()
+    film = lab.touch(20).film
+    assert "limit=" not in lab.picture() + str(film)
+    assert "lists are folded in the middle" in film.steps[-1].scene.notes
 
 
 def test_pages_and_what_they_are_for():
@@ -120,7 +130,12 @@ def test_the_form():
     assert "it was" in form.status.value
     form.region.value = 555
     form.old.click()
-    assert "touched before" in form.status.value
+    assert "touched before" in form.regions.message.value and not form.counts.message.value
+    form.region.value = 5
+    assert not form.regions.message.value
+    form.count.value = 300
+    form.many.click()
+    assert form.count.value == 300 and "Expected 1 to 256 regions" in form.counts.message.value
     form.reset.click()
     assert form.lab.next == 0 and not form.stage.children
     form.close()

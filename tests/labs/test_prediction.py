@@ -7,6 +7,7 @@ import pytest
 
 from kvmmmu_lab import InputError
 from kvmmmu_lab.labs import predict
+from kvmmmu_lab.labs.prediction import AGAIN
 
 
 def test_a_guess_is_compared_with_what_happened():
@@ -22,7 +23,7 @@ def test_a_guess_is_compared_with_what_happened():
 def test_nothing_is_chosen_until_somebody_chooses():
     pytest.importorskip("ipywidgets")
     guess = predict("How <many>?", [0, 1, 3])
-    title, radio = guess.widget.children
+    title, radio, _ = guess.widget.children
     assert "&lt;many&gt;" in title.value
     assert radio.value is None
     radio.value = 3
@@ -53,6 +54,34 @@ def test_buttons_follow_a_guess_made_without_them():
     assert guess.radio.value is None and guess.answer is None
     guess.radio.value = 5
     assert guess.answer == 5
+
+
+def test_another_guess_after_the_comparison_says_that_it_isnt_judged():
+    pytest.importorskip("ipywidgets")
+    guess = predict("How many?", [0, 1, 3])
+    _, radio, note = guess.widget.children
+    radio.value = 1
+    assert not note.value and note.layout.display == "none"
+    guess.compare(3)
+    assert not note.value
+    radio.value = 3
+    assert AGAIN in note.value and note.layout.display == ""
+    radio.value = 1
+    assert not note.value, "this one was judged"
+    guess.guess(0)
+    assert AGAIN in note.value
+    guess.compare(3)
+    assert not note.value
+    guess.guess(1)
+    guess.ask_again()
+    assert not note.value
+
+
+def test_what_happened_can_be_told_in_other_words():
+    guess = predict("How many?", [0, "more"])
+    guess.guess("more")
+    outcome = guess.compare("more", "7 (more than 5)")
+    assert outcome.right and "It was: 7 (more than 5)." in str(outcome)
 
 
 def test_as_text(monkeypatch):

@@ -77,10 +77,21 @@ def test_a_page_table_may_be_written_by_nobody():
     assert lab.protect().reasons == ("The map was empty: there was nobody to take W from.",)
 
 
+def test_films_say_what_was_pressed(lab):
+    titles = [lab.map().film.title, lab.map(read_only=True).film.title, lab.unmap(0).film.title, lab.protect().film.title]
+    assert titles == [
+        "Map the frame once more",
+        "Map the frame once more, read-only",
+        "Take mapping 0 (0x1000) away",
+        "Make the frame a page table",
+    ]
+    assert lab.last.film.data["title"] == titles[-1]
+
+
 def test_there_is_an_end(lab):
     for _ in range(MOST):
         lab.map()
-    with pytest.raises(InputError, match="at most"):
+    with pytest.raises(InputError, match=r"^14 mappings are there already; unmap one first$"):
         lab.map()
     assert len(lab.places()) == 4
     for wrong in (-1, MOST, "1"):
@@ -139,6 +150,8 @@ def test_the_form():
     pytest.importorskip("ipywidgets")
     form = rmap_lab().form
     assert form.unmap.disabled and "Mappings by the guest" in form.state.value
+    assert form.which.disabled and form.which.label == "(none yet)"
+    assert form.lab.filler.menu.layout.display == "none", "no hole without an unmap"
     form.lab.count.menu.value = "1"
     form.map.click()
     assert "✓" in form.status.value and not form.unmap.disabled and len(form.stage.children) == 1
@@ -147,6 +160,7 @@ def test_the_form():
         form.map.click()
     form.which.index = 1
     assert "#248:4" in form.lab.filler.menu.options
+    assert not form.which.disabled and form.lab.filler.menu.layout.display == ""
     form.lab.filler.menu.value = "#248:4"
     form.unmap.click()
     assert "✓" in form.status.value and "#248:4, fills the hole" in form.status.value

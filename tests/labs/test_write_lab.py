@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from kvmmmu_lab import InputError, Vm, open_guest
 from kvmmmu_lab.labs import write_lab
 from kvmmmu_lab.labs.builder import Builder
+from kvmmmu_lab.labs.cells import picture
 from kvmmmu_lab.labs.lab import Round
+from kvmmmu_lab.labs.writes import DRAWN
 
 MODES = ["64", "pae", "32"]
 SIZE = {"64": 8, "pae": 8, "32": 4}
@@ -157,6 +159,35 @@ def test_a_film_shows_the_written_entry_of_ones_own_vm(own):
         own.rounds.clear()
 
 
+def test_all_that_is_asked_about_is_drawn(lab):
+    for table in lab.tables():
+        lab.choose(table.gfn)
+        ways = list(lab._asked(DRAWN).values())
+        assert not ways or {name.replace("#", "s:") for name in lab.candidates()} <= {
+            entry.key for drawing in picture("hierarchy", lab.vm, *ways).scene.tables for entry in drawing.entries
+        }
+        assert "more aren't" not in lab.picture()
+
+
+def test_a_film_shows_an_entry_that_was_empty(lab):
+    at = 0x150 * SIZE[lab.mode]
+    film = lab.write(at).film
+    start = {entry.key for table in film.steps[0].scene.tables for entry in table.entries}
+    assert {f"g:{lab.gfn:x}:{0x150}", *(name.replace("#", "s:") for name in lab.candidates())} <= start
+    assert film.title == f"Write {SIZE[lab.mode]} bytes at offset {at:#x} of the PT in gfn {lab.gfn:#x}"
+
+
+def test_more_entries_than_can_be_drawn_are_counted():
+    guest = Builder("64")
+    gvas = [0x1000 * number for number in range(1, 10)]
+    for gva in gvas:
+        guest.map(gva)
+    vm = guest.start()
+    for gva in gvas:
+        vm.access(gva)
+    assert "; 3 more aren't." in write_lab(vm).picture()
+
+
 def test_what_died_in_ones_own_vm_comes_back(own):
     assert "nothing to bring back" in str(own.touch())
     for level in sorted(set(own.known.values())):
@@ -298,6 +329,39 @@ class TestForm:
         assert "#248:1" not in self.ticks(form) and len(form.stage.children) == 1
         self.press(form, "Touch all pages again")
         assert "#248:1" in self.ticks(form) and not form.stage.children
+
+    def test_what_was_typed_stays(self, form):
+        form.offset.text.value = "0x15"
+        assert form.entry.value == 16 and form.offset.text.value == "0x15"
+        self.press(form, "Write")
+        assert form.offset.text.value == "0x15"
+        for typed in ("0x908", "what?"):
+            form.offset.text.value = typed
+            assert form.entry.label == "(by offset)" and form.offset.text.value == typed
+        form.entry.value = 8
+        assert form.offset.text.value == "0x8"
+        form.table.value = form.lab.tables()[1].gfn
+        assert form.offset.text.value == hex(form.lab.entries()[0][0])
+
+    def test_a_message_goes_when_its_field_changes(self, form):
+        for field, wrong in ((form.offset, "0xFFF"), (form.value, "lots")):
+            field.text.value = wrong
+            self.press(form, "Write")
+            assert "Expected" in field.message.value and field.message.layout.display == ""
+            field.text.value = ""
+            assert not field.message.value and field.message.layout.display == "none"
+            form.offset.text.value = "0x8"
+        rows = [part for part in form.box.children if form.size in getattr(part, "children", ())]
+        assert form.offset.message not in rows[0].children
+
+    def test_none_and_all_exclude_the_others(self, form):
+        ticks = self.ticks(form)
+        ticked = lambda: {name for name, box in ticks.items() if box.value}  # noqa: E731
+        ticks["#248:1"].value = ticks["#248:2"].value = True
+        assert ticked() == {"#248:1", "#248:2"}
+        for name in ("none", "the whole page", "#248:3"):
+            ticks[name].value = True
+            assert ticked() == {name}
 
     def test_what_was_ticked_stays_when_something_else_is_chosen(self, form):
         self.ticks(form)["none"].value = True
