@@ -18,6 +18,8 @@ def run(args: Namespace) -> int:
     status = 0
     for name in args.files:
         found: Report | DataError
+        if sys.stderr.isatty():  # the largest guest takes seconds; a report on paper needs no such line
+            print(f"comparing {name} ...", file=sys.stderr, flush=True)
         try:
             found = verify_file(name, audit=args.audit, without=args.without)
             reports.append(found.as_dict())

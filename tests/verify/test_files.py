@@ -68,3 +68,12 @@ def test_json_has_the_same(tmp_path, capsys):
     good, bad = found["reports"]
     assert good["ok"] and good["difference_count"] == 0 and good["compared"]["probes"] > 2000
     assert not bad["ok"] and "missing" in bad["error"]
+
+
+def test_in_a_terminal_it_says_what_it_is_at_and_elsewhere_it_is_silent(capsys, monkeypatch):
+    guest = str(GUEST)
+    assert main(["verify", guest]) == 0
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    assert main(["verify", guest]) == 0
+    assert capsys.readouterr().err == f"comparing {guest} ...\n"
