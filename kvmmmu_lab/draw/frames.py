@@ -195,8 +195,11 @@ def _known(vm: Machine, found: list[int], known: set[int], hfn: int | None) -> l
     readonly, unknown = len(found) - len(writable), len(set(writable) - known)
     can = row.plural(len(writable), "shadow entry", "shadow entries") if writable else "no shadow entry"
     notes = [f"{can} can write it, {readonly or 'none'} can only read"]
-    if readonly:
+    left = sorted(known & set(found) - set(writable))
+    if readonly > len(left):
         notes.append("the reverse map doesn't know those that only read; they were found by looking at every entry")
+    if left:
+        notes.append(f"the reverse map still names {', '.join(map(row.ref, left[:4]))}, which can't write any more")
     if unknown:
         notes.append(f"{unknown} can write and the reverse map doesn't know: the frame can't be protected from it")
     if wrong := sorted(known - set(found)):

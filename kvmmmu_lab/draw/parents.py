@@ -12,6 +12,8 @@ from . import rows as row
 from .draft import LIMIT, Draft
 from .scene import Entry, Marks, Scene
 
+YOURS = "kept by your parents part"
+
 
 def parent_chains_scene(vm: Machine, page_id: int, marks: Marks | None = None, limit: int | None = None) -> Scene:
     """A shadow page, its parents chain by chain, and the entries above it. ``limit``: how many tables."""
@@ -24,7 +26,7 @@ def parent_chains_scene(vm: Machine, page_id: int, marks: Marks | None = None, l
         box = f"c:{page_id}:{number}"
         title, words, empty = f"chain {number + 1}", (f"{len(chain)} of {CHAIN_ENTRIES} places",), CHAIN_ENTRIES - len(chain)
         if own or not isinstance(page.parents, list):
-            title, words, empty = ("kept by your parents part" if own else "kept directly"), ("one parent needs no chain",), 0
+            title, words, empty = (YOURS if own else "kept directly"), ("one parent needs no chain",), 0
             words = (row.plural(len(chain), "parent"),) if own else words
         places: list[int | None] = [*chain[: 2 * LIMIT], *[None] * empty]
         rest = f"{len(chain) - 2 * LIMIT} more" if len(chain) > 2 * LIMIT else ""

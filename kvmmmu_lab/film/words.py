@@ -9,21 +9,19 @@ from typing import Any
 
 from ..mmu import events as ev
 from ..mmu.bits import PRESENT, WRITABLE
-from ..read.names import Names, doing, reason
+from ..read.names import Names, amount, doing, reason
 
 Sentence = Callable[[Names, Any], str]
 """Gets the names and the operands, by name."""
 
 MAIN: dict[ev.Kind, Sentence] = {
     ev.ACCESS: lambda n, o: f"{doing(o.write, o.user, o.fetch)} {o.gva:#x}.",
-    ev.STORE: lambda n, o: f"The guest stores {o.size} bytes at {n.gpa(o.hpa)}: {o.new:#x}.",
+    ev.STORE: lambda n, o: f"The guest stores {amount(o.size)} at {n.gpa(o.hpa)}: {o.new:#x}.",
     ev.POKE: lambda n, o: f"{n.gpa(o.hpa)} becomes {o.new:#x}, and nobody tells the MMU.",
     ev.EMULATED_WRITE: lambda n, o: (
-        f"The host will carry the store out for the guest: {o.size} bytes at gpa {o.gpa:#x}. First, what do they change?"
+        f"The host will carry the store out for the guest: {amount(o.size)} at gpa {o.gpa:#x}. First, what do they change?"
     ),
-    ev.EMULATED_STORE: lambda n, o: (
-        f"Only now does guest memory change: {n.entry(o.hpa)} is {n.stored(o.size, o.new)}."
-    ),
+    ev.EMULATED_STORE: lambda n, o: f"Only now does guest memory change: {n.stored(o.hpa, o.size, o.new)}.",
     ev.INJECT: lambda n, o: (
         f"The guest's own tables refuse this ({reason(o.error)} its tables): the guest gets a page fault for {o.gva:#x}."
     ),
@@ -50,10 +48,11 @@ MAIN: dict[ev.Kind, Sentence] = {
         f"The reverse map of {n.frame(o.hfn)} notes {n.spte(o.spte)}{_form(o.form)}: through it this frame can be written."
     ),
     ev.RMAP_REMOVE: lambda n, o: f"The reverse map of {n.frame(o.hfn)} forgets {n.spte(o.spte)}{_form(o.form)}.",
+    ev.FLUSH: lambda n, o: "The processor is asked to forget its translations.",
     ev.PROTECT_SPTE: lambda n, o: f"{n.entry(o.hpa)} loses its W: {n.target(o.new)} is a page table now.",
     ev.PROTECT_SLOT_SPTE: lambda n, o: f"{n.entry(o.hpa)} loses its W, so that the next write is noticed.",
     ev.PRE_WRITE: lambda n, o: (
-        f"Which shadow entries were made from the {o.size} bytes at gpa {o.gpa:#x}? They have to go before the bytes change."
+        f"Which shadow entries were made from the {amount(o.size)} at gpa {o.gpa:#x}? They have to go before the bytes change."
     ),
     ev.FLOODED: lambda n, o: (
         f"Write {o.writes} in a row to gfn {o.gfn:#x}: that looks like no page table any more, and all its shadow goes."
@@ -92,7 +91,6 @@ MINOR: dict[ev.Kind, Sentence] = {
     ev.DIRTY_LOG: lambda n, o: f"The host asks which pages of slot {o.slot} were written.",
     ev.CLEAR_LOG: lambda n, o: f"The log of slot {o.slot} is cleared.",
     ev.MARK_DIRTY: lambda n, o: f"gfn {o.gfn:#x} is noted as written.",
-    ev.FLUSH: lambda n, o: "The processor is asked to forget its translations.",
     ev.WALK: lambda n, o: f"The host walks the guest's tables for {o.gva:#x}, as a processor would.",
     ev.FETCH: lambda n, o: f"Now the shadow tables are walked for {o.gva:#x}, and what is missing is made.",
     ev.MARK_LARGE: lambda n, o: f"{n.entry(o.hpa)} is marked: what is below it is a large page in pieces.",

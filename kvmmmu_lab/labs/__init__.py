@@ -6,7 +6,8 @@ or the cell magic ``%%record vm`` after ``%load_ext kvmmmu_lab``). A film plays 
 writes it to one file, ``film.picked`` is what was clicked on.
 
 **Pictures**, of a VM or of any step of a recording: `hierarchy` (guest and shadow tables side by side), `guest_tables`,
-`shadow_tables`, `walk`, `entry_bits`, `reverse_map`, `who_maps`, `parent_chains`, `hash_table`, `pool`, `memory_slots`.
+`shadow_tables`, `walk`, `entry_bits`, `reverse_map`, `who_maps`, `parent_chains`, `hash_table`, `pool`, `memory_slots`. Of a
+store that is about to happen: `store_beam` (which shadow entries it hits, by which arithmetic; `watch_store` is its film).
 
 **Questions.** `pick_address` offers a real guest's mappings, `entry_of` finds the guest's own entry for an address,
 `predict` asks before it looks.
@@ -14,6 +15,9 @@ writes it to one file, ``film.picked`` is what was clicked on.
 **Labs** to play with, each also without a notebook, and on your own parts (``fault_lab(set_spte=mine)``): `fault_lab`
 (what comes of an access?), `write_lab` (which shadow entries does a write kill?), `rmap_lab` (who can write a frame?),
 `entry_decoder` (what does an entry say?), `pool_lab` (who has to go?).
+
+**Guests by hand.** `small_guest` has a few pages in its shadow; `Builder` puts one together, mapping by mapping; `neighbour`
+gives a guest a second processor.
 """
 
 from ..draw.picture import Picture
@@ -33,15 +37,20 @@ from ..draw.pictures import (
 from ..film import record
 from ..player.film import Film, film
 from .addresses import entry_of, pick_address
+from .beam import store_beam, watch_store
+from .builder import Builder
 from .decoder import entry_decoder
 from .faults import fault_lab
+from .neighbour import neighbour
 from .pools import pool_lab
 from .prediction import predict
 from .rmaps import rmap_lab
+from .small import small_guest
 from .watched import Watch, watch
 from .writes import write_lab
 
 __all__ = [
+    "Builder",
     "Film",
     "Picture",
     "Watch",
@@ -54,6 +63,7 @@ __all__ = [
     "hash_table",
     "hierarchy",
     "memory_slots",
+    "neighbour",
     "parent_chains",
     "pick_address",
     "pool",
@@ -63,8 +73,11 @@ __all__ = [
     "reverse_map",
     "rmap_lab",
     "shadow_tables",
+    "small_guest",
+    "store_beam",
     "walk",
     "watch",
+    "watch_store",
     "who_maps",
     "write_lab",
 ]

@@ -48,11 +48,11 @@ class Prediction(Shown):
             self.menu.index = 0 if index is None else 1 + index
         self._remind()
 
-    def compare(self, happened: Any, words: str = "") -> Outcome:
-        """The answer beside what happened (in other ``words``, if given). Guessing first makes it stick."""
+    def compare(self, happened: Any, words: str = "", why: str = "") -> Outcome:
+        """The answer beside what happened (in other ``words``, if given), and ``why``. Guessing first makes it stick."""
         self.judged = [self.answer]
         self._remind()
-        return Outcome(self, happened, words)
+        return Outcome(self, happened, words, why)
 
     def _remind(self) -> None:
         """Say under the choices that the answer changed after a comparison: that one stays as it was."""
@@ -135,11 +135,11 @@ class Prediction(Shown):
 
 
 class Outcome:
-    """A prediction beside what happened, both as they were then."""
+    """A prediction beside what happened, both as they were then; ``why`` it happened, if somebody said so."""
 
-    def __init__(self, prediction: Prediction, happened: Any, words: str = "") -> None:
+    def __init__(self, prediction: Prediction, happened: Any, words: str = "", why: str = "") -> None:
         self.prediction, self.answer, self.happened = prediction, prediction.answer, happened
-        self.words = words or str(happened)
+        self.words, self.why = words or str(happened), why
 
     @property
     def right(self) -> bool | None:
@@ -151,13 +151,19 @@ class Outcome:
         """One sign for right, wrong, no guess."""
         return {True: "✓", False: "✗", None: "·"}[self.right]
 
-    def __str__(self) -> str:
+    @property
+    def verdict(self) -> str:
+        """What was said and what it was. Where no reason will be given, a wrong answer is sent to look for one."""
         if self.right is None:
             return f"It was: {self.words}. (You made no guess this time.)"
-        verdict = "Right!" if self.right else "Where did your picture of it differ?"
-        return f"You said: {self.answer}. It was: {self.words}. {verdict}"
+        judged = "Right!" if self.right else "" if self.why else "Where did your picture of it differ?"
+        return f"You said: {self.answer}. It was: {self.words}. {judged}".rstrip()
+
+    def __str__(self) -> str:
+        return self.verdict + f"\nWhy: {self.why}" * bool(self.why)
 
     __repr__ = __str__
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        return {"text/plain": str(self), "text/html": f"<p><b>{self.sign}</b> {html.escape(str(self))}</p>"}
+        why = f'<p style="max-width:60em">Why: {html.escape(self.why)}</p>' * bool(self.why)
+        return {"text/plain": str(self), "text/html": f"<p><b>{self.sign}</b> {html.escape(self.verdict)}</p>{why}"}

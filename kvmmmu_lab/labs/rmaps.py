@@ -8,7 +8,8 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from ..draw.frames import reverse_map_scene
+from ..draw.frames import reverse_map_scene, who_maps_scene
+from ..draw.scene import Scene
 from ..errors import InputError, LabError
 from ..mmu import Vm, checks
 from ..mmu.bits import PAGE_SHIFT, PRESENT, WRITABLE
@@ -127,7 +128,12 @@ class RmapLab(GuestLab):
 
         self.mapped.append(gva)
         title = "Map the frame once more" + ", read-only" * read_only
-        round_ = self._play(title, do, gva, lambda before, after: why_map(before, after, read_only, self._protected()))
+        scene = who_maps_scene if self._protected() else reverse_map_scene
+
+        def why(before: Places, after: Places) -> list[str]:
+            return why_map(before, after, read_only, self._protected())
+
+        round_ = self._play(title, do, gva, why, scene=scene)
         if self.machine.dead is not None:
             self.mapped.remove(gva)
         return round_
@@ -145,8 +151,9 @@ class RmapLab(GuestLab):
         return round_
 
     def protect(self) -> Round:
-        """The guest uses the frame as a page table: nobody may write it any more."""
-        return self._play("Make the frame a page table", lambda: self.machine.access(TABLE), TABLE, why_protect)
+        """The guest uses the frame as a page table: nobody may write it any more. Films show all that lead to it then."""
+        title = "Make the frame a page table"
+        return self._play(title, lambda: self.machine.access(TABLE), TABLE, why_protect, scene=who_maps_scene)
 
     def played(self, round_: Round) -> Round:
         """Keep a round; the next hole can be filled by other entries."""
@@ -163,7 +170,13 @@ class RmapLab(GuestLab):
         store(self.machine, self.guest.entry_gpa(gva), entry, 8)
 
     def _play(
-        self, title: str, do: Callable[[], Any], gva: int, why: Callable[[Places, Places], list[str]], gone: str = ""
+        self,
+        title: str,
+        do: Callable[[], Any],
+        gva: int,
+        why: Callable[[Places, Places], list[str]],
+        gone: str = "",
+        scene: Callable[..., Scene] = reverse_map_scene,
     ) -> Round:
         vm = self.machine
         try:
@@ -171,7 +184,7 @@ class RmapLab(GuestLab):
             # Three writes in a row to one table would zap all of it. This guest writes elsewhere in between, so that
             # the picture is about the map alone.
             self.guarded(lambda: vm.emulate_write_gpa(self.elsewhere << PAGE_SHIFT, 0, 1))
-            film = self.film(title, do, vm, [gva], lambda vm, marks: reverse_map_scene(vm, self.gfn, marks))
+            film = self.film(title, do, vm, [gva], lambda vm, marks: scene(vm, self.gfn, marks))
             if film.error is not None:
                 return self.played(Round(film=film, error=film.error))
             after = self.places()

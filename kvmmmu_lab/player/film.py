@@ -33,7 +33,7 @@ from ..film.tags import TAGS
 from .card import card_of
 from .page import film_html, film_page
 from .picks import NoPick, Pick, pick_of
-from .shoot import Camera, Draw, FilmStep
+from .shoot import BEFORE, Camera, Draw, FilmStep
 
 FORMAT, VERSION = "kvmmmu-lab film", 1
 
@@ -198,5 +198,6 @@ def _scene_data(steps: list[FilmStep], drawing: Drawing) -> dict[str, Any]:
         )
         looks = now
     svg = drawing.bare_svg(steps[0].scene, alternative(steps[0].scene))
-    return {"title": steps[min(1, len(steps) - 1)].words, "svg": svg, "steps": told}
+    begin = 1 if steps[0].words == BEFORE and len(steps) > 1 else 0  # only the first scene has a step before anything
+    return {"title": steps[begin].words, "svg": svg, "steps": told}
 

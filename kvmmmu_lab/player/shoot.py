@@ -19,6 +19,9 @@ from ..mmu import events as ev
 from ..mmu.machine import Machine
 from .marks import marks_of
 
+BEFORE = "Before it begins."
+"""The words of a film's step 0."""
+
 MOST_STEPS = 400
 """More than anybody watches; what comes later is left out, and the last step says so."""
 
@@ -81,7 +84,7 @@ class Camera:
         for event in (event for cut in told for event in cut.events):
             if event[0] in (ev.ACCESS, ev.PAGE_FAULT, ev.NONPAGING_FAULT) and event[1] not in self.focus:
                 self.focus += [event[1]][: max(0, MOST_PATHS - len(self.focus))]
-        before = [] if self.scenes else [FilmStep("Before it begins.", self._shown(first - 1, Marks()), first - 1)]
+        before = [] if self.scenes else [FilmStep(BEFORE, self._shown(first - 1, Marks()), first - 1)]
         return before + [self._step(cut) for cut in told]
 
     def _step(self, cut: Cut) -> FilmStep:

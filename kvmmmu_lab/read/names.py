@@ -55,11 +55,11 @@ class Names:
             before, now = (shadow_target(self.vm, entry) for entry in (old, new))
         return now if new & PRESENT and now != before else ""
 
-    def stored(self, size: int, value: int) -> str:
+    def stored(self, hpa: int, size: int, value: int) -> str:
         """What was stored in a guest table: what the entry says, if it was a whole one."""
-        if size != guest_format(self.vm.root_level).size:
-            return f"now other in {size} bytes ({value:#x})"
-        return f"now {flags(value)} {guest_target(self.vm, 1, value)}"
+        if size == guest_format(self.vm.root_level).size and not hpa % size:
+            return f"{self.entry(hpa)} is now {flags(value)} {guest_target(self.vm, 1, value)}"
+        return f"{amount(size)} from {self.gpa(hpa)} on: {value:#x}"
 
     def root(self, hpa: int) -> str:
         """The root of the shadow tables."""
@@ -93,6 +93,11 @@ class Names:
     def flags(entry: int) -> str:
         """The flags of an entry, letters in fixed places."""
         return flags(entry)
+
+
+def amount(size: int) -> str:
+    """So many bytes."""
+    return "1 byte" if size == 1 else f"{size} bytes"
 
 
 def doing(write: bool, user: bool, fetch: bool) -> str:

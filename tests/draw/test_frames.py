@@ -8,7 +8,7 @@ from kvmmmu_lab.draw.frames import reverse_map_scene, who_maps_scene
 from kvmmmu_lab.draw.scene import Marks
 from kvmmmu_lab.mmu.rmap import ReverseMap
 
-from ..mmu.guests import ALL, PAGED, D, Guest, P, U
+from ..mmu.guests import ALL, PAGED, PE, PG, D, Guest, P, U
 from .scenes import HEAP, SELF, busy, edges, everything, rows, sound
 
 
@@ -138,6 +138,18 @@ def test_who_maps_finds_what_the_reverse_map_does_not_know(mode):
     assert len(edges(scene, "guest")) == 2  # both guest entries are known, and still lead here
     assert scene.notes[0] == "1 shadow entry can write it, 1 can only read"
     assert "the reverse map doesn't know those that only read" in scene.notes[1]
+
+
+def test_who_maps_says_that_a_map_names_what_can_only_read():
+    """As after `fix_read_pf` of 2007, which takes W away and doesn't tell the map."""
+    guest = Guest("64", cr0=PG | PE)
+    frame = guest.map(0x1000, flags=P | U)
+    guest.vm.access(0x1000, write=True)
+    guest.vm.access(0x1000, user=True)
+    notes = who_maps_scene(guest.vm, frame).notes
+    assert notes[0] == "no shadow entry can write it, 1 can only read"
+    assert notes[1].startswith("the reverse map still names #") and notes[1].endswith("which can't write any more")
+    assert not any("doesn't know" in note for note in notes)
 
 
 def test_a_table_is_mapped_by_a_large_page_that_may_not_write():

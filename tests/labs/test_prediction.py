@@ -84,6 +84,18 @@ def test_what_happened_can_be_told_in_other_words():
     assert outcome.right and "It was: 7 (more than 5)." in str(outcome)
 
 
+def test_why_is_said_to_everybody_and_then_nobody_is_sent_to_look():
+    guess = predict("How many?", [0, 1])
+    said = ["It was: 1. (You made no guess this time.)", "You said: 0. It was: 1.", "You said: 1. It was: 1. Right!"]
+    for answer, verdict in zip((None, 0, 1), said, strict=True):
+        guess.guess(answer)
+        outcome = guess.compare(1, why="W & nothing else")
+        assert str(outcome) == f"{verdict}\nWhy: W & nothing else"
+        shown = outcome._repr_mimebundle_()
+        assert "Why: W &amp; nothing else" in shown["text/html"] and shown["text/plain"] == str(outcome)
+    assert "Why" not in str(guess.compare(1)) and "Why" not in guess.compare(1)._repr_mimebundle_()["text/html"]
+
+
 def test_as_text(monkeypatch):
     monkeypatch.setitem(sys.modules, "ipywidgets", None)
     bundle = predict("How <many>?", [0, 1])._repr_mimebundle_()

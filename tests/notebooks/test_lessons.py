@@ -105,3 +105,86 @@ def test_lesson_0_ends_as_it_says(ran):
     assert "gpa=0x29af000" in text, "the stale access gets to the old frame"
     assert "Zap: the shadow entry #248:454, which led to gfn 0x29af, dies." in text
     assert "#248:454 is made from the guest's entry: PWUAD.NX gfn 0x29ae" in text
+
+
+def said(book, *words):
+    """The notebook prints all these words, in this order."""
+    text, at = "\n".join(output.data.get("text/plain", "") for output in outputs(book)), 0
+    for word in words:
+        at = text.find(word, at) + 1
+        assert at, f"{word!r} isn't printed, or not after what comes before it"
+
+
+def test_lesson_6_ends_as_it_says(ran):
+    said(
+        ran("06_reverse_maps"),
+        "The reverse map of gfn 0x29af notes #248:454, its first",
+        "It was: yes.",  # a read is enough
+        "notes #245:431, its second, for which it takes a descriptor",
+        "kept directly, one entry needs, no descriptor",
+        "The spte #248:3 is made from the guest's entry: P.UAD.. gfn 0x11.",
+        "It was: 2.",  # and that one isn't noted
+        "descriptor 2, 1 of 4 places",
+        "It was: #248:1 #248:5 #248:4 | #248:6 #248:7.",
+        "3 #248:2",  # the first descriptor with room takes the next one
+        "It was: in its descriptor.",
+        "1 .......   empty",  # cleared first, and still in the map
+        "the host would have crashed (BUG) in rmap_write_protect, mmu.c:430-433",
+        "It was: the host dies.",
+        "It was: 1.",  # two addresses, one entry
+        "loses U while the kernel writes with CR0.WP clear.",
+        "The reverse map of gfn 0x11 notes #248:1",
+        "#248:1 gets user access back, and loses W.",
+        "the reverse map still names #248:1, which can't write any more",
+        "the host would have crashed (BUG) in rmap_write_protect, mmu.c:430-433",
+    )
+
+
+def test_lesson_6_finds_an_emptied_descriptor_gone(ran):
+    film = next(
+        output.data["text/plain"]
+        for output in outputs(ran("06_reverse_maps"))
+        if output.data.get("text/plain", "").startswith("Take mapping 3 (0x2000) away")
+    )
+    assert "descriptor 1, 2 of 4 places" in film and "descriptor 2" not in film and "0 #248:6" in film
+
+
+def test_lesson_7_ends_as_it_says(ran):
+    flush = "The processor is asked to forget its translations."
+    said(
+        ran("07_write_protection"),
+        "457 PW.ADGNX  gfn 0x61c9",
+        "The reverse map of gfn 0x61c9 forgets #248:457",
+        flush,
+        "#248:457 loses its W: gfn 0x61c9 is a page table now.",
+        "457 Pw.ADGNX  gfn 0x61c9",
+        "It was: it loses its W and stays otherwise.",
+        *(words for number in (1, 4, 3, 2, 5, 6) for words in (f"forgets #248:{number}.", flush, f"#248:{number} loses its W")),
+        "It was: 6.",
+        "Access(outcome='ok', gpa=0x11000, faults=0, error=None)",  # reading goes on
+        "The spte #248:7 is made from the guest's entry: PwUAD.. gfn 0x11.",
+        "14 tables are shadowed. Of them 0 can be written",
+        "gets to gfn 0x61c9, without W.",
+        "Zap: the shadow entry #245:454",
+        "Only now does guest memory change",
+        "It was: 1.",  # the second store faults as well
+        "('emul', True)",
+        "It was: the old frame.",
+        "[0, 0, 0, 0, 0]",
+        "[(1, '0x29ae000'), (0, '0x29af000'), (0, '0x29af000')]",
+        flush,
+        "#248:1) and gets to gfn 0x11.",  # the neighbour, between flush and protection
+        "#248:1 loses its W: gfn 0x11 is a page table now.",
+        "It was: nothing at all.",
+        "Access(outcome='emul', gpa=0x11000, faults=1, error=None)",
+    )
+
+
+@pytest.mark.parametrize("name", ["06_reverse_maps", "07_write_protection"])
+def test_each_prediction_is_compared_and_explained(ran, name):
+    sources = "\n".join(cell.source for cell in ran(name).cells if cell.cell_type == "code")
+    asked = re.findall(r"(\w+) = predict\(", sources)
+    assert len(asked) >= 2
+    assert all(sources.index(f"{guess}.compare(") > sources.index(f"{guess} = predict(") for guess in asked)
+    told = [output.data["text/plain"] for output in outputs(ran(name)) if "It was: " in output.data.get("text/plain", "")]
+    assert len(told) == len(asked) and all("\nWhy: " in words for words in told)

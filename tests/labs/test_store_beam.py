@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""`small_guest`, and the beam of a store: where it falls is where pre-write really strikes."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kvmmmu_lab import InputError, open_guest
+from kvmmmu_lab.draw.keys import check
+from kvmmmu_lab.labs import small_guest, store_beam, watch_store
+from kvmmmu_lab.labs.beam import Beam
+from kvmmmu_lab.read.paths import key_of
+
+PAGED = ("64", "pae", "32")
+
+
+def pages(mode):
+    """A guest with pages at both ends of a table, in both halves of it, and in another table."""
+    region = 1 << (22 if mode == "32" else 21)
+    return small_guest(mode, 0x1000, 0x2000, 0x3000, region // 2 + 0x1000, region - 0x1000, region + 0x1000)
+
+
+def sptes(scene):
+    """Keys of the shadow entries that a beam hits."""
+    return {edge.target for edge in scene.edges if edge.source.startswith("a:") and edge.kind == "link"}
+
+
+def filled(vm):
+    """The shadow entries that aren't empty, by key."""
+    words = vm.memory.words
+    return {f"s:{page.id}:{n}" for page in vm.pool.active for n in range(512) if words[page.spte + n]}
+
+
+@pytest.mark.parametrize("mode", [*PAGED, "32 pse"])
+def test_a_small_guest_has_touched_what_it_maps(mode):
+    small = small_guest(mode, 0x1000, 0x5000)
+    assert [small.vm.access(gva, user=True).faults for gva in (0x1000, 0x5000)] == [0, 0]
+    assert small.vm.access(0x2000).outcome == "inject"
+    small.map(0x2000)
+    assert small.vm.access(0x2000).faults == 1
+    assert small.vm.audit() == []
+
+
+def test_a_small_guest_takes_your_parts():
+    seen = []
+    small = small_guest("64", 0x1000, pre_write=lambda vm, gpa, size: seen.append((gpa, size)))
+    small.edit(0x1000, 0)
+    assert seen == [(small.entry_gpa(0x1000), 8)]
+
+
+@given(st.sampled_from(PAGED), st.integers(1, 2), st.integers(0, 4095), st.sampled_from([1, 2, 4, 8]), st.integers(0, 2))
+def test_the_beam_falls_where_pre_write_strikes(mode, level, offset, size, written):
+    """The law: of the entries that were there, exactly those die that the beam hits, or whose page it hits."""
+    small = pages(mode)
+    vm, gpa = small.vm, (small.table(0x1000, level) << 12) + min(offset, 4096 - size)
+    for _ in range(written):
+        vm.emulate_write_gpa(small.table(0x1000, level) << 12, 0, 1)
+    scene, before = store_beam(vm, gpa, size).scene, filled(vm)
+    whole = [vm.pool.pages[int(key[2:])] for key in sptes(scene) if key.count(":") == 1]
+    links = {key_of(vm, spte << 3) for page in whole for spte in vm.parents.sptes(page)}
+    hit = {key for key in before if key in sptes(scene) or key.rpartition(":")[0] in sptes(scene)}
+    vm.emulate_write_gpa(gpa, vm.peek(gpa, size), size)
+    assert before - filled(vm) == hit | links
+    assert scene.table("g").title == f"the guest's {'PT' if level == 1 else 'PD'}"
+
+
+@pytest.mark.parametrize("mode", PAGED)
+@pytest.mark.parametrize("size", [1, 8])
+def test_every_step_of_the_film_fits_on_its_stage(mode, size):
+    small = pages(mode)
+    for level in (1, 2):
+        film = watch_store(small.vm, small.entry_gpa(0x2000, level) + 4, 0, size)
+        assert film.result is True and film.error is None
+        for step in film.steps:
+            check(step.scene)
+        assert film.drawings and film.picture(-1).svg.startswith("<")
+
+
+def test_looking_stores_nothing():
+    small = pages("64")
+    before = filled(small.vm), small.vm.last_pt_write_count, small.vm.stats.exits
+    store_beam(small.vm, small.entry_gpa(0x1000), 8)
+    assert before == (filled(small.vm), small.vm.last_pt_write_count, small.vm.stats.exits)
+
+
+def test_a_page_that_is_passed_by_says_why():
+    vm = open_guest("lin64_A").vm()
+    vm.access(0x400000, user=True)
+    vm.access(0xFFFF888005000000)
+    scene = store_beam(vm, 0x61C1 << 12, 8).scene
+    assert "passed by: another gfn" in scene.table("s:245").words
+    assert sptes(scene) == {"s:248:0"}
+
+
+def test_an_unshadowed_frame_is_hit_nowhere():
+    small = pages("64")
+    scene = store_beam(small.vm, 0xF0 << 12, 8).scene
+    assert sptes(scene) == set() and "isn't shadowed" in scene.notes[0]
+
+
+@pytest.mark.parametrize(("gpa", "size"), [(0x14FFC, 8), (0x90000000, 8), (0x14000, 3), ("x", 8)])
+def test_what_is_no_store_is_refused(gpa, size):
+    with pytest.raises(InputError):
+        Beam(pages("64").vm, gpa, size)

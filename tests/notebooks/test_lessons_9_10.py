@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Lessons 9 and 10: what they promise about a store to a page table is what their cells show."""
+
+import functools
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from kvmmmu_lab.labs import small_guest
+
+NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
+NINE, TEN = "09_pre_write", "10_pre_write_32"
+
+
+@pytest.fixture(scope="module")
+def shown():
+    """What each cell of a notebook shows, as text, by the lesson's name and a piece of the cell's source."""
+    nbclient = pytest.importorskip("nbclient")
+    pytest.importorskip("ipykernel")
+
+    @functools.cache
+    def run(name):
+        book = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
+        return nbclient.NotebookClient(book, timeout=60, kernel_name="python3").execute()
+
+    def look(name, source):
+        cells = [cell for cell in run(name).cells if cell.cell_type == "code" and source in cell.source]
+        assert len(cells) == 1, f"{len(cells)} cells have {source!r}"
+        return "\n".join(output.get("data", {}).get("text/plain", "") for output in cells[0].outputs)
+
+    return look
+
+
+def zapped(film):
+    """The shadow entries that die one by one, in order."""
+    return re.findall(r"Zap: the shadow entry (#\d+:\d+)", film)
+
+
+def emptied(film):
+    """The shadow entries that go with their page, or with the page that they lead to."""
+    return re.findall(r"(#\d+:\d+) is emptied", film)
+
+
+# Lesson 9
+
+
+def test_a_leaf_leaves_its_reverse_map_then_becomes_zero_then_the_bytes_change(shown):
+    film = shown(NINE, "watch_store(vm, entry.gpa, entry.moved)")
+    order = ["The reverse map of gfn 0x29af forgets #248:454", "Zap: the shadow entry #248:454", "Only now does guest memory"]
+    assert [film.index(words) for words in order] == sorted(film.index(words) for words in order)
+    beam = shown(NINE, "store_beam(vm, entry.gpa, 8)")
+    assert "offset 0xe30" in beam and "/ 8 entry 454" in beam and "(from 454)" in beam
+
+
+def test_a_directory_entry_costs_a_link_and_the_page_below_keeps_what_it_has(shown):
+    film = shown(NINE, "watch_store(vm, directory, 0)")
+    assert zapped(film) == ["#249:0"] and "forgets" not in film
+    assert "no parent" in film and "3 more, 509 empty" in film
+    assert "no entry leads here" in shown(NINE, "parent_chains(vm, 248)")
+    assert "a lookup finds #248" in shown(NINE, "hash_table(vm, table)")
+    again = shown(NINE, "watch(lambda: vm.access(0x2000, user=True), vm, [0x2000])")
+    assert "Entry #249:0 now leads to shadow page #248" in again and "is taken from the pool" not in again
+    assert "The spte" not in again, "no leaf is made anew"
+    assert shown(NINE, "vm.access(0x1000, user=True), vm.access(0x3000, user=True)").count("faults=0") == 2
+
+
+def test_half_an_entry_is_the_whole_entry_and_two_halves_are_the_whole_page(shown):
+    assert zapped(shown(NINE, "watch_store(vm, entry2 + 4, 0x80000000, 4)")) == ["#248:2"]
+    assert "offset 0x17" in shown(NINE, "store_beam(vm, entry2 + 7, 1)")
+    film = shown(NINE, "watch_store(vm, entry2 + 4, 0)")
+    assert "cross the edge" in film and zapped(film) == []
+    assert emptied(film) == ["#249:0", "#248:1", "#248:2", "#248:3"]
+
+
+def test_the_third_write_in_a_row_is_a_flood_wherever_it_goes(shown):
+    assert shown(NINE, "vm.last_pt_write_count") == "2"
+    film = shown(NINE, "watch_store(vm, entry1 + 8 * 8, 0)")
+    assert "Write 3 in a row" in film and emptied(film) == ["#249:0", "#248:3"]
+    assert "entry 9 of the guest table" in film
+
+
+def test_an_io_mark_dies_without_a_reverse_map(shown):
+    assert "outcome='mmio'" in shown(NINE, "small.map(0x5000, 0xFEE00)")
+    film = shown(NINE, "watch_store(vm, small.entry_gpa(0x5000)")
+    assert zapped(film) == ["#248:5"] and "forgets" not in film
+    assert "outcome='ok'" in shown(NINE, "again = vm.access(0x5000)")
+
+
+def test_pages_of_other_gfns_and_of_no_table_are_passed_by_and_all_roles_are_asked(shown):
+    assert "of gfn 0x50c1, passed by: another gfn" in shown(NINE, "entry_of(linux, 0x400000).gpa")
+    large = shown(NINE, "small.map(0x400000, 0x400, large=True)")
+    assert "passed by: no page table" in large and "nothing is hit" in large
+    film = shown(NINE, "watch_store(vm, itself, 0)")
+    assert zapped(film) == ["#245:493", "#246:493", "#247:493", "#251:493"]
+    assert "It was: 4." in shown(NINE, "guess_self.compare")
+
+
+def test_the_misconceptions_are_contradicted(shown):
+    assert "no shadow entry can write it" in shown(NINE, "who_maps(vm, first)")
+    assert "faults=1" in shown(NINE, "second << 12 | 0x67, 8)")
+    stale, fresh = shown(NINE, "vm.invlpg(0x2000)"), shown(NINE, "third << 12 | 0x67, 8)")
+    assert "wanted: 0x18000, reached: 0x17000" in stale and "wanted: 0x18000, reached: 0x18000" in fresh
+
+
+def test_2007_without_paging_nobody_asks_pre_write(shown):
+    film = shown(NINE, "paging = vm.cpu.cr0")
+    assert "kvm_mmu_pre_write" not in film and "The guest stores 8 bytes at gpa 0x14010" in film
+    assert "gpa=0x15000, faults=0" in shown(NINE, "vm.load_cr0(paging)\n")
+    complaints = shown(NINE, "vm.audit()")
+    assert "has writable mappings" in complaints and "reaches gfn 0x15; the guest's tables say gfn 0x16" in complaints
+
+
+# Lesson 10
+
+
+def test_the_real_guests_table_has_two_shadow_pages_and_its_directory_entry_two_links(shown):
+    tables = shown(TEN, "hierarchy(vm, code, data)")
+    assert re.search(r"#247, of gfn 0x1c6f, quadrant 0\n +│ +462 ", tables)
+    assert re.search(r"#246, of gfn 0x1c6f, quadrant 1\n +│ +62 ", tables)
+    assert re.search(r" 64 .* #247\n", tables) and re.search(r" 65 .* #246\n", tables)
+    assert " 574 " in tables and " 32 " in tables and "root slots, four" in tables
+
+
+def test_an_offset_doubles(shown):
+    small = small_guest("32", 0x80000, 0x101000, 0x102000)
+    assert small.entry_gpa(0x101000) % 4096 == 0x404
+    film = shown(TEN, "watch_store(vm, first_at, 0, 4)")
+    assert zapped(film) == ["#247:257"] and "x 2 0x808" in film
+
+
+def test_2007_quadrant_overzap(shown):
+    film = shown(TEN, "watch_store(vm, second_at, 0, 4)")
+    assert sorted(zapped(film)) == ["#246:257", "#247:257"] and "(from 769)" in film
+    assert "faults=1" in shown(TEN, "vm.access(0x301000, user=True)")
+
+
+def test_a_directory_is_doubled_twice_and_rounded_between(shown):
+    beam = shown(TEN, "small.entry_gpa(0x40400000, level=2), 4)")
+    assert re.findall(r"(x 2|& ~7|& 0xfff) (0x[0-9a-f]+)", beam) == [
+        ("x 2", "0x808"),
+        ("& ~7", "0x808"),
+        ("x 2", "0x1010"),
+        ("& 0xfff", "0x10"),
+    ]
+    assert "/ 8 entry 2 and 3" in beam and beam.count("(from 257)") == 2 and beam.count("root") >= 4
+    film = shown(TEN, "watch_store(vm, third_byte, 0, 1)")
+    assert zapped(film) == ["#251:2", "#251:3"] and "& ~7 0x8" in film
+    assert "2 more, 508 empty" in film, "the links of entry 2 live on"
+
+
+def test_8_aligned_bytes_are_misaligned_for_entries_of_4(shown):
+    film = shown(TEN, "watch_store(vm, eight, 0, 8)")
+    assert film.count("cross the edge of an entry") == 2
+    assert emptied(film) == ["#251:1", "#246:1", "#251:0", "#247:1", "#247:3"]
+
+
+def test_2007_pauses_are_no_excuse(shown):
+    film = shown(TEN, "watch(lambda: demand(0x4000)")
+    assert "Write 3 in a row to gfn 0x12" in film and emptied(film) == ["#251:0", "#247:1", "#247:2", "#247:3"]
+    assert "It was: 1." in shown(TEN, "guess_left.compare")
+    assert shown(TEN, "vm.stats.flood_zaps") == "8"
+
+
+def test_a_zap_too_few_reaches_the_wrong_frame(shown):
+    assert shown(TEN, "hex(entry_of(vm, 0x400000)") == "('0x13', '0x11')"
+
+
+def test_pae_doubles_nothing(shown):
+    beam = shown(TEN, "pae.access(0x81CE000")
+    assert "512 entries of 8 bytes" in beam and "x 2" not in beam and "(from 462)" in beam
