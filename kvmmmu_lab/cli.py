@@ -60,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     doctor.add_argument("--json", action="store_true", help="the same report for programs")
 
     verify = command("verify", _verify, "compare the engine with recordings of real kernels and guests")
-    known = "a recording (the kit has some in kvmmmu_lab/data and tests/data); its kind is told from its content"
+    known = "a recording (the kit has some in kvmmmu_lab/data); its kind is told from its content"
     verify.add_argument("files", nargs="+", metavar="FILE", help=known)
     verify.add_argument("--json", action="store_true", help="the same report for programs")
     verify.add_argument("--audit", action="store_true", help="audit after every operation, which is slower")
@@ -69,6 +69,21 @@ def _parser() -> argparse.ArgumentParser:
         choices=("prewrite", "write-protection"),
         help="replay a guest's recording once more with one mechanism off, and say what goes wrong then",
     )
+
+    check = command("check", _check, "check an exercise: your file in the working folder, or another")
+    check.add_argument("exercise", help="its name or number: rmap_add, 04")
+    check.add_argument("file", nargs="?", type=Path, metavar="FILE", help="a .py, or an .ipynb with cells tagged 'solution'")
+    check.add_argument("--full", action="store_true", help="replay all recordings that fit, not only chosen stretches")
+    check.add_argument("--seed", type=int, default=0, help="another seed for the random part")
+    check.add_argument("--json", action="store_true", help="the report for programs")
+    check.add_argument("--inline", action="store_true", help="in this process, for a debugger; it does not count")
+
+    hint = command("hint", _hint, "give the next of an exercise's three hints")
+    hint.add_argument("exercise", help="its name or number")
+
+    watch = command("watch", _watch, "check the exercise at hand on each save")
+    watch.add_argument("exercise", nargs="?", help="begin with this one (default: the first that isn't solved)")
+    watch.add_argument("--folder", type=Path, help="the working folder (default: this one, or that of `lab`)")
 
     bench = command("bench", _bench, "time the engine (faults, page-table writes, replay, import), recordings and pictures")
     bench.add_argument("--json", action="store_true", help="the same figures for programs")
@@ -114,6 +129,24 @@ def _verify(args: argparse.Namespace) -> int:
     from .verify.cli import run
 
     return run(args)
+
+
+def _check(args: argparse.Namespace) -> int:
+    from .check import cli
+
+    return cli.check(args)
+
+
+def _hint(args: argparse.Namespace) -> int:
+    from .check import cli
+
+    return cli.hint(args)
+
+
+def _watch(args: argparse.Namespace) -> int:
+    from .check import cli
+
+    return cli.watch(args)
 
 
 def _bench(args: argparse.Namespace) -> int:

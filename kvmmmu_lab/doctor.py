@@ -51,6 +51,8 @@ def checks() -> list[Check]:
         _package("jupyterlab", True, "no lesson can be opened in JupyterLab", lab),
         _package("ipywidgets", True, "the lessons have no menus, and the labs no controls", lab),
         _package("anywidget", False, "films play, but Python doesn't hear of clicks in them", lab),
+        _package("hypothesis", False, "exercises can't be checked", lab),
+        _package("pytest", False, "exercises can't be checked by pytest; `kvmmmu-lab check` works", lab),
         *(_renderer(name) for name in NAMES),
         _fork(),
         _folder(),

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Where the copies of the golden traces are."""
+"""Where the golden traces are."""
 
-from pathlib import Path
+from kvmmmu_lab.data import HERE
 
-GOLDEN = Path(__file__).parent / "data" / "golden"
+GOLDEN = HERE / "golden"
 FILES = sorted(GOLDEN.glob("*.jsonl.gz"))

@@ -47,7 +47,11 @@ def test_a_changed_file_is_refused(tmp_path, monkeypatch):
 
 def test_every_file_has_its_checksum():
     listed = {line.split()[1] for line in (data.HERE / "SHA256SUMS").read_text().splitlines()}
-    assert listed == {f"guests/{n}.npz" for n in data.guests()} | {f"recordings/{n}.npz" for n in data.recordings()}
+    assert listed == {
+        *(f"guests/{name}.npz" for name in data.guests()),
+        *(f"recordings/{name}.npz" for name in data.recordings()),
+        *(f"golden/{name}.jsonl.gz" for name in data.golden_traces()),
+    }
 
 
 def test_the_package_alone_loads_no_data():

@@ -110,7 +110,7 @@ def test_without_extras_the_course_is_copied_and_the_extra_is_named(bare):
 
 @pytest.mark.slow
 def test_without_extras_the_engine_is_verified_against_the_kernel(bare):
-    golden = ROOT / "tests" / "data" / "golden" / "directed.jsonl.gz"
+    golden = ROOT / "kvmmmu_lab" / "data" / "golden" / "directed.jsonl.gz"
     done = bare.run("kvmmmu-lab", "verify", "--json", str(golden))
     assert done.returncode == 0, done.stdout + done.stderr
     (report,) = json.loads(done.stdout)["reports"]
@@ -140,6 +140,22 @@ def test_with_the_extra_a_film_is_saved_as_a_page(full):
     assert done.returncode == 0, done.stderr
     page = (full.away / "film.html").read_text("utf-8")
     assert "export function mount" in page and "kvmmmu-drawing" in page
+
+
+@pytest.mark.slow
+def test_without_extras_a_check_says_what_it_needs(bare):
+    done = bare.run("kvmmmu-lab", "check", "rmap_add")
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "exercises need hypothesis" in done.stderr and "kvmmmu-lab[lab]" in done.stderr
+
+
+@pytest.mark.slow
+def test_with_the_extra_exercises_are_checked_with_golden_operations_and_a_boot(full):
+    (wheat, *_) = sorted((ROOT / "tests" / "exercises" / "08_pre_write" / "wheats").glob("*.py"))
+    done = full.run("kvmmmu-lab", "check", "pre_write", str(wheat), "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = json.loads(done.stdout)
+    assert report["points"] == report["of"] and all(rule["status"] == "passed" for rule in report["rules"])
 
 
 @pytest.mark.slow

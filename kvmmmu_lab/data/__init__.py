@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Real guests and recordings that come with the kit, opened by name.
+"""Real guests, recordings and golden traces that come with the kit, opened by name.
 
 >>> open_guest("lin64_A")
 <Guest lin64_A: 64-bit Linux, 155 page-table frames, 74395 mapped pages>
@@ -18,7 +18,7 @@ from ..errors import DataError, InputError
 from .guest import Guest
 from .recording import Recording
 
-__all__ = ["Guest", "Recording", "guests", "open_guest", "open_recording", "recordings"]
+__all__ = ["Guest", "Recording", "golden_trace", "golden_traces", "guests", "open_guest", "open_recording", "recordings"]
 
 HERE = Path(__file__).parent
 
@@ -43,10 +43,20 @@ def open_recording(name: str) -> Recording:
     return Recording.load(_find("recordings", name, recordings()))
 
 
-def _find(folder: str, name: str, names: list[str]) -> Path:
+def golden_traces() -> list[str]:
+    """Names for `golden_trace`."""
+    return sorted(path.name.partition(".")[0] for path in (HERE / "golden").glob("*.jsonl.gz"))
+
+
+def golden_trace(name: str) -> Path:
+    """The file with operations of the kernel's own code (see `verify.golden`). Raises InputError, DataError."""
+    return _find("golden", name, golden_traces(), "jsonl.gz")
+
+
+def _find(folder: str, name: str, names: list[str], ending: str = "npz") -> Path:
     if name not in names:
         raise InputError("name", name, f"one of {', '.join(names)}")
-    path = HERE / folder / f"{name}.npz"
+    path = HERE / folder / f"{name}.{ending}"
     sums = dict(line.split()[::-1] for line in (HERE / "SHA256SUMS").read_text().splitlines())
     found = hashlib.sha256(path.read_bytes()).hexdigest()
     if sums.get(f"{folder}/{path.name}") != found:

@@ -1,0 +1,270 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Rules of exercise 02, and what they are tried on. Run it: pytest exercises/02_walk"""
+
+from hypothesis import strategies as st
+
+from kvmmmu_lab.exercises import Boot, Exercise, Golden, Rule, Scenario, play
+
+WIDE, NARROW = 9, 10
+LOGS = ((0, 0x100, True), (0x400, 0x400, True))
+OUTSIDE = 0x200
+RESULT = ("result",)
+TRACES = ("result", "guest", "dirty", "door")
+
+
+def gva(*indexes, bits=WIDE, offset=0x123):
+    """The address that these indexes select, root first."""
+    address = 0
+    for index in indexes:
+        address = address << bits | index
+    address = address << 12 | offset
+    return address | 0xFFFF << 48 if bits == WIDE and address >> 47 == 1 else address
+
+
+def chain(*flags, tables=(1, 2, 3, 4), indexes=(5, 6, 7, 8), frame=0x1F):
+    """Entries of tables that follow each other, with these flags, root first; the last leads to ``frame``. A table out of
+    memory has none."""
+    targets = (*tables[1:], frame)
+    found = zip(tables, indexes, targets, flags, strict=False)
+    return tuple(each for each in found if each[0] < 0x100 or 0x400 <= each[0] < 0x800)
+
+
+def wide(*flags, **more):
+    """A 64-bit guest with one way: entries with these flags."""
+    machine = {name: more.pop(name) for name in ("wp", "nx", "slots", "note") if name in more}
+    entries = chain(*flags, **more)
+    return {"mode": "64", "root": entries[0][0], "entries": entries, **machine}
+
+
+def pae(top, *flags, **more):
+    """A PAE guest with one way: PDPTE 3 with flags ``top``, then entries with these flags."""
+    machine = {name: more.pop(name) for name in ("wp", "nx", "slots") if name in more}
+    entries = chain(top, *flags, **{"tables": (1, 2, 3), "indexes": (3, 7, 8), **more})
+    return {"mode": "pae", "root": 1, "entries": entries, **machine}
+
+
+def narrow(*flags, mode="32", **more):
+    """A 32-bit guest with one way: entries with these flags."""
+    machine = {name: more.pop(name) for name in ("wp", "nx", "slots") if name in more}
+    entries = chain(*flags, **{"tables": (1, 2), "indexes": (768, 901), **more})
+    return {"mode": mode, "root": 1, "entries": entries, **machine}
+
+
+G64, GPAE, G32 = gva(5, 6, 7, 8), gva(3, 7, 8), gva(768, 901, bits=NARROW)
+ALL, FULL = "PWUA", ("PWUA",) * 4
+KINDS = ("", "w", "u", "wu", "x", "xu")
+SELF = ((1, 9, 1, "PWU"),)
+
+
+def walks(machine, address, *kinds):
+    """A machine on which an address is walked once for each kind of access."""
+    return play(*(("walk", address, kind) for kind in kinds), **machine)
+
+
+def at(level, flags, count=4, other=ALL):
+    """Flags for ``count`` levels: ``flags`` at this one, all that there are at the others."""
+    return tuple(flags if count - n == level else other for n in range(count))
+
+
+def entry(table, index, size=8):
+    """The gpa of an entry."""
+    return (table << 12) + index * size
+
+
+FLAGS = st.sampled_from(["PWUA", "PWU", "PWU", "PW", "PU", "PUA", "P", "PWUX", "PUX", "PWUS", "PS", "WU", "", "PWUAG", "PUD"])
+
+
+@st.composite
+def machines(draw):
+    """A few tables that lead anywhere, also to each other and out of memory, and walks through them."""
+    mode = draw(st.sampled_from(["64", "pae", "32", "32 pse"]))
+    bits, size = (NARROW, 4) if mode.startswith("32") else (WIDE, 8)
+    indexes = st.sampled_from([3, (1 << bits) - 12])
+    tables = [1, 2, 3, 0x41F]
+    frames = st.sampled_from([*tables, *tables, 0x1F, 0x5A7, OUTSIDE, 0xFFFFF, 0xFFFFF if size == 4 else (1 << 40) - 2])
+    flags = FLAGS.map(lambda letters: letters.replace("X", "")) if size == 4 else FLAGS
+    entries = [(table, index, draw(frames), draw(flags)) for table in tables for index in (3, (1 << bits) - 12)]
+    root = 1
+    if mode == "pae":
+        root = 0x50
+        entries += [(root, n, draw(st.sampled_from(tables)), draw(st.sampled_from(["P", "P", "PWUA", ""]))) for n in range(4)]
+    levels = {"64": 4, "pae": 2}.get(mode, 2)
+    steps = []
+    for _ in range(draw(st.integers(1, 8))):
+        top = [draw(st.integers(0, 3))] if mode == "pae" else []
+        address = gva(*top, *(draw(indexes) for _ in range(levels)), bits=bits, offset=draw(st.integers(0, 4095)))
+        if draw(st.integers(0, 5)) == 0:
+            letters = {"P": 1, "W": 2, "U": 4}
+            value = draw(frames) << 12 | sum(letters.get(letter, 0) for letter in draw(FLAGS))
+            steps.append(("poke", entry(draw(st.sampled_from(tables)), draw(indexes), size), size, value))
+        steps.append(("walk", address, draw(st.sampled_from(KINDS))))
+    wp, nx = draw(st.booleans()), draw(st.booleans())
+    return Scenario(tuple(steps), mode=mode, root=root, entries=tuple(entries), wp=wp, nx=nx, slots=LOGS)
+
+
+WAY = (
+    walks(wide(*FULL), G64, "", "wu"),
+    walks(wide(*FULL, indexes=(511, 510, 3, 4)), gva(511, 510, 3, 4), ""),
+    walks(wide(*FULL, indexes=(256, 0, 511, 511), frame=0xABCDE12345), gva(256, 0, 511, 511, offset=0xFFF), "w"),
+    play(("walk", gva(9, 9, 9, 9), ""), mode="64", root=1, entries=SELF, note="a root that leads to itself"),
+    play(("walk", G64, ""), mode="64", root=1, entries=(*chain(*FULL)[:3], (4, 8, 0x7FF << 40 | 0x1F, "PWUAX"))),
+    play(("walk", G64, ""), mode="64", root=1, entries=((1, 5, 0x7FF << 40 | 2, "PWUAX"), *chain(*FULL)[1:])),
+    play(("poke", entry(2, 6), 8, 0x3E3F), ("poke", entry(4, 8), 8, 0x1FEFF), ("walk", G64, "u"), **wide(*FULL)),
+    play(("walk", G64, ""), ("poke", entry(4, 8), 8, 0x20067), ("walk", G64, ""), **wide(*FULL)),
+    play(("walk", G64, ""), ("poke", entry(3, 7), 8, 0x5067), ("walk", G64, ""), **wide(*FULL)),
+    play({"op": "cr3", "v": 0x1018}, ("walk", G64, ""), **wide(*FULL)),
+    walks(wide(*FULL, tables=(1, 0x402, 3, 0x4FF), frame=OUTSIDE), G64, "w"),
+    play(("alias", 0x300, 0x10, 0), ("poke", entry(3, 7), 8, 0x304067), ("walk", G64, "u"), **wide(*FULL)),
+)
+
+MODES = (
+    walks(pae("P", ALL, ALL), GPAE, "", "wu"),
+    walks(pae("P", ALL, ALL, indexes=(0, 511, 510)), gva(0, 511, 510), "", "u"),
+    play(("walk", GPAE, ""), ("walk", gva(1, 7, 8), ""), mode="pae", root=1, entries=(
+        *chain("P", ALL, ALL, tables=(1, 2, 3), indexes=(3, 7, 8)), (1, 1, 5, "P"), (5, 7, 6, ALL), (6, 8, 0x2F, ALL),
+    )),
+    play(("poke", entry(1, 3), 8, 0), ("walk", GPAE, ""), **pae("P", ALL, ALL)),
+    play(("walk", GPAE, "wu"), mode="pae", root=1, entries=(
+        (1, 3, 0x7FF << 40 | 2, "PX"), (2, 7, 3, ALL), (3, 8, 0xABCDE12345, ALL),
+    )),
+    walks(narrow(ALL, ALL), G32, "", "wu"),
+    walks(narrow(ALL, ALL, indexes=(1023, 512)), gva(1023, 512, bits=NARROW), ""),
+    walks(narrow(ALL, ALL, indexes=(2, 5), frame=0xFFFFF), gva(2, 5, bits=NARROW, offset=0xFFF), "w"),
+    play({"op": "cr3", "v": 0x1018}, ("walk", G32, ""), **narrow(ALL, ALL)),
+)  # fmt: skip
+
+ABSENT = (
+    *(walks(wide(*at(level, "WUA")), G64, *KINDS[:4]) for level in (1, 2, 3, 4)),
+    walks(wide(*at(1, "")), G64, "xu"),
+    walks(wide(*at(3, ""), nx=False), G64, "x"),
+    walks(wide(*FULL, tables=(1, 2, OUTSIDE, 4)), G64, "", "wu"),
+    walks(wide(*FULL, tables=(1, 2, 3, 0xFFFFFFFFFF)), G64, "w"),
+    walks(pae("", ALL, ALL), GPAE, "", "wu", "x"),
+    walks(pae("P", ALL, ALL), gva(0, 7, 8), "u"),
+    walks(pae("P", ALL, "A"), GPAE, "w"),
+    walks(pae("P", ALL, ALL, tables=(1, 2, OUTSIDE)), GPAE, ""),
+    walks(narrow("", ALL), G32, "", "xu"),
+    walks(narrow(ALL, "WUA"), G32, "wu"),
+    walks(narrow(ALL, ALL, tables=(1, 0xFFFFF)), G32, "u"),
+)
+
+REFUSED = (
+    *(walks(wide(*at(level, "PUA")), G64, "wu", "w", "u") for level in (1, 2, 3, 4)),
+    *(walks(wide(*at(level, "PUA"), wp=False), G64, "w", "wu") for level in (1, 3)),
+    *(walks(wide(*at(level, "PWA")), G64, "u", "wu", "w", "") for level in (1, 2, 3, 4)),
+    *(walks(wide(*at(level, "PWUAX")), G64, "x", "xu", "wu", "") for level in (1, 2, 4)),
+    walks(wide(*at(1, "PWUAX"), nx=False), G64, "x", "xu"),
+    walks(wide(*at(2, "PWAX"), nx=False), G64, "x", "xu"),
+    walks(wide(*FULL), G64, "x", "xu"),
+    walks(wide(ALL, "PWA", ALL, ""), G64, "u", ""),
+    walks(wide("PUA", ALL, "", ALL), G64, "w"),
+    walks(wide(*("PA",) * 4, wp=False), G64, "w", "wu", "u", "x"),
+    walks(pae("P", *at(1, "PUAX", 2)), GPAE, "x", "xu", "wu", "u"),
+    walks(pae("P", *at(2, "PWAX", 2)), GPAE, "xu", "u", "w"),
+    walks(pae("P", *at(2, "PUA", 2), wp=False), GPAE, "w", "wu"),
+    walks(pae("P", *at(1, "PUAX", 2), nx=False), GPAE, "x"),
+    walks(narrow("PUA", ALL), G32, "w", "wu", "x"),
+    walks(narrow(ALL, "PWA", frame=0xFFFFF), G32, "xu", "x", "u"),
+    walks(narrow(ALL, "PUA", wp=False), G32, "w", "wu"),
+)
+
+LARGE = (
+    walks(wide(*at(2, "PWUAS")), G64, "", "wu"),
+    walks(wide(ALL, ALL, "PWUAS", tables=(1, 2, 3, 0x600), indexes=(5, 6, 7, 511)), gva(5, 6, 7, 511), ""),
+    walks(wide(ALL, ALL, "PWUAS", tables=(1, 2, 3, 0x7FF)), G64, ""),
+    walks(wide(ALL, ALL, "PWUAS", tables=(1, 2, 3, 0xABCDE12345)), G64, "u"),
+    walks(wide(ALL, "PWUAS", ALL, ALL), G64, ""),
+    walks(wide("PWUAS", ALL, ALL, ALL), G64, ""),
+    walks(wide(ALL, ALL, ALL, "PWUAS"), G64, ""),
+    walks(pae("P", "PWUAS", tables=(1, 2, 0x655), indexes=(3, 7)), GPAE, "w"),
+    walks(pae("P", ALL, "PWUAS"), GPAE, "u"),
+    walks(narrow("PWUAS", mode="32 pse", tables=(1, 0x400)), G32, "", "wu"),
+    walks(narrow("PWUAS", mode="32 pse", tables=(1, 0x7FF)), gva(768, 1023, bits=NARROW), ""),
+    walks(narrow("PWUAS", mode="32 pse", tables=(1, 0x41E)), G32, "u"),
+    walks(narrow("PWUAS", ALL), G32, "", "w"),
+    walks(narrow(ALL, "PWUAS", mode="32 pse"), G32, ""),
+    walks(wide(ALL, "PUA", "PAS"), G64, ""),
+    walks(pae("P", "PAS"), GPAE, ""),
+    walks(narrow("PAS", mode="32 pse"), G32, ""),
+    walks(wide(*at(2, "PWUASX")), G64, "x"),
+    walks(wide(*at(2, "PUAS")), G64, "w", "u"),
+)
+
+PATH = (
+    *(walks(wide(*at(level, flags)), G64, "") for level in (4, 3, 2) for flags in ("PUA", "PWA", "PA")),
+    *(walks(wide(*at(1, flags)), G64, "") for flags in ("PUA", "PWA", "PA")),
+    walks(wide("PUA", "PWA", ALL, ALL), G64, ""),
+    walks(pae("P", "PUA", ALL), GPAE, "u"),
+    walks(narrow("PWA", ALL), G32, "w"),
+    walks(narrow(ALL, "PA"), G32, ""),
+)
+
+ACCESSED = (
+    walks(wide(*("PWU",) * 4, slots=LOGS), G64, "", ""),
+    walks(wide(*("PWU",) * 4, tables=(1, 0x402, 3, 0x4FF), slots=LOGS), G64, "wu"),
+    walks(wide(*FULL, slots=LOGS), G64, "wu"),
+    walks(wide("PWU", ALL, ALL, "PWU", slots=LOGS), G64, ""),
+    walks(wide("PWU", "PWU", "PW", "PWU", slots=LOGS), G64, "u"),
+    walks(wide("PWU", "PWU", "PWU", "PWUX", slots=LOGS), G64, "x"),
+    walks(wide("PWU", "PU", "PWU", "PWU", slots=LOGS), G64, "w"),
+    walks(wide("PWU", "PWU", "WU", "PWU", slots=LOGS), G64, ""),
+    walks(wide("PWU", "PWU", "PWU", "PWU", tables=(1, 2, 3, OUTSIDE), slots=LOGS), G64, ""),
+    play(("poke", entry(4, 8), 8, 0x7FF000000001FE9F), ("walk", G64, ""), **wide(*("PWUXG",) * 4, slots=LOGS)),
+    walks(wide("PWU", "PWU", "PWUS", tables=(1, 2, 3, 0x633), slots=LOGS), G64, "w"),
+    walks(pae("P", "PWU", "PWU", slots=LOGS), GPAE, "u"),
+    walks(pae("", "PWU", "PWU", slots=LOGS), GPAE, ""),
+    play(("walk", G32, "w"), mode="32", root=1, slots=LOGS, entries=(
+        (1, 767, 7, "PU"), (1, 768, 2, "PWU"), (1, 769, 9, "PU"), (2, 900, 8, "P"), (2, 901, 0x1F, "PWU"), (2, 902, 9, "PW"),
+    )),
+    walks(narrow("PWU", "PW", slots=LOGS), G32, "u"),
+    walks(narrow("PWUS", mode="32 pse", slots=LOGS), G32, "w"),
+    play(("walk", gva(9, 9, 9, 9), "w"), mode="64", root=1, entries=SELF, slots=LOGS),
+)  # fmt: skip
+
+NUMBERS = {
+    "l64": (0, 2, 4, 6, 8, 10, 13, 15, 17, 19, 21, 23, 24, 26, 28),
+    "p32": (0, 2, 4, 6, 8, 10, 13, 15, 17, 19),
+    "p32pse": (0, 2, 4, 6, 8, 10, 13, 15, 17, 19),
+    "pae": (0, 2, 4, 6, 8, 10, 13, 15, 17, 19, 21, 23, 24),
+    "wpmix": (0, 2, 4, 6, 8, 10, 13, 15),
+}
+
+EXERCISE = Exercise(
+    title="Walk the guest's tables",
+    part="walk",
+    defines=("walk",),
+    rules=(
+        Rule("way", 1, "A 64-bit guest: the walk goes down four tables and finds the frame.", looks=RESULT, cases=WAY),
+        Rule("modes", 1, "PAE and 32-bit guests: the walk begins where theirs does, and reads their entries.",
+             looks=RESULT, cases=MODES),
+        Rule("path", 1, "The rights are those of the entries above the last one, ANDed.", looks=RESULT, cases=PATH),
+        Rule("absent", 1, "At an entry that isn't present the walk ends, with its level and the right error code.",
+             looks=RESULT, cases=ABSENT),
+        Rule("refused", 2, "At the first entry that doesn't allow the access the walk ends, with the right error code.",
+             looks=RESULT, cases=REFUSED),
+        Rule("large", 1, "A large page ends the walk at level 2, in the 4 KiB frame that gva is in.",
+             looks=RESULT, cases=LARGE),
+        Rule("accessed", 1, "Each entry passed gets its accessed bit, and a table that changes so is marked dirty.",
+             looks=TRACES, cases=ACCESSED),
+        Rule("random", 1, "All of this holds for any tables and any accesses.", looks=TRACES, drawn=machines, examples=50),
+        Rule("engine", 1, "The engine works with it as with the kernel's own.", engine=(
+            Golden("l64", "l6400", 80),
+            Golden("p32", "p3202", 60),
+            Golden("p32pse", "p32pse02", 60),
+            Golden("pae", "pae04", 60),
+            Golden("wpmix", "wpmix00", 60),
+            Boot("lin64_20k", 1200),
+            Boot("linpae_20k", 800),
+            Boot("lin32_20k", 800),
+        )),
+    ),
+    full=(
+        *(Golden(trace, f"{trace}{number:02}") for trace, numbers in NUMBERS.items() for number in numbers),
+        *(Boot(f"{guest}_20k") for guest in ("lin64", "linpae", "lin32")),
+    ),
+)  # fmt: skip
+
+
+def test_walk(rule, submission):
+    """Each rule, on the submission (see `kvmmmu_lab.check.plugin`)."""
+    submission.obeys(rule)

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Rules of exercise 04, and what they are tried on. Run it: pytest exercises/04_rmap_add"""
+
+from hypothesis import strategies as st
+
+from kvmmmu_lab.exercises import Boot, Exercise, Golden, Rule, Scenario, play
+
+FRAME = 0x1F
+ALIKE = (0x1F, 0x41F, 0x51F, 0x71F)  # gfns of host frames 0x21f, 0x31f, 0x41f and 0x61f
+MANY = 0x8000000000  # host frames from here on are reached by bit 51 of an entry
+
+
+def maps(*sptes, gfn=FRAME, flags="PW"):
+    """Entries that lead to one frame, each made and then added."""
+    return [("map", spte, gfn, flags) for spte in sptes]
+
+
+def row(count, first=12):
+    """So many sptes in a row, in shadow page 7."""
+    return [f"7:{first + n}" for n in range(count)]
+
+
+def full(count):
+    """So many entries of one frame at once, from #7:12 on, and then one more."""
+    return play(("maps", "7:12", count, FRAME, "PW"), *maps(f"7:{12 + count}"))
+
+
+@st.composite
+def adds(draw):
+    """Up to 16 entries for a few frames, some of which can't write; each spte once."""
+    frames = st.sampled_from([0x1F, 0x1F, 0x1E, 0x41F, 0x51F, -MANY - 0x21F])
+    flags = st.sampled_from(["PW", "PW", "PWUAD", "PWGX", "P", "PUADGX", "W", ""])
+    places = draw(st.lists(st.integers(0, 1023), min_size=1, max_size=16, unique=True))
+    return Scenario(tuple(("map", f"{7 + at // 512}:{at % 512}", draw(frames), draw(flags)) for at in places))
+
+
+EXERCISE = Exercise(
+    title="Reverse maps: add",
+    part="rmap_add",
+    defines=("ReverseMap", "ReverseMap.add", "ReverseMap.sptes", "ReverseMap.frames"),
+    rules=(
+        Rule("first", 1, "The first entry that can write a frame is found, in this frame's map and in this machine's.", cases=(
+            play(*maps("7:12")),
+            play(*maps("7:12"), *maps("9:0", gfn=0x20)),
+            play(*maps("7:12"), ("another",)),
+        )),
+        Rule("writable", 2, "An entry is in the map if it is present and writable, whatever its other bits are.", cases=(
+            play(*maps("7:12"), *maps("7:13", flags="P")),
+            play(*maps("7:12"), *maps("7:13", flags="W")),
+            play(*maps("7:13", flags=""), *maps("7:12")),
+            play(*maps("7:13", flags="PUADG"), *maps("7:12", flags="PWUADG")),
+        )),
+        Rule("second", 2, "A second entry is found beside the first one, which stays.", cases=(
+            play(*maps("7:12", "7:13")),
+            play(*maps("7:12", "9:12")),
+            play(*maps("7:12"), *maps("7:13", gfn=0x20), *maps("7:14")),
+        )),
+        Rule("fifth", 2, "A fifth entry and those after it are found, and none is lost.", cases=(
+            play(*maps(*row(3))),
+            play(*maps(*row(4))),
+            play(*maps(*row(5))),
+            *(full(count) for count in (5, 8, 12, 16, 20)),
+        )),
+        Rule("frame", 1, "The frame is bits 12 to 51 of the entry, all of them and no other.", cases=(
+            play(*maps("7:12", flags="PWX"), *maps("7:13")),
+            play(*(step for n, gfn in enumerate(ALIKE) for step in maps(f"7:{12 + n}", gfn=gfn))),
+            play(*maps("7:12", gfn=-0x10021F), *maps("7:13")),
+            play(*maps("7:12", gfn=-MANY - 0x21F), *maps("7:13")),
+            play(*maps("7:12", gfn=-0x10021F), *maps("7:13", gfn=-MANY - 0x21F)),
+        )),
+        Rule("random", 1, "All of this holds for any entries in any order.", drawn=adds, examples=30),
+        Rule("engine", 1, "The engine works with it as with the kernel's own.", engine=(
+            Golden("rmap", "rmap00", 150),
+            Golden("p32", "p3208", 100),
+            Golden("nonpaging", "np02", 60),
+            Boot("lin64_20k", 3000),
+        )),
+        Rule("form", 2, "It is kept as the kernel keeps it: one directly, more in descriptors of four.",
+             looks=("form",), extra=True, cases=(
+            play(*maps(*row(1))),
+            play(*maps(*row(2))),
+            play(*maps(*row(5))),
+            *map(full, (8, 13)),
+        )),
+    ),
+    full=(
+        *(Golden("rmap", f"rmap{n:02}") for n in (0, 2, 4, 6, 8, 10, 13)),
+        *(Golden("l64", f"l64{n:02}") for n in (0, 6, 8, 15, 28)),
+        *(Golden("pae", f"pae{n:02}") for n in (0, 4, 15, 24)),
+        *(Golden("p32", f"p32{n:02}") for n in (0, 6, 8, 13)),
+        *(Golden("p32pse", f"p32pse{n:02}") for n in (13, 19)),
+        *(Golden("nonpaging", f"np{n:02}") for n in (0, 2, 4)),
+        *(Golden("switch", f"switch{n:02}") for n in (0, 4)),
+        *(Golden("wpmix", f"wpmix{n:02}") for n in (0, 2, 10)),
+        *(Golden("hostile", f"hostile{n:02}") for n in (2, 4, 8, 15)),
+        Golden("pool", "pool00"),
+        Boot("lin64_20k"), Boot("linpae_20k"), Boot("lin32_20k"),
+    ),
+)  # fmt: skip
+
+
+def test_rmap_add(rule, submission):
+    """Each rule, on the submission (see `kvmmmu_lab.check.plugin`)."""
+    submission.obeys(rule)

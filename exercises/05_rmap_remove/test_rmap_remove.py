@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Rules of exercise 05, and what they are tried on. Run it: pytest exercises/05_rmap_remove"""
+
+from hypothesis import strategies as st
+
+from kvmmmu_lab.exercises import Boot, Exercise, Golden, Rule, Scenario, play
+
+FRAME = 0x1F
+MANY = 0x8000000000  # host frames from here on are reached by bit 51 of an entry
+
+
+def maps(*sptes, gfn=FRAME, flags="PW"):
+    """Entries that lead to one frame, each made and then added."""
+    return [("map", spte, gfn, flags) for spte in sptes]
+
+
+def unmaps(*sptes):
+    """Entries that are removed and then zeroed."""
+    return [("unmap", spte) for spte in sptes]
+
+
+def row(count, first=12):
+    """So many sptes in a row, in shadow page 7."""
+    return [f"7:{first + n}" for n in range(count)]
+
+
+def many(count, *steps):
+    """So many entries of one frame at once, from #7:12 on, and what happens then."""
+    return play(("maps", "7:12", count, FRAME, "PW"), *steps)
+
+
+@st.composite
+def lives(draw):
+    """Up to 20 entries come and go, for a few frames; some can't write."""
+    frames = st.sampled_from([0x1F, 0x1F, 0x1F, 0x1E, 0x41F, 0x51F, -MANY - 0x21F])
+    flags = st.sampled_from(["PW", "PW", "PW", "PWUAD", "PWGX", "P", "PUADGX", "W", ""])
+    there, steps = [], []
+    for at in draw(st.lists(st.integers(0, 11), min_size=2, max_size=20)):
+        spte = f"{7 + at // 6}:{12 + at % 6}"
+        if spte in there:
+            there.remove(spte)
+            steps.append(("unmap", spte))
+        else:
+            there.append(spte)
+            steps.append(("map", spte, draw(frames), draw(flags)))
+    return Scenario(tuple(steps))
+
+
+EXERCISE = Exercise(
+    title="Reverse maps: remove",
+    part="rmap_remove",
+    defines=("ReverseMap", "ReverseMap.add", "ReverseMap.remove", "ReverseMap.sptes", "ReverseMap.frames"),
+    rules=(
+        Rule("add", 1, "Entries are added as in exercise 04.", cases=(
+            play(*maps("7:12"), *maps("7:13", flags="P")),
+            play(*maps("7:12", "9:12"), ("another",)),
+            play(*maps("7:12", flags="PWX"), *maps("7:13", gfn=0x41F), *maps("7:14", gfn=0x51F), *maps("7:15")),
+            *(many(count, *maps(f"7:{12 + count}")) for count in (4, 8, 12)),
+        )),
+        Rule("last", 1, "When its only entry goes, a frame has no map any more; both can come back.", cases=(
+            play(*maps("7:12"), *unmaps("7:12")),
+            play(*maps("7:12"), *maps("7:13", gfn=0x20), *unmaps("7:12")),
+            play(*maps("7:12"), *unmaps("7:12"), *maps("7:12"), *unmaps("7:12")),
+            play(*maps("7:12"), *unmaps("7:12"), *maps("7:12", gfn=0x20), *unmaps("7:12")),
+        )),
+        Rule("one", 2, "Of several entries the one that is named goes, and no other.", cases=(
+            *(play(*maps(*row(2)), *unmaps(spte)) for spte in row(2)),
+            *(play(*maps("7:12", "9:12"), *unmaps(spte)) for spte in ("7:12", "9:12")),
+            play(*maps(*row(2)), *unmaps("7:12", "7:13"), *maps("7:14")),
+            *(play(*maps(*row(3)), *unmaps(spte)) for spte in row(3)),
+            *(play(*maps(*row(4)), *unmaps(spte)) for spte in row(4)),
+            play(*maps(*row(3)), *unmaps("7:13"), *maps("7:15")),
+        )),
+        Rule("many", 2, "The same holds in long maps, whichever goes, and what comes later is found again.", cases=(
+            *(many(5, *unmaps(spte)) for spte in row(5)),
+            *(many(9, *unmaps(spte)) for spte in row(9)),
+            *(many(14, *unmaps(spte)) for spte in ("7:20", "7:23", "7:24", "7:25")),
+            many(5, *unmaps("7:12"), *maps("9:0")),
+            many(6, *unmaps("7:13"), *maps("9:0"), *unmaps("7:17", "9:0")),
+            many(9, ("unmaps", "7:12", 4), *maps("9:0"), *unmaps("7:16")),
+            many(9, ("unmaps", "7:16", 4), *maps("9:0"), *unmaps("7:20")),
+            many(9, ("unmaps", "7:12", 8), *maps("9:0"), *unmaps("7:20")),
+            many(9, ("unmaps", "7:12", 9), *maps("9:0")),
+            many(9, ("unmaps", "7:12", 3), ("maps", "9:0", 4, FRAME, "PW"), ("unmaps", "7:15", 6)),
+            many(8, *unmaps("7:19", "7:18", "7:12"), *maps("9:0")),
+            many(9, *unmaps("7:12", "7:16"), *maps("9:0")),
+        )),
+        Rule("ignored", 1, "Of an entry that isn't present and writable remove takes no notice.", cases=(
+            play(*maps("7:12"), *maps("7:13", flags="P"), *unmaps("7:13")),
+            play(*maps("7:12"), *maps("7:13", flags="W"), *unmaps("7:13")),
+            play(*maps("7:13", flags="PUAD"), *unmaps("7:13"), *maps("7:12")),
+            play(*maps("7:12"), *unmaps("7:20")),
+            many(5, *maps("7:20", flags="PX"), *unmaps("7:20")),
+        )),
+        Rule("frame", 1, "Frames don't share a map, however alike their numbers are.", cases=(
+            play(*maps("7:12", gfn=0x41F), *maps("7:13", gfn=0x51F), *unmaps("7:12")),
+            play(*maps("7:12", gfn=0x51F), *maps("7:13", gfn=0x71F), *maps("7:14"), *unmaps("7:13", "7:12")),
+            play(*maps("7:12", flags="PWX"), *maps("7:13"), *unmaps("7:12")),
+            play(*maps("7:12", gfn=-MANY - 0x21F), *maps("7:13"), *unmaps("7:12")),
+        )),
+        Rule("random", 1, "All of this holds for entries that come and go in any order.", drawn=lives, examples=30),
+        Rule("engine", 1, "The engine works with it as with the kernel's own.", engine=(
+            Golden("rmap", "rmap00", 150),
+            Golden("l64", "l6408", 80),
+            Golden("p32", "p3208", 100),
+            Golden("wpmix", "wpmix00", 80),
+            Golden("nonpaging", "np02", 60),
+            Boot("lin64_20k", 3000),
+        )),
+        Rule("form", 2, "It is kept as the kernel keeps it, holes are filled as there, and no descriptor is lost.",
+             looks=("form",), extra=True, cases=(
+            play(*maps("7:12"), *unmaps("7:12")),
+            play(*maps(*row(2)), *unmaps("7:12")),
+            play(*maps(*row(2)), *unmaps("7:12", "7:13")),
+            many(4, *unmaps("7:13")),
+            many(6, *unmaps("7:13"), *maps("9:0")),
+            many(6, *unmaps("7:16", "7:17"), *maps("9:0")),
+            many(9, ("unmaps", "7:12", 4)),
+            many(9, ("unmaps", "7:16", 4), *maps("9:0"), ("unmaps", "7:12", 4)),
+            many(9, *unmaps("7:20", "7:13"), *maps("9:0", "9:1")),
+        )),
+    ),
+    full=(
+        *(Golden("rmap", f"rmap{n:02}") for n in (0, 2, 4, 6, 8, 10, 13)),
+        *(Golden("l64", f"l64{n:02}") for n in (0, 2, 4, 6, 8, 10, 13, 15, 17, 19, 21, 23, 24, 26, 28)),
+        *(Golden("pae", f"pae{n:02}") for n in (0, 4, 8, 13, 15, 19, 23, 24)),
+        *(Golden("p32", f"p32{n:02}") for n in (0, 2, 4, 6, 8, 13, 15)),
+        *(Golden("p32pse", f"p32pse{n:02}") for n in (2, 6, 13, 19)),
+        *(Golden("nonpaging", f"np{n:02}") for n in (0, 2, 4, 6)),
+        *(Golden("switch", f"switch{n:02}") for n in (0, 2, 4, 6, 8)),
+        *(Golden("wpmix", f"wpmix{n:02}") for n in (0, 2, 4, 8, 10, 13, 15)),
+        *(Golden("hostile", f"hostile{n:02}") for n in (0, 2, 4, 6, 8, 15)),
+        *(Golden("pool", f"pool{n:02}") for n in (0, 4)),
+        Boot("lin64_20k"), Boot("linpae_20k"), Boot("lin32_20k"),
+    ),
+)  # fmt: skip
+
+
+def test_rmap_remove(rule, submission):
+    """Each rule, on the submission (see `kvmmmu_lab.check.plugin`)."""
+    submission.obeys(rule)

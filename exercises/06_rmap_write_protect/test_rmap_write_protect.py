@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Rules of exercise 06, and what they are tried on. Run it: pytest exercises/06_rmap_write_protect"""
+
+from hypothesis import strategies as st
+
+from kvmmmu_lab.exercises import Boot, Exercise, Golden, Rule, Scenario, play
+
+FRAME = 0x1F
+BITS = ("rmap", "frames", "sptes", "door")  # what became of entries and maps, flushes aside
+
+
+def maps(*sptes, gfn=FRAME, flags="PW"):
+    """Entries that lead to one frame, each made and then added."""
+    return [("map", spte, gfn, flags) for spte in sptes]
+
+
+def unmaps(*sptes):
+    """Entries that are removed and then zeroed."""
+    return [("unmap", spte) for spte in sptes]
+
+
+def protect(gfn=FRAME):
+    """The frame becomes a page table."""
+    return [("protect", gfn)]
+
+
+def row(count, first=12):
+    """So many sptes in a row, in shadow page 7."""
+    return [f"7:{first + n}" for n in range(count)]
+
+
+def many(count, *steps):
+    """So many entries of one frame at once, from #7:12 on, and what happens then."""
+    return play(("maps", "7:12", count, FRAME, "PW"), *steps)
+
+
+@st.composite
+def lives(draw):
+    """Up to 20 entries come, go, or lose their W with their frame."""
+    frames = st.sampled_from([0x1F, 0x1F, 0x41F, 0x51F])
+    flags = st.sampled_from(["PW", "PW", "PWUAD", "PWGX", "P", "W"])
+    there, steps = {}, []
+    for at in draw(st.lists(st.integers(0, 13), min_size=2, max_size=20)):
+        spte = f"{7 + at // 6}:{12 + at % 6}"
+        if at >= 12:
+            steps.append(("protect", draw(frames)))
+        elif spte in there:
+            del there[spte]
+            steps.append(("unmap", spte))
+        else:
+            there[spte] = draw(frames)
+            steps.append(("map", spte, there[spte], draw(flags)))
+    return Scenario(tuple([*steps, ("protect", FRAME)]))
+
+
+EXERCISE = Exercise(
+    title="Reverse maps: write-protect",
+    part="rmap_write_protect",
+    defines=("ReverseMap", *(f"ReverseMap.{name}" for name in ("add", "remove", "write_protect", "sptes", "frames"))),
+    rules=(
+        Rule("maps", 1, "Entries are added and removed as in exercises 04 and 05.", cases=(
+            play(*maps("7:12"), *maps("7:13", flags="P"), *unmaps("7:13")),
+            play(*maps("7:12", "9:12"), *unmaps("7:12"), ("another",)),
+            play(*maps("7:12", flags="PWX"), *maps("7:13", gfn=0x41F), *maps("7:14", gfn=0x51F), *unmaps("7:13")),
+            play(*maps("7:12"), *unmaps("7:12"), *maps("7:12", gfn=0x20), *unmaps("7:12")),
+            *(many(9, *unmaps(spte)) for spte in row(9)),
+            many(9, ("unmaps", "7:12", 8), *maps("9:0"), *unmaps("7:20", "9:0")),
+        )),
+        Rule("one", 1, "A single entry loses its W by `put`, keeps its other bits, and leaves the map.", looks=BITS, cases=(
+            play(*maps("7:12"), *protect()),
+            play(*maps("7:12", flags="PWUADG"), *protect()),
+            play(*maps("7:12", flags="PWX"), *protect()),
+        )),
+        Rule("all", 2, "Every entry that can write the frame loses its W, and its map is empty.", looks=BITS, cases=(
+            *(play(*maps(*row(count)), *protect()) for count in (2, 3, 4)),
+            play(*maps("7:12", "9:12"), *protect()),
+            play(*maps("7:12", flags="PWUADX"), *maps("7:13", flags="PWG"), *protect()),
+            *(many(count, *protect()) for count in (5, 6, 9, 14)),
+            many(9, ("unmaps", "7:13", 5), *protect()),
+        )),
+        Rule("flush", 2, "For each entry in turn: first the TLB is flushed, then its W goes.", cases=(
+            play(*maps("7:12"), *protect()),
+            play(*maps(*row(2)), *protect()),
+            many(5, *protect()),
+        )),
+        Rule("gfn", 1, "The frame is the one that `vm.memory.frames[gfn]` names, also where a gfn is another's alias.", cases=(
+            play(*maps("7:12", gfn=0x41F), *protect(0x41F)),
+            play(("alias", 0x300, 0x100, 0), *maps("7:12"), *protect(0x31F)),
+            play(("alias", 0x300, 0x100, 0x400), *maps("7:12", gfn=0x31F), *protect(0x41F)),
+            play(("alias", 0x300, 0x100, 0), *maps("7:12"), *protect(0x31F),
+                 ("alias", 0x300, 0x100, 0x400), *maps("7:13", gfn=0x41F), *protect(0x31F)),
+        )),
+        Rule("others", 1, "Nothing else changes: no other frame's entry, and none of the frame that can't write.", cases=(
+            play(*maps("7:12"), *maps("7:13", gfn=0x20), *protect()),
+            play(*maps("7:12"), *maps("7:13", flags="PUAD"), *maps("7:14", flags="W"), *protect()),
+            play(*maps("7:12", gfn=0x41F), *maps("7:13", gfn=0x51F), *protect(0x41F)),
+            play(*maps("7:12", gfn=0x51F), *maps("7:13", gfn=0x41F), *maps("7:14"), *protect(0x51F)),
+            play(*maps("7:12", gfn=-0x10021F), *maps("7:13"), *protect()),
+        )),
+        Rule("again", 1, "Without a map nothing happens, and a frame can be mapped and protected again.", cases=(
+            play(*maps("7:12"), *protect(0x20)),
+            play(*maps("7:12"), *protect(), *protect()),
+            play(*maps("7:12"), *unmaps("7:12"), *protect()),
+            play(*maps("7:13", flags="P"), *protect(), *maps("7:12")),
+            play(*maps("7:12"), *protect(), *unmaps("7:12"), *maps("7:12")),
+            play(*maps("7:12"), *protect(), *maps("7:12", "7:13"), *protect()),
+        )),
+        Rule("engine", 1, "All of this holds in any order, and the engine works with it as with the kernel's own.", drawn=lives,
+             examples=30, engine=(
+            Golden("rmap", "rmap00", 150),
+            Golden("l64", "l6408", 80),
+            Golden("p32", "p3208", 100),
+            Golden("pae", "pae15", 80),
+            Golden("wpmix", "wpmix00", 80),
+            Golden("nonpaging", "np02", 60),
+            Boot("lin64_20k", 3000),
+        )),
+        Rule("form", 2, "It is kept as the kernel keeps it, also while it is emptied, and no descriptor is lost.",
+             looks=("form",), extra=True, cases=(
+            play(*maps("7:12"), *protect()),
+            play(*maps(*row(2)), *protect(), *maps("7:12")),
+            many(6, *unmaps("7:13"), *maps("9:0")),
+            many(9, *protect()),
+            many(13, ("unmaps", "7:16", 4), *protect(), *maps("7:12", "7:13")),
+        )),
+    ),
+    full=(
+        *(Golden("rmap", f"rmap{n:02}") for n in (0, 2, 4, 6, 8, 10, 13)),
+        *(Golden("l64", f"l64{n:02}") for n in (0, 2, 4, 6, 8, 10, 13, 15, 17, 19, 21, 23, 24, 26, 28)),
+        *(Golden("pae", f"pae{n:02}") for n in (0, 4, 8, 13, 15, 19, 23, 24)),
+        *(Golden("p32", f"p32{n:02}") for n in (0, 2, 4, 6, 8, 13, 15)),
+        *(Golden("p32pse", f"p32pse{n:02}") for n in (2, 6, 13, 19)),
+        *(Golden("nonpaging", f"np{n:02}") for n in (0, 2, 4, 6)),
+        *(Golden("switch", f"switch{n:02}") for n in (0, 2, 4, 6, 8)),
+        *(Golden("wpmix", f"wpmix{n:02}") for n in (0, 2, 4, 8, 10, 13, 15)),
+        *(Golden("hostile", f"hostile{n:02}") for n in (0, 2, 4, 6, 8, 15)),
+        *(Golden("pool", f"pool{n:02}") for n in (0, 4)),
+        Boot("lin64_20k"), Boot("linpae_20k"), Boot("lin32_20k"), Boot("lin32_20k", None, "emulated"),
+    ),
+)  # fmt: skip
+
+
+def test_rmap_write_protect(rule, submission):
+    """Each rule, on the submission (see `kvmmmu_lab.check.plugin`)."""
+    submission.obeys(rule)

@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Rules of exercise 08, and what they are tried on. Run it: pytest exercises/08_pre_write"""
+
+from hypothesis import strategies as st
+
+from kvmmmu_lab.exercises import ALL, Boot, Exercise, Golden, Rule, play
+
+ROOT, UPPER, PD, PT, OTHER = 0x10, 0x11, 0x12, 0x13, 0x14
+"""Where the guests keep their tables: PML4 (or the four PDPTEs), PDPT, directory, two page tables."""
+
+ON = "PWUAD"
+TOP = ((ROOT, 0, UPPER, ON), (UPPER, 0, PD, ON))
+BELOW = ((PD, 0, PT, ON), (PD, 1, OTHER, ON), *((PT, n, 0x20 + n, ON) for n in (1, 2)), (PT, 3, 0x23, "PUA"),
+         (PT, 511, 0x24, "PWUADX"), (OTHER, 1, 0x25, ON))  # fmt: skip
+PDPTES = tuple((ROOT, n, gfn, "P") for n, gfn in enumerate((PD, 0x15, 0x16, 0x17)))
+AT_2M = 0x200000
+
+COUNTED = ALL[:-1]
+"""In which order entries and flushes came isn't looked at."""
+
+LOOKS = tuple(look for look in COUNTED if look != "mmu")
+"""Nor, before the rule about it, the counter."""
+
+
+def wide(*steps, more=()):
+    """A 64-bit guest."""
+    return play(*steps, mode="64", root=ROOT, entries=TOP + BELOW + more)
+
+
+def pae(*steps, more=()):
+    """A PAE guest."""
+    return play(*steps, mode="pae", root=ROOT, entries=PDPTES + BELOW + more)
+
+
+def use(*gvas):
+    """A program reads these."""
+    return [("access", gva, "u") for gva in gvas]
+
+
+def change(gva):
+    """A program writes there."""
+    return ("access", gva, "wu")
+
+
+def write(table, index, byte=0, size=8, value=0):
+    """The guest writes some bytes of an entry."""
+    return ("write", (table << 12) + 8 * index + byte, size, value)
+
+
+def lead(gfn):
+    """A guest entry that leads to gfn."""
+    return gfn << 12 | 0x67
+
+
+SELF = ((PD, 3, PD, ON),)
+"""An entry of the directory that leads to itself: at 6 MiB and up the directory is a page table, too."""
+
+RECURSIVE = ((ROOT, 2, ROOT, ON),)
+ALL_ROLES = 2 << 39 | 2 << 30 | 2 << 21 | 2 << 12
+"""Where the root is its own PDPT, directory and page table."""
+
+TWIN = ((PD, 2, 0x413, ON), (0x413, 1, 0x26, ON))
+"""A page table whose gfn is in the same bucket."""
+
+LARGE = ((PD, 2, 0x400, ON), (0x400, 1, 0x26, ON), (PD, 4, 0x400, ON + "S"))
+"""gfn 0x400 is a page table at 4 MiB and the beginning of a large page at 8 MiB."""
+
+LOW = ((PD, 2, 0, ON), (0, 1, 0x26, ON))
+"""A page table in gfn 0. Pages from the time before paging have that gfn, too."""
+
+DEVICE = ((PT, 5, 0x900, ON), (PT, 6, 0xFEE00, ON))
+OWN = ((PT, 7, PT, ON),)
+TWO_LINKS = ((PD, 2, PT, ON), (UPPER, 1, PD, ON))
+CR3 = {"op": "cr3", "v": PD << 12}
+
+
+@st.composite
+def lives(draw):
+    """A guest that uses and writes its tables: many roles of one gfn, neighbours in a bucket, a device, a large page."""
+    make = draw(st.sampled_from([wide, wide, pae]))
+    guest = make(more=SELF + LARGE + LOW[1:] + TWIN[1:] + DEVICE + ((PD, 5, 0x413, ON), (PD, 6, PT, ON), (PD, 7, 0, ON)))
+    tables = [PD, PD, PT, PT, PT, OTHER, 0x413, 0x400, 0, 0x26]
+    indexes = st.sampled_from([0, 1, 1, 2, 3, 4, 5, 6, 7, 511])
+    gvas = st.builds(lambda region, page: region << 21 | page << 12, st.integers(0, 7), indexes)
+    if make is wide:
+        tables += [ROOT, UPPER]
+        guest = wide(more=guest.entries[len(TOP + BELOW):] + RECURSIVE + TWO_LINKS[1:])
+        gvas = st.one_of(gvas, gvas, st.sampled_from([ALL_ROLES, 1 << 30 | 0x1000, 1 << 30 | 0x200000]))
+    reads = st.tuples(st.just("access"), gvas, st.sampled_from(["u", "u", "", "w"]))
+    places = st.one_of(st.just(0), st.just(0), st.integers(0, 7))
+    writes = st.builds(write, st.sampled_from(tables), indexes, places, st.sampled_from([1, 2, 4, 8, 8, 8]))
+    steps = draw(st.lists(st.one_of(reads, reads, writes), min_size=6, max_size=18))
+    return guest.with_steps([*use(0x1000, 0x2000, AT_2M | 0x1000), *steps])
+
+
+EXERCISE = Exercise(
+    title="Before a write to a page table: entries of 8 bytes",
+    part="pre_write",
+    defines=("pre_write",),
+    rules=(
+        Rule("leaf", 1, "The spte of the written entry leaves its reverse map and becomes zero, and no other does.",
+             looks=LOOKS, cases=(
+            wide(*use(0x1000, 0x2000), write(PT, 1)),
+            wide(change(0x1000), change(0x2000), write(PT, 2)),
+            wide(*use(0x2000, 0x3000), write(PT, 3)),
+            wide(change(0x1000), change(0x1FF000), write(PT, 511)),
+            wide(change(0x1000), change(0x8000), write(PT, 8, value=lead(0x22)), more=((PT, 8, 0x21, ON),)),
+            pae(change(0x1000), *use(0x2000), write(PT, 1)),
+            pae(change(0x1FF000), *use(AT_2M | 0x1000), write(PT, 511), write(OTHER, 1)),
+        )),
+        Rule("part", 1, "A write of some bytes of an entry is as good as one of all 8.", looks=LOOKS, cases=(
+            wide(*use(0x1000, 0x2000), write(PT, 2, 4, 4)),
+            pae(*use(0x1000, 0x2000), write(PT, 2, 4, 4)),
+            *(make(*use(0x1000, 0x2000), write(PT, 1, byte, size)) for make, byte, size in (
+                (wide, 7, 1), (wide, 0, 1), (wide, 3, 1), (wide, 6, 2), (wide, 3, 2), (wide, 4, 1), (wide, 2, 4), (wide, 1, 4),
+                (pae, 0, 4), (pae, 5, 2), (pae, 3, 4),
+            )),
+            wide(*use(0x1000, 0x1FF000), write(PT, 511, 7, 1)),
+        )),
+        Rule("link", 1, "If it leads to a shadow page, that page loses this one parent, and lives on with all that is in it.",
+             looks=LOOKS, cases=(
+            wide(*use(0x1000, AT_2M | 0x1000), write(PD, 0)),
+            wide(*use(0x1000), write(PD, 0, value=lead(PT)), *use(0x1000)),
+            wide(*use(0x1000, 0x401000), write(PD, 2), more=TWO_LINKS),
+            wide(*use(0x1000, 0x401000, 1 << 30 | 0x1000), write(UPPER, 1), write(PD, 0), more=TWO_LINKS),
+            wide(*use(0x1000), write(UPPER, 0)),
+            wide(*use(0x1000), write(ROOT, 0)),
+            wide(*use(0x1000, AT_2M | 0x1000), write(PD, 1, 4, 4)),
+            pae(*use(0x1000, AT_2M | 0x1000), write(PD, 1)),
+            pae(*use(0x1000, AT_2M | 0x1000), write(PD, 0, 3, 1)),
+            wide(*use(0x801000, 0x1000), write(PD, 4), more=LARGE),
+        )),
+        Rule("marks", 1, "What isn't present becomes zero, too.", looks=LOOKS, cases=(
+            wide(*use(0x5000), write(PT, 5, value=lead(0x26)), *use(0x5000), more=DEVICE),
+            wide(*use(0x1000, 0x5000), write(PT, 5, 6, 2), more=DEVICE),
+            wide(*use(0x5000, 0x6000), write(PT, 6), more=DEVICE),
+            pae(*use(0x5000, 0x6000), write(PT, 5, 4, 4), more=DEVICE),
+            wide(change(0x7000), *use(0x1000), write(PT, 7), more=OWN),
+        )),
+        Rule("pages", 2, "This happens in every shadow page that was made from the written table, and in no other.",
+             looks=LOOKS, cases=(
+            wide(*use(0x1000), ("access", 0x600000, ""), write(PD, 0), more=SELF),
+            wide(*use(0x1000), ("access", 0x603000, ""), write(PD, 3), more=SELF),
+            pae(*use(0x1000), ("access", 0x600000, ""), write(PD, 0), more=SELF),
+            wide(("access", ALL_ROLES, ""), write(ROOT, 2), more=RECURSIVE),
+            wide(*use(0x1000), CR3, write(PD, 0)),
+            wide(*use(0x1000, 0x401000), write(PT, 1), more=TWIN),
+            wide(*use(0x401000, 0x1000), write(PT, 1), more=TWIN),
+            wide(*use(0x401000, 0x801000), write(0x400, 1), more=LARGE),
+            wide(*use(0x801000, 0x401000), write(0x400, 1), more=LARGE),
+        )),
+        Rule("across", 1, "A write across two entries zaps each of these pages as a whole, in the order of the bucket.",
+             looks=LOOKS, cases=(
+            wide(*use(0x1000, 0x3000), write(PT, 1, 4, 8)),
+            wide(*use(0x3000), write(PT, 8, 7, 2)),
+            pae(change(0x1000), write(PT, 510, 6, 4)),
+            wide(*use(0x1000), write(PD, 8, 1, 8)),
+            wide(*use(0x1000), write(ROOT, 0, 4, 8)),
+            pae(*use(0x1000), write(PD, 0, 7, 4)),
+            wide(*use(0x1000), ("access", 0x600000, ""), write(PD, 7, 4, 8), more=SELF),
+            wide(("access", ALL_ROLES, ""), write(ROOT, 100, 5, 4), more=RECURSIVE),
+            wide(*use(0x401000, 0x1000), write(PT, 1, 1, 8), more=TWIN),
+            wide(*use(0x401000, 0x801000), write(0x400, 1, 4, 8), more=LARGE),
+            wide(*use(0x401000), write(0, 1, 4, 8), more=LOW),
+        )),
+        Rule("flood", 1, "So does the third write in a row to one gfn, and each after it, whatever else happens between them.",
+             looks=COUNTED, cases=(
+            wide(*use(0x3000), *[write(PT, n) for n in (1, 2, 9)]),
+            wide(*use(0x3000), *[write(PT, n) for n in (1, 2)]),
+            wide(write(PT, 8), write(PT, 9), *use(0x2000, 0x3000), write(PT, 8)),
+            wide(*[write(PT, 9)] * 3, *use(0x3000), write(PT, 1)),
+            wide(*use(0x3000), write(PT, 1), write(PT, 2), write(0x30, 0), write(PT, 9)),
+            wide(*use(0x3000), write(PT, 9), write(0x30, 0), write(PT, 9), write(0x30, 0), write(PT, 9)),
+            wide(write(PT, 8), write(0x413, 8), *use(0x3000, 0x401000), write(PT, 9), more=TWIN),
+            wide(write(PT, 1), write(PT, 1, 4, 8), *use(0x3000), write(PT, 9)),
+            wide(*use(0x3000), write(PT, 1, 4, 8), write(PT, 9), *use(0x3000), write(PT, 9)),
+            wide(write(PT, 1), write(PT, 2), CR3, {"op": "cr3", "v": ROOT << 12}, *use(0x3000), write(PT, 9)),
+            wide(*use(0x1000), *[write(ROOT, n) for n in (7, 8, 9)]),
+            wide(("access", ALL_ROLES, ""), *[write(ROOT, n) for n in (7, 8, 9)], more=RECURSIVE),
+            wide(*use(0x401000, 0x801000), *[write(0x400, 9)] * 3, more=LARGE),
+            wide(*[write(0x30, 0)] * 3, write(0x31, 0), *use(0x3000)),
+            wide(write(PT, 1), write(PT, 2), ("another",), write(PT, 3)),
+            pae(*use(0x1000), write(PT, 1, 4, 4), write(PT, 2, 0, 4), write(PT, 2, 4, 4)),
+        )),
+        Rule("random", 1, "All of this holds whatever a guest does.", looks=COUNTED, drawn=lives, examples=40),
+        Rule("engine", 1, "The engine works with it as with the kernel's own.", looks=COUNTED, engine=(
+            Golden("l64", "l6417", 90),
+            Golden("pae", "pae15", 90),
+            Golden("hostile", "hostile04", 60),
+            Golden("switch", "switch08", 60),
+            Boot("lin64_20k", 1500, "emulated"),
+            Boot("linpae_20k", 1500, "emulated"),
+        )),
+    ),
+    full=(
+        *(Golden("l64", f"l64{n:02}") for n in (0, 2, 4, 6, 8, 10, 13, 15, 17, 19, 21, 23, 24, 26, 28)),
+        *(Golden("pae", f"pae{n:02}") for n in (0, 2, 4, 6, 8, 10, 13, 15, 17, 19, 21, 23, 24)),
+        *(Golden("hostile", f"hostile{n:02}") for n in (0, 4, 8, 13)),
+        *(Golden("wpmix", f"wpmix{n:02}") for n in (0, 4, 8, 13)),
+        *(Golden("directed", name) for name in ("flood_zaps_root", "emul_cross_page", "same_page_many_roles")),
+        Golden("switch", "switch08"),
+        *(Boot(name, None, way) for name in ("lin64_20k", "linpae_20k") for way in ("emulated", "native")),
+    ),
+)  # fmt: skip
+
+
+def test_pre_write(rule, submission):
+    """Each rule, on the submission (see `kvmmmu_lab.check.plugin`)."""
+    submission.obeys(rule)

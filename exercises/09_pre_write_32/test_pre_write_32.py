@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Rules of exercise 09, and what they are tried on. Run it: pytest exercises/09_pre_write_32"""
+
+from hypothesis import strategies as st
+
+from kvmmmu_lab.exercises import ALL, Boot, Exercise, Golden, Rule, play
+
+TOP, UPPER, PD, PT, OTHER = 0x10, 0x11, 0x12, 0x13, 0x14
+"""Where the guests keep their tables. Those of 4-byte entries begin with the directory."""
+
+ON = "PWUAD"
+LEAVES = (
+    (PT, 1, 0x21, ON), (PT, 2, 0x22, ON), (PT, 3, 0x23, "PUA"), (PT, 257, 0x24, ON), (PT, 511, 0x25, ON), (PT, 512, 0x26, ON),
+    (PT, 513, 0x27, ON), (PT, 514, 0x28, ON), (PT, 1023, 0x29, ON), (OTHER, 1, 0x2A, ON), (OTHER, 2, 0x2E, ON),
+    (OTHER, 513, 0x2B, ON),
+)  # fmt: skip
+LINKS = ((PD, 0, PT, ON), (PD, 1, OTHER, ON), *((PD, index, OTHER, ON) for index in (256, 300, 600, 900, 1023)))
+
+COUNTED = ALL[:-1]
+"""In which order entries and flushes came isn't looked at."""
+
+LOOKS = tuple(look for look in COUNTED if look != "mmu")
+"""Nor, before the rule about it, the counter."""
+
+
+def narrow(*steps, more=(), mode="32"):
+    """A guest with entries of 4 bytes."""
+    return play(*steps, mode=mode, root=PD, entries=LINKS + LEAVES + more)
+
+
+def pse(*steps, more=()):
+    """The same with CR4.PSE."""
+    return narrow(*steps, more=more, mode="32 pse")
+
+
+WIDE = ((PD, 0, PT, ON), (PD, 1, OTHER, ON), (PT, 1, 0x21, ON), (PT, 2, 0x22, ON), (PT, 257, 0x24, ON), (OTHER, 1, 0x2A, ON))
+
+
+def wide(*steps):
+    """A 64-bit guest."""
+    return play(*steps, mode="64", root=TOP, entries=((TOP, 0, UPPER, ON), (UPPER, 0, PD, ON), *WIDE))
+
+
+def pae(*steps):
+    """A PAE guest."""
+    return play(*steps, mode="pae", root=TOP, entries=((TOP, 0, PD, "P"), (TOP, 1, 0x15, "P"), *WIDE))
+
+
+def both(*steps):
+    """A guest that begins with 4-byte entries. Of its tables each even entry and the empty one after it make one of 8 bytes."""
+    entries = ((0x18, 0, PT, ON), (TOP, 0, PD, "P"), (PD, 0, PT, ON), (PT, 2, 0x21, ON), (PT, 4, 0x22, ON))
+    return play(*steps, mode="32", root=0x18, entries=entries)
+
+
+TO_PAE = {"op": "regs", "cr0": 0x80010001, "cr3": TOP << 12, "cr4": 1 << 5, "efer": 0}
+TO_32 = {"op": "regs", "cr0": 0x80010001, "cr3": 0x18 << 12, "cr4": 0, "efer": 0}
+
+
+def use(*gvas):
+    """A program reads these."""
+    return [("access", gva, "u") for gva in gvas]
+
+
+def change(gva):
+    """A program writes there."""
+    return ("access", gva, "wu")
+
+
+def gva(directory, page):
+    """By its two indexes."""
+    return directory << 22 | page << 12
+
+
+def write(table, index, byte=0, size=4, value=0):
+    """The guest writes some bytes, from one of a 4-byte entry on."""
+    return ("write", (table << 12) + 4 * index + byte, size, value)
+
+
+def write8(table, index, byte=0, size=8):
+    """The same with entries of 8 bytes."""
+    return write(table, 2 * index, byte, size)
+
+
+def lead(gfn):
+    """A guest entry that leads to gfn."""
+    return gfn << 12 | 0x67
+
+
+SELF = ((PD, 3, PD, ON),)
+"""An entry of the directory that leads to itself: at 12 MiB and up the directory is a page table, too."""
+
+TWIN = ((PD, 2, 0x413, ON), (0x413, 1, 0x2C, ON))
+"""A page table whose gfn is in the same bucket."""
+
+LARGE = ((PD, 2, 0x400, ON), (0x400, 1, 0x2C, ON), (0x400, 513, 0x2D, ON), (PD, 4, 0x400, ON + "S"))
+"""gfn 0x400 is a page table at 8 MiB and the beginning of a large page at 16 MiB."""
+
+LOW = ((PD, 2, 0, ON), (0, 1, 0x2C, ON))
+"""A page table in gfn 0. Pages from the time before paging have that gfn, too."""
+
+DEVICE = ((PT, 5, 0x900, ON), (PT, 517, 0xFEE00, ON))
+TWO_LINKS = ((PD, 2, PT, ON),)
+CR3 = {"op": "cr3", "v": OTHER << 12}
+
+
+@st.composite
+def lives(draw):
+    """A guest that uses and writes its tables: quadrants, roles of one gfn, neighbours in a bucket, devices, a large page."""
+    make = draw(st.sampled_from([narrow, pse, pse]))
+    tied = ((PD, 2, 0x400, ON), (PD, 5, 0x413, ON), (PD, 6, PT, ON), (PD, 7, 0, ON), (PD, 258, PT, ON), (PD, 259, PD, ON))
+    guest = make(more=SELF + LARGE[1:] + LOW[1:] + TWIN[1:] + DEVICE + tied)
+    directories = st.sampled_from([0, 0, 1, 2, 3, 4, 5, 6, 7, 256, 257, 258, 259, 300, 600, 900, 1023])
+    pages = st.sampled_from([0, 1, 1, 2, 3, 5, 257, 258, 511, 512, 513, 513, 514, 517, 1023])
+    tables = st.sampled_from([PD, PD, PD, PT, PT, PT, OTHER, 0x413, 0x400, 0, 0x2C])
+    reads = st.tuples(st.just("access"), st.builds(gva, directories, pages), st.sampled_from(["u", "u", "", "w"]))
+    places = st.one_of(st.just(0), st.just(0), st.integers(0, 3))
+    indexes = st.one_of(directories, pages)
+    sizes = st.sampled_from([1, 2, 4, 4, 4, 4, 8])
+    steps = draw(st.lists(st.one_of(reads, reads, st.builds(write, tables, indexes, places, sizes)), min_size=6, max_size=16))
+    return guest.with_steps([*use(gva(0, 1), gva(0, 513), gva(1, 1)), *steps])
+
+
+EXERCISE = Exercise(
+    title="Before a write to a page table: entries of 4 bytes",
+    part="pre_write",
+    defines=("pre_write",),
+    rules=(
+        Rule("leaf", 1, "The spte of a page table's 4-byte entry leaves its reverse map and becomes zero, and no other does.",
+             looks=LOOKS, cases=(
+            narrow(*use(gva(0, 1), gva(0, 2)), write(PT, 1)),
+            narrow(change(gva(0, 1)), change(gva(0, 2)), write(PT, 2, value=lead(0x30))),
+            narrow(*use(gva(0, 2), gva(0, 3)), write(PT, 3)),
+            pse(*use(gva(0, 2), gva(0, 257)), write(PT, 257)),
+            narrow(change(gva(0, 511)), write(PT, 511)),
+            narrow(change(gva(0, 514)), *use(gva(0, 513)), write(PT, 514)),
+            narrow(*use(gva(0, 512), gva(0, 1023)), write(PT, 1023)),
+            narrow(*use(gva(0, 512), gva(0, 1023)), write(PT, 512)),
+            *(narrow(*use(gva(0, 1), gva(0, 2), gva(0, 3)), write(PT, 2, byte, size))
+              for byte, size in ((3, 1), (2, 2), (1, 2), (0, 1), (2, 1))),
+            pse(*use(gva(0, 513), gva(0, 514)), write(PT, 514, 3, 1)),
+            narrow(*use(gva(0, 5)), write(PT, 5), more=DEVICE),
+            narrow(*use(gva(0, 517)), write(PT, 517, 2, 2), more=DEVICE),
+        )),
+        Rule("pair", 1, "A directory's entry has two sptes: both go, and what they lead to loses these parents and lives on.",
+             looks=LOOKS, cases=(
+            narrow(*use(gva(0, 1), gva(0, 513)), write(PD, 0)),
+            narrow(*use(gva(0, 513)), write(PD, 0)),
+            narrow(*use(gva(0, 1), gva(1, 1)), write(PD, 0, value=lead(OTHER))),
+            narrow(*use(gva(0, 1), gva(1, 1), gva(1, 513)), write(PD, 1)),
+            *(make(*use(gva(0, 1), gva(index, 1), gva(index, 513)), write(PD, index))
+              for make, index in ((narrow, 300), (pse, 600), (narrow, 900), (pse, 1023))),
+            narrow(*use(gva(0, 1), gva(2, 1), gva(2, 513)), write(PD, 2), more=TWO_LINKS),
+            pse(*use(gva(4, 1), gva(4, 513), gva(0, 1)), write(PD, 4), more=LARGE),
+        )),
+        Rule("rounding", 1, "The same two go if only some bytes of a directory's entry are written, wherever in it they are.",
+             looks=LOOKS, cases=(
+            *(make(*use(gva(0, 1), gva(0, 513), gva(1, 1)), write(PD, 0, byte, size))
+              for make, byte, size in ((narrow, 2, 1), (pse, 3, 1), (narrow, 1, 1), (pse, 2, 2), (narrow, 1, 2), (pse, 0, 2))),
+            narrow(*use(gva(1, 1), gva(1, 513), gva(300, 1)), write(PD, 300, 3, 1)),
+            narrow(*use(gva(0, 1), gva(1023, 1), gva(1023, 513)), write(PD, 1023, 3, 1)),
+            narrow(*use(gva(0, 1), gva(1023, 1), gva(1023, 513)), write(PD, 1023, 2, 2)),
+        )),
+        Rule("pages", 2, "This happens in every shadow page of the written table, whatever its quadrant, and in no other.",
+             looks=LOOKS, cases=(
+            narrow(*use(gva(0, 1), gva(0, 513)), write(PT, 1)),
+            narrow(*use(gva(0, 1), gva(0, 513)), write(PT, 513)),
+            narrow(*use(gva(0, 513), gva(0, 1), gva(0, 514)), write(PT, 514, 1, 2)),
+            narrow(*use(gva(0, 2)), write(PT, 514)),
+            narrow(*use(gva(0, 1), gva(256, 1)), write(PD, 0)),
+            narrow(*use(gva(0, 1), gva(0, 513), gva(256, 513)), write(PD, 256)),
+            narrow(*use(gva(0, 513), gva(256, 1)), write(PD, 768)),
+            narrow(*use(gva(0, 1)), ("access", gva(3, 0), ""), write(PD, 0), more=SELF),
+            pse(*use(gva(0, 1)), ("access", gva(3, 3), ""), write(PD, 3), more=SELF),
+            narrow(*use(gva(300, 1)), ("access", gva(3, 600), ""), ("access", gva(3, 300), ""), write(PD, 300), more=SELF),
+            narrow(*use(gva(1, 1), gva(1, 2)), CR3, write(OTHER, 1)),
+            narrow(*use(gva(0, 1), gva(2, 1)), write(PT, 1), more=TWIN),
+            narrow(*use(gva(2, 1), gva(0, 1)), write(PT, 1), more=TWIN),
+            pse(*use(gva(2, 1), gva(4, 1), gva(4, 513)), write(0x400, 1), more=LARGE),
+            pse(*use(gva(4, 1), gva(2, 1)), write(0x400, 1), more=LARGE),
+        )),
+        Rule("across", 1, "A write across two entries zaps all these pages as a whole, in the order of the bucket.",
+             looks=LOOKS, cases=(
+            narrow(*use(gva(0, 1), gva(0, 3)), write(PT, 1, 2)),
+            narrow(*use(gva(0, 1), gva(0, 3)), write(PT, 2, 0, 8)),
+            narrow(*use(gva(0, 513), gva(0, 1)), write(PT, 9, 0, 8)),
+            pse(*use(gva(0, 1), gva(0, 513)), write(PT, 600, 3, 2)),
+            narrow(*use(gva(0, 1)), write(PT, 1022, 0, 8)),
+            pse(*use(gva(0, 1)), write(PT, 1022, 1, 4)),
+            narrow(*use(gva(0, 1), gva(300, 1), gva(900, 513)), write(PD, 600, 0, 8)),
+            pse(*use(gva(0, 1), gva(256, 1)), write(PD, 5, 3, 2)),
+            narrow(*use(gva(0, 1)), ("access", gva(3, 0), ""), ("access", gva(3, 600), ""), write(PD, 8, 0, 8), more=SELF),
+            pse(*use(gva(2, 1), gva(4, 1)), write(0x400, 2, 0, 8), more=LARGE),
+            narrow(*use(gva(2, 1)), write(0, 1, 1), more=LOW),
+            narrow(*use(gva(0, 1), gva(2, 1)), write(PT, 1, 0, 8), more=TWIN),
+        )),
+        Rule("flood", 1, "So does the third write in a row to one gfn, and each after it, whatever else happens between them.",
+             looks=COUNTED, cases=(
+            narrow(*use(gva(0, 3), gva(0, 513)), *[write(PT, n) for n in (8, 9, 600)]),
+            narrow(*use(gva(0, 3)), *[write(PT, n) for n in (1, 2)]),
+            narrow(write(PT, 8), write(PT, 9), *use(gva(0, 2), gva(0, 3)), write(PT, 8)),
+            narrow(*[write(PT, 9)] * 3, *use(gva(0, 3)), write(PT, 1)),
+            narrow(*use(gva(0, 3)), write(PT, 1), write(PT, 2), write(0x30, 0), write(PT, 9)),
+            narrow(*use(gva(0, 3)), write(PT, 9), write(0x30, 0), write(PT, 9), write(0x30, 0), write(PT, 9)),
+            narrow(write(PT, 8), write(0x413, 8), *use(gva(0, 3), gva(2, 1)), write(PT, 9), more=TWIN),
+            narrow(write(PT, 1), write(PT, 1, 2), *use(gva(0, 3)), write(PT, 9)),
+            narrow(*use(gva(0, 3)), write(PT, 1, 2), write(PT, 9), *use(gva(0, 3)), write(PT, 9)),
+            narrow(*use(gva(0, 1), gva(256, 1)), *[write(PD, n, 3, 1) for n in (7, 8, 9)]),
+            pse(*use(gva(2, 1), gva(4, 1)), *[write(0x400, 9)] * 3, more=LARGE),
+            narrow(write(PT, 1), write(PT, 2), ("another",), write(PT, 3)),
+            narrow(*[write(0x30, 0)] * 3, write(0x31, 0), *use(gva(0, 3))),
+        )),
+        Rule("wide", 1, "Tables of 8-byte entries are treated as before, by what each shadow page was made from.",
+             looks=LOOKS, cases=(
+            wide(*use(0x1000, 0x2000), write8(PT, 1)),
+            wide(*use(0x1000, 0x101000), write8(PT, 257)),
+            pae(*use(0x1000, 0x2000), write8(PT, 2, 4, 4)),
+            wide(*use(0x1000, 0x201000), write8(PD, 1)),
+            pae(*use(0x1000, 0x201000), write8(PD, 0)),
+            pae(*use(0x1000, 0x201000), write8(PD, 1, 4, 4)),
+            wide(*use(0x1000), write8(UPPER, 0, 5, 2)),
+            wide(*use(0x1000), write8(TOP, 0)),
+            pae(*use(0x1000), write8(PT, 8, 4)),
+            both(*use(0x2000), TO_PAE, *use(0x1000), write8(PT, 1, 0, 4)),
+            both(*use(0x2000), TO_PAE, *use(0x1000), write8(PT, 1)),
+            both(*use(0x2000), TO_PAE, *use(0x1000, 0x2000), TO_32, write8(PT, 1, 4, 4)),
+            both(TO_PAE, *use(0x1000), TO_32, write8(PT, 1)),
+            both(TO_PAE, *use(0x1000), TO_32, *use(0x2000), write8(PT, 1)),
+            both(TO_PAE, *use(0x1000), TO_32, write8(PD, 0)),
+        )),
+        Rule("random", 1, "All of this holds whatever a guest does.", looks=COUNTED, drawn=lives, examples=40),
+        Rule("engine", 1, "The engine works with it as with the kernel's own.", looks=COUNTED, engine=(
+            Golden("p32", "p3217", 70),
+            Golden("p32pse", "p32pse13", 90),
+            Golden("hostile", "hostile06", 60),
+            Golden("switch", "switch04", 60),
+            Golden("l64", "l6417", 40),
+            Golden("pae", "pae15", 40),
+            Boot("lin32_20k", 1500, "emulated"),
+        )),
+    ),
+    full=(
+        *(Golden("p32", f"p32{n:02}") for n in (0, 2, 4, 6, 8, 10, 13, 15, 17, 19)),
+        *(Golden("p32pse", f"p32pse{n:02}") for n in (0, 2, 4, 6, 8, 10, 13, 15, 17, 19)),
+        *(Golden("hostile", f"hostile{n:02}") for n in (0, 2, 4, 6, 8, 10, 13, 15)),
+        *(Golden("switch", f"switch{n:02}") for n in (0, 2, 4, 6, 8)),
+        *(Golden("wpmix", f"wpmix{n:02}") for n in (0, 2, 4, 6, 8, 10, 13, 15)),
+        *(Golden("l64", f"l64{n:02}") for n in (0, 8, 15, 17, 28)),
+        *(Golden("pae", f"pae{n:02}") for n in (4, 15, 23, 24)),
+        *(Golden("directed", name) for name in ("quadrant_overzap", "flood_zaps_root", "same_page_many_roles")),
+        *(Boot("lin32_20k", None, way) for way in ("emulated", "native")),
+        *(Boot(name, None, "emulated") for name in ("lin64_20k", "linpae_20k")),
+    ),
+)  # fmt: skip
+
+
+def test_pre_write_32(rule, submission):
+    """Each rule, on the submission (see `kvmmmu_lab.check.plugin`)."""
+    submission.obeys(rule)

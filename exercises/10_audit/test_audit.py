@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Rules of exercise 10, and what they are tried on. Run it: pytest exercises/10_audit"""
+
+from hypothesis import strategies as st
+
+from kvmmmu_lab.exercises import Boot, Exercise, Golden, Rule, Scenario, play
+
+LOOK = (("audit",),)
+
+PAGES = ("PWUAD", "PWUAD", "PUA", "PWUA", "PWADG")
+"""Flags of a guest's pages 0, 1, ...: two that can be written, one that can't, one that was never written, the kernel's."""
+
+
+def leaves(table, rights=PAGES):
+    """The entries of a page table: frames 0x20, 0x21, ...; as entries 8 and 9 the guest's own tables 0x12 and 0x10, as
+    entry 10 a frame without memory."""
+    own = ((table, 8, 0x12, "PWUAD"), (table, 9, 0x10, "PWUAD"), (table, 10, 0x900, "PWUAD"))
+    return (*((table, n, 0x20 + n, flags) for n, flags in enumerate(rights)), *own)
+
+
+NX_PAGES = ("PWUAD", "PWUADX", "PUAX", "PWUA", "PWADGX")
+GUESTS = {
+    "none": {},
+    "32": {"root": 0x10, "entries": (
+        (0x10, 0, 0x12, "PWU"), (0x10, 1023, 0x15, "PWU"), (0x10, 0x301, 0x12, "PWU"),
+        *leaves(0x12), (0x12, 600, 0x2A, "PWUAD"), (0x15, 1023, 0x2F, "PWUAD"),
+    )},
+    "pae": {"root": 0x10, "entries": (
+        (0x10, 0, 0x11, "P"), (0x10, 1, 0x18, "P"), (0x10, 3, 0x14, "P"), (0x11, 0, 0x12, "PWU"), (0x18, 5, 0x12, "PWU"),
+        (0x14, 511, 0x15, "PWU"), (0x11, 2, 0x400, "PWUADS"), *leaves(0x12, NX_PAGES), (0x15, 511, 0x2F, "PWUADX"),
+    )},
+    "64": {"root": 0x10, "entries": (
+        (0x10, 0, 0x11, "PWU"), (0x11, 0, 0x13, "PWU"), (0x13, 0, 0x12, "PWU"), (0x13, 1, 0x12, "PWU"),
+        (0x13, 2, 0x400, "PWUADS"), (0x10, 511, 0x14, "PWU"), (0x14, 511, 0x15, "PWU"), (0x15, 511, 0x16, "PWU"),
+        (0x16, 511, 0x2F, "PWUADX"), *leaves(0x12, NX_PAGES),
+    )},
+}  # fmt: skip
+"""By mode: a guest with a page table 0x12 (reached by more than one way), one more table for the last page of the address
+space, and a large page."""
+GUESTS["32 pse"] = GUESTS["32"] | {"entries": (*GUESTS["32"]["entries"], (0x10, 1, 0x400, "PWUADS"))}
+
+LARGE = {"32 pse": 0x400000, "pae": 0x400000, "64": 0x400000}
+HIGH = {"none": 0xFF000, "32": 0xFFFFF000, "32 pse": 0xFFFFF000, "pae": 0xFFFFF000, "64": 0xFFFFFFFFFFFFF000}
+AGAIN = {"32": 0xC0400000, "32 pse": 0xC0400000, "pae": 0x40A00000, "64": 0x200000}
+"""Where page table 0x12 begins once more."""
+
+LOGGED = ((0, 0x100, True), (0x400, 0x400))
+FORMS = {"none": 0, "32": 4, "32 pse": 4, "pae": 8, "64": 8}
+MODES = tuple(FORMS)
+
+
+def guest(mode, *steps, **more):
+    """One of these guests, and what happens to it."""
+    return play(*steps, mode=mode, **GUESTS[mode], **more)
+
+
+def reads(*gvas):
+    """The guest reads there."""
+    return [("access", gva, "") for gva in gvas]
+
+
+def writes(*gvas):
+    """The guest writes there, one after the other."""
+    return [("access", gva, "w") for gva in gvas]
+
+
+def plant(*mistake):
+    """A mistake, and then the audit."""
+    return [("corrupt", *mistake), *LOOK]
+
+
+def entry(mode, index, value):
+    """An entry of page table 0x12 changes behind the MMU's back."""
+    return ("poke", 0x12000 + index * FORMS[mode], FORMS[mode], value)
+
+
+def both(*mistake):
+    """The audit of a healthy machine, and with a mistake in it, which is mended then."""
+    return (*LOOK, *plant(*mistake), ("mend",))
+
+
+EVERY = (*both("forget", 1), *both("misplace", 2, 0x20), *both("close", 3), *both("open", 1), *both("mislead", 5, 0x21))
+OFTEN = (
+    "forget", "double", "misplace", "empty", "close", "invent", "open", "let in", "mislead", "mislead", "upper", "stray",
+    "ghost",
+)  # fmt: skip
+
+
+@st.composite
+def lives(draw):
+    """A guest of any mode that has gone to a few addresses; the audit of it healthy, and with one to three mistakes."""
+    mode = draw(st.sampled_from(MODES))
+    places = [n << 12 for n in range(5)] + [0x8000, 0xA000, HIGH[mode]]
+    places += [at + offset for at in (AGAIN.get(mode), LARGE.get(mode)) if at for offset in (0, 0x3000)]
+    steps = []
+    for gva in draw(st.lists(st.sampled_from(places), min_size=1, max_size=6)):
+        steps.append(("access", gva, draw(st.sampled_from(["", "w", "u"]))))
+    steps += LOOK
+    for _ in range(draw(st.integers(1, 3))):
+        mistake = (draw(st.sampled_from(OFTEN)), draw(st.integers(0, 9)), draw(st.sampled_from([0x20, 0x2B, 0x12])))
+        steps.append(("corrupt", *mistake))
+    steps += LOOK
+    if draw(st.booleans()):
+        steps += [("mend",), *LOOK]
+    return Scenario(tuple(steps), mode=mode, **GUESTS[mode])
+
+
+EXERCISE = Exercise(
+    title="An audit",
+    part="audit",
+    defines=("audit",),
+    rules=(
+        Rule("forgotten", 1, "An entry that can write a frame and isn't in the frame's map is reported.", cases=(
+            guest("none", *writes(0x5000), *LOOK, *plant("forget")),
+            guest("64", *writes(0), *LOOK, *plant("forget")),
+            guest("64", *writes(0, 0x1000), *reads(0x2000), *LOOK, *plant("forget", 1)),
+            guest("64", *writes(0x4000, 0xA000), *LOOK, *plant("forget")),
+            guest("64", *writes(0), ("zap", 0x13), *LOOK, *plant("forget")),
+        )),
+        Rule("invented", 1, "What is in a map, but is no entry that can write this frame, is reported.", cases=(
+            guest("none", *writes(0x5000, 0x6000), *LOOK, *plant("empty", 1)),
+            guest("64", *writes(0), *LOOK, *plant("close")),
+            guest("64", *reads(0x2000, 0), *LOOK, *plant("invent")),
+            guest("64", *writes(0), *LOOK, *plant("upper", 1, 0x20)),
+            guest("64", *writes(0), *plant("ghost", 250, 0x21)),
+            guest("64", *writes(0), *plant("stray", 250, 0x21), *plant("forget")),
+        )),
+        Rule("once", 1, "All that is wrong is reported, and each entry once; also what is noted twice, or for another frame.",
+             cases=(
+            guest("64", *writes(0, 0x1000), *LOOK, *plant("misplace", 0, 0x21)),
+            guest("none", *writes(0x5000), *plant("double")),
+            guest("none", *writes(0x5000, 0x6000), ("corrupt", "forget"), ("corrupt", "forget", 1), *LOOK),
+            guest("64", *writes(0, 0x1000), ("corrupt", "forget", 1), *plant("upper", 0, 0x21)),
+            guest("64", *writes(0), *reads(0x2000), ("corrupt", "forget"), *plant("invent")),
+            guest("none", *writes(0x5000), *plant("misplace", 0, 0x9)),
+        )),
+        Rule("tables", 1, "A guest table that is shadowed and can be written is reported by its gfn, once.", cases=(
+            guest("64", *reads(0x8000), *LOOK, *plant("open")),
+            guest("64", *reads(0x8000), *LOOK, *plant("let in")),
+            guest("64", *reads(0x8000, 0x9000), ("corrupt", "open"), *plant("open")),
+            guest("32", *reads(0x8000, 0x258000), *LOOK, *plant("open")),
+            guest("32", *reads(0x9000), *LOOK, *plant("open")),
+            guest("pae", *reads(0x8000), *LOOK, *plant("open")),
+            guest("none", *writes(0, 0x5000), *LOOK, *plant("forget")),
+            guest("64", *writes(0x400000), *LOOK, *plant("forget")),
+            guest("64", *writes(0), *LOOK, *plant("mislead", 0, 0x12)),
+        )),
+        Rule("misled", 2, "A gva whose entry leads to another frame than the guest's tables say is reported.", cases=(
+            guest("64", *reads(0x2000), *LOOK, *plant("mislead", 0, 0x30)),
+            guest("64", *writes(0x1000), *LOOK, *plant("mislead", 0, 0x30)),
+            guest("64", *reads(0, 0x2000, 0x3000), ("corrupt", "mislead", 1, 0x30), *plant("mislead", 2, 0x30)),
+            guest("64", *reads(0x2000), *LOOK, entry("64", 2, 0x23025), *LOOK),
+            guest("64", *reads(0x2000), *LOOK, entry("64", 2, 0), *LOOK),
+            guest("64", *reads(0x2000), *LOOK, entry("64", 2, 0x800025), *LOOK),
+            guest("64", *reads(0x2000, 0x3000), entry("64", 2, 0x22001), *LOOK, *plant("mislead", 1, 0x30)),
+            guest("32", *reads(0x2000), *LOOK, entry("32", 2, 0x23025), *LOOK),
+            guest("pae", *reads(0x2000), *LOOK, entry("pae", 2, 0x23025), *LOOK),
+            guest("none", *reads(0x2000), *LOOK, *plant("mislead", 0, 0x30)),
+            guest("64", *reads(0x2000), ("zap", 0x13), entry("64", 2, 0x23025), *LOOK, *reads(0x3000), *LOOK),
+        )),
+        Rule("everywhere", 1, "So it is in every mode and at every address: also in large pages, and at both ends.", cases=(
+            *(guest(mode, *reads(HIGH[mode]), *LOOK, *plant("mislead", 0, 0x30)) for mode in MODES),
+            *(guest(mode, *reads(LARGE[mode] + 0x5000), *LOOK, *plant("mislead", 0, 0x30)) for mode in LARGE),
+            *(guest(mode, *reads(0x1000, AGAIN[mode] + 0x1000), *LOOK, *plant("mislead", 0, 0x30)) for mode in AGAIN),
+            *(guest(mode, *writes(AGAIN[mode]), *LOOK, *plant("forget")) for mode in AGAIN),
+            guest("64", *writes(0x1000), *LOOK, *plant("forget")),
+            guest("64", *writes(0xA000), *reads(0x2000), *LOOK, *plant("mislead", 0, 0x30)),
+            guest("32", *reads(0x258000), *LOOK, *plant("mislead", 0, 0x30)),
+            guest("32 pse", *reads(0x600000), *LOOK, *plant("mislead", 0, 0x30)),
+            guest("pae", *reads(0x2000), ("poke", 0x10000, 8, 0), *LOOK, *plant("mislead", 0, 0x30)),
+        )),
+        Rule("untouched", 1, "The audit changes nothing, not even accessed bits of the guest's tables.", cases=(
+            *(guest(mode, *reads(0x2000), entry(mode, 2, 0x22005), *plant("mislead", 0, 0x30)) for mode in ("64", "pae", "32")),
+            guest("64", *reads(0x2000), ("poke", 0x13000, 8, 0x12007), *plant("mislead", 0, 0x30), slots=LOGGED),
+            guest("none", *writes(0x5000), *plant("close"), *LOOK),
+        )),
+        Rule("random", 1, "All of this holds for any guest and any mistakes.", drawn=lives, examples=50),
+        Rule("engine", 1, "It is right in machines that have done a lot, healthy or with mistakes: also in real guests.",
+             engine=(
+            Golden("l64", "l6400", 80, 40, EVERY),
+            Golden("pae", "pae04", 80, 40, EVERY),
+            Golden("p32", "p3200", 80, 40, EVERY),
+            Golden("p32pse", "p32pse13", 120, 60, EVERY),
+            Golden("nonpaging", "np00", 60, 30, EVERY),
+            Golden("switch", "switch04", 120, 60, EVERY),
+            Boot("lin64_20k", 1200, every=600, then=EVERY),
+            Boot("lin32_20k", 800, every=400, then=EVERY),
+        )),
+    ),
+    full=(
+        *(Golden(name, f"{name}{n:02}", None, 30, EVERY) for name in ("l64", "pae", "p32", "p32pse") for n in (0, 4, 8)),
+        *(Golden("rmap", f"rmap{n:02}", None, 30, EVERY) for n in (0, 4, 8)),
+        *(Golden("wpmix", f"wpmix{n:02}", None, 30, EVERY) for n in (0, 4, 8)),
+        *(Golden("nonpaging", f"np{n:02}", None, 30, EVERY) for n in (0, 4, 8)),
+        *(Golden("switch", f"switch{n:02}", None, 30, EVERY) for n in (0, 2, 4, 6, 8)),
+        Golden("pool", "pool00", None, 100, EVERY),
+        *(Boot(f"{name}_20k", every=2000, then=EVERY) for name in ("lin32", "linpae", "lin64")),
+    ),
+)  # fmt: skip
+
+
+def test_audit(rule, submission):
+    """Each rule, on the submission (see `kvmmmu_lab.check.plugin`)."""
+    submission.obeys(rule)

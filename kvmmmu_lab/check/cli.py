@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The commands ``check``, ``hint`` and ``watch``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from .. import exercises, workspace
+from ..errors import InputError
+from ..exercises import Exercise
+from .hints import next_hint
+from .judge import Judge
+from .plugin import INLINE
+from .progress import Progress
+from .report import PASSED, Report, Verdict, told
+from .submission import Submission, read
+
+
+def working_folder() -> Path:
+    """Where the learner works: this folder or one above it if it holds exercises, else the default one."""
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if exercises.folders(folder):
+            return folder
+    return workspace.default_folder()
+
+
+def own_file(exercise: Exercise, folder: Path) -> Path:
+    """The learner's file for an exercise. Raises InputError where there is none."""
+    path = folder / "exercises" / exercise.folder.name / exercise.file.name
+    if not path.is_file():
+        raise InputError("file", str(path), "your file for this exercise; `kvmmmu-lab --print-only` makes a working folder")
+    return path
+
+
+def check(args: argparse.Namespace) -> int:
+    """``check NAME [FILE]``; 0 for full points."""
+    exercise = exercises.find(args.exercise, workspace.course_root())
+    folder = working_folder()
+    given = read(args.file or own_file(exercise, folder))
+    if args.json:
+        report = Judge(exercise, given, seed=args.seed, full=args.full).report()
+        print(json.dumps(report.as_data(), indent=1))
+        return int(not report.passed)
+    if args.inline:
+        print(INLINE, file=sys.stderr)
+    report = show(exercise, given, args)
+    if not args.file and not args.inline:
+        Progress(folder).points(exercise.name, report.points)
+    return int(not report.passed)
+
+
+def show(exercise: Exercise, given: Submission, args: argparse.Namespace | None = None) -> Report:
+    """Check and print: each verdict as soon as it is known, and at the first that is wrong all that helps."""
+    print(f"{exercise.number} {exercise.title}: {given.name}\n", flush=True)
+    wrong: list[Verdict] = []
+
+    def tell(verdict: Verdict) -> None:
+        print(f"  {verdict.line}  ({verdict.status})" if verdict.status != PASSED else f"  {verdict.line}", flush=True)
+        if verdict.failure is not None and not wrong:
+            wrong.append(verdict)
+            if verdict.failure.kind != "unwritten":
+                print(f"\n{told(verdict, exercise)}\n", flush=True)
+
+    options = {"seed": args.seed, "full": args.full, "inline": args.inline} if args else {}
+    report = Judge(exercise, given, tell=tell, **options).report()
+    print("\n".join(["", report.head, *report.notes, *report.told_printed()]), flush=True)
+    return report
+
+
+def hint(args: argparse.Namespace) -> int:
+    """``hint NAME``."""
+    exercise = exercises.find(args.exercise, workspace.course_root())
+    print(next_hint(exercise, Progress(working_folder())))
+    return 0
+
+
+def watch(args: argparse.Namespace) -> int:
+    """``watch [NAME]``."""
+    from .watch import Watch
+
+    folder = args.folder or working_folder()
+    return Watch(folder, workspace.course_root(), args.exercise).run()

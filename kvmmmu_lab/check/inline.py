@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A submission in the judge's own process, for a debugger: nothing is limited, what it raises comes through, and it does
+not count."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from ..errors import InputError
+from ..exercises import Exercise, Scenario
+from .bench import Bench
+from .machine import picture_data
+from .parts import PARTS, missing
+from .submission import Submission
+from .worker import load
+from .workers import Run
+
+
+class Inline:
+    """Stands for a `workers.Worker`."""
+
+    printed, print_count, alive, failed = b"", 0, True, None
+
+    def __init__(self, exercise: Exercise, submission: Submission) -> None:
+        self.defined = load(submission.source, submission.path or submission.name)
+        lacking = missing(self.defined, exercise.defines)
+        if lacking:
+            raise InputError("submission", submission.name, f"a file that defines {', '.join(lacking)}")
+        self.ready = PARTS[exercise.part].parts(self.defined, exercise.defines[0])
+
+    def run(
+        self,
+        scenario: Scenario,
+        looks: tuple[str, ...],
+        hashed: bool = False,
+        detail: int | None = None,
+        seconds: float = 0,
+        meanwhile: Callable[[], object] = lambda: None,
+    ) -> Run:
+        """Play a scenario; ``seconds`` are not enforced."""
+        meanwhile()
+        run, bench = Run(), Bench(scenario, self.ready, self.defined)
+        for number, step in enumerate(scenario.steps):
+            seen: dict[str, Any] = bench.do(step)
+            seen |= bench.see(looks, hashed)
+            if number == detail:
+                seen["machine"] = picture_data(bench.vm)
+            run.seen.append(json.loads(json.dumps(seen)))
+        return run
+
+    def close(self) -> None:
+        """Nothing is left to end."""

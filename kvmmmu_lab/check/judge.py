@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The judge: tries every rule on a submission that runs elsewhere, and says what came of it.
+
+For each scenario the kit's own part goes through the same steps here, and what both show is compared. The submission
+itself is never imported here.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any
+
+from ..errors import LabError
+from ..exercises import Boot, Exercise, Golden, Rule, Scenario
+from .expected import Expected, drawn_scenarios
+from .inline import Inline
+from .nursery import CAN_FORK, Nursery
+from .report import CRASHED, FAILED, NOT_ATTEMPTED, PASSED, TIMED_OUT, Failure, Report, Verdict
+from .shrink import shrink
+from .stretches import as_scenario
+from .submission import Submission
+from .telling import Teller, judged
+from .workers import Run, Worker, printable
+
+SECONDS = 1.0
+"""Seconds that one scenario may take; a stretch of the whole engine gets `ENGINE_SECONDS`."""
+
+ENGINE_SECONDS = 20.0
+SHRINKING = 1.5
+"""Seconds that are spent on finding a shorter scenario."""
+
+LEFT_OVER = (
+    ". In a new process the same goes right: something is left over from machines before. Keep it in `self` or in "
+    "`vm`, not in the class, a global variable or a default argument"
+)
+PATIENCE = 2
+"""After so many time-outs the other rules aren't tried any more."""
+
+KINDS = {"timeout": TIMED_OUT, "unwritten": NOT_ATTEMPTED, "differs": FAILED, "silent": FAILED}
+
+
+class Judge:
+    """Judges one submission. ``tell`` is called with each verdict as soon as there is one."""
+
+    def __init__(
+        self,
+        exercise: Exercise,
+        submission: Submission,
+        nursery: Nursery | None = None,
+        *,
+        seed: int = 0,
+        full: bool = False,
+        inline: bool = False,
+        tell: Callable[[Verdict], object] | None = None,
+    ) -> None:
+        self.exercise, self.submission, self.inline = exercise, submission, inline
+        self.seed, self.full, self.tell = seed, full, tell or (lambda verdict: None)
+        self.expected = Expected(exercise.part)
+        self.teller = Teller(exercise, submission, self.expected, self._play)
+        self.worker: Worker | Inline | None = None
+        self.begin, self.printed, self.print_count, self.timeouts = time.monotonic(), "", 0, 0
+        self.own = None if nursery is not None or inline or not CAN_FORK else Nursery()
+        self.nursery = nursery or self.own
+
+    def report(self) -> Report:
+        """Try all rules."""
+        with self:
+            verdicts = []
+            for rule in self.exercise.rules:
+                verdicts.append(self.rule(rule))
+                self.tell(verdicts[-1])
+        return self.report_on(verdicts)
+
+    def report_on(self, verdicts: Iterable[Verdict]) -> Report:
+        """The report that these verdicts make."""
+        seconds = time.monotonic() - self.begin
+        return Report(self.exercise, self.submission, tuple(verdicts), self.printed, self.print_count, seconds)
+
+    def __enter__(self) -> Judge:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def rule(self, rule: Rule) -> Verdict:
+        """Try one rule."""
+        begin = time.monotonic()
+        if self.timeouts >= PATIENCE:
+            why = f"not tried: {PATIENCE} rules before took longer than they may"
+            return Verdict(rule, TIMED_OUT, Failure(why), time.monotonic() - begin)
+        failure = self._first_failure(rule)
+        status = PASSED if failure is None else KINDS.get(failure.kind, CRASHED)
+        if rule.extra and failure is not None and failure.difference is not None and failure.difference.got is None:
+            status, failure = NOT_ATTEMPTED, None  # it doesn't say how it keeps what it keeps, and needn't
+        if status == TIMED_OUT:
+            self.timeouts += 1
+        return Verdict(rule, status, failure, time.monotonic() - begin)
+
+    def _first_failure(self, rule: Rule) -> Failure | None:
+        drawn = drawn_scenarios(self.exercise.name, rule, self.seed) if rule.drawn is not None else ()
+        for scenario in itertools.chain(rule.cases, drawn):
+            failure = self.failure(rule, scenario)
+            if failure is not None:
+                return failure
+        stretches = [*rule.engine, *(self.exercise.full if self.full and rule.engine else ())]
+        for stretch in stretches:
+            failure = self.failure(rule, as_scenario(stretch), stretch)
+            if failure is not None:
+                return failure
+        return None
+
+    # One scenario
+
+    def failure(self, rule: Rule, scenario: Scenario, stretch: Golden | Boot | None = None) -> Failure | None:
+        """What goes wrong in a scenario, made as short as it gets; None if nothing does."""
+        worker = self._ready()
+        if worker.failed is not None:
+            broken = Failure("", kind=str(worker.failed.get("kind", "raised")), error=worker.failed)
+            return replace(broken, sentence=self.teller.ended(broken, ""))
+        first = self._wrong(rule, scenario, stretch)
+        if first is None:
+            return None
+        if first.kind not in ("differs", "raised", "crash") or isinstance(stretch, Boot):
+            return self.teller.told(rule, scenario, first, stretch)
+
+        def fails(smaller: Scenario) -> int | None:
+            try:
+                found = self._wrong(rule, smaller, stretch)
+            except LabError:
+                return None
+            same = found is not None and (found.kind, found.look) == (first.kind, first.look)
+            return found.step if found is not None and same else None
+
+        small = shrink(scenario, first.step, fails, SHRINKING)
+        for tried in (small, scenario):
+            found = self._alone(rule, tried, stretch)
+            if found is not None:
+                return self.teller.told(rule, tried, found, stretch)
+        told = self.teller.told(rule, scenario, first, stretch)
+        return replace(told, sentence=told.sentence + LEFT_OVER)
+
+    def _alone(self, rule: Rule, scenario: Scenario, stretch: Golden | Boot | None) -> Failure | None:
+        """What goes wrong where no scenario was played before, so that nothing can be left over from one."""
+        if self.worker is not None and not self.inline:
+            self.worker.close()
+            self.worker = None
+        return self._wrong(rule, scenario, stretch)
+
+    def _wrong(self, rule: Rule, scenario: Scenario, stretch: Golden | Boot | None) -> Failure | None:
+        worker = self._ready()
+        hashed, whole = stretch is not None, scenario is as_scenario(stretch) if stretch is not None else False
+        seconds = ENGINE_SECONDS if hashed else SECONDS
+        expected: list[tuple[list[dict[str, Any]], bool]] = []
+        refused: list[LabError] = []
+
+        def meanwhile() -> None:
+            try:
+                expected.append(self.expected(scenario, rule.looks, stretch if whole else None, hashed=hashed))
+            except LabError as error:  # a shortened scenario may make no sense; the worker's answers must be read all the same
+                refused.append(error)
+
+        run = worker.run(scenario, rule.looks, hashed, seconds=seconds, meanwhile=meanwhile)
+        self._collect(worker)
+        if refused:
+            raise refused[0]
+        seen, broke = expected[0]
+        return judged(rule, run, seen, broke)
+
+    def _play(self, scenario: Scenario, looks: tuple[str, ...], detail: int | None) -> Run:
+        """Play a scenario once more, to tell of it."""
+        return self._ready().run(scenario, looks, detail=detail, seconds=ENGINE_SECONDS)
+
+    def _ready(self) -> Worker | Inline:
+        """A worker with the submission in it; where it can't be loaded, the one that failed."""
+        if self.worker is None or (not self.worker.alive and self.worker.failed is None):
+            if self.inline:
+                self.worker = Inline(self.exercise, self.submission)
+            else:
+                self.worker = Worker(self.exercise, self.submission, self.nursery)
+            self._collect(self.worker)
+        return self.worker
+
+    def _collect(self, worker: Worker | Inline) -> None:
+        """Take over what the submission printed."""
+        self.printed = self.printed or printable(worker.printed.decode(errors="replace"))
+        self.print_count += worker.print_count
+        worker.print_count = 0
+
+    def close(self) -> None:
+        """End the worker, and the nursery if it is this judge's own."""
+        if self.worker is not None:
+            self.worker.close()
+            self.worker = None
+        if self.own is not None:
+            self.own.close()
+            self.own = None

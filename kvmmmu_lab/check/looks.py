@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What can be seen of a machine with a part under test in it: free of host addresses, and of how a part keeps what it keeps.
+
+========= ==============================================================================================
+result    what the step returned; guest faults, #GPs and root loads that it caused
+rmap      by gfn, the entries in its reverse map
+frames    the gfns that the reverse map says it has a map for
+parents   by shadow page, the entries that point to it
+sptes     the entries of shadow pages that aren't 0 (`read.state`)
+pages     shadow pages in use, newest first: id, gfn, role, root count, slot bits
+mmu, hash, dirty, free  see `read.state`
+guest     the guest's tables: entries that aren't 0
+flushes   how often the TLB was flushed
+order     flushes and changes of shadow entries, in their order
+door      entries of guest tables and shadow pages that changed through `Arena.put` and its like, as they are now
+form      how the part keeps it: descriptors or chains as lists, or None where it doesn't say
+first     by shadow page with parents, what `first` answers: "a parent", or what else
+chains    by shadow page, how a parents part keeps them (its ``chains(page)``), and free chains; None where it doesn't say
+========= ==============================================================================================
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+from ..mmu import Vm
+from ..mmu import events as ev
+from ..mmu.arena import FIRST_GUEST, FIRST_SHADOW
+from ..mmu.bits import (
+    BASE_MASK,
+    PAGE_SHIFT,
+    PRESENT,
+    WRITABLE,
+)
+from ..mmu.parents import ParentChains
+from ..mmu.pool import NUM_PAGES
+from ..read import state
+from ..verify.digest import Digester, compact, short_hash
+from .steps import plain
+
+FIRST_REF = FIRST_SHADOW << 9
+FEW = 32
+"""Of a whole engine, all reverse maps are looked at while there are so few, later those that may have changed."""
+
+Seen = dict[str, Any]
+
+
+class Looks:
+    """What can be seen of ``vm``. ``tables``: the guest's tables; ``top``: its levels; ``events``: those of the latest step;
+    ``before``: flushes, root loads and #GPs before it."""
+
+    vm: Vm
+    digester: Digester
+    tables: list[int]
+    top: int
+    events: list[tuple]
+    before: tuple[int, int, int]
+    known: set[int]
+    """Host frames whose reverse maps are looked at."""
+    used: list[int] | None = None
+
+    def see(self, looks: tuple[str, ...], hashed: bool = False) -> Seen:
+        """What these ``looks`` show now. ``hashed``: short digests, for long scenarios."""
+        self.used = None
+        seen = {look: getattr(self, f"_see_{look}")(hashed) for look in looks if look != "result"}
+        if hashed:
+            return {look: value if isinstance(value, str) else short_hash(compact(value)) for look, value in seen.items()}
+        return seen
+
+    def _used(self) -> list[int]:
+        """Ids of the shadow pages in which something stands."""
+        if self.used is None:
+            rows = self.vm.memory.pages[FIRST_SHADOW : FIRST_SHADOW + NUM_PAGES]
+            self.used = rows.any(axis=1).nonzero()[0].tolist()
+        return self.used
+
+    def _see_rmap(self, hashed: bool) -> Any:
+        vm = self.vm
+        self.known |= {(entry & BASE_MASK) >> PAGE_SHIFT for entry in self._leaves()} | self._frames()
+        asked = self.known if not hashed or len(self.known) <= FEW else self._changed()
+        return self._by_gfn({hfn: refs for hfn in asked if (refs := _refs(vm.rmap.sptes(hfn)))})
+
+    def _changed(self) -> set[int]:
+        """The frames of all entries of shadow pages that changed in this step, before and after."""
+        changes = [event for event in self.events if event[0].change and event[1] >> PAGE_SHIFT < FIRST_GUEST]
+        hfns = {(entry & BASE_MASK) >> PAGE_SHIFT for event in changes for entry in event[3:5]}
+        return {hfn for hfn in hfns if hfn >= FIRST_GUEST}
+
+    def _frames(self) -> set[int]:
+        return {int(hfn) for hfn in self.vm.rmap.frames()}
+
+    def _leaves(self) -> list[int]:
+        """All entries of shadow pages that can write a frame."""
+        words = self.vm.memory.pages[[FIRST_SHADOW + id for id in self._used()]].reshape(-1)
+        found = words[words & (PRESENT | WRITABLE) == PRESENT | WRITABLE]
+        return [entry for entry in found.tolist() if entry & BASE_MASK >= FIRST_GUEST << PAGE_SHIFT]
+
+    def _by_gfn(self, by_hfn: dict[int, Any]) -> Any:
+        gfns = self.vm.memory.gfns
+        return sorted([gfns[hfn] if gfns[hfn] is not None else -hfn, value] for hfn, value in by_hfn.items())
+
+    def _see_frames(self, hashed: bool) -> Any:
+        return [gfn for gfn, _ in self._by_gfn(dict.fromkeys(self._frames(), 0))]
+
+    def _see_parents(self, hashed: bool) -> Any:
+        vm = self.vm
+        used = [page for page in vm.pool.pages if page in vm.pool.active]
+        return [[page.id, refs] for page in used if (refs := _refs(vm.parents.sptes(page)))]
+
+    def _see_first(self, hashed: bool) -> Any:
+        parents, found = self.vm.parents, []
+        for page in self.vm.pool.pages:
+            if page in self.vm.pool.active:
+                first, refs = parents.first(page), list(parents.sptes(page))
+                if first is not None or refs:
+                    known = any(first == spte for spte in refs)
+                    found.append([page.id, "a parent" if known else plain(first)])
+        return found
+
+    def _see_chains(self, hashed: bool) -> Any:
+        vm = self.vm
+        tell = getattr(vm.parents, "chains", None)
+        if tell is None and not isinstance(vm.parents, ParentChains):
+            return None
+        kept = [[page.id, _form(tell(page) if tell else page.parents)] for page in vm.pool.pages if page in vm.pool.active]
+        return [[row for row in kept if row[1] is not None], vm.caches.pte_chain.free]
+
+    def _see_sptes(self, hashed: bool) -> Any:
+        if hashed:
+            return short_hash(self.digester.sptes())
+        return [[id, state.page_entries(self.vm, id)] for id in self._used()]
+
+    def _see_pages(self, hashed: bool) -> Any:
+        pages = reversed(self.vm.pool.active)
+        return [[page.id, page.gfn, page.role, page.root_count, page.slot_bitmap] for page in pages]
+
+    def _see_mmu(self, hashed: bool) -> Any:
+        return state.mmu_part(self.vm)
+
+    def _see_hash(self, hashed: bool) -> Any:
+        return state.hash_part(self.vm)
+
+    def _see_dirty(self, hashed: bool) -> Any:
+        return state.dirty_part(self.vm)
+
+    def _see_free(self, hashed: bool) -> Any:
+        return [page.id for page in reversed(self.vm.pool.free)]
+
+    def _see_guest(self, hashed: bool) -> Any:
+        memory = self.vm.memory
+        touched = {event[1] >> PAGE_SHIFT for event in self.events if event[0].change}
+        tables = {memory.frames[gfn] for gfn in self.tables} | {hfn for hfn in touched if hfn >= FIRST_GUEST}
+        hfns = sorted(hfn for hfn in tables if hfn is not None)
+        if hashed:
+            return [[memory.gfns[hfn], zlib.crc32(memory.pages[hfn].tobytes())] for hfn in hfns]
+        size = "<u4" if self.top == 2 else "<u8"
+        pages = [(memory.gfns[hfn], memory.pages[hfn].view(size)) for hfn in hfns]
+        return [[gfn, [[i, int(page[i])] for i in page.nonzero()[0].tolist()]] for gfn, page in pages]
+
+    def _see_flushes(self, hashed: bool) -> Any:
+        return self.vm.stats.tlb_flushes - self.before[0]
+
+    def _see_order(self, hashed: bool) -> Any:
+        return list(self._order())
+
+    def _order(self) -> Iterator[str]:
+        for event in self.events:
+            if event[0] is ev.FLUSH:
+                yield "flush"
+            elif event[0].change and FIRST_SHADOW <= event[1] >> PAGE_SHIFT < FIRST_SHADOW + NUM_PAGES:
+                old, new = event[3:5]
+                yield "empty" if not new else "W goes" if new == old & ~WRITABLE else "set"
+
+    def _see_door(self, hashed: bool) -> Any:
+        """[page, is it a shadow page, index, entry]; a change that somebody made past the door isn't there."""
+        old, new = dict[int, int](), dict[int, int]()
+        for event in self.events:
+            if event[0].change:
+                _, hpa, size, before, after = event
+                for at in range(size):
+                    old.setdefault(hpa + at, before >> 8 * at & 255)
+                    new[hpa + at] = after >> 8 * at & 255
+        changed = [at for at in new if new[at] != old[at]]
+        return sorted(map(list, {self._entry_at(at) for at in changed if at >> PAGE_SHIFT >= FIRST_SHADOW}))
+
+    def _entry_at(self, hpa: int) -> tuple[Any, ...]:
+        memory, hfn = self.vm.memory, hpa >> PAGE_SHIFT
+        if hfn < FIRST_GUEST:
+            return hfn - FIRST_SHADOW, True, (hpa & 0xFFF) // 8, memory.words[hpa // 8]
+        size, words = (4, memory.halves) if self.top == 2 else (8, memory.words)
+        return memory.gfns[hfn], False, (hpa & 0xFFF) // size, words[hpa // size]
+
+    def _see_form(self, hashed: bool) -> Any:
+        """Descriptors by gfn and free descriptors, as far as the part tells."""
+        vm = self.vm
+        tell = getattr(vm.rmap, "descriptors", None)
+        if tell is None and not hasattr(vm.rmap, "heads"):
+            return None
+        kept = {hfn: _form(tell(hfn) if tell else vm.rmap.heads.get(hfn)) for hfn in self._frames()}  # type: ignore[attr-defined]
+        return [self._by_gfn(kept), vm.caches.rmap_desc.free]
+
+
+def _refs(sptes: Any) -> list[int]:
+    given: Any = sptes if sptes is None else list(sptes)
+    try:
+        return sorted(int(spte) - FIRST_REF for spte in given)
+    except (TypeError, ValueError):
+        raise TypeError(f"sptes() has to give sptes, which are whole numbers; it gives {given!r}") from None
+
+
+def _form(kept: Any) -> Any:
+    if kept is None or isinstance(kept, int):
+        return kept if kept is None else kept - FIRST_REF
+    return [[int(spte) - FIRST_REF for spte in row] for row in kept]

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The parts that exercises are about: how a submission is put into a `Vm`, and how a worker loses the kit's own.
+
+A worker's engine has no version of its own of the part under test: what was there raises `Absent`. This is against honest
+mistakes and easy cheating; the sources of the kit are public.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import LabError
+from ..mmu import audit, bits, machine, parents, prewrite, rmap, spte, vm, walk
+from ..mmu.bits import WRITABLE
+from ..mmu.events import PROTECT_SPTE
+from ..mmu.machine import Machine
+from ..mmu.rmap import COUNTED
+
+
+class Absent(LabError):
+    """A worker was asked for what the submission has to bring."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """``keyword`` is the argument of `Vm`, or "" for functions that are only called. ``gone``: (owner, names) of what a
+    worker loses; ``modules``: files of the kit that a submission must not read. ``wrap`` fits what a submission defines
+    to the engine."""
+
+    keyword: str
+    gone: tuple[tuple[Any, tuple[str, ...]], ...]
+    modules: tuple[str, ...]
+    wrap: Callable[[Any], Any] | None = None
+
+    def parts(self, defined: dict[str, Any], first: str) -> dict[str, Any]:
+        """The arguments of `Vm`, of what a submission defines; ``first`` names the part among it."""
+        given = defined[first]
+        return {self.keyword: self.wrap(given) if self.wrap else given} if self.keyword else {}
+
+
+class OnlyAdds:
+    """A reverse map that can only add, made whole: to forget an entry, it begins anew and adds all others again."""
+
+    def __init__(self, kind: Any, vm: Machine) -> None:
+        self.kind, self.vm = kind, vm
+        self.part, self.added = kind(vm), dict[int, None]()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.part, name)
+
+    def add(self, spte: int) -> None:
+        """The submission's."""
+        if self._counts(spte):
+            self.added[spte] = None
+        self.part.add(spte)
+
+    def remove(self, spte: int) -> None:
+        """All but one, again."""
+        if self._counts(spte) and spte in self.added:
+            del self.added[spte]
+            spare = self.vm.caches.rmap_desc
+            self.part, free, spare.free = self.kind(self.vm), spare.free, len(self.added)
+            for other in self.added:
+                self.part.add(other)
+            spare.free = free
+
+    def _counts(self, spte: int) -> bool:
+        return self.vm.memory.words[spte] & COUNTED == COUNTED
+
+    def write_protect(self, gfn: int) -> None:
+        """As `parts.ReverseMapPart` says."""
+        vm, hfn = self.vm, self.vm.memory.frames[gfn]
+        for at in [] if hfn is None else list(self.part.sptes(hfn)):
+            self.remove(at)
+            vm.flush_tlb()
+            vm.memory.put(at, vm.memory.words[at] & ~WRITABLE, PROTECT_SPTE)
+
+
+class NoProtect:
+    """A reverse map without ``write_protect``, made whole."""
+
+    def __init__(self, kind: Any, vm: Machine) -> None:
+        self.part, self.vm = kind(vm), vm
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.part, name)
+
+    write_protect = OnlyAdds.write_protect
+
+
+RMAP = ("add", "remove", "write_protect", "link", "unlink", "_remove_from")
+PARTS = {
+    "rmap_add": Part("rmap", ((rmap.ReverseMap, RMAP),), ("mmu/rmap",), lambda kind: functools.partial(OnlyAdds, kind)),
+    "rmap_remove": Part("rmap", ((rmap.ReverseMap, RMAP),), ("mmu/rmap",), lambda kind: functools.partial(NoProtect, kind)),
+    "rmap_write_protect": Part("rmap", ((rmap.ReverseMap, RMAP),), ("mmu/rmap",)),
+    "parents": Part("parents", ((parents.ParentChains, ("add", "remove", "first", "sptes")),), ("mmu/parents",)),
+    "walk": Part("walk", ((walk, ("walk_guest",)),), ("mmu/walk",)),
+    "set_spte": Part("set_spte", ((spte, ("set_spte",)),), ("mmu/spte",)),
+    "pre_write": Part("pre_write", ((prewrite, ("pre_write", "shadow_range", "zap_spte")),), ("mmu/prewrite",)),
+    "split": Part("", ((bits.EntryFormat, ("index",)), (bits, ("shadow_index",))), ("mmu/bits", "mmu/walk", "mmu/pool")),
+    "audit": Part(
+        "",
+        ((audit, ("audit", "undone", "audit_rmap", "audit_write_protection", "audit_mappings", "_mappings_below")),
+         (vm.Vm, ("audit",)), (machine.Machine, ("run_audit",))),
+        ("mmu/audit",),
+    ),
+}  # fmt: skip
+"""By exercise."""
+
+
+def remove(part: Part) -> None:
+    """Take the kit's own version of a part out of this process, for good, wherever it was imported to."""
+    for owner, names in part.gone:
+        for name in names:
+            own, instead = getattr(owner, name), _absent(name)
+            setattr(owner, name, instead)
+            for module in [module for key, module in sys.modules.items() if key.startswith("kvmmmu_lab")]:
+                for held, value in list(vars(module).items()):
+                    if value is own:
+                        setattr(module, held, instead)
+            defaults = machine.Machine.__init__.__kwdefaults__ or {}
+            defaults.update({key: instead for key, value in defaults.items() if value is own})
+
+
+def _absent(name: str) -> Callable[..., Any]:
+    def absent(*arguments: Any, **keywords: Any) -> Any:
+        raise Absent(f"the kit's own {name} isn't here while yours is checked: write it yourself")
+
+    absent.__name__ = name
+    return absent
+
+
+def missing(defined: dict[str, Any], names: Iterable[str]) -> list[str]:
+    """Which of ``names`` ("ReverseMap", "ReverseMap.add") aren't defined."""
+    found = []
+    for name in names:
+        owner, _, method = name.partition(".")
+        thing = defined.get(owner)
+        if not callable(getattr(thing, method, None) if method else thing):
+            found.append(name)
+    return found

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a learner has reached: points and hints seen, kept in the working folder."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+FILE = ".kvmmmu-lab-progress.json"
+
+
+class Progress:
+    """By exercise: ``best`` points, the ``last`` ones, and how many ``hints`` were shown. Each change is saved at once.
+
+    A file that can't be read is put aside (``.damaged``), and all begins anew. One that can't be written is done without.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / FILE
+        self.known = self._read()
+
+    def _read(self) -> dict[str, dict[str, int]]:
+        try:
+            found = json.loads(self.path.read_text("utf-8"))
+            return {
+                str(name): {str(key): int(value) for key, value in row.items()} for name, row in found["exercises"].items()
+            }
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            with contextlib.suppress(OSError):
+                self.path.replace(self.path.with_suffix(".damaged"))
+            return {}
+
+    def get(self, name: str, key: str) -> int:
+        """A number kept for an exercise; 0 where there is none."""
+        return self.known.get(name, {}).get(key, 0)
+
+    def note(self, name: str, **values: int) -> None:
+        """Keep numbers for an exercise."""
+        self.known.setdefault(name, {}).update(values)
+        self._write({"exercises": self.known})
+
+    def points(self, name: str, points: int) -> None:
+        """Keep the points of a check."""
+        self.note(name, last=points, best=max(points, self.get(name, "best")))
+
+    def _write(self, data: dict[str, Any]) -> None:
+        new = self.path.with_suffix(".new")
+        with contextlib.suppress(OSError):
+            new.write_text(json.dumps(data, indent=1, sort_keys=True), "utf-8")
+            os.replace(new, self.path)

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a submission may not do while it is checked, and what it can't use up.
+
+Limits of the operating system hold where there are any; `limit` says which don't. Beside them Python itself refuses, in this
+process and for good, to start processes, to open sockets, to load libraries, to read the files of the part under test and
+what the judge expects, and to change files outside of the scratch folder. This is a fence for honest mistakes and easy
+cheating, no prison: who wants to keep a determined attacker away puts a container around it.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+MEMORY = 1 << 29
+"""Bytes of address space beside what a worker needs itself."""
+
+FILE = 1 << 24
+"""Bytes of the largest file that a submission may write."""
+
+
+class NotAllowed(BaseException):
+    """A submission tried what it may not. No Exception, so that ``except Exception`` doesn't hide it."""
+
+
+STARTS = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork", "os.forkpty", "pty.spawn")
+REFUSED = {
+    **dict.fromkeys(STARTS, "start another process"),
+    "os.kill": "send a signal",
+    "os.killpg": "send a signal",
+    "signal.pthread_kill": "send a signal",
+    "ctypes.dlopen": "load a library",
+    "ctypes.dlsym": "load a library",
+    "webbrowser.open": "open a browser",
+    **dict.fromkeys(("socket.__new__", "socket.connect", "socket.bind", "socket.getaddrinfo"), "use the network"),
+}
+CLOSED = {
+    "_posixsubprocess": "start another process",
+    "_ctypes": "load a library",
+    "_multiprocessing": "start another process",
+    "_socket": "use the network",
+}
+"""Modules that aren't imported any more: what they do, Python doesn't always ask about."""
+
+CHANGES = {
+    "os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.link", "os.symlink", "os.truncate", "os.chmod", "os.chown",
+    "shutil.rmtree", "shutil.move", "shutil.copyfile", "os.utime",
+}  # fmt: skip
+WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+
+
+def fence(scratch: str, secret: tuple[str, ...]) -> None:
+    """From now on refuse what this module says. ``secret``: files and folders that must not be read."""
+    here = os.path.realpath(scratch)
+    kept = tuple(os.path.realpath(path) for path in secret)
+    inside, devices = (here + os.sep, here), ("/dev/null", "/dev/tty")
+    realpath, isdir, fsdecode, writing = os.path.realpath, os.path.isdir, os.fsdecode, WRITING
+    if hasattr(subprocess, "_fork_exec"):
+        subprocess._fork_exec = _no_process
+    loaded = sys.modules.get("_posixsubprocess")
+    if loaded is not None:
+        loaded.fork_exec = _no_process  # type: ignore[attr-defined]
+
+    def within(path: str, folders: tuple[str, ...]) -> bool:
+        return any(path == folder or path.startswith(folder + os.sep) for folder in folders)
+
+    def check(event: str, arguments: tuple[Any, ...]) -> None:
+        if event in REFUSED:
+            raise NotAllowed(f"it tried to {REFUSED[event]} ({event})")
+        if event == "import" and arguments[0] in CLOSED:
+            raise NotAllowed(f"it tried to {CLOSED[arguments[0]]} (import {arguments[0]})")
+        if event == "open" or event in CHANGES or event in ("os.listdir", "os.scandir"):
+            path = arguments[0]
+            if path is None or isinstance(path, int):
+                return
+            path = realpath(fsdecode(path))
+            flags = arguments[2] if event == "open" and len(arguments) > 2 and isinstance(arguments[2], int) else 0
+            if (event in CHANGES or flags & writing) and not path.startswith(inside) and path not in devices:
+                raise NotAllowed(f"it tried to change {path}, outside of its folder")
+            if event == "open" and arguments[1] is None and not path.startswith(inside) and isdir(path):
+                raise NotAllowed(f"it tried to open the folder {path}, outside of its own")  # a way around these names
+            if within(path, kept) or (path.endswith(".pyc") and within(_source(path), kept)):
+                raise NotAllowed(f"it tried to read {path}, which isn't for it")
+
+    sys.addaudithook(check)
+
+
+def _no_process(*arguments: Any) -> Any:
+    raise NotAllowed("it tried to start another process")
+
+
+def _source(compiled: str) -> str:
+    """The source file of ``__pycache__/NAME.cpython-311.pyc``."""
+    folder, _, name = compiled.rpartition(os.sep)
+    return os.path.join(os.path.dirname(folder), name.partition(".")[0] + ".py")
+
+
+def limit(seconds: float) -> None:
+    """Let the operating system limit this process: memory, the size of files, processor time (far above ``seconds``)."""
+    try:
+        import resource
+    except ImportError:
+        return
+    limits = {
+        "RLIMIT_AS": _address_space() + MEMORY,
+        "RLIMIT_FSIZE": FILE,
+        "RLIMIT_CORE": 0,
+        "RLIMIT_NOFILE": 64,
+        "RLIMIT_CPU": int(seconds) + 60,
+    }
+    for name, value in limits.items():
+        kind = getattr(resource, name, None)
+        if kind is not None:
+            try:
+                resource.setrlimit(kind, (value, value))
+            except (ValueError, OSError):
+                continue
+
+
+def _address_space() -> int:
+    """Bytes that this process has mapped; a guess where nobody says."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):
+        return 1 << 30
+
+
+def not_enforced() -> list[str]:
+    """What can't be limited on this machine, in words."""
+    found = []
+    if sys.platform != "linux":
+        found.append("memory")
+    if not hasattr(os, "fork"):
+        found.append("the size of files")
+    if not hasattr(os, "geteuid") or os.geteuid() == 0:
+        found.append("the number of processes (only Python's own refusal to start any)")
+    return found

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Find a short scenario that still goes wrong."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from ..exercises import Scenario, Step
+
+Fails = Callable[[Scenario], int | None]
+"""The step in which a scenario goes wrong, in the same way as before, or None."""
+
+
+def shrink(scenario: Scenario, step: int, fails: Fails, seconds: float) -> Scenario:
+    """Leave out steps, in ever smaller pieces, for as long as it still goes wrong and there is time."""
+    end = time.monotonic() + seconds
+    steps = scenario.steps[: step + 1]
+    size = max(1, len(steps) // 2)
+    while time.monotonic() < end:
+        smaller = _without(scenario, steps, size, fails, end)
+        if smaller is not None:
+            steps = smaller
+            size = max(1, min(size, len(steps) // 2))
+        elif size == 1:
+            break
+        else:
+            size //= 2
+    return _less(scenario.with_steps(steps), fails, end)
+
+
+def _without(scenario: Scenario, steps: tuple[Step, ...], size: int, fails: Fails, end: float) -> tuple[Step, ...] | None:
+    for at in range(len(steps) - 1, -1, -size):
+        first = max(0, at - size + 1)
+        if any(isinstance(step, dict) and step.get("op") == "create" for step in steps[first : at + 1]):
+            continue
+        left = steps[:first] + steps[at + 1 :]
+        if not left or time.monotonic() > end:
+            continue
+        failing = fails(scenario.with_steps(left))
+        if failing is not None:
+            return left[: failing + 1]
+    return None
+
+
+def _less(scenario: Scenario, fails: Fails, end: float) -> Scenario:
+    """Without the entries of the guest's tables that don't matter."""
+    from dataclasses import replace
+
+    for entry in reversed(scenario.entries):
+        left = replace(scenario, entries=tuple(other for other in scenario.entries if other != entry))
+        if time.monotonic() < end and fails(left) is not None:
+            scenario = left
+    return scenario

@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The steps of scenarios: what each does to a machine, and how it is said.
+
+An spte is written "7:12": entry 12 of shadow page 7. Flags are letters: P W U A D G, X for NX, S for PS (a large page).
+
+================================== ===================================================================
+("map", spte, gfn, flags)          make the entry, past the engine, then ``rmap.add(spte)``; a negative gfn is a host frame's
+                                   number, such as a host with much memory has
+("maps", spte, count, gfn, flags)  the same for so many entries in a row
+("unmap", spte)                    ``rmap.remove(spte)``, then the entry is zeroed
+("unmaps", spte, count)            the same for so many entries in a row, one after the other
+("protect", gfn)                   ``rmap.write_protect(gfn)``
+("alias", base, npages, target)    gfns from base on are another name for those from target on
+("another",)                       another machine of the same kind; the steps behind it happen there
+("link", page, spte[, count])      ``parents.add(page, spte)``, for so many entries in a row
+("unlink", page, spte[, count])    ``parents.remove(page, spte)``, likewise
+("shadowed", gfn)                  a shadow page for gfn is taken from the pool: gfn is a page table
+("make", spte, entry, rights, gpa, gfn)  ``set_spte(...)``; ``rights`` as letters
+("walk", gva, kind)                ``walk(...)``; a kind is letters of "wux": write, user, fetch
+("access", gva, kind[, value, size])  the guest's access, through the shadow tables, faults and all
+("write", gpa, size, value)        a store that the host emulates: pre-write, then the bytes
+("poke", gpa, size, value)         bytes behind everybody's back
+("zap", gfn)                       all shadow pages of the table in gfn go (unprotect)
+("call", name, arguments)          a function of the submission's
+("corrupt", what[, number, gfn])   plant a mistake, see `corrupt`
+("mend",)                          take back what was planted
+("audit",)                         what the submission's ``audit(vm)`` answers
+================================== ===================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InputError
+from ..mmu import shadow
+from ..mmu.arena import FIRST_SHADOW
+from ..mmu.bits import (
+    ACCESSED,
+    DIRTY,
+    GLOBAL,
+    LARGE,
+    NX,
+    PAGE_SHIFT,
+    PRESENT,
+    USER,
+    WRITABLE,
+)
+from ..mmu.pool import NUM_PAGES
+from ..mmu.walk import Walk
+from .corrupt import corrupt
+
+if TYPE_CHECKING:
+    from .bench import Bench
+
+FLAGS = {"P": PRESENT, "W": WRITABLE, "U": USER, "A": ACCESSED, "D": DIRTY, "G": GLOBAL, "S": LARGE, "X": NX}
+
+
+def flag_bits(letters: str) -> int:
+    """The bits of flags given as letters."""
+    return sum(FLAGS[letter] for letter in letters)
+
+
+def reference(spte: str) -> int:
+    """An spte out of "7:12"."""
+    page, _, index = spte.partition(":")
+    return FIRST_SHADOW + int(page) << 9 | int(index)
+
+
+def named(spte: int) -> str:
+    """The way back."""
+    return f"{(spte >> 9) - FIRST_SHADOW}:{spte & 511}"
+
+
+def _map(bench: Bench, spte: str, gfn: int, flags: str) -> None:
+    vm, at = bench.vm, reference(spte)
+    page = vm.pool.pages[(at >> 9) - FIRST_SHADOW]
+    if not page.role:  # a page that nobody took: for pictures, one of a page table
+        page.gfn, page.role = page.id, 4 | 1 << 4
+    hfn = -gfn if gfn < 0 else vm.memory.frames[gfn] or 0
+    bench.known.add(hfn)
+    vm.memory.words[at] = hfn << PAGE_SHIFT | flag_bits(flags)
+    vm.rmap.add(at)
+
+
+def _maps(bench: Bench, spte: str, count: int, gfn: int, flags: str) -> None:
+    for at in range(reference(spte), reference(spte) + count):
+        _map(bench, named(at), gfn, flags)
+
+
+def _unmap(bench: Bench, spte: str) -> None:
+    at = reference(spte)
+    bench.vm.rmap.remove(at)
+    bench.vm.memory.words[at] = 0
+
+
+def _unmaps(bench: Bench, spte: str, count: int) -> None:
+    for at in range(reference(spte), reference(spte) + count):
+        _unmap(bench, named(at))
+
+
+def _protect(bench: Bench, gfn: int) -> None:
+    bench.known.add(bench.vm.memory.frames[gfn] or 0)
+    bench.vm.rmap.write_protect(gfn)
+
+
+def _link(bench: Bench, page: int, spte: str, count: int = 1) -> None:
+    header, first = bench.vm.pool.pages[page], reference(spte)
+    for at in range(first, first + count):
+        if at in list(bench.vm.parents.sptes(header)):
+            raise InputError("spte", named(at), f"an entry that isn't a parent of page #{page} yet")
+        bench.vm.parents.add(header, at)
+
+
+def _unlink(bench: Bench, page: int, spte: str, count: int = 1) -> None:
+    for at in range(reference(spte), reference(spte) + count):
+        bench.vm.parents.remove(bench.vm.pool.pages[page], at)
+
+
+def _shadowed(bench: Bench, gfn: int) -> None:
+    bench.vm.pool.take(gfn, bench.vm.root_level | 1 << 4)
+
+
+def _make(bench: Bench, spte: str, entry: int, rights: str, gpa: int, gfn: int) -> None:
+    bench.vm.set_spte(bench.vm, reference(spte), entry, flag_bits(rights), gpa, gfn)
+
+
+def _walk(bench: Bench, gva: int, kind: str) -> Any:
+    walk = bench.vm.walk(bench.vm, gva, "w" in kind, "u" in kind, "x" in kind)
+    if not all(hasattr(walk, name) for name in Walk.__slots__):
+        return plain(walk)
+    if walk.error is not None:
+        return {"error": plain(walk.error), "level": plain(walk.level)}
+    try:
+        tables = [walk.tables[level] for level in range(walk.level, min(bench.top, 2 if bench.top == 3 else 4) + 1)]
+    except (TypeError, IndexError, KeyError):
+        tables = walk.tables
+    seen = {"error": None, "level": walk.level, "gfn": walk.gfn, "rights": walk.rights, "tables": tables, "entry": walk.entry}
+    return {name: plain(value) for name, value in seen.items()}
+
+
+def _access(bench: Bench, gva: int, kind: str, value: int | None = None, size: int = 1) -> Any:
+    store = {} if value is None else {"value": value, "size": size}
+    access = bench.vm.access(gva, write="w" in kind, user="u" in kind, fetch="x" in kind, **store)
+    return list(access)
+
+
+def _call(bench: Bench, name: str, arguments: list[Any]) -> Any:
+    return plain(bench.defined[name](*arguments))
+
+
+def _audit(bench: Bench) -> Any:
+    found = bench.defined["audit"](bench.vm)
+    if not isinstance(found, Iterable):
+        raise TypeError(f"audit(vm) has to answer a list of complaints; it answers {found!r}")
+    return sorted((_complaint(item) for item in plain(list(found))), key=repr)
+
+
+def _complaint(item: Any) -> Any:
+    """A complaint in words, so that it can be read; what is none stays as it is."""
+    kind, where = item if isinstance(item, list) and len(item) == 2 else (None, None)
+    if not isinstance(where, int) or kind not in ("rmap", "wp", "map"):
+        return item
+    inside = kind == "rmap" and FIRST_SHADOW <= where >> 9 < FIRST_SHADOW + NUM_PAGES
+    return f"rmap #{named(where)}" if inside else f"{kind} {WHERE[kind]} {where:#x}"
+
+
+WHERE = {"rmap": "spte", "wp": "gfn", "map": "gva"}
+
+
+def _corrupt(bench: Bench, what: str, number: int = 0, gfn: int = 0) -> None:
+    bench.planted.append(corrupt(bench.vm, what, number, gfn))
+
+
+def _mend(bench: Bench) -> None:
+    while bench.planted:
+        bench.planted.pop()()
+
+
+def plain(value: Any) -> Any:
+    """Numbers, text and lists of them, so that they can be told; what is none of these, as its repr."""
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if value is None or isinstance(value, bool | str):
+        return value
+    try:
+        return int(value.__index__())
+    except (AttributeError, TypeError):
+        return repr(value)[:200]
+
+
+STEPS: dict[str, Callable[..., Any]] = {
+    "map": _map,
+    "maps": _maps,
+    "unmap": _unmap,
+    "unmaps": _unmaps,
+    "protect": _protect,
+    "alias": lambda bench, base, npages, target: bench.vm.set_alias(0, base, npages, target),
+    "another": lambda bench: bench.another(),
+    "link": _link,
+    "unlink": _unlink,
+    "shadowed": _shadowed,
+    "make": _make,
+    "walk": _walk,
+    "access": _access,
+    "write": lambda bench, gpa, size, value: bench.vm.emulate_write_gpa(gpa, value, size),
+    "poke": lambda bench, gpa, size, value: bench.vm.poke(gpa, value, size),
+    "zap": lambda bench, gfn: shadow.unprotect_page(bench.vm, gfn),
+    "call": _call,
+    "corrupt": _corrupt,
+    "mend": _mend,
+    "audit": _audit,
+}

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a learner hands in: a Python file, a notebook's cells tagged ``solution``, or an object in a notebook."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import InputError
+
+TAG = "solution"
+LARGEST = 1 << 20
+"""Bytes of the largest file that is taken for a submission."""
+
+
+@dataclass(frozen=True)
+class Submission:
+    """Source text, and what to call it in messages (a file's name). ``path``: where its lines stand, for debuggers."""
+
+    source: str
+    name: str
+    path: str = ""
+
+    @property
+    def lines(self) -> list[str]:
+        """Its lines."""
+        return self.source.splitlines()
+
+    def line(self, number: int) -> str:
+        """One line, from 1 on; empty where there is none."""
+        return self.lines[number - 1].strip() if 0 < number <= len(self.lines) else ""
+
+
+def read(path: Path) -> Submission:
+    """The submission in a file. Raises InputError for one that isn't there, is no text, or a notebook without a solution."""
+    expected = "a .py file, or an .ipynb with cells tagged 'solution'"
+    if path.suffix not in (".py", ".ipynb"):
+        raise InputError("submission", str(path), expected)
+    try:
+        if path.stat().st_size > LARGEST:
+            raise InputError("submission", f"{path.stat().st_size} bytes", "a file of at most 1 MiB")
+        text = path.read_text("utf-8")
+    except OSError as error:
+        raise InputError("submission", str(path), f"a file that can be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise InputError("submission", str(path), "text in UTF-8") from None
+    if path.suffix == ".py":
+        return Submission(text, path.name, str(path.absolute()))
+    return Submission(_cells(text, path), path.name)
+
+
+def _cells(text: str, path: Path) -> str:
+    try:
+        cells = json.loads(text)["cells"]
+        tagged = [
+            "".join(cell["source"])
+            for cell in cells
+            if cell["cell_type"] == "code" and TAG in cell.get("metadata", {}).get("tags", ())
+        ]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise InputError("submission", str(path), "a notebook (JSON with cells)") from None
+    if not tagged:
+        raise InputError("submission", str(path), "a notebook with code cells tagged 'solution'")
+    return "\n\n".join("\n".join(_plain(line) for line in cell.splitlines()) for cell in tagged) + "\n"
+
+
+def _plain(line: str) -> str:
+    """A line without IPython's magic, which means nothing outside of it."""
+    return "pass  # " + line if line.startswith(("%", "!")) else line

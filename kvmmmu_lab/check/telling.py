@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""From a run that went wrong to what a learner reads: the sentence, the steps in words, what should be beside what is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from ..errors import HostCrash, LabError
+from ..exercises import Boot, Exercise, Golden, Rule, Scenario
+from . import compare
+from .draws import drawn
+from .expected import Expected
+from .report import Failure
+from .sentences import sentence
+from .submission import Submission
+from .words import say
+from .workers import Run
+
+Play = Callable[[Scenario, tuple[str, ...], int | None], Run]
+"""Plays a scenario with the submission, and tells the machine after one step."""
+
+
+def judged(rule: Rule, run: Run, seen: list[dict[str, Any]], broke: bool) -> Failure | None:
+    """What is wrong with a run; None if nothing is."""
+    found = compare.difference(seen, run.seen, rule.looks)
+    if found is not None:
+        return Failure("", kind="differs", step=found.step, look=found.look, difference=found)
+    if run.end == "done":
+        if broke:
+            return Failure("", kind="silent", step=len(seen), error={"type": "nothing", "what": "was raised"})
+        return None
+    if broke and run.end == "raised" and len(run.seen) == len(seen):
+        return None  # the kit's own part stops here, too
+    kind = run.error.get("kind", run.end) if run.end == "raised" else run.end
+    return Failure("", kind=str(kind), step=len(run.seen), look=str(run.error.get("type", "")), error=run.error)
+
+
+class Teller:
+    """Tells failures of one submission."""
+
+    def __init__(self, exercise: Exercise, submission: Submission, expected: Expected, play: Play) -> None:
+        self.exercise, self.submission, self.expected, self.play = exercise, submission, expected, play
+
+    def told(self, rule: Rule, scenario: Scenario, found: Failure, stretch: Golden | Boot | None) -> Failure:
+        """The same failure, with its sentence, its steps in words, and a picture."""
+        said = list(self._said(scenario, found.step))
+        last = said[-1].partition(" [")[0] if said else ""
+        after = f"after step {found.step + 1}, {last}: " if len(said) > 1 else f"{last}: " if said else ""
+        hashed = stretch is not None
+        if found.difference is not None:
+            detail = found if not hashed else self._detailed(rule, scenario, found)
+            assert detail.difference is not None
+            picture = self._picture(rule, scenario, detail) if not isinstance(stretch, Boot) else None
+            return replace(
+                detail, sentence=after + sentence(detail.difference), steps=tuple(said), scenario=scenario,
+                picture=picture, stretch=stretch,
+            )  # fmt: skip
+        return replace(found, sentence=self.ended(found, after), steps=tuple(said), scenario=scenario, stretch=stretch)
+
+    def _said(self, scenario: Scenario, last: int) -> Iterator[str]:
+        bench = self.expected.bench(scenario)
+        for step in scenario.steps[: last + 1]:
+            try:
+                yield say(step, bench.vm)
+                bench.do(step)
+            except LabError:
+                continue
+
+    def _detailed(self, rule: Rule, scenario: Scenario, found: Failure) -> Failure:
+        """The difference itself, where only digests were compared."""
+        short = scenario.with_steps(scenario.steps[: found.step + 1])
+        run = self.play(short, rule.looks, None)
+        seen, broke = self.expected(short, rule.looks, hashed=False)
+        again = judged(rule, run, seen, broke)
+        return again if again is not None and again.difference is not None else found
+
+    def _picture(self, rule: Rule, scenario: Scenario, found: Failure) -> Any:
+        assert found.difference is not None
+        short = scenario.with_steps(scenario.steps[: found.step + 1])
+        run = self.play(short, rule.looks, found.step)
+        if len(run.seen) <= found.step:
+            return None
+        bench = self.expected.bench(short)
+        try:
+            for step in short.steps:
+                bench.do(step)
+        except HostCrash:
+            return None
+        return drawn(bench.vm, run.seen[found.step].get("machine"), found.difference)
+
+    def ended(self, found: Failure, after: str) -> str:
+        """A run that didn't come to its end, in a sentence."""
+        error = found.error
+        function, line = error.get("function", ""), error.get("line")
+        function = "" if function == "<module>" else function
+        where = f" in {function}(), line {line}" if function else f" in line {line}" if line else ""
+        code = self.submission.line(line) if isinstance(line, int) else ""
+        where += f" ({code})" if code else ""
+        return {
+            "timeout": f"{after}it doesn't come to an end; when it was stopped it stood{where or ' outside of your code'}",
+            "missing": f"the file doesn't define {error.get('what')}",
+            "unwritten": f"{after}nothing is written yet: NotImplementedError{where}",
+            "absent": f"{after}{error.get('what')}{where}",
+            "forbidden": f"{after}{error.get('what')}, which isn't allowed while it is checked{where}",
+            "memory": f"{after}it used up all memory that it may have{where}",
+            "died": f"{after}{error.get('what')}{where}",
+            "damaged": f"{after}{error.get('what')}",
+            "silent": f"{after}this must not go unnoticed: raise an exception, as the README says",
+        }.get(found.kind, f"{after}{error.get('type')}: {error.get('what')}{where}")

@@ -1,0 +1,298 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The judge's side of the processes in which submissions run. Nothing that comes from them is believed but as data."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import re
+import secrets
+import select
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..exercises import Exercise, Scenario
+from .nursery import ROOT, Nursery, command, environment
+from .parts import PARTS
+from .submission import Submission
+
+GRACE = 1.0
+"""Seconds that a worker gets beside its own limit before it is ended from outside."""
+
+LONGEST = 1 << 24
+"""Bytes of an answer."""
+
+PRINTED, PRINTED_MOST = 2000, 1 << 25
+"""Bytes of what a submission prints: so many are kept, and with so many it is ended."""
+
+
+@dataclass
+class Run:
+    """What became of a scenario. ``seen``: after each step that was done. ``end``: "done", "raised", "timeout", "died" or
+    "damaged" (the answers were none that a worker gives). ``error``: what was raised, with "line" and "function" of the
+    submission where it stood."""
+
+    seen: list[dict[str, Any]] = field(default_factory=list)
+    end: str = "done"
+    error: dict[str, Any] = field(default_factory=dict)
+
+
+class Worker:
+    """A worker with one submission in it. ``failed`` says why it couldn't be loaded, or is None.
+
+    ``printed`` is the beginning of what it printed, ``print_count`` how many bytes that were.
+    """
+
+    def __init__(self, exercise: Exercise, submission: Submission, nursery: Nursery | None, seconds: float = 30) -> None:
+        self.nursery, self.name = nursery, submission.name
+        self.scratch = Path(tempfile.mkdtemp(prefix="kvmmmu-lab-"))
+        self.printed, self.print_count, self.print_sum, self.buffer = b"", 0, 0, bytearray()
+        self.alive, self.pid = True, 0
+        self.process: subprocess.Popen[bytes] | None = None
+        request = {
+            "submission": submission.source,
+            "name": submission.name,
+            "part": exercise.part,
+            "defines": list(exercise.defines),
+            "scratch": str(self.scratch),
+            "secret": _secret(exercise),
+            "seconds": seconds,
+        }
+        if nursery is None:
+            self._start(request)
+        else:
+            self._fork(nursery, request)
+        self.failed = self._loaded()
+
+    def _fork(self, nursery: Nursery, request: dict[str, Any]) -> None:
+        theirs, self.requests = os.pipe()
+        self.answers, answers = os.pipe()
+        self.output, output = os.pipe()
+        try:
+            self.pid = nursery.fork(request, [theirs, answers, output])
+        finally:
+            for file in (theirs, answers, output):
+                os.close(file)
+
+    def _start(self, request: dict[str, Any]) -> None:
+        """Without fork. Two threads read what can't be waited for together there."""
+        self.process = subprocess.Popen(
+            command("-"),
+            env=environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+        self.pid = self.process.pid
+        assert self.process.stdin and self.process.stdout and self.process.stderr
+        self.requests, self.answers, self.output = (
+            self.process.stdin.fileno(), self.process.stdout.fileno(), self.process.stderr.fileno(),
+        )  # fmt: skip
+        self._send(request)
+
+    def _send(self, message: dict[str, Any]) -> bool:
+        data = memoryview(json.dumps(message, separators=(",", ":")).encode() + b"\n")
+        try:
+            while data:
+                data = data[os.write(self.requests, data) :]
+        except OSError:
+            return False
+        return True
+
+    # Answers
+
+    def _line(self, end: float) -> bytes | None:
+        """The next answer; None when there will be none, or not in time (``alive`` says which)."""
+        while b"\n" not in self.buffer:
+            files = [file for file in (self.answers, self.output) if file >= 0]
+            left = end - time.monotonic()
+            ready = _ready(files, left) if left > 0 else []
+            if not ready or len(self.buffer) > LONGEST or self.print_sum > PRINTED_MOST:
+                return None
+            if self.output in ready:
+                data = os.read(self.output, 1 << 16)
+                self.print_count += len(data)
+                self.print_sum += len(data)
+                self.printed += data[: PRINTED - len(self.printed)]
+                if not data:
+                    os.close(self.output)
+                    self.output = -1
+            if self.answers in ready:
+                data = os.read(self.answers, 1 << 16)
+                if not data:
+                    self.alive = False
+                    return None
+                self.buffer += data
+        line, _, rest = self.buffer.partition(b"\n")
+        self.buffer = bytearray(rest)
+        return bytes(line)
+
+    def _loaded(self) -> dict[str, Any] | None:
+        from .worker import LOADING
+
+        line = self._line(time.monotonic() + LOADING + 10 * GRACE)
+        message = _object(line)
+        if message.get("loaded") is True:
+            return None
+        failed = message.get("failed")
+        if isinstance(failed, dict):
+            self.close()
+            return _checked(failed)
+        return self._ended("while it was loaded", line)
+
+    def run(
+        self,
+        scenario: Scenario,
+        looks: tuple[str, ...],
+        hashed: bool = False,
+        detail: int | None = None,
+        seconds: float = 2.0,
+        meanwhile: Callable[[], object] = lambda: None,
+    ) -> Run:
+        """Play a scenario; ``meanwhile`` is done here. Afterwards ``alive`` says whether this worker can play another one."""
+        run, ticket = Run(), secrets.token_hex(8)
+        order = {
+            "ticket": ticket, "scenario": dataclasses.asdict(scenario), "looks": looks, "hashed": hashed,
+            "seconds": seconds, "detail": detail,
+        }  # fmt: skip
+        self._send(order)
+        end = time.monotonic() + seconds + GRACE
+        meanwhile()
+        while True:
+            line = self._line(end)
+            message = _object(line)
+            if not message or message.get("ticket") != ticket:
+                run.error = self._ended(f"in step {len(run.seen) + 1}", line)
+                run.end = run.error["kind"]
+                return run
+            if message.get("end") in ("done", "raised"):
+                run.end = message["end"]
+                run.error = _checked(message.get("error") or {})
+                if run.end == "done" and len(run.seen) != len(scenario.steps):
+                    run.end = "damaged"
+                return run
+            seen = message.get("seen")
+            if not isinstance(seen, dict) or message.get("step") != len(run.seen):
+                run.error = self._ended("", b"?")
+                run.end = "damaged"
+                return run
+            run.seen.append(seen)
+
+    def _ended(self, when: str, line: bytes | None) -> dict[str, Any]:
+        """How a worker ended that should not have, and where its code stood."""
+        if line is not None:
+            self.close()
+            return {"kind": "damaged", "what": "what came from the process of this submission is no answer that a worker gives"}
+        late = self.alive
+        status = self._kill()
+        stands = self._stands()
+        self.close()
+        where = _where(stands, self.name)
+        if self.print_sum > PRINTED_MOST:
+            return {"kind": "died", "what": f"your code was stopped {when}: it printed more than {PRINTED_MOST >> 20} MB"}
+        if late or "Timeout (" in stands:
+            return {"kind": "timeout", "what": when, **where}
+        return {"kind": "died", "what": f"your code ended the whole process {when}: {_how(status)}", **where}
+
+    def _stands(self) -> str:
+        try:
+            return (self.scratch / "stands").read_text("utf-8", "replace")[:20_000]
+        except OSError:
+            return ""
+
+    def _kill(self) -> int | None:
+        """End the worker and its process group, if anything of it is left; how it had ended by itself, if it had."""
+        if self.process is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(0 if self.alive else 1)
+            status = self.process.returncode
+            _kill_group(self.pid)
+            self.process.wait()
+            return status
+        assert self.nursery is not None
+        status = None if self.alive else self.nursery.status(self.pid, 1.0)
+        _kill_group(self.pid)
+        return None if status is None else os.waitstatus_to_exitcode(status)
+
+    def close(self) -> None:
+        """End it, and throw its folder away."""
+        if self.scratch.name:
+            _kill_group(self.pid)
+            if self.process is not None:
+                self.process.kill()
+                self.process.wait()
+                for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
+                    with contextlib.suppress(OSError):
+                        pipe.close()  # type: ignore[union-attr]  # all three are pipes
+            else:
+                for file in (self.requests, self.answers, self.output):
+                    if file >= 0:
+                        os.close(file)
+            shutil.rmtree(self.scratch, ignore_errors=True)
+            self.scratch, self.alive = Path(), False
+
+
+def _kill_group(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError, AttributeError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+def _ready(files: list[int], seconds: float) -> list[int]:
+    return select.select(files, [], [], seconds)[0]
+
+
+def _secret(exercise: Exercise) -> list[str]:
+    """What a submission must not read: the part under test, the checker, and what it expects."""
+    package = ROOT / "kvmmmu_lab"
+    modules = [package / f"{module}.py" for module in PARTS[exercise.part].modules]
+    folders = [package / "check", package / "data" / "golden", package / "_course", ROOT / "tests", ROOT / "exercises"]
+    return [str(path) for path in (*modules, *folders, exercise.folder)]
+
+
+def _object(line: bytes | None) -> dict[str, Any]:
+    """A line of JSON that is an object; else an empty one."""
+    try:
+        message = json.loads(line or b"null")
+    except (ValueError, RecursionError):
+        return {}
+    return message if isinstance(message, dict) else {}
+
+
+def _checked(error: Any) -> dict[str, Any]:
+    """What a worker says was raised: short texts and numbers, and nothing else."""
+    if not isinstance(error, dict):
+        return {}
+    return {
+        str(key)[:20]: printable(value[:500]) if isinstance(value, str) else value
+        for key, value in list(error.items())[:10]
+        if isinstance(value, str | int)
+    }
+
+
+def printable(text: str) -> str:
+    """Text without what a terminal would obey."""
+    return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
+
+
+def _where(stands: str, name: str) -> dict[str, Any]:
+    """Line and function of the submission that a watchdog's traceback names first, which is the innermost."""
+    found = re.search(rf'File "{re.escape(name)}", line (\d+) in (\S+)', stands)
+    return {"line": int(found[1]), "function": found[2]} if found else {}
+
+
+def _how(status: int | None) -> str:
+    if status is None:
+        return "it had to be stopped"
+    if status < 0:
+        return f"it was killed by signal {-status} ({signal.strsignal(-status)})"
+    return f"it left with exit status {status}"

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The commands check, hint and watch, on a working folder."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from kvmmmu_lab.check.progress import FILE, Progress
+from kvmmmu_lab.cli import main
+from kvmmmu_lab.workspace import prepare
+
+from .samples import RIGHT, WRONG, before
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    prepare(tmp_path / "work")
+    monkeypatch.chdir(tmp_path / "work")
+    return tmp_path / "work"
+
+
+def mine(folder):
+    return folder / "exercises" / "04_rmap_add" / "rmap_add.py"
+
+
+def test_the_own_file_is_checked_and_progress_is_kept(folder, capsys):
+    assert main(["check", "rmap_add"]) == 1
+    assert "not attempted" in capsys.readouterr().out
+    mine(folder).write_text(RIGHT)
+    assert main(["check", "04"]) == 0
+    said = capsys.readouterr().out
+    assert "10 of 10 points" in said and "hint" not in said
+    assert Progress(folder).get("rmap_add", "best") == 10
+
+
+def test_another_file_as_json(folder, capsys):
+    (folder / "mine.py").write_text(WRONG)
+    assert main(["check", "rmap_add", "mine.py", "--json"]) == 1
+    report = json.loads(capsys.readouterr().out)
+    assert report["points"] < report["of"] == 10
+    wrong = next(rule for rule in report["rules"] if rule["status"] == "failed")
+    assert wrong["message"] and wrong["steps"]
+    assert not (folder / FILE).exists(), "somebody else's file is no progress"
+
+
+def test_the_message_comes_in_the_order_in_which_it_helps(folder, capsys):
+    (folder / "mine.py").write_text(WRONG)
+    main(["check", "rmap_add", "mine.py"])
+    said = capsys.readouterr().out
+    order = [
+        "Failed: ", "frame 0x1f is no longer found from spte #7:15", "The shortest way there", "1. add(#7:12)",
+        "What it should be", "kvmmmu-lab hint rmap_add",
+    ]  # fmt: skip
+    places = [" ".join(said.split()).index(words) for words in order]
+    assert places == sorted(places) and "Traceback" not in said
+
+
+def test_in_this_process_for_a_debugger(folder, capsys):
+    path = folder / "mine.py"
+    path.write_text(before("1 / 0"))
+    with pytest.raises(ZeroDivisionError):
+        main(["check", "rmap_add", str(path), "--inline"])
+    assert "does not count" in capsys.readouterr().err
+
+
+def test_hints_come_one_by_one(folder, capsys):
+    said = []
+    for _ in range(4):
+        assert main(["hint", "rmap_add"]) == 0
+        said.append(capsys.readouterr().out)
+    assert [words.split("\n")[0] for words in said] == [
+        "Hint 1 of 3", "Hint 2 of 3", "Hint 3 of 3 (the last one)", "Hint 3 of 3 (the last one)",
+    ]  # fmt: skip
+    assert len(set(said)) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [(["check", "nothing"], "one of"), (["check", "rmap_add", "no.py"], "can be read"), (["hint", "x"], "one of")],
+)
+def test_bad_input_is_told_in_a_line(folder, capsys, arguments, words):
+    assert main(arguments) == 1
+    said = capsys.readouterr().err
+    assert words in said and "Traceback" not in said and said.count("\n") == 1
+
+
+def test_progress_that_is_damaged_is_put_aside(folder):
+    (folder / FILE).write_text("{")
+    assert Progress(folder).get("rmap_add", "best") == 0
+    assert (folder / FILE).with_suffix(".damaged").read_text() == "{"
+
+
+def watch(folder, keys):
+    """What `watch` says when these keys are pressed, each on a line of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "kvmmmu_lab", "watch", "rmap_add"], cwd=folder, input="".join(f"{key}\n" for key in keys),
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_watch_checks_gives_hints_goes_on_and_remembers(folder):
+    said = watch(folder, "hnlq")
+    assert "not attempted" in said and "Hint 1 of 3" in said and "04 Reverse maps: add" in said
+    mine(folder).write_text(RIGHT)
+    said = watch(folder, "q")
+    assert "Solved!" in said and re.search(r"> 04 Reverse maps: add +10 of 10", said)
+    assert "10 of 10" in watch(folder, "nq"), "from another run"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+def test_watch_in_a_terminal_checks_again_on_each_save(folder):
+    import pty
+    import select
+    import time
+
+    terminal, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "kvmmmu_lab", "watch", "rmap_add"], cwd=folder, stdin=theirs, stdout=theirs, stderr=theirs
+    )
+    os.close(theirs)
+
+    def until(words, seconds=30):
+        said, end = "", time.monotonic() + seconds
+        while words not in said and select.select([terminal], [], [], max(0, end - time.monotonic()))[0]:
+            said += os.read(terminal, 1 << 16).decode(errors="replace")
+        assert words in said, said
+        return said
+
+    try:
+        until("[q] quit")
+        mine(folder).write_text(WRONG)
+        until("no longer found")
+        until("[q] quit")
+        mine(folder).write_text(RIGHT)
+        until("Solved!")
+        os.write(terminal, b"h")
+        until("Hint 1")
+        os.write(terminal, b"q")
+        assert process.wait(10) == 0
+    finally:
+        process.kill()
+        process.wait()
+        os.close(terminal)

@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Names frames that were asked for and have no map."""
+# breaks: writable
+
+from collections import defaultdict
+
+BOTH = 3
+FRAME_BITS = (1 << 52) - 1
+
+
+class ReverseMap:
+    def __init__(self, vm):
+        self.vm = vm
+        self.found = defaultdict(set)
+
+    def add(self, spte):
+        value = self.vm.memory.words[spte]
+        if value & BOTH == BOTH:
+            self.found[(value & FRAME_BITS) >> 12].add(spte)
+
+    def sptes(self, hfn):
+        return self.found[hfn]
+
+    def frames(self):
+        return set(self.found)

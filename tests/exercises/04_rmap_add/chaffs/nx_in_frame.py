@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Takes bit 63, NX, for a part of the frame's number."""
+# breaks: frame
+
+from kvmmmu_lab.mmu.bits import PAGE_SHIFT, PRESENT, WRITABLE
+
+
+class ReverseMap:
+    def __init__(self, vm):
+        self.vm = vm
+        self.lists = {}
+
+    def frame(self, spte):
+        entry = self.vm.memory.words[spte]
+        if entry & PRESENT and entry & WRITABLE:
+            return entry >> PAGE_SHIFT
+        return None
+
+    def add(self, spte):
+        hfn = self.frame(spte)
+        if hfn is not None:
+            self.lists.setdefault(hfn, []).append(spte)
+
+    def sptes(self, hfn):
+        return self.lists.get(hfn, [])
+
+    def frames(self):
+        return list(self.lists)

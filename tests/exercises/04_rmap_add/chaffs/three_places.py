@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Looks for room in a descriptor with one place too few, and then writes over the last."""
+# breaks: fifth
+
+from kvmmmu_lab.mmu.bits import BASE_MASK, PAGE_SHIFT, PRESENT, WRITABLE
+
+PLACES = 4
+
+
+class ReverseMap:
+    def __init__(self, vm):
+        self.vm = vm
+        self.kept = {}
+
+    def frame_of(self, spte):
+        entry = self.vm.memory.words[spte]
+        counted = entry & PRESENT and entry & WRITABLE
+        return (entry & BASE_MASK) >> PAGE_SHIFT if counted else None
+
+    def add(self, spte):
+        hfn = self.frame_of(spte)
+        if hfn is None:
+            return
+        if hfn not in self.kept:
+            self.kept[hfn] = spte
+            return
+        if not isinstance(self.kept[hfn], list):
+            self.vm.caches.rmap_desc.take()
+            self.kept[hfn] = [[self.kept[hfn]]]
+        row = self.kept[hfn]
+        for descriptor in row:
+            if len(descriptor) < PLACES - 1:
+                descriptor.append(spte)
+                return
+            if len(descriptor) == PLACES - 1 and descriptor is row[-1] and len(row) > 1:
+                descriptor[-1] = spte
+                return
+        self.vm.caches.rmap_desc.take()
+        row.append([spte])
+
+    def descriptors(self, hfn):
+        return self.kept.get(hfn)
+
+    def sptes(self, hfn):
+        kept = self.kept.get(hfn)
+        if kept is None:
+            return ()
+        return (kept,) if isinstance(kept, int) else tuple(spte for descriptor in kept for spte in descriptor)
+
+    def frames(self):
+        return self.kept.keys()

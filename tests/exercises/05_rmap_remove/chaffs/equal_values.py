@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Looks for an entry of the same value, and finds that of another place."""
+# breaks: one
+
+from kvmmmu_lab.mmu.bits import BASE_MASK, PAGE_SHIFT, PRESENT, WRITABLE
+
+
+class ReverseMap:
+    def __init__(self, vm):
+        self.vm = vm
+        self.lists = {}
+
+    def frame(self, spte):
+        entry = self.vm.memory.words[spte]
+        if entry & PRESENT and entry & WRITABLE:
+            return (entry & BASE_MASK) >> PAGE_SHIFT
+        return None
+
+    def add(self, spte):
+        hfn = self.frame(spte)
+        if hfn is not None:
+            self.lists.setdefault(hfn, []).append(spte)
+
+    def remove(self, spte):
+        hfn = self.frame(spte)
+        if hfn is not None:
+            words = self.vm.memory.words
+            same = [at for at in self.lists[hfn] if words[at] == words[spte]]
+            self.lists[hfn].remove(same[0])
+            if not self.lists[hfn]:
+                del self.lists[hfn]
+
+    def sptes(self, hfn):
+        return self.lists.get(hfn, [])
+
+    def frames(self):
+        return list(self.lists)

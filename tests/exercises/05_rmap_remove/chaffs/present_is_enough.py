@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Asks only whether the entry is present before it removes it."""
+# breaks: ignored
+
+from kvmmmu_lab.mmu.bits import BASE_MASK, PAGE_SHIFT, PRESENT, WRITABLE
+
+
+class ReverseMap:
+    def __init__(self, vm):
+        self.vm = vm
+        self.lists = {}
+
+    def frame(self, spte):
+        entry = self.vm.memory.words[spte]
+        if entry & PRESENT and entry & WRITABLE:
+            return (entry & BASE_MASK) >> PAGE_SHIFT
+        return None
+
+    def add(self, spte):
+        hfn = self.frame(spte)
+        if hfn is not None:
+            self.lists.setdefault(hfn, []).append(spte)
+
+    def remove(self, spte):
+        entry = self.vm.memory.words[spte]
+        hfn = (entry & BASE_MASK) >> PAGE_SHIFT
+        if entry & PRESENT:
+            self.lists[hfn].remove(spte)
+            if not self.lists[hfn]:
+                del self.lists[hfn]
+
+    def sptes(self, hfn):
+        return self.lists.get(hfn, [])
+
+    def frames(self):
+        return list(self.lists)

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A chain is thrown away when the entry at its beginning goes, whatever else is in it."""
+
+# breaks: remove
+
+
+class Parents:
+    def __init__(self, vm):
+        self.chains = {}
+
+    def add(self, page, spte):
+        chains = self.chains.setdefault(page.id, [])
+        for chain in chains:
+            if len(chain) < 5:
+                chain.append(spte)
+                return
+        chains.insert(0, [spte])
+
+    def remove(self, page, spte):
+        chains = self.chains[page.id]
+        for chain in chains:
+            if spte in chain:
+                if chain[0] == spte:
+                    chains.remove(chain)
+                else:
+                    chain.remove(spte)
+                return
+        raise LookupError(f"no parent {spte:#x}")
+
+    def first(self, page):
+        chains = self.chains.get(page.id)
+        return chains[0][0] if chains else None
+
+    def sptes(self, page):
+        return sum(self.chains.get(page.id, []), [])

@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A page whose last parent has gone doesn't mind when one more is removed."""
+
+# breaks: stranger
+
+
+class Parents:
+    def __init__(self, vm):
+        self.found = {}
+
+    def add(self, page, spte):
+        self.found.setdefault(page.id, []).append(spte)
+
+    def remove(self, page, spte):
+        if self.found.get(page.id, [spte]):
+            self.found[page.id].remove(spte)
+
+    def first(self, page):
+        return next(iter(self.found.get(page.id, ())), None)
+
+    def sptes(self, page):
+        return list(self.found.get(page.id, ()))

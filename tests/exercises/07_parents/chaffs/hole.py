@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A removed parent leaves a hole, at which going through the chain stops."""
+
+# breaks: remove
+
+
+class Parents:
+    def __init__(self, vm):
+        self.found = {}
+
+    def add(self, page, spte):
+        self.found.setdefault(page.id, []).append(spte)
+
+    def remove(self, page, spte):
+        chain = self.found[page.id]
+        chain[chain.index(spte)] = None
+
+    def first(self, page):
+        return next(iter(self.found.get(page.id, ())), None)
+
+    def sptes(self, page):
+        chain = self.found.get(page.id, [])
+        return chain[: chain.index(None)] if None in chain else chain

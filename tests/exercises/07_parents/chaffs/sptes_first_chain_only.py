@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""`sptes` goes through the newest chain only."""
+
+# breaks: sixth
+
+
+class Parents:
+    def __init__(self, vm):
+        self.chains = {}
+
+    def add(self, page, spte):
+        chains = self.chains.setdefault(page.id, [])
+        for chain in chains:
+            if len(chain) < 5:
+                chain.append(spte)
+                return
+        chains.insert(0, [spte])
+
+    def remove(self, page, spte):
+        chains = self.chains[page.id]
+        for chain in chains:
+            if spte in chain:
+                chain.remove(spte)
+                if not chain:
+                    chains.remove(chain)
+                return
+        raise LookupError(f"no parent {spte:#x}")
+
+    def first(self, page):
+        chains = self.chains.get(page.id)
+        return chains[0][0] if chains else None
+
+    def sptes(self, page):
+        chains = self.chains.get(page.id)
+        return chains[0] if chains else []

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# breaks: rounding
+"""The offset isn't rounded down between the doublings."""
+
+from kvmmmu_lab.mmu import events as ev
+from kvmmmu_lab.mmu.arena import FIRST_SHADOW
+from kvmmmu_lab.mmu.bits import BASE_MASK, PAGE_SHIFT, PRESENT
+from kvmmmu_lab.mmu.shadow import zap_page
+
+
+def child(vm, entry):
+    return vm.pool.pages[((entry & BASE_MASK) >> PAGE_SHIFT) - FIRST_SHADOW]
+
+
+def pre_write(vm, gpa, size):
+    gfn, offset = gpa >> PAGE_SHIFT, gpa & 0xFFF
+    if gfn == vm.last_pt_write_gfn:
+        vm.last_pt_write_count += 1
+    else:
+        vm.last_pt_write_gfn = gfn
+        vm.last_pt_write_count = 1
+    flooded = vm.last_pt_write_count >= 3
+    for page in list(vm.pool.bucket(gfn)):
+        if page.gfn != gfn or page.metaphysical:
+            continue
+        narrow = page.glevels == 2
+        entry_size = 4 if narrow else 8
+        across = offset // entry_size != (offset + size - 1) // entry_size
+        if flooded or across:
+            zap_page(vm, page)
+            continue
+        at, count = offset, 1
+        if narrow:
+            at *= 2
+            if page.level == 2:
+                at = at * 2
+                count = 2
+        first = page.spte + (at & 0xFFF) // 8
+        for spte in range(first, first + count):
+            entry = vm.memory.words[spte]
+            if entry & PRESENT:
+                if page.level == 1:
+                    vm.rmap.remove(spte)
+                else:
+                    vm.parents.remove(child(vm, entry), spte)
+            vm.memory.put(spte, 0, ev.ZAP_SPTE)

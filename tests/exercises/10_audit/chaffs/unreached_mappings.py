@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""It looks at all leaves that lead anywhere, by what it thinks their gva is, also at those that the root doesn't reach."""
+
+# breaks: misled
+
+from collections import Counter
+
+from kvmmmu_lab.mmu.arena import FIRST_SHADOW, PAE_ROOT
+from kvmmmu_lab.mmu.bits import BASE_MASK, PAGE_SHIFT, PRESENT, WRITABLE, canonical
+from kvmmmu_lab.mmu.shadow import entries_with
+from kvmmmu_lab.read.paths import guest_path
+
+
+def audit(vm):
+    words, found = vm.memory.words, set()
+
+    def frame(spte):
+        return (words[spte] & BASE_MASK) >> PAGE_SHIFT
+
+    should = Counter()
+    for page in vm.pool.active:
+        if page.level == 1:
+            for spte in entries_with(vm, page):
+                if words[spte] & WRITABLE:
+                    should[frame(spte), spte] += 1
+    noted = Counter((hfn, spte) for hfn in vm.rmap.frames() for spte in vm.rmap.sptes(hfn))
+    for _, spte in (should - noted) | (noted - should):
+        found.add(("rmap", spte))
+
+    writable = {hfn for hfn, _ in should}
+    for page in vm.pool.active:
+        if not page.metaphysical and vm.memory.frames[page.gfn] in writable:
+            found.add(("wp", page.gfn))
+
+    def down(table, level, gva):
+        for spte in entries_with(vm, vm.pool.pages[(table >> PAGE_SHIFT) - FIRST_SHADOW]):
+            at = gva + ((spte & 511) << PAGE_SHIFT + 9 * (level - 1))
+            if level > 1:
+                down(words[spte] & BASE_MASK, level - 1, at)
+            elif guest_path(vm, canonical(at)).hfn != frame(spte):
+                found.add(("map", canonical(at)))
+
+    if vm.root_level == 4:
+        down(vm.root, 4, 0)
+    else:
+        for slot in range(4):
+            entry = words[PAE_ROOT << 9 | slot]
+            if entry & PRESENT:
+                down(entry & BASE_MASK, 2, slot << 30)
+    for page in vm.pool.active:
+        if page.level == 1 and page.glevels == 4 and not page.metaphysical and vm.parents.first(page) is None:
+            for spte in entries_with(vm, page):
+                if vm.memory.frames[vm.peek((page.gfn << 12) + (spte & 511) * 8) >> 12 & 0xFFFFFFFFFF] != frame(spte):
+                    found.add(("map", (spte & 511) << 12))
+    return list(found)

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What is in an exercise's folder: the task, the stub, three hints, a notebook that says the same and runs unattended."""
+
+import ast
+import re
+
+import nbformat
+import pytest
+
+from kvmmmu_lab.check.hints import hints
+from kvmmmu_lab.workspace import prepare
+
+from .checking import EXERCISES, solutions
+
+NAMES = pytest.mark.parametrize("name", EXERCISES)
+
+
+def notebook(name):
+    exercise = EXERCISES[name]
+    return nbformat.read(exercise.folder / f"{exercise.name}.ipynb", as_version=4)
+
+
+def code(book):
+    return [cell for cell in book.cells if cell.cell_type == "code"]
+
+
+def tagged(book):
+    return [cell for cell in code(book) if "solution" in cell.metadata.get("tags", ())]
+
+
+def body(source):
+    """What a source defines, without comments, the way it is laid out, and the text of its own docstring."""
+    tree = ast.parse(source)
+    nodes = [node for node in tree.body if not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))]
+    return [ast.unparse(node) for node in nodes]
+
+
+@NAMES
+def test_the_readme_names_the_rules_their_points_and_the_commands(name):
+    exercise = EXERCISES[name]
+    text = (exercise.folder / "README.md").read_text("utf-8")
+    for command in (f"kvmmmu-lab check {exercise.name}", f"kvmmmu-lab hint {exercise.name}", f"pytest exercises/{name}"):
+        assert command in text
+    assert text.startswith("# ")
+    points = [int(found) for found in re.findall(r"\| *(\d+) *\|", text)]
+    assert sum(points) >= exercise.points, "a table with the points of each rule"
+
+
+@NAMES
+def test_there_are_about_ten_points_and_every_rule_is_a_sentence(name):
+    exercise = EXERCISES[name]
+    assert 8 <= exercise.points <= 14
+    assert len({rule.name for rule in exercise.rules}) == len(exercise.rules)
+    for rule in exercise.rules:
+        assert rule.says[0].isupper() and rule.says.endswith(".") and len(rule.says) <= 120
+        assert rule.cases or rule.drawn or rule.engine
+
+
+@NAMES
+def test_three_hints_and_no_code_in_them(name):
+    found = hints(EXERCISES[name])
+    assert len(found) == 3 and all(found)
+    assert not any("```" in hint or "def " in hint for hint in found)
+
+
+@NAMES
+def test_the_notebook_is_clean_and_asks_for_the_same_as_the_file(name):
+    book, exercise = notebook(name), EXERCISES[name]
+    nbformat.validate(book)
+    assert book.metadata.kernelspec.name == "python3"
+    assert all(cell.outputs == [] and cell.execution_count is None for cell in code(book))
+    assert body("\n".join(cell.source for cell in tagged(book))) == body(exercise.file.read_text("utf-8"))
+    assert f'check("{exercise.name}"' in code(book)[-1].source
+    before = [cell for cell in code(book) if cell not in tagged(book)][:-1]
+    assert before, "a picture before solving"
+
+
+def run(book, folder):
+    nbclient = pytest.importorskip("nbclient")
+    pytest.importorskip("ipykernel")
+    client = nbclient.NotebookClient(book, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(folder)}})
+    return client.execute()
+
+
+def says(cell):
+    return "".join(output.get("data", {}).get("text/plain", "") + output.get("text", "") for output in cell.outputs)
+
+
+@NAMES
+def test_the_notebook_runs_unattended_while_nothing_is_written(name, tmp_path):
+    done = run(notebook(name), EXERCISES[name].folder)
+    assert not [output for cell in code(done) for output in cell.outputs if output.output_type == "error"]
+    assert "(not attempted)" in says(code(done)[-1])
+    pages = [output.get("data", {}).get("text/html", "") for cell in code(done) for output in cell.outputs]
+    assert [page for page in pages if "data:image/svg+xml;base64," in page], "a picture"
+
+
+@pytest.mark.slow
+@NAMES
+def test_a_right_solution_in_the_notebook_is_found_right(name, tmp_path):
+    book = notebook(name)
+    wheat = next(path for of, path in solutions("wheats") if of == name)
+    first, *rest = tagged(book)
+    first.source = wheat.read_text("utf-8")
+    for cell in rest:
+        cell.source = ""
+    done = run(book, EXERCISES[name].folder)
+    assert "(passed)" in says(code(done)[-1]), says(code(done)[-1])
+
+
+def test_a_learner_gets_all_of_it(tmp_path):
+    prepare(tmp_path / "mine")
+    for name, exercise in EXERCISES.items():
+        there = {path.name for path in (tmp_path / "mine" / "exercises" / name).iterdir()}
+        assert {"README.md", "hints.md", f"{exercise.name}.py", f"test_{exercise.name}.py", f"{exercise.name}.ipynb"} <= there

@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Submissions that cheat or run wild: none gains a point, none stalls the checker, each verdict says what it did."""
+
+import os
+import subprocess
+import sys
+import textwrap
+import time
+
+import pytest
+
+from kvmmmu_lab.check.report import CRASHED, FAILED, TIMED_OUT
+
+from .checking import ROOT, judge
+
+EXERCISE = "04_rmap_add"
+STUB = """
+class ReverseMap:
+    def __init__(self, vm):
+        self.vm = vm
+    def add(self, spte):
+        {add}
+    def sptes(self, hfn):
+        {sptes}
+    def frames(self):
+        return []
+"""
+
+
+def part(add="pass", sptes="return []", before=""):
+    """A submission that does nothing, but for this."""
+    return before + STUB.format(add=add, sptes=sptes)
+
+
+def lines(text):
+    return textwrap.dedent(text).strip() + "\n"
+
+
+HOSTILE = {
+    "leaves at import": ("import os; os._exit(0)\n" + part(), CRASHED, "exit status 0"),
+    "leaves in add": (part("import os; os._exit(0)"), CRASHED, "exit status 0"),
+    "raises SystemExit at import": ("raise SystemExit(0)\n" + part(), CRASHED, "SystemExit"),
+    "raises KeyboardInterrupt in add": (part("raise KeyboardInterrupt"), CRASHED, "KeyboardInterrupt"),
+    "aborts": (part("import os; os.abort()"), CRASHED, "signal 6"),
+    "replaces functions of pytest": (
+        part(before=lines("""
+            import pytest
+            pytest.Function.runtest = lambda self: None
+            pytest.fail = lambda *a, **k: None
+        """)), FAILED, "isn't found",
+    ),
+    "replaces functions of the checker": (
+        part(before=lines("""
+            import kvmmmu_lab.check.bench as bench
+            bench.Bench.see = lambda *a, **k: {}
+            bench.Bench.do = lambda *a, **k: {}
+        """)), FAILED, "",
+    ),
+    "imports the judge and changes it": (
+        part(before="import kvmmmu_lab.check.judge as j\nj._judged = lambda *a: None\n"), CRASHED, "isn't for it",
+    ),
+    "writes a fake report to every file": (
+        part(before=lines("""
+            import os
+            for fd in range(3, 64):
+                try: os.write(fd, b'{"loaded":true}\\\\n{"ticket":"1","end":"done"}\\\\n')
+                except OSError: pass
+        """)), CRASHED, "no answer that a worker gives",
+    ),
+    "writes a report without steps": (
+        part(lines("""
+            import os, sys
+                    frame = sys._getframe()
+                    while 'order' not in frame.f_locals: frame = frame.f_back
+                    ticket = frame.f_locals['ticket']
+                    for fd in range(3, 64):
+                        try: os.write(fd, ('{"ticket":"%s","end":"done"}\\\\n' % ticket).encode())
+                        except OSError: pass
+                    os._exit(0)
+        """).strip()), CRASHED, "",
+    ),
+    "reads the checker's rules": (
+        f"open({str(ROOT / 'exercises' / EXERCISE / 'test_rmap_add.py')!r}).read()\n" + part(), CRASHED, "isn't for it",
+    ),
+    "reads the expected operations": (
+        f"open({str(ROOT / 'kvmmmu_lab/data/golden/rmap.jsonl.gz')!r}, 'rb').read()\n" + part(), CRASHED, "isn't for it",
+    ),
+    "reads the engine's source": (
+        f"exec(open({str(ROOT / 'kvmmmu_lab/mmu/rmap.py')!r}).read())\n" + part(), CRASHED, "isn't for it",
+    ),
+    "reads it by way of a folder": (
+        f"import os; os.open('mmu/rmap.py', os.O_RDONLY, dir_fd=os.open({str(ROOT / 'kvmmmu_lab')!r}, os.O_RDONLY))\n"
+        + part(), CRASHED, "outside of its own",
+    ),
+    "imports the engine's own part": (
+        "from kvmmmu_lab.mmu.rmap import ReverseMap\n", CRASHED, "isn't here while yours is checked",
+    ),
+    "derives from the engine's own part": (
+        "import kvmmmu_lab.mmu.rmap as r\nclass ReverseMap(r.ReverseMap): pass\n", CRASHED, "isn't here while yours is checked",
+    ),
+    "loads the engine's own part again": (
+        "import importlib, kvmmmu_lab.mmu.rmap as r\nReverseMap = importlib.reload(r).ReverseMap\n", CRASHED, "isn't for it",
+    ),
+    "changes the engine": (
+        part(before=lines("""
+            import kvmmmu_lab.mmu.machine as machine, kvmmmu_lab.read.state as state
+            machine.Machine.run_audit = lambda self: []
+            state.rmap_part = state.pages_part = lambda vm: []
+            import builtins
+            builtins.sorted = lambda *a, **k: []
+        """)), FAILED, "",
+    ),
+    "loops for ever": (part("while True: pass"), TIMED_OUT, "in add(), line 6"),
+    "loops at import": ("while True: pass\n" + part(), TIMED_OUT, "line 1"),
+    "loops and catches everything": (
+        part(lines("""
+            while True:
+                        try:
+                            while True: pass
+                        except BaseException: pass
+        """).strip()), TIMED_OUT, "in add()",
+    ),
+    "loops without a watchdog": (
+        part("while True: pass", before="import faulthandler\nfaulthandler.cancel_dump_traceback_later = lambda: None\n"
+             ).replace("while True", "import faulthandler as f; f.dump_traceback_later(999); \n        while True"),
+        TIMED_OUT, "doesn't come to an end",
+    ),
+    "sleeps": (part("import time; time.sleep(1000)"), TIMED_OUT, "in add()"),
+    "never ends its list": (part(sptes="import itertools; return itertools.count()"), (TIMED_OUT, CRASHED), ""),
+    "calls itself for ever": (part("self.add(spte)"), CRASHED, "RecursionError"),
+    "forks": ("import os\nwhile True: os.fork()\n" + part(), CRASHED, "start another process"),
+    "starts processes": ("import subprocess\nsubprocess.Popen(['sleep', '100'])\n" + part(), CRASHED, "start another process"),
+    "starts processes by the back door": (
+        part(before=lines("""
+            import sys
+            sys.modules.pop('_posixsubprocess', None)
+            import _posixsubprocess
+        """)), CRASHED, "start another process",
+    ),
+    "starts threads": (
+        part(lines("""
+            import threading
+                    def spin():
+                        while True: pass
+                    for _ in range(50): threading.Thread(target=spin, daemon=True).start()
+        """).strip()), (TIMED_OUT, CRASHED, FAILED), "",
+    ),
+    "uses up memory": (part("self.hog = [bytearray(1 << 26) for _ in range(1000)]"), (CRASHED, TIMED_OUT), "memory"),
+    "prints a megabyte": (part("print('x' * 1_000_000)"), FAILED, "isn't found"),
+    "prints for ever": (part("while True: print('x' * 1_000_000)"), (CRASHED, TIMED_OUT), ""),
+    "prints what a terminal obeys": (part("raise ValueError('\\x1b[2J')"), CRASHED, "?[2J"),
+    "fills the disk": (
+        part("open('big', 'wb').write(b'x' * (1 << 28))"), CRASHED, "",
+    ),
+    "writes elsewhere": (f"open({str(ROOT / 'planted.txt')!r}, 'w')\n" + part(), CRASHED, "outside of its folder"),
+    "deletes its working folder": ("import os, shutil\nshutil.rmtree(os.getcwd())\n" + part(), (FAILED, CRASHED), ""),
+    "deletes the exercise": (
+        f"import shutil\nshutil.rmtree({str(ROOT / 'exercises' / EXERCISE)!r})\n" + part(), CRASHED, "",
+    ),
+    "kills its parent": ("import os, signal\nos.kill(os.getppid(), signal.SIGKILL)\n" + part(), CRASHED, "send a signal"),
+    "closes all files": ("import os\nos.closerange(0, 64)\n" + part(), CRASHED, ""),
+    "uses the network": ("import socket\nsocket.socket().connect(('127.0.0.1', 9))\n" + part(), CRASHED, "network"),
+    "raises what can't be told": (
+        part("raise E", before="class E(Exception):\n    def __str__(self): return 'x' * 10**7\n"), CRASHED, "E: xxx",
+    ),
+    "returns what can't be told": (part(sptes="return [object()]"), CRASHED, "TypeError"),
+    "answers too much": (part(sptes="return range(hfn, hfn + 5_000_000)"), (TIMED_OUT, CRASHED), ""),
+    "has no class": ("x = 1\n", CRASHED, "doesn't define ReverseMap"),
+    "is no Python": ("class ReverseMap(:\n", CRASHED, "SyntaxError"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_it_gains_nothing_and_is_told_so(name, nursery):
+    source, status, words = HOSTILE[name]
+    begin = time.monotonic()
+    report = judge(EXERCISE, source, nursery)
+    assert report.points == 0 and report.extra == 0, str(report)
+    assert report.status in (status if isinstance(status, tuple) else (status,)), str(report)
+    assert words in str(report).replace("\n  ", " "), str(report)
+    assert time.monotonic() - begin < 20
+    assert not (ROOT / "planted.txt").exists()
+    assert nursery.process.poll() is None, "the nursery lives on"
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="counts open files in /proc")
+def test_nothing_is_left_open_or_lying_about(nursery, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    before = len(os.listdir("/proc/self/fd"))
+    for name in ("leaves in add", "loops for ever", "forks", "raises SystemExit at import"):
+        judge(EXERCISE, HOSTILE[name][0], nursery)
+    assert len(os.listdir("/proc/self/fd")) == before
+    assert not list(tmp_path.iterdir())
+
+
+def test_secrets_of_the_environment_are_not_handed_on(nursery, monkeypatch):
+    monkeypatch.setenv("MY_TOKEN", "geheim")
+    report = judge(EXERCISE, "import os\nraise ValueError(sorted(os.environ.items()))\n", nursery)
+    assert "ValueError: []" in str(report)
+
+
+def pytest_on(*arguments, cwd=ROOT):
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *map(str, arguments)]
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_a_conftest_beside_the_submission_is_not_loaded(tmp_path):
+    (tmp_path / "conftest.py").write_text("import os; os._exit(0)")
+    (tmp_path / "mine.py").write_text(part())
+    status, said = pytest_on(ROOT / "exercises" / EXERCISE, "--submission", tmp_path / "mine.py")
+    assert status == 1 and "0 of" in said, said
+
+
+@pytest.mark.parametrize("where", [".", EXERCISE])
+def test_a_conftest_among_the_exercises_is_refused(tmp_path, where):
+    import shutil
+
+    shutil.copytree(ROOT / "exercises" / EXERCISE, tmp_path / "exercises" / EXERCISE)
+    (tmp_path / "exercises" / "README.md").write_text("exercises")
+    (tmp_path / "exercises" / where / "conftest.py").write_text("import os; os._exit(0)")
+    status, said = pytest_on(tmp_path / "exercises" / EXERCISE)
+    assert status == 4 and "is no part of the exercises" in said, said
+
+
+def test_modules_planted_beside_the_checker_are_not_imported(tmp_path):
+    import shutil
+
+    shutil.copytree(ROOT / "exercises" / EXERCISE, tmp_path / EXERCISE)
+    for name in ("hypothesis", "json", "kvmmmu_lab", "graphviz"):
+        (tmp_path / EXERCISE / f"{name}.py").write_text("import os; os._exit(0)")
+    (tmp_path / EXERCISE / "rmap_add.py").write_text(part())
+    status, said = pytest_on(EXERCISE, cwd=tmp_path)
+    assert status == 1 and "0 of" in said, said

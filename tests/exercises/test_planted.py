@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Planted mistakes, and the judge's exact audit: silent on healthy machines, it finds each mistake. Mending is complete."""
+
+import pytest
+
+from kvmmmu_lab.check.bench import Bench
+from kvmmmu_lab.check.corrupt import MISTAKES, corrupt, planned
+from kvmmmu_lab.check.references import REFERENCES
+from kvmmmu_lab.check.stretches import as_scenario
+from kvmmmu_lab.errors import InputError
+from kvmmmu_lab.labs import small_guest
+from kvmmmu_lab.read.state import state
+
+from .checking import EXERCISES
+
+AUDIT = REFERENCES["audit"]
+FINDS = {"open": {"wp"}, "let in": {"rmap", "wp"}, "mislead": {"map"}, "stray": set()}
+"""Kinds of complaints by mistake, where it isn't just rmap."""
+
+
+def answers(scenario):
+    """What each audit of a scenario answers, and whether the machine was healthy."""
+    bench, healthy = Bench(scenario, {}, AUDIT), True
+    for step in scenario.steps:
+        seen = bench.do(step)
+        if not isinstance(step, dict):
+            healthy = step[0] == "mend" or (healthy and step[0] not in ("corrupt", "poke"))
+            if step[0] == "audit":
+                yield healthy, seen["result"]
+
+
+def test_the_exact_audit_is_silent_on_fifty_healthy_machines_and_each_scenario_has_a_complaint():
+    silent = 0
+    for rule in EXERCISES["10_audit"].rules:
+        for scenario in [*rule.cases, *map(as_scenario, rule.engine)]:
+            found = list(answers(scenario))
+            assert any(complaints for _, complaints in found), scenario
+            assert all(not complaints for healthy, complaints in found if healthy), scenario
+            silent += sum(healthy for healthy, _ in found)
+    assert silent >= 50
+
+
+@pytest.mark.parametrize("what", MISTAKES)
+def test_each_mistake_is_found_and_mended(what):
+    guest = small_guest("64", 0x1000, 0x2000)
+    vm = guest.vm
+    vm.access(0x1000, write=True)
+    table = guest.table(0x1000)
+    vm.poke(guest.entry_gpa(0x2000) + 8, table << 12 | 0x67)
+    vm.access(0x3000)
+    before = state(vm)
+    mend = corrupt(vm, what, 0, table + 1)
+    assert {kind for kind, _ in AUDIT["audit"](vm)} == FINDS.get(what, {"rmap"})
+    mend()
+    assert state(vm) == before and AUDIT["audit"](vm) == []
+
+
+def test_where_nothing_fits_nothing_happens():
+    vm = small_guest("64").vm
+    assert planned(vm, "forget") is None
+    corrupt(vm, "forget")()
+    with pytest.raises(InputError, match="one of forget"):
+        corrupt(vm, "forgive")
