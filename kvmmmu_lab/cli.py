@@ -73,6 +73,8 @@ def _parser() -> argparse.ArgumentParser:
     check = command("check", _check, "check an exercise: your file in the working folder, or another")
     check.add_argument("exercise", help="its name or number: rmap_add, 04")
     check.add_argument("file", nargs="?", type=Path, metavar="FILE", help="a .py, or an .ipynb with cells tagged 'solution'")
+    check.add_argument("--folder", type=Path, help="the working folder (default: this one, or that of `lab`)")
+    check.add_argument("--all", action="store_true", help="tell all of each rule that doesn't hold, not only of the first")
     check.add_argument("--full", action="store_true", help="replay all recordings that fit, not only chosen stretches")
     check.add_argument("--seed", type=int, default=0, help="another seed for the random part")
     check.add_argument("--json", action="store_true", help="the report for programs")
@@ -80,6 +82,8 @@ def _parser() -> argparse.ArgumentParser:
 
     hint = command("hint", _hint, "give the next of an exercise's three hints")
     hint.add_argument("exercise", help="its name or number")
+    hint.add_argument("number", nargs="?", type=int, help="an earlier one once more: 1, 2 or 3")
+    hint.add_argument("--folder", type=Path, help="the working folder (default: this one, or that of `lab`)")
 
     watch = command("watch", _watch, "check the exercise at hand on each save")
     watch.add_argument("exercise", nargs="?", help="begin with this one (default: the first that isn't solved)")

@@ -99,6 +99,7 @@ TABLES = (
 NO_MEMORY = (
     makes(make(12, "PWUAD", frame=0x200)),
     makes(make(12, "PWUA", frame=0xFEE00), make(13, "PWUAD", "U", 0xFEE00), make(14, "PAGX", "", 0x3FF)),
+    makes(make(12, "PUAD", "U", 0x200), make(13, "PAD", "", 0x200)),
     makes(make(12, "PWUADX", "WU", 0xABCDE12345, more=HIGH | FREE)),
     makes(make(12, "PWUAD", frame=0x200), make(12, "PUAD", frame=0x1F)),
     makes(make(12, "PUAD", frame=0x2F), make(12, "PWUAD", frame=0x200)),

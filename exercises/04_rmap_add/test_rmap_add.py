@@ -8,6 +8,7 @@ from kvmmmu_lab.exercises import Boot, Exercise, Golden, Rule, Scenario, play
 FRAME = 0x1F
 ALIKE = (0x1F, 0x41F, 0x51F, 0x71F)  # gfns of host frames 0x21f, 0x31f, 0x41f and 0x61f
 MANY = 0x8000000000  # host frames from here on are reached by bit 51 of an entry
+BEYOND = 2 * MANY  # bit 52 of an entry, which is none of the frame's number
 
 
 def maps(*sptes, gfn=FRAME, flags="PW"):
@@ -67,6 +68,7 @@ EXERCISE = Exercise(
             play(*maps("7:12", gfn=-0x10021F), *maps("7:13")),
             play(*maps("7:12", gfn=-MANY - 0x21F), *maps("7:13")),
             play(*maps("7:12", gfn=-0x10021F), *maps("7:13", gfn=-MANY - 0x21F)),
+            play(*maps("7:12", gfn=-BEYOND - 0x21F), *maps("7:13")),
         )),
         Rule("random", 1, "All of this holds for any entries in any order.", drawn=adds, examples=30),
         Rule("engine", 1, "The engine works with it as with the kernel's own.", engine=(

@@ -7,6 +7,7 @@ from kvmmmu_lab.exercises import Boot, Exercise, Golden, Rule, Scenario, play
 
 FRAME = 0x1F
 MANY = 0x8000000000  # host frames from here on are reached by bit 51 of an entry
+BEYOND = 2 * MANY  # bit 52 of an entry, which is none of the frame's number
 
 
 def maps(*sptes, gfn=FRAME, flags="PW"):
@@ -97,6 +98,7 @@ EXERCISE = Exercise(
             play(*maps("7:12", gfn=0x51F), *maps("7:13", gfn=0x71F), *maps("7:14"), *unmaps("7:13", "7:12")),
             play(*maps("7:12", flags="PWX"), *maps("7:13"), *unmaps("7:12")),
             play(*maps("7:12", gfn=-MANY - 0x21F), *maps("7:13"), *unmaps("7:12")),
+            play(*maps("7:12", gfn=-BEYOND - 0x21F), *maps("7:13"), *unmaps("7:12")),
         )),
         Rule("random", 1, "All of this holds for entries that come and go in any order.", drawn=lives, examples=30),
         Rule("engine", 1, "The engine works with it as with the kernel's own.", engine=(

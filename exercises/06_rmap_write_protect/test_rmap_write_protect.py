@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from kvmmmu_lab.exercises import Boot, Exercise, Golden, Rule, Scenario, play
 
 FRAME = 0x1F
+HIGH = 0x18000000000  # bits 51 and 52 of an entry: the highest one of the frame's number, and one that is none of it
 BITS = ("rmap", "frames", "sptes", "door")  # what became of entries and maps, flushes aside
 
 
@@ -63,6 +64,7 @@ EXERCISE = Exercise(
             play(*maps("7:12", "9:12"), *unmaps("7:12"), ("another",)),
             play(*maps("7:12", flags="PWX"), *maps("7:13", gfn=0x41F), *maps("7:14", gfn=0x51F), *unmaps("7:13")),
             play(*maps("7:12"), *unmaps("7:12"), *maps("7:12", gfn=0x20), *unmaps("7:12")),
+            play(*maps("7:12", gfn=-HIGH - 0x21F), *maps("7:13"), *unmaps("7:12")),
             *(many(9, *unmaps(spte)) for spte in row(9)),
             many(9, ("unmaps", "7:12", 8), *maps("9:0"), *unmaps("7:20", "9:0")),
         )),
@@ -83,21 +85,24 @@ EXERCISE = Exercise(
             play(*maps(*row(2)), *protect()),
             many(5, *protect()),
         )),
-        Rule("gfn", 1, "The frame is the one that `vm.memory.frames[gfn]` names, also where a gfn is another's alias.", cases=(
+        Rule("gfn", 1, "The frame is the one that `vm.memory.frames[gfn]` names, also where a gfn is another's alias.",
+             looks=BITS, cases=(
             play(*maps("7:12", gfn=0x41F), *protect(0x41F)),
             play(("alias", 0x300, 0x100, 0), *maps("7:12"), *protect(0x31F)),
             play(("alias", 0x300, 0x100, 0x400), *maps("7:12", gfn=0x31F), *protect(0x41F)),
             play(("alias", 0x300, 0x100, 0), *maps("7:12"), *protect(0x31F),
                  ("alias", 0x300, 0x100, 0x400), *maps("7:13", gfn=0x41F), *protect(0x31F)),
         )),
-        Rule("others", 1, "Nothing else changes: no other frame's entry, and none of the frame that can't write.", cases=(
+        Rule("others", 1, "Nothing else changes: no other frame's entry, and none of the frame that can't write.",
+             looks=BITS, cases=(
             play(*maps("7:12"), *maps("7:13", gfn=0x20), *protect()),
             play(*maps("7:12"), *maps("7:13", flags="PUAD"), *maps("7:14", flags="W"), *protect()),
             play(*maps("7:12", gfn=0x41F), *maps("7:13", gfn=0x51F), *protect(0x41F)),
             play(*maps("7:12", gfn=0x51F), *maps("7:13", gfn=0x41F), *maps("7:14"), *protect(0x51F)),
             play(*maps("7:12", gfn=-0x10021F), *maps("7:13"), *protect()),
         )),
-        Rule("again", 1, "Without a map nothing happens, and a frame can be mapped and protected again.", cases=(
+        Rule("again", 1, "Without a map nothing happens, and a frame can be mapped and protected again.",
+             looks=(*BITS, "flushes"), cases=(
             play(*maps("7:12"), *protect(0x20)),
             play(*maps("7:12"), *protect(), *protect()),
             play(*maps("7:12"), *unmaps("7:12"), *protect()),

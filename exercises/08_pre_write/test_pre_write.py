@@ -136,6 +136,7 @@ EXERCISE = Exercise(
             wide(*use(0x5000, 0x6000), write(PT, 6), more=DEVICE),
             pae(*use(0x5000, 0x6000), write(PT, 5, 4, 4), more=DEVICE),
             wide(change(0x7000), *use(0x1000), write(PT, 7), more=OWN),
+            wide(*use(0x1000), ("map", "249:5", 0x21, "W"), write(PD, 5)),
         )),
         Rule("pages", 2, "This happens in every shadow page that was made from the written table, and in no other.",
              looks=LOOKS, cases=(

@@ -33,7 +33,8 @@ def pse(*steps, more=()):
     return narrow(*steps, more=more, mode="32 pse")
 
 
-WIDE = ((PD, 0, PT, ON), (PD, 1, OTHER, ON), (PT, 1, 0x21, ON), (PT, 2, 0x22, ON), (PT, 257, 0x24, ON), (OTHER, 1, 0x2A, ON))
+WIDE = ((PD, 0, PT, ON), (PD, 1, OTHER, ON), *((PT, n, gfn, ON) for n, gfn in ((1, 0x21), (2, 0x22), (257, 0x24), (511, 0x25))),
+        (OTHER, 1, 0x2A, ON))  # fmt: skip
 
 
 def wide(*steps):
@@ -135,6 +136,7 @@ EXERCISE = Exercise(
             narrow(change(gva(0, 514)), *use(gva(0, 513)), write(PT, 514)),
             narrow(*use(gva(0, 512), gva(0, 1023)), write(PT, 1023)),
             narrow(*use(gva(0, 512), gva(0, 1023)), write(PT, 512)),
+            narrow(*use(gva(0, 512), gva(0, 1023)), write(PT, 1023, 3, 1)),
             *(narrow(*use(gva(0, 1), gva(0, 2), gva(0, 3)), write(PT, 2, byte, size))
               for byte, size in ((3, 1), (2, 2), (1, 2), (0, 1), (2, 1))),
             pse(*use(gva(0, 513), gva(0, 514)), write(PT, 514, 3, 1)),
@@ -151,6 +153,7 @@ EXERCISE = Exercise(
               for make, index in ((narrow, 300), (pse, 600), (narrow, 900), (pse, 1023))),
             narrow(*use(gva(0, 1), gva(2, 1), gva(2, 513)), write(PD, 2), more=TWO_LINKS),
             pse(*use(gva(4, 1), gva(4, 513), gva(0, 1)), write(PD, 4), more=LARGE),
+            narrow(*use(gva(0, 1)), ("map", "251:10", 0x21, "W"), write(PD, 5)),
         )),
         Rule("rounding", 1, "The same two go if only some bytes of a directory's entry are written, wherever in it they are.",
              looks=LOOKS, cases=(
@@ -213,12 +216,14 @@ EXERCISE = Exercise(
              looks=LOOKS, cases=(
             wide(*use(0x1000, 0x2000), write8(PT, 1)),
             wide(*use(0x1000, 0x101000), write8(PT, 257)),
+            wide(*use(0x1000, 0x1FF000), write8(PT, 511, 7, 1)),
             pae(*use(0x1000, 0x2000), write8(PT, 2, 4, 4)),
             wide(*use(0x1000, 0x201000), write8(PD, 1)),
             pae(*use(0x1000, 0x201000), write8(PD, 0)),
             pae(*use(0x1000, 0x201000), write8(PD, 1, 4, 4)),
             wide(*use(0x1000), write8(UPPER, 0, 5, 2)),
             wide(*use(0x1000), write8(TOP, 0)),
+            wide(*use(0x1000), write8(UPPER, 1), write8(TOP, 1)),
             pae(*use(0x1000), write8(PT, 8, 4)),
             both(*use(0x2000), TO_PAE, *use(0x1000), write8(PT, 1, 0, 4)),
             both(*use(0x2000), TO_PAE, *use(0x1000), write8(PT, 1)),

@@ -7,11 +7,11 @@ Read it in this order (what an exercise is: `kvmmmu_lab.exercises`):
 2. `bench`       a machine with a part in it, which goes step by step; `looks`: what can be seen after each
 3. `parts`       how a submission becomes a part; how a worker loses the kit's own version
 4. `worker`      the process in which submissions run, and what they may not do there (`sandbox`)
-5. `workers`     the judge's side of it; `nursery`: the process from which workers are forked; `inline`: for a debugger
+5. `workers`     the judge's side of it, by `pipes`; `nursery`: where workers are forked from; `inline`: for a debugger
 6. `judge`       tries each rule; `expected`: what the kit's own part shows (`references`: of functions); `compare`: what
                  differs; `shrink`: the shortest way there; `stretches`: the real kernel's operations, real guests' boots
-7. `telling`     from a difference to what a learner reads: `sentences`, `listing`; `draws`: expected beside got
-                 (`machine`: a machine as data); `report`: verdicts, points, text and HTML
+7. `telling`     from a difference to what a learner reads: `sentences`, `answers`, `listing`; `draws`: expected beside got
+                 (`machine`: a machine as data); `report` and `report_html`: verdicts, points, text
 8. `submission`  files and notebooks; `notebook`: objects in a notebook
 9. `plugin`      pytest; `cli`, `watch`, `hints`, `progress`, `keys`: the command line
 

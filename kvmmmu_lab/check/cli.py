@@ -9,14 +9,13 @@ import sys
 from pathlib import Path
 
 from .. import exercises, workspace
-from ..errors import InputError
 from ..exercises import Exercise
 from .hints import next_hint
 from .judge import Judge
 from .plugin import INLINE
 from .progress import Progress
-from .report import PASSED, Report, Verdict, told
-from .submission import Submission, read
+from .report import NOT_ATTEMPTED, PASSED, Report, Verdict, told
+from .submission import Submission, own, read
 
 
 def working_folder() -> Path:
@@ -29,17 +28,14 @@ def working_folder() -> Path:
 
 
 def own_file(exercise: Exercise, folder: Path) -> Path:
-    """The learner's file for an exercise. Raises InputError where there is none."""
-    path = folder / "exercises" / exercise.folder.name / exercise.file.name
-    if not path.is_file():
-        raise InputError("file", str(path), "your file for this exercise; `kvmmmu-lab --print-only` makes a working folder")
-    return path
+    """The learner's file for an exercise, in a working folder. Raises InputError where there is none."""
+    return own(exercise, folder / "exercises" / exercise.folder.name)
 
 
 def check(args: argparse.Namespace) -> int:
     """``check NAME [FILE]``; 0 for full points."""
     exercise = exercises.find(args.exercise, workspace.course_root())
-    folder = working_folder()
+    folder = args.folder or working_folder()
     given = read(args.file or own_file(exercise, folder))
     if args.json:
         report = Judge(exercise, given, seed=args.seed, full=args.full).report()
@@ -48,6 +44,7 @@ def check(args: argparse.Namespace) -> int:
     if args.inline:
         print(INLINE, file=sys.stderr)
     report = show(exercise, given, args)
+    print("\n".join(report.notes))
     if not args.file and not args.inline:
         Progress(folder).points(exercise.name, report.points)
     return int(not report.passed)
@@ -60,21 +57,22 @@ def show(exercise: Exercise, given: Submission, args: argparse.Namespace | None 
 
     def tell(verdict: Verdict) -> None:
         print(f"  {verdict.line}  ({verdict.status})" if verdict.status != PASSED else f"  {verdict.line}", flush=True)
-        if verdict.failure is not None and not wrong:
-            wrong.append(verdict)
-            if verdict.failure.kind != "unwritten":
-                print(f"\n{told(verdict, exercise)}\n", flush=True)
+        if verdict.failure is not None and (not wrong or (args and args.all)) and verdict.failure.kind != "unwritten":
+            print(f"\n{told(verdict, exercise)}\n", flush=True)
+        wrong.extend([verdict] * (verdict.failure is not None))
 
     options = {"seed": args.seed, "full": args.full, "inline": args.inline} if args else {}
     report = Judge(exercise, given, tell=tell, **options).report()
-    print("\n".join(["", report.head, *report.notes, *report.told_printed()]), flush=True)
+    more = f"Each of the {len(wrong)} is told by: kvmmmu-lab check {exercise.name} --all"
+    told_all = [more] if len(wrong) > 1 and not (args and args.all) and report.status != NOT_ATTEMPTED else []
+    print("\n".join(["", report.head, *told_all, *report.told_printed()]), flush=True)
     return report
 
 
 def hint(args: argparse.Namespace) -> int:
     """``hint NAME``."""
     exercise = exercises.find(args.exercise, workspace.course_root())
-    print(next_hint(exercise, Progress(working_folder())))
+    print(next_hint(exercise, Progress(args.folder or working_folder()), args.number))
     return 0
 
 

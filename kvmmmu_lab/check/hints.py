@@ -20,10 +20,13 @@ def hints(exercise: Exercise) -> list[str]:
     return [part.strip() for part in parts]
 
 
-def next_hint(exercise: Exercise, progress: Progress) -> str:
-    """The next hint that wasn't shown yet, with its number; after the last one, that one again."""
+def next_hint(exercise: Exercise, progress: Progress, wanted: int | None = None) -> str:
+    """The next hint that wasn't shown yet, with its number; after the last one, that one again. Or the ``wanted`` one,
+    from 1 on. Raises InputError."""
     known = hints(exercise)
-    number = min(progress.get(exercise.name, "hints"), len(known) - 1)
-    progress.note(exercise.name, hints=number + 1)
+    if wanted is not None and not 1 <= wanted <= len(known):
+        raise InputError("hint", wanted, f"1 to {len(known)}, or none for the next one")
+    number = wanted - 1 if wanted else min(progress.get(exercise.name, "hints"), len(known) - 1)
+    progress.note(exercise.name, hints=max(number + 1, progress.get(exercise.name, "hints")))
     more = "" if number + 1 < len(known) else " (the last one)"
     return f"Hint {number + 1} of {len(known)}{more}\n\n{known[number]}"

@@ -50,5 +50,8 @@ class Inline:
             run.seen.append(json.loads(json.dumps(seen)))
         return run
 
+    def drain(self) -> None:
+        """Nothing is held back."""
+
     def close(self) -> None:
         """Nothing is left to end."""

@@ -162,12 +162,16 @@ class Judge:
             except LabError as error:  # a shortened scenario may make no sense; the worker's answers must be read all the same
                 refused.append(error)
 
+        worker.printed = b""
         run = worker.run(scenario, rule.looks, hashed, seconds=seconds, meanwhile=meanwhile)
-        self._collect(worker)
         if refused:
             raise refused[0]
         seen, broke = expected[0]
-        return judged(rule, run, seen, broke)
+        found = judged(rule, run, seen, broke)
+        if found is not None and worker.alive:
+            worker.drain()
+        self._collect(worker)
+        return found and replace(found, printed=printable(worker.printed.decode(errors="replace")))
 
     def _play(self, scenario: Scenario, looks: tuple[str, ...], detail: int | None) -> Run:
         """Play a scenario once more, to tell of it."""

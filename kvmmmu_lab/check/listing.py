@@ -29,7 +29,9 @@ def entry_words(entry: Any) -> str:
     if kind == "i":
         allowed = f"; the guest allows {' '.join(marks)}" if (marks := _marks(flags)) else ""
         return f"an I/O mark for gfn {target:#x} ({spell(flags & ~(1 << 9))}{allowed}){also}"
-    leads = {"g": f"leads to gfn {target:#x}", "s": f"leads to page #{target}"}.get(kind, f"is {flags:#x} and leads nowhere")
+    leads = {"g": f"leads to gfn {target:#x}", "s": f"leads to page #{target}"}.get(kind)
+    if leads is None:
+        return f"not present, but not 0 either ({flags:#x})" if not flags & 1 else f"{spell(flags)}; leads nowhere ({flags:#x})"
     marks = _marks(flags)
     return f"{spell(flags)}; {leads}" + (f"; the guest allows {' '.join(marks)}" if marks and kind == "g" else "") + also
 
@@ -51,14 +53,33 @@ def _form(value: Any) -> list[str]:
     if value is None:
         return ["it doesn't say"]
     kept, free = value
-    return [*(f"{frame(gfn)}: {_row(head)}" for gfn, head in kept), f"descriptors set aside: {free}"]
+    maps = [f"{frame(gfn)}: {_row(head)}" for gfn, head in kept] or ["no map"]
+    return [*maps, f"descriptors set aside: {free}"]
 
 
 def _row(head: Any) -> str:
     """One entry that is kept directly, or what stands in each descriptor."""
     if isinstance(head, int):
         return ref(head)
-    return " ".join(f"[{', '.join(map(ref, places))}]" for places in head)
+    return f"[{', '.join('[' + ', '.join(map(ref, places)) + ']' for places in head)}]"
+
+
+def _pages(value: Any) -> list[str]:
+    return [
+        f"#{id}: level {role >> 4 & 15}, gfn {gfn:#x}, role {role:#x}, root x{count}, slots {slots:#x}"
+        for id, gfn, role, count, slots in value
+    ]
+
+
+MMU = (
+    "levels of the guest", "levels of the shadow", "root", "number of free pages", "gfn of the last page-table write",
+    "count of writes in a row", "CR0", "CR3", "CR4", "EFER", "cached PDPTEs",
+)  # fmt: skip
+"""The numbers of `read.state.mmu_part`."""
+
+
+def _mmu(value: Any) -> list[str]:
+    return [f"{name}: {hex(item) if isinstance(item, int) else item}" for name, item in zip(MMU, value, strict=True)]
 
 
 LISTED: dict[str, Callable[[Any], list[str]]] = {
@@ -67,4 +88,6 @@ LISTED: dict[str, Callable[[Any], list[str]]] = {
     "sptes": lambda value: [f"#{page}:{entry[0]} {entry_words(entry)}" for page, entries in value for entry in entries],
     "order": lambda value: [*map(str, value)],
     "form": _form,
+    "pages": _pages,
+    "mmu": _mmu,
 }

@@ -89,7 +89,11 @@ class Looks:
         return {hfn for hfn in hfns if hfn >= FIRST_GUEST}
 
     def _frames(self) -> set[int]:
-        return {int(hfn) for hfn in self.vm.rmap.frames()}
+        given = self.vm.rmap.frames()
+        try:
+            return {int(hfn) for hfn in given}
+        except (TypeError, ValueError):
+            raise TypeError(f"frames() has to give numbers of host frames, one after the other; it gives {given!r}") from None
 
     def _leaves(self) -> list[int]:
         """All entries of shadow pages that can write a frame."""
@@ -203,8 +207,9 @@ class Looks:
 
 
 def _refs(sptes: Any) -> list[int]:
-    given: Any = sptes if sptes is None else list(sptes)
+    given = sptes
     try:
+        given = list(sptes)
         return sorted(int(spte) - FIRST_REF for spte in given)
     except (TypeError, ValueError):
         raise TypeError(f"sptes() has to give sptes, which are whole numbers; it gives {given!r}") from None
@@ -213,4 +218,7 @@ def _refs(sptes: Any) -> list[int]:
 def _form(kept: Any) -> Any:
     if kept is None or isinstance(kept, int):
         return kept if kept is None else kept - FIRST_REF
-    return [[int(spte) - FIRST_REF for spte in row] for row in kept]
+    try:
+        return [[int(spte) - FIRST_REF for spte in row] for row in kept]
+    except (TypeError, ValueError):
+        raise TypeError(f"it has to be an spte, or a list of lists of sptes; it is {kept!r}") from None

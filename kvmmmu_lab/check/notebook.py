@@ -20,7 +20,7 @@ from .. import exercises, workspace
 from ..errors import InputError
 from .judge import Judge
 from .report import Report
-from .submission import Submission, read
+from .submission import CELLS, Submission, read
 
 PLAIN = (int, float, str, bytes, bool, type(None), tuple, list, dict, set, frozenset)
 
@@ -34,7 +34,7 @@ def check_given(name: str, given: tuple[Any, ...], *, full: bool, seed: int) -> 
     elif not given:
         raise InputError("given", "nothing", f"what you wrote: check({exercise.name!r}, {', '.join(wanted)})")
     else:
-        submission = Submission(source_of(dict(zip(_names(given, wanted), given, strict=True))), "your cells")
+        submission = Submission(source_of(dict(zip(_names(given, wanted), given, strict=True))), CELLS)
     return Judge(exercise, submission, full=full, seed=seed).report()
 
 

@@ -95,8 +95,13 @@ class NoProtect:
 RMAP = ("add", "remove", "write_protect", "link", "unlink", "_remove_from")
 PARTS = {
     "rmap_add": Part("rmap", ((rmap.ReverseMap, RMAP),), ("mmu/rmap",), lambda kind: functools.partial(OnlyAdds, kind)),
-    "rmap_remove": Part("rmap", ((rmap.ReverseMap, RMAP),), ("mmu/rmap",), lambda kind: functools.partial(NoProtect, kind)),
-    "rmap_write_protect": Part("rmap", ((rmap.ReverseMap, RMAP),), ("mmu/rmap",)),
+    "rmap_remove": Part(
+        "rmap", ((rmap.ReverseMap, RMAP), (OnlyAdds, ("add", "remove"))), ("mmu/rmap",),
+        lambda kind: functools.partial(NoProtect, kind),
+    ),
+    "rmap_write_protect": Part(
+        "rmap", ((rmap.ReverseMap, RMAP), (OnlyAdds, RMAP[:3]), (NoProtect, RMAP[2:3])), ("mmu/rmap",),
+    ),
     "parents": Part("parents", ((parents.ParentChains, ("add", "remove", "first", "sptes")),), ("mmu/parents",)),
     "walk": Part("walk", ((walk, ("walk_guest",)),), ("mmu/walk",)),
     "set_spte": Part("set_spte", ((spte, ("set_spte",)),), ("mmu/spte",)),

@@ -89,15 +89,17 @@ class Checked:
 @pytest.fixture(scope="module")
 def submission(request: pytest.FixtureRequest) -> Iterator[Checked]:
     """The submission that is checked: ``--submission``, or the exercise's own file."""
+    from ..exercises import find
+    from ..workspace import course_root
     from .judge import Judge
     from .report import Report
-    from .submission import read
+    from .submission import own, read
 
     config, path = request.config, Path(request.module.__file__)
     exercise = replace(request.module.EXERCISE, folder=path.parent)
     chosen, inline = config.getoption("--submission"), bool(config.getoption("--inline"))
     try:
-        given = read(Path(chosen) if chosen else exercise.file)
+        given = read(Path(chosen) if chosen else own(find(exercise.name, course_root()), path.parent))
     except InputError as error:
         pytest.fail(str(error), pytrace=False)
     seed = config.getoption("--hypothesis-seed", default=None)

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import html
 import itertools
 import textwrap
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from .submission import Submission
 
 PASSED, FAILED, CRASHED, TIMED_OUT, NOT_ATTEMPTED = "passed", "failed", "crashed", "timed out", "not attempted"
 SIGNS = {PASSED: "✓", FAILED: "✗", CRASHED: "!", TIMED_OUT: "…", NOT_ATTEMPTED: "·"}
+GUESTS = {"32": "a 32-bit guest", "32 pse": "a 32-bit guest with CR4.PSE", "pae": "a PAE guest", "64": "a 64-bit guest"}
 WIDEST = 112
 """Characters of a line, where two columns stand beside each other."""
 
@@ -29,7 +29,8 @@ MOST = 12
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a rule doesn't hold. ``sentence`` is read first, ``steps`` are the shortest way there that was found, in words."""
+    """Why a rule doesn't hold. ``sentence`` is read first, ``steps`` are the shortest way there that was found, in words;
+    ``printed`` is what the submission printed on that way."""
 
     sentence: str
     kind: str = "differs"
@@ -41,12 +42,14 @@ class Failure:
     scenario: Scenario | None = None
     picture: Beside | None = None
     stretch: Golden | Boot | None = None
+    printed: str = ""
 
     def lines(self) -> list[str]:
         """The steps, numbered."""
+        guest = GUESTS.get(self.scenario.mode, "") if self.scenario is not None else ""
         first = max(0, len(self.steps) - MOST)
         shown = [f"{number + 1}. {said}" for number, said in enumerate(self.steps) if number >= first]
-        return [f"({first} steps before)"] * bool(first) + shown
+        return [f"({guest})"] * bool(guest) + [f"({first} steps before)"] * bool(first) + shown
 
     @property
     def where(self) -> str:
@@ -127,7 +130,9 @@ class Report:
         """The whole report as text: all verdicts in a line each, then what to mend first."""
         lines = [self.head, "", *(verdict.line for verdict in self.verdicts)]
         wrong = self.first or next((verdict for verdict in self.verdicts if verdict.failure is not None), None)
-        if wrong is not None:
+        if self.status == NOT_ATTEMPTED:
+            lines += ["", "Nothing is written yet."]
+        elif wrong is not None:
             lines += ["", *told(wrong, self.exercise).splitlines()]
         if self.print_count:
             lines += ["", *self.told_printed()]
@@ -137,10 +142,14 @@ class Report:
         """What the submission printed, or its beginning, in lines."""
         if not self.print_count:
             return []
+        if any(verdict.failure is not None and verdict.failure.printed for verdict in self.verdicts):
+            return [f"Your code printed {self.print_count:,} bytes in all."]
         shown = "" if self.print_count <= len(self.printed.encode()) else ", which begin"
-        return [f"Your code printed {self.print_count:,} bytes{shown}:", *textwrap.indent(self.printed, "    ").splitlines()]
+        return [f"Your code printed {self.print_count:,} bytes{shown}:", *_begin(self.printed)]
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        from .report_html import html_of
+
         return {"text/plain": str(self), "text/html": html_of(self)}
 
     @property
@@ -177,6 +186,12 @@ class Report:
         }
 
 
+def _begin(printed: str) -> list[str]:
+    """The first lines of what was printed."""
+    lines = textwrap.indent(printed, "    ").splitlines()
+    return lines[:MOST] + ["    ..."] * (len(lines) > MOST)
+
+
 def hint_command(exercise: Exercise) -> str:
     """How to get a hint."""
     return f"A hint: kvmmmu-lab hint {exercise.name}"
@@ -188,13 +203,15 @@ def told(verdict: Verdict, exercise: Exercise) -> str:
     lines = [f"{SIGNS[verdict.status]} {verdict.status.capitalize()}: {verdict.rule.says}"]
     if failure is None:
         return "\n".join(lines)
-    lines += textwrap.wrap(f"{_capital(failure.sentence)}.", 110, initial_indent="  ", subsequent_indent="  ")
+    lines += textwrap.wrap(f"{capital(failure.sentence)}.", 110, initial_indent="  ", subsequent_indent="  ")
     if failure.where:
         lines.append(f"  This happened {failure.where}.")
     if failure.steps:
         lines += ["", "  The shortest way there:" if len(failure.steps) > 1 else "  The step:"]
         lines += [f"    {line}" for line in failure.lines()]
     lines += _both(failure)
+    if failure.printed:
+        lines += ["", "  Your code printed on this way:", *_begin(failure.printed)]
     lines += ["", f"  {hint_command(exercise)}"]
     return "\n".join(lines)
 
@@ -204,32 +221,40 @@ def _both(failure: Failure) -> list[str]:
     if failure.picture is not None:
         expected, got = (_drawn(scene) for scene in failure.picture.differing())
     elif failure.difference is not None:
-        expected, got = _beside(failure.difference)
+        expected, got = beside(failure.difference)
     else:
         return []
-    left, right = ["What it should be:", *expected], ["What it is with your code (* differs):", *got]
+    left, right = ["What it should be:", *expected], ["What it is with your code (* differs, + only here):", *got]
     width = max(map(len, left)) + 3
     if width + max(map(len, right)) > WIDEST:
         return ["", *(f"    {line}" for line in [*left, "", *right])]
     return ["", *(f"    {a:<{width}}{b}".rstrip() for a, b in itertools.zip_longest(left, right, fillvalue=""))]
 
 
-def _beside(difference: Difference) -> tuple[list[str], list[str]]:
+def beside(difference: Difference) -> tuple[list[str], list[str]]:
     """Expected and got as lines; in words where there are some, and with a star where they differ."""
     expected, got = (listed(difference.look, value) for value in (difference.expected, difference.got))
     if expected is None or got is None:
-        return _listed(difference.expected).splitlines(), _listed(difference.got).splitlines()
+        return listed_plainly(difference.expected).splitlines(), listed_plainly(difference.got).splitlines()
     if difference.look == "order":
         return expected or ["nothing"], got or ["nothing"]
-    starred = [[f"{' ' if line in other else '*'} {line}" for line in own] for own, other in ((expected, got), (got, expected))]
-    return starred[0][:MOST] or ["nothing"], starred[1][:MOST] or ["nothing"]
+    return _starred(expected, got), _starred(got, expected)
+
+
+def _starred(own: list[str], other: list[str]) -> list[str]:
+    """Lines with a star where the other side hasn't got them; of many, only these."""
+    lines = [f"{' ' if line in other else '*'} {line}" for line in own]
+    if len(lines) > MOST:
+        lines = [line for line in lines if line[0] == "*"] or lines
+    return lines[:MOST] or ["nothing"]
 
 
 def _drawn(scene: Scene) -> list[str]:
     return [line for line in to_text(scene).strip("\n").splitlines() if line != LEGEND]
 
 
-def _listed(value: Any) -> str:
+def listed_plainly(value: Any) -> str:
+    """What a look shows, as it came."""
     if isinstance(value, dict):
         return "\n".join(f"{key:<8} {_number(item)}" for key, item in value.items()) or "nothing"
     if isinstance(value, list):
@@ -243,42 +268,6 @@ def _number(value: Any) -> str:
     return hex(value) if isinstance(value, int) and not isinstance(value, bool) and value > 9 else repr(value)
 
 
-def _capital(text: str) -> str:
+def capital(text: str) -> str:
+    """A sentence with its first letter large, if that is a word's."""
     return text if "(" in text.partition(" ")[0] else text[:1].upper() + text[1:]  # a call stays as it is written
-
-
-# In a notebook
-
-
-def html_of(report: Report) -> str:
-    """The report as HTML that needs no script."""
-    rows = "".join(f"<div>{html.escape(verdict.line)}</div>" for verdict in report.verdicts)
-    wrong = report.first
-    parts = [f"<p><b>{html.escape(report.head)}</b></p>", f'<div style="line-height:1.6">{rows}</div>']
-    if wrong is not None and wrong.failure is not None:
-        parts.append(_failure_html(wrong, wrong.failure, report.exercise))
-    if report.print_count:
-        parts.append(f"<p>Your code printed {report.print_count} bytes:</p><pre>{html.escape(report.printed)}</pre>")
-    return "".join(parts)
-
-
-def _failure_html(verdict: Verdict, failure: Failure, exercise: Exercise) -> str:
-    steps = "".join(f"<li>{html.escape(said)}</li>" for said in failure.steps[-MOST:])
-    where = f"<p>This happened {html.escape(failure.where)}.</p>" if failure.where else ""
-    start = max(0, len(failure.steps) - MOST) + 1
-    said = f"<p><b>{html.escape(_capital(failure.sentence))}.</b></p>{where}"
-    listed = f'<ol start="{start}">{steps}</ol>' if steps else ""
-    return (
-        f"<hr><p>{html.escape(f'{SIGNS[verdict.status]} {verdict.status.capitalize()}: {verdict.rule.says}')}</p>"
-        f"{said}{listed}{_pictures(failure)}<p>{html.escape(hint_command(exercise))}</p>"
-    )
-
-
-def _pictures(failure: Failure) -> str:
-    if failure.picture is not None:
-        expected, got = (picture.html for picture in failure.picture.pictures())
-    elif failure.difference is not None:
-        expected, got = (f"<pre>{html.escape(chr(10).join(lines))}</pre>" for lines in _beside(failure.difference))
-    else:
-        return ""
-    return f"<p>What it should be:</p>{expected}<p>What it is with your code:</p>{got}"

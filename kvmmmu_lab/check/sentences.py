@@ -8,23 +8,20 @@ from typing import Any
 
 from ..mmu.arena import FIRST_SHADOW
 from ..mmu.pool import METAPHYSICAL, NUM_PAGES
+from ..mmu.rmap import COUNTED
 from ..read.entries import spell
+from .answers import caused, number, result, short, times
 from .compare import Difference
-from .listing import entry_words, frame, listed, ref
+from .listing import MMU, entry_words, frame, listed, ref
 
-MMU = (
-    "levels of the guest", "levels of the shadow", "root", "number of free pages", "gfn of the last page-table write",
-    "count of writes in a row", "CR0", "CR3", "CR4", "EFER", "cached PDPTEs",
-)  # fmt: skip
-
-REPR = 160  # characters of what is told as it came
+FIRST_REF = FIRST_SHADOW << 9
 
 
 def sentence(difference: Difference) -> str:
     """What differs, as a part of a sentence: "spte #7:12 is no longer in ..."."""
     tell = TOLD.get(difference.look, _other)
     try:
-        return tell(difference)
+        return tell(difference) + (_instead(difference) if difference.look in ("rmap", "parents", "sptes") else "")
     except Exception:  # what came from a worker needn't be of the form that a bench gives
         return _other(difference)
 
@@ -60,8 +57,31 @@ def _rmap(difference: Difference) -> str:
         return f"{frame(gfn)} {longer} found from spte {ref(missing[0])}{more}, which can write it"
     if extra[0] in expected.get(gfn, ()):
         return f"spte {ref(extra[0])} is in the map of {frame(gfn)} {got[gfn].count(extra[0])} times"
+    if not 0 <= extra[0] < NUM_PAGES * 512:
+        return f"the map of {frame(gfn)} has {extra[0] + FIRST_REF:#x} in it, which is no spte; is it an entry's value?"
     still = "is still" if extra[0] in before else "is"
+    if extra[0] in before and _flags_of(difference, extra[0]) & COUNTED == COUNTED:
+        return f"spte {ref(extra[0])} still has its W, and {still} in the map of {frame(gfn)}"
     return f"spte {ref(extra[0])} {still} in the map of {frame(gfn)}, which can't be written through it"
+
+
+def _instead(difference: Difference) -> str:
+    """Which entries are empty and should not be, where something else should have become so."""
+    right, mine = (
+        {page << 9 | entry[0] for page, entries in seen.get("sptes", ()) for entry in entries}
+        for seen in (difference.wanted, difference.seen)
+    )
+    emptied, kept = sorted(right - mine), mine - right
+    if not emptied or not kept:
+        return ""
+    more = f" and {len(emptied) - 1} more" if len(emptied) > 1 else ""
+    return f"; your code emptied {ref(emptied[0])}{more} instead"
+
+
+def _flags_of(difference: Difference, number: int) -> int:
+    """The flags of a shadow entry, as the submission left it."""
+    page = next((entries for id, entries in difference.seen.get("sptes", ()) if id == number >> 9), ())
+    return next((flags for index, flags, *_ in page if index == number & 511), 0)
 
 
 def _frames(difference: Difference) -> str:
@@ -104,7 +124,7 @@ def _pages(difference: Difference) -> str:
         if right[id] != mine[id]:
             names = ("gfn", "role", "root count", "slot bits")
             wrong = [n for n in zip(names, mine[id][1:], right[id][1:], strict=True) if n[1] != n[2]]
-            told = "; ".join(f"{name} {_number(now)}, where {_number(should)} is right" for name, now, should in wrong)
+            told = "; ".join(f"{name} {number(now)}, where {number(should)} is right" for name, now, should in wrong)
             return f"the header of shadow page {_page(right[id])} has {told}"
     return "the shadow pages in use are the right ones, but in another order: they were zapped, or made, in another order"
 
@@ -115,76 +135,22 @@ def _page(row: list[int]) -> str:
     return f"#{id} (level {role >> 4 & 15}, {what})"
 
 
-def _result(difference: Difference) -> str:
-    right, mine = difference.expected, difference.got
-    if isinstance(right, dict) and isinstance(mine, dict) and right != mine:
-        both = [name for name in right if name in mine and right[name] != mine[name]]
-        wrong = both or [name for name in {**right, **mine} if name not in right or name not in mine]
-        answers = [f"{_told(name, mine.get(name))}, where {_told(name, right.get(name))} is right" for name in wrong]
-        return f"it answers {'; '.join(answers[:3])}" + ("; ..." if len(answers) > 3 else "")
-    if isinstance(right, list) and isinstance(mine, list) and all(isinstance(item, str) for item in right):
-        return _complaints(right, mine)
-    return f"it answers {_short(difference.got)}; right is {_short(difference.expected)}"
-
-
-def _complaints(right: list[Any], mine: list[Any]) -> str:
-    """What an audit doesn't report, or reports though nothing is wrong there."""
-    told = [item if isinstance(item, str) else repr(item) for item in mine]
-    should, made = Counter(right), Counter(told)
-    missing, extra = sorted((should - made).elements()), sorted((made - should).elements())
-    name, others = (missing or extra)[0], len(missing or extra) - 1
-    more = f" (and {others} more)" if others else ""
-    if missing:
-        return f"it doesn't report {name}{more}" + (f", but it reports {extra[0]}" if extra else "")
-    if name in right:
-        return f"it reports {name} {_times(told.count(name))}"
-    known = name.partition(" ")[0] in ("rmap", "wp", "map")
-    return f"it reports {name}{more}, " + ("though nothing is wrong there" if known else "which is no complaint of an audit")
-
-
-def _told(name: str, value: Any) -> str:
-    """A part of a result, in words."""
-    if value is None:
-        return f"no {name}"
-    if name == "error" and isinstance(value, int):
-        bits = [word for bit, word in ((0, "present"), (1, "write"), (2, "user"), (4, "fetch")) if value >> bit & 1]
-        return f"{name} {value:#x} ({', '.join(bits) or 'no bit set'})"
-    if isinstance(value, list):
-        return f"{name} [{', '.join(map(_number, value))}]"
-    return f"{name} {_number(value)}"
-
-
-def _caused(difference: Difference) -> str:
-    (faults, *counts), (mine, *others) = difference.expected, difference.got
-    if faults != mine:
-        return f"the guest gets {_faults(mine)}; it should get {_faults(faults)}"
-    return f"loads of a root and #GPs: {others}; it should be {counts}"
-
-
-def _faults(faults: list[list[int]]) -> str:
-    told = [f"a page fault at gva {gva:#x} with {_told('error', error)}" for gva, error in faults]
-    return " and ".join(told) or "no page fault"
-
-
 def _door(difference: Difference) -> str:
     right, mine = ({tuple(row[:3]): row[3] for row in part} for part in (difference.expected, difference.got))
     place = next(key for key in sorted({*right, *mine}) if right.get(key) != mine.get(key))
     page, shadow, index = place
     what = f"shadow entry #{page}:{index}" if shadow else f"entry {index} of the guest's table in gfn {page:#x}"
     if place not in mine:
-        return f"{what} doesn't become {right[place]:#x} through `vm.memory.put` or `put_half`"
+        door = "`vm.memory.put`" if shadow else "`vm.memory.put` or `put_half`"
+        return f"{what} doesn't become {right[place]:#x} through {door}"
     if place not in right:
         return f"{what} becomes {mine[place]:#x}; it should stay as it is"
     return f"{what} becomes {mine[place]:#x}; it should be {right[place]:#x}"
 
 
 def _flushes(difference: Difference) -> str:
-    should = f"should be {_times(difference.expected)}" if difference.expected else "shouldn't be flushed"
-    return f"the TLB is {_times(difference.got)}; it {should}"
-
-
-def _times(count: Any) -> str:
-    return {0: "not flushed", 1: "flushed once", 2: "flushed twice"}.get(count, f"flushed {count} times")
+    should = f"should be {times(difference.expected)}" if difference.expected else "shouldn't be flushed"
+    return f"the TLB is {times(difference.got)}; it {should}"
 
 
 def _order(difference: Difference) -> str:
@@ -212,11 +178,7 @@ def _mmu(difference: Difference) -> str:
     name, got, expected = next(
         (name, b, a) for name, a, b in zip(MMU, difference.expected, difference.got, strict=True) if a != b
     )
-    return f"{name}: {_number(got)}; it should be {_number(expected)}"
-
-
-def _number(value: Any) -> str:
-    return hex(value) if isinstance(value, int) and value > 9 else str(value)
+    return f"{name}: {number(got)}; it should be {number(expected)}"
 
 
 def _dirty(difference: Difference) -> str:
@@ -237,7 +199,10 @@ def _form(difference: Difference) -> str:
     got, expected = (listed("form", value) for value in (difference.got, difference.expected))
     if not got or not expected:
         return _other(difference)
-    return f"it is kept as {_short('; '.join(got))}; the kernel keeps {_short('; '.join(expected))}"
+    if got[:-1] == expected[:-1]:
+        counts = f"{difference.got[1]} descriptors are set aside; it should be {difference.expected[1]}"
+        return f"the maps are right, but {counts}: were `take()` and `give()` called for each that begins and ends?"
+    return f"it is kept as {short('; '.join(got[:-1]))}; the kernel keeps {short('; '.join(expected[:-1]))}"
 
 
 def _first(difference: Difference) -> str:
@@ -271,12 +236,7 @@ def _chain(kept: Any) -> str:
 
 
 def _other(difference: Difference) -> str:
-    return f"{difference.look}: {_short(difference.got)}; it should be {_short(difference.expected)}"
-
-
-def _short(value: Any) -> str:
-    text = value if isinstance(value, str) else repr(value)
-    return text if len(text) <= REPR else f"{text[:REPR]}..."
+    return f"{difference.look}: {short(difference.got)}; it should be {short(difference.expected)}"
 
 
 TOLD = {
@@ -285,7 +245,7 @@ TOLD = {
     "parents": _parents,
     "sptes": _sptes,
     "pages": _pages,
-    "result": _result,
+    "result": result,
     "flushes": _flushes,
     "order": _order,
     "guest": _guest,
@@ -296,5 +256,5 @@ TOLD = {
     "first": _first,
     "chains": _chains,
     "door": _door,
-    "caused": _caused,
+    "caused": caused,
 }

@@ -89,15 +89,18 @@ def _maps(bench: Bench, spte: str, count: int, gfn: int, flags: str) -> None:
         _map(bench, named(at), gfn, flags)
 
 
-def _unmap(bench: Bench, spte: str) -> None:
-    at = reference(spte)
+def _unmap(bench: Bench, spte: str) -> str | None:
+    at, words = reference(spte), bench.vm.memory.words
+    before = words[at]
     bench.vm.rmap.remove(at)
-    bench.vm.memory.words[at] = 0
+    after, words[at] = words[at], 0
+    said = f"remove(#{spte}) changes the entry itself, from {before:#x} to {after:#x}, which is for others to do"
+    return said if after != before else None
 
 
-def _unmaps(bench: Bench, spte: str, count: int) -> None:
-    for at in range(reference(spte), reference(spte) + count):
-        _unmap(bench, named(at))
+def _unmaps(bench: Bench, spte: str, count: int) -> str | None:
+    said = [_unmap(bench, named(at)) for at in range(reference(spte), reference(spte) + count)]
+    return next(filter(None, said), None)
 
 
 def _protect(bench: Bench, gfn: int) -> None:

@@ -3,13 +3,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import InputError
+from ..exercises import Exercise
 
 TAG = "solution"
+CELLS = "your cells"
+"""What a submission is called that was put together of cells in a notebook."""
+
 LARGEST = 1 << 20
 """Bytes of the largest file that is taken for a submission."""
 
@@ -48,6 +53,22 @@ def read(path: Path) -> Submission:
     if path.suffix == ".py":
         return Submission(text, path.name, str(path.absolute()))
     return Submission(_cells(text, path), path.name)
+
+
+def own(exercise: Exercise, folder: Path) -> Path:
+    """The learner's file in the learner's copy of an exercise's folder; the notebook, where only that was worked on.
+
+    Raises InputError where there is no file.
+    """
+    path, book = folder / exercise.file.name, folder / f"{exercise.name}.ipynb"
+    if not path.is_file():
+        expected = "your file for this exercise: go to your working folder, name it (--folder), or make one (--print-only)"
+        raise InputError("file", str(path), expected)
+    with contextlib.suppress(InputError, OSError):
+        untouched = path.read_bytes() == exercise.file.read_bytes()
+        if untouched and book.is_file() and read(book).source != read(exercise.folder / book.name).source:
+            return book
+    return path
 
 
 def _cells(text: str, path: Path) -> str:

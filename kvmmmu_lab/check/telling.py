@@ -3,18 +3,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
 from ..errors import HostCrash, LabError
 from ..exercises import Boot, Exercise, Golden, Rule, Scenario
+from ..mmu.arena import FIRST_SHADOW
+from ..mmu.pool import NUM_PAGES
 from . import compare
 from .draws import drawn
 from .expected import Expected
+from .listing import ref
 from .report import Failure
 from .sentences import sentence
-from .submission import Submission
+from .submission import CELLS, Submission
 from .words import say
 from .workers import Run
 
@@ -35,6 +39,15 @@ def judged(rule: Rule, run: Run, seen: list[dict[str, Any]], broke: bool) -> Fai
         return None  # the kit's own part stops here, too
     kind = run.error.get("kind", run.end) if run.end == "raised" else run.end
     return Failure("", kind=str(kind), step=len(run.seen), look=str(run.error.get("type", "")), error=run.error)
+
+
+NUMBERED = re.compile(r"spte (0x[0-9a-f]+)")
+"""An spte as the engine's own errors write it."""
+
+
+def _named(found: re.Match[str]) -> str:
+    number = int(found[1], 16) - (FIRST_SHADOW << 9)
+    return f"spte {ref(number)}" if 0 <= number < NUM_PAGES << 9 else found[0]
 
 
 class Teller:
@@ -92,10 +105,12 @@ class Teller:
 
     def ended(self, found: Failure, after: str) -> str:
         """A run that didn't come to its end, in a sentence."""
-        error = found.error
+        error = found.error | {"what": NUMBERED.sub(_named, str(found.error.get("what")))}
         function, line = error.get("function", ""), error.get("line")
         function = "" if function == "<module>" else function
-        where = f" in {function}(), line {line}" if function else f" in line {line}" if line else ""
+        counted = line and self.submission.name != CELLS  # of cells that were put together, lines have no number
+        where = f" in {function}()" if function else ""
+        where += f", line {line}" if counted and function else f" in line {line}" if counted else ""
         code = self.submission.line(line) if isinstance(line, int) else ""
         where += f" ({code})" if code else ""
         return {

@@ -16,6 +16,9 @@ from .progress import Progress
 from .submission import read
 
 MENU = "[h] hint   [n] next   [p] previous   [c] check again   [l] list   [q] quit"
+NEVER = (-1, -1)
+"""Stands for a file that wasn't looked at yet."""
+
 POLL = 0.3
 """Seconds between two looks at the file."""
 
@@ -30,7 +33,7 @@ class Watch:
         if not self.course:
             raise InputError("course", str(root), "a course with exercises: install the kit again")
         self.at = self._open() if name is None else self._named(name)
-        self.seen: tuple[int, int] | None = None
+        self.seen: tuple[int, int] | None = NEVER
 
     def _named(self, name: str) -> int:
         wanted = exercises.find(name, self.root).name
@@ -95,11 +98,11 @@ class Watch:
         if key in ("n", "p"):
             to = self.at + (1 if key == "n" else -1)
             if 0 <= to < len(self.course):
-                self.at, self.seen = to, None
+                self.at, self.seen = to, NEVER
             else:
                 print("There is no other exercise that way.", flush=True)
         elif key == "c":
-            self.seen = None
+            self.seen = NEVER
         elif key == "h":
             try:
                 said = next_hint(self.exercise, self.progress)
@@ -111,10 +114,10 @@ class Watch:
 
     def summary(self) -> str:
         """All exercises with the best points so far."""
-        rows = []
+        rows, width = [], max(len(exercise.title) for exercise in self.course)
         for number, exercise in enumerate(self.course):
             best, here = self.progress.get(exercise.name, "best"), ">" if number == self.at else " "
-            rows.append(f"{here} {exercise.number} {exercise.title:<40} {best:>2} of {exercise.points}")
+            rows.append(f"{here} {exercise.number} {exercise.title:<{width}} {best:>2} of {exercise.points}")
         return "\n".join(rows)
 
 

@@ -78,8 +78,10 @@ def _flags(flags: str) -> str:
     return f"{what}, to"
 
 
-def _frame(gfn: int) -> str:
-    return f"host frame {-gfn:#x}" if gfn < 0 else f"gfn {gfn:#x}"
+def _frame(vm: Vm, gfn: int) -> str:
+    """A frame as the guest and as the host number it."""
+    hfn = None if gfn < 0 else vm.memory.frames[gfn]
+    return f"host frame {-gfn:#x}" if gfn < 0 else f"gfn {gfn:#x}" if hfn is None else f"gfn {gfn:#x} (hfn {hfn:#x})"
 
 
 def _say_unmaps(vm: Vm, spte: str, count: int) -> str:
@@ -88,7 +90,7 @@ def _say_unmaps(vm: Vm, spte: str, count: int) -> str:
 
 def _say_maps(vm: Vm, spte: str, count: int, gfn: int, flags: str) -> str:
     last = named(reference(spte) + count - 1)
-    return f"add(#{spte}) to add(#{last}): {count} entries that are {_flags(flags)} {_frame(gfn)}"
+    return f"add(#{spte}) to add(#{last}): {count} entries that are {_flags(flags)} {_frame(vm, gfn)}"
 
 
 def _who(kind: str) -> str:
@@ -107,7 +109,9 @@ def _say_write(vm: Vm, gpa: int, size: int, value: int) -> str:
     which = f"entry {first}" if first == last else f"entries {first} {'and' if last == first + 1 else 'to'} {last}"
     part = "" if size == entry_size and not gpa % entry_size else "a part of " if first == last else "across "
     many = f", which has {len(tables)} shadow pages" if len(tables) > 1 else ""
-    return f"{where} ({part}{which} of its page table in gfn {gpa >> PAGE_SHIFT:#x}{many})"
+    levels = {page.level for page in tables}
+    what = "page table" if levels == {1} else "directory" if levels == {2} else "table"
+    return f"{where} ({part}{which} of its {what} in gfn {gpa >> PAGE_SHIFT:#x}{many})"
 
 
 def _say_call(vm: Vm, name: str, arguments: list[Any]) -> str:
@@ -147,7 +151,7 @@ def _letters(entry: int) -> str:
 
 
 SAID: dict[str, Callable[..., str]] = {
-    "map": lambda vm, spte, gfn, flags: f"add(#{spte}): an entry that is {_flags(flags)} {_frame(gfn)}",
+    "map": lambda vm, spte, gfn, flags: f"add(#{spte}): an entry that is {_flags(flags)} {_frame(vm, gfn)}",
     "maps": _say_maps,
     "unmaps": _say_unmaps,
     "unmap": lambda vm, spte: f"remove(#{spte}), and then the entry is zeroed",

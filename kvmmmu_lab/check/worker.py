@@ -168,9 +168,17 @@ def _play(order: dict[str, Any], ready: dict[str, Any], defined: dict[str, Any],
                 seen["machine"] = picture_data(table.vm)
             tell({"ticket": ticket, "step": number, "seen": seen})
     except BaseException as error:
+        _flush()
         tell({"ticket": ticket, "end": "raised", "error": failure(error, name)})
         return
+    _flush()
     tell({"ticket": ticket, "end": "done"})
+
+
+def _flush() -> None:
+    """What was printed goes out with the scenario in which it was."""
+    with contextlib.suppress(BaseException):
+        sys.stdout.flush()
 
 
 def load(source: str, name: str) -> dict[str, Any]:

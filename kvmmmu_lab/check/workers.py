@@ -9,7 +9,6 @@ import json
 import os
 import re
 import secrets
-import select
 import shutil
 import signal
 import subprocess
@@ -23,10 +22,14 @@ from typing import Any
 from ..exercises import Exercise, Scenario
 from .nursery import ROOT, Nursery, command, environment
 from .parts import PARTS
+from .pipes import OUTPUT, Piece, Pipes, Threads
 from .submission import Submission
 
 GRACE = 1.0
 """Seconds that a worker gets beside its own limit before it is ended from outside."""
+
+DRAIN = 0.01
+"""Seconds to wait for more of what was printed."""
 
 LONGEST = 1 << 24
 """Bytes of an answer."""
@@ -58,6 +61,7 @@ class Worker:
         self.printed, self.print_count, self.print_sum, self.buffer = b"", 0, 0, bytearray()
         self.alive, self.pid = True, 0
         self.process: subprocess.Popen[bytes] | None = None
+        self.pipes: Pipes | Threads
         request = {
             "submission": submission.source,
             "name": submission.name,
@@ -74,17 +78,14 @@ class Worker:
         self.failed = self._loaded()
 
     def _fork(self, nursery: Nursery, request: dict[str, Any]) -> None:
-        theirs, self.requests = os.pipe()
-        self.answers, answers = os.pipe()
-        self.output, output = os.pipe()
+        pipes = Pipes()
         try:
-            self.pid = nursery.fork(request, [theirs, answers, output])
+            self.pid = nursery.fork(request, pipes.theirs)
         finally:
-            for file in (theirs, answers, output):
-                os.close(file)
+            pipes.give_away()
+        self.pipes = pipes
 
     def _start(self, request: dict[str, Any]) -> None:
-        """Without fork. Two threads read what can't be waited for together there."""
         self.process = subprocess.Popen(
             command("-"),
             env=environment(),
@@ -94,48 +95,46 @@ class Worker:
             start_new_session=True,
         )
         self.pid = self.process.pid
-        assert self.process.stdin and self.process.stdout and self.process.stderr
-        self.requests, self.answers, self.output = (
-            self.process.stdin.fileno(), self.process.stdout.fileno(), self.process.stderr.fileno(),
-        )  # fmt: skip
-        self._send(request)
+        self.pipes = Threads(self.process)
+        self._send(request, time.monotonic() + GRACE)
 
-    def _send(self, message: dict[str, Any]) -> bool:
-        data = memoryview(json.dumps(message, separators=(",", ":")).encode() + b"\n")
-        try:
-            while data:
-                data = data[os.write(self.requests, data) :]
-        except OSError:
-            return False
-        return True
+    def _send(self, message: dict[str, Any], end: float) -> None:
+        """Send a request. Where that fails no answer will come, and that is noticed."""
+        self.pipes.send(json.dumps(message, separators=(",", ":")).encode() + b"\n", end)
 
     # Answers
 
     def _line(self, end: float) -> bytes | None:
         """The next answer; None when there will be none, or not in time (``alive`` says which)."""
         while b"\n" not in self.buffer:
-            files = [file for file in (self.answers, self.output) if file >= 0]
-            left = end - time.monotonic()
-            ready = _ready(files, left) if left > 0 else []
-            if not ready or len(self.buffer) > LONGEST or self.print_sum > PRINTED_MOST:
+            pieces = self.pipes.receive(end)
+            if not pieces or len(self.buffer) > LONGEST or self.print_sum > PRINTED_MOST:
                 return None
-            if self.output in ready:
-                data = os.read(self.output, 1 << 16)
-                self.print_count += len(data)
-                self.print_sum += len(data)
-                self.printed += data[: PRINTED - len(self.printed)]
-                if not data:
-                    os.close(self.output)
-                    self.output = -1
-            if self.answers in ready:
-                data = os.read(self.answers, 1 << 16)
-                if not data:
-                    self.alive = False
-                    return None
-                self.buffer += data
+            if not self._take(pieces):
+                return None
         line, _, rest = self.buffer.partition(b"\n")
         self.buffer = bytearray(rest)
         return bytes(line)
+
+    def drain(self) -> None:
+        """Take in what was printed until now."""
+        pieces = self.pipes.receive(time.monotonic() + DRAIN)
+        while any(name == OUTPUT and data for name, data in pieces):
+            self._take(pieces)
+            pieces = self.pipes.receive(time.monotonic() + DRAIN)
+
+    def _take(self, pieces: list[Piece]) -> bool:
+        """Note what came; whether more can come."""
+        for name, data in pieces:
+            if name == OUTPUT:
+                self.print_count += len(data)
+                self.print_sum += len(data)
+                self.printed += data[: PRINTED - len(self.printed)]
+            elif data:
+                self.buffer += data
+            else:
+                self.alive = False
+        return self.alive
 
     def _loaded(self) -> dict[str, Any] | None:
         from .worker import LOADING
@@ -165,8 +164,8 @@ class Worker:
             "ticket": ticket, "scenario": dataclasses.asdict(scenario), "looks": looks, "hashed": hashed,
             "seconds": seconds, "detail": detail,
         }  # fmt: skip
-        self._send(order)
         end = time.monotonic() + seconds + GRACE
+        self._send(order, end)
         meanwhile()
         while True:
             line = self._line(end)
@@ -231,13 +230,7 @@ class Worker:
             if self.process is not None:
                 self.process.kill()
                 self.process.wait()
-                for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
-                    with contextlib.suppress(OSError):
-                        pipe.close()  # type: ignore[union-attr]  # all three are pipes
-            else:
-                for file in (self.requests, self.answers, self.output):
-                    if file >= 0:
-                        os.close(file)
+            self.pipes.close()
             shutil.rmtree(self.scratch, ignore_errors=True)
             self.scratch, self.alive = Path(), False
 
@@ -245,10 +238,6 @@ class Worker:
 def _kill_group(pid: int) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError, AttributeError):
         os.killpg(pid, signal.SIGKILL)
-
-
-def _ready(files: list[int], seconds: float) -> list[int]:
-    return select.select(files, [], [], seconds)[0]
 
 
 def _secret(exercise: Exercise) -> list[str]:

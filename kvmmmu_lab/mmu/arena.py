@@ -86,6 +86,7 @@ class Arena:
             if old != value:
                 tell((why, at << 2, 4, old, value))
 
+        put_and_tell.__qualname__, put_half_and_tell.__qualname__ = "put", "put_half"  # as a wrong call is told
         self.put, self.put_half = put_and_tell, put_half_and_tell
 
     def store(self, hpa: int, data: bytes, why: ev.Kind) -> None:

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 
+import nbformat
 import pytest
 
 from kvmmmu_lab.check.progress import FILE, Progress
@@ -76,6 +77,50 @@ def test_hints_come_one_by_one(folder, capsys):
         "Hint 1 of 3", "Hint 2 of 3", "Hint 3 of 3 (the last one)", "Hint 3 of 3 (the last one)",
     ]  # fmt: skip
     assert len(set(said)) == 3
+
+
+def test_an_earlier_hint_again(folder, capsys):
+    main(["hint", "rmap_add", "3"])
+    assert main(["hint", "rmap_add", "1"]) == 0
+    assert "Hint 1 of 3" in capsys.readouterr().out
+    assert main(["hint", "rmap_add", "4"]) == 1
+    assert "1 to 3" in capsys.readouterr().err
+
+
+def test_a_notebook_that_was_worked_on_is_found_beside_a_stub(folder, capsys):
+    path = folder / "exercises" / "04_rmap_add" / "rmap_add.ipynb"
+    book = nbformat.read(path, as_version=4)
+    next(cell for cell in book.cells if "solution" in cell.metadata.get("tags", ())).source = RIGHT
+    nbformat.write(book, path)
+    assert main(["check", "rmap_add"]) == 0
+    assert "rmap_add.ipynb" in capsys.readouterr().out
+    mine(folder).write_text(WRONG)
+    assert main(["check", "rmap_add"]) == 1, "who edits the file means the file"
+
+
+def test_every_failure_is_told_on_demand(folder, capsys):
+    (folder / "mine.py").write_text(WRONG)
+    main(["check", "rmap_add", "mine.py"])
+    said = capsys.readouterr().out
+    assert said.count("✗ Failed") == 1 and "--all" in said
+    main(["check", "rmap_add", "mine.py", "--all"])
+    assert capsys.readouterr().out.count("✗ Failed") > 1
+
+
+def test_what_was_printed_is_shown_for_the_steps_that_go_wrong(folder, capsys):
+    (folder / "mine.py").write_text(WRONG.replace("entry = self", "print('adding', spte)\n        entry = self"))
+    main(["check", "rmap_add", "mine.py"])
+    said = capsys.readouterr().out
+    assert said.count("    adding") == 5 and "bytes in all" in said
+
+
+def test_in_a_folder_without_the_course_it_says_what_to_do(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    assert main(["check", "rmap_add"]) == 1
+    assert "--print-only" in capsys.readouterr().err
+    assert "--print-only" in watch(tmp_path, "q")
 
 
 @pytest.mark.parametrize(

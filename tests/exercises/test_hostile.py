@@ -11,7 +11,7 @@ import pytest
 
 from kvmmmu_lab.check.report import CRASHED, FAILED, TIMED_OUT
 
-from .checking import ROOT, judge
+from .checking import ROOT, judge, solutions
 
 EXERCISE = "04_rmap_add"
 STUB = """
@@ -181,6 +181,23 @@ def test_it_gains_nothing_and_is_told_so(name, nursery):
     assert time.monotonic() - begin < 20
     assert not (ROOT / "planted.txt").exists()
     assert nursery.process.poll() is None, "the nursery lives on"
+
+
+@pytest.mark.parametrize("name", ["05_rmap_remove", "06_rmap_write_protect"])
+def test_what_the_checker_lends_to_one_exercise_is_not_there_in_the_next(name, nursery):
+    wheat = next(path for of, path in solutions("wheats") if of == "04_rmap_add")
+    lent = wheat.read_text("utf-8").replace("class ReverseMap", "class Adds") + lines("""
+        from kvmmmu_lab.check.parts import OnlyAdds
+        class ReverseMap(OnlyAdds):
+            def __init__(self, vm):
+                super().__init__(Adds, vm)
+            def sptes(self, hfn):
+                return self.part.sptes(hfn)
+            def frames(self):
+                return self.part.frames()
+    """)
+    report = judge(name, lent, nursery)
+    assert report.points == 0 and "isn't here while yours is checked" in " ".join(str(report).split()), str(report)
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="counts open files in /proc")

@@ -16,7 +16,6 @@ def ids(found):
 def test_a_wheat_gets_full_points(name, path, nursery):
     report = judge(name, path, nursery)
     assert report.passed and report.status == PASSED, str(report)
-    assert report.seconds < 5  # a loose bound for a machine that does other things; tests/test_speed.py measures
 
 
 @pytest.mark.parametrize(("name", "path"), solutions("chaffs"), ids=ids(solutions("chaffs")))
