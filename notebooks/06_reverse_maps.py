@@ -89,6 +89,11 @@ second
 # Now the same thing seen from the frame. In the middle stands the map as the host keeps it in its memory: a piece of
 # memory with four places, two of them taken. In each place is the **name of a shadow entry**: `#248:454` is entry 454
 # of shadow page 248.
+#
+# The frame has two numbers. The guest knows it by its gfn; the host keeps guest memory somewhere in its own, where the
+# frame's number is the **hfn**, host frame number. `vm.memory.frames[gfn]` goes from one to the other. An spte holds
+# the hfn, since the processor needs to know where the frame truly is, and so the host keeps its reverse maps by hfn,
+# too. Pictures show the gfn, so that you can compare both sides.
 
 # %%
 reverse_map(vm, read.result.gpa >> 12)

@@ -469,7 +469,7 @@ write_lab(mode="64")
 
 # %% [markdown]
 # Then write pre-write yourself, for entries of 8 bytes: [exercise 8](../exercises/08_pre_write/README.md). It is about
-# a dozen lines, and the list above is all that you need.
+# two dozen lines, and the list above is all that you need.
 #
 # [Lesson 10](10_pre_write_32.ipynb) is about guests whose entries have 4 bytes. There the offset of a guest entry isn't
 # that of its shadow, and one guest entry can have two.

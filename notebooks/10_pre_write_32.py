@@ -391,5 +391,5 @@ store_beam(pae, entry_of(pae, 0x81CE000).gpa, 8)
 write_lab(mode="32")
 
 # %% [markdown]
-# Then build it: [exercise 9](../exercises/09_pre_write_32/README.md) adds about fifteen lines to those of exercise 8.
+# Then build it: [exercise 9](../exercises/09_pre_write_32/README.md) adds about ten lines to those of exercise 8.
 # If a check fails, look at the beam of that store: it says which arithmetic the kernel did.

@@ -71,6 +71,11 @@ def entry(table, index, size=8):
     return (table << 12) + index * size
 
 
+def registers(**values):
+    """Control registers with other bits than those that the walk asks for."""
+    return {"op": "regs", "cr0": 0x80010001, "cr3": 0x1000, "efer": 0, **values}
+
+
 FLAGS = st.sampled_from(["PWUA", "PWU", "PWU", "PW", "PU", "PUA", "P", "PWUX", "PUX", "PWUS", "PS", "WU", "", "PWUAG", "PUD"])
 
 
@@ -125,8 +130,9 @@ MODES = (
     )),
     play(("poke", entry(1, 3), 8, 0), ("walk", GPAE, ""), **pae("P", ALL, ALL)),
     play(("walk", GPAE, "wu"), mode="pae", root=1, entries=(
-        (1, 3, 0x7FF << 40 | 2, "PX"), (2, 7, 3, ALL), (3, 8, 0xABCDE12345, ALL),
+        (1, 3, 2, "P"), (2, 7, 0x7FF << 40 | 3, ALL), (3, 8, 0x7FF << 40 | 0xABCDE12345, "PWUAX"),
     )),
+    walks(pae("P", ALL, ALL, indexes=(3, 511, 511)), gva(3, 511, 511, offset=0xFFF), ""),
     walks(narrow(ALL, ALL), G32, "", "wu"),
     walks(narrow(ALL, ALL, indexes=(1023, 512)), gva(1023, 512, bits=NARROW), ""),
     walks(narrow(ALL, ALL, indexes=(2, 5), frame=0xFFFFF), gva(2, 5, bits=NARROW, offset=0xFFF), "w"),
@@ -155,6 +161,7 @@ REFUSED = (
     *(walks(wide(*at(level, "PWUAX")), G64, "x", "xu", "wu", "") for level in (1, 2, 4)),
     walks(wide(*at(1, "PWUAX"), nx=False), G64, "x", "xu"),
     walks(wide(*at(2, "PWAX"), nx=False), G64, "x", "xu"),
+    play(registers(cr4=0x20, efer=0x501), ("walk", G64, "x"), **wide(*at(1, "PWUAX"))),
     walks(wide(*FULL), G64, "x", "xu"),
     walks(wide(ALL, "PWA", ALL, ""), G64, "u", ""),
     walks(wide("PUA", ALL, "", ALL), G64, "w"),
@@ -182,6 +189,7 @@ LARGE = (
     walks(narrow("PWUAS", mode="32 pse", tables=(1, 0x7FF)), gva(768, 1023, bits=NARROW), ""),
     walks(narrow("PWUAS", mode="32 pse", tables=(1, 0x41E)), G32, "u"),
     walks(narrow("PWUAS", ALL), G32, "", "w"),
+    play(registers(cr4=0x7CF), ("walk", G32, ""), **narrow("PWUAS", ALL)),
     walks(narrow(ALL, "PWUAS", mode="32 pse"), G32, ""),
     walks(wide(ALL, "PUA", "PAS"), G64, ""),
     walks(pae("P", "PAS"), GPAE, ""),

@@ -26,6 +26,24 @@ def full(count):
     return play(("maps", "7:12", count, FRAME, "PW"), *maps(f"7:{12 + count}"))
 
 
+OTHER = (2, 3, 4, 5, 6, 7, 8, 9, 10, 11, *range(52, 64))
+"""Bits of an entry that have no say."""
+
+
+def each_bit(flags):
+    """An entry for each of these bits, beside the flags."""
+    return [("map", f"7:{bit}", FRAME, f"{flags}+{bit}") for bit in OTHER]
+
+
+def each_frame():
+    """An entry for each bit of a frame's number, to the host frame that has this bit alone."""
+    return [("map", f"9:{bit}", -(1 << bit), "PW") for bit in range(40)]
+
+
+PAGES = [f"{page}:12" for page in range(1, 21)]
+"""The same index in many pages."""
+
+
 @st.composite
 def adds(draw):
     """Up to 16 entries for a few frames, some of which can't write; each spte once."""
@@ -44,23 +62,28 @@ EXERCISE = Exercise(
             play(*maps("7:12")),
             play(*maps("7:12"), *maps("9:0", gfn=0x20)),
             play(*maps("7:12"), ("another",)),
+            play(*maps("7:12"), ("another",), *maps("7:12", gfn=0x20), ("back",), *maps("7:13", gfn=0x21)),
         )),
         Rule("writable", 2, "An entry is in the map if it is present and writable, whatever its other bits are.", cases=(
             play(*maps("7:12"), *maps("7:13", flags="P")),
             play(*maps("7:12"), *maps("7:13", flags="W")),
             play(*maps("7:13", flags=""), *maps("7:12")),
             play(*maps("7:13", flags="PUADG"), *maps("7:12", flags="PWUADG")),
+            *(play(*maps("9:0"), *each_bit(flags)) for flags in ("PW", "P", "W")),
+            play(*maps(*row(4)), *maps("7:20", flags="P"), *maps("7:21", flags="W"), *maps("7:22", flags="")),
         )),
         Rule("second", 2, "A second entry is found beside the first one, which stays.", cases=(
             play(*maps("7:12", "7:13")),
             play(*maps("7:12", "9:12")),
             play(*maps("7:12"), *maps("7:13", gfn=0x20), *maps("7:14")),
+            play(*maps(*PAGES)),
         )),
         Rule("fifth", 2, "A fifth entry and those after it are found, and none is lost.", cases=(
             play(*maps(*row(3))),
             play(*maps(*row(4))),
             play(*maps(*row(5))),
             *(full(count) for count in (5, 8, 12, 16, 20)),
+            *(play(("maps", "7:12", count, FRAME, "PW"), *maps("20:0")) for count in (40, 150, 600)),
         )),
         Rule("frame", 1, "The frame is bits 12 to 51 of the entry, all of them and no other.", cases=(
             play(*maps("7:12", flags="PWX"), *maps("7:13")),
@@ -69,6 +92,7 @@ EXERCISE = Exercise(
             play(*maps("7:12", gfn=-MANY - 0x21F), *maps("7:13")),
             play(*maps("7:12", gfn=-0x10021F), *maps("7:13", gfn=-MANY - 0x21F)),
             play(*maps("7:12", gfn=-BEYOND - 0x21F), *maps("7:13")),
+            play(*maps("7:12"), *each_frame()),
         )),
         Rule("random", 1, "All of this holds for any entries in any order.", drawn=adds, examples=30),
         Rule("engine", 1, "The engine works with it as with the kernel's own.", engine=(

@@ -30,6 +30,24 @@ def many(count, *steps):
     return play(("maps", "7:12", count, FRAME, "PW"), *steps)
 
 
+OTHER = (2, 3, 4, 5, 6, 7, 8, 9, 10, 11, *range(52, 64))
+"""Bits of an entry that have no say."""
+
+
+def each_bit(flags):
+    """An entry for each of these bits, beside the flags."""
+    return [("map", f"7:{bit}", FRAME, f"{flags}+{bit}") for bit in OTHER]
+
+
+def each_frame():
+    """An entry for each bit of a frame's number, to the host frame that has this bit alone."""
+    return [("map", f"9:{bit}", -(1 << bit), "PW") for bit in range(40)]
+
+
+PAGES = [f"{page}:12" for page in range(1, 21)]
+"""The same index in many pages."""
+
+
 @st.composite
 def lives(draw):
     """Up to 20 entries come and go, for a few frames; some can't write."""
@@ -55,6 +73,9 @@ EXERCISE = Exercise(
         Rule("add", 1, "Entries are added as in exercise 04.", cases=(
             play(*maps("7:12"), *maps("7:13", flags="P")),
             play(*maps("7:12", "9:12"), ("another",)),
+            play(*maps("7:12"), ("another",), *maps("7:12", gfn=0x20), ("back",), *maps("7:13", gfn=0x21), *unmaps("7:12")),
+            play(*maps(*PAGES), *unmaps(*PAGES[::3])),
+            many(150), many(600),
             play(*maps("7:12", flags="PWX"), *maps("7:13", gfn=0x41F), *maps("7:14", gfn=0x51F), *maps("7:15")),
             *(many(count, *maps(f"7:{12 + count}")) for count in (4, 8, 12)),
         )),
@@ -85,6 +106,10 @@ EXERCISE = Exercise(
             many(9, ("unmaps", "7:12", 3), ("maps", "9:0", 4, FRAME, "PW"), ("unmaps", "7:15", 6)),
             many(8, *unmaps("7:19", "7:18", "7:12"), *maps("9:0")),
             many(9, *unmaps("7:12", "7:16"), *maps("9:0")),
+            *(many(34, *unmaps(spte), *maps("9:0"), *unmaps("7:45")) for spte in row(34)),
+            many(34, *unmaps(*row(34))), many(34, *unmaps(*reversed(row(34)))),
+            many(34, *unmaps(*row(34)[::2], *row(34)[1::2])),
+            many(600, ("unmaps", "7:100", 400), *maps("9:511")),
         )),
         Rule("ignored", 1, "Of an entry that isn't present and writable remove takes no notice.", cases=(
             play(*maps("7:12"), *maps("7:13", flags="P"), *unmaps("7:13")),
@@ -92,6 +117,8 @@ EXERCISE = Exercise(
             play(*maps("7:13", flags="PUAD"), *unmaps("7:13"), *maps("7:12")),
             play(*maps("7:12"), *unmaps("7:20")),
             many(5, *maps("7:20", flags="PX"), *unmaps("7:20")),
+            *(play(*maps("9:0"), *each_bit(flags), *unmaps(*(f"7:{bit}" for bit in OTHER))) for flags in ("P", "W")),
+            play(*maps("9:0", gfn=0x20), *maps("7:13", flags="W"), *unmaps("7:13")),
         )),
         Rule("frame", 1, "Frames don't share a map, however alike their numbers are.", cases=(
             play(*maps("7:12", gfn=0x41F), *maps("7:13", gfn=0x51F), *unmaps("7:12")),
@@ -99,6 +126,8 @@ EXERCISE = Exercise(
             play(*maps("7:12", flags="PWX"), *maps("7:13"), *unmaps("7:12")),
             play(*maps("7:12", gfn=-MANY - 0x21F), *maps("7:13"), *unmaps("7:12")),
             play(*maps("7:12", gfn=-BEYOND - 0x21F), *maps("7:13"), *unmaps("7:12")),
+            play(*maps("7:12"), *each_frame(), *unmaps(*(f"9:{bit}" for bit in range(40)))),
+            play(*maps("9:0"), *each_bit("PW"), *unmaps(*(f"7:{bit}" for bit in OTHER))),
         )),
         Rule("random", 1, "All of this holds for entries that come and go in any order.", drawn=lives, examples=30),
         Rule("engine", 1, "The engine works with it as with the kernel's own.", engine=(

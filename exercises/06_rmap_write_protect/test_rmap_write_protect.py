@@ -35,6 +35,24 @@ def many(count, *steps):
     return play(("maps", "7:12", count, FRAME, "PW"), *steps)
 
 
+OTHER = (2, 3, 4, 5, 6, 7, 8, 9, 10, 11, *range(52, 64))
+"""Bits of an entry that have no say."""
+
+
+def each_bit(flags):
+    """An entry for each of these bits, beside the flags."""
+    return [("map", f"7:{bit}", FRAME, f"{flags}+{bit}") for bit in OTHER]
+
+
+def each_frame():
+    """An entry for each bit of a frame's number, to the host frame that has this bit alone."""
+    return [("map", f"9:{bit}", -(1 << bit), "PW") for bit in range(40)]
+
+
+PAGES = [f"{page}:12" for page in range(1, 21)]
+"""The same index in many pages."""
+
+
 @st.composite
 def lives(draw):
     """Up to 20 entries come, go, or lose their W with their frame."""
@@ -67,6 +85,12 @@ EXERCISE = Exercise(
             play(*maps("7:12", gfn=-HIGH - 0x21F), *maps("7:13"), *unmaps("7:12")),
             *(many(9, *unmaps(spte)) for spte in row(9)),
             many(9, ("unmaps", "7:12", 8), *maps("9:0"), *unmaps("7:20", "9:0")),
+            play(*maps("7:12"), ("another",), *maps("7:12", gfn=0x20), ("back",), *maps("7:13", gfn=0x21), *unmaps("7:12")),
+            play(*maps(*PAGES), *unmaps(*PAGES[::3])),
+            play(*maps("7:12"), *each_frame(), *unmaps(*(f"9:{bit}" for bit in range(40)))),
+            *(play(*maps("9:0"), *each_bit(flags), *unmaps(*(f"7:{bit}" for bit in OTHER))) for flags in ("PW", "P", "W")),
+            *(many(34, *unmaps(spte), *maps("9:0"), *unmaps("7:45")) for spte in row(34)[::3]),
+            many(34, *unmaps(*row(34))), many(34, *unmaps(*reversed(row(34)))), many(600, ("unmaps", "7:100", 400)),
         )),
         Rule("one", 1, "A single entry loses its W by `put`, keeps its other bits, and leaves the map.", looks=BITS, cases=(
             play(*maps("7:12"), *protect()),
@@ -77,7 +101,9 @@ EXERCISE = Exercise(
             *(play(*maps(*row(count)), *protect()) for count in (2, 3, 4)),
             play(*maps("7:12", "9:12"), *protect()),
             play(*maps("7:12", flags="PWUADX"), *maps("7:13", flags="PWG"), *protect()),
-            *(many(count, *protect()) for count in (5, 6, 9, 14)),
+            *(many(count, *protect()) for count in (5, 6, 9, 14, 34, 600)),
+            play(*maps(*PAGES), *protect()),
+            play(*maps("9:0"), *each_bit("PW"), *protect()),
             many(9, ("unmaps", "7:13", 5), *protect()),
         )),
         Rule("flush", 2, "For each entry in turn: first the TLB is flushed, then its W goes.", cases=(

@@ -110,7 +110,9 @@ EXERCISE = Exercise(
         Rule("stranger", 1, "An entry that is no parent of the page can't be removed: `remove` raises an exception.",
              looks=FEW, cases=(
             play(*new(), *links("255:1"), *unlinks("255:2")),
+            play(*new(), *links("255:2"), *unlinks("255:1")),
             play(*new(2), *links("255:1"), *links("255:2", page=OTHER), *unlinks("255:2")),
+            play(*new(2), *links("255:1"), *links("255:2", page=OTHER), *unlinks("255:1", page=OTHER)),
             play(*new(), row(7), *unlinks("254:1")),
             play(*new(), *links("255:1"), *unlinks("255:1", "255:1")),
         )),

@@ -32,6 +32,25 @@ def pae(*steps, more=()):
     return play(*steps, mode="pae", root=ROOT, entries=PDPTES + BELOW + more)
 
 
+PARTS = ((0, 1), (7, 1), (2, 2), (0, 4), (4, 4))
+"""Bytes of an entry: where they begin, how many they are."""
+
+STAINS = ((0x21, "W"), (0x900, "U+63"), (0x900, "+63"), (0x900, "+9"), (0x21, "AX"))
+"""What isn't present, and not 0 (gfn 0x900 has no memory: no address)."""
+
+AS_PAE = {"op": "regs", "cr0": 0x80010001, "cr3": 0x18000, "cr4": 0x20, "efer": 0x800}
+FAR = {0x200000: PT + 0x1000, 0x400000: PT + 0x10000, 0x600000: PT + 0x100000}
+"""Addresses with page tables whose gfns differ from PT's in high bits only."""
+
+
+def far(*steps):
+    """A 64-bit guest with much memory, far apart."""
+    tables = ((PD, 0, PT, ON), *((PD, gva >> 21, gfn, ON) for gva, gfn in FAR.items()))
+    leaves = tuple((gfn, n, 0x20 + n, ON) for gfn in (PT, *FAR.values()) for n in (0, 1))
+    slots = ((0, 0x100), *((gfn & -0x1000, 0x100) for gfn in FAR.values()))
+    return play(*steps, mode="64", root=ROOT, entries=TOP + tables + leaves, slots=slots)
+
+
 def use(*gvas):
     """A program reads these."""
     return [("access", gva, "u") for gva in gvas]
@@ -116,6 +135,8 @@ EXERCISE = Exercise(
                 (pae, 0, 4), (pae, 5, 2), (pae, 3, 4),
             )),
             wide(*use(0x1000, 0x1FF000), write(PT, 511, 7, 1)),
+            *(wide(*use(0x1FF000), write(PT, 511, byte, 4)) for byte in (0, 4)),
+            *(wide(*use(0x1000), write(table, 0, byte, size)) for table in (ROOT, UPPER, PD) for byte, size in PARTS),
         )),
         Rule("link", 1, "If it leads to a shadow page, that page loses this one parent, and lives on with all that is in it.",
              looks=LOOKS, cases=(
@@ -137,6 +158,9 @@ EXERCISE = Exercise(
             pae(*use(0x5000, 0x6000), write(PT, 5, 4, 4), more=DEVICE),
             wide(change(0x7000), *use(0x1000), write(PT, 7), more=OWN),
             wide(*use(0x1000), ("map", "249:5", 0x21, "W"), write(PD, 5)),
+            *(wide(*use(0x1000), ("map", f"{page}:5", *stain), write(table, 5, byte, size))
+              for page, table in ((251, ROOT), (250, UPPER), (249, PD), (248, PT))
+              for stain in STAINS for byte, size in ((0, 8), (0, 4), (4, 4))),
         )),
         Rule("pages", 2, "This happens in every shadow page that was made from the written table, and in no other.",
              looks=LOOKS, cases=(
@@ -145,6 +169,11 @@ EXERCISE = Exercise(
             pae(*use(0x1000), ("access", 0x600000, ""), write(PD, 0), more=SELF),
             wide(("access", ALL_ROLES, ""), write(ROOT, 2), more=RECURSIVE),
             wide(*use(0x1000), CR3, write(PD, 0)),
+            wide(*use(0x1000, 0x2000), AS_PAE, *use(0x1000, 0x2000), write(PT, 1), more=((0x18, 0, PD, "P"),)),
+            *(far(*use(0x1000, gva), write(table, 1)) for gva, high in FAR.items() for table in (PT, high)),
+            *(play(("access", 0x5000, "w"), *stained, write(0, 5, byte, size))
+              for stained in ((), [("map", "252:5", 0x900, "W")]) for byte, size in ((0, 8), (4, 4))),
+            wide(*use(0x401000), ("map", "252:1", 0x900, "W"), ("map", "253:1", 0x900, "W"), write(0, 1, 4, 4), more=LOW),
             wide(*use(0x1000, 0x401000), write(PT, 1), more=TWIN),
             wide(*use(0x401000, 0x1000), write(PT, 1), more=TWIN),
             wide(*use(0x401000, 0x801000), write(0x400, 1), more=LARGE),
@@ -168,6 +197,8 @@ EXERCISE = Exercise(
              looks=COUNTED, cases=(
             wide(*use(0x3000), *[write(PT, n) for n in (1, 2, 9)]),
             wide(*use(0x3000), *[write(PT, n) for n in (1, 2)]),
+            *(wide(*use(0x3000), *[write(PT, n, 0, size) for n in (8, 9, 10)]) for size in (1, 2, 4)),
+            wide(*use(0x401000), *[write(0, n) for n in (8, 9, 10)], more=LOW),
             wide(write(PT, 8), write(PT, 9), *use(0x2000, 0x3000), write(PT, 8)),
             wide(*[write(PT, 9)] * 3, *use(0x3000), write(PT, 1)),
             wide(*use(0x3000), write(PT, 1), write(PT, 2), write(0x30, 0), write(PT, 9)),

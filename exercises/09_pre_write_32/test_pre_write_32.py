@@ -57,6 +57,10 @@ TO_PAE = {"op": "regs", "cr0": 0x80010001, "cr3": TOP << 12, "cr4": 1 << 5, "efe
 TO_32 = {"op": "regs", "cr0": 0x80010001, "cr3": 0x18 << 12, "cr4": 0, "efer": 0}
 
 
+STAINS = ((0x21, "W"), (0x900, "U+63"), (0x900, "+63"), (0x900, "+9"))
+"""What isn't present, and not 0 (gfn 0x900 has no memory: no address)."""
+
+
 def use(*gvas):
     """A program reads these."""
     return [("access", gva, "u") for gva in gvas]
@@ -142,6 +146,8 @@ EXERCISE = Exercise(
             pse(*use(gva(0, 513), gva(0, 514)), write(PT, 514, 3, 1)),
             narrow(*use(gva(0, 5)), write(PT, 5), more=DEVICE),
             narrow(*use(gva(0, 517)), write(PT, 517, 2, 2), more=DEVICE),
+            *(narrow(*use(gva(0, 1), gva(0, 513)), ("map", f"{page}:5", *stain), write(PT, index, byte, size))
+              for page in (246, 247) for index in (5, 517) for stain in STAINS for byte, size in ((2, 1),)),
         )),
         Rule("pair", 1, "A directory's entry has two sptes: both go, and what they lead to loses these parents and lives on.",
              looks=LOOKS, cases=(
@@ -180,6 +186,9 @@ EXERCISE = Exercise(
             narrow(*use(gva(2, 1), gva(0, 1)), write(PT, 1), more=TWIN),
             pse(*use(gva(2, 1), gva(4, 1), gva(4, 513)), write(0x400, 1), more=LARGE),
             pse(*use(gva(4, 1), gva(2, 1)), write(0x400, 1), more=LARGE),
+            *(narrow(*use(gva(0, 1)), ("map", f"{page}:{index}", *stain), write(PD, entry, byte, size))
+              for page in (248, 249, 250, 251) for index, entry in ((10, 5), (11, 5), (11, 773))
+              for stain in STAINS[1:2] for byte, size in ((3, 1),)),
         )),
         Rule("across", 1, "A write across two entries zaps all these pages as a whole, in the order of the bucket.",
              looks=LOOKS, cases=(
@@ -200,6 +209,7 @@ EXERCISE = Exercise(
              looks=COUNTED, cases=(
             narrow(*use(gva(0, 3), gva(0, 513)), *[write(PT, n) for n in (8, 9, 600)]),
             narrow(*use(gva(0, 3)), *[write(PT, n) for n in (1, 2)]),
+            *(narrow(*use(gva(0, 3)), *[write(PT, n, 0, size) for n in (8, 9, 10)]) for size in (1, 2)),
             narrow(write(PT, 8), write(PT, 9), *use(gva(0, 2), gva(0, 3)), write(PT, 8)),
             narrow(*[write(PT, 9)] * 3, *use(gva(0, 3)), write(PT, 1)),
             narrow(*use(gva(0, 3)), write(PT, 1), write(PT, 2), write(0x30, 0), write(PT, 9)),

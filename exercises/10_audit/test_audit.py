@@ -31,8 +31,8 @@ GUESTS = {
     )},
     "64": {"root": 0x10, "entries": (
         (0x10, 0, 0x11, "PWU"), (0x11, 0, 0x13, "PWU"), (0x13, 0, 0x12, "PWU"), (0x13, 1, 0x12, "PWU"),
-        (0x13, 2, 0x400, "PWUADS"), (0x10, 511, 0x14, "PWU"), (0x14, 511, 0x15, "PWU"), (0x15, 511, 0x16, "PWU"),
-        (0x16, 511, 0x2F, "PWUADX"), *leaves(0x12, NX_PAGES),
+        (0x13, 2, 0x400, "PWUADS"), (0x10, 255, 0x14, "PWU"), (0x10, 256, 0x11, "PWU"), (0x10, 511, 0x14, "PWU"),
+        (0x14, 511, 0x15, "PWU"), (0x15, 511, 0x16, "PWU"), (0x16, 511, 0x2F, "PWUADX"), *leaves(0x12, NX_PAGES),
     )},
 }  # fmt: skip
 """By mode: a guest with a page table 0x12 (reached by more than one way), one more table for the last page of the address
@@ -43,6 +43,10 @@ LARGE = {"32 pse": 0x400000, "pae": 0x400000, "64": 0x400000}
 HIGH = {"none": 0xFF000, "32": 0xFFFFF000, "32 pse": 0xFFFFF000, "pae": 0xFFFFF000, "64": 0xFFFFFFFFFFFFF000}
 AGAIN = {"32": 0xC0400000, "32 pse": 0xC0400000, "pae": 0x40A00000, "64": 0x200000}
 """Where page table 0x12 begins once more."""
+BITS_51_52 = 0x18000000000
+"""Of an entry: the highest one of its frame's number, and one that is none of it."""
+LOW_END, HIGH_BEGIN = 0x7FFFFFFFF000, 0xFFFF800000000000
+"""Where the halves of a 64-bit address space end and begin: the same frames as at `HIGH` and at 0."""
 
 LOGGED = ((0, 0x100, True), (0x400, 0x400))
 FORMS = {"none": 0, "32": 4, "32 pse": 4, "pae": 8, "64": 8}
@@ -62,6 +66,11 @@ def reads(*gvas):
 def writes(*gvas):
     """The guest writes there, one after the other."""
     return [("access", gva, "w") for gva in gvas]
+
+
+def cr3(gfn):
+    """The guest goes to the root table in this frame."""
+    return {"op": "cr3", "v": gfn << 12}
 
 
 def plant(*mistake):
@@ -128,11 +137,12 @@ EXERCISE = Exercise(
         Rule("once", 1, "All that is wrong is reported, and each entry once; also what is noted twice, or for another frame.",
              cases=(
             guest("64", *writes(0, 0x1000), *LOOK, *plant("misplace", 0, 0x21)),
-            guest("none", *writes(0x5000), *plant("double")),
+            guest("none", *writes(0x5000), *plant("double"), *plant("double")),
             guest("none", *writes(0x5000, 0x6000), ("corrupt", "forget"), ("corrupt", "forget", 1), *LOOK),
             guest("64", *writes(0, 0x1000), ("corrupt", "forget", 1), *plant("upper", 0, 0x21)),
             guest("64", *writes(0), *reads(0x2000), ("corrupt", "forget"), *plant("invent")),
             guest("none", *writes(0x5000), *plant("misplace", 0, 0x9)),
+            *(guest("64", *writes(0), ("map", "248:0", gfn, "PW"), *LOOK) for gfn in (0x9, 0x30)),
         )),
         Rule("tables", 1, "A guest table that is shadowed and can be written is reported by its gfn, once.", cases=(
             guest("64", *reads(0x8000), *LOOK, *plant("open")),
@@ -157,6 +167,7 @@ EXERCISE = Exercise(
             guest("pae", *reads(0x2000), *LOOK, entry("pae", 2, 0x23025), *LOOK),
             guest("none", *reads(0x2000), *LOOK, *plant("mislead", 0, 0x30)),
             guest("64", *reads(0x2000), ("zap", 0x13), entry("64", 2, 0x23025), *LOOK, *reads(0x3000), *LOOK),
+            guest("64", *writes(0), ("map", "248:5", -BITS_51_52 - 0x21F, "PW"), *LOOK),
         )),
         Rule("everywhere", 1, "So it is in every mode and at every address: also in large pages, and at both ends.", cases=(
             *(guest(mode, *reads(HIGH[mode]), *LOOK, *plant("mislead", 0, 0x30)) for mode in MODES),
@@ -167,7 +178,11 @@ EXERCISE = Exercise(
             guest("64", *writes(0xA000), *reads(0x2000), *LOOK, *plant("mislead", 0, 0x30)),
             guest("32", *reads(0x258000), *LOOK, *plant("mislead", 0, 0x30)),
             guest("32 pse", *reads(0x600000), *LOOK, *plant("mislead", 0, 0x30)),
+            *(guest("64", *reads(gva), *LOOK, *plant("mislead", 0, 0x30)) for gva in (LOW_END, HIGH_BEGIN)),
+            guest("64", cr3(0x14), cr3(0x10), *writes(0), cr3(0x14), *LOOK, *plant("forget")),
             guest("pae", *reads(0x2000), ("poke", 0x10000, 8, 0), *LOOK, *plant("mislead", 0, 0x30)),
+            guest("pae", ("poke", 0x10000, 8, 0), cr3(0x10), *reads(HIGH["pae"]), *LOOK, *plant("mislead", 0, 0x30)),
+            guest("pae", ("poke", 0x10000, 8, 0), cr3(0x10), *reads(HIGH["pae"]), *plant("stray", 0, 0x21), *plant("forget")),
         )),
         Rule("untouched", 1, "The audit changes nothing, not even accessed bits of the guest's tables.", cases=(
             *(guest(mode, *reads(0x2000), entry(mode, 2, 0x22005), *plant("mislead", 0, 0x30)) for mode in ("64", "pae", "32")),

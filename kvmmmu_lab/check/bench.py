@@ -56,6 +56,7 @@ class Bench(Looks):
         self.replay: Replay | None = None
         self.slots = scenario.slots
         self.another()
+        self.first = self.vm
         size = 4 if self.top == 2 else 8
         for table, index, gfn, flags in scenario.entries:
             self.vm.poke((table << PAGE_SHIFT) + index * size, gfn << PAGE_SHIFT | flag_bits(flags), size)
@@ -74,6 +75,11 @@ class Bench(Looks):
         """Go on with a new machine, of the same kind."""
         self.use(Vm(self.slots, **self.parts))
         self.before = (0, 0, 0)
+
+    def back(self) -> None:
+        """Go on with the first machine."""
+        self.first.listen(None)
+        self.use(self.first)
 
     def do(self, step: Any) -> Seen:
         """Go one step. What a part raises comes through."""

@@ -21,6 +21,7 @@ chains    by shadow page, how a parents part keeps them (its ``chains(page)``), 
 
 from __future__ import annotations
 
+import operator
 import zlib
 from collections.abc import Iterator
 from typing import Any
@@ -91,7 +92,7 @@ class Looks:
     def _frames(self) -> set[int]:
         given = self.vm.rmap.frames()
         try:
-            return {int(hfn) for hfn in given}
+            return {operator.index(hfn) for hfn in given}
         except (TypeError, ValueError):
             raise TypeError(f"frames() has to give numbers of host frames, one after the other; it gives {given!r}") from None
 
@@ -210,7 +211,7 @@ def _refs(sptes: Any) -> list[int]:
     given = sptes
     try:
         given = list(sptes)
-        return sorted(int(spte) - FIRST_REF for spte in given)
+        return sorted(operator.index(spte) - FIRST_REF for spte in given)
     except (TypeError, ValueError):
         raise TypeError(f"sptes() has to give sptes, which are whole numbers; it gives {given!r}") from None
 

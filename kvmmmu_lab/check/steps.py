@@ -12,6 +12,7 @@ An spte is written "7:12": entry 12 of shadow page 7. Flags are letters: P W U A
 ("protect", gfn)                   ``rmap.write_protect(gfn)``
 ("alias", base, npages, target)    gfns from base on are another name for those from target on
 ("another",)                       another machine of the same kind; the steps behind it happen there
+("back",)                          the steps behind it happen to the first machine again
 ("link", page, spte[, count])      ``parents.add(page, spte)``, for so many entries in a row
 ("unlink", page, spte[, count])    ``parents.remove(page, spte)``, likewise
 ("shadowed", gfn)                  a shadow page for gfn is taken from the pool: gfn is a page table
@@ -57,9 +58,10 @@ if TYPE_CHECKING:
 FLAGS = {"P": PRESENT, "W": WRITABLE, "U": USER, "A": ACCESSED, "D": DIRTY, "G": GLOBAL, "S": LARGE, "X": NX}
 
 
-def flag_bits(letters: str) -> int:
-    """The bits of flags given as letters."""
-    return sum(FLAGS[letter] for letter in letters)
+def flag_bits(flags: str) -> int:
+    """The bits of flags given as letters; a bit without a letter by its number, "PW+52"."""
+    letters, *numbers = flags.split("+")
+    return sum(FLAGS[letter] for letter in letters) | sum(1 << int(number) for number in numbers)
 
 
 def reference(spte: str) -> int:
@@ -86,6 +88,7 @@ def _map(bench: Bench, spte: str, gfn: int, flags: str) -> None:
 
 def _maps(bench: Bench, spte: str, count: int, gfn: int, flags: str) -> None:
     for at in range(reference(spte), reference(spte) + count):
+        bench.vm.caches.top_up(None)  # as before each fault
         _map(bench, named(at), gfn, flags)
 
 
@@ -200,6 +203,7 @@ STEPS: dict[str, Callable[..., Any]] = {
     "unmaps": _unmaps,
     "protect": _protect,
     "alias": lambda bench, base, npages, target: bench.vm.set_alias(0, base, npages, target),
+    "back": lambda bench: bench.back(),
     "another": lambda bench: bench.another(),
     "link": _link,
     "unlink": _unlink,

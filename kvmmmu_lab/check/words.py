@@ -157,6 +157,7 @@ SAID: dict[str, Callable[..., str]] = {
     "unmap": lambda vm, spte: f"remove(#{spte}), and then the entry is zeroed",
     "protect": lambda vm, gfn: f"write_protect(gfn {gfn:#x})",
     "alias": lambda vm, base, npages, target: f"gfns from {base:#x} on become other names of those from {target:#x} on",
+    "back": lambda vm: "the first machine goes on",
     "another": lambda vm: "another machine of the same kind is made",
     "link": lambda vm, page, spte, *count: f"add(page #{page}, #{spte}){_row(spte, *count)}",
     "unlink": lambda vm, page, spte, *count: f"remove(page #{page}, #{spte}){_row(spte, *count)}",
