@@ -110,6 +110,7 @@ EXERCISE = Exercise(
             many(34, *unmaps(*row(34))), many(34, *unmaps(*reversed(row(34)))),
             many(34, *unmaps(*row(34)[::2], *row(34)[1::2])),
             many(600, ("unmaps", "7:100", 400), *maps("9:511")),
+            *(many(count, *unmaps("7:17"), *maps("9:0", "7:17"), *unmaps("7:12"), *maps("9:1")) for count in (8, 12, 13)),
         )),
         Rule("ignored", 1, "Of an entry that isn't present and writable remove takes no notice.", cases=(
             play(*maps("7:12"), *maps("7:13", flags="P"), *unmaps("7:13")),

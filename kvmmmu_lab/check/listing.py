@@ -31,7 +31,8 @@ def entry_words(entry: Any) -> str:
         return f"an I/O mark for gfn {target:#x} ({spell(flags & ~(1 << 9))}{allowed}){also}"
     leads = {"g": f"leads to gfn {target:#x}", "s": f"leads to page #{target}"}.get(kind)
     if leads is None:
-        return f"not present, but not 0 either ({flags:#x})" if not flags & 1 else f"{spell(flags)}; leads nowhere ({flags:#x})"
+        here = f"(flags {flags:#x}, frame {target:#x})"
+        return f"{spell(flags)}; leads nowhere {here}" if flags & 1 else f"not present, but not 0 either {here}"
     marks = _marks(flags)
     return f"{spell(flags)}; {leads}" + (f"; the guest allows {' '.join(marks)}" if marks and kind == "g" else "") + also
 

@@ -37,6 +37,7 @@ from ..mmu.bits import (
 )
 from ..mmu.parents import ParentChains
 from ..mmu.pool import NUM_PAGES
+from ..mmu.rmap import ReverseMap
 from ..read import state
 from ..verify.digest import Digester, compact, short_hash
 from .steps import plain
@@ -201,9 +202,10 @@ class Looks:
         """Descriptors by gfn and free descriptors, as far as the part tells."""
         vm = self.vm
         tell = getattr(vm.rmap, "descriptors", None)
-        if tell is None and not hasattr(vm.rmap, "heads"):
+        own = vm.rmap if type(vm.rmap) is ReverseMap else None
+        if tell is None and own is None:
             return None
-        kept = {hfn: _form(tell(hfn) if tell else vm.rmap.heads.get(hfn)) for hfn in self._frames()}  # type: ignore[attr-defined]
+        kept = {hfn: _form(own.heads.get(hfn) if own else tell(hfn)) for hfn in self._frames()}  # type: ignore[misc]
         return [self._by_gfn(kept), vm.caches.rmap_desc.free]
 
 
@@ -213,7 +215,7 @@ def _refs(sptes: Any) -> list[int]:
         given = list(sptes)
         return sorted(operator.index(spte) - FIRST_REF for spte in given)
     except (TypeError, ValueError):
-        raise TypeError(f"sptes() has to give sptes, which are whole numbers; it gives {given!r}") from None
+        raise TypeError(f"sptes() has to give whole numbers, one after the other, as in a list; it gives {given!r}") from None
 
 
 def _form(kept: Any) -> Any:

@@ -17,7 +17,7 @@ def test_every_mutant_is_killed_or_listed_with_a_reason(name, path, nursery):
     pytest.importorskip("cosmic_ray", reason="makes the mutants: pip install -e '.[mutation]'")
     exercise, known = EXERCISES[name], {key for wheat, key in listed(HERE / name) if wheat == path.stem}
     found = list(mutants(path.read_text("utf-8")))
-    assert len(found) > 10
+    assert found
     alive = {mutant.name for mutant in found if survives(exercise, mutant, nursery, 2 if mutant.name in known else 1)}
     new, gone = sorted(alive - known), sorted(known - alive)
     assert not new, "right as well? Then list them in survivors.toml. Else a rule needs a case:\n" + "\n".join(map(entry, new))
