@@ -31,8 +31,8 @@ OTHER = (2, 3, 4, 5, 6, 7, 8, 9, 10, 11, *range(52, 64))
 
 
 def each_bit(flags):
-    """An entry for each of these bits, beside the flags."""
-    return [("map", f"7:{bit}", FRAME, f"{flags}+{bit}") for bit in OTHER]
+    """An entry for each of these bits, beside the flags, to a frame of its own."""
+    return [("map", f"7:{bit}", 0x20 + bit, f"{flags}+{bit}") for bit in OTHER]
 
 
 def each_frame():
@@ -76,7 +76,7 @@ EXERCISE = Exercise(
             play(*maps("7:12", "7:13")),
             play(*maps("7:12", "9:12")),
             play(*maps("7:12"), *maps("7:13", gfn=0x20), *maps("7:14")),
-            play(*maps(*PAGES)),
+            play(*maps("7:12", "23:12")),
         )),
         Rule("fifth", 2, "A fifth entry and those after it are found, and none is lost.", cases=(
             play(*maps(*row(3))),
@@ -84,6 +84,7 @@ EXERCISE = Exercise(
             play(*maps(*row(5))),
             *(full(count) for count in (5, 8, 12, 16, 20)),
             *(play(("maps", "7:12", count, FRAME, "PW"), *maps("20:0")) for count in (40, 150, 600)),
+            play(*maps(*PAGES)),
         )),
         Rule("frame", 1, "The frame is bits 12 to 51 of the entry, all of them and no other.", cases=(
             play(*maps("7:12", flags="PWX"), *maps("7:13")),

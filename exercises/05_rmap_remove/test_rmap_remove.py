@@ -35,8 +35,8 @@ OTHER = (2, 3, 4, 5, 6, 7, 8, 9, 10, 11, *range(52, 64))
 
 
 def each_bit(flags):
-    """An entry for each of these bits, beside the flags."""
-    return [("map", f"7:{bit}", FRAME, f"{flags}+{bit}") for bit in OTHER]
+    """An entry for each of these bits, beside the flags, to a frame of its own."""
+    return [("map", f"7:{bit}", 0x20 + bit, f"{flags}+{bit}") for bit in OTHER]
 
 
 def each_frame():
@@ -74,10 +74,10 @@ EXERCISE = Exercise(
             play(*maps("7:12"), *maps("7:13", flags="P")),
             play(*maps("7:12", "9:12"), ("another",)),
             play(*maps("7:12"), ("another",), *maps("7:12", gfn=0x20), ("back",), *maps("7:13", gfn=0x21), *unmaps("7:12")),
-            play(*maps(*PAGES), *unmaps(*PAGES[::3])),
-            many(150), many(600),
             play(*maps("7:12", flags="PWX"), *maps("7:13", gfn=0x41F), *maps("7:14", gfn=0x51F), *maps("7:15")),
             *(many(count, *maps(f"7:{12 + count}")) for count in (4, 8, 12)),
+            many(150), many(600),
+            play(*maps(*PAGES), *unmaps(*PAGES[::3])),
         )),
         Rule("last", 1, "When its only entry goes, a frame has no map any more; both can come back.", cases=(
             play(*maps("7:12"), *unmaps("7:12")),

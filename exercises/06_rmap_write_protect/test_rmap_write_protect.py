@@ -39,9 +39,9 @@ OTHER = (2, 3, 4, 5, 6, 7, 8, 9, 10, 11, *range(52, 64))
 """Bits of an entry that have no say."""
 
 
-def each_bit(flags):
-    """An entry for each of these bits, beside the flags."""
-    return [("map", f"7:{bit}", FRAME, f"{flags}+{bit}") for bit in OTHER]
+def each_bit(flags, step=0):
+    """An entry for each of these bits, beside the flags: to one frame, or to frames that are so far apart."""
+    return [("map", f"7:{bit}", FRAME + step * bit, f"{flags}+{bit}") for bit in OTHER]
 
 
 def each_frame():
@@ -91,11 +91,11 @@ EXERCISE = Exercise(
             *(many(9, *unmaps(spte)) for spte in row(9)),
             many(9, ("unmaps", "7:12", 8), *maps("9:0"), *unmaps("7:20", "9:0")),
             play(*maps("7:12"), ("another",), *maps("7:12", gfn=0x20), ("back",), *maps("7:13", gfn=0x21), *unmaps("7:12")),
-            play(*maps(*PAGES), *unmaps(*PAGES[::3])),
             play(*maps("7:12"), *each_frame(), *unmaps(*(f"9:{bit}" for bit in range(40)))),
-            play(*maps("9:0"), *each_bit("PW"), *unmaps(*(f"7:{bit}" for bit in OTHER))),
+            play(*maps("9:0"), *each_bit("PW", 1), *unmaps(*(f"7:{bit}" for bit in OTHER))),
             *(many(34, *unmaps(spte), *maps("9:0"), *unmaps("7:45")) for spte in row(34)[::3]),
             many(34, *unmaps(*row(34)[::2])), many(600, ("unmaps", "7:100", 400)),
+            play(*maps(*PAGES), *unmaps(*PAGES[::3])),
         )),
         Rule("one", 1, "A single entry loses its W by `put`, keeps its other bits, and leaves the map.", looks=BITS, cases=(
             play(*maps("7:12"), *protect()),
@@ -107,9 +107,9 @@ EXERCISE = Exercise(
             play(*maps("7:12", "9:12"), *protect()),
             play(*maps("7:12", flags="PWUADX"), *maps("7:13", flags="PWG"), *protect()),
             *(many(count, *protect()) for count in (5, 6, 9, 14, 34, 600)),
+            many(9, ("unmaps", "7:13", 5), *protect()),
             play(*maps(*PAGES), *protect()),
             play(*maps("9:0"), *each_bit("PW"), *protect()),
-            many(9, ("unmaps", "7:13", 5), *protect()),
         )),
         Rule("flush", 2, "For each entry in turn: first the TLB is flushed, then its W goes.", cases=(
             play(*maps("7:12"), *protect()),

@@ -18,7 +18,7 @@ from .references import REFERENCES
 Shown = tuple[list[dict[str, Any]], bool]
 """What is seen after each step, and whether the kit's own part ends in a crash of the host."""
 
-MOST = 20_000
+MOST = 5_000
 """So many scenarios are remembered."""
 
 _known: dict[Any, Shown] = {}

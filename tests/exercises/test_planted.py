@@ -24,7 +24,7 @@ def answers(scenario):
     for step in scenario.steps:
         seen = bench.do(step)
         if not isinstance(step, dict):
-            healthy = step[0] == "mend" or (healthy and step[0] not in ("corrupt", "poke"))
+            healthy = step[0] == "mend" or (healthy and step[0] not in ("corrupt", "poke", "map"))
             if step[0] == "audit":
                 yield healthy, seen["result"]
 
