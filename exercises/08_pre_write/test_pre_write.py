@@ -214,7 +214,7 @@ EXERCISE = Exercise(
             wide(write(PT, 1), write(PT, 2), ("another",), write(PT, 3)),
             pae(*use(0x1000), write(PT, 1, 4, 4), write(PT, 2, 0, 4), write(PT, 2, 4, 4)),
         )),
-        Rule("random", 1, "All of this holds whatever a guest does.", looks=COUNTED, drawn=lives, examples=40),
+        Rule("random", 1, "All of this holds whatever a guest does.", looks=COUNTED, drawn=lives, examples=25),
         Rule("engine", 1, "The engine works with it as with the kernel's own.", looks=COUNTED, engine=(
             Golden("l64", "l6417", 90),
             Golden("pae", "pae15", 90),

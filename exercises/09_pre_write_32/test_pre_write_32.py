@@ -242,7 +242,7 @@ EXERCISE = Exercise(
             both(TO_PAE, *use(0x1000), TO_32, *use(0x2000), write8(PT, 1)),
             both(TO_PAE, *use(0x1000), TO_32, write8(PD, 0)),
         )),
-        Rule("random", 1, "All of this holds whatever a guest does.", looks=COUNTED, drawn=lives, examples=40),
+        Rule("random", 1, "All of this holds whatever a guest does.", looks=COUNTED, drawn=lives, examples=25),
         Rule("engine", 1, "The engine works with it as with the kernel's own.", looks=COUNTED, engine=(
             Golden("p32", "p3217", 70),
             Golden("p32pse", "p32pse13", 90),
