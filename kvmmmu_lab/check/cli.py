@@ -11,8 +11,8 @@ from pathlib import Path
 from .. import exercises, workspace
 from ..exercises import Exercise
 from .hints import next_hint
+from .inline import INLINE
 from .judge import Judge
-from .plugin import INLINE
 from .progress import Progress
 from .report import NOT_ATTEMPTED, PASSED, Report, Verdict, told
 from .submission import Submission, own, read

@@ -17,6 +17,8 @@ from .submission import Submission
 from .worker import load
 from .workers import Run
 
+INLINE = "run in this process (--inline), for a debugger: nothing guards you, and it does not count"
+
 
 class Inline:
     """Stands for a `workers.Worker`."""

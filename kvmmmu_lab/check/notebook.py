@@ -16,6 +16,8 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
 
+import numpy as np
+
 from .. import exercises, workspace
 from ..errors import InputError
 from .judge import Judge
@@ -87,13 +89,14 @@ def _source(thing: Any) -> str:
 def _class_source(thing: type) -> str:
     """The source of a class. Of one in a notebook `inspect` knows no file; its methods do, else it is the latest so named."""
     codes = [value.__code__ for value in vars(thing).values() if isinstance(value, FunctionType)]
-    for file in [codes[0].co_filename] if codes else reversed(list(linecache.cache)):
+    for file in dict.fromkeys([*(code.co_filename for code in codes), *reversed(list(linecache.cache))]):
+        lines = [code.co_firstlineno for code in codes if code.co_filename == file]
         text = "".join(linecache.getlines(file))
         with contextlib.suppress(SyntaxError):
             for node in ast.walk(ast.parse(text)):
                 if isinstance(node, ast.ClassDef) and node.name == thing.__name__:
                     first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
-                    if not codes or first <= codes[0].co_firstlineno <= (node.end_lineno or 0):
+                    if not lines or any(first <= line <= (node.end_lineno or 0) for line in lines):
                         return textwrap.dedent("\n".join(text.splitlines()[first - 1 : node.end_lineno])) + "\n"
     return textwrap.dedent(inspect.getsource(thing))
 
@@ -128,6 +131,8 @@ def _name(name: str, known: dict[str, Any], parts: dict[int, str], names: dict[s
         names[f"import {value.__name__} as {name}"] = ""
     elif isinstance(value, PLAIN) and not isinstance(value, type):
         names[f"{name} = {value!r}"] = "value"
+    elif isinstance(value, np.generic):
+        names[f"{name} = __import__('numpy').{type(value).__name__}({value.item()!r})"] = "value"
     elif getattr(value, "__module__", "__main__") != "__main__" and hasattr(value, "__qualname__"):
         names[f"from {value.__module__} import {value.__name__} as {name}"] = ""
     elif isinstance(value, type | FunctionType):

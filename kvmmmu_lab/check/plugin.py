@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from .judge import Judge
     from .report import Verdict
 
-INLINE = "run in this process (--inline), for a debugger: nothing guards you, and it does not count"
-
-
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Options of the checker."""
     group = parser.getgroup("kvmmmu-lab", "exercises of kvmmmu-lab")
@@ -120,6 +117,8 @@ REPORTS = pytest.StashKey[list[Any]]()
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """Points."""
     for report, inline in config.stash.get(REPORTS, []):
+        from .inline import INLINE
+
         terminalreporter.section("exercise")
         tried = len(report.verdicts) == len(report.exercise.rules)
         terminalreporter.line(report.head if tried else f"{report.head}: {len(report.verdicts)} rules were tried")
