@@ -83,7 +83,7 @@ EXERCISE = Exercise(
             play(*maps(*row(4))),
             play(*maps(*row(5))),
             *(full(count) for count in (5, 8, 12, 16, 20)),
-            *(play(("maps", "7:12", count, FRAME, "PW"), *maps("20:0")) for count in (40, 150, 600)),
+            *(play(("maps", "7:12", count, FRAME, "PW"), *maps("20:0")) for count in (40, 150, 1100)),
             play(*maps(*PAGES)),
         )),
         Rule("frame", 1, "The frame is bits 12 to 51 of the entry, all of them and no other.", cases=(

@@ -76,7 +76,10 @@ EXERCISE = Exercise(
             play(*maps("7:12"), ("another",), *maps("7:12", gfn=0x20), ("back",), *maps("7:13", gfn=0x21), *unmaps("7:12")),
             play(*maps("7:12", flags="PWX"), *maps("7:13", gfn=0x41F), *maps("7:14", gfn=0x51F), *maps("7:15")),
             *(many(count, *maps(f"7:{12 + count}")) for count in (4, 8, 12)),
-            many(150), many(600),
+            many(150), many(1100),
+            *(many(count, *maps("9:0", flags="W"), *maps("9:1", flags="P"), *maps("9:2")) for count in (2, 3, 9)),
+            play(*maps(*reversed(row(7)))),
+            play(*maps("7:12"), ("another",), *maps("7:12"), *unmaps("7:12"), ("back",), *maps("7:13")),
             play(*maps(*PAGES), *unmaps(*PAGES[::3])),
         )),
         Rule("last", 1, "When its only entry goes, a frame has no map any more; both can come back.", cases=(

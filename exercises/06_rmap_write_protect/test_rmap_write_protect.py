@@ -49,6 +49,12 @@ def each_frame():
     return [("map", f"9:{bit}", -(1 << bit), "PW") for bit in range(40)]
 
 
+def hosted():
+    """An entry for each high bit of a frame's number, to the host frame that has this bit alone; all are the guest's memory."""
+    hosts = [("host", 0x20 + bit, 1 << bit) for bit in range(10, 40)]
+    return [*hosts, *(("map", f"9:{bit}", 0x20 + bit, "PW") for bit in range(10, 40)), *maps("7:12")]
+
+
 FAR = (0x1F, 0x1001F, 0x10001F, 0x1000001F)
 """gfns that differ in high bits only, and memory for them."""
 
@@ -93,14 +99,19 @@ EXERCISE = Exercise(
             play(*maps("7:12"), ("another",), *maps("7:12", gfn=0x20), ("back",), *maps("7:13", gfn=0x21), *unmaps("7:12")),
             play(*maps("7:12"), *each_frame(), *unmaps(*(f"9:{bit}" for bit in range(40)))),
             play(*maps("9:0"), *each_bit("PW", 1), *unmaps(*(f"7:{bit}" for bit in OTHER))),
-            *(many(34, *unmaps(spte), *maps("9:0"), *unmaps("7:45")) for spte in row(34)[::3]),
-            many(34, *unmaps(*row(34)[::2])), many(600, ("unmaps", "7:100", 400)),
+            *(many(34, *unmaps(spte), *maps("9:0"), *unmaps("7:45")) for spte in row(34)),
+            many(34, *unmaps(*row(34)[::2])), many(1100, ("unmaps", "7:100", 400)),
+            *(many(count, *unmaps("7:17"), *maps("9:0", "7:17"), *unmaps("7:12"), *maps("9:1")) for count in (8, 12, 13)),
+            many(2, *maps("9:0", flags="W"), *maps("9:1", flags="P"), *maps("9:2")),
+            play(*maps(*reversed(row(7)))),
+            play(*maps("7:12"), ("another",), *maps("7:12"), *unmaps("7:12"), ("back",), *maps("7:13")),
             play(*maps(*PAGES), *unmaps(*PAGES[::3])),
         )),
         Rule("one", 1, "A single entry loses its W by `put`, keeps its other bits, and leaves the map.", looks=BITS, cases=(
             play(*maps("7:12"), *protect()),
             play(*maps("7:12", flags="PWUADG"), *protect()),
             play(*maps("7:12", flags="PWX"), *protect()),
+            play(*maps("7:12", flags="PWU"), ("flag", "7:12", "AD"), *protect()),
         )),
         Rule("all", 2, "Every entry that can write the frame loses its W, and its map is empty.", looks=BITS, cases=(
             *(play(*maps(*row(count)), *protect()) for count in (2, 3, 4)),
@@ -116,6 +127,7 @@ EXERCISE = Exercise(
             play(*maps(*row(2)), *protect()),
             *(many(count, *protect()) for count in (5, 9, 14, 21, 40)),
             play(("alias", 0x300, 0x100, 0), *maps("7:12"), *protect(0x31F)),
+            play(("alias", 0x300, 0x100, 0), *maps("7:12"), *protect(), *maps("7:12"), *protect(0x31F)),
         )),
         Rule("gfn", 1, "The frame is the one that `vm.memory.frames[gfn]` names, also where a gfn is another's alias.",
              looks=BITS, cases=(
@@ -126,6 +138,7 @@ EXERCISE = Exercise(
                  ("alias", 0x300, 0x100, 0x400), *maps("7:13", gfn=0x41F), *protect(0x31F)),
             *(play(*(step for n, gfn in enumerate(FAR) for step in maps(f"7:{n}", gfn=gfn)), *protect(gfn), slots=SLOTS)
               for gfn in FAR),
+            play(*hosted(), *(step for bit in range(10, 40) for step in protect(0x20 + bit))),
         )),
         Rule("others", 1, "Nothing else changes: no other frame's entry, and none of the frame that can't write.",
              looks=BITS, cases=(
@@ -133,7 +146,7 @@ EXERCISE = Exercise(
             play(*maps("7:12"), *maps("7:13", flags="PUAD"), *maps("7:14", flags="W"), *protect()),
             play(*maps("7:12", gfn=0x41F), *maps("7:13", gfn=0x51F), *protect(0x41F)),
             play(*maps("7:12", gfn=0x51F), *maps("7:13", gfn=0x41F), *maps("7:14"), *protect(0x51F)),
-            play(*maps("7:12", gfn=-0x10021F), *maps("7:13"), *protect()),
+            *(play(*maps("7:12", gfn=-high - 0x21F), *maps("7:13"), *protect()) for high in (0x100000, 1 << 39)),
         )),
         Rule("again", 1, "Without a map nothing happens, and a frame can be mapped and protected again.",
              looks=(*BITS, "flushes"), cases=(
@@ -158,6 +171,8 @@ EXERCISE = Exercise(
             play(*maps("7:12"), *protect()),
             play(*maps(*row(2)), *protect(), *maps("7:12")),
             many(6, *unmaps("7:13"), *maps("9:0")),
+            many(2, *unmaps("7:13"), *maps("9:0")),
+            many(5, *unmaps("7:16"), *maps("9:0")),
             many(9, *protect()),
             many(13, ("unmaps", "7:16", 4), *protect(), *maps("7:12", "7:13")),
         )),

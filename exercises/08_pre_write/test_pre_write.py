@@ -3,6 +3,7 @@
 
 from hypothesis import strategies as st
 
+from kvmmmu_lab.check.made import hit, hit_anywhere, made, sheets, swept
 from kvmmmu_lab.exercises import ALL, Boot, Exercise, Golden, Rule, play
 
 ROOT, UPPER, PD, PT, OTHER = 0x10, 0x11, 0x12, 0x13, 0x14
@@ -93,6 +94,20 @@ TWO_LINKS = ((PD, 2, PT, ON), (UPPER, 1, PD, ON))
 CR3 = {"op": "cr3", "v": PD << 12}
 
 
+ROLES = ((1, 3), (2, 3), (1, 4), (2, 4), (3, 4), (4, 4))
+"""Roles of shadow pages: level, levels of the guest."""
+
+PLACES = ((8, 8), (2047, 1), (2040, 8), (2048, 4), (4092, 4), (5, 2), (4088, 8))
+ACROSS = ((1023, 2), (1022, 4), (2047, 2), (3070, 4), (1017, 8), (9, 8))
+HIGH = PT + 0x100000
+APART = ((0, 0x100), (HIGH & -0x1000, 0x100))
+
+
+def stained(page, table, byte, size):
+    """Entry 5 is in turn each of what isn't present and not 0, and is written; no two writes in a row."""
+    return [step for stain in STAINS for step in (("map", f"{page}:5", *stain), write(table, 5, byte, size), write(0x30, 0))]
+
+
 @st.composite
 def lives(draw):
     """A guest that uses and writes its tables: many roles of one gfn, neighbours in a bucket, a device, a large page."""
@@ -112,6 +127,11 @@ def lives(draw):
     return guest.with_steps([*use(0x1000, 0x2000, AT_2M | 0x1000), *steps])
 
 
+def anything():
+    """Such a life, or pages made past the engine."""
+    return st.one_of(lives(), hit_anywhere(ROLES))
+
+
 EXERCISE = Exercise(
     title="Before a write to a page table: entries of 8 bytes",
     part="pre_write",
@@ -126,6 +146,8 @@ EXERCISE = Exercise(
             wide(change(0x1000), change(0x8000), write(PT, 8, value=lead(0x22)), more=((PT, 8, 0x21, ON),)),
             pae(change(0x1000), *use(0x2000), write(PT, 1)),
             pae(change(0x1FF000), *use(AT_2M | 0x1000), write(PT, 511), write(OTHER, 1)),
+            play(*made((1, 4)), ("map", "250:5", 0x21, "PW"), write(PT, 5)),
+            swept([(1, 4)], range(0, 4096, 16), 8),
         )),
         Rule("part", 1, "A write of some bytes of an entry is as good as one of all 8.", looks=LOOKS, cases=(
             wide(*use(0x1000, 0x2000), write(PT, 2, 4, 4)),
@@ -137,6 +159,7 @@ EXERCISE = Exercise(
             wide(*use(0x1000, 0x1FF000), write(PT, 511, 7, 1)),
             *(wide(*use(0x1FF000), write(PT, 511, byte, 4)) for byte in (0, 4)),
             *(wide(*use(0x1000), write(table, 0, byte, size)) for table in (ROOT, UPPER, PD) for byte, size in PARTS),
+            swept([(1, 3)], range(15, 4096, 16), 1),
         )),
         Rule("link", 1, "If it leads to a shadow page, that page loses this one parent, and lives on with all that is in it.",
              looks=LOOKS, cases=(
@@ -150,6 +173,8 @@ EXERCISE = Exercise(
             pae(*use(0x1000, AT_2M | 0x1000), write(PD, 1)),
             pae(*use(0x1000, AT_2M | 0x1000), write(PD, 0, 3, 1)),
             wide(*use(0x801000, 0x1000), write(PD, 4), more=LARGE),
+            play(("page", 0x50, 3, 4, 0, "R"), ("page", PT, 4, 4), ("fill", ("250:5",), 0x50), write(PT, 5)),
+            swept([(2, 3), (4, 4)], range(8, 4096, 16), 8),
         )),
         Rule("marks", 1, "What isn't present becomes zero, too.", looks=LOOKS, cases=(
             wide(*use(0x5000), write(PT, 5, value=lead(0x26)), *use(0x5000), more=DEVICE),
@@ -158,9 +183,8 @@ EXERCISE = Exercise(
             pae(*use(0x5000, 0x6000), write(PT, 5, 4, 4), more=DEVICE),
             wide(change(0x7000), *use(0x1000), write(PT, 7), more=OWN),
             wide(*use(0x1000), ("map", "249:5", 0x21, "W"), write(PD, 5)),
-            *(wide(*use(0x1000), ("map", f"{page}:5", *stain), write(table, 5, byte, size))
-              for page, table in ((251, ROOT), (250, UPPER), (249, PD), (248, PT))
-              for stain in STAINS for byte, size in ((0, 8), (0, 4), (4, 4))),
+            *(wide(*use(0x1000), *stained(page, table, byte, size))
+              for page, table in ((251, ROOT), (250, UPPER), (249, PD), (248, PT)) for byte, size in ((0, 8), (0, 4), (4, 4))),
         )),
         Rule("pages", 2, "This happens in every shadow page that was made from the written table, and in no other.",
              looks=LOOKS, cases=(
@@ -178,6 +202,12 @@ EXERCISE = Exercise(
             wide(*use(0x401000, 0x1000), write(PT, 1), more=TWIN),
             wide(*use(0x401000, 0x801000), write(0x400, 1), more=LARGE),
             wide(*use(0x801000, 0x401000), write(0x400, 1), more=LARGE),
+            sheets(ROLES[:3], *PLACES),
+            sheets(ROLES[3:], *PLACES),
+            *(sheets([(*role, 0, "M"), (2, 4), (*role, 0, "MR")], *((9 * size, size) for size in (1, 2, 4, 8)), gfn=gfn)
+              for role in ((1, 0), (2, 4)) for gfn in (0, PT)),
+            play(*made((1, 4), (2, 4), gfn=HIGH), *made((1, 4), (2, 4))[1:],
+                 *hit(4, *PLACES), *hit(4, *PLACES[:2], gfn=HIGH), slots=APART),
         )),
         Rule("across", 1, "A write across two entries zaps each of these pages as a whole, in the order of the bucket.",
              looks=LOOKS, cases=(
@@ -192,6 +222,9 @@ EXERCISE = Exercise(
             wide(*use(0x401000, 0x1000), write(PT, 1, 1, 8), more=TWIN),
             wide(*use(0x401000, 0x801000), write(0x400, 1, 4, 8), more=LARGE),
             wide(*use(0x401000), write(0, 1, 4, 8), more=LOW),
+            *(sheets([role, (1, 4)], place) for role, place in zip(ROLES, ACROSS, strict=True)),
+            sheets([(2, 4), (1, 4), (4, 4, 0, "R"), (1, 3), (2, 4)], (4, 8)),
+            sheets([(1, 4, 0, "M"), (1, 4), (2, 4, 0, "MR")], (7, 2)),
         )),
         Rule("flood", 1, "So does the third write in a row to one gfn, and each after it, whatever else happens between them.",
              looks=COUNTED, cases=(
@@ -213,8 +246,15 @@ EXERCISE = Exercise(
             wide(*[write(0x30, 0)] * 3, write(0x31, 0), *use(0x3000)),
             wide(write(PT, 1), write(PT, 2), ("another",), write(PT, 3)),
             pae(*use(0x1000), write(PT, 1, 4, 4), write(PT, 2, 0, 4), write(PT, 2, 4, 4)),
+            *(sheets([role, (1, 4), role], *[(80, 4)] * 4, apart=False) for role in ROLES),
+            sheets([(2, 4), (1, 3), (4, 4, 0, "R"), (4, 4, 0, "MR")], *[(80, 1)] * 5, apart=False),
+            play(*made((1, 4), (2, 4)), *made((1, 4), gfn=0x413)[1:], *hit(3, *[(8, 8)] * 4, apart=False), slots=((0, 0x500),)),
+            sheets([(1, 0, 0, "M"), (1, 4)], *[(80, 2)] * 4, gfn=0, apart=False),
+            *(play(*made((1, 4)), ("counted", PT, times), *hit(1, (40, 8), apart=False))
+              for times in (254, 255, 256, 65_535, (1 << 32) - 2)),
+            play(*made((1, 4)), *hit(1, (40, 8), (80, 8), (40, 8), gfn=HIGH, apart=False), *hit(1, (40, 8)), slots=APART),
         )),
-        Rule("random", 1, "All of this holds whatever a guest does.", looks=COUNTED, drawn=lives, examples=25),
+        Rule("random", 1, "All of this holds whatever a guest does.", looks=COUNTED, drawn=anything, examples=30),
         Rule("engine", 1, "The engine works with it as with the kernel's own.", looks=COUNTED, engine=(
             Golden("l64", "l6417", 90),
             Golden("pae", "pae15", 90),

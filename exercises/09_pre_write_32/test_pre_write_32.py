@@ -3,6 +3,7 @@
 
 from hypothesis import strategies as st
 
+from kvmmmu_lab.check.made import hit, hit_anywhere, made, sheets, swept
 from kvmmmu_lab.exercises import ALL, Boot, Exercise, Golden, Rule, play
 
 TOP, UPPER, PD, PT, OTHER = 0x10, 0x11, 0x12, 0x13, 0x14
@@ -91,6 +92,11 @@ def lead(gfn):
     return gfn << 12 | 0x67
 
 
+def stained(spte, table, index, byte, size):
+    """The spte is in turn each of what isn't present and not 0, and the guest's entry is written; no two writes in a row."""
+    return [step for stain in STAINS for step in (("map", spte, *stain), write(table, index, byte, size), write(0x30, 0))]
+
+
 SELF = ((PD, 3, PD, ON),)
 """An entry of the directory that leads to itself: at 12 MiB and up the directory is a page table, too."""
 
@@ -108,6 +114,17 @@ TWO_LINKS = ((PD, 2, PT, ON),)
 CR3 = {"op": "cr3", "v": OTHER << 12}
 
 
+NARROW_ROLES = ((1, 2, 0), (1, 2, 1), (2, 2, 0), (2, 2, 1), (2, 2, 2), (2, 2, 3))
+WIDE_ROLES = ((1, 3), (2, 3), (1, 4), (2, 4), (3, 4), (4, 4))
+"""Roles of shadow pages: level, levels of the guest, quadrant."""
+
+
+HIGH = PT + 0x100000
+APART = ((0, 0x100), (HIGH & -0x1000, 0x100))
+EDGES = tuple((4 * index, 4) for index in (0, 255, 256, 511, 512, 767, 768, 1023))
+BYTES = tuple((4 * index + byte, size) for index, byte, size in ((1, 1, 1), (255, 3, 1), (256, 2, 2), (513, 1, 2), (770, 3, 1)))
+
+
 @st.composite
 def lives(draw):
     """A guest that uses and writes its tables: quadrants, roles of one gfn, neighbours in a bucket, devices, a large page."""
@@ -123,6 +140,11 @@ def lives(draw):
     sizes = st.sampled_from([1, 2, 4, 4, 4, 4, 8])
     steps = draw(st.lists(st.one_of(reads, reads, st.builds(write, tables, indexes, places, sizes)), min_size=6, max_size=16))
     return guest.with_steps([*use(gva(0, 1), gva(0, 513), gva(1, 1)), *steps])
+
+
+def anything():
+    """Such a life, or pages made past the engine."""
+    return st.one_of(lives(), hit_anywhere([*NARROW_ROLES, *NARROW_ROLES, *WIDE_ROLES]))
 
 
 EXERCISE = Exercise(
@@ -146,8 +168,11 @@ EXERCISE = Exercise(
             pse(*use(gva(0, 513), gva(0, 514)), write(PT, 514, 3, 1)),
             narrow(*use(gva(0, 5)), write(PT, 5), more=DEVICE),
             narrow(*use(gva(0, 517)), write(PT, 517, 2, 2), more=DEVICE),
-            *(narrow(*use(gva(0, 1), gva(0, 513)), ("map", f"{page}:5", *stain), write(PT, index, byte, size))
-              for page in (246, 247) for index in (5, 517) for stain in STAINS for byte, size in ((2, 1),)),
+            *(narrow(*use(gva(0, 1), gva(0, 513)), *stained(f"{page}:5", PT, index, 2, 1))
+              for page in (246, 247) for index in (5, 517)),
+            play(*made((1, 2, 0)), ("map", "250:5", 0x21, "PW"), write(PT, 5)),
+            swept([(1, 2, 0)], [*range(0, 2048, 16), *range(2056, 4096, 16)], 4),
+            swept([(1, 2, 1)], [*range(11, 2048, 16), *range(2051, 4096, 16)], 1),
         )),
         Rule("pair", 1, "A directory's entry has two sptes: both go, and what they lead to loses these parents and lives on.",
              looks=LOOKS, cases=(
@@ -160,6 +185,8 @@ EXERCISE = Exercise(
             narrow(*use(gva(0, 1), gva(2, 1), gva(2, 513)), write(PD, 2), more=TWO_LINKS),
             pse(*use(gva(4, 1), gva(4, 513), gva(0, 1)), write(PD, 4), more=LARGE),
             narrow(*use(gva(0, 1)), ("map", "251:10", 0x21, "W"), write(PD, 5)),
+            play(("page", 0x50, 1, 2, 0, "R"), ("page", PT, 2, 2), ("fill", ("250:2", "250:3"), 0x50), write(PT, 1)),
+            swept(NARROW_ROLES[2:], [at for at in range(0, 4096, 4) if at % 32 == at // 1024 * 4], 4),
         )),
         Rule("rounding", 1, "The same two go if only some bytes of a directory's entry are written, wherever in it they are.",
              looks=LOOKS, cases=(
@@ -168,6 +195,8 @@ EXERCISE = Exercise(
             narrow(*use(gva(1, 1), gva(1, 513), gva(300, 1)), write(PD, 300, 3, 1)),
             narrow(*use(gva(0, 1), gva(1023, 1), gva(1023, 513)), write(PD, 1023, 3, 1)),
             narrow(*use(gva(0, 1), gva(1023, 1), gva(1023, 513)), write(PD, 1023, 2, 2)),
+            *(swept([(2, 2, 0), (2, 2, 3)], [at + byte for at in range(0, 4096, 4) if at % 32 == 16 + at // 1024 * 4], size)
+              for byte, size in ((3, 1), (1, 2))),
         )),
         Rule("pages", 2, "This happens in every shadow page of the written table, whatever its quadrant, and in no other.",
              looks=LOOKS, cases=(
@@ -186,9 +215,14 @@ EXERCISE = Exercise(
             narrow(*use(gva(2, 1), gva(0, 1)), write(PT, 1), more=TWIN),
             pse(*use(gva(2, 1), gva(4, 1), gva(4, 513)), write(0x400, 1), more=LARGE),
             pse(*use(gva(4, 1), gva(2, 1)), write(0x400, 1), more=LARGE),
-            *(narrow(*use(gva(0, 1)), ("map", f"{page}:{index}", *stain), write(PD, entry, byte, size))
-              for page in (248, 249, 250, 251) for index, entry in ((10, 5), (11, 5), (11, 773))
-              for stain in STAINS[1:2] for byte, size in ((3, 1),)),
+            *(narrow(*use(gva(0, 1)), *stained(f"{page}:10", PD, 5, 3, 1), *stained(f"{page}:11", PD, 773, 3, 1))
+              for page in (248, 249, 250, 251)),
+            *(sheets(NARROW_ROLES[begin:end], *EDGES, *BYTES) for begin, end in ((0, 2), (2, 6))),
+            sheets([(2, 2, 3), (1, 2, 0), (2, 2, 3)], *EDGES),
+            *(sheets([(*role, "M"), (2, 2, 1), (*role, "MR")], *((9 * size, size) for size in (1, 2, 4)), gfn=gfn)
+              for role in ((1, 0, 0), (2, 2, 1)) for gfn in (0, PT)),
+            play(*made((1, 2, 0), (2, 2, 0), gfn=HIGH), *made((1, 2, 0), (2, 2, 2))[1:],
+                 *hit(4, *BYTES), *hit(4, *BYTES[:2], gfn=HIGH), slots=APART),
         )),
         Rule("across", 1, "A write across two entries zaps all these pages as a whole, in the order of the bucket.",
              looks=LOOKS, cases=(
@@ -204,6 +238,10 @@ EXERCISE = Exercise(
             pse(*use(gva(2, 1), gva(4, 1)), write(0x400, 2, 0, 8), more=LARGE),
             narrow(*use(gva(2, 1)), write(0, 1, 1), more=LOW),
             narrow(*use(gva(0, 1), gva(2, 1)), write(PT, 1, 0, 8), more=TWIN),
+            *(sheets([role, (2, 2, 1)], (offset, size)) for role in ((1, 2, 0), (2, 2, 3))
+              for offset, size in ((1023, 2), (1022, 4), (2047, 2), (3070, 4), (1016, 8), (8, 8))),
+            sheets([(2, 2, 0), (1, 2, 0), (2, 2, 3, "R"), (1, 2, 1), (2, 2, 0)], (4, 8)),
+            sheets([(1, 2, 0, "M"), (1, 2, 1), (2, 2, 0, "MR")], (3, 2)),
         )),
         Rule("flood", 1, "So does the third write in a row to one gfn, and each after it, whatever else happens between them.",
              looks=COUNTED, cases=(
@@ -221,6 +259,17 @@ EXERCISE = Exercise(
             pse(*use(gva(2, 1), gva(4, 1)), *[write(0x400, 9)] * 3, more=LARGE),
             narrow(write(PT, 1), write(PT, 2), ("another",), write(PT, 3)),
             narrow(*[write(0x30, 0)] * 3, write(0x31, 0), *use(gva(0, 3))),
+            *(sheets([role, (1, 2, 0), role, (2, 2, 1)], *[(80, 4)] * 4, apart=False) for role in WIDE_ROLES),
+            sheets([(2, 2, 3), (1, 2, 1), (2, 2, 0), (2, 3), (1, 2, 0)], *[(80, 1)] * 5, apart=False),
+            sheets([(2, 2, 3), (1, 2, 1), (2, 2, 0, "R"), (2, 2, 0, "MR")], *[(80, 1)] * 5, apart=False),
+            play(*made((1, 2, 0), (2, 2, 1)), *made((1, 2, 0), gfn=0x413)[1:], *hit(3, *[(8, 4)] * 4, apart=False),
+                 slots=((0, 0x500),)),
+            sheets([(1, 0, 0, "M"), (1, 2, 0)], *[(80, 2)] * 4, gfn=0, apart=False),
+            *(play(*made((1, 2, 0)), ("counted", PT, times), *hit(1, (40, 4), apart=False))
+              for times in (254, 255, 256, 65_535, (1 << 32) - 2)),
+            play(*made((1, 2, 0)), *hit(1, (40, 4), (80, 4), (40, 4), gfn=HIGH, apart=False), *hit(1, (40, 4)), slots=APART),
+            sheets([(1, 2, 0), (1, 3)], (40, 8), (40, 4), (40, 8), apart=False),
+            sheets([(2, 2, 0, "R")], (40, 8), (40, 8), apart=False),
         )),
         Rule("wide", 1, "Tables of 8-byte entries are treated as before, by what each shadow page was made from.",
              looks=LOOKS, cases=(
@@ -241,8 +290,17 @@ EXERCISE = Exercise(
             both(TO_PAE, *use(0x1000), TO_32, write8(PT, 1)),
             both(TO_PAE, *use(0x1000), TO_32, *use(0x2000), write8(PT, 1)),
             both(TO_PAE, *use(0x1000), TO_32, write8(PD, 0)),
+            sheets(WIDE_ROLES[:3], (8, 8), (2047, 1), (2048, 4), (4092, 4), (5, 2)),
+            sheets(WIDE_ROLES[3:], (8, 8), (2047, 1), (2048, 4), (4092, 4), (5, 2)),
+            sheets([(2, 3), (2, 2, 0), (2, 4), (2, 3)], *EDGES[1:6], (512, 8)),
+            sheets([(2, 2, 3), (2, 3), (1, 2, 0), (1, 4), (2, 2, 0)], *EDGES[2:7], (1020, 2)),
+            sheets([(1, 3), (1, 4), (1, 3), (1, 2, 1)], *EDGES[:4], (512, 8)),
+            sheets([(2, 4), (1, 3), (3, 4)], (1025, 8)),
+            sheets([(2, 4), (1, 3), (3, 4)], (1028, 8)),
+            sheets([(1, 3), (1, 2, 0), (2, 4), (2, 2, 1)], (1026, 4)),
+            play(("page", PT, 2, 3), ("page", PT, 1, 2), ("fill", ("251:1",), PT), write8(PT, 1)),
         )),
-        Rule("random", 1, "All of this holds whatever a guest does.", looks=COUNTED, drawn=lives, examples=25),
+        Rule("random", 1, "All of this holds whatever a guest does.", looks=COUNTED, drawn=anything, examples=30),
         Rule("engine", 1, "The engine works with it as with the kernel's own.", looks=COUNTED, engine=(
             Golden("p32", "p3217", 70),
             Golden("p32pse", "p32pse13", 90),

@@ -27,7 +27,6 @@ from ..mmu.bits import (
     EFER_NX,
     PAGE_SHIFT,
 )
-from ..verify.digest import Digester
 from ..verify.operations import apply
 from ..verify.replay import Replay
 from .looks import Looks, Seen
@@ -67,7 +66,7 @@ class Bench(Looks):
 
     def use(self, vm: Vm) -> None:
         """Go on with this machine."""
-        self.vm, self.digester, self.known = vm, Digester(vm), set[int]()
+        super().use(vm)
         self.planted = list[Callable[[], None]]()  # what takes each planted mistake back
         vm.attach(self.events.append)
 
@@ -80,6 +79,7 @@ class Bench(Looks):
         """Go on with the first machine."""
         self.first.listen(None)
         self.use(self.first)
+        self.touched.update(page.id for page in self.vm.pool.pages)
 
     def do(self, step: Any) -> Seen:
         """Go one step. What a part raises comes through."""
@@ -107,8 +107,6 @@ class Bench(Looks):
             apply(self.vm, operation, got)
         except HostCrash as crash:
             got["crash"] = [crash.kind, crash.function]
-        if operation["op"] == "set_slot":
-            self.digester.forget()
         return {"result": plain_dict(got), **self._caused()}
 
     def _boot(self, name: str, way: str, begin: int, end: int) -> Seen:

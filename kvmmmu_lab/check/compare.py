@@ -3,12 +3,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 FIRST = ("rmap", "frames", "parents", "order", "sptes", "pages", "result", "caused", "flushes")
 """What is told first, where several things differ."""
+
+
+class Texts:
+    """What was seen after each step, as the JSON that it comes and is remembered in. Read only where it matters."""
+
+    def __init__(self, texts: Iterable[bytes] = ()) -> None:
+        self.texts = list(texts)
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def __getitem__(self, step: int) -> dict[str, Any]:
+        """What was seen after this step. Raises ValueError or RecursionError for what is no JSON of an object."""
+        seen = json.loads(self.texts[step])
+        if not isinstance(seen, dict):
+            raise ValueError(seen)
+        return seen
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return (self[step] for step in range(len(self)))
+
+    def add(self, seen: dict[str, Any]) -> None:
+        """Note what was seen after one more step."""
+        self.texts.append(compact(seen))
+
+
+def compact(seen: dict[str, Any]) -> bytes:
+    """As a worker tells it."""
+    return json.dumps(seen, separators=(",", ":")).encode()
 
 
 @dataclass(frozen=True)
@@ -27,11 +57,14 @@ class Difference:
     seen: dict[str, Any] = field(default_factory=dict, compare=False)
 
 
-def difference(expected: list[dict[str, Any]], got: list[dict[str, Any]], looks: Iterable[str]) -> Difference | None:
-    """The first one, over the steps that both runs have."""
+def difference(expected: Texts, got: Texts, looks: Iterable[str]) -> Difference | None:
+    """The first one, over the steps that both runs have. Raises ValueError or RecursionError for answers that are none."""
     looked = [*looks, *(["caused"] if "result" in looks else [])]
     order = sorted(looked, key=lambda look: FIRST.index(look) if look in FIRST else len(FIRST))
-    for number, (a, b) in enumerate(zip(expected, got, strict=False)):
+    for number, (right, mine) in enumerate(zip(expected.texts, got.texts, strict=False)):
+        if right == mine:
+            continue
+        a, b = expected[number], got[number]
         wrong = [look for look in order if a.get(look) != b.get(look)]
         if wrong:
             if "result" in wrong and a["result"] is None and isinstance(b.get("result"), str):

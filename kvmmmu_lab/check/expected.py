@@ -5,7 +5,6 @@ checked one submission checks the next one faster."""
 from __future__ import annotations
 
 import functools
-import json
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,10 @@ from typing import Any
 from ..errors import HostCrash
 from ..exercises import Boot, Golden, Rule, Scenario
 from .bench import Bench
+from .compare import Texts
 from .references import REFERENCES
 
-Shown = tuple[list[dict[str, Any]], bool]
+Shown = tuple[Texts, bool]
 """What is seen after each step, and whether the kit's own part ends in a crash of the host."""
 
 MOST = 5_000
@@ -50,12 +50,12 @@ class Expected:
             return self._play(scenario, looks, hashed)
 
     def _play(self, scenario: Scenario, looks: tuple[str, ...], hashed: bool) -> Shown:
-        seen: list[dict[str, Any]] = []
+        seen = Texts()
         bench = self.bench(scenario)
         try:
-            for step in scenario.steps:
+            for number, step in enumerate(scenario.steps, 1):
                 done = bench.do(step)
-                seen.append(json.loads(json.dumps(done | bench.see(looks, hashed))))
+                seen.add(done | bench.see(looks, hashed, whole=number == len(scenario.steps)))
         except HostCrash:
             return seen, True
         return seen, False

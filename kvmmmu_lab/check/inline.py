@@ -4,7 +4,6 @@ not count."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -49,7 +48,7 @@ class Inline:
             seen |= bench.see(looks, hashed)
             if number == detail:
                 seen["machine"] = picture_data(bench.vm)
-            run.seen.append(json.loads(json.dumps(seen)))
+            run.seen.add(seen)
         return run
 
     def drain(self) -> None:

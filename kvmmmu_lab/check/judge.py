@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any
 
 from ..errors import LabError
 from ..exercises import Boot, Exercise, Golden, Rule, Scenario
-from .expected import Expected, drawn_scenarios
+from .expected import Expected, Shown, drawn_scenarios
 from .inline import Inline
 from .nursery import CAN_FORK, Nursery
 from .report import CRASHED, FAILED, NOT_ATTEMPTED, PASSED, TIMED_OUT, Failure, Report, Verdict
@@ -26,9 +26,9 @@ from .telling import Teller, judged
 from .workers import Run, Worker, printable
 
 SECONDS = 1.0
-"""Seconds that one scenario may take; a stretch of the whole engine gets `ENGINE_SECONDS`."""
+"""Seconds that one scenario may take; a stretch of the whole engine gets `ENGINE_SECONDS`, and a long one `FULL_SECONDS`."""
 
-ENGINE_SECONDS = 20.0
+ENGINE_SECONDS, FULL_SECONDS = 5.0, 20.0
 SHRINKING = 1.5
 """Seconds that are spent on finding a shorter scenario."""
 
@@ -61,17 +61,27 @@ class Judge:
         self.expected = Expected(exercise.part)
         self.teller = Teller(exercise, submission, self.expected, self._play)
         self.worker: Worker | Inline | None = None
-        self.begin, self.printed, self.print_count, self.timeouts = time.monotonic(), "", 0, 0
+        self.begin, self.printed, self.print_count = time.monotonic(), "", 0
+        self.late: list[Rule] = []  # those that took longer than they may
         self.own = None if nursery is not None or inline or not CAN_FORK else Nursery()
         self.nursery = nursery or self.own
 
     def report(self) -> Report:
-        """Try all rules."""
-        with self:
+        """Try all rules: half of the work in one worker and, beside it, the rest in another."""
+        rules = self.exercise.rules
+        beside = Judge(self.exercise, self.submission, self.nursery, seed=self.seed, full=self.full, inline=self.inline)
+        beside.late = self.late
+        first = _half(rules) if self.nursery is not None else len(rules)
+        with self, beside, ThreadPoolExecutor(1) as thread:
+            promised = [thread.submit(beside.rule, rule) for rule in rules[first:]]
             verdicts = []
-            for rule in self.exercise.rules:
-                verdicts.append(self.rule(rule))
-                self.tell(verdicts[-1])
+            try:
+                for number, rule in enumerate(rules):
+                    verdicts.append(self.rule(rule) if number < first else promised[number - first].result())
+                    self.tell(verdicts[-1])
+            finally:
+                thread.shutdown(wait=False, cancel_futures=True)
+        self.printed, self.print_count = self.printed or beside.printed, self.print_count + beside.print_count
         return self.report_on(verdicts)
 
     def report_on(self, verdicts: Iterable[Verdict]) -> Report:
@@ -88,15 +98,15 @@ class Judge:
     def rule(self, rule: Rule) -> Verdict:
         """Try one rule."""
         begin = time.monotonic()
-        if self.timeouts >= PATIENCE:
+        if len(self.late) >= PATIENCE:
             why = f"not tried: {PATIENCE} rules before took longer than they may"
             return Verdict(rule, TIMED_OUT, Failure(why), time.monotonic() - begin)
         failure = self._first_failure(rule)
         status = PASSED if failure is None else KINDS.get(failure.kind, CRASHED)
-        if rule.extra and failure is not None and failure.difference is not None and failure.difference.got is None:
-            status, failure = NOT_ATTEMPTED, None  # it doesn't say how it keeps what it keeps, and needn't
+        if failure is not None and _untold(rule, failure):
+            status, failure = NOT_ATTEMPTED, None
         if status == TIMED_OUT:
-            self.timeouts += 1
+            self.late.append(rule)
         return Verdict(rule, status, failure, time.monotonic() - begin)
 
     def _first_failure(self, rule: Rule) -> Failure | None:
@@ -121,8 +131,8 @@ class Judge:
             broken = Failure("", kind=str(worker.failed.get("kind", "raised")), error=worker.failed)
             return replace(broken, sentence=self.teller.ended(broken, ""))
         first = self._wrong(rule, scenario, stretch)
-        if first is None:
-            return None
+        if first is None or _untold(rule, first):
+            return first
         if first.kind not in ("differs", "raised", "crash") or isinstance(stretch, Boot):
             return self.teller.told(rule, scenario, first, stretch)
 
@@ -152,8 +162,8 @@ class Judge:
     def _wrong(self, rule: Rule, scenario: Scenario, stretch: Golden | Boot | None) -> Failure | None:
         worker = self._ready()
         hashed, whole = stretch is not None, scenario is as_scenario(stretch) if stretch is not None else False
-        seconds = ENGINE_SECONDS if hashed else SECONDS
-        expected: list[tuple[list[dict[str, Any]], bool]] = []
+        seconds = (FULL_SECONDS if self.full else ENGINE_SECONDS) if hashed else SECONDS
+        expected: list[Shown] = []
         refused: list[LabError] = []
 
         def meanwhile() -> None:
@@ -175,7 +185,7 @@ class Judge:
 
     def _play(self, scenario: Scenario, looks: tuple[str, ...], detail: int | None) -> Run:
         """Play a scenario once more, to tell of it."""
-        return self._ready().run(scenario, looks, detail=detail, seconds=ENGINE_SECONDS)
+        return self._ready().run(scenario, looks, detail=detail, seconds=FULL_SECONDS)
 
     def _ready(self) -> Worker | Inline:
         """A worker with the submission in it; where it can't be loaded, the one that failed."""
@@ -201,3 +211,21 @@ class Judge:
         if self.own is not None:
             self.own.close()
             self.own = None
+
+
+def _half(rules: Sequence[Rule]) -> int:
+    """How many of the rules make half of the work, as far as one can tell from the number of steps."""
+    done = list(itertools.accumulate(map(_steps, rules), initial=0.0))
+    return min(range(len(done)), key=lambda number: abs(2 * done[number] - done[-1]))
+
+
+def _steps(rule: Rule) -> float:
+    cases = sum(3 + len(case.steps) for case in rule.cases)
+    drawn = 15 * rule.examples if rule.drawn is not None else 0
+    engine = sum((part.events or 3000) / 10 if isinstance(part, Boot) else part.operations or 100 for part in rule.engine)
+    return cases + drawn + engine
+
+
+def _untold(rule: Rule, failure: Failure) -> bool:
+    """Whether the submission doesn't say how it keeps what it keeps, which it needn't."""
+    return rule.extra and failure.difference is not None and failure.difference.got is None

@@ -79,8 +79,17 @@ MMU = (
 """The numbers of `read.state.mmu_part`."""
 
 
+COUNTS = (*MMU[:2], MMU[3], MMU[5])
+"""Those that are no addresses and no registers."""
+
+
+def mmu_value(name: str, value: Any) -> str:
+    """One of these numbers; counts are decimal."""
+    return hex(value) if isinstance(value, int) and name not in COUNTS else str(value)
+
+
 def _mmu(value: Any) -> list[str]:
-    return [f"{name}: {hex(item) if isinstance(item, int) else item}" for name, item in zip(MMU, value, strict=True)]
+    return [f"{name}: {mmu_value(name, item)}" for name, item in zip(MMU, value, strict=True)]
 
 
 LISTED: dict[str, Callable[[Any], list[str]]] = {
@@ -91,4 +100,5 @@ LISTED: dict[str, Callable[[Any], list[str]]] = {
     "form": _form,
     "pages": _pages,
     "mmu": _mmu,
+    "free": lambda value: [*(f"#{id}" for id in value[0]), f"{value[1]} pages that were never in use"],
 }

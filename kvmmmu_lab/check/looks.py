@@ -8,7 +8,8 @@ frames    the gfns that the reverse map says it has a map for
 parents   by shadow page, the entries that point to it
 sptes     the entries of shadow pages that aren't 0 (`read.state`)
 pages     shadow pages in use, newest first: id, gfn, role, root count, slot bits
-mmu, hash, dirty, free  see `read.state`
+mmu, hash, dirty  see `read.state`
+free      free shadow pages, the next one first, down to those that were never in use; how many these are
 guest     the guest's tables: entries that aren't 0
 flushes   how often the TLB was flushed
 order     flushes and changes of shadow entries, in their order
@@ -26,6 +27,8 @@ import zlib
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from ..mmu import Vm
 from ..mmu import events as ev
 from ..mmu.arena import FIRST_GUEST, FIRST_SHADOW
@@ -39,7 +42,6 @@ from ..mmu.parents import ParentChains
 from ..mmu.pool import NUM_PAGES
 from ..mmu.rmap import ReverseMap
 from ..read import state
-from ..verify.digest import Digester, compact, short_hash
 from .steps import plain
 
 FIRST_REF = FIRST_SHADOW << 9
@@ -54,29 +56,50 @@ class Looks:
     ``before``: flushes, root loads and #GPs before it."""
 
     vm: Vm
-    digester: Digester
     tables: list[int]
     top: int
     events: list[tuple]
     before: tuple[int, int, int]
     known: set[int]
     """Host frames whose reverse maps are looked at."""
-    used: list[int] | None = None
+    touched: set[int]
+    """Ids of the shadow pages in which something can stand, if nobody wrote past the door."""
+    used: list[int]
+    """Of these, the ones in which something stands."""
+    whole: bool
+    entries: dict[int, tuple[bytes, list[Any]]]
+    """By shadow page: its words at the last look, and what was seen in them."""
 
-    def see(self, looks: tuple[str, ...], hashed: bool = False) -> Seen:
-        """What these ``looks`` show now. ``hashed``: short digests, for long scenarios."""
-        self.used = None
+    def use(self, vm: Vm) -> None:
+        """Look at this machine, a new one, from now on."""
+        self.vm, self.known, self.touched, self.entries = vm, set(), set(), {}
+        self.changes = vm.memory.changes
+
+    def see(self, looks: tuple[str, ...], hashed: bool = False, whole: bool = True) -> Seen:
+        """What these ``looks`` show now. ``hashed``: short digests, for long scenarios. ``whole``: also shadow pages that
+        nobody took or changed, as far as one knows, which takes longer."""
+        self.used = self._used(whole)
+        self.whole = whole
         seen = {look: getattr(self, f"_see_{look}")(hashed) for look in looks if look != "result"}
         if hashed:
-            return {look: value if isinstance(value, str) else short_hash(compact(value)) for look, value in seen.items()}
+            return {look: zlib.crc32(repr(value).encode()) for look, value in seen.items()}
         return seen
 
-    def _used(self) -> list[int]:
+    def _used(self, whole: bool) -> list[int]:
         """Ids of the shadow pages in which something stands."""
-        if self.used is None:
-            rows = self.vm.memory.pages[FIRST_SHADOW : FIRST_SHADOW + NUM_PAGES]
-            self.used = rows.any(axis=1).nonzero()[0].tolist()
-        return self.used
+        pages = self.vm.memory.pages
+        self.touched.update([page.id for page in self.vm.pool.active])
+        for event in self.events:
+            if event[0].change and FIRST_SHADOW <= event[1] >> PAGE_SHIFT < FIRST_GUEST:
+                self.touched.add((event[1] >> PAGE_SHIFT) - FIRST_SHADOW)
+        if whole:
+            found = pages[FIRST_SHADOW:FIRST_GUEST].any(axis=1).nonzero()[0].tolist()
+        else:
+            asked = sorted(self.touched)
+            some = np.any(pages[[FIRST_SHADOW + id for id in asked]], axis=1)
+            found = np.array(asked, int)[some].tolist()
+        self.touched = set(found)
+        return found
 
     def _see_rmap(self, hashed: bool) -> Any:
         vm = self.vm
@@ -99,7 +122,7 @@ class Looks:
 
     def _leaves(self) -> list[int]:
         """All entries of shadow pages that can write a frame."""
-        words = self.vm.memory.pages[[FIRST_SHADOW + id for id in self._used()]].reshape(-1)
+        words = self.vm.memory.pages[[FIRST_SHADOW + id for id in self.used]].reshape(-1)
         found = words[words & (PRESENT | WRITABLE) == PRESENT | WRITABLE]
         return [entry for entry in found.tolist() if entry & BASE_MASK >= FIRST_GUEST << PAGE_SHIFT]
 
@@ -134,9 +157,19 @@ class Looks:
         return [[row for row in kept if row[1] is not None], vm.caches.pte_chain.free]
 
     def _see_sptes(self, hashed: bool) -> Any:
+        words = self.vm.memory.pages
         if hashed:
-            return short_hash(self.digester.sptes())
-        return [[id, state.page_entries(self.vm, id)] for id in self._used()]
+            return [[id, zlib.crc32(words[FIRST_SHADOW + id])] for id in self.used]
+        if self.changes != self.vm.memory.changes:
+            self.changes, self.entries = self.vm.memory.changes, {}
+        return [[id, self._entries(id, words[FIRST_SHADOW + id].tobytes())] for id in self.used]
+
+    def _entries(self, id: int, words: bytes) -> list[Any]:
+        """The entries of a shadow page, which mostly are what they were."""
+        known = self.entries.get(id)
+        if known is None or known[0] != words:
+            known = self.entries[id] = words, state.page_entries(self.vm, id)
+        return known[1]
 
     def _see_pages(self, hashed: bool) -> Any:
         pages = reversed(self.vm.pool.active)
@@ -146,13 +179,21 @@ class Looks:
         return state.mmu_part(self.vm)
 
     def _see_hash(self, hashed: bool) -> Any:
-        return state.hash_part(self.vm)
+        pool = self.vm.pool
+        if self.whole:
+            return state.hash_part(self.vm)
+        places = sorted({page.gfn % NUM_PAGES for page in pool.active})
+        return [[place, [page.id for page in pool.buckets[place]]] for place in places if pool.buckets[place]]
 
     def _see_dirty(self, hashed: bool) -> Any:
         return state.dirty_part(self.vm)
 
     def _see_free(self, hashed: bool) -> Any:
-        return [page.id for page in reversed(self.vm.pool.free)]
+        free, pages = self.vm.pool.free, self.vm.pool.pages
+        unused = len(free)
+        if free != pages[:unused]:
+            unused = next(at for at, (page, there) in enumerate(zip(free, pages, strict=False)) if page is not there)
+        return [[page.id for page in reversed(free[unused:])], unused]
 
     def _see_guest(self, hashed: bool) -> Any:
         memory = self.vm.memory

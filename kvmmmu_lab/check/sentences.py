@@ -12,7 +12,7 @@ from ..mmu.rmap import COUNTED
 from ..read.entries import spell
 from .answers import caused, number, result, short, times
 from .compare import Difference
-from .listing import MMU, entry_words, frame, listed, ref
+from .listing import MMU, entry_words, frame, listed, mmu_value, ref
 
 FIRST_REF = FIRST_SHADOW << 9
 
@@ -126,7 +126,8 @@ def _pages(difference: Difference) -> str:
             wrong = [n for n in zip(names, mine[id][1:], right[id][1:], strict=True) if n[1] != n[2]]
             told = "; ".join(f"{name} {number(now)}, where {number(should)} is right" for name, now, should in wrong)
             return f"the header of shadow page {_page(right[id])} has {told}"
-    return "the shadow pages in use are the right ones, but in another order: they were zapped, or made, in another order"
+    roots = "; a root in use moves to the front when it is zapped" if any(row[3] for row in right.values()) else ""
+    return f"the shadow pages in use are the right ones, but in another order: zapped, or made, in another order{roots}"
 
 
 def _page(row: list[int]) -> str:
@@ -178,7 +179,7 @@ def _mmu(difference: Difference) -> str:
     name, got, expected = next(
         (name, b, a) for name, a, b in zip(MMU, difference.expected, difference.got, strict=True) if a != b
     )
-    return f"{name}: {number(got)}; it should be {number(expected)}"
+    return f"{name}: {mmu_value(name, got)}; it should be {mmu_value(name, expected)}"
 
 
 def _dirty(difference: Difference) -> str:

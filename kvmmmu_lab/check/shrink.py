@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 from ..exercises import Scenario, Step
 
@@ -44,11 +46,30 @@ def _without(scenario: Scenario, steps: tuple[Step, ...], size: int, fails: Fail
 
 
 def _less(scenario: Scenario, fails: Fails, end: float) -> Scenario:
-    """Without the entries of the guest's tables that don't matter."""
-    from dataclasses import replace
-
+    """Without the entries of the guest's tables that don't matter, nor items of steps that have many."""
+    for number, step in enumerate(scenario.steps):
+        for place, items in enumerate(step if not isinstance(step, dict) else ()):
+            if isinstance(items, tuple):
+                scenario = _fewer(scenario, number, place, items, fails, end)
     for entry in reversed(scenario.entries):
         left = replace(scenario, entries=tuple(other for other in scenario.entries if other != entry))
         if time.monotonic() < end and fails(left) is not None:
             scenario = left
+    return scenario
+
+
+def _fewer(scenario: Scenario, number: int, place: int, items: tuple[Any, ...], fails: Fails, end: float) -> Scenario:
+    """With less in this place of this step."""
+    size = len(items) // 2
+    while size and time.monotonic() < end:
+        for at in range(len(items) - size, -1, -size):
+            left = items[:at] + items[at + size :]
+            step = scenario.steps[number]
+            shorter = (*step[:place], left, *step[place + 1 :])
+            tried = scenario.with_steps((*scenario.steps[:number], shorter, *scenario.steps[number + 1 :]))
+            if left and time.monotonic() < end and fails(tried) == len(scenario.steps) - 1:
+                scenario, items = tried, left
+                break
+        else:
+            size //= 2
     return scenario

@@ -11,15 +11,22 @@ An spte is written "7:12": entry 12 of shadow page 7. Flags are letters: P W U A
 ("unmaps", spte, count)            the same for so many entries in a row, one after the other
 ("protect", gfn)                   ``rmap.write_protect(gfn)``
 ("alias", base, npages, target)    gfns from base on are another name for those from target on
+("host", gfn, hfn)                 the guest's frame is this one of the host's, as on a host with much memory
+("flag", spte, flags)              the processor sets these bits, A or D, in the entry
 ("another",)                       another machine of the same kind; the steps behind it happen there
 ("back",)                          the steps behind it happen to the first machine again
 ("link", page, spte[, count])      ``parents.add(page, spte)``, for so many entries in a row
 ("unlink", page, spte[, count])    ``parents.remove(page, spte)``, likewise
 ("shadowed", gfn)                  a shadow page for gfn is taken from the pool: gfn is a page table
+("page", gfn, level, glevels[, quadrant, kind])  the same, with this role; in ``kind`` "M": metaphysical, "R": a root in use
+("fill", sptes, gfn)               those of these entries that are 0 lead to gfn: of level 1 to the frame, writable, and they
+                                   are noted in its reverse map; higher ones to its newest shadow page, as its parents
+("counted", gfn, times)            as if the guest's latest writes, so many, had gone to gfn
 ("make", spte, entry, rights, gpa, gfn)  ``set_spte(...)``; ``rights`` as letters
 ("walk", gva, kind)                ``walk(...)``; a kind is letters of "wux": write, user, fetch
 ("access", gva, kind[, value, size])  the guest's access, through the shadow tables, faults and all
 ("write", gpa, size, value)        a store that the host emulates: pre-write, then the bytes
+("writes", places, size)           such stores of 0 at these gpas, one after the other
 ("poke", gpa, size, value)         bytes behind everybody's back
 ("zap", gfn)                       all shadow pages of the table in gfn go (unprotect)
 ("call", name, arguments)          a function of the submission's
@@ -35,6 +42,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
+from ..mmu import events as ev
 from ..mmu import shadow
 from ..mmu.arena import FIRST_SHADOW
 from ..mmu.bits import (
@@ -48,7 +56,7 @@ from ..mmu.bits import (
     USER,
     WRITABLE,
 )
-from ..mmu.pool import NUM_PAGES
+from ..mmu.pool import METAPHYSICAL, NUM_PAGES
 from ..mmu.walk import Walk
 from .corrupt import corrupt
 
@@ -82,6 +90,7 @@ def _map(bench: Bench, spte: str, gfn: int, flags: str) -> None:
         page.gfn, page.role = page.id, 4 | 1 << 4
     hfn = -gfn if gfn < 0 else vm.memory.frames[gfn] or 0
     bench.known.add(hfn)
+    bench.touched.add(page.id)
     vm.memory.words[at] = hfn << PAGE_SHIFT | flag_bits(flags)
     vm.rmap.add(at)
 
@@ -126,6 +135,45 @@ def _unlink(bench: Bench, page: int, spte: str, count: int = 1) -> None:
 
 def _shadowed(bench: Bench, gfn: int) -> None:
     bench.vm.pool.take(gfn, bench.vm.root_level | 1 << 4)
+
+
+def _page(bench: Bench, gfn: int, level: int, glevels: int, quadrant: int = 0, kind: str = "") -> None:
+    page = bench.vm.pool.take(gfn, glevels | level << 4 | quadrant << 8 | ("M" in kind and METAPHYSICAL))
+    if page is not None:
+        page.root_count = int("R" in kind)
+
+
+def _fill(bench: Bench, sptes: Iterable[str], gfn: int) -> None:
+    vm, flags = bench.vm, flag_bits("PWUAD")
+    child = next((page for page in vm.pool.bucket(gfn) if page.gfn == gfn), None)
+    for at in map(reference, sptes):
+        page = vm.pool.pages[(at >> 9) - FIRST_SHADOW]
+        if vm.memory.words[at] or page not in vm.pool.active:
+            continue
+        vm.caches.top_up(None)  # as before each fault
+        if page.level == 1:
+            _map(bench, named(at), gfn, "PWUAD")
+        elif child is not None:
+            vm.memory.put(at, child.hpa | flags, ev.LINK_TABLE)
+            vm.parents.add(child, at)
+
+
+def _flag(bench: Bench, spte: str, flags: str) -> None:
+    at = reference(spte)
+    bench.vm.memory.words[at] |= flag_bits(flags)
+
+
+def _host(bench: Bench, gfn: int, hfn: int) -> None:
+    bench.vm.memory.frames[gfn], bench.vm.memory.gfns[hfn] = hfn, None
+
+
+def _counted(bench: Bench, gfn: int, times: int) -> None:
+    bench.vm.last_pt_write_gfn, bench.vm.last_pt_write_count = gfn, times
+
+
+def _writes(bench: Bench, places: Iterable[int], size: int) -> None:
+    for gpa in places:
+        bench.vm.emulate_write_gpa(gpa, 0, size)
 
 
 def _make(bench: Bench, spte: str, entry: int, rights: str, gpa: int, gfn: int) -> None:
@@ -208,10 +256,16 @@ STEPS: dict[str, Callable[..., Any]] = {
     "link": _link,
     "unlink": _unlink,
     "shadowed": _shadowed,
+    "page": _page,
+    "fill": _fill,
+    "counted": _counted,
+    "host": _host,
+    "flag": _flag,
     "make": _make,
     "walk": _walk,
     "access": _access,
     "write": lambda bench, gpa, size, value: bench.vm.emulate_write_gpa(gpa, value, size),
+    "writes": _writes,
     "poke": lambda bench, gpa, size, value: bench.vm.poke(gpa, value, size),
     "zap": lambda bench, gfn: shadow.unprotect_page(bench.vm, gfn),
     "call": _call,

@@ -20,15 +20,18 @@ from .report import Failure
 from .sentences import sentence
 from .submission import CELLS, Submission
 from .words import say
-from .workers import Run
+from .workers import DAMAGED, Run
 
 Play = Callable[[Scenario, tuple[str, ...], int | None], Run]
 """Plays a scenario with the submission, and tells the machine after one step."""
 
 
-def judged(rule: Rule, run: Run, seen: list[dict[str, Any]], broke: bool) -> Failure | None:
+def judged(rule: Rule, run: Run, seen: compare.Texts, broke: bool) -> Failure | None:
     """What is wrong with a run; None if nothing is."""
-    found = compare.difference(seen, run.seen, rule.looks)
+    try:
+        found = compare.difference(seen, run.seen, rule.looks)
+    except (ValueError, RecursionError):
+        return Failure("", kind="damaged", error={"what": DAMAGED})
     if found is not None:
         return Failure("", kind="differs", step=found.step, look=found.look, difference=found)
     if run.end == "done":

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..mmu.bits import (
@@ -99,7 +99,9 @@ def _who(kind: str) -> str:
 
 
 def _say_write(vm: Vm, gpa: int, size: int, value: int) -> str:
-    where = f"the guest writes {size} byte{'s' * (size > 1)} at gpa {gpa:#x}"
+    again = vm.last_pt_write_count + 1 if gpa >> PAGE_SHIFT == vm.last_pt_write_gfn else 1
+    row = f", write {again} in a row to this gfn" if again > 2 else ""
+    where = f"the guest writes {size} byte{'s' * (size > 1)} at gpa {gpa:#x}{row}"
     pages = [page for page in vm.pool.bucket(gpa >> PAGE_SHIFT) if page.gfn == gpa >> PAGE_SHIFT]
     tables = [page for page in pages if not page.role & METAPHYSICAL]
     if not tables:
@@ -120,6 +122,24 @@ def _say_call(vm: Vm, name: str, arguments: list[Any]) -> str:
 
 def _next(vm: Vm) -> str:
     return f"shadow page #{vm.pool.free[-1].id}" if vm.pool.free else "no shadow page, for all are in use"
+
+
+def _say_page(vm: Vm, gfn: int, level: int, glevels: int, quadrant: int = 0, kind: str = "") -> str:
+    words = [f"a shadow page of level {level} is made for gfn {gfn:#x} of {'a ' * bool(glevels)}{GUESTS[glevels]}: {_next(vm)}"]
+    words += [f"quadrant {quadrant}"] * (glevels == 2) + ["metaphysical"] * ("M" in kind) + ["a root in use"] * ("R" in kind)
+    return ", ".join(words)
+
+
+def _say_fill(vm: Vm, sptes: Sequence[str], gfn: int) -> str:
+    some = ", ".join(f"#{spte}" for spte in sptes[:4]) + f" and {len(sptes) - 4} more" * (len(sptes) > 4)
+    return f"{some} lead to gfn {gfn:#x} now, where they were 0"
+
+
+def _say_writes(vm: Vm, places: Sequence[int], size: int) -> str:
+    if len(places) == 1:
+        return _say_write(vm, places[0], size, 0)
+    some = ", ".join(map(hex, places[:4])) + f" and {len(places) - 4} more" * (len(places) > 4)
+    return f"the guest writes {size} byte{'s' * (size > 1)} {len(places)} times, at gpa {some}"
 
 
 def _row(spte: str, count: int = 1) -> str:
@@ -162,6 +182,12 @@ SAID: dict[str, Callable[..., str]] = {
     "link": lambda vm, page, spte, *count: f"add(page #{page}, #{spte}){_row(spte, *count)}",
     "unlink": lambda vm, page, spte, *count: f"remove(page #{page}, #{spte}){_row(spte, *count)}",
     "shadowed": lambda vm, gfn: f"gfn {gfn:#x} is a page table: it gets {_next(vm)}",
+    "page": _say_page,
+    "fill": _say_fill,
+    "counted": lambda vm, gfn, times: f"vm.last_pt_write_gfn is {gfn:#x} now, and vm.last_pt_write_count {times}",
+    "writes": _say_writes,
+    "host": lambda vm, gfn, hfn: f"gfn {gfn:#x} is host frame {hfn:#x}, as on a host with much memory",
+    "flag": lambda vm, spte, flags: f"the processor sets {' and '.join(flags)} in #{spte}",
     "make": _say_make,
     "walk": _say_walk,
     "access": lambda vm, gva, kind, *store: f"{_who(kind)} gva {gva:#x}",

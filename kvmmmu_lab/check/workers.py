@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import json
 import os
 import re
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ..exercises import Exercise, Scenario
+from .compare import Texts
 from .nursery import ROOT, Nursery, command, environment
 from .parts import PARTS
 from .pipes import OUTPUT, Piece, Pipes, Threads
@@ -34,6 +34,7 @@ DRAIN = 0.01
 LONGEST = 1 << 24
 """Bytes of an answer."""
 
+DAMAGED = "what came from the process of this submission is no answer that a worker gives"
 PRINTED, PRINTED_MOST = 2000, 1 << 25
 """Bytes of what a submission prints: so many are kept, and with so many it is ended."""
 
@@ -44,7 +45,7 @@ class Run:
     "damaged" (the answers were none that a worker gives). ``error``: what was raised, with "line" and "function" of the
     submission where it stood."""
 
-    seen: list[dict[str, Any]] = field(default_factory=list)
+    seen: Texts = field(default_factory=Texts)
     end: str = "done"
     error: dict[str, Any] = field(default_factory=dict)
 
@@ -161,7 +162,7 @@ class Worker:
         """Play a scenario; ``meanwhile`` is done here. Afterwards ``alive`` says whether this worker can play another one."""
         run, ticket = Run(), secrets.token_hex(8)
         order = {
-            "ticket": ticket, "scenario": dataclasses.asdict(scenario), "looks": looks, "hashed": hashed,
+            "ticket": ticket, "scenario": vars(scenario), "looks": looks, "hashed": hashed,
             "seconds": seconds, "detail": detail,
         }  # fmt: skip
         end = time.monotonic() + seconds + GRACE
@@ -169,6 +170,11 @@ class Worker:
         meanwhile()
         while True:
             line = self._line(end)
+            answer = f'{{"ticket":"{ticket}","step":{len(run.seen)},"seen":'.encode()
+            more = len(run.seen) < len(scenario.steps)
+            if more and line is not None and line.startswith(answer) and line.endswith(b"}}"):
+                run.seen.texts.append(line[len(answer) : -1])
+                continue
             message = _object(line)
             if not message or message.get("ticket") != ticket:
                 run.error = self._ended(f"in step {len(run.seen) + 1}", line)
@@ -180,18 +186,15 @@ class Worker:
                 if run.end == "done" and len(run.seen) != len(scenario.steps):
                     run.end = "damaged"
                 return run
-            seen = message.get("seen")
-            if not isinstance(seen, dict) or message.get("step") != len(run.seen):
-                run.error = self._ended("", b"?")
-                run.end = "damaged"
-                return run
-            run.seen.append(seen)
+            run.error = self._ended("", b"?")
+            run.end = "damaged"
+            return run
 
     def _ended(self, when: str, line: bytes | None) -> dict[str, Any]:
         """How a worker ended that should not have, and where its code stood."""
         if line is not None:
             self.close()
-            return {"kind": "damaged", "what": "what came from the process of this submission is no answer that a worker gives"}
+            return {"kind": "damaged", "what": DAMAGED}
         late = self.alive
         status = self._kill()
         stands = self._stands()

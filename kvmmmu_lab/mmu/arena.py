@@ -15,6 +15,8 @@ A reference to a shadow entry (an *spte*) is the index of its word: ``hpa // 8``
 
 from __future__ import annotations
 
+import mmap
+
 import numpy as np
 
 from ..errors import InputError
@@ -26,6 +28,8 @@ PAE_ROOT = 2
 FIRST_SHADOW = 256
 FIRST_GUEST = 512
 MAX_FRAMES = 1 << 22
+ROOM = 2048
+"""Frames of a new machine, most of them not in use yet."""
 
 
 class Arena:
@@ -35,23 +39,27 @@ class Arena:
 
     def __init__(self) -> None:
         self.emit: ev.Sink | None = None
-        self._use(np.zeros((FIRST_GUEST, 512), dtype="<u8"))
+        self._use(_zeroes(ROOM), FIRST_GUEST)
 
     def grow(self, npages: int) -> int:
         """Add so many frames of zeroes; the first one's hfn. Raises InputError when the machine hasn't that much
         memory."""
         first = len(self.pages)
-        try:
-            pages = np.zeros((first + npages, 512), dtype="<u8")
-        except MemoryError:
-            raise InputError("npages", npages, "guest memory that fits into this machine's") from None
-        used = np.flatnonzero(self.pages.any(axis=1))  # untouched frames stay untouched, and cost nothing
-        pages[used] = self.pages[used]
-        self._use(pages)
+        room, needed = self.room, first + npages
+        if needed > len(room):
+            try:
+                room = _zeroes(needed)
+            except MemoryError:
+                raise InputError("npages", npages, "guest memory that fits into this machine's") from None
+            used = np.flatnonzero(self.pages.any(axis=1))  # untouched frames stay untouched, and cost nothing
+            room[used] = self.pages[used]
+        self._use(room, needed)
         return first
 
-    def _use(self, pages: np.ndarray) -> None:
-        self.pages = pages
+    def _use(self, room: np.ndarray, npages: int | None = None) -> None:
+        """``npages`` of this are the memory, all unless said; the rest is room to grow in."""
+        self.room, self.pages = room, room[:npages]
+        pages = self.pages
         self.bytes = memoryview(pages).cast("B")  # type: ignore[arg-type]  # numpy arrays are buffers
         self.words = self.bytes.cast("Q")
         self.halves = self.bytes.cast("I")
@@ -103,3 +111,15 @@ class Arena:
         self.bytes[hpa : hpa + PAGE_SIZE] = data
         if self.emit is not None:
             self.emit((ev.LOAD, hpa, old, bytes(data)))
+
+
+def _zeroes(npages: int) -> np.ndarray:
+    """Fresh frames. On POSIX straight from the system: memory that numpy gets back from an earlier machine is cleared by
+    hand, 2 ms for a small one. Raises MemoryError."""
+    if not hasattr(mmap, "MAP_PRIVATE"):
+        return np.zeros((npages, 512), dtype="<u8")
+    try:
+        fresh = mmap.mmap(-1, npages * PAGE_SIZE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    except OSError as error:
+        raise MemoryError from error
+    return np.frombuffer(fresh, dtype="<u8").reshape(npages, 512)

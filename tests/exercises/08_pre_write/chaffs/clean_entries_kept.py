@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# breaks: leaf
+"""Only dirty entries leave their reverse map."""
+
+from kvmmmu_lab.mmu import events as ev
+from kvmmmu_lab.mmu.arena import FIRST_SHADOW
+from kvmmmu_lab.mmu.bits import BASE_MASK, PAGE_SHIFT, PRESENT
+from kvmmmu_lab.mmu.shadow import zap_page
+
+
+def child(vm, entry):
+    return vm.pool.pages[((entry & BASE_MASK) >> PAGE_SHIFT) - FIRST_SHADOW]
+
+
+def pre_write(vm, gpa, size):
+    gfn = gpa >> 12
+    off = gpa & 4095
+    if gfn == vm.last_pt_write_gfn:
+        vm.last_pt_write_count += 1
+    else:
+        vm.last_pt_write_gfn = gfn
+        vm.last_pt_write_count = 1
+    flood = vm.last_pt_write_count >= 3
+    across = off // 8 != (off + size - 1) // 8
+    for page in list(vm.pool.bucket(gfn)):
+        if page.gfn != gfn or page.metaphysical:
+            continue
+        if flood or across:
+            zap_page(vm, page)
+            continue
+        i = off // 8
+        spte = page.spte + i
+        entry = vm.memory.words[spte]
+        if entry & PRESENT:
+            if page.level == 1:
+                if entry & 0x40:
+                    vm.rmap.remove(spte)
+            else:
+                vm.parents.remove(child(vm, entry), spte)
+        vm.memory.put(spte, 0, ev.ZAP_SPTE)
