@@ -239,7 +239,7 @@ EXERCISE = Exercise(
             narrow(*use(gva(2, 1)), write(0, 1, 1), more=LOW),
             narrow(*use(gva(0, 1), gva(2, 1)), write(PT, 1, 0, 8), more=TWIN),
             *(sheets([role, (2, 2, 1)], (offset, size)) for role in ((1, 2, 0), (2, 2, 3))
-              for offset, size in ((1023, 2), (1022, 4), (2047, 2), (3070, 4), (1016, 8), (8, 8))),
+              for offset, size in ((1023, 2), (1022, 4), (2047, 2), (3070, 4), (1016, 8), (8, 8), (10, 8))),
             sheets([(2, 2, 0), (1, 2, 0), (2, 2, 3, "R"), (1, 2, 1), (2, 2, 0)], (4, 8)),
             sheets([(1, 2, 0, "M"), (1, 2, 1), (2, 2, 0, "MR")], (3, 2)),
         )),

@@ -25,8 +25,9 @@ from .submission import Submission
 from .telling import Teller, judged
 from .workers import Run, Worker, printable
 
-SECONDS = 1.0
-"""Seconds that one scenario may take; a stretch of the whole engine gets `ENGINE_SECONDS`, and a long one `FULL_SECONDS`."""
+SECONDS, STEPS = 1.0, 20
+"""Seconds that one scenario of so many steps may take, and a longer one accordingly more; a stretch of the whole engine
+gets `ENGINE_SECONDS`, and a long one `FULL_SECONDS`."""
 
 ENGINE_SECONDS, FULL_SECONDS = 5.0, 20.0
 SHRINKING = 1.5
@@ -162,7 +163,9 @@ class Judge:
     def _wrong(self, rule: Rule, scenario: Scenario, stretch: Golden | Boot | None) -> Failure | None:
         worker = self._ready()
         hashed, whole = stretch is not None, scenario is as_scenario(stretch) if stretch is not None else False
-        seconds = (FULL_SECONDS if self.full else ENGINE_SECONDS) if hashed else SECONDS
+        seconds = SECONDS * max(1.0, len(scenario.steps) / STEPS)
+        if hashed:
+            seconds = FULL_SECONDS if self.full else ENGINE_SECONDS
         expected: list[Shown] = []
         refused: list[LabError] = []
 
