@@ -121,7 +121,7 @@ WIDE_ROLES = ((1, 3), (2, 3), (1, 4), (2, 4), (3, 4), (4, 4))
 
 HIGH = PT + 0x100000
 APART = ((0, 0x100), (HIGH & -0x1000, 0x100))
-EDGES = tuple((4 * index, 4) for index in (0, 255, 256, 511, 512, 767, 768, 1023))
+EDGES = tuple((4 * index, 4) for index in (0, 255, 512, 767, 1023))
 BYTES = tuple((4 * index + byte, size) for index, byte, size in ((1, 1, 1), (255, 3, 1), (256, 2, 2), (513, 1, 2), (770, 3, 1)))
 
 
@@ -164,7 +164,7 @@ EXERCISE = Exercise(
             narrow(*use(gva(0, 512), gva(0, 1023)), write(PT, 512)),
             narrow(*use(gva(0, 512), gva(0, 1023)), write(PT, 1023, 3, 1)),
             *(narrow(*use(gva(0, 1), gva(0, 2), gva(0, 3)), write(PT, 2, byte, size))
-              for byte, size in ((3, 1), (2, 2), (1, 2), (0, 1), (2, 1))),
+              for byte, size in ((3, 1), (1, 2))),
             pse(*use(gva(0, 513), gva(0, 514)), write(PT, 514, 3, 1)),
             narrow(*use(gva(0, 5)), write(PT, 5), more=DEVICE),
             narrow(*use(gva(0, 517)), write(PT, 517, 2, 2), more=DEVICE),
@@ -191,7 +191,7 @@ EXERCISE = Exercise(
         Rule("rounding", 1, "The same two go if only some bytes of a directory's entry are written, wherever in it they are.",
              looks=LOOKS, cases=(
             *(make(*use(gva(0, 1), gva(0, 513), gva(1, 1)), write(PD, 0, byte, size))
-              for make, byte, size in ((narrow, 2, 1), (pse, 3, 1), (narrow, 1, 1), (pse, 2, 2), (narrow, 1, 2), (pse, 0, 2))),
+              for make, byte, size in ((narrow, 2, 1), (pse, 1, 1), (pse, 0, 2))),
             narrow(*use(gva(1, 1), gva(1, 513), gva(300, 1)), write(PD, 300, 3, 1)),
             narrow(*use(gva(0, 1), gva(1023, 1), gva(1023, 513)), write(PD, 1023, 3, 1)),
             narrow(*use(gva(0, 1), gva(1023, 1), gva(1023, 513)), write(PD, 1023, 2, 2)),
@@ -265,8 +265,8 @@ EXERCISE = Exercise(
             play(*made((1, 2, 0), (2, 2, 1)), *made((1, 2, 0), gfn=0x413)[1:], *hit(3, *[(8, 4)] * 4, apart=False),
                  slots=((0, 0x500),)),
             sheets([(1, 0, 0, "M"), (1, 2, 0)], *[(80, 2)] * 4, gfn=0, apart=False),
-            *(play(*made((1, 2, 0)), ("counted", PT, times), *hit(1, (40, 4), apart=False))
-              for times in (254, 255, 256, 65_535, (1 << 32) - 2)),
+            play(*made((1, 2, 0)), *(step for times in (1, 254, 255, 256, 65_535, (1 << 32) - 2)
+                 for step in (("counted", PT, times), *hit(1, (40, 4), apart=False)))),
             play(*made((1, 2, 0)), *hit(1, (40, 4), (80, 4), (40, 4), gfn=HIGH, apart=False), *hit(1, (40, 4)), slots=APART),
             sheets([(1, 2, 0), (1, 3)], (40, 8), (40, 4), (40, 8), apart=False),
             sheets([(2, 2, 0, "R")], (40, 8), (40, 8), apart=False),
@@ -285,29 +285,27 @@ EXERCISE = Exercise(
             wide(*use(0x1000), write8(UPPER, 1), write8(TOP, 1)),
             pae(*use(0x1000), write8(PT, 8, 4)),
             both(*use(0x2000), TO_PAE, *use(0x1000), write8(PT, 1, 0, 4)),
-            both(*use(0x2000), TO_PAE, *use(0x1000), write8(PT, 1)),
             both(*use(0x2000), TO_PAE, *use(0x1000, 0x2000), TO_32, write8(PT, 1, 4, 4)),
-            both(TO_PAE, *use(0x1000), TO_32, write8(PT, 1)),
             both(TO_PAE, *use(0x1000), TO_32, *use(0x2000), write8(PT, 1)),
             both(TO_PAE, *use(0x1000), TO_32, write8(PD, 0)),
             sheets(WIDE_ROLES[:3], (8, 8), (2047, 1), (2048, 4), (4092, 4), (5, 2)),
             sheets(WIDE_ROLES[3:], (8, 8), (2047, 1), (2048, 4), (4092, 4), (5, 2)),
-            sheets([(2, 3), (2, 2, 0), (2, 4), (2, 3)], *EDGES[1:6], (512, 8)),
-            sheets([(2, 2, 3), (2, 3), (1, 2, 0), (1, 4), (2, 2, 0)], *EDGES[2:7], (1020, 2)),
-            sheets([(1, 3), (1, 4), (1, 3), (1, 2, 1)], *EDGES[:4], (512, 8)),
+            sheets([(2, 3), (2, 2, 0), (2, 4), (2, 3)], *EDGES[1:4], (512, 8)),
+            sheets([(2, 2, 3), (2, 3), (1, 2, 0), (1, 4), (2, 2, 0)], *EDGES[1:], (1020, 2)),
+            sheets([(1, 3), (1, 4), (1, 3), (1, 2, 1)], *EDGES[:3], (512, 8)),
             sheets([(2, 4), (1, 3), (3, 4)], (1025, 8)),
             sheets([(2, 4), (1, 3), (3, 4)], (1028, 8)),
             sheets([(1, 3), (1, 2, 0), (2, 4), (2, 2, 1)], (1026, 4)),
             play(("page", PT, 2, 3), ("page", PT, 1, 2), ("fill", ("251:1",), PT), write8(PT, 1)),
         )),
-        Rule("random", 1, "All of this holds whatever a guest does.", looks=COUNTED, drawn=anything, examples=30),
+        Rule("random", 1, "All of this holds whatever a guest does.", looks=COUNTED, drawn=anything, examples=24),
         Rule("engine", 1, "The engine works with it as with the kernel's own.", looks=COUNTED, engine=(
-            Golden("p32", "p3217", 70),
-            Golden("p32pse", "p32pse13", 90),
-            Golden("hostile", "hostile06", 60),
-            Golden("switch", "switch04", 60),
-            Golden("l64", "l6417", 40),
-            Golden("pae", "pae15", 40),
+            Golden("p32", "p3217", 60),
+            Golden("p32pse", "p32pse13", 60),
+            Golden("hostile", "hostile06", 50),
+            Golden("switch", "switch04", 50),
+            Golden("l64", "l6417", 30),
+            Golden("pae", "pae15", 30),
             Boot("lin32_20k", 1500, "emulated"),
         )),
     ),

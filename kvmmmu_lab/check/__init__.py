@@ -3,11 +3,13 @@
 
 Read it in this order (what an exercise is: `kvmmmu_lab.exercises`):
 
-1. `steps`       what can happen to a machine in a scenario; `corrupt`: planted mistakes; `words`: how steps are said
+1. `steps`       what can happen to a machine in a scenario; `corrupt`: planted mistakes; `words`: how steps are said;
+                 `made`: scenarios with shadow pages of any roles
 2. `bench`       a machine with a part in it, which goes step by step; `looks`: what can be seen after each
 3. `parts`       how a submission becomes a part; how a worker loses the kit's own version
 4. `worker`      the process in which submissions run, and what they may not do there (`sandbox`)
-5. `workers`     the judge's side of it, by `pipes`; `nursery`: where workers are forked from; `inline`: for a debugger
+5. `workers`     the judge's side of it, by `pipes`; `heard`: what comes from there; `nursery`: where workers are forked
+                 from; `inline`: for a debugger
 6. `judge`       tries each rule; `expected`: what the kit's own part shows (`references`: of functions); `compare`: what
                  differs; `shrink`: the shortest way there; `stretches`: the real kernel's operations, real guests' boots
 7. `telling`     from a difference to what a learner reads: `sentences`, `answers`, `listing`; `draws`: expected beside got

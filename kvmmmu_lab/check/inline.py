@@ -51,6 +51,12 @@ class Inline:
             run.seen.add(seen)
         return run
 
+    def ask(self, *_: object) -> None:
+        """Nothing is done ahead."""
+
+    def settle(self) -> None:
+        """Nothing is on its way."""
+
     def drain(self) -> None:
         """Nothing is held back."""
 

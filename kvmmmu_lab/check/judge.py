@@ -16,6 +16,7 @@ from dataclasses import replace
 from ..errors import LabError
 from ..exercises import Boot, Exercise, Golden, Rule, Scenario
 from .expected import Expected, Shown, drawn_scenarios
+from .heard import printable
 from .inline import Inline
 from .nursery import CAN_FORK, Nursery
 from .report import CRASHED, FAILED, NOT_ATTEMPTED, PASSED, TIMED_OUT, Failure, Report, Verdict
@@ -23,7 +24,7 @@ from .shrink import shrink
 from .stretches import as_scenario
 from .submission import Submission
 from .telling import Teller, judged
-from .workers import Run, Worker, printable
+from .workers import Run, Worker
 
 SECONDS, STEPS = 1.0, 20
 """Seconds that one scenario of so many steps may take, and a longer one accordingly more; a stretch of the whole engine
@@ -112,8 +113,9 @@ class Judge:
 
     def _first_failure(self, rule: Rule) -> Failure | None:
         drawn = drawn_scenarios(self.exercise.name, rule, self.seed) if rule.drawn is not None else ()
-        for scenario in itertools.chain(rule.cases, drawn):
-            failure = self.failure(rule, scenario)
+        scenarios = [*rule.cases, *drawn]
+        for scenario, following in itertools.zip_longest(scenarios, scenarios[1:]):
+            failure = self.failure(rule, scenario, following=following)
             if failure is not None:
                 return failure
         stretches = [*rule.engine, *(self.exercise.full if self.full and rule.engine else ())]
@@ -125,13 +127,16 @@ class Judge:
 
     # One scenario
 
-    def failure(self, rule: Rule, scenario: Scenario, stretch: Golden | Boot | None = None) -> Failure | None:
-        """What goes wrong in a scenario, made as short as it gets; None if nothing does."""
+    def failure(
+        self, rule: Rule, scenario: Scenario, stretch: Golden | Boot | None = None, following: Scenario | None = None
+    ) -> Failure | None:
+        """What goes wrong in a scenario, made as short as it gets; None if nothing does. The worker goes on with the
+        ``following`` one while this one's answers are compared."""
         worker = self._ready()
         if worker.failed is not None:
             broken = Failure("", kind=str(worker.failed.get("kind", "raised")), error=worker.failed)
             return replace(broken, sentence=self.teller.ended(broken, ""))
-        first = self._wrong(rule, scenario, stretch)
+        first = self._wrong(rule, scenario, stretch, following)
         if first is None or _untold(rule, first):
             return first
         if first.kind not in ("differs", "raised", "crash") or isinstance(stretch, Boot):
@@ -160,16 +165,20 @@ class Judge:
             self.worker = None
         return self._wrong(rule, scenario, stretch)
 
-    def _wrong(self, rule: Rule, scenario: Scenario, stretch: Golden | Boot | None) -> Failure | None:
+    def _wrong(
+        self, rule: Rule, scenario: Scenario, stretch: Golden | Boot | None, following: Scenario | None = None
+    ) -> Failure | None:
         worker = self._ready()
         hashed, whole = stretch is not None, scenario is as_scenario(stretch) if stretch is not None else False
-        seconds = SECONDS * max(1.0, len(scenario.steps) / STEPS)
+        seconds = _seconds(scenario)
         if hashed:
             seconds = FULL_SECONDS if self.full else ENGINE_SECONDS
         expected: list[Shown] = []
         refused: list[LabError] = []
 
         def meanwhile() -> None:
+            if following is not None:
+                worker.ask(following, rule.looks, False, None, _seconds(following))
             try:
                 expected.append(self.expected(scenario, rule.looks, stretch if whole else None, hashed=hashed))
             except LabError as error:  # a shortened scenario may make no sense; the worker's answers must be read all the same
@@ -182,6 +191,7 @@ class Judge:
         seen, broke = expected[0]
         found = judged(rule, run, seen, broke)
         if found is not None and worker.alive:
+            worker.settle()
             worker.drain()
         self._collect(worker)
         return found and replace(found, printed=printable(worker.printed.decode(errors="replace")))
@@ -214,6 +224,10 @@ class Judge:
         if self.own is not None:
             self.own.close()
             self.own = None
+
+
+def _seconds(scenario: Scenario) -> float:
+    return SECONDS * max(1.0, len(scenario.steps) / STEPS)
 
 
 def _half(rules: Sequence[Rule]) -> int:

@@ -100,5 +100,5 @@ LISTED: dict[str, Callable[[Any], list[str]]] = {
     "form": _form,
     "pages": _pages,
     "mmu": _mmu,
-    "free": lambda value: [*(f"#{id}" for id in value[0]), f"{value[1]} pages that were never in use"],
+    "free": lambda value: [*(f"#{id}" for id in value[0]), f"then {value[1]} in their first order"],
 }

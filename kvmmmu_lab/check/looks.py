@@ -9,7 +9,7 @@ parents   by shadow page, the entries that point to it
 sptes     the entries of shadow pages that aren't 0 (`read.state`)
 pages     shadow pages in use, newest first: id, gfn, role, root count, slot bits
 mmu, hash, dirty  see `read.state`
-free      free shadow pages, the next one first, down to those that were never in use; how many these are
+free      free shadow pages, the next one first, down to where they lie as in the beginning; how many these are
 guest     the guest's tables: entries that aren't 0
 flushes   how often the TLB was flushed
 order     flushes and changes of shadow entries, in their order

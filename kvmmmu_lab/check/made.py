@@ -43,9 +43,7 @@ def hit(count: int, *hits: Hit, gfn: int = TABLE, apart: bool = True) -> Iterato
     """So many pages are hit by these writes. ``apart``: no two of them in a row."""
     for offset, size in hits:
         yield filled(count, mistakable(offset))
-        yield ("write", (gfn << 12) + offset, size, 0)
-        if apart:
-            yield ("write", ELSEWHERE << 12, 4, 0)
+        yield ("writes", ((gfn << 12) + offset, ELSEWHERE << 12)[: 1 + apart], size)
 
 
 def sheets(roles: Sequence[Role], *hits: Hit, gfn: int = TABLE, apart: bool = True) -> Scenario:

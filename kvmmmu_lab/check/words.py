@@ -132,7 +132,7 @@ def _say_page(vm: Vm, gfn: int, level: int, glevels: int, quadrant: int = 0, kin
 
 def _say_fill(vm: Vm, sptes: Sequence[str], gfn: int) -> str:
     some = ", ".join(f"#{spte}" for spte in sptes[:4]) + f" and {len(sptes) - 4} more" * (len(sptes) > 4)
-    return f"{some} lead to gfn {gfn:#x} now, where they were 0"
+    return f"{some} {'leads' if len(sptes) == 1 else 'lead'} to gfn {gfn:#x} now, where 0 stood"
 
 
 def _say_writes(vm: Vm, places: Sequence[int], size: int) -> str:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import secrets
 import shutil
 import signal
@@ -20,6 +19,7 @@ from typing import Any
 
 from ..exercises import Exercise, Scenario
 from .compare import Texts
+from .heard import checked, how, object_in, where
 from .nursery import ROOT, Nursery, command, environment
 from .parts import PARTS
 from .pipes import OUTPUT, Piece, Pipes, Threads
@@ -61,6 +61,7 @@ class Worker:
         self.scratch = Path(tempfile.mkdtemp(prefix="kvmmmu-lab-"))
         self.printed, self.print_count, self.print_sum, self.buffer = b"", 0, 0, bytearray()
         self.alive, self.pid = True, 0
+        self.asked: tuple[Scenario, str] | None = None
         self.process: subprocess.Popen[bytes] | None = None
         self.pipes: Pipes | Threads
         request = {
@@ -141,13 +142,13 @@ class Worker:
         from .worker import LOADING
 
         line = self._line(time.monotonic() + LOADING + 10 * GRACE)
-        message = _object(line)
+        message = object_in(line)
         if message.get("loaded") is True:
             return None
         failed = message.get("failed")
         if isinstance(failed, dict):
             self.close()
-            return _checked(failed)
+            return checked(failed)
         return self._ended("while it was loaded", line)
 
     def run(
@@ -160,13 +161,12 @@ class Worker:
         meanwhile: Callable[[], object] = lambda: None,
     ) -> Run:
         """Play a scenario; ``meanwhile`` is done here. Afterwards ``alive`` says whether this worker can play another one."""
-        run, ticket = Run(), secrets.token_hex(8)
-        order = {
-            "ticket": ticket, "scenario": vars(scenario), "looks": looks, "hashed": hashed,
-            "seconds": seconds, "detail": detail,
-        }  # fmt: skip
+        if self.asked is None or self.asked[0] is not scenario or detail is not None:
+            self.settle()
+            self.ask(scenario, looks, hashed, detail, seconds)
+        assert self.asked is not None
+        run, ticket, self.asked = Run(), self.asked[1], None
         end = time.monotonic() + seconds + GRACE
-        self._send(order, end)
         meanwhile()
         while True:
             line = self._line(end)
@@ -175,20 +175,43 @@ class Worker:
             if more and line is not None and line.startswith(answer) and line.endswith(b"}}"):
                 run.seen.texts.append(line[len(answer) : -1])
                 continue
-            message = _object(line)
+            message = object_in(line)
             if not message or message.get("ticket") != ticket:
                 run.error = self._ended(f"in step {len(run.seen) + 1}", line)
                 run.end = run.error["kind"]
                 return run
             if message.get("end") in ("done", "raised"):
                 run.end = message["end"]
-                run.error = _checked(message.get("error") or {})
+                run.error = checked(message.get("error") or {})
                 if run.end == "done" and len(run.seen) != len(scenario.steps):
                     run.end = "damaged"
                 return run
             run.error = self._ended("", b"?")
             run.end = "damaged"
             return run
+
+    def ask(
+        self, scenario: Scenario, looks: tuple[str, ...], hashed: bool = False, detail: int | None = None, seconds: float = 2.0
+    ) -> None:
+        """Ask for a scenario. The next `run` takes the answers if they are of this one; meanwhile others can be compared."""
+        ticket = secrets.token_hex(8)
+        order = {
+            "ticket": ticket, "scenario": vars(scenario), "looks": looks, "hashed": hashed,
+            "seconds": seconds, "detail": detail,
+        }  # fmt: skip
+        self._send(order, time.monotonic() + GRACE)
+        self.asked = scenario, ticket
+
+    def settle(self) -> None:
+        """Throw away the answers to what was asked for and isn't wanted any more. If they don't come, it ends."""
+        if self.asked is None:
+            return
+        (scenario, ticket), self.asked = self.asked, None
+        end = time.monotonic() + max(2.0, len(scenario.steps) / 10) + GRACE
+        while (message := object_in(self._line(end))).get("ticket") == ticket:
+            if "end" in message:
+                return
+        self.close()
 
     def _ended(self, when: str, line: bytes | None) -> dict[str, Any]:
         """How a worker ended that should not have, and where its code stood."""
@@ -199,12 +222,12 @@ class Worker:
         status = self._kill()
         stands = self._stands()
         self.close()
-        where = _where(stands, self.name)
+        place = where(stands, self.name)
         if self.print_sum > PRINTED_MOST:
             return {"kind": "died", "what": f"your code was stopped {when}: it printed more than {PRINTED_MOST >> 20} MB"}
         if late or "Timeout (" in stands:
-            return {"kind": "timeout", "what": when, **where}
-        return {"kind": "died", "what": f"your code ended the whole process {when}: {_how(status)}", **where}
+            return {"kind": "timeout", "what": when, **place}
+        return {"kind": "died", "what": f"your code ended the whole process {when}: {how(status)}", **place}
 
     def _stands(self) -> str:
         try:
@@ -249,42 +272,3 @@ def _secret(exercise: Exercise) -> list[str]:
     modules = [package / f"{module}.py" for module in PARTS[exercise.part].modules]
     folders = [package / "check", package / "data" / "golden", package / "_course", ROOT / "tests", ROOT / "exercises"]
     return [str(path) for path in (*modules, *folders, exercise.folder)]
-
-
-def _object(line: bytes | None) -> dict[str, Any]:
-    """A line of JSON that is an object; else an empty one."""
-    try:
-        message = json.loads(line or b"null")
-    except (ValueError, RecursionError):
-        return {}
-    return message if isinstance(message, dict) else {}
-
-
-def _checked(error: Any) -> dict[str, Any]:
-    """What a worker says was raised: short texts and numbers, and nothing else."""
-    if not isinstance(error, dict):
-        return {}
-    return {
-        str(key)[:20]: printable(value[:500]) if isinstance(value, str) else value
-        for key, value in list(error.items())[:10]
-        if isinstance(value, str | int)
-    }
-
-
-def printable(text: str) -> str:
-    """Text without what a terminal would obey."""
-    return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
-
-
-def _where(stands: str, name: str) -> dict[str, Any]:
-    """Line and function of the submission that a watchdog's traceback names first, which is the innermost."""
-    found = re.search(rf'File "{re.escape(name)}", line (\d+) in (\S+)', stands)
-    return {"line": int(found[1]), "function": found[2]} if found else {}
-
-
-def _how(status: int | None) -> str:
-    if status is None:
-        return "it had to be stopped"
-    if status < 0:
-        return f"it was killed by signal {-status} ({signal.strsignal(-status)})"
-    return f"it left with exit status {status}"

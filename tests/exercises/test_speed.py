@@ -27,10 +27,8 @@ def command(name, path):
     """``kvmmmu-lab check`` as a process, and each line of it with the seconds since it was started."""
     begin = time.monotonic()
     arguments = [sys.executable, "-m", "kvmmmu_lab", "check", name, str(path)]
-    process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    lines = [(time.monotonic() - begin, line) for line in process.stdout]
-    process.wait()
-    return lines
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        return [(time.monotonic() - begin, line) for line in process.stdout]
 
 
 @pytest.mark.parametrize("name", NAMES)
