@@ -89,6 +89,26 @@ def _parser() -> argparse.ArgumentParser:
     watch.add_argument("exercise", nargs="?", help="begin with this one (default: the first that isn't solved)")
     watch.add_argument("--folder", type=Path, help="the working folder (default: this one, or that of `lab`)")
 
+    slides = command("slides", _slides, "make slides of notebooks: one HTML file each that needs nothing, films and all")
+    slides.add_argument("notebooks", nargs="+", type=Path, metavar="NOTEBOOK", help="an .ipynb, of the course or your own")
+    slides.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder for NAME.html")
+    onoff = argparse.BooleanOptionalAction
+    slides.add_argument("--execute", action=onoff, default=True, help="run the notebook first (default)")
+    slides.add_argument("--theme", choices=("auto", "light", "dark"), default="auto", help="default: as the system says")
+    slides.add_argument("--title", default="", help="another title than the first heading")
+    slides.add_argument("--no-code", dest="code", action="store_false", help="leave the code out")
+    slides.add_argument("--pdf", action="store_true", help="make NAME.pdf as well, with each film as a strip of its key steps")
+    slides.add_argument("--serve", action="store_true", help="show it in a preview that follows the notebook")
+    slides.add_argument("--port", type=_port, help="the preview's port (default: a free one)")
+
+    site = command("site", _site, "make pages of all lessons and exercises, for a web server or a folder")
+    site.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder for index.html and the other pages")
+    site.add_argument("--folder", type=Path, help="a folder with notebooks/ and exercises/ (default: the kit's course)")
+    site.add_argument("--execute", action=onoff, default=True, help="run lessons that changed (default)")
+    site.add_argument("--measure", action="store_true", help="say how soon each page shows, in a headless Chromium")
+    site.add_argument("--serve", action="store_true", help="show it in a preview that follows the lessons")
+    site.add_argument("--port", type=_port, help="the preview's port (default: a free one)")
+
     bench = command("bench", _bench, "time the engine (faults, page-table writes, replay, import), recordings and pictures")
     bench.add_argument("--json", action="store_true", help="the same figures for programs")
     return parser
@@ -151,6 +171,18 @@ def _watch(args: argparse.Namespace) -> int:
     from .check import cli
 
     return cli.watch(args)
+
+
+def _slides(args: argparse.Namespace) -> int:
+    from .publish import cli
+
+    return cli.slides(args)
+
+
+def _site(args: argparse.Namespace) -> int:
+    from .publish import cli
+
+    return cli.site(args)
 
 
 def _bench(args: argparse.Namespace) -> int:

@@ -53,6 +53,7 @@ def checks() -> list[Check]:
         _package("anywidget", False, "films play, but Python doesn't hear of clicks in them", lab),
         _package("hypothesis", False, "exercises can't be checked", lab),
         _package("pytest", False, "exercises can't be checked by pytest; `kvmmmu-lab check` works", lab),
+        _slides(),
         *(_renderer(name) for name in NAMES),
         _fork(),
         _folder(),
@@ -80,6 +81,20 @@ def _package(name: str, needed: bool, cost: str, remedy: str) -> Check:
         missing = isinstance(error, ModuleNotFoundError) and error.name == name
         found, ok = "missing" if missing else f"broken: {type(error).__name__}: {error}", False
     return Check(name, ok, found, needed, cost, remedy)
+
+
+def _slides() -> Check:
+    """Find what decks are made of, without loading Sphinx, which comes along with it."""
+    from .publish.deck import needs, reveal
+
+    try:
+        needs("nbconvert", "nbclient")
+        reveal("reveal.js")
+        found, ok = f"reveal.js of sphinx-revealjs {metadata.version('sphinx-revealjs')}", True
+    except LabError as error:
+        found, ok = str(error).partition(":")[0], False
+    cost = "lessons can't be exported as slides or pages"
+    return Check("slides", ok, found, False, cost, workspace.install_hint("slides"))
 
 
 def _renderer(name: str) -> Check:

@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   jupytext:
-#     cell_metadata_filter: slideshow,-all
+#     cell_metadata_filter: slideshow,tags,-all
 #     formats: ipynb,py:percent
 #     text_representation:
 #       extension: .py
@@ -66,7 +66,7 @@ guest
 # stack, and the kernel's own memory. The heap is a good first choice. You can come back later, choose another one,
 # and run everything below again, after *Kernel > Restart Kernel...*, so that the shadow is empty again.
 
-# %%
+# %% tags=["try-it"]
 place = pick_address(guest)
 place
 
@@ -216,7 +216,7 @@ guess_zaps.compare(vm.stats.entries_zapped - zapped_before)
 # %% [markdown]
 # Now find the one that died: click on it in the film above, then run this cell.
 
-# %%
+# %% tags=["try-it"]
 write.picked
 
 # %% [markdown]

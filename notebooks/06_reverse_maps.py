@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   jupytext:
-#     cell_metadata_filter: slideshow,-all
+#     cell_metadata_filter: slideshow,tags,-all
 #     formats: ipynb,py:percent
 #     text_representation:
 #       extension: .py
@@ -376,7 +376,7 @@ watch(lambda: machine.access(0x40000000), machine, [0x1000])
 # - Can you make a map of two entries that takes two descriptors?
 # - Map the frame twice, press *Make it a page table*, and map it once more. Who is in the map?
 
-# %%
+# %% tags=["try-it"]
 rmap_lab()
 
 # %% [markdown] slideshow={"slide_type": "slide"}

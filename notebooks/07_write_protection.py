@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   jupytext:
-#     cell_metadata_filter: slideshow,-all
+#     cell_metadata_filter: slideshow,tags,-all
 #     formats: ipynb,py:percent
 #     text_representation:
 #       extension: .py
@@ -362,7 +362,7 @@ machine.access(0x1000, write=True, value=0, size=8)
 # - Choose a table that is *not shadowed*. What does the host see of your write?
 # - Write three times in a row to one table, and see the light turn green.
 
-# %%
+# %% tags=["try-it"]
 write_lab()
 
 # %% [markdown] slideshow={"slide_type": "slide"}

@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   jupytext:
-#     cell_metadata_filter: slideshow,-all
+#     cell_metadata_filter: slideshow,tags,-all
 #     formats: ipynb,py:percent
 #     text_representation:
 #       extension: .py
@@ -462,7 +462,7 @@ hierarchy(vm, 0x2000)
 # In this lab you choose a table, an offset and a size, tick what will die, and press *Write*. Try to find a store that
 # kills an spte that you didn't tick.
 
-# %%
+# %% tags=["try-it"]
 from kvmmmu_lab.labs import write_lab
 
 write_lab(mode="64")

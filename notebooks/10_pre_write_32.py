@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   jupytext:
-#     cell_metadata_filter: slideshow,-all
+#     cell_metadata_filter: slideshow,tags,-all
 #     formats: ipynb,py:percent
 #     text_representation:
 #       extension: .py
@@ -387,7 +387,7 @@ store_beam(pae, entry_of(pae, 0x81CE000).gpa, 8)
 # This lab has a guest with pages in both quadrants of one table. Choose the directory as well as the page tables, and
 # sizes that don't suit. Tick what will die, then press *Write*; it says why.
 
-# %%
+# %% tags=["try-it"]
 write_lab(mode="32")
 
 # %% [markdown]

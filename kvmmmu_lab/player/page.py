@@ -16,6 +16,7 @@ import string
 import uuid
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
@@ -62,6 +63,34 @@ def film_html(film: Mapping[str, Any], still: str | None = None, *, step: int = 
         f'<div class="{name}">{_still(film, still)}</div>\n'
         f'<style>\n{style()}</style>\n<script type="module">\n{script()}\n{start}\n</script>'
     )
+
+
+@dataclass(frozen=True)
+class FilmParts:
+    """What `film_html` put together: the still picture, and as JSON the film and the player's options."""
+
+    still: str
+    film: str
+    options: str
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The film as data."""
+        found: dict[str, Any] = json.loads(self.film)
+        return found
+
+
+_FILM = re.compile(
+    r'<div class="kvmmmu-film-[0-9a-f]{12}">(?P<still>.*?)</div>\n<style>.*?'
+    r'mount\(place, (?P<film>\{.*\}), (?P<options>\{[^\n]*?\})\);\n</script>',
+    re.DOTALL,
+)
+
+
+def film_parts(markup: str) -> FilmParts | None:
+    """The way back from `film_html`: its parts, wherever in the markup they stand; None where there is no film."""
+    found = _FILM.search(markup) if "kvmmmu-film-" in markup else None
+    return None if found is None else FilmParts(found["still"], found["film"], found["options"])
 
 
 def film_page(

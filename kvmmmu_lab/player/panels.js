@@ -286,7 +286,7 @@ export class Details {
   constructor(player) {
     this.player = player;
     this.key = null;
-    this.root = make("section", { class: "kp-details", hidden: "", tabindex: "-1" });
+    this.root = make("div", { class: "kp-details", hidden: "", tabindex: "-1", role: "region" });
   }
 
   open(key) {

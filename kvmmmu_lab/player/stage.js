@@ -23,6 +23,11 @@ function parse(markup) {
   return svg;
 }
 
+/** What isn't there yet, or any more, isn't there for a screen reader either. */
+function hide(group) {
+  group.setAttribute("aria-hidden", String(group.classList.contains("absent")));
+}
+
 /** A scene's drawing and the looks of its parts. */
 export class Stage {
   constructor(scene) {
@@ -42,6 +47,7 @@ export class Stage {
     group.setAttribute("tabindex", "-1");
     // what is inside of a button doesn't exist for a screen reader, hence a table with rows is a group
     group.setAttribute("role", group.querySelector("[data-key]") ? "group" : "button");
+    hide(group);
   }
 
   /** Work out the looks backwards as well, and which parts each step changes: to be read is no change. */
@@ -74,6 +80,7 @@ export class Stage {
     const part = this.parts.get(key);
     if (!part || part.look === look) return;
     if (part.look[0] !== look[0]) part.group.setAttribute("class", look[0]);
+    if (part.group.hasAttribute("role")) hide(part.group);
     part.texts.forEach((text, place) => {
       const now = look[place + 1] ?? "";
       if (part.look[place + 1] !== now) text.textContent = now;

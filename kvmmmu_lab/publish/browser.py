@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A headless Chromium, for what only a browser can do: print, and say how soon a page shows."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ..errors import LabError
+from ..workspace import install_hint
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
+ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run")
+
+
+@contextmanager
+def chromium() -> Iterator[Any]:
+    """A browser that asks no network for anything. Raises LabError where there is none."""
+    try:
+        from playwright.sync_api import Error, sync_playwright
+    except ImportError:
+        raise LabError(f"this needs playwright, which is missing: {install_hint('slides')}") from None
+    program = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+    with sync_playwright() as playwright:
+        try:
+            browser = playwright.chromium.launch(executable_path=program, args=list(ARGUMENTS))
+        except Error as error:
+            said = str(error).splitlines()[0]
+            raise LabError(
+                f"no browser can be started ({said}): install Chromium, or say where it is in the variable CHROMIUM, "
+                "or run `playwright install chromium`"
+            ) from None
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+def offline(browser: Any, **options: Any) -> Any:
+    """A page of it without a network."""
+    context = browser.new_context(offline=True, **options)
+    return context.new_page()
+
+
+def print_pdf(markup: str, path: Path, folder: Path) -> None:
+    """Print a page, which brings its own size of paper. ``folder`` is for what lies in between."""
+    source = folder / f".{path.stem}.print.html"
+    source.write_text(markup, "utf-8")
+    try:
+        with chromium() as browser:
+            page = offline(browser)
+            page.goto(source.resolve().as_uri())
+            page.evaluate("Promise.all([...document.images].map((image) => image.decode().catch(() => null)))")
+            page.pdf(path=str(path), prefer_css_page_size=True, print_background=True)
+    finally:
+        source.unlink(missing_ok=True)
+
+
+def first_paints(pages: list[Path]) -> dict[str, float]:
+    """Milliseconds until each page first shows something, from its file."""
+    found = {}
+    with chromium() as browser:
+        for path in pages:
+            page = offline(browser)
+            page.goto(path.resolve().as_uri())
+            page.wait_for_function("performance.getEntriesByName('first-contentful-paint').length > 0")
+            found[path.name] = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
+            page.context.close()
+    return found

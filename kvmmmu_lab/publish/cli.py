@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The commands ``slides`` and ``site``."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+from .. import workspace
+from ..errors import InputError
+from .browser import first_paints, print_pdf
+from .deck import deck
+from .serve import serve
+from .site import build
+
+
+def slides(args: argparse.Namespace) -> int:
+    """``slides NOTEBOOK... --out DIR``."""
+    if args.title and len(args.notebooks) > 1:
+        raise InputError("title", args.title, "a title for one notebook; each of several has its own")
+    names = [path.stem for path in args.notebooks]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise InputError("notebook", twice, "notebooks with different names: their decks lie in one folder")
+    _folder(args.out)
+
+    def export() -> None:
+        for path in args.notebooks:
+            _export(path, args, {f"{name}.ipynb": f"{name}.html" for name in names})
+
+    export()
+    if args.serve:
+        serve(args.out, args.notebooks, export, port=args.port or 0)
+    return 0
+
+
+def _export(path: Path, args: argparse.Namespace, links: dict[str, str]) -> None:
+    begin = time.monotonic()
+    options = {"execute": args.execute, "theme": args.theme, "title": args.title, "code": args.code, "links": links}
+    out = args.out / f"{path.stem}.html"
+    out.write_text(deck(path, **options), "utf-8")
+    print(f"{out}  {_size(out)}, {time.monotonic() - begin:.1f} s", flush=True)
+    if args.pdf:
+        begin = time.monotonic()
+        paper = out.with_suffix(".pdf")
+        theme = "light" if args.theme == "auto" else args.theme
+        print_pdf(deck(path, **{**options, "theme": theme}, paper=True), paper, args.out)
+        print(f"{paper}  {_size(paper)}, {time.monotonic() - begin:.1f} s", flush=True)
+
+
+def site(args: argparse.Namespace) -> int:
+    """``site --out DIR``."""
+    root = args.folder or workspace.course_root()
+    _folder(args.out)
+    begin = time.monotonic()
+
+    def export() -> list[Path]:
+        return build(root, args.out, execute=args.execute, say=lambda line: print(line, flush=True))
+
+    pages = export()
+    total = sum(path.stat().st_size for path in args.out.rglob("*") if path.is_file())
+    print(f"\n{args.out / 'index.html'}: {len(pages)} pages, {total / 1e6:.1f} MB, {time.monotonic() - begin:.0f} s")
+    if args.measure:
+        paints = first_paints(pages)
+        slowest = max(paints, key=lambda name: paints[name])
+        start, worst = paints["index.html"], paints[slowest]
+        print(f"first paint, from files: start page {start:.0f} ms, slowest {worst:.0f} ms ({slowest})")
+    if args.serve:
+        watched = [*(root / "notebooks").glob("*.ipynb"), *(root / "exercises").glob("*/README.md")]
+        serve(args.out, watched, export, port=args.port or 0)
+    return 0
+
+
+def _folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError("out", str(path), f"a folder that can be made ({error.strerror})") from None
+
+
+def _size(path: Path) -> str:
+    return f"{path.stat().st_size / 1e6:.1f} MB"

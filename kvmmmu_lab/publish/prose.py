@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What of a text goes on a slide: its heading and the sentences that carry it. All of it is what the speaker says."""
+
+from __future__ import annotations
+
+import itertools
+import re
+
+WORDS = 40
+"""So many words of prose stand on a slide, beside its picture."""
+
+HEADING = re.compile(r"^#{1,6} +(.+?) *#*$", re.MULTILINE)
+COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+BLOCKS = re.compile(r"\n[ \t]*\n")
+END = re.compile(r"(?<!e\.g)(?<!i\.e)[.!?][\"')*_]*\s+(?=[\"'(*_`\[]*[A-Z0-9`])")
+ITEM = re.compile(r"^ {0,3}(?:[-*+]|\d+[.)]) +", re.MULTILINE)
+VISUAL = re.compile(r"^(?:```|~~~|\||    |!\[|<)")
+
+
+def words(text: str) -> int:
+    """How many words a reader sees."""
+    return len(re.sub(r"\]\([^)]*\)|[*_`#|]", " ", COMMENT.sub("", text)).split())
+
+
+def parted(text: str) -> tuple[str, int, str]:
+    """The first heading of a cell's text, its level (0: none), and what follows, without comments."""
+    text = COMMENT.sub("", text).strip()
+    found = HEADING.match(text)
+    if found is None:
+        return "", 0, text
+    return found[1], len(text) - len(text.lstrip("#")), text[found.end() :].strip()
+
+
+def gist(text: str, limit: int = WORDS) -> str:
+    """The sentences of a text (Markdown, without its heading) that fit: those with something in bold, then questions, then
+    first sentences, then others. Tables, code and pictures stay; of a list, as much as fits. A text that fits stays whole."""
+    if words(text) <= limit:
+        return text
+    left, kept = limit, dict[tuple[int, int], str]()
+    blocks = [block.strip("\n") for block in BLOCKS.split(text)]
+    wanted = list[tuple[int, int, int, str]]()
+    for place, block in enumerate(blocks):
+        if VISUAL.match(block):
+            kept[place, 0] = block
+        elif ITEM.match(block):
+            starts = [found.start() for found in ITEM.finditer(block)]
+            items = [block[a:b].rstrip() for a, b in zip(starts, [*starts[1:], len(block)], strict=True)]
+            wanted += [(2, place, number, _first(item)) for number, item in enumerate(items)]
+        else:
+            wanted += [(_weight(one, number), place, number, one) for number, one in enumerate(sentences(block))]
+    for weight, place, number, sentence in sorted(wanted):
+        if words(sentence) <= left and weight < OUT:
+            kept[place, number] = sentence
+            left -= words(sentence)
+    lines = [" ".join(part for (of, _), part in sorted(kept.items()) if of == place) if not ITEM.match(block)
+             else "\n".join(part for (of, _), part in sorted(kept.items()) if of == place)
+             for place, block in enumerate(blocks)]  # fmt: skip
+    return "\n\n".join(filter(None, lines))
+
+
+def sentences(text: str) -> list[str]:
+    """A paragraph, taken apart."""
+    ends = [0, *(found.end() for found in END.finditer(text)), len(text)]
+    return [text[a:b].strip() for a, b in itertools.pairwise(ends) if text[a:b].strip()]
+
+
+def _weight(sentence: str, number: int) -> int:
+    """0 for what comes first. What is in parentheses, or announces what may not come, stays out."""
+    if sentence.startswith("(") or not re.search(r"[.!?][\"')*_]*$", sentence):
+        return OUT
+    if number and words(sentence) < 3:
+        return OUT
+    return 0 if "**" in sentence else 1 if "?" in sentence else 3 if number else 2
+
+
+OUT = 9
+
+
+def _first(item: str) -> str:
+    """The first sentence of a list's item, with its mark."""
+    mark = ITEM.match(item)
+    assert mark is not None
+    said = re.sub(r"(?:,? and|[,;])$", "", sentences(item[mark.end() :] or " - ")[0])
+    return f"{mark[0]}{said}"

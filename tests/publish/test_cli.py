@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The commands, without a browser."""
+
+import importlib.util
+
+import pytest
+
+from kvmmmu_lab import cli
+from kvmmmu_lab.publish import deck as decks
+
+from .books import code, saved, text
+
+
+def slides(capsys, *arguments):
+    status = cli.main(["slides", *map(str, arguments)])
+    out, error = capsys.readouterr()
+    return status, out, error
+
+
+def test_a_deck_is_one_file_and_the_command_says_where(tmp_path, capsys):
+    path = saved(tmp_path, text("# A talk\n\nHello.", "slide"), code("1 + 1"))
+    status, out, _ = slides(capsys, path, "--out", tmp_path / "new" / "folder", "--no-execute")
+    deck = (tmp_path / "new" / "folder" / "talk.html").read_text("utf-8")
+    assert status == 0 and "talk.html" in out and "<title>A talk</title>" in deck
+    assert "src=" not in deck.partition("<main")[0], "nothing is fetched"
+
+
+def test_several_are_linked_to_each_other(tmp_path, capsys):
+    one = saved(tmp_path, text("# One\n\n[Two](two.ipynb) and [three](three.ipynb)"), name="one.ipynb")
+    two = saved(tmp_path, text("# Two"), name="two.ipynb")
+    assert slides(capsys, one, two, "--out", tmp_path, "--no-execute")[0] == 0
+    deck = (tmp_path / "one.html").read_text("utf-8")
+    assert '<a href="two.html">Two</a>' in deck and "three.ipynb" not in deck
+
+
+@pytest.mark.parametrize(
+    ("make", "arguments", "said"),
+    [
+        (lambda folder: folder / "none.ipynb", (), "that exists"),
+        (lambda folder: saved(folder, text("# T")), ("again.ipynb", "--title", "x"), "a title for one notebook"),
+        (lambda folder: saved(folder, code("1 / 0")), (), "ZeroDivisionError"),
+        (lambda folder: saved(folder, text("# T", "skip")), (), "something is left for slides"),
+    ],
+)
+def test_what_can_t_be_done_is_said_and_nothing_is_written(tmp_path, capsys, make, arguments, said):
+    status, _, error = slides(capsys, make(tmp_path), *arguments, "--out", tmp_path / "out")
+    assert status == 1 and said in error and error.startswith("kvmmmu-lab: ") and "Traceback" not in error
+    assert not list((tmp_path / "out").glob("*.html"))
+
+
+def test_a_missing_package_is_named_with_the_way_to_get_it(tmp_path, capsys, monkeypatch):
+    there = importlib.util.find_spec
+    monkeypatch.setattr(decks.importlib.util, "find_spec", lambda name: None if name == "sphinx_revealjs" else there(name))
+    status, _, error = slides(capsys, saved(tmp_path, text("# T")), "--out", tmp_path)
+    assert status == 1 and "sphinx-revealjs" in error and "[slides]" in error
+
+
+def test_a_folder_without_lessons_is_no_course(tmp_path, capsys):
+    assert cli.main(["site", "--out", str(tmp_path / "out"), "--folder", str(tmp_path)]) == 1
+    assert "notebooks/" in capsys.readouterr().err

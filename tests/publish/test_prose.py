@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What of a text goes on a slide."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kvmmmu_lab.publish.prose import WORDS, gist, parted, sentences, words
+
+LONG = "It could look at all of them, which takes its time for each page table that the guest begins to use. " * 4
+
+
+def test_a_short_text_stays_as_it_is():
+    assert gist("One thought, *and* `no more`.\n\n- with a list") == "One thought, *and* `no more`.\n\n- with a list"
+
+
+def test_what_is_in_bold_comes_first_then_questions():
+    text = f"{LONG}This note is the **reverse map** of the frame. (Or so.) {LONG}\n\nWhich are they? {LONG}"
+    assert "This note is the **reverse map** of the frame." in gist(text)
+    assert "Which are they?" in gist(text)
+    assert "(Or so.)" not in gist(text)
+
+
+def test_what_announces_a_list_goes_with_it():
+    text = f"{LONG}\n\nAfter this lesson you can say\n\n" + "\n".join(f"- {LONG}" for _ in range(3))
+    assert "After this lesson" not in gist(text)
+
+
+def test_an_item_keeps_its_mark_and_its_first_sentence():
+    text = f"{LONG}\n\n1. The spte **leaves** the map. {LONG}\n2. It becomes **zero**. {LONG}"
+    assert gist(text).endswith("1. The spte **leaves** the map.\n2. It becomes **zero**.")
+
+
+def test_tables_and_code_stay():
+    table = "| a | b |\n| --- | --- |\n| 1 | 2 |"
+    assert table in gist(f"{LONG}{LONG}\n\n{table}")
+
+
+def test_marks_around_a_sentence_stay_whole():
+    assert sentences("**Present, both.** Why? (So.) e.g. this") == ["**Present, both.**", "Why?", "(So.) e.g. this"]
+
+
+def test_a_heading_is_parted_from_its_text_and_comments_go():
+    assert parted("<!-- licence -->\n## Who fills the *hole*?\n\nThe last.") == ("Who fills the *hole*?", 2, "The last.")
+    assert parted("No heading.") == ("", 0, "No heading.")
+
+
+SENTENCE = st.lists(st.sampled_from(["frame", "**map**", "spte", "`#7:12`", "why"]), min_size=1, max_size=12).map(
+    lambda them: " ".join(them).capitalize() + "."
+)
+
+
+@given(st.lists(st.lists(SENTENCE, min_size=1, max_size=5).map(" ".join), min_size=1, max_size=4).map("\n\n".join))
+def test_never_more_words_than_fit_and_never_others(text):
+    short = gist(text)
+    assert words(short) <= max(WORDS, 0) or words(text) <= WORDS
+    assert set(short.split()) <= set(text.split())

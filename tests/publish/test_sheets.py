@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Cells become slides."""
+
+from pathlib import Path
+
+from kvmmmu_lab.publish.sheets import Cutter
+
+from .books import book, code, text
+
+PICTURE = {"image/svg+xml": "<svg width='10' height='10'></svg>", "text/plain": "a picture"}
+
+
+def cut(*cells, **options):
+    return Cutter(book(*cells), Path("talk.ipynb"), **options).cut()
+
+
+def shape(columns):
+    return [[(sheet.title, [part.kind for part in sheet.parts]) for sheet in column] for column in columns]
+
+
+def test_metadata_say_where_slides_begin():
+    cells = [text("# Talk", "slide"), text("## One\n\nA thought.", "slide"), text("More.", "subslide"), text("No.", "skip")]
+    columns = cut(*cells)
+    assert shape(columns) == [[("Talk", [])], [("One", ["prose"]), ("One", ["prose"])]]
+
+
+def test_without_metadata_headings_do():
+    columns = cut(text("# Talk\n\nHello."), text("## One"), code("1 + 1", shows=[{"text/plain": "2"}]), text("### And"))
+    assert shape(columns) == [[("Talk", ["prose"])], [("One", ["code", "text"]), ("And", [])]]
+
+
+def test_a_second_picture_goes_on_the_next_slide():
+    columns = cut(text("## One", "slide"), code("look()", shows=[PICTURE, PICTURE]))
+    assert shape(columns) == [[("One", ["code", "picture"]), ("One", ["picture"])]]
+
+
+def test_a_full_slide_goes_on():
+    columns = cut(text("## One", "slide"), *(code("\n".join(f"line_{n} = {n}" for n in range(10))) for _ in range(2)))
+    assert shape(columns) == [[("One", ["code"]), ("One", ["code"])]]
+
+
+def test_cells_for_learners_become_one_slide_that_says_so():
+    tried = [code("rmap_lab()", None, "try-it"), code("check()", None, "try-it")]
+    columns = cut(text("## Your turn", "slide"), *tried, text("## End", "slide"))
+    assert [[sheet.kind for sheet in column] for column in columns] == [["try"], [""]]
+    assert "talk.ipynb" in columns[0][0].parts[0].html
+
+
+def test_the_whole_of_a_long_text_is_in_the_notes():
+    long = "The host looks at each of them in turn. " * 12
+    columns = cut(text(f"## One\n\n{long}", "slide"), text("*To the teacher:* wait.", "notes"))
+    (sheet,) = columns[0]
+    assert len(sheet.notes) == 2 and sheet.notes[0].count("in turn") == 12 and "wait" in sheet.notes[1]
+
+
+def test_without_code_only_what_it_shows_is_there():
+    assert shape(cut(text("## One", "slide"), code("look()", shows=[PICTURE]), code=False)) == [[("One", ["picture"])]]
+
+
+def test_a_heading_is_text_and_its_marks_are_not_lost():
+    columns = cut(text("## A **wrong** idea: `x < 3`", "slide"))
+    assert columns[0][0].title == "A <em>wrong</em> idea: <code>x &lt; 3</code>"
+
+
+def test_links_lead_to_other_decks_or_lose_their_link():
+    source = "## One\n\n[next](07_next.ipynb), [task](../exercises/04/README.md), [site](https://example.org)"
+    ((sheet,),) = cut(text(source, "slide"), links={"07_next.ipynb": "07_next.html"})
+    html = sheet.parts[0].html
+    assert '<a href="07_next.html">next</a>' in html and "<a" not in html[html.index("task") - 9 : html.index("task")]
+    assert 'href="https://example.org"' in html
