@@ -16,6 +16,12 @@
 # <!--
 # SPDX-License-Identifier: GPL-2.0-only
 # -->
+# <!-- slide:
+# A program reads one byte. In a virtual machine of 2007 the processor may stop for it, and the host builds three tables.
+#
+# - **Which entry died because of which write?**
+# - **Why must the host catch that write at all?**
+# -->
 # # Lesson 0: The first fault
 #
 # A program reads one byte of its memory. On your machine that takes a nanosecond. In a virtual machine of 2007 it

@@ -16,6 +16,14 @@
 # <!--
 # SPDX-License-Identifier: GPL-2.0-only
 # -->
+# <!-- slide:
+# Tables lead one way: from an address to a frame. The **reverse map** leads back: *through which shadow entries can
+# this frame be written?*
+#
+# - what is noted, and what isn't
+# - what a map looks like after additions and removals
+# - why an entry leaves its map *before* it is cleared
+# -->
 # # Lesson 6: Reverse maps
 #
 # Tables lead one way: from an address to a frame. In lesson 0 you met a question that goes the other way. A frame of

@@ -16,6 +16,13 @@
 # <!--
 # SPDX-License-Identifier: GPL-2.0-only
 # -->
+# <!-- slide:
+# > **A frame that is shadowed as a page table has no writable mapping.**
+#
+# - how the host makes that true, entry by entry
+# - how it stays true when somebody maps the frame later
+# - what a store to a page table brings about
+# -->
 # # Lesson 7: Write protection
 #
 # In lesson 0 a guest's page table changed behind the host's back, and the shadow went stale: the program read and

@@ -16,6 +16,13 @@
 # <!--
 # SPDX-License-Identifier: GPL-2.0-only
 # -->
+# <!-- slide:
+# A guest stores 8 bytes into a page table that is shadowed. *Before* they change, the host can put things right: **pre-write**.
+#
+# - which shadow pages are asked
+# - which of their entries die
+# - what is left alive
+# -->
 # # Lesson 9: Before the bytes change
 #
 # A guest's kernel stores 8 bytes into one of its page tables. The table is shadowed, so the store has faulted, and the

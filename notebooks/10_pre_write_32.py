@@ -16,6 +16,13 @@
 # <!--
 # SPDX-License-Identifier: GPL-2.0-only
 # -->
+# <!-- slide:
+# Entries of **4 bytes**, shadowed by entries of **8**: nothing fits any more.
+#
+# - which shadow entries a store hits
+# - why an offset is doubled **once for a page table and twice for a directory**
+# - three stores that look harmless, and are not
+# -->
 # # Lesson 10: Why double twice?
 #
 # In lesson 9 the offset of a guest entry was also the offset of its shadow. That was luck: both had 8 bytes. The

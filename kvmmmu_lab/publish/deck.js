@@ -69,7 +69,7 @@ deck.initialize().then(() => {
     arrive();
   });
   deck.on("resize", () => fit(deck.getCurrentSlide()));
-  deck.on("overviewshown", () => slides().forEach(fit));
+  deck.on("overviewshown", () => slides().forEach((slide) => (wake(slide), fit(slide))));
   deck.addKeyBinding({ keyCode: 68, key: "D", description: "Dark or light" }, () => dark(body.dataset.jpThemeLight === "true"));
   body.classList.add("ready");
 });

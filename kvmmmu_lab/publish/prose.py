@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What of a text goes on a slide: its heading and the sentences that carry it. All of it is what the speaker says."""
+"""What of a text goes on a slide: its heading and the sentences that carry it, or what its author says. All of it is what the
+speaker says."""
 
 from __future__ import annotations
 
@@ -10,6 +11,9 @@ WORDS = 40
 """So many words of prose stand on a slide, beside its picture."""
 
 HEADING = re.compile(r"^#{1,6} +(.+?) *#*$", re.MULTILINE)
+MARKED = re.compile(r"<!--\s*slide:(.*?)-->", re.DOTALL)
+"""What an author wants on the slide instead."""
+
 COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 BLOCKS = re.compile(r"\n[ \t]*\n")
 END = re.compile(r"(?<!e\.g)(?<!i\.e)[.!?][\"')*_]*\s+(?=[\"'(*_`\[]*[A-Z0-9`])")
@@ -29,6 +33,12 @@ def parted(text: str) -> tuple[str, int, str]:
     if found is None:
         return "", 0, text
     return found[1], len(text) - len(text.lstrip("#")), text[found.end() :].strip()
+
+
+def marked(text: str) -> str | None:
+    """What the author wants on the slide: ``<!-- slide: ... -->`` in a cell, which a notebook doesn't show; None without it."""
+    found = MARKED.search(text)
+    return None if found is None else found[1].strip()
 
 
 def gist(text: str, limit: int = WORDS) -> str:

@@ -2,8 +2,8 @@
 """A notebook's cells become slides: one idea each, as far as one can tell.
 
 The usual slideshow metadata say where slides begin; without any, headings do. A film or a picture has a slide with little
-else on it. Where a slide would be too full, the next one goes on under the same title. Of a long text the gist shows, and all
-of it is in the speaker's notes.
+else on it. Where a slide would be too full, the next one goes on under the same title. Of a long text the gist shows, or
+what its author put into ``<!-- slide: ... -->``, and all of it is in the speaker's notes.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 from ..player.page import FilmParts
 from .outputs import Shown, code_html, prose_html, shown
-from .prose import gist, parted, words
+from .prose import gist, marked, parted, words
 
 OUT = {"remove-cell", "remove_cell", "no-slide"}
 """Tags of cells that stay out."""
@@ -137,11 +137,12 @@ class Cutter:
             self._begin(Sheet(_plain(title) or same, level or 2, again=bool(same)), column)
         elif title:
             self._sheet().title, self._sheet().level = _plain(title), level
-        short = gist(body)
+        said = marked(cell.source)
+        short = gist(body) if said is None else said
         if short:
             wide = sum(max(1.0, len(line) / LINE) for line in _joined(short))
             self._put(Part("prose", self._prose(cell, short), lines=wide * 1.25, fragment=kind == "fragment"))
-        if words(short) < words(body):
+        if said is not None or words(short) < words(body):
             self._sheet().notes.append(self._prose(cell, body))
 
     def _code(self, cell: Any, kind: str | None, tags: set[str]) -> None:

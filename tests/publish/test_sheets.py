@@ -53,6 +53,11 @@ def test_the_whole_of_a_long_text_is_in_the_notes():
     assert len(sheet.notes) == 2 and sheet.notes[0].count("in turn") == 12 and "wait" in sheet.notes[1]
 
 
+def test_an_author_can_say_what_stands_on_the_slide():
+    ((sheet,),) = cut(text("## One\n\n<!-- slide:\n**This.**\n-->\n\nAll the rest.", "slide"))
+    assert "This." in sheet.parts[0].html and "rest" not in sheet.parts[0].html and "rest" in sheet.notes[0]
+
+
 def test_without_code_only_what_it_shows_is_there():
     assert shape(cut(text("## One", "slide"), code("look()", shows=[PICTURE]), code=False)) == [[("One", ["picture"])]]
 
