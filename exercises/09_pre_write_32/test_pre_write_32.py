@@ -238,7 +238,7 @@ EXERCISE = Exercise(
             pse(*use(gva(2, 1), gva(4, 1)), write(0x400, 2, 0, 8), more=LARGE),
             narrow(*use(gva(2, 1)), write(0, 1, 1), more=LOW),
             narrow(*use(gva(0, 1), gva(2, 1)), write(PT, 1, 0, 8), more=TWIN),
-            *(sheets([role, (2, 2, 1)], (offset, size)) for role in ((1, 2, 0), (2, 2, 3))
+            *(sheets([(1, 2, 0), (2, 2, 3), (2, 2, 1)], (offset, size))
               for offset, size in ((1023, 2), (1022, 4), (2047, 2), (3070, 4), (1016, 8), (8, 8), (10, 8))),
             sheets([(2, 2, 0), (1, 2, 0), (2, 2, 3, "R"), (1, 2, 1), (2, 2, 0)], (4, 8)),
             sheets([(1, 2, 0, "M"), (1, 2, 1), (2, 2, 0, "MR")], (3, 2)),
@@ -247,7 +247,7 @@ EXERCISE = Exercise(
              looks=COUNTED, cases=(
             narrow(*use(gva(0, 3), gva(0, 513)), *[write(PT, n) for n in (8, 9, 600)]),
             narrow(*use(gva(0, 3)), *[write(PT, n) for n in (1, 2)]),
-            *(narrow(*use(gva(0, 3)), *[write(PT, n, 0, size) for n in (8, 9, 10)]) for size in (1, 2)),
+            narrow(*use(gva(0, 3)), *[write(PT, n, 0, 2) for n in (8, 9, 10)]),
             narrow(write(PT, 8), write(PT, 9), *use(gva(0, 2), gva(0, 3)), write(PT, 8)),
             narrow(*[write(PT, 9)] * 3, *use(gva(0, 3)), write(PT, 1)),
             narrow(*use(gva(0, 3)), write(PT, 1), write(PT, 2), write(0x30, 0), write(PT, 9)),
@@ -259,7 +259,8 @@ EXERCISE = Exercise(
             pse(*use(gva(2, 1), gva(4, 1)), *[write(0x400, 9)] * 3, more=LARGE),
             narrow(write(PT, 1), write(PT, 2), ("another",), write(PT, 3)),
             narrow(*[write(0x30, 0)] * 3, write(0x31, 0), *use(gva(0, 3))),
-            *(sheets([role, (1, 2, 0), role, (2, 2, 1)], *[(80, 4)] * 4, apart=False) for role in WIDE_ROLES),
+            *(sheets([*WIDE_ROLES[begin : begin + 3], (1, 2, 0), WIDE_ROLES[begin], (2, 2, 1)], *[(80, 4)] * 4, apart=False)
+              for begin in (0, 3)),
             sheets([(2, 2, 3), (1, 2, 1), (2, 2, 0), (2, 3), (1, 2, 0)], *[(80, 1)] * 5, apart=False),
             sheets([(2, 2, 3), (1, 2, 1), (2, 2, 0, "R"), (2, 2, 0, "MR")], *[(80, 1)] * 5, apart=False),
             play(*made((1, 2, 0), (2, 2, 1)), *made((1, 2, 0), gfn=0x413)[1:], *hit(3, *[(8, 4)] * 4, apart=False),

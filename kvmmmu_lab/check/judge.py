@@ -81,8 +81,10 @@ class Judge:
                 for number, rule in enumerate(rules):
                     verdicts.append(self.rule(rule) if number < first else promised[number - first].result())
                     self.tell(verdicts[-1])
-            finally:
+            except BaseException:  # such as Ctrl+C: nobody waits for what the other one does
                 thread.shutdown(wait=False, cancel_futures=True)
+                beside.close()
+                raise
         self.printed, self.print_count = self.printed or beside.printed, self.print_count + beside.print_count
         return self.report_on(verdicts)
 

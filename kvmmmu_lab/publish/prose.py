@@ -15,7 +15,7 @@ MARKED = re.compile(r"<!--\s*slide:(.*?)-->", re.DOTALL)
 """What an author wants on the slide instead."""
 
 COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
-BLOCKS = re.compile(r"\n[ \t]*\n")
+FENCE = re.compile(r" {0,3}(```|~~~)")
 END = re.compile(r"(?<!e\.g)(?<!i\.e)[.!?][\"')*_]*\s+(?=[\"'(*_`\[]*[A-Z0-9`])")
 ITEM = re.compile(r"^ {0,3}(?:[-*+]|\d+[.)]) +", re.MULTILINE)
 VISUAL = re.compile(r"^(?:```|~~~|\||    |!\[|<)")
@@ -47,7 +47,7 @@ def gist(text: str, limit: int = WORDS) -> str:
     if words(text) <= limit:
         return text
     left, kept = limit, dict[tuple[int, int], str]()
-    blocks = [block.strip("\n") for block in BLOCKS.split(text)]
+    blocks = parts(text)
     wanted = list[tuple[int, int, int, str]]()
     for place, block in enumerate(blocks):
         if VISUAL.match(block):
@@ -66,6 +66,22 @@ def gist(text: str, limit: int = WORDS) -> str:
              else "\n".join(part for (of, _), part in sorted(kept.items()) if of == place)
              for place, block in enumerate(blocks)]  # fmt: skip
     return "\n\n".join(filter(None, lines))
+
+
+def parts(text: str) -> list[str]:
+    """A text's paragraphs, lists, tables; what stands between fences stays one piece, with its empty lines."""
+    found, fence = [""], ""
+    for line in text.splitlines():
+        mark = FENCE.match(line)
+        if mark is not None and not fence:
+            found, fence = [*found, ""], mark[1]
+        if not line.strip() and not fence:
+            found.append("")
+        else:
+            found[-1] += f"{line}\n"
+        if mark is not None and found[-1].count(fence) > 1:
+            found, fence = [*found, ""], ""
+    return [part.rstrip("\n") for part in found if part.strip()]
 
 
 def sentences(text: str) -> list[str]:

@@ -9,6 +9,8 @@ import time
 
 import pytest
 
+from kvmmmu_lab import open_guest
+from kvmmmu_lab.labs import watch
 from kvmmmu_lab.publish.deck import deck
 from kvmmmu_lab.publish.prose import WORDS, words
 from kvmmmu_lab.workspace import course_root
@@ -211,7 +213,7 @@ def test_lessons_that_did_not_change_are_not_run_again(exported, tmp_path):
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_there_are_no_serious_barriers(exported, browser, theme):
+def test_there_are_no_serious_barriers(exported, browser, theme, tmp_path):
     """What axe finds on each slide, each page, and a film's own page."""
     try:
         from axe_playwright_python.sync_playwright import Axe
@@ -234,6 +236,10 @@ def test_there_are_no_serious_barriers(exported, browser, theme):
     for path in pages_of(exported[0]):
         opened(page, path)
         look(path.name)
+    vm = open_guest("lin64_A").vm()
+    page.goto(watch(lambda: vm.access(0x343C6000, user=True), vm, [0x343C6000]).save(tmp_path / "fault.html").as_uri())
+    page.wait_for_selector(".kvmmmu-player")
+    look("fault.html")
     context.close()
     assert not serious, serious[:5]
 
