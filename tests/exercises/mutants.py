@@ -137,10 +137,10 @@ def _function(tree, line):
 class Quick(Judge):
     """Only says that something goes wrong: looks for no shorter scenario, and tells nothing."""
 
-    def failure(self, rule, scenario, stretch=None):
+    def failure(self, rule, scenario, stretch=None, following=None):
         if self._ready().failed is not None:
             return Failure("it can't be loaded")
-        return self._wrong(rule, scenario, stretch)
+        return self._wrong(rule, scenario, stretch, following)
 
 
 def killer(exercise, source, nursery):
