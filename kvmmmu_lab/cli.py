@@ -6,10 +6,13 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from .errors import LabError
+
+Command = Callable[[str, object, str], argparse.ArgumentParser]
+"""Adds a command: its name, what runs it, and a summary."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -50,6 +53,12 @@ def _parser() -> argparse.ArgumentParser:
         added.set_defaults(run=run)
         return added
 
+    for add in (_working, _exercises, _publishing, _measuring):
+        add(command)
+    return parser
+
+
+def _working(command: Command) -> None:
     lab = command("lab", _lab, "copy the course into a working folder and open lesson 0 in JupyterLab")
     lab.add_argument("--folder", type=Path, help="the working folder (default: kvmmmu-lab in your home directory)")
     lab.add_argument("--no-browser", action="store_true", help="start JupyterLab, but no browser")
@@ -70,6 +79,8 @@ def _parser() -> argparse.ArgumentParser:
         help="replay a guest's recording once more with one mechanism off, and say what goes wrong then",
     )
 
+
+def _exercises(command: Command) -> None:
     check = command("check", _check, "check an exercise: your file in the working folder, or another")
     check.add_argument("exercise", help="its name or number: rmap_add, 04")
     check.add_argument("file", nargs="?", type=Path, metavar="FILE", help="a .py, or an .ipynb with cells tagged 'solution'")
@@ -89,6 +100,8 @@ def _parser() -> argparse.ArgumentParser:
     watch.add_argument("exercise", nargs="?", help="begin with this one (default: the first that isn't solved)")
     watch.add_argument("--folder", type=Path, help="the working folder (default: this one, or that of `lab`)")
 
+
+def _publishing(command: Command) -> None:
     slides = command("slides", _slides, "make slides of notebooks: one HTML file each that needs nothing, films and all")
     slides.add_argument("notebooks", nargs="+", type=Path, metavar="NOTEBOOK", help="an .ipynb, of the course or your own")
     slides.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder for NAME.html")
@@ -109,9 +122,10 @@ def _parser() -> argparse.ArgumentParser:
     site.add_argument("--serve", action="store_true", help="show it in a preview that follows the lessons")
     site.add_argument("--port", type=_port, help="the preview's port (default: a free one)")
 
+
+def _measuring(command: Command) -> None:
     bench = command("bench", _bench, "time the engine (faults, page-table writes, replay, import), recordings and pictures")
     bench.add_argument("--json", action="store_true", help="the same figures for programs")
-    return parser
 
 
 def _port(text: str) -> int:

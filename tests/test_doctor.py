@@ -64,10 +64,10 @@ def missing(monkeypatch, name):
     """Make a package look as if it had never been installed."""
     load = doctor.importlib.import_module
 
-    def without(wanted):
+    def without(wanted, *package):
         if wanted == name:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-        return load(wanted)
+        return load(wanted, *package)
 
     monkeypatch.setattr(doctor.importlib, "import_module", without)
 

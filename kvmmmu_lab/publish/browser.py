@@ -14,7 +14,19 @@ from ..errors import LabError
 from ..workspace import install_hint
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
-ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run")
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
+
+
+def find_chromium() -> str | None:
+    """The browser that CHROMIUM names, or the first that is here; None leaves it to playwright, which may have its own."""
+    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
 
 
 @contextmanager
@@ -24,10 +36,9 @@ def chromium() -> Iterator[Any]:
         from playwright.sync_api import Error, sync_playwright
     except ImportError:
         raise LabError(f"this needs playwright, which is missing: {install_hint('slides')}") from None
-    program = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
     with sync_playwright() as playwright:
         try:
-            browser = playwright.chromium.launch(executable_path=program, args=list(ARGUMENTS))
+            browser = playwright.chromium.launch(executable_path=find_chromium(), args=list(ARGUMENTS))
         except Error as error:
             said = str(error).splitlines()[0]
             raise LabError(

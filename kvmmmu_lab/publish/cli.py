@@ -10,9 +10,10 @@ from pathlib import Path
 from .. import workspace
 from ..errors import InputError
 from .browser import first_paints, print_pdf
-from .deck import deck
+from .deck import deck, write
 from .serve import serve
 from .site import build
+from .source import has_outputs, notebook
 
 
 def slides(args: argparse.Namespace) -> int:
@@ -31,16 +32,17 @@ def slides(args: argparse.Namespace) -> int:
 
     export()
     if args.serve:
-        serve(args.out, args.notebooks, export, port=args.port or 0)
+        serve(args.out, args.notebooks, export, port=args.port or 0, first=f"{names[0]}.html")
     return 0
 
 
 def _export(path: Path, args: argparse.Namespace, links: dict[str, str]) -> None:
     begin = time.monotonic()
     options = {"execute": args.execute, "theme": args.theme, "title": args.title, "code": args.code, "links": links}
-    out = args.out / f"{path.stem}.html"
-    out.write_text(deck(path, **options), "utf-8")
+    out = write(args.out / f"{path.stem}.html", deck(path, **options))
     print(f"{out}  {_size(out)}, {time.monotonic() - begin:.1f} s", flush=True)
+    if not args.execute and not has_outputs(notebook(path)):
+        print("  it shows nothing that its code makes: the notebook holds no outputs; without --no-execute it is run first")
     if args.pdf:
         begin = time.monotonic()
         paper = out.with_suffix(".pdf")

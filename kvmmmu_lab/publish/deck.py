@@ -18,6 +18,7 @@ from ..workspace import install_hint
 from .outputs import colours
 from .sheets import Cutter, Sheet
 from .source import executed, notebook
+from .strips import strip_pages
 
 THEMES = ("auto", "light", "dark")
 
@@ -50,8 +51,6 @@ def deck(
 
 def deck_html(columns: list[list[Sheet]], title: str, found: Any, *, theme: str = "auto", paper: bool = False) -> str:
     """These slides as a deck."""
-    from .strips import strip_pages
-
     if paper:
         columns = [[page for sheet in column for page in strip_pages(sheet)] for column in columns]
     films = [part.film for column in columns for sheet in column for part in sheet.films if part.film is not None]
@@ -68,7 +67,7 @@ def deck_html(columns: list[list[Sheet]], title: str, found: Any, *, theme: str 
         "player_css": style(),
         "player_js": script(),
         "code_css": f"{colours('light')}\n{colours('dark')}",
-        "deck_css": text("deck.css"),
+        "deck_css": text("theme.css", "deck.css"),
         "deck_js": text("deck.js"),
         "as_script": as_script,
     }
@@ -94,9 +93,19 @@ def render(template: str, found: Any, resources: dict[str, Any]) -> str:
     return str(shown)
 
 
-def text(name: str) -> str:
-    """One of the files of this package."""
-    return files(__package__).joinpath(name).read_text("utf-8")
+def text(*names: str) -> str:
+    """Files of this package, one after the other."""
+    return "\n".join(files(__package__).joinpath(name).read_text("utf-8") for name in names)
+
+
+def write(path: Path, markup: str) -> Path:
+    """Write a page, and the folders that it lies in. Raises InputError where that can't be done."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(markup, "utf-8")
+    except OSError as error:
+        raise InputError("out", str(path), f"a place that can be written ({error.strerror})") from None
+    return path
 
 
 @functools.cache

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from ..errors import LabError
 
@@ -60,13 +60,20 @@ def server(folder: Path, port: int = 0) -> Any:
 
 
 def serve(
-    folder: Path, watched: Iterable[Path], again: Callable[[], object], *, port: int = 0, say: Callable[[str], object] = print,
+    folder: Path,
+    watched: Iterable[Path],
+    again: Callable[[], object],
+    *,
+    port: int = 0,
+    first: str = "",
+    say: Callable[[str], object] = print,
     stop: threading.Event | None = None,
 ) -> None:
-    """Serve ``folder`` until it is interrupted; when one of the ``watched`` files changes, call ``again``."""
+    """Serve ``folder`` until it is interrupted; when one of the ``watched`` files changes, call ``again``. ``first``: the page
+    whose address is said. Raises LabError for a port that is taken."""
     web, files, stop = server(folder, port), list(watched), stop or threading.Event()
     threading.Thread(target=web.serve_forever, daemon=True).start()
-    say(f"http://127.0.0.1:{web.server_address[1]}/  (Ctrl+C ends it)")
+    say(f"http://127.0.0.1:{web.server_address[1]}/{quote(first)}  (Ctrl+C ends it)")
     seen = [_stamp(path) for path in files]
     try:
         while not stop.wait(0.3):

@@ -17,7 +17,7 @@ from typing import Any
 
 from ..player.page import FilmParts
 from .outputs import Shown, code_html, prose_html, shown
-from .prose import gist, marked, parted, words
+from .prose import gist, marked, parted, parts, words
 
 OUT = {"remove-cell", "remove_cell", "no-slide"}
 """Tags of cells that stay out."""
@@ -204,7 +204,7 @@ def _plain(title: str) -> str:
 
 def _joined(text: str) -> Iterator[str]:
     """The lines of a text as they are set: those of a paragraph run on."""
-    for block in re.split(r"\n\s*\n", text):
+    for block in parts(text):
         if re.match(r"^ *(?:[-*+]|\d+[.)]|\||```)", block):
             yield from block.splitlines()
         else:

@@ -15,18 +15,18 @@ from .. import exercises
 from ..errors import InputError
 from ..exercises import Exercise
 from ..player.page import script, style
-from .deck import needs, render, text
+from .deck import needs, render, text, write
 from .outputs import Shown, code_html, colours, prose_html, shown
-from .prose import COMMENT, parted
+from .prose import COMMENT, parted, sentences
 from .source import executed, notebook
 
-WORDS = 90
+ABOUT = 90
 """Characters of a lesson's beginning on the start page, at least: whole sentences."""
 
 
 @dataclass
 class Block:
-    """A piece of a page: "prose", "code", "input" or what `outputs.Shown` has."""
+    """A piece of a page: "prose", "code", or what `outputs.Shown` has."""
 
     kind: str
     html: str = ""
@@ -66,9 +66,7 @@ def build(root: Path, out: Path, *, execute: bool = True, say: Callable[[str], o
         pages.append(_lesson(path, executed(path) if execute else notebook(path), links))
         say(f"  {pages[-1].path}: {pages[-1].title} ({len(pages[-1].films)} films)")
     pages += [_exercise(task, links) for task in tasks]
-    for folder in ("lessons", "exercises"):
-        (out / folder).mkdir(parents=True, exist_ok=True)
-    (out / "search.js").write_text(_index(pages), "utf-8")
+    write(out / "search.js", _index(pages))
     written = [_write(out, _start(pages), pages, -1)]
     return [*written, *(_write(out, page, pages, number) for number, page in enumerate(pages))]
 
@@ -140,8 +138,12 @@ def _relative(links: dict[str, str]) -> Callable[[str], str | None]:
 def _about(body: str) -> str:
     """How a text begins."""
     first = " ".join(re.sub(r"[*`_]|\[([^\]]*)\]\([^)]*\)", r"\1", body).split("\n\n")[0].split())
-    end = next((found.end() for found in re.finditer(r"[.!?](?=\s|$)", first) if found.end() >= WORDS), len(first))
-    return first[:end]
+    said = ""
+    for sentence in sentences(first):
+        if len(said) >= ABOUT:
+            break
+        said = f"{said} {sentence}".strip()
+    return said
 
 
 def _start(pages: list[Page]) -> Page:
@@ -166,11 +168,9 @@ def _write(out: Path, page: Page, pages: list[Page], number: int) -> Path:
         "player_css": style() if page.films else "",
         "player_js": script() if page.films else "",
         "code_css": f"{colours('light')}\n{colours('dark')}",
-        "site_css": text("site.css"),
+        "site_css": text("theme.css", "site.css"),
         "site_js": text("site.js"),
     }
     import nbformat
 
-    path = out / page.path
-    path.write_text(render("kvmmmu_site", nbformat.v4.new_notebook(), resources), "utf-8")
-    return path
+    return write(out / page.path, render("kvmmmu_site", nbformat.v4.new_notebook(), resources))

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import os
@@ -57,11 +58,17 @@ def executed(path: Path, *, remember: bool = True) -> Any:
             return found
     run(found, path)
     if remember:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        fresh = kept.with_suffix(f".{os.getpid()}")
-        nbformat.write(found, fresh)
-        fresh.replace(kept)
+        with contextlib.suppress(OSError):  # where nothing can be kept, it runs again next time
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            fresh = kept.with_suffix(f".{os.getpid()}")
+            nbformat.write(found, fresh)
+            fresh.replace(kept)
     return found
+
+
+def has_outputs(found: Any) -> bool:
+    """Whether a notebook holds what its code shows, or has no code."""
+    return not _code(found) or any(cell.outputs for cell in _code(found))
 
 
 def run(found: Any, path: Path) -> None:
@@ -92,7 +99,7 @@ def run(found: Any, path: Path) -> None:
     except CellTimeoutError:
         raise LabError(f"{path}: a cell took longer than {SECONDS} seconds") from None
     except (DeadKernelError, NoSuchKernel) as error:
-        raise LabError(f"{path}: it can't be run: {error}") from None
+        raise LabError(f"{path}: it can't be run: {error}. Run it in JupyterLab, to see how far it comes") from None
 
 
 def _code(found: Any) -> list[Any]:

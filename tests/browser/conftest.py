@@ -2,25 +2,12 @@
 """A real browser. Where there is none these tests are skipped, unless KVMMMU_LAB_BROWSER=required says that they may not."""
 
 import os
-import shutil
 
 import pytest
 
+from kvmmmu_lab.publish.browser import ARGUMENTS, NAMES, find_chromium
+
 from . import lab
-
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-)
-
-
-def find_chromium():
-    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
 
 
 def missing(what):

@@ -58,3 +58,21 @@ def test_a_missing_package_is_named_with_the_way_to_get_it(tmp_path, capsys, mon
 def test_a_folder_without_lessons_is_no_course(tmp_path, capsys):
     assert cli.main(["site", "--out", str(tmp_path / "out"), "--folder", str(tmp_path)]) == 1
     assert "notebooks/" in capsys.readouterr().err
+
+
+def test_a_place_that_can_t_be_written_is_named(tmp_path, capsys):
+    (tmp_path / "talk.html").mkdir()
+    status, _, error = slides(capsys, saved(tmp_path, text("# T")), "--out", tmp_path, "--no-execute")
+    assert status == 1 and "talk.html" in error and "can be written" in error
+
+
+def test_a_deck_of_a_notebook_that_never_ran_says_so(tmp_path, capsys):
+    status, out, _ = slides(capsys, saved(tmp_path, text("# T"), code("1 + 1")), "--out", tmp_path, "--no-execute")
+    assert status == 0 and "holds no outputs" in out
+
+
+def test_where_nothing_can_be_remembered_it_is_run_all_the_same(tmp_path, capsys, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("KVMMMU_LAB_CACHE", str(tmp_path / "file"))
+    assert slides(capsys, saved(tmp_path, text("# T"), code("print(41 + 1)")), "--out", tmp_path)[0] == 0
+    assert "42" in (tmp_path / "talk.html").read_text("utf-8")
