@@ -8,7 +8,6 @@ host addresses and of how a part keeps what it keeps: a reverse map is a list of
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -114,7 +113,6 @@ class Bench(Looks):
         differences = list[Any]()
         if self.replay is None:
             recording = open_recording(name)
-            gc.collect()  # machines of stretches before this one: each has the memory of a real guest
 
             def make(slots: Any) -> Vm:
                 self.use(Vm(slots, **self.parts))

@@ -2,7 +2,9 @@
 """Workers: a submission runs elsewhere, and what comes from there is only data."""
 
 import dataclasses
+import re
 import time
+from pathlib import Path
 
 import pytest
 
@@ -54,6 +56,23 @@ def test_one_worker_plays_many_scenarios_and_keeps_nothing(nursery):
     runs = [mine.run(TWO, ("rmap",)) for _ in range(5)]
     mine.close()
     assert all(run.seen.texts == runs[0].seen.texts for run in runs)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="nobody says here how much a process has mapped")
+def test_machines_of_earlier_scenarios_take_no_memory(nursery):
+    """Each has 8 MB of address space, and a submission may have 512; a machine is full of cycles."""
+    mine = worker(nursery)
+
+    def most():
+        return int(re.search(r"VmPeak:\s*(\d+)", Path(f"/proc/{mine.pid}/status").read_text())[1]) >> 10
+
+    mine.run(TWO, ("rmap",))
+    after_one = most()
+    for _ in range(30):
+        mine.run(TWO, ("rmap",))
+    after_all = most()
+    mine.close()
+    assert after_all < after_one + 40
 
 
 def test_a_worker_that_dies_says_in_which_step(nursery):
