@@ -7,9 +7,11 @@ itself is never imported here.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -69,20 +71,36 @@ class Judge:
         self.nursery = nursery or self.own
 
     def report(self) -> Report:
-        """Try all rules: half of the work in one worker and, beside it, the rest in another."""
+        """Try all rules: half of the work in one worker and, beside it, the rest in another. Who is done helps the other."""
         rules = self.exercise.rules
         beside = Judge(self.exercise, self.submission, self.nursery, seed=self.seed, full=self.full, inline=self.inline)
         beside.late = self.late
         first = _half(rules) if self.nursery is not None else len(rules)
+        mine, others = deque(rules[:first]), deque(rules[first:])
+        done: dict[str, Verdict] = {}
+        verdicts: list[Verdict] = []
+
+        def tell_those_done() -> None:
+            while len(verdicts) < len(rules) and (verdict := done.get(rules[len(verdicts)].name)) is not None:
+                verdicts.append(verdict)
+                self.tell(verdict)
+
+        def help_out() -> None:
+            for rule in itertools.chain(_until_empty(others.popleft), _until_empty(mine.pop)):
+                done[rule.name] = beside.rule(rule)
+
         with self, beside, ThreadPoolExecutor(1) as thread:
-            promised = [thread.submit(beside.rule, rule) for rule in rules[first:]]
-            verdicts = []
+            helper = thread.submit(help_out) if others else None
             try:
-                for number, rule in enumerate(rules):
-                    verdicts.append(self.rule(rule) if number < first else promised[number - first].result())
-                    self.tell(verdicts[-1])
+                for rule in itertools.chain(_until_empty(mine.popleft), _until_empty(others.pop)):
+                    done[rule.name] = self.rule(rule)
+                    tell_those_done()
+                if helper is not None:
+                    helper.result()
+                tell_those_done()
             except BaseException:  # such as Ctrl+C: nobody waits for what the other one does
-                thread.shutdown(wait=False, cancel_futures=True)
+                mine.clear()
+                others.clear()
                 beside.close()
                 raise
         self.printed, self.print_count = self.printed or beside.printed, self.print_count + beside.print_count
@@ -232,6 +250,13 @@ def _seconds(scenario: Scenario) -> float:
     return SECONDS * max(1.0, len(scenario.steps) / STEPS)
 
 
+def _until_empty(take: Callable[[], Rule]) -> Iterator[Rule]:
+    """What ``take`` takes out of a deque, until there is no more."""
+    with contextlib.suppress(IndexError):
+        while True:
+            yield take()
+
+
 def _half(rules: Sequence[Rule]) -> int:
     """How many of the rules make half of the work, as far as one can tell from the number of steps."""
     done = list(itertools.accumulate(map(_steps, rules), initial=0.0))
@@ -239,9 +264,10 @@ def _half(rules: Sequence[Rule]) -> int:
 
 
 def _steps(rule: Rule) -> float:
-    cases = sum(3 + len(case.steps) for case in rule.cases)
-    drawn = 15 * rule.examples if rule.drawn is not None else 0
-    engine = sum((part.events or 3000) / 10 if isinstance(part, Boot) else part.operations or 100 for part in rule.engine)
+    """Its work, in steps; a new machine costs as much as ten of them."""
+    cases = sum(10 + len(case.steps) for case in rule.cases)
+    drawn = 20 * rule.examples if rule.drawn is not None else 0
+    engine = sum(100 + (part.events or 3000) / 20 if isinstance(part, Boot) else part.operations or 100 for part in rule.engine)
     return cases + drawn + engine
 
 

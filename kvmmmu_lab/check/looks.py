@@ -27,14 +27,13 @@ import zlib
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
-
 from ..mmu import Vm
 from ..mmu import events as ev
 from ..mmu.arena import FIRST_GUEST, FIRST_SHADOW
 from ..mmu.bits import (
     BASE_MASK,
     PAGE_SHIFT,
+    PAGE_SIZE,
     PRESENT,
     WRITABLE,
 )
@@ -45,6 +44,7 @@ from ..read import state
 from .steps import plain
 
 FIRST_REF = FIRST_SHADOW << 9
+EMPTY = bytes(PAGE_SIZE)
 FEW = 32
 """Of a whole engine, all reverse maps are looked at while there are so few, later those that may have changed."""
 
@@ -93,11 +93,9 @@ class Looks:
             if event[0].change and FIRST_SHADOW <= event[1] >> PAGE_SHIFT < FIRST_GUEST:
                 self.touched.add((event[1] >> PAGE_SHIFT) - FIRST_SHADOW)
         if whole:
-            found = pages[FIRST_SHADOW:FIRST_GUEST].any(axis=1).nonzero()[0].tolist()
+            found = pages[FIRST_SHADOW:FIRST_GUEST].max(axis=1).nonzero()[0].tolist()
         else:
-            asked = sorted(self.touched)
-            some = np.any(pages[[FIRST_SHADOW + id for id in asked]], axis=1)
-            found = np.array(asked, int)[some].tolist()
+            found = [id for id in sorted(self.touched) if pages[FIRST_SHADOW + id].tobytes() != EMPTY]
         self.touched = set(found)
         return found
 
