@@ -12,6 +12,7 @@ from ..errors import InputError
 from .cells import Shown
 
 NO_GUESS = "(no guess)"
+NOT_GUESSED = "(You made no guess this time.)"
 AGAIN = "Run the comparison again to see this guess judged."
 
 
@@ -125,8 +126,9 @@ class Prediction(Shown):
         self._remind()
 
     def still(self) -> str:
-        """Question and choices in one line."""
-        return f"<p>{html.escape(str(self))}</p>"
+        """Question and choices."""
+        choices = "".join(f"<li>{html.escape(str(choice))}</li>" for choice in self.choices)
+        return f'<div class="kvmmmu-question"><p><b>{html.escape(self.question)}</b></p><ol type="A">{choices}</ol></div>'
 
     def __str__(self) -> str:
         return f"{self.question} {' / '.join(map(str, self.choices))}"
@@ -155,7 +157,7 @@ class Outcome:
     def verdict(self) -> str:
         """What was said and what it was. Where no reason will be given, a wrong answer is sent to look for one."""
         if self.right is None:
-            return f"It was: {self.words}. (You made no guess this time.)"
+            return f"It was: {self.words}. {NOT_GUESSED}"
         judged = "Right!" if self.right else "" if self.why else "Where did your picture of it differ?"
         return f"You said: {self.answer}. It was: {self.words}. {judged}".rstrip()
 
@@ -165,5 +167,9 @@ class Outcome:
     __repr__ = __str__
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        asked = f"<p hidden>{html.escape(self.prediction.question)}</p>"  # slides show it again
+        said = html.escape(self.verdict).replace(NOT_GUESSED, f"<small>{NOT_GUESSED}</small>")
         why = f'<p style="max-width:60em">Why: {html.escape(self.why)}</p>' * bool(self.why)
-        return {"text/plain": str(self), "text/html": f"<p><b>{self.sign}</b> {html.escape(self.verdict)}</p>{why}"}
+        sign = f"<small><b>{self.sign}</b></small>" if self.right is None else f"<b>{self.sign}</b>"
+        markup = f'<div class="kvmmmu-answer">{asked}<p>{sign} {said}</p>{why}</div>'
+        return {"text/plain": str(self), "text/html": markup}

@@ -24,11 +24,14 @@ REMOTE = re.compile(
     re.IGNORECASE,
 )
 PICTURE = re.compile(r"<(?:svg|img|canvas|table)\b", re.IGNORECASE)
+PREDICTION = re.compile(r'<div class="kvmmmu-(question|answer)">')
+"""What `labs.predict` shows."""
 
 
 @dataclass(frozen=True)
 class Shown:
-    """One thing that a cell shows. ``kind``: "film", "picture", "text" or "error"; a film is ``film``, the rest ``html``."""
+    """One thing that a cell shows. ``kind``: "film", "picture", "question" (of a prediction), "answer", "text" or "error"; a
+    film is ``film``, the rest ``html``."""
 
     kind: str
     html: str = ""
@@ -119,7 +122,9 @@ def _rich(data: Any) -> Iterator[Shown]:
             said = f"(An output of {len(markup):,} characters of HTML is left out; at most {MOST_HTML:,} are shown.)"
             yield Shown("text", text_html(said))
             return
-        yield Shown("picture" if PICTURE.search(markup) else "text", f'<div class="rich">{local(markup)}</div>')
+        asked = PREDICTION.search(markup)
+        kind = asked[1] if asked else "picture" if PICTURE.search(markup) else "text"
+        yield Shown(kind, f'<div class="rich">{local(markup)}</div>')
         return
     if "image/svg+xml" in data:
         yield Shown("picture", local("".join(data["image/svg+xml"])))

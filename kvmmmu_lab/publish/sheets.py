@@ -18,6 +18,7 @@ from typing import Any
 from ..player.page import FilmParts
 from .outputs import Shown, code_html, prose_html, shown
 from .prose import gist, marked, parted, parts, words
+from .questions import beside_question
 
 OUT = {"remove-cell", "remove_cell", "no-slide"}
 """Tags of cells that stay out."""
@@ -150,15 +151,19 @@ class Cutter:
             title = self._sheet().title if kind == "subslide" and self.columns else ""
             self._begin(Sheet(title, again=bool(title)), kind == "slide")
         things = [] if tags & NO_OUTPUT else list(shown(cell))
-        if self.code and not tags & NO_INPUT:
-            lines = 0.4 + 0.95 * len(cell.source.strip().splitlines())
+        source = beside_question(cell.source) if any(thing.kind == "question" for thing in things) else cell.source.strip()
+        answers = any(thing.kind == "answer" for thing in things)
+        if any(part.kind == "question" for part in self._sheet().parts):
+            self._more()  # first think, then look
+        if source and self.code and not tags & NO_INPUT and not answers:
+            lines = 0.4 + 0.95 * len(source.splitlines())
             big = max((NEEDS.get(thing.kind, 0.0) for thing in things), default=0.0)
             fits = self._sheet().lines + lines + big <= ROOM + 1
             if big and not fits and not self._sheet().films:
                 big = 0.0  # the code stays with the text, what it shows comes next
             if self._sheet().parts and self._sheet().lines + lines + big > ROOM + 1:
                 self._more()
-            self._put(Part("code", code_html(cell.source), lines=lines, fragment=kind == "fragment"))
+            self._put(Part("code", code_html(source), lines=lines, fragment=kind == "fragment"))
         for thing in things:
             shorter = replace(thing, html=_shorter(thing.html)) if thing.kind == "text" else thing
             self._put(Part(thing.kind, shorter.html, thing.film, _height(shorter), kind == "fragment"))
@@ -190,7 +195,9 @@ def _shorter(text: str) -> str:
 def _height(thing: Shown) -> float:
     if thing.kind in NEEDS:
         return NEEDS[thing.kind]
-    text = re.sub(r"<[^>]+>", "", thing.html)
+    text = re.sub(r"<[^>]+>", "", re.sub(r"</(?:p|li)>", "\n", thing.html))
+    if thing.kind in ("question", "answer"):
+        return 0.6 + 1.5 * len(text.splitlines())
     return 0.6 + 0.85 * sum(max(1.0, len(line) / 100) for line in text.splitlines() or [""])
 
 

@@ -100,7 +100,7 @@ def test_as_text(monkeypatch):
     monkeypatch.setitem(sys.modules, "ipywidgets", None)
     bundle = predict("How <many>?", [0, 1])._repr_mimebundle_()
     assert bundle["text/plain"] == "How <many>? 0 / 1"
-    assert "&lt;many&gt;" in bundle["text/html"]
+    assert "&lt;many&gt;" in bundle["text/html"] and "<li>1</li>" in bundle["text/html"]
 
 
 @pytest.mark.parametrize("choices", ["yes", [], [1]])

@@ -28,7 +28,9 @@ def test_a_widget_is_what_stands_before_it():
 
 
 def test_nothing_is_asked_of_a_network():
-    said = local('<img src="https://example.org/x.png"><script src="//example.org/x.js"></script><a href="https://example.org">x</a>')
+    said = local(
+        '<img src="https://example.org/x.png"><script src="//example.org/x.js"></script><a href="https://example.org">x</a>'
+    )
     assert said == '<img src="data:," data-left-out="">' + '<a href="https://example.org">x</a>'
 
 

@@ -3,6 +3,10 @@
 
 from pathlib import Path
 
+import pytest
+
+from kvmmmu_lab.labs import predict
+from kvmmmu_lab.publish.questions import beside_question
 from kvmmmu_lab.publish.sheets import Cutter
 
 from .books import book, code, text
@@ -60,6 +64,33 @@ def test_an_author_can_say_what_stands_on_the_slide():
 
 def test_without_code_only_what_it_shows_is_there():
     assert shape(cut(text("## One", "slide"), code("look()", shows=[PICTURE]), code=False)) == [[("One", ["picture"])]]
+
+
+def test_a_question_then_what_happened_then_the_answer():
+    """The code that asks and compares isn't for the back row."""
+    guess = predict("How many?", [0, 1])
+    asks = code('vm = guest.vm()\nguess = predict("How many?", [0, 1])\nguess', shows=[guess._repr_mimebundle_()])
+    told = code("guess.compare(1)", shows=[guess.compare(1)._repr_mimebundle_()])
+    ((first, second, third),) = cut(text("## One\n\nThink.", "slide"), asks, code("run()", shows=[PICTURE]), told)
+    assert [part.kind for part in first.parts] == ["prose", "code", "question"] and "predict" not in first.parts[1].html
+    assert [part.kind for part in second.parts] == ["code", "picture"]
+    assert [part.kind for part in third.parts] == ["answer"] and "How many?" in third.parts[0].html
+
+
+@pytest.mark.parametrize(
+    ("source", "rest"),
+    [
+        ('x = predict("?", [1, 2])\nx', ""),
+        ('ends = ["a", "b"]\nends += ["c"]\nx = predict("?", ends)\nx', ""),
+        ('lab = rmap_lab()\nx = predict("?", [1, 2])\nx', "lab = rmap_lab()"),
+        ('ends = {1: "a"}\nx = predict("?", [*ends.values()])\nx', ""),
+        ('vm = guest.vm()\nx = predict("?", [vm.root, 2])\nx', "vm = guest.vm()"),
+        ('gva = 0x1000\nvm.access(gva)\nx = predict("?", [gva, 2])', "gva = 0x1000\nvm.access(gva)"),
+        ("%time x = predict('?', [1, 2])", "%time x = predict('?', [1, 2])"),
+    ],
+)
+def test_beside_a_question_only_code_that_does_something_stays(source, rest):
+    assert beside_question(source) == rest
 
 
 def test_a_heading_is_text_and_its_marks_are_not_lost():
