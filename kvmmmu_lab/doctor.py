@@ -88,12 +88,12 @@ def _slides() -> Check:
     from .publish.deck import needs, reveal
 
     try:
-        needs("nbconvert", "nbclient")
+        needs("nbconvert", "nbclient", "playwright", "PIL")
         reveal("reveal.js")
         found, ok = f"reveal.js of sphinx-revealjs {metadata.version('sphinx-revealjs')}", True
     except LabError as error:
         found, ok = str(error).partition(":")[0], False
-    cost = "lessons can't be exported as slides or pages"
+    cost = "lessons can't be exported as slides or pages, nor films as GIFs"
     return Check("slides", ok, found, False, cost, workspace.install_hint("slides"))
 
 

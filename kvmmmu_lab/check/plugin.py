@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .judge import Judge
     from .report import Verdict
 
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Options of the checker."""
     group = parser.getgroup("kvmmmu-lab", "exercises of kvmmmu-lab")

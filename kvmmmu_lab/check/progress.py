@@ -25,9 +25,7 @@ class Progress:
     def _read(self) -> dict[str, dict[str, int]]:
         try:
             found = json.loads(self.path.read_text("utf-8"))
-            return {
-                str(name): {str(key): int(value) for key, value in row.items()} for name, row in found["exercises"].items()
-            }
+            return {str(name): {str(key): int(value) for key, value in row.items()} for name, row in found["exercises"].items()}
         except FileNotFoundError:
             return {}
         except (OSError, ValueError, KeyError, TypeError, AttributeError):

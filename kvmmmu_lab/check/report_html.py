@@ -32,7 +32,7 @@ def _failure_html(verdict: Verdict, failure: Failure, exercise: Exercise) -> str
     start = max(0, len(failure.steps) - MOST) + 1
     said = f"<p><b>{html.escape(capital(failure.sentence))}.</b></p>{where}"
     printed = f"<p>Your code printed on this way:</p><pre>{html.escape(failure.printed)}</pre>" * bool(failure.printed)
-    listed = f'<p>({guest})</p>' * bool(guest) + (f'<ol start="{start}">{steps}</ol>' if steps else "")
+    listed = f"<p>({guest})</p>" * bool(guest) + (f'<ol start="{start}">{steps}</ol>' if steps else "")
     return (
         f"<hr><p>{html.escape(f'{SIGNS[verdict.status]} {verdict.status.capitalize()}: {verdict.rule.says}')}</p>"
         f"{said}{listed}{_pictures(failure)}{printed}<p>{html.escape(hint_command(exercise))}</p>"

@@ -108,10 +108,7 @@ def _sptes(difference: Difference) -> str:
     index = next(key for key in sorted({*right, *mine}) if right.get(key) != mine.get(key))
     others = sum(right.get(key) != mine.get(key) for key in {*right, *mine}) - 1
     more = f" (and {others} more of this page differ)" if others else ""
-    return (
-        f"shadow entry #{page}:{index} is {entry_words(mine.get(index))}{more}; "
-        f"it should be {entry_words(right.get(index))}"
-    )
+    return f"shadow entry #{page}:{index} is {entry_words(mine.get(index))}{more}; it should be {entry_words(right.get(index))}"
 
 
 def _pages(difference: Difference) -> str:

@@ -15,9 +15,7 @@ from .scene import Marks, Scene
 NOT_PAGING = "the guest doesn't page: it has no tables, and a gva is a gpa"
 
 
-def hierarchy_scene(
-    vm: Machine, gvas: Iterable[int], marks: Marks | None = None, pages: Iterable[int] = ()
-) -> Scene:
+def hierarchy_scene(vm: Machine, gvas: Iterable[int], marks: Marks | None = None, pages: Iterable[int] = ()) -> Scene:
     """What the paths of ``gvas`` look like now, in the guest's tables and in the shadow, with the frames they reach.
 
     The entries on those paths, and marked ones, are there; the others are counted. `check_gva` says which addresses

@@ -126,9 +126,7 @@ def union(scenes: Sequence[Scene]) -> Scene:
 def _both(one: Table, other: Table) -> Table:
     entries = rows(sorted((*one.entries, *other.entries), key=lambda entry: len(entry.flags + entry.target)))
     words = max(one.words, other.words, key=lambda lines: (len(lines), sum(map(len, lines))))
-    return replace(
-        one, entries=entries, words=words, rank=min(one.rank, other.rank), rest=max(one.rest, other.rest, key=len)
-    )
+    return replace(one, entries=entries, words=words, rank=min(one.rank, other.rank), rest=max(one.rest, other.rest, key=len))
 
 
 def rows(entries: Iterable[Entry]) -> tuple[Entry, ...]:

@@ -37,8 +37,9 @@ CLEAN = "withheld: not dirty yet", "the guest's dirty bit is clear, so the first
 LATER = "taken away later", "write access was taken away: for a dirty log, or while the frame was a shadowed page table"
 EITHER = "withheld or taken away", "the dirty bit was clear at first; or write access was taken away since, as for a dirty log"
 ABOVE = "refused above", "the guest's entry allows it, one above it doesn't; the shadow checks rights at level 1 only"
-ABOVE_SINCE = "differs", (
-    "made with the old rights: an entry above doesn't allow it any more, but what those allow isn't in a page's role (2007)"
+ABOVE_SINCE = (
+    "differs",
+    ("made with the old rights: an entry above doesn't allow it any more, but what those allow isn't in a page's role (2007)"),
 )
 WIDER_SINCE = "differs", "made when this entry, or one above, didn't allow it; what those allow isn't in a page's role (2007)"
 WP_WRITE = "for the kernel", "CR0.WP was clear when the kernel wrote: it may write here, user code not even read"

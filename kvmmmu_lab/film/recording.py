@@ -223,4 +223,3 @@ class Recording:
         from .store import save
 
         return save(self, path)
-

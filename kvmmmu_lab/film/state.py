@@ -67,9 +67,7 @@ def slots(vm: Machine) -> Plain:
 def put_slots(vm: Machine, values: Plain) -> None:
     """Set what `slots` took, in a machine with that much memory."""
     memory, (held, aliases, _) = vm.memory, values
-    memory.slots = [
-        Slot(base, npages, hfn, None if log is None else bytearray(log)) for base, npages, hfn, log in held
-    ]
+    memory.slots = [Slot(base, npages, hfn, None if log is None else bytearray(log)) for base, npages, hfn, log in held]
     memory.aliases = [alias and Alias(*alias) for alias in aliases]
     memory.logging = any(slot.log is not None for slot in memory.slots)
     for lookup in (memory.frames, memory.slot_bits, memory.gfns):

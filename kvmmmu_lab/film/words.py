@@ -57,9 +57,7 @@ MAIN: dict[ev.Kind, Sentence] = {
     ev.FLOODED: lambda n, o: (
         f"Write {o.writes} in a row to gfn {o.gfn:#x}: that looks like no page table any more, and all its shadow goes."
     ),
-    ev.MISALIGNED: lambda n, o: (
-        f"{o.size} bytes at offset {o.offset:#x} cross the edge of an entry: all of #{o.page} goes."
-    ),
+    ev.MISALIGNED: lambda n, o: f"{o.size} bytes at offset {o.offset:#x} cross the edge of an entry: all of #{o.page} goes.",
     ev.ZAP_SPTE: lambda n, o: (
         f"Zap: the shadow entry {n.entry(o.hpa)}, which led to {n.target(o.old)}, dies. Its guest entry is about to change."
     ),
@@ -85,9 +83,7 @@ MINOR: dict[ev.Kind, Sentence] = {
     ev.LOAD_EFER: lambda n, o: f"The guest loads EFER with {o.value:#x}.",
     ev.LOAD_PDPTES: lambda n, o: "The processor reads the guest's four topmost entries into registers.",
     ev.SET_SLOT: lambda n, o: f"Memory slot {o.slot} is set: {o.npages} pages from gfn {o.base:#x} on.",
-    ev.SET_ALIAS: lambda n, o: (
-        f"Alias {o.alias}: {o.npages} pages from gfn {o.base:#x} on mean gfn {o.target:#x} and up."
-    ),
+    ev.SET_ALIAS: lambda n, o: f"Alias {o.alias}: {o.npages} pages from gfn {o.base:#x} on mean gfn {o.target:#x} and up.",
     ev.DIRTY_LOG: lambda n, o: f"The host asks which pages of slot {o.slot} were written.",
     ev.CLEAR_LOG: lambda n, o: f"The log of slot {o.slot} is cleared.",
     ev.MARK_DIRTY: lambda n, o: f"gfn {o.gfn:#x} is noted as written.",
@@ -103,9 +99,7 @@ MINOR: dict[ev.Kind, Sentence] = {
     ev.UNPROTECT: lambda n, o: f"All shadow pages of gfn {o.gfn:#x} are to go.",
     ev.PARENT_ADD: lambda n, o: f"#{o.page} notes its parent {n.spte(o.spte)}{_form(o.form)}.",
     ev.PARENT_REMOVE: lambda n, o: f"#{o.page} forgets its parent {n.spte(o.spte)}{_form(o.form)}.",
-    ev.WRITE_PROTECT: lambda n, o: (
-        f"Who can write gfn {o.gfn:#x}? Its reverse map knows, and each entry there loses its W."
-    ),
+    ev.WRITE_PROTECT: lambda n, o: f"Who can write gfn {o.gfn:#x}? Its reverse map knows, and each entry there loses its W.",
     ev.SLOT_PROTECT: lambda n, o: f"Write access to slot {o.slot} is taken from all entries.",
     ev.ALLOC_ROOTS: lambda n, o: "The root of the shadow tables is found or made.",
     ev.FREE_ROOTS: lambda n, o: "The root of the shadow tables is let go; its pages stay.",
@@ -125,9 +119,7 @@ OUTCOMES = {
     "escape": "The access got to memory that is the guest's no longer (2007).",
     "error": "The host is out of shadow pages.",
 }
-EMULATE = (
-    "The frame is a page table that is shadowed: it stays write-protected, and the host has to do the store itself."
-)
+EMULATE = "The frame is a page table that is shadowed: it stays write-protected, and the host has to do the store itself."
 
 ENDINGS: dict[ev.Kind, Callable[[Any], str]] = {
     ev.ACCESS: lambda outcome: OUTCOMES.get(outcome, ""),
@@ -160,11 +152,7 @@ def sentence(names: Names, events: Sequence[tuple], inside: tuple | None = None)
     if kind is ev.GUEST_READ:
         way = ", ".join(f"{o.gfn:#x}:{o.index}" for o in operands)
         last = operands[-1].entry
-        end = (
-            f"The last says {names.flags(last)}"
-            if last & PRESENT
-            else "The last isn't present: the guest maps nothing here"
-        )
+        end = f"The last says {names.flags(last)}" if last & PRESENT else "The last isn't present: the guest maps nothing here"
         return f"The host reads the guest's tables{_sought(inside)}, level by level ({way}). {end}."
     if kind is ev.SHADOW_READ:
         return f"In the shadow: {', '.join(names.spte(o.spte) for o in operands)}."

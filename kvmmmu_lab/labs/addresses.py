@@ -185,9 +185,7 @@ def entry_of(vm: Machine, gva: int) -> GuestEntry:
         raise InputError("vm", "not paging", "a guest with paging on: it has no tables yet")
     last = steps[-1]
     if not last.entry & PRESENT:
-        raise InputError(
-            "gva", gva, f"an address that the guest maps (its level-{last.level} entry is {last.entry:#x})"
-        )
+        raise InputError("gva", gva, f"an address that the guest maps (its level-{last.level} entry is {last.entry:#x})")
     form = guest_format(vm.root_level)
     gpa = (last.number << PAGE_SHIFT) + last.index * form.size
     large = 1 << form.index_bits * (last.level - 1)

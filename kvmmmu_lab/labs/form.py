@@ -39,9 +39,7 @@ def row(*parts: Any) -> Any:
 def menu(name: str, options: list[Any], value: Any, tooltip: str = "", width: str = "max-content") -> Any:
     """A menu of one line."""
     layout = {"width": width, "max_width": "100%", "margin": "2px 20px 2px 2px"}
-    return widgets.Dropdown(
-        options=options, value=value, description=name, tooltip=tooltip or name, style=WORDS, layout=layout
-    )
+    return widgets.Dropdown(options=options, value=value, description=name, tooltip=tooltip or name, style=WORDS, layout=layout)
 
 
 def tick(name: str, value: bool, tooltip: str) -> Any:

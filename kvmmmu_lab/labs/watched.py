@@ -49,9 +49,7 @@ class Watch(Film):
     """A watched operation: a `Film` that also has its ``result`` (what it returned) and ``error`` (what ended it, or
     None)."""
 
-    def __init__(
-        self, recording: Recording, gvas: list[int], draw: Draw | None, detail: bool, result: Any
-    ) -> None:
+    def __init__(self, recording: Recording, gvas: list[int], draw: Draw | None, detail: bool, result: Any) -> None:
         super().__init__(recording, gvas, draw, detail, "")
         self.result = result
 

@@ -6,4 +6,5 @@
 3. ``player.js``, with ``stage.js``, ``panels.js``, ``elements.js``: plays the data and needs nothing else
 4. `page`    hosts the player in an HTML output or a page of its own; `widget` in a widget that Python talks to
 5. `cells`   a notebook's cell: the widget where a kernel is, the page where none is
+6. `moving`  a film as a GIF, for where no page can go
 """

@@ -31,6 +31,7 @@ from ..errors import InputError
 from ..film.recording import Recording
 from ..film.tags import TAGS
 from .card import card_of
+from .moving import gif
 from .page import film_html, film_page
 from .picks import NoPick, Pick, pick_of
 from .shoot import BEFORE, Camera, Draw, FilmStep
@@ -67,7 +68,7 @@ class Film:
     """A film of a recording. Show it in a notebook to play it; ``print`` lists its steps.
 
     ``steps``; ``picture(k)`` of a step; ``widget``, which Python can steer and ask; ``picked``, what was clicked on;
-    ``data``, what the player plays; ``save("fault.html")`` (or .svg, .json).
+    ``data``, what the player plays; ``save("fault.html")`` (or .svg, .gif, .json).
     """
 
     def __init__(self, recording: Recording, gvas: Iterable[int], draw: Draw | None, detail: bool, title: str) -> None:
@@ -134,21 +135,23 @@ class Film:
             return f'<pre class="kvmmmu-text" style="line-height:1.25;overflow-x:auto">{said}</pre>'
 
     def save(self, path: str | Path, *, step: int = -1) -> Path:
-        """Save as .html (a page that plays), .svg (the picture at ``step``) or .json (the data).
+        """Save as .html (a page that plays), .svg (the picture at ``step``), .gif (all steps as a moving picture) or .json (the
+        data).
 
-        Raises InputError, and RenderError if nothing here can draw.
+        Raises InputError, RenderError if nothing here can draw, and, for a .gif, LabError where pillow or a browser is missing.
         """
         path = Path(path)
-        kinds: dict[str, Callable[[], str]] = {
+        kinds: dict[str, Callable[[], str | bytes]] = {
             ".html": lambda: film_page(self.data, self.picture(-1).svg),
             ".svg": lambda: self.picture(step).svg,
+            ".gif": lambda: gif(self.data),
             ".json": lambda: json.dumps(self.data),
         }
         if path.suffix not in kinds:
             raise InputError("path", str(path), f"a name that ends in {', '.join(kinds)}")
-        text = kinds[path.suffix]()
+        made = kinds[path.suffix]()
         try:
-            path.write_text(text, "utf-8")
+            path.write_bytes(made.encode() if isinstance(made, str) else made)
         except OSError as error:
             raise InputError("path", str(path), f"a file that can be written ({error.strerror})") from None
         return path
@@ -200,4 +203,3 @@ def _scene_data(steps: list[FilmStep], drawing: Drawing) -> dict[str, Any]:
     svg = drawing.bare_svg(steps[0].scene, alternative(steps[0].scene))
     begin = 1 if steps[0].words == BEFORE and len(steps) > 1 else 0  # only the first scene has a step before anything
     return {"title": steps[begin].words, "svg": svg, "steps": told}
-

@@ -82,7 +82,7 @@ class FilmParts:
 
 _FILM = re.compile(
     r'<div class="kvmmmu-film-[0-9a-f]{12}">(?P<still>.*?)</div>\n<style>.*?'
-    r'mount\(place, (?P<film>\{.*\}), (?P<options>\{[^\n]*?\})\);\n</script>',
+    r"mount\(place, (?P<film>\{.*\}), (?P<options>\{[^\n]*?\})\);\n</script>",
     re.DOTALL,
 )
 

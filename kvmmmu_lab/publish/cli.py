@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 
 from .. import workspace
+from ..browser import first_paints, print_pdf
 from ..errors import InputError
-from .browser import first_paints, print_pdf
 from .deck import deck, write
 from .serve import serve
 from .site import build

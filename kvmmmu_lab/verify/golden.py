@@ -144,9 +144,7 @@ class Replay:
         self.report.count("digest parts", len(PARTS))
         if digests != theirs_cut:
             wrong = [part for part, a, b in zip(PARTS, theirs_cut, digests, strict=False) if a != b]
-            self.report.differ(
-                where, f"state after it, in the parts {', '.join(wrong) or 'missing'}", theirs_cut, digests
-            )
+            self.report.differ(where, f"state after it, in the parts {', '.join(wrong) or 'missing'}", theirs_cut, digests)
         self.expected_audit = expected.get("audit", {"n": 0, "m": []})
         if self.audit or "audit" in expected:
             self.compare_audit(where)

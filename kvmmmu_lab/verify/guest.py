@@ -152,9 +152,7 @@ def _tlb_lines(guest: Guest, report: Report) -> None:
         entry = int(entries[walk.entry])
         got = sum(1 << flag for flag, bit in TLB_BITS if entry >> bit & 1 and (flag != 6 or walk.level == 2))
         report.check(where, "flags of the leaf entry", f"{flags:#x}", f"{got if entry & PRESENT else 0:#x}")
-        report.check(
-            where, "gpa through the shadow tables", _hex(gpa & BASE_MASK & -size), _hex(shadowed.access(gva).gpa)
-        )
+        report.check(where, "gpa through the shadow tables", _hex(gpa & BASE_MASK & -size), _hex(shadowed.access(gva).gpa))
     report.count("TLB lines", len(guest.tlb_gva))
 
 
@@ -173,9 +171,7 @@ def _ranges(guest: Guest, report: Report) -> None:
         if i < 0 or gva > lasts[i]:
             return "----"
         writable, user = flags[i] & 1, flags[i] >> 1 & 1
-        return (
-            f"r{'w' if writable or not write_protect else '-'}{'r' if user else '-'}{'w' if user and writable else '-'}"
-        )
+        return f"r{'w' if writable or not write_protect else '-'}{'r' if user else '-'}{'w' if user and writable else '-'}"
 
     def walked(gva: int) -> str:
         kinds = ((False, False), (True, False), (False, True), (True, True))
@@ -184,9 +180,7 @@ def _ranges(guest: Guest, report: Report) -> None:
     def accessed(gva: int) -> str:
         kinds = ((False, False), (True, False), (False, True), (True, True))
         outcomes = (shadowed.access(gva, write=w, user=u).outcome for w, u in kinds)
-        return "".join(
-            "-rw"[(1 + w) * (o in ("ok", "emul", "mmio"))] for (w, _), o in zip(kinds, outcomes, strict=True)
-        )
+        return "".join("-rw"[(1 + w) * (o in ("ok", "emul", "mmio"))] for (w, _), o in zip(kinds, outcomes, strict=True))
 
     # A user write is taken to be no page-table update, and for ever if it hits a live root: a real guest makes none.
     tables = set(guest.gfns.tolist())

@@ -206,9 +206,7 @@ def verify_matrix(path: Path, report: Report, make_vm: Callable[..., Vm] = Vm) -
     mode, result = str(arrays["mode"]), arrays["result"]
     width = sum(len(names) for names in BITS[mode]) + 5 if mode in BITS else None
     if width is None or len(result) != 1 << width:
-        raise DataError(
-            str(path), f"mode {mode!r}, {len(result)} rows", "mode 32, pae or 64 with 2**16, 2**20 or 2**22 rows"
-        )
+        raise DataError(str(path), f"mode {mode!r}, {len(result)} rows", "mode 32, pae or 64 with 2**16, 2**20 or 2**22 rows")
     report.facts["matrix"] = f"mode {mode}, {len(result):,} combinations"
     bench = Bench(mode, make_vm)
     skipped = np.flatnonzero((result & 0x8000 == 0) & (result != 0)) if mode in COUNTS else ()
@@ -221,9 +219,7 @@ def verify_matrix(path: Path, report: Report, make_vm: Callable[..., Vm] = Vm) -
             _row(bench, row, Classes(mode, row), report)
     counts = report.apart | {"executed": report.compared.get("executed", 0)}
     for name, n in COUNTS.get(mode, {}).items():
-        report.check(
-            "the matrix", f"rows of class {name}" if name != "executed" else "executed rows", n, counts.get(name, 0)
-        )
+        report.check("the matrix", f"rows of class {name}" if name != "executed" else "executed rows", n, counts.get(name, 0))
 
 
 def _apart(report: Report, name: str) -> None:

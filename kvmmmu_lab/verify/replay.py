@@ -82,9 +82,7 @@ class Replay:
         else:
             r = self.recording
             where = f"type {r.type[event]}, a {int(r.a[event]):#x}, b {int(r.b[event]):#x}, flag {r.flag[event]}"
-            self.differ(
-                f"{'native' if self.native else 'emulated'} replay, event {event} ({where})", what, expected, got
-            )
+            self.differ(f"{'native' if self.native else 'emulated'} replay, event {event} ({where})", what, expected, got)
 
     def events(self, begin: int, end: int) -> None:
         """Replay the events begin .. end - 1, the loop where the time goes."""

@@ -78,9 +78,7 @@ class Report:
         lines = [f"{self.file}: {self.kind}, {verdict}", f"  compared: {_listing(self.compared)}"]
         if self.apart:
             lines.append(f"  counted apart (the 2007 code differs from the processor): {_listing(self.apart)}")
-        lines += [
-            f"  {name}: {_listing(value) if isinstance(value, dict) else value}" for name, value in self.facts.items()
-        ]
+        lines += [f"  {name}: {_listing(value) if isinstance(value, dict) else value}" for name, value in self.facts.items()]
         if self.differences:
             lines.append(f"  first difference: {self.differences[0]}")
         return "\n".join(lines)

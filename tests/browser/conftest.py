@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from kvmmmu_lab.publish.browser import ARGUMENTS, NAMES, find_chromium
+from kvmmmu_lab.browser import ARGUMENTS, NAMES, find_chromium
 
 from . import lab
 

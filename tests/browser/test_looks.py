@@ -1,13 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """How the player looks: room, themes, contrast, names for screen readers, and texts that mean harm."""
 
+import asyncio
+import io
+import itertools
 import re
 
+import numpy as np
 import pytest
+from PIL import Image
+
+from kvmmmu_lab.player.moving import gif
 
 from ..player import films
 
 pytestmark = pytest.mark.slow
+
+GUEST_BLUE = (0x00, 0x72, 0xB2)
 
 OVERFLOWS = """() => [...document.querySelectorAll(".kvmmmu-player *")]
     .filter((one) => !one.closest("svg") && !one.closest(".kp-picture") && one.scrollWidth > one.clientWidth + 1
@@ -163,3 +172,21 @@ def test_a_step_that_changes_a_whole_page_lists_some(play):
     assert page.locator(".kp-change").count() == 30
     assert page.get_by_text("and 482 more").count() == 1
     assert page.locator(".kp-caption").bounding_box()["height"] < 300
+
+
+@pytest.mark.parametrize("name", ["two_scenes", "hostile"])
+def test_a_moving_picture_shows_the_drawing_and_the_words_of_each_step(browser, name):
+    """Also where an event loop runs, as in a notebook, which playwright on its own refuses; here ``browser`` has one."""
+    film = getattr(films, name)()
+    assert asyncio.get_running_loop()
+    with Image.open(io.BytesIO(gif(film))) as moving:
+        steps = [step for scene in film["scenes"] for step in scene["steps"]]
+        assert moving.n_frames == len(steps) and moving.width == 960
+        frames = []
+        for number in range(moving.n_frames):
+            moving.seek(number)
+            frames.append(np.asarray(moving.convert("RGB")))
+    for frame in frames:
+        assert (frame == GUEST_BLUE).all(axis=2).sum() > 500, "the header of a guest table"
+        assert (frame[:110] != 255).any(axis=2).sum() > 300, "words"
+    assert all((one != another).any() for one, another in itertools.pairwise(frames))

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Films as data: what the player gets is what happened."""
 
+import io
 import json
 import re
 import xml.etree.ElementTree as ET
 
 import pytest
+from PIL import Image
 
 from kvmmmu_lab import InputError, open_guest, record
 from kvmmmu_lab.draw.example import SELF, guest_with_its_own_table_mapped
@@ -120,9 +122,37 @@ def test_files(made, tmp_path):
     assert page.startswith("<!doctype html>") and "http:" not in page.replace("http://www.w3.org", "")
     assert ET.fromstring(made.save(tmp_path / "fault.svg", step=3).read_text("utf-8")).tag.endswith("svg")
     assert json.loads(made.save(tmp_path / "fault.json").read_text("utf-8")) == made.data
-    for path in (tmp_path / "fault.gif", tmp_path / "no" / "fault.html"):
+    for path in (tmp_path / "fault.webm", tmp_path / "no" / "fault.html"):
         with pytest.raises(InputError, match="path"):
             made.save(path)
+
+
+def test_a_moving_picture_has_a_frame_for_each_step_that_stays_as_long_as_one_reads(made, tmp_path, monkeypatch):
+    """The browser that takes the pictures is tested in tests/browser; here they are white, and then another white."""
+
+    def white(markup, selector, *, width):
+        shots = [io.BytesIO() for _ in range(markup.count("<figure "))]
+        for number, shot in enumerate(shots):
+            Image.new("RGB", (width, 9), (255, 255, 255 - number)).save(shot, "PNG")
+        return [shot.getvalue() for shot in shots]
+
+    monkeypatch.setattr("kvmmmu_lab.player.moving.pictures", white)
+    with Image.open(made.save(tmp_path / "fault.gif")) as moving:
+        assert moving.n_frames == len(made.steps) and moving.info["loop"] == 0
+        for number, step in enumerate(made.steps):
+            moving.seek(number)
+            assert moving.convert("RGB").getpixel((0, 0)) == (255, 255, 255 - number)
+            assert moving.info["duration"] >= max(1300, 38 * len(step.words) - 10)  # a GIF counts hundredths of a second
+
+
+def test_a_long_film_is_no_moving_picture(tmp_path):
+    vm = open_guest("lin64_A").vm()
+    with record(vm) as recording:
+        for page in range(9):
+            vm.access(GVA + page * 4096, user=True)
+    with pytest.raises(InputError, match="a GIF at most 60"):
+        film(recording, GVA).save(tmp_path / "long.gif")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("step", [99, -99, True, "1"])

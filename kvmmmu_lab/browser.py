@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A headless Chromium, for what only a browser can do: print, and say how soon a page shows."""
+"""A headless Chromium, for what only a browser can do: print, take pictures, and say how soon a page shows."""
 
 from __future__ import annotations
 
 import os
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..errors import LabError
-from ..workspace import install_hint
+from .errors import LabError
+from .workspace import install_hint
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
 ARGUMENTS = (
@@ -69,6 +70,21 @@ def print_pdf(markup: str, path: Path, folder: Path) -> None:
             page.pdf(path=str(path), prefer_css_page_size=True, print_background=True)
     finally:
         source.unlink(missing_ok=True)
+
+
+def pictures(markup: str, selector: str, *, width: int) -> list[bytes]:
+    """PNGs of the elements of a page that a CSS selector finds, in a window so many pixels wide. Also from a notebook: a thread
+    of its own has no event loop running, which playwright doesn't bear."""
+
+    def take() -> list[bytes]:
+        with chromium() as browser:
+            page = offline(browser, viewport={"width": width, "height": 800})
+            page.set_content(markup)
+            page.evaluate("Promise.all([...document.images].map((image) => image.decode()))")
+            return [element.screenshot() for element in page.query_selector_all(selector)]
+
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(take).result()
 
 
 def first_paints(pages: list[Path]) -> dict[str, float]:

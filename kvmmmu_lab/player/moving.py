@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A film as a GIF, for where no page can go: a text processor, a forum, a mail. Each step is a frame, with its words."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..browser import pictures
+from ..errors import InputError, LabError
+from ..workspace import install_hint
+from .page import still_svg
+
+WIDTH = 960
+"""Pixels of a frame."""
+
+MOST = 60
+"""So many steps at most: nobody can stop a GIF, or go back in it."""
+
+LEAST, LETTER, LAST = 1300, 38, 3000
+"""Milliseconds that a step stays: at least, by its words, and longer at the end, before it begins again."""
+
+TALLEST, CAPTION, LARGER = 620, 112, 1.4
+"""Pixels of a picture at the most, and of the words above it; a small picture is drawn so many times larger at the most."""
+
+CSS = """
+body { margin: 0; background: #fff; color: #1f2933; font: 18px/1.35 system-ui, Helvetica, "Liberation Sans", sans-serif; }
+figure { box-sizing: border-box; margin: 0; padding: 14px 20px 0; display: flex; flex-direction: column; }
+figcaption { flex: none; height: 98px; overflow: hidden; }
+small { display: block; color: #5a6674; font-size: 13px; }
+img { flex: 1; min-height: 0; object-fit: contain; }
+i { flex: none; height: 4px; margin: 8px -20px 0; background: #0a64a4; }
+"""
+
+
+def gif(film: Mapping[str, Any]) -> bytes:
+    """A film (`Film.data`) as a GIF. Raises InputError for a film of too many steps, LabError without Pillow, playwright or a
+    browser."""
+    try:
+        from PIL import Image
+    except ImportError:
+        raise LabError(f"this needs pillow, which is missing: {install_hint('slides')}") from None
+    steps = [step for scene in film["scenes"] for step in scene["steps"]]
+    if len(steps) > MOST:
+        raise InputError("path", ".gif", f".html: this film has {len(steps)} steps, and a GIF at most {MOST}")
+    shots = pictures(_page(film, steps), "figure", width=WIDTH)
+    pixels = np.stack([np.asarray(Image.open(io.BytesIO(shot)).convert("RGB")) for shot in shots])
+    numbers, palette = _indexed(pixels)
+    frames = [Image.fromarray(one) for one in numbers]
+    for frame in frames:
+        frame.putpalette(palette.tobytes())
+    stays = [max(LEAST, LETTER * len(step["words"])) for step in steps]
+    made = io.BytesIO()
+    stays[-1] += LAST
+    frames[0].save(made, "GIF", save_all=True, append_images=frames[1:], duration=stays, loop=0, optimize=True)
+    return made.getvalue()
+
+
+def _indexed(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Pixels (..., 3) as numbers of colours, and these colours (256, 3): the most frequent ones, which are nearly all that a
+    drawing has. They stay exactly what they are; Pillow's own way makes a grey of white."""
+    packed = pixels.astype(np.int32) @ (1 << 16, 1 << 8, 1)
+    found, where, count = np.unique(packed, return_inverse=True, return_counts=True)
+    colours = np.stack([found >> 16, found >> 8 & 255, found & 255], axis=1)
+    kept = colours[np.argsort(-count, kind="stable")[:256]]
+    nearest = np.array([((kept - colour) ** 2).sum(axis=1).argmin() for colour in colours], np.uint8)
+    return nearest[where.reshape(packed.shape)], np.resize(kept, (256, 3)).astype(np.uint8)
+
+
+def _page(film: Mapping[str, Any], steps: Sequence[Mapping[str, Any]]) -> str:
+    """All frames, one under the other."""
+    height = CAPTION + min(TALLEST, max(_height(scene["svg"]) for scene in film["scenes"]))
+    figures = []
+    for number, step in enumerate(steps):
+        address = base64.b64encode(still_svg(film, number).encode()).decode()
+        done = 100 * number / max(1, len(steps) - 1)
+        figures.append(
+            f'<figure style="height:{height:.0f}px"><figcaption><small>{number} of {len(steps) - 1}</small>'
+            f"{html.escape(step['words'])}<small>{html.escape(step['place'])}</small></figcaption>"
+            f'<img alt="" src="data:image/svg+xml;base64,{address}"><i style="width:calc({done:.1f}% + 40px)"></i></figure>'
+        )
+    return f"<!doctype html><style>{CSS}</style>{''.join(figures)}"
+
+
+def _height(svg: str) -> float:
+    """Pixels that a drawing is high in a frame."""
+    found = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg)
+    assert found is not None
+    width, height = float(found[1]), float(found[2])
+    return height * min(LARGER, (WIDTH - 40) / width)
