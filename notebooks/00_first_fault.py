@@ -40,6 +40,12 @@
 # nothing more. (In a narrow window, <kbd>Ctrl</kbd>+<kbd>B</kbd> hides the list of files and makes room for pictures.)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
+# <!-- slide:
+# A program uses a **gva**. The guest's tables take it to a **gpa**, which means nothing to the processor.
+#
+# So the host keeps a second set of tables, from gva straight to the host's memory: the **shadow pages**. *They* are
+# walked. An entry there is an **spte**.
+# -->
 # ## Two maps, one walker
 #
 # A page table is a map: it takes the addresses that a program uses to the memory that is really there. A virtual
@@ -77,6 +83,11 @@ place = pick_address(guest)
 place
 
 # %% [markdown]
+# <!-- slide:
+# - **Above, blue:** the guest's tables. Your entry is drawn, the others are counted.
+# - **Below, orange:** the shadow pages. There is one, the root.
+# - **In an entry:** its index, flags in fixed places, and where it leads.
+# -->
 # And this is where your address leads now. It is the picture that you will see in every lesson, so take a minute:
 #
 # - **Above, blue: the guest's tables.** The address selects one entry in each, from the root (PML4) over PDPT and PD
@@ -109,6 +120,11 @@ guess_pages = predict("How many shadow pages will the host take for this one acc
 guess_pages
 
 # %% [markdown] slideshow={"slide_type": "slide"}
+# <!-- slide:
+# 1. The shadow is empty. That is the **fault**, and the host is at work.
+# 2. It walks the guest's tables, then makes what is missing, level by level.
+# 3. It notes in the frame's **reverse map** which spte can write it.
+# -->
 # ## Watch one fault
 #
 # This is a *film*: the access, recorded step by step. Click on it once, then use the arrow keys <kbd>→</kbd> and
@@ -135,6 +151,10 @@ fault
 guess_pages.compare(free_before - len(vm.pool.free))
 
 # %% [markdown]
+# <!-- slide:
+# One page for each level below the root. Of the guest's thousands of mappings exactly one is in the shadow: the host
+# fills it *lazily*, one fault at a time. The second access needs none:
+# -->
 # One page for each level below the root: the shadow has four levels, and the root was there. Of the guest's thousands
 # of mappings exactly one is in the shadow now. That is no accident. The host can't know what the guest will touch, so
 # it fills the shadow *lazily*, one fault at a time. The second access finds everything in place, and `faults` is 0:
@@ -153,6 +173,10 @@ entry = entry_of(vm, place.gva)
 entry
 
 # %% [markdown]
+# <!-- slide:
+# A cheat: `poke` puts the new value into the guest's memory behind everybody's back. Which frame will the program
+# get: the old one, or the one next door?
+# -->
 # Let us first cheat: `poke` puts the new value into the guest's memory behind everybody's back. The guest will then
 # have changed its map, and the host knows nothing. Which frame will the program get: the old one, or the one next
 # door? Decide, then run the two cells. What comes out is the `gpa` that was reached; without its last three digits it
@@ -166,6 +190,12 @@ vm.access(place.gva, user=place.user)
 hierarchy(vm, place.gva)
 
 # %% [markdown]
+# <!-- slide:
+# The guest's entry (blue) leads to the new frame, the spte (orange) to the old one, and **the processor only ever
+# asks the spte**.
+#
+# So the host has to *notice* the write. We take the cheat back:
+# -->
 # Two arrows, two frames. The guest's entry (blue) leads to the new frame. The spte (orange) still leads to the old one,
 # and the processor only ever asks the spte. The program reads and writes a frame that its kernel may have given to
 # somebody else by now. In a real machine that is corrupted memory, or a way out of one process into another.
@@ -177,6 +207,10 @@ hierarchy(vm, place.gva)
 vm.poke(entry.gpa, entry.value)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
+# <!-- slide:
+# The guest's kernel writes its tables like any memory, through a mapping that is shadowed, too. There the host has
+# its chance: **an spte that leads to a shadowed page table never gets its W**.
+# -->
 # ## How a write is noticed
 #
 # The guest's kernel has no magic way to its tables. It writes them like any memory, through an address that maps them:
@@ -203,6 +237,10 @@ guess_zaps = predict(question, [0, 1, 512, "all"])
 guess_zaps
 
 # %% [markdown] slideshow={"slide_type": "slide"}
+# <!-- slide:
+# Which sptes were made from these 8 bytes? The host takes each out of the reverse map of its frame, and empties it: a
+# **zap**. *Only then* the guest's memory changes.
+# -->
 # ## Watch the write
 #
 # Step slowly near the end. The host asks which shadow entries were made from the bytes that are about to change, takes
@@ -220,12 +258,20 @@ write
 guess_zaps.compare(vm.stats.entries_zapped - zapped_before)
 
 # %% [markdown]
+# <!-- slide: -->
 # Now find the one that died: click on it in the film above, then run this cell.
 
 # %% tags=["try-it"]
 write.picked
 
 # %% [markdown]
+# <!-- slide:
+# *Which* entry died, because of *which* write? **The spte that was made from the written guest entry.** All others
+# live.
+#
+# - The host did *not* copy the new value: nobody may ever use it.
+# - The guest did *not* have to say anything.
+# -->
 # Put it into words before you read on: *which* entry died, because of *which* write?
 #
 # <details><summary>An answer</summary>
@@ -252,6 +298,12 @@ write.picked
 watch(lambda: vm.access(place.gva, user=place.user), vm, [place.gva])
 
 # %% [markdown] slideshow={"slide_type": "slide"}
+# <!-- slide:
+# - The processor walks the **shadow pages**. What is missing there is made at a **fault**.
+# - A shadowed guest table is **write-protected**.
+# - Sptes made from bytes that are about to change are **zapped**.
+# - The **reverse map** finds the sptes that must lose their W.
+# -->
 # ## What you saw
 #
 # - The processor walks the **shadow pages**, never the guest's tables. What is missing there, the host makes from the

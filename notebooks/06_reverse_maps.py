@@ -64,6 +64,10 @@ guess_read = predict("The program only reads. Is anything in the frame's reverse
 guess_read
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
+# <!-- slide:
+# The purple dashed line that appears at the end is the **reverse map**: it runs backwards, from the frame to the
+# spte.
+# -->
 # Step through to the end. The purple dashed line that appears is the reverse map: it runs backwards, from the frame
 # to the spte. (To see just that step, choose *a reverse map changes* under *Stop where*.)
 
@@ -107,6 +111,12 @@ second
 reverse_map(vm, read.result.gpa >> 12)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
+# <!-- slide:
+# A small guest with one frame, which is mapped again and again.
+#
+# At first the map of the frame is **empty**. After one mapping the entry is **kept directly**: its place fits into
+# the one word that each frame has.
+# -->
 # ## The three forms of a map
 #
 # Let us take a smaller guest, made for nothing but this: `rmap_lab()` has one frame, and you can map it again and
@@ -322,6 +332,12 @@ guess_ways.compare(len(machine.rmap.sptes(machine.memory.frames[gfn])), why=why)
 # answer to all the addresses without climbing every path above the entry.)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
+# <!-- slide:
+# *Out of the map first* was broken in one place. A page that user code may only read, with CR0.WP clear:
+#
+# - the *kernel writes*: the spte gets W and loses U, and the map is told
+# - the *program reads*: it gets U and loses W, and **the map isn't told**
+# -->
 # ## A real bug: the map that wasn't told
 #
 # The rule *out of the map first* was broken in one place of Linux 2.6.22, and it went like this.
@@ -346,6 +362,10 @@ machine = old.start()
 machine.load_cr0(machine.cpu.cr0 & ~CR0_WP)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
+# <!-- slide:
+# The kernel writes into the page, then the program reads. Look for *loses U while the kernel writes*, then *gets user
+# access back, and loses W*. No step about the reverse map comes before that.
+# -->
 # Both halves in one film: the kernel writes something into the page (an entry, as it happens), then the program
 # reads. Look for two steps: *loses U while the kernel writes*, after which the reverse map notes the entry; and, near
 # the end, *gets user access back, and loses W*. No step about the reverse map comes before that.
@@ -369,12 +389,23 @@ who_maps(machine, gfn)
 watch(lambda: machine.access(0x40000000), machine, [0x1000])
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
+# <!-- slide:
+# The guest did nothing that is forbidden, and its *host* stops. The crash is in `rmap_write_protect`, an honest
+# function; the mistake was made elsewhere.
+#
+# **Whoever takes the W from an entry has to take it out of the map first.**
+# -->
 # Note who pays. The guest did nothing that is forbidden, and yet it isn't the guest's kernel that stops: it is the
 # host's, on which other guests may depend. And note how far the cause is from the effect: the crash is in
 # `rmap_write_protect`, an honest function, and the mistake was made somewhere else, by a function that doesn't know
 # that there are reverse maps. Whoever takes the W from an entry has to take it out of the map first. *Whoever.*
 
 # %% [markdown] slideshow={"slide_type": "slide"}
+# <!-- slide:
+# - Map the frame five times, then take the first four mappings away one by one. Who fills the hole?
+# - Can you make a map of two entries that takes two descriptors?
+# - Map it twice, *Make it a page table*, map it once more.
+# -->
 # ## Your turn
 #
 # Here is the lab with its form. Choose what you expect, press a button, and see. Three things to try:
@@ -388,6 +419,12 @@ watch(lambda: machine.access(0x40000000), machine, [0x1000])
 rmap_lab()
 
 # %% [markdown] slideshow={"slide_type": "slide"}
+# <!-- slide:
+# - *Through which shadow entries can this frame be written?* **Present and writable** ones are noted.
+# - **Nothing; one, kept directly; many, in descriptors of four.**
+# - The **last entry of the same descriptor** fills a hole.
+# - **Out of the map first, then clear.**
+# -->
 # ## What you saw
 #
 # - A reverse map answers one question: *through which shadow entries can this frame be written?* So it notes entries

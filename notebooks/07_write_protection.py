@@ -170,6 +170,14 @@ writable = [gfn for gfn in tables if vm.rmap.sptes(vm.memory.frames[gfn])]
 f"{len(tables)} tables are shadowed. Of them {len(writable)} can be written, and {len(vm.rmap.frames())} other frames."
 
 # %% [markdown] slideshow={"slide_type": "slide"}
+# <!-- slide:
+# 1. **Trap:** an spte without W.
+# 2. **Whose fault?** The guest's tables allow the write.
+# 3. **Why no W?** The frame is a shadowed page table.
+# 4. **Before the write:** sptes made from these bytes are zapped.
+# 5. **Emulate** the store.
+# 6. **On**, behind the instruction.
+# -->
 # ## What happens at a red light
 #
 # The guest's kernel must change its page tables all day long, and it has no idea that it isn't allowed to. So each
@@ -295,6 +303,12 @@ said = [step.words for step in trap.steps]
 # | `poke`, and nobody looks | 0 | 0 | `0x29af000`, the old one: stale |
 
 # %% [markdown] slideshow={"slide_type": "slide"}
+# <!-- slide:
+# Out of the map; flush; clear the W. Something is wrong with that, and it stood in the kernel for half a year.
+#
+# After a flush the processor reads the entry *again*. If the W is still there, it remembers it, and the W that goes
+# one line later goes unnoticed.
+# -->
 # ## A real bug: the right steps, in the wrong order
 #
 # Go back to the three steps of write protection: out of the map; flush; clear the W. There is something wrong with
@@ -310,6 +324,10 @@ said = [step.words for step in trap.steps]
 # (`mmu.c:436` flushes, `mmu.c:437` clears) goes unnoticed.
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
+# <!-- slide:
+# With *one* processor the guest stands still meanwhile: a bug that sleeps. `neighbour` gives the guest a second one,
+# which writes at `0x1000` all the time. Step to the flush, and *one* step on.
+# -->
 # "At that moment": but the guest stands still while the host works! True, as long as it has *one* processor, and in
 # 2.6.22 it has. So this is a bug that sleeps. Let us wake it. `neighbour` gives the guest a second processor, which
 # remembers translations, and which is busy writing at `0x1000` all the time, also while the host works for the first
@@ -322,6 +340,10 @@ neighbour(pair.machine, 0x1000)
 pair.protect().film
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
+# <!-- slide:
+# Flush; the neighbour walks and finds the W; only then it is gone. Every light is red now, and the neighbour writes
+# zero over a page-table entry.
+# -->
 # There: flush; the neighbour walks and finds the W; only then it is gone. At the end the picture looks blameless,
 # every light is red. Now the neighbour writes zero over the entry in the page table. What will the host get to see?
 
@@ -353,6 +375,10 @@ machine.flush_tlb()
 machine.access(0x1000, write=True, value=0, size=8)
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
+# <!-- slide:
+# In the middle of 2007, with several processors, the two lines were turned round. *Change the original first, then
+# throw away the copies.*
+# -->
 # In the middle of 2007, when KVM was taught to run guests with several processors, the two lines were turned round,
 # and the flush learned to reach the other processors, too. (The same file had it right in another place all the time:
 # where a new spte turns out to lead to a page table, the W is taken back first and flushed after that,
@@ -361,6 +387,10 @@ machine.access(0x1000, write=True, value=0, size=8)
 # keeps the order of 2.6.22, since the kit does what that kernel did.)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
+# <!-- slide:
+# - Choose a table that is *not shadowed*. What does the host see of your write?
+# - Write three times in a row to one table, and see the light turn green.
+# -->
 # ## Your turn
 #
 # Here is a guest with several page tables, and you are its kernel. Choose a table and an entry, say which shadow
@@ -373,6 +403,12 @@ machine.access(0x1000, write=True, value=0, size=8)
 write_lab()
 
 # %% [markdown] slideshow={"slide_type": "slide"}
+# <!-- slide:
+# - **Shadowed, therefore no writable mapping**, now and later.
+# - Each entry: **out of the reverse map, flush, clear the W**.
+# - A store to a page table is **trapped and emulated**. What makes the shadow right is done *between the two*.
+# - Flush after the change, not before it.
+# -->
 # ## What you saw
 #
 # - **Shadowed, therefore no writable mapping.** The rule is kept at both doors: when a frame becomes a page table,

@@ -57,6 +57,10 @@ entry = entry_of(vm, heap)
 entry
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
+# <!-- slide:
+# A store that is *about* to happen, as a beam from the left to the right: **the guest's entries**, **the arithmetic**
+# from offset to number, **the shadow pages** that are asked, and what their entries lead to.
+# -->
 # The picture for this lesson is new. It shows a store that is *about* to happen, as a beam that falls from the left to
 # the right:
 #
@@ -70,6 +74,11 @@ entry
 store_beam(vm, entry.gpa, 8)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
+# <!-- slide:
+# The store goes to gpa `0x61c9e30`: gfn `0x61c9`, **offset** `0xe30`, which is 3632. Entry 3632 / 8 = 454.
+#
+# An spte has 8 bytes, too: *the offset is the same on both sides*, so `#248:454` is hit.
+# -->
 # Do the arithmetic once by hand. The store goes to gpa `0x61c9e30`. The last three hexadecimal digits are the
 # **offset** in the page, `0xe30`; what is before them is the gfn, `0x61c9`. A guest entry has 8 bytes, and `0xe30` is
 # 3632, so this is entry 3632 / 8 = 454 of the table.
@@ -88,6 +97,13 @@ store_beam(vm, entry.gpa, 8)
 watch_store(vm, entry.gpa, entry.moved)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
+# <!-- slide:
+# 1. the spte **leaves the reverse map** of its frame: which frame, only the spte itself says
+# 2. the spte **becomes zero**
+# 3. the guest's bytes change
+#
+# The shadow is never wrong, not even for a moment.
+# -->
 # Three things happen, in an order that can't be changed:
 #
 # 1. the spte **leaves the reverse map** of its frame (mmu.c:1131);
@@ -100,6 +116,11 @@ watch_store(vm, entry.gpa, entry.moved)
 # spte is wrong. In this order the shadow is never wrong, not even for a moment.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
+# <!-- slide:
+# A small guest, made by hand, has touched three pages of one page table and one of another.
+#
+# Its kernel is about to write the first entry of its page *directory*. See where the beam falls.
+# -->
 # ## One level higher: the directory
 #
 # A real guest has too much to look at, so from here on we use a small one that is made by hand: it maps three pages
@@ -115,6 +136,11 @@ vm, table, directory = small.vm, small.table(0x2000), small.entry_gpa(0x2000, le
 store_beam(vm, directory, 8)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
+# <!-- slide:
+# One spte is hit, `#249:0`. It leads to another shadow page, #248, in which three sptes live.
+#
+# The guest writes zero there: none of the three pages is mapped any more.
+# -->
 # One spte is hit, `#249:0`. It doesn't lead to a frame but to another shadow page, #248, in which the three sptes live.
 #
 # The guest takes the whole region away: it writes a zero into that directory entry. None of the three pages is mapped
@@ -132,6 +158,10 @@ why = "only the link #249:0 died. The entries of the page table weren't written,
 guess_three.compare("live, but out of reach", why=why)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
+# <!-- slide:
+# The only way to #248 is cut. The page lost its parent and nothing else: it is still in the **hash**, under the gfn
+# of the guest's page table, with everything that is in it.
+# -->
 # That is enough: the processor begins at the root, and the only way to #248 is cut. Page #248 itself lost its parent
 # (lesson 8) and nothing else. It isn't given back to the pool, and it is still in the **hash**, under the gfn of the
 # guest's page table, with everything that is in it. The next picture shows that it has no parent; the one after it is
@@ -144,6 +174,11 @@ parent_chains(vm, 248)
 hash_table(vm, table)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
+# <!-- slide:
+# That is safe: as long as the table is in the hash it counts as shadowed, so every write to it is still caught.
+#
+# Now the guest puts its directory entry back, and the program reads `0x2000`.
+# -->
 # Is that safe? The guest may still write to that page table, although its own directory doesn't lead there now. Yes: as
 # long as the table is in the hash, it counts as shadowed, so no spte that leads to it may have its W, and every write
 # is still caught and still kills its spte. Whatever is found in #248 later is as good as on the first day.
@@ -171,6 +206,10 @@ guess_made.compare("1 spte", why=why)
 vm.access(0x1000, user=True), vm.access(0x3000, user=True)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
+# <!-- slide:
+# The upper 4 bytes of an entry hold nearly nothing but NX. The guest sets NX for `0x2000` by writing them alone:
+# frame, P, W and U stay as they are.
+# -->
 # ## Half an entry
 #
 # In an 8-byte entry the upper half, bits 32 to 63, holds nearly nothing: NX in bit 63, and the part of the frame number
@@ -194,6 +233,9 @@ why = "pre-write knows where bytes will change, not what they will be. All bytes
 guess_half.compare("one spte", why=why)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
+# <!-- slide:
+# Offset `0x14` / 8 is 2.5, and what counts is the whole number: 2. With the very last byte of entry 2 it is the same:
+# -->
 # Offset `0x14` / 8 is 2.5, and what counts is the whole number: 2. With one single byte it would be the same. Here is
 # the beam of a store to the very last byte of entry 2, at offset `0x17`:
 
@@ -201,6 +243,10 @@ guess_half.compare("one spte", why=why)
 store_beam(vm, entry2 + 7, 1)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
+# <!-- slide:
+# A store of 8 bytes that begins in the middle of entry 2 and ends in entry 3. In the shadow of this table are three
+# sptes, number 1, 2 and 3.
+# -->
 # ## Across two entries
 #
 # Now a store of 8 bytes that begins in the middle of entry 2. Its first half lies in entry 2 and its second half in
@@ -221,6 +267,10 @@ why = "a store across an edge isn't taken apart: the whole shadow page is zapped
 guess_across.compare("all three", why=why)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
+# <!-- slide:
+# **Misaligned**: perhaps the frame is no page table any more, and a program keeps letters in it. So the whole shadow
+# page dies: links to it are emptied, its entries leave their reverse maps, it goes back to the pool.
+# -->
 # The code calls such a store **misaligned**, and it doesn't even try (mmu.c:1171-1185). A store like this is a sign
 # that the frame may be no page table any more: perhaps the kernel has given it to a program, which keeps letters in it
 # now. Then it is best to have no shadow of it, and no write protection either.
@@ -231,6 +281,10 @@ guess_across.compare("all three", why=why)
 # survived.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
+# <!-- slide:
+# One more sign that a frame is no page table: it is written again and again. The host counts the writes in a row to
+# one gfn. Here are two, which kill two sptes:
+# -->
 # ## The third time
 #
 # One more reason to suspect that a frame is no page table: it is written again and again. The host remembers the gfn of
@@ -245,6 +299,9 @@ vm.emulate_write_gpa(entry1 + 8, 0, 8)
 vm.last_pt_write_count
 
 # %% [markdown]
+# <!-- slide:
+# One spte is left, number 3. The third store goes to entry 9, of which there is no spte at all.
+# -->
 # In the shadow page there is one spte left, number 3. The third store goes to entry 9, of which there is no spte at
 # all: that page was never mapped. What dies?
 
@@ -260,6 +317,15 @@ why = "it is the third write in a row to this gfn. The page goes, spte 3 with it
 guess_third.compare("the whole page", why=why)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
+# <!-- slide:
+# | the write goes to ... | the count |
+# | --- | --- |
+# | the same gfn as the last write | goes up by 1 |
+# | another gfn | begins anew at 1 |
+#
+# From 3 on *every* write is a **flood**. A fork copies whole page tables: after the third write the rest goes at full
+# speed.
+# -->
 # The code calls this a **flood** (mmu.c:1157-1164). The rules of the count are short, and each word counts:
 #
 # | the write goes to ... | the count |
@@ -276,6 +342,10 @@ guess_third.compare("the whole page", why=why)
 # rest goes at full speed.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
+# <!-- slide:
+# An entry for a device isn't *present*: the host leaves a mark in the spte, "I/O", without P. It is in no reverse map
+# and leads nowhere. Is there anything to do when its guest entry is written?
+# -->
 # ## Whatever was there
 #
 # An entry that dies need not be *present*. If a guest maps a gfn where no memory is, its entry stands for a device, and
@@ -296,12 +366,20 @@ again = vm.access(0x5000)
 again
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
+# <!-- slide:
+# The mark became zero, like any spte that is hit; only the reverse map had nothing to lose. The last access finds the
+# new frame: `ok`, not `mmio`.
+# -->
 # There is: the mark became zero, like any spte that is hit. Only the step with the reverse map was left out, since
 # there was nothing to leave. Without the zero the processor would still find the mark where the guest has memory by
 # now, and the host would go on asking a device that isn't there. The last access found the new frame: its outcome is
 # `ok` and not `mmio`.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
+# <!-- slide:
+# Pre-write goes through one bucket of the hash, and asks *every* page that passes two tests. First: **it is of the
+# written gfn.** Gfns that are equal modulo 256 share a bucket, here `0x61c1` and `0x50c1`:
+# -->
 # ## Who is asked
 #
 # So far one shadow page was asked. In general pre-write goes through one bucket of the hash, from the first page to the
@@ -318,6 +396,10 @@ linux.access(0xFFFF888005000000)
 store_beam(linux, entry_of(linux, 0x400000).gpa, 8)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
+# <!-- slide:
+# Second: **it shadows a page table.** A page of 2 MB is shadowed in pieces, by a *metaphysical* page. What is stored
+# there is data, and no spte was made from it.
+# -->
 # 2. **it shadows a page table.** A page of 2 MB is shadowed in pieces of 4 KiB, by a page of sptes for which the guest
 #    has no table (*metaphysical*, lesson 5). It is in the hash under the gfn where the 2 MB begin. What is stored there
 #    is data, and no spte was made from it. (The other pages in this bucket are from the time before the guest turned
@@ -330,6 +412,10 @@ small.vm.access(0x400000)
 store_beam(small.vm, 0x400 << 12, 8)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
+# <!-- slide:
+# Why *every* page? One guest table can have several shadow pages. This root table has an entry (493) that leads to
+# itself, so it is a table of all four levels at once.
+# -->
 # Why *every* page, and not the first that fits? Because one guest table can have several shadow pages, with different
 # roles. Some kernels let an entry of the root table lead to the root table itself, so as to find all their tables at
 # fixed addresses. Then one frame is a table of all four levels at once, and has a shadow page for each of these roles.
@@ -353,6 +439,10 @@ why = "the frame has four shadow pages, of level 4, 3, 2 and 1. In each of them 
 guess_self.compare(vm.stats.entries_zapped - before, why=why)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
+# <!-- slide:
+# So most people expect. Suppose it were: the guest writes entry 2 twice, for two new frames, and nobody touches the
+# page between. Who maps the first one?
+# -->
 # ## "The new value is copied into the shadow"
 #
 # That is what most people expect: the host sees the store, so surely it brings the shadow up to date with it. Suppose
@@ -372,6 +462,10 @@ vm.emulate_write_gpa(entry2, second << 12 | 0x67, 8)
 vm.access(0x2000, user=True)
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
+# <!-- slide:
+# The second access needed a fault, and *that* read the entry and made the spte. **Pre-write only takes away. Making
+# is the fault's business.**
+# -->
 # After the first store no shadow entry led to the first frame: nobody had looked at the value. After the second one the
 # access needed a fault (`faults=1`), and *that* fault read the guest's entry, and made the spte. **Pre-write only takes
 # away. Making is the fault's business**, and the fault looks at the whole path, with all rights and all dirty bits.
@@ -382,6 +476,10 @@ vm.access(0x2000, user=True)
 # error.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
+# <!-- slide:
+# Many descriptions of shadow paging hang everything on `INVLPG`, "forget this address". Try it. First the change is
+# hidden by `poke`, and the guest does say `INVLPG`:
+# -->
 # ## "The guest says INVLPG, and then the host updates the shadow"
 #
 # A real processor may keep old translations, so a kernel that changes an entry then executes `INVLPG`, "forget this
@@ -395,6 +493,9 @@ vm.invlpg(0x2000)
 f"wanted: {third << 12:#x}, reached: {vm.access(0x2000, user=True).gpa:#x}"
 
 # %% [markdown]
+# <!-- slide:
+# `INVLPG` changed nothing in the shadow. Now a store that the host sees, and the guest says nothing:
+# -->
 # Not the third frame: `INVLPG` changed nothing in the shadow. Now the proper way, a store that the host sees, and this
 # time the guest says nothing:
 
@@ -403,12 +504,20 @@ vm.emulate_write_gpa(entry2, third << 12 | 0x67, 8)
 f"wanted: {third << 12:#x}, reached: {vm.access(0x2000, user=True).gpa:#x}"
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
+# <!-- slide:
+# The store alone did it. The first versions of KVM stopped the guest at each `INVLPG`; since page tables are
+# write-protected, the host knows of a change *before* it happens.
+# -->
 # The store alone did it. (`INVLPG` isn't useless: the processor obeys it and forgets what *it* remembers, as on a bare
 # machine. Only the host isn't asked.) The first versions of KVM did stop the guest at each `INVLPG`. When page tables
 # became write-protected, in January 2007, that was no longer needed, and was taken out: the host knows of a change
 # *before* it happens, and can't be told anything new afterwards.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
+# <!-- slide:
+# Pre-write is as good as the alarm that calls it. Our guest turns paging off, writes entry 2 of its page table at its
+# physical address, and turns paging on again. In which step does pre-write begin?
+# -->
 # ## A bug of 2007: the way round
 #
 # Pre-write is as good as the alarm that calls it. The alarm is write protection: no spte with W leads to a shadowed
@@ -427,6 +536,10 @@ vm.load_cr0(paging & ~(1 << 31))
 watch(lambda: vm.access(entry2, write=True, value=other << 12 | 0x67, size=8), vm)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
+# <!-- slide:
+# It never does. The function that maps pages for a guest without paging (mmu.c:764-813) gives all rights to every
+# frame, shadowed page tables too. Paging on again:
+# -->
 # It never comes. The function that maps pages for a guest without paging (mmu.c:764-813) gives all rights to every
 # frame, and doesn't ask whether the frame is a shadowed page table. So the store goes straight into memory. Paging on
 # again:
@@ -441,6 +554,10 @@ from kvmmmu_lab.labs import hierarchy
 hierarchy(vm, 0x2000)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
+# <!-- slide:
+# No fault, and the old frame: the pages were found in the hash, stale as they were. The kernel's own audit notices
+# the cause and the effect:
+# -->
 # No fault, and the old frame: the root and all pages below it were found in the hash, stale as they were. That is
 # lesson 0's cheat, but this time no cheat was needed. The kernel's own audit, which lesson 14 is about, notices both
 # the cause and the effect:
@@ -449,6 +566,12 @@ hierarchy(vm, 0x2000)
 [str(complaint) for complaint in vm.audit()]
 
 # %% [markdown] slideshow={"slide_type": "slide"}
+# <!-- slide:
+# 1. Count. From 3 in a row on it is a **flood**.
+# 2. Ask **every** page of this gfn that shadows a page table.
+# 3. Across an edge, or a flood: zap the **whole page**.
+# 4. Else empty **entry offset / 8**: out of the reverse map or the parents, then zero.
+# -->
 # ## What you know now
 #
 # A store of some bytes at a gpa is about to happen. **Pre-write** does this:
@@ -464,6 +587,11 @@ hierarchy(vm, 0x2000)
 # It never looks at the new value, and it makes nothing.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
+# <!-- slide:
+# - Choose a table, an offset and a size, tick what will die, and press *Write*. Find a store that kills an spte that
+#   you didn't tick.
+# - Then write pre-write yourself: [exercise 8](../exercises/08_pre_write/README.md), about two dozen lines.
+# -->
 # ## Play, then build
 #
 # In this lab you choose a table, an offset and a size, tick what will die, and press *Write*. Try to find a store that
@@ -475,6 +603,7 @@ from kvmmmu_lab.labs import write_lab
 write_lab(mode="64")
 
 # %% [markdown]
+# <!-- slide: -->
 # Then write pre-write yourself, for entries of 8 bytes: [exercise 8](../exercises/08_pre_write/README.md). It is about
 # two dozen lines, and the list above is all that you need.
 #

@@ -52,6 +52,12 @@ vm.access(code, user=True), vm.access(data, user=True)
 hierarchy(vm, code, data)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
+# <!-- slide:
+# 1. The one page table has **two** shadow pages, one for each **quadrant**.
+# 2. Guest entry **574** became `#246:62`: 574 - 512.
+# 3. One directory entry, 32, became **two** links, 64 and 65.
+# 4. The directory has four shadow pages, each of 1 GB.
+# -->
 # Find these four things in the picture:
 #
 # 1. The guest has two levels, a directory (PD) and page tables (PT). The one page table here, gfn `0x1c6f`, has **two**
@@ -63,6 +69,21 @@ hierarchy(vm, code, data)
 #    of 4 GB is cut into four pieces of 1 GB.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
+# <!-- slide:
+# ```
+# the guest's page table:  1024 entries of 4 bytes
+#
+#   offset  0x000 . . . . . . . . . . 0x7fc | 0x800 . . . . . . . . . . 0xffc
+#   entry       0 . . . . . . . . . . . 511 |   512 . . . . . . . . . .  1023
+#
+#   spte        0 . . . . . . . . . . . 511 |     0 . . . . . . . . . . . 511
+#   offset  0x000 . . . . . . . . . . 0xff8 | 0x000 . . . . . . . . . . 0xff8
+#           shadow page of quadrant 0       | shadow page of quadrant 1
+# ```
+#
+# **The offset doubles**, and in the middle the lower ruler begins again at 0: only its last three hexadecimal digits
+# count.
+# -->
 # ## The ruler
 #
 # A page has 4096 bytes. It holds **1024** entries of 4 bytes, or **512** of 8. So a full page table of the guest needs
@@ -84,6 +105,10 @@ hierarchy(vm, code, data)
 # (`& 0xfff`).
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
+# <!-- slide:
+# Three pages are in the shadow, made from the guest entries 128, 257 and 258. Now the guest stores 4 bytes at offset
+# **`0x404`** of that page table. Find the place on the upper ruler, and go down.
+# -->
 # Try the ruler. A small guest made by hand has three pages in the shadow, made from the guest entries 128, 257 and 258.
 # Now it stores 4 bytes at offset **`0x404`** of that page table. Find the place on the upper ruler, go down, and say
 # which spte dies. (Whoever forgets to double divides `0x404` by 8, and gets 128. As in lesson 9, each section makes its
@@ -103,6 +128,17 @@ why = "0x404 x 2 = 0x808, and 0x808 / 8 = 257. Number 128 was made from guest en
 guess_index.compare("number 257", why=why)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
+# <!-- slide:
+# | step | arithmetic | gives |
+# | --- | --- | --- |
+# | guest entry | `0x404` / 4 | 257 |
+# | doubled | `0x404` x 2 | `0x808` |
+# | in the page | `0x808 & 0xfff` | `0x808` |
+# | spte | `0x808` / 8 | **257** |
+#
+# And at offset **`0xc04`**? Guest entry 769, doubled `0x1808`, in the page `0x808`: again spte **257**, of quadrant
+# 1.
+# -->
 # The arithmetic by hand, as the picture has it:
 #
 # | step | arithmetic | gives |
@@ -116,6 +152,10 @@ guess_index.compare("number 257", why=why)
 # offset **`0xc04`**? Guest entry 769, doubled `0x1808`, in the page `0x808`: again spte **257**, now of quadrant 1.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
+# <!-- slide:
+# This guest has a page in each quadrant, both at the same place of their half: guest entries 257 and 769. Again it
+# stores 4 bytes at offset `0x404`, which is guest entry 257 and no other.
+# -->
 # ## Hit by mistake
 #
 # That guest had pages in one quadrant. This one has a page in each, and both are at the same place of their half: guest
@@ -137,6 +177,10 @@ why = "both pages are of this gfn, and both are hit at number 257. Which quadran
 guess_quadrant.compare("#247:257 and #246:257", why=why)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
+# <!-- slide:
+# `#246:257` was made from guest entry **769**, and nobody wrote that. The doubled offset, cut to three digits, has
+# lost the bit that said which half it was in. No program notices: it costs a fault.
+# -->
 # Go back to the film and read the numbers in brackets: `#246:257` was made from guest entry **769**, and nobody wrote
 # that. The code of 2007 doubles the offset, cuts it to three digits, and so loses the one bit that said which half it
 # was in. It then empties that place *in every quadrant's page*.
@@ -147,6 +191,10 @@ guess_quadrant.compare("#247:257 and #246:257", why=why)
 vm.access(0x301000, user=True)
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
+# <!-- slide:
+# **Emptying too much is slow, emptying too little is wrong.** It mattered when new values were about to be *copied*
+# into the shadow: then the quadrant had to be respected (fce0657f).
+# -->
 # This is what makes a shadow forgiving: **emptying too much is slow, emptying too little is wrong.** It became a real
 # problem only when KVM was about to copy new values into the shadow at once (lesson 9 told of it): to *fill* the
 # innocent entry with a value that belongs elsewhere would have been an error. So the quadrant had to be respected first
@@ -154,6 +202,19 @@ vm.access(0x301000, user=True)
 # all.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
+# <!-- slide:
+# ```
+# the guest's directory:  1024 entries of 4 bytes, 4 MB each
+#
+#   entry   0 . . . . 255 | 256 . . . . 511 | 512 . . . . 767 | 768 . . .  1023
+#
+#   sptes   0 . . . . 511 |   0 . . . . 511 |   0 . . . . 511 |   0 . . . . 511
+#           quadrant 0    |   quadrant 1    |   quadrant 2    |   quadrant 3
+# ```
+#
+# A directory entry maps **4 MB**, a shadow link **2 MB**: from entry *n* come 2*n* and 2*n* + 1. The offset is
+# **doubled again because there are twice as many of them**.
+# -->
 # ## One level higher, and twice
 #
 # In the directory there is one thing more. A directory entry of this guest maps 1024 pages of 4 KB: **4 MB**. A shadow
@@ -174,6 +235,17 @@ vm.access(0x301000, user=True)
 # pieces, by two links again.)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
+# <!-- slide:
+# | step, for offset `0x404` | arithmetic | gives |
+# | --- | --- | --- |
+# | doubled | `0x404` x 2 | `0x808` |
+# | rounded down to 8 | `0x808 & ~7` | `0x808` |
+# | doubled again | `0x808` x 2 | `0x1010` |
+# | in the page | `0x1010 & 0xfff` | `0x010` |
+# | sptes | `0x010` / 8, and the next | **2 and 3** |
+#
+# Find the pages below that lose their link by mistake.
+# -->
 # The same offset as before, `0x404`, now in a directory:
 #
 # | step | arithmetic | gives |
@@ -194,6 +266,10 @@ small = small_guest("32", 0x400000, 0x600000, 0x40400000, 0x40600000)
 store_beam(small.vm, small.entry_gpa(0x40400000, level=2), 4)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
+# <!-- slide:
+# `& ~7` matters as soon as a store begins in the *middle* of an entry. Here the sptes 2, 3, 4 and 5 lead somewhere,
+# from the directory's entries 1 and 2. The kernel stores **one byte at offset `0x6`**.
+# -->
 # ## What the rounding is for
 #
 # The line `& ~7` clears the last three bits. Between two doublings, of an offset like `0x808`, that seems to do
@@ -215,6 +291,10 @@ why = "0x6 x 2 = 0xc, rounded 0x8, x 2 = 0x10, / 8 = 2, and the next. From entry
 guess_pair.compare("2 and 3", why=why)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
+# <!-- slide:
+# Without the rounding: `0x6` x 2 x 2 = `0x18`, / 8 = 3, so 3 *and 4*. But 2 would have lived, with a directory entry
+# behind it that has changed: a **stale** link. Round down first, then double again.
+# -->
 # Now without the rounding: `0x6` x 2 = `0xc`, x 2 = `0x18`, / 8 = 3. It would have been 3 *and 4*. Number 4 belongs to
 # guest entry 2, which nobody wrote: a small loss. But number 2 would have lived, with a directory entry behind it that
 # has changed: a **stale** link. The doubling takes the distance from the start of the entry along and makes it larger,
@@ -224,6 +304,10 @@ guess_pair.compare("2 and 3", why=why)
 # 8.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
+# <!-- slide:
+# With a 32-bit guest, who writes to a page table at odd offsets? This one stores **8 bytes at offset `0x8`**, a store
+# in perfect order. In the shadow are entries 1 and 3 of quadrant 0, and 1 of quadrant 1.
+# -->
 # ## "A store across two entries can be patched"
 #
 # You know that a store across the edge of an entry kills the shadow page as a whole. People find that lazy: two entries
@@ -248,6 +332,18 @@ why = "what counts is the size of an entry. 8 bytes at 0x8 are guest entries 2 a
 guess_eight.compare("all of #247 and #246", why=why)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
+# <!-- slide:
+# | a store of | at offset | entries of 8 bytes | entries of 4 bytes |
+# | --- | --- | --- | --- |
+# | 4 bytes | `0x8` | in one entry | in one entry |
+# | 4 bytes | `0xc` | in one entry (its upper half) | in one entry |
+# | 4 bytes | `0xa` | in one entry | **misaligned** |
+# | 8 bytes | `0x8` | in one entry | **misaligned** |
+# | 8 bytes | `0xc` | **misaligned** | **misaligned** |
+#
+# **Misaligned**: the bytes are not all in one entry. Two entries *could* be emptied instead; the code of 2007
+# doesn't.
+# -->
 # **Misaligned** means: the bytes are not all in one entry. It depends on the entry, not on the store:
 #
 # | a store of | at offset | entries of 8 bytes | entries of 4 bytes |
@@ -263,6 +359,10 @@ guess_eight.compare("all of #247 and #246", why=why)
 # faults. What is true is only this: the code of 2007 doesn't patch, and whoever models it must not.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
+# <!-- slide:
+# *Demand paging*: the program touches a new page, gets a page fault from its own kernel, which stores one entry; and
+# the host makes the spte. That is no fork. Two such pages:
+# -->
 # ## "Three stores with pauses between are no flood"
 #
 # Lesson 9 promised this story. From the third store in a row to one gfn on, the host takes it for a flood, and zaps all
@@ -289,6 +389,10 @@ def demand(gva):
 demand(0x2000), demand(0x3000)
 
 # %% [markdown]
+# <!-- slide:
+# Now the third new page. Between this store and the last one lie two faults, and the program has used its memory. Is
+# it still "in a row"?
+# -->
 # Two new pages; with the first one there are three sptes in the shadow page. Now the third new page, step by step.
 # Between this store and the last one lie two faults, and the program has used its memory. Will the host still count it
 # as "in a row"?
@@ -305,6 +409,10 @@ why = "the count goes by gfns alone. The two faults between the stores don't res
 guess_pause.compare("the whole shadow page", why=why)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
+# <!-- slide:
+# The count only goes up. Let the program go on to its tenth new page. How many of the eleven does the processor still
+# find in the shadow?
+# -->
 # And it doesn't end there, since the count only goes up. Let the program go on to its tenth new page. It has touched
 # every one of them, and none was taken away by its kernel. How many of the eleven pages does the processor still find
 # in the shadow?
@@ -323,6 +431,12 @@ guess_left.compare(left, why="from the third store on, each new page threw all t
 vm.stats.flood_zaps
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
+# <!-- slide:
+# Eight of ten stores were taken for a flood. Later (a25f7e1f) a fault of the guest set the count back: who faults
+# through a table still *uses* it.
+#
+# **The shadow is a cache, and a cache that is emptied too often is still right.**
+# -->
 # Eight of ten stores were taken for a flood. The fork detector misfired on one of the most common patterns that there
 # is, and made each step of the walk dearer than it had to be. A later change (a25f7e1f) has each such fault of the
 # guest set the count back: whoever faults through a page table still *uses* it. In 2.6.22, and in your exercise, it
@@ -332,6 +446,10 @@ vm.stats.flood_zaps
 # that is emptied too often is still right.** Only a stopwatch notices.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
+# <!-- slide:
+# An early version lacked the second doubling (mended: ac1b714e). For directory entry 1, offset `0x4`: doubled once,
+# `0x8`, so spte **1**. It should be 2 and 3. We let the host miss the store, by `poke`:
+# -->
 # ## A bug that was wrong, not slow
 #
 # And when it empties too little? An early version of this function lacked the second doubling: it had been forgotten
@@ -352,6 +470,10 @@ hierarchy(vm, 0x400000)
 hex(entry_of(vm, 0x400000).value >> 12), hex(vm.access(0x400000, user=True).gpa >> 12)
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
+# <!-- slide:
+# The guest's tables say one gfn (the first), the program gets to another (the second). A zap too many costs a fault.
+# **A zap too few costs the guest its data.**
+# -->
 # The guest's tables say one gfn (the first), and the program gets to another (the second). That other frame may be
 # somebody else's by now: whoever writes there destroys what isn't theirs. With the second doubling missing, every store
 # to a directory could end so, and guests' memory was indeed corrupted. A zap too many costs a fault. **A zap too few
@@ -370,11 +492,22 @@ pae.access(0x81CE000, user=True)
 store_beam(pae, entry_of(pae, 0x81CE000).gpa, 8)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
+# <!-- slide:
+# **Every shadow page says in its role how many levels the guest's tables had**: 2 means entries of 4 bytes, 3 (PAE)
+# and 4 mean 8. Each page that is asked answers for itself (mmu.c:1170).
+# -->
 # How does the host know which kind it has to do with? Not from the size of the store, and not from how many bits an
 # address has. **Every shadow page says in its role how many levels the guest's tables had when it was made**: 2 means
 # entries of 4 bytes, 3 (PAE) and 4 mean 8. So each page that is asked answers for itself (mmu.c:1170).
 
 # %% [markdown] slideshow={"slide_type": "slide"}
+# <!-- slide:
+# 1. Not all in one entry **of 4 bytes**, or a flood: the whole page goes.
+# 2. Else double the offset.
+# 3. A **directory**: round down to 8, double again, take two sptes.
+# 4. Three digits, / 8.
+# 5. Empty it, in **all** quadrants.
+# -->
 # ## What you know now
 #
 # A page of a 4-byte table is hit like this, once it has passed the two tests of lesson 9:
@@ -389,6 +522,11 @@ store_beam(pae, entry_of(pae, 0x81CE000).gpa, 8)
 # by mistake without it, you have it.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
+# <!-- slide:
+# - Choose the directory as well as the page tables, and sizes that don't suit. Tick what will die, then press
+#   *Write*.
+# - Then build it: [exercise 9](../exercises/09_pre_write_32/README.md), about ten lines more than exercise 8.
+# -->
 # ## Play, then build
 #
 # This lab has a guest with pages in both quadrants of one table. Choose the directory as well as the page tables, and
@@ -398,5 +536,6 @@ store_beam(pae, entry_of(pae, 0x81CE000).gpa, 8)
 write_lab(mode="32")
 
 # %% [markdown]
+# <!-- slide: -->
 # Then build it: [exercise 9](../exercises/09_pre_write_32/README.md) adds about ten lines to those of exercise 8.
 # If a check fails, look at the beam of that store: it says which arithmetic the kernel did.

@@ -115,13 +115,15 @@ class Cutter:
         return sheet
 
     def _more(self) -> Sheet:
-        """One more slide under the same title."""
-        return self._begin(Sheet(self._sheet().title, again=bool(self._sheet().title)), False)
+        """One more slide under the same title, which isn't "Try it"."""
+        titles = [sheet.title for sheet in reversed(self.columns[-1]) if sheet.kind != "try"] if self.columns else []
+        title = next(iter(titles), self._sheet().title)
+        return self._begin(Sheet(title, again=bool(title)), False)
 
     def _put(self, part: Part) -> None:
         """Onto the slide if there is room."""
         sheet = self._sheet()
-        full = sheet.lines + part.lines > ROOM or any(one.kind in NEEDS for one in sheet.parts)
+        full = sheet.lines + part.lines > ROOM or any(one.kind in NEEDS for one in sheet.parts) or sheet.kind == "try"
         if full and sheet.parts:
             sheet, part.fragment = self._more(), False
         sheet.parts.append(part)

@@ -50,6 +50,12 @@ def test_cells_for_learners_become_one_slide_that_says_so():
     assert "talk.ipynb" in columns[0][0].parts[0].html
 
 
+def test_what_comes_after_such_cells_has_a_slide_of_its_own():
+    columns = cut(text("## One\n\nLook.", "slide"), code("pick()", None, "try-it"), text("And now."), code("f()"))
+    assert [(sheet.title, sheet.kind) for sheet in columns[0]] == [("One", ""), ("Try it", "try"), ("One", "")]
+    assert [part.kind for part in columns[0][2].parts] == ["prose", "code"]
+
+
 def test_the_whole_of_a_long_text_is_in_the_notes():
     long = "The host looks at each of them in turn. " * 12
     columns = cut(text(f"## One\n\n{long}", "slide"), text("*To the teacher:* wait.", "notes"))
