@@ -36,7 +36,7 @@ def _complaints(right: list[Any], mine: list[Any]) -> str:
     if missing:
         return f"it doesn't report {name}{more}" + (f", but it reports {extra[0]}" if extra else "")
     if name in right:
-        return f"it reports {name} {times(told.count(name))}"
+        return f"it reports {name} {told.count(name)} times, where {right.count(name)} is right"
     known = name.partition(" ")[0] in ("rmap", "wp", "map")
     return f"it reports {name}{more}, " + ("though nothing is wrong there" if known else "which is no complaint of an audit")
 
@@ -48,6 +48,8 @@ def _told(name: str, value: Any) -> str:
     if name == "error" and isinstance(value, int):
         bits = [word for bit, word in ((0, "present"), (1, "write"), (2, "user"), (4, "fetch")) if value >> bit & 1]
         return f"{name} {value:#x} ({', '.join(bits) or 'no bit set'})"
+    if name == "rights" and value in (0, 2, 4, 6):
+        return f"{name} {value} ({' '.join(flag for flag, bit in (('W', 2), ('U', 4)) if value & bit) or 'neither W nor U'})"
     if isinstance(value, list):
         return f"{name} [{', '.join(map(number, value))}]"
     return f"{name} {number(value)}"

@@ -75,7 +75,7 @@ def _number(value: Any) -> str:
 
 def _flags(flags: str) -> str:
     what = "writable" if {"P", "W"} <= set(flags) else "read-only" if "P" in flags else "not present"
-    return f"{what}, to"
+    return f"{what} ({flags}), to" if flags else f"{what}, to"
 
 
 def _frame(vm: Vm, gfn: int) -> str:
