@@ -4,12 +4,12 @@
 ============ ==========================================================================
 `source`     a notebook is read, run, and remembered until it changes
 `outputs`    what its cells show, as HTML; films are taken out, so that one player serves all
-`prose`      what of a long text goes on a slide
+`markdown`   texts as HTML, with their formulas; `local`: of any HTML, what a page would fetch is put in or left out
+`prose`      what of a long text goes on a slide; `questions`: what of the code beside a prediction
 `sheets`     cells become slides
 `deck`       slides become one HTML file
 `site`       lessons and exercises become pages that link to each other
 `strips`     a film on paper: its key steps
-`paper`      a deck as PDF
 `serve`      a preview that follows the notebook
 `cli`        the commands ``slides`` and ``site``
 ============ ==========================================================================

@@ -10,6 +10,9 @@ import re
 WORDS = 40
 """So many words of prose stand on a slide, beside its picture."""
 
+LINES = 14
+"""So many lines of a table or a piece of code."""
+
 HEADING = re.compile(r"^#{1,6} +(.+?) *#*$", re.MULTILINE)
 MARKED = re.compile(r"<!--\s*slide:(.*?)-->", re.DOTALL)
 """What an author wants on the slide instead."""
@@ -66,6 +69,18 @@ def gist(text: str, limit: int = WORDS) -> str:
              else "\n".join(part for (of, _), part in sorted(kept.items()) if of == place)
              for place, block in enumerate(blocks)]  # fmt: skip
     return "\n\n".join(filter(None, lines))
+
+
+def clipped(text: str, most: int = LINES) -> str:
+    """Without the ends of long tables and pieces of code, which nobody reads on a slide."""
+    found = list[str]()
+    for block in parts(text):
+        lines = block.splitlines()
+        if VISUAL.match(block) and len(lines) > most:
+            end = [lines[-1]] if FENCE.match(lines[0]) and FENCE.match(lines[-1]) else []
+            block = "\n".join([*lines[:most], *end, "", f"... ({len(lines) - most - len(end)} more lines)"])
+        found.append(block)
+    return "\n\n".join(found)
 
 
 def parts(text: str) -> list[str]:

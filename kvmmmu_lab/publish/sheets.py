@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import html
 import re
+import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ..player.page import FilmParts
-from .outputs import Shown, code_html, prose_html, shown
-from .prose import gist, marked, parted, parts, words
+from .markdown import prose_html
+from .outputs import Shown, code_html, shown
+from .prose import clipped, gist, marked, parted, parts, words
 from .questions import beside_question
 
 OUT = {"remove-cell", "remove_cell", "no-slide"}
@@ -32,8 +34,11 @@ ROOM = 18.0
 """Lines of a slide below its title."""
 
 NEEDS = {"film": 13.0, "picture": 11.0}
-PRINTED = 15
-"""Lines of printed text."""
+PRINTED, ROW = 15, 110
+"""Lines of printed text, and the characters of each."""
+
+LONGEST = 17
+"""Lines of code."""
 
 LINE = 84
 """Characters of prose in a line."""
@@ -141,7 +146,7 @@ class Cutter:
         elif title:
             self._sheet().title, self._sheet().level = _plain(title), level
         said = marked(cell.source)
-        short = gist(body) if said is None else said
+        short = clipped(gist(body)) if said is None else said
         if short:
             wide = sum(max(1.0, len(line) / LINE) for line in _joined(short))
             self._put(Part("prose", self._prose(cell, short), lines=wide * 1.25, fragment=kind == "fragment"))
@@ -152,12 +157,17 @@ class Cutter:
         if kind in ("slide", "subslide"):
             title = self._sheet().title if kind == "subslide" and self.columns else ""
             self._begin(Sheet(title, again=bool(title)), kind == "slide")
-        things = [] if tags & NO_OUTPUT else list(shown(cell))
+        things = [] if tags & NO_OUTPUT else list(shown(cell, self.path.parent))
         source = beside_question(cell.source) if any(thing.kind == "question" for thing in things) else cell.source.strip()
         answers = any(thing.kind == "answer" for thing in things)
         if any(part.kind == "question" for part in self._sheet().parts):
             self._more()  # first think, then look
         if source and self.code and not tags & NO_INPUT and not answers:
+            *before, source = _pieces(source)
+            for piece in before:
+                if self._sheet().parts:
+                    self._more()
+                self._put(Part("code", code_html(piece), lines=ROOM))
             lines = 0.4 + 0.95 * len(source.splitlines())
             big = max((NEEDS.get(thing.kind, 0.0) for thing in things), default=0.0)
             fits = self._sheet().lines + lines + big <= ROOM + 1
@@ -186,12 +196,27 @@ class Cutter:
         sheet.parts.append(Part("code", code_html("kvmmmu-lab lab"), lines=2))
 
 
+def _pieces(source: str) -> list[str]:
+    """A cell's code in pieces that fit on a slide, cut at empty lines where there are any."""
+    lines, found = source.splitlines(), list[str]()
+    while len(lines) > LONGEST:
+        ends = [number for number in range(LONGEST // 2, LONGEST) if not lines[number].strip()]
+        end = ends[-1] if ends else LONGEST
+        found.append("\n".join(lines[:end]))
+        lines = lines[end:]
+    return [*found, "\n".join(lines).strip("\n")]
+
+
 def _shorter(text: str) -> str:
     """Printed text, as far as it can be read on a slide."""
-    lines = text.split("\n")
-    if len(lines) <= PRINTED or not text.startswith("<pre>"):
+    if not text.startswith("<pre>"):
         return text
-    return "\n".join([*lines[: PRINTED - 1], f"... ({len(lines) - PRINTED + 1} more lines)</pre>"])
+    printed = html.unescape(text.removeprefix("<pre>").removesuffix("</pre>"))
+    rows = [row for line in printed.split("\n") for row in textwrap.wrap(line, ROW, drop_whitespace=False) or [""]]
+    if len(rows) <= PRINTED:
+        return text
+    kept = "\n".join(rows[: PRINTED - 1])
+    return f"<pre>{html.escape(kept)}\n... ({len(rows) - PRINTED + 1} more lines)</pre>"
 
 
 def _height(thing: Shown) -> float:

@@ -16,7 +16,8 @@ from ..errors import InputError
 from ..exercises import Exercise
 from ..player.page import script, style
 from .deck import needs, render, text, write
-from .outputs import Shown, code_html, colours, prose_html, shown
+from .markdown import prose_html
+from .outputs import Shown, code_html, colours, shown
 from .prose import COMMENT, parted, sentences
 from .source import executed, notebook
 
@@ -78,7 +79,7 @@ def _lesson(path: Path, found: Any, links: dict[str, str]) -> Page:
             continue
         if cell.cell_type == "code":
             page.blocks.append(Block("code", code_html(cell.source)))
-            for thing in shown(cell):
+            for thing in shown(cell, path.parent):
                 page.blocks.append(_shown(page, thing))
         else:
             _prose(page, prose_html(cell.source, path.parent, cell.get("attachments"), _relative(links)))

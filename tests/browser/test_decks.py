@@ -286,6 +286,29 @@ def test_a_notebook_of_a_user_exports_too(tmp_path, page, monkeypatch):
     assert "ZeroDivisionError" in page.text_content(".error")
 
 
+FROM_ELSEWHERE = """\
+from IPython.display import HTML, IFrame, Javascript, Math
+display(HTML("<style>@import url(https://example.org/a.css); b { background: url(https://example.org/b.png) }</style><b>x</b>"))
+display(HTML("<img src=https://example.org/c.png onerror=alert(1)><img src=gone.png><script src=//example.org/d.js></script>"))
+display(IFrame("https://example.org", 300, 200), Javascript("fetch('https://example.org/e')"), Math(r"\\frac{1}{2}"))
+"""
+
+
+def test_a_notebook_that_shows_things_from_the_web_asks_nothing_of_it(tmp_path, page, monkeypatch):
+    monkeypatch.setenv("KVMMMU_LAB_CACHE", str(tmp_path / "cache"))
+    asks = text("## Pictures\n\n![gone](gone.png) ![web](https://example.org/f.png) $x^2$ ![lost](attachment:lost.png)")
+    path = saved(tmp_path, text("# Talk"), asks, code(FROM_ELSEWHERE), code("\n".join(f"a_{n} = {n}" for n in range(60))))
+    command("slides", path, "--out", tmp_path, "--pdf")
+    failed = []
+    page.on("requestfailed", lambda request: failed.append(request.url))
+    opened(page, tmp_path / "talk.html")
+    for _ in slides(page):
+        page.wait_for_timeout(50)
+        laid = page.evaluate(LAID_OUT)
+        assert max(laid["overflow"]) <= 1 and not laid["overlaps"] and not laid["cut"]
+    assert page.evaluate("document.querySelectorAll('math').length") == 2 and not failed
+
+
 def test_a_watchdog_would_notice(browser):
     """So that "asked nothing" isn't said of a page that could not have asked."""
     page = browser.new_context().new_page()

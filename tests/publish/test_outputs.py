@@ -4,7 +4,7 @@
 import json
 
 from kvmmmu_lab.player.page import film_html, film_parts
-from kvmmmu_lab.publish.outputs import MOST, MOST_HTML, local, shown, text_html
+from kvmmmu_lab.publish.outputs import MOST, MOST_HTML, shown, text_html
 
 from ..player.films import two_scenes as a_film
 from .books import code
@@ -27,11 +27,11 @@ def test_a_widget_is_what_stands_before_it():
     assert kinds({"text/html": "<p>1 / 2</p>"}, {"application/vnd.jupyter.widget-view+json": {}, "text/plain": "x"}) == ["text"]
 
 
-def test_nothing_is_asked_of_a_network():
-    said = local(
-        '<img src="https://example.org/x.png"><script src="//example.org/x.js"></script><a href="https://example.org">x</a>'
-    )
-    assert said == '<img src="data:," data-left-out="">' + '<a href="https://example.org">x</a>'
+def test_formatted_outputs_are_shown_formatted():
+    said = [{"text/markdown": "**bold**"}, {"text/latex": r"$\frac{1}{2}$"}, {"application/json": {"a": 1}, "text/plain": "<>"}]
+    bold, half, data = (thing.html for thing in shown(code("x", shows=said)))
+    assert "<strong>bold</strong>" in bold and "<mfrac>" in half and "&quot;a&quot;: 1" in data
+    assert kinds({"application/javascript": "alert(1)", "text/plain": "<Javascript>"}) == []
 
 
 def test_what_is_huge_is_cut_and_says_so():

@@ -43,6 +43,29 @@ def test_a_full_slide_goes_on():
     assert shape(columns) == [[("One", ["code"]), ("One", ["code"])]]
 
 
+def test_long_code_goes_on_on_further_slides_and_nothing_is_lost():
+    source = "\n".join(f"line_{n} = {n}" + "\n" * (n % 10 == 9) for n in range(40))
+    columns = cut(text("## One", "slide"), code(source, shows=[PICTURE]))
+    pieces = [part for sheet in columns[0] for part in sheet.parts]
+    assert [part.kind for part in pieces] == ["code"] * 4 + ["picture"]
+    assert all(f"line_{n}" in "".join(part.html for part in pieces) for n in range(40))
+    assert max(part.html.count("\n") for part in pieces) < 20
+
+
+def test_what_is_printed_without_end_is_cut():
+    for printed in ("x" * 5000, "x\n" * 5000):
+        ((sheet,),) = cut(text("## One", "slide"), code("f()", shows=[{"text/plain": printed}]))
+        assert sheet.parts[1].html.count("\n") < 16 and "more lines)" in sheet.parts[1].html
+
+
+def test_long_tables_and_listings_in_a_text_are_cut():
+    table = "| a | b |\n| - | - |\n" + "\n".join(f"| {n} | x |" for n in range(60))
+    listing = "```python\n" + "\n".join(f"a_{n} = 1" for n in range(60)) + "\n```"
+    for long in (table, listing):
+        ((sheet,),) = cut(text(f"## One\n\n{long}", "slide"))
+        assert "more lines)" in sheet.parts[0].html and sheet.lines < 25 and "59" in sheet.notes[0]
+
+
 def test_cells_for_learners_become_one_slide_that_says_so():
     tried = [code("rmap_lab()", None, "try-it"), code("check()", None, "try-it")]
     columns = cut(text("## Your turn", "slide"), *tried, text("## End", "slide"))
