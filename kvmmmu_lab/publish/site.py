@@ -19,7 +19,11 @@ from .deck import needs, render, text, write
 from .markdown import prose_html
 from .outputs import Shown, code_html, colours, shown
 from .prose import COMMENT, parted, sentences
+from .questions import beside_question
 from .source import executed, notebook
+
+FOCUSABLE = '<pre tabindex="0">'
+"""It may scroll, also for who has no mouse."""
 
 ABOUT = 90
 """Characters of a lesson's beginning on the start page, at least: whole sentences."""
@@ -78,15 +82,22 @@ def _lesson(path: Path, found: Any, links: dict[str, str]) -> Page:
         if cell.metadata.get("slideshow", {}).get("slide_type") == "notes" or not cell.source.strip():
             continue
         if cell.cell_type == "code":
-            page.blocks.append(Block("code", code_html(cell.source)))
-            for thing in shown(cell, path.parent):
-                page.blocks.append(_shown(page, thing))
+            things = list(shown(cell, path.parent))
+            page.blocks += [_code(cell.source, {thing.kind for thing in things}), *(_shown(page, thing) for thing in things)]
         else:
             _prose(page, prose_html(cell.source, path.parent, cell.get("attachments"), _relative(links)))
             page.words += f" {COMMENT.sub('', cell.source)}"
     title, _, body = parted(next((cell.source for cell in found.cells if cell.cell_type == "markdown"), path.stem))
     page.title, page.about = re.sub(r"[`*]", "", title or path.stem), _about(body)
     return page
+
+
+def _code(source: str, kinds: set[str]) -> Block:
+    """A cell's code; folded away where it only asks what the reader sees right below, or compares."""
+    markup = code_html(source)
+    if "answer" in kinds or ("question" in kinds and not beside_question(source)):
+        return Block("folded", f"<details><summary>code</summary>{markup.replace('<pre>', FOCUSABLE)}</details>")
+    return Block("code", markup)
 
 
 def _shown(page: Page, thing: Shown) -> Block:
@@ -120,7 +131,7 @@ def _prose(page: Page, markup: str) -> None:
             page.headings.append((name, re.sub(r"<[^>]+>", "", inner)))
         return f'<h{level} id="{name}">{inner}</h{level}>'
 
-    markup = markup.replace("<pre>", '<pre tabindex="0">').replace("<table>", '<table tabindex="0">')  # they may scroll
+    markup = markup.replace("<pre>", FOCUSABLE).replace("<table>", '<table tabindex="0">')  # they may scroll
     page.blocks.append(Block("prose", re.sub(r"<h([1-4])[^>]*>(.*?)</h\1>", heading, markup, flags=re.DOTALL)))
 
 
