@@ -137,6 +137,8 @@ MODES = (
     walks(narrow(ALL, ALL, indexes=(1023, 512)), gva(1023, 512, bits=NARROW), ""),
     walks(narrow(ALL, ALL, indexes=(2, 5), frame=0xFFFFF), gva(2, 5, bits=NARROW, offset=0xFFF), "w"),
     play({"op": "cr3", "v": 0x1018}, ("walk", G32, ""), **narrow(ALL, ALL)),
+    play(registers(cr3=0x700001000, cr4=0), ("walk", G32, ""), **narrow(ALL, ALL)),
+    play(registers(cr3=0xFFF << 52 | 0x1000, cr4=0x20, efer=0x501), ("walk", G64, ""), **wide(*FULL)),
 )  # fmt: skip
 
 ABSENT = (
@@ -162,6 +164,8 @@ REFUSED = (
     walks(wide(*at(1, "PWUAX"), nx=False), G64, "x", "xu"),
     walks(wide(*at(2, "PWAX"), nx=False), G64, "x", "xu"),
     play(registers(cr4=0x20, efer=0x501), ("walk", G64, "x"), **wide(*at(1, "PWUAX"))),
+    play(("walk", G64, "x"), registers(cr4=0x20, efer=0xD01), ("walk", G64, "x"), **wide(*at(1, "PWUAX"), nx=False)),
+    play(("walk", G64, "w"), registers(cr4=0x20, cr0=0x80000001, efer=0x501), ("walk", G64, "w"), **wide(*at(1, "PUA"))),
     walks(wide(*FULL), G64, "x", "xu"),
     walks(wide(ALL, "PWA", ALL, ""), G64, "u", ""),
     walks(wide("PUA", ALL, "", ALL), G64, "w"),
@@ -190,6 +194,7 @@ LARGE = (
     walks(narrow("PWUAS", mode="32 pse", tables=(1, 0x41E)), G32, "u"),
     walks(narrow("PWUAS", ALL), G32, "", "w"),
     play(registers(cr4=0x7CF), ("walk", G32, ""), **narrow("PWUAS", ALL)),
+    play(("walk", G32, ""), registers(cr4=0x10), ("walk", G32, ""), **narrow("PWUAS", ALL)),
     walks(narrow(ALL, "PWUAS", mode="32 pse"), G32, ""),
     walks(wide(ALL, "PUA", "PAS"), G64, ""),
     walks(pae("P", "PAS"), GPAE, ""),

@@ -23,7 +23,9 @@ def result(difference: Difference) -> str:
         return f"it answers {'; '.join(answers[:3])}" + ("; ..." if len(answers) > 3 else "")
     if isinstance(right, list) and isinstance(mine, list) and all(isinstance(item, str) for item in right):
         return _complaints(right, mine)
-    return f"it answers {short(difference.got)}; right is {short(difference.expected)}"
+    if isinstance(right, str) and isinstance(mine, str):
+        return f"{mine}; right is: {right}"
+    return f"it answers {short(mine)}; right is {short(right)}"
 
 
 def _complaints(right: list[Any], mine: list[Any]) -> str:

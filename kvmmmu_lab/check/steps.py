@@ -17,7 +17,8 @@ An spte is written "7:12": entry 12 of shadow page 7. Flags are letters: P W U A
 ("back",)                          the steps behind it happen to the first machine again
 ("link", page, spte[, count])      ``parents.add(page, spte)``, for so many entries in a row
 ("unlink", page, spte[, count])    ``parents.remove(page, spte)``, likewise
-("shadowed", gfn)                  a shadow page for gfn is taken from the pool: gfn is a page table
+("stranger", page, spte)           the same for an entry that is no parent: whether it raises an exception, and what it leaves
+("shadowed", gfn[, count])         a shadow page for gfn is taken from the pool: gfn is a page table; and the gfns after it
 ("page", gfn, level, glevels[, quadrant, kind])  the same, with this role; in ``kind`` "M": metaphysical, "R": a root in use
 ("fill", sptes, gfn)               those of these entries that are 0 lead to gfn: of level 1 to the frame, writable, and they
                                    are noted in its reverse map; higher ones to its newest shadow page, as its parents
@@ -133,8 +134,19 @@ def _unlink(bench: Bench, page: int, spte: str, count: int = 1) -> None:
         bench.vm.parents.remove(bench.vm.pool.pages[page], at)
 
 
-def _shadowed(bench: Bench, gfn: int) -> None:
-    bench.vm.pool.take(gfn, bench.vm.root_level | 1 << 4)
+def _stranger(bench: Bench, page: int, spte: str) -> str:
+    try:
+        bench.vm.parents.remove(bench.vm.pool.pages[page], reference(spte))
+    except NotImplementedError:
+        raise
+    except Exception:
+        return "it raises an exception"
+    return "it goes unnoticed"
+
+
+def _shadowed(bench: Bench, gfn: int, count: int = 1) -> None:
+    for number in range(gfn, gfn + count):
+        bench.vm.pool.take(number, bench.vm.root_level | 1 << 4)
 
 
 def _page(bench: Bench, gfn: int, level: int, glevels: int, quadrant: int = 0, kind: str = "") -> None:
@@ -255,6 +267,7 @@ STEPS: dict[str, Callable[..., Any]] = {
     "another": lambda bench: bench.another(),
     "link": _link,
     "unlink": _unlink,
+    "stranger": _stranger,
     "shadowed": _shadowed,
     "page": _page,
     "fill": _fill,

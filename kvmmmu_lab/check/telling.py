@@ -38,7 +38,7 @@ def judged(rule: Rule, run: Run, seen: compare.Texts, broke: bool) -> Failure | 
         if broke:
             return Failure("", kind="silent", step=len(seen), error={"type": "nothing", "what": "was raised"})
         return None
-    if broke and run.end == "raised" and len(run.seen) == len(seen):
+    if broke and run.end == "raised" and len(run.seen) == len(seen) and run.error.get("kind") != "unwritten":
         return None  # the kit's own part stops here, too
     kind = run.error.get("kind", run.end) if run.end == "raised" else run.end
     return Failure("", kind=str(kind), step=len(run.seen), look=str(run.error.get("type", "")), error=run.error)

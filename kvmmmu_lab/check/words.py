@@ -124,6 +124,12 @@ def _next(vm: Vm) -> str:
     return f"shadow page #{vm.pool.free[-1].id}" if vm.pool.free else "no shadow page, for all are in use"
 
 
+def _say_shadowed(vm: Vm, gfn: int, count: int = 1) -> str:
+    if count > 1:
+        return f"the gfns {gfn:#x} to {gfn + count - 1:#x} are page tables: they get a shadow page each, the first {_next(vm)}"
+    return f"gfn {gfn:#x} is a page table: it gets {_next(vm)}"
+
+
 def _say_page(vm: Vm, gfn: int, level: int, glevels: int, quadrant: int = 0, kind: str = "") -> str:
     words = [f"a shadow page of level {level} is made for gfn {gfn:#x} of {'a ' * bool(glevels)}{GUESTS[glevels]}: {_next(vm)}"]
     words += [f"quadrant {quadrant}"] * (glevels == 2) + ["metaphysical"] * ("M" in kind) + ["a root in use"] * ("R" in kind)
@@ -181,7 +187,8 @@ SAID: dict[str, Callable[..., str]] = {
     "another": lambda vm: "another machine of the same kind is made",
     "link": lambda vm, page, spte, *count: f"add(page #{page}, #{spte}){_row(spte, *count)}",
     "unlink": lambda vm, page, spte, *count: f"remove(page #{page}, #{spte}){_row(spte, *count)}",
-    "shadowed": lambda vm, gfn: f"gfn {gfn:#x} is a page table: it gets {_next(vm)}",
+    "stranger": lambda vm, page, spte: f"remove(page #{page}, #{spte}), which is no parent of that page",
+    "shadowed": _say_shadowed,
     "page": _say_page,
     "fill": _say_fill,
     "counted": lambda vm, gfn, times: f"vm.last_pt_write_gfn is {gfn:#x} now, and vm.last_pt_write_count {times}",
