@@ -120,6 +120,9 @@ WAY = (
     play({"op": "cr3", "v": 0x1018}, ("walk", G64, ""), **wide(*FULL)),
     walks(wide(*FULL, tables=(1, 0x402, 3, 0x4FF), frame=OUTSIDE), G64, "w"),
     play(("alias", 0x300, 0x10, 0), ("poke", entry(3, 7), 8, 0x304067), ("walk", G64, "u"), **wide(*FULL)),
+    play(("walk", G64, ""), ("another",), ("alias", 2, 1, 0x402), registers(cr4=0x20, efer=0x501), *(
+        ("poke", entry(table, index), 8, gfn << 12 | 0x27) for table, index, gfn, _ in chain(*FULL)
+    ), ("walk", G64, ""), **wide(*FULL, slots=LOGS), note="two machines, in which gfn 2 is not the same frame"),
 )
 
 MODES = (
@@ -132,6 +135,8 @@ MODES = (
     play(("walk", GPAE, "wu"), mode="pae", root=1, entries=(
         (1, 3, 2, "P"), (2, 7, 0x7FF << 40 | 3, ALL), (3, 8, 0x7FF << 40 | 0xABCDE12345, "PWUAX"),
     )),
+    play(("pdpte", 3, 0x7FF << 52 | 0x2001), ("walk", GPAE, ""), **pae("P", ALL, ALL)),
+    play(("pdpte", 3, 1 << 63 | 0x2001), ("walk", GPAE, "x"), **pae("P", ALL, ALL)),
     walks(pae("P", ALL, ALL, indexes=(3, 511, 511)), gva(3, 511, 511, offset=0xFFF), ""),
     walks(narrow(ALL, ALL), G32, "", "wu"),
     walks(narrow(ALL, ALL, indexes=(1023, 512)), gva(1023, 512, bits=NARROW), ""),

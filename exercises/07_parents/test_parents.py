@@ -110,8 +110,8 @@ EXERCISE = Exercise(
             play(("shadowed", 0x10, 252), *links("255:1", page=0), *links("254:1")),
             play(*new(2), *links("250:1", "255:7"), *links("251:1", "254:7", page=OTHER), *unlinks("251:1", page=OTHER)),
         )),
-        Rule("stranger", 1, "An entry that is no parent of the page can't be removed: `remove` raises an exception, and nothing changes.",
-             looks=FEW, cases=(
+        Rule("stranger", 1, "An entry that is no parent of the page can't be removed: `remove` raises an exception, and "
+             "nothing changes.", looks=FEW, cases=(
             play(*new(), *links("255:1"), *unlinks("255:2")),
             play(*new(), *links("255:2"), *unlinks("255:1")),
             play(*new(2), *links("255:1"), *links("255:2", page=OTHER), *unlinks("255:2")),

@@ -152,8 +152,8 @@ EXERCISE = Exercise(
     part="pre_write",
     defines=("pre_write",),
     rules=(
-        Rule("leaf", 1, "The spte of a page table's 4-byte entry leaves its reverse map and becomes zero, and no other does.",
-             looks=LOOKS, cases=(
+        Rule("leaf", 1, "The spte of a page table's 4-byte entry leaves its reverse map and becomes zero, and no other in that "
+             "page.", looks=LOOKS, cases=(
             narrow(*use(gva(0, 1), gva(0, 2)), write(PT, 1)),
             narrow(change(gva(0, 1)), change(gva(0, 2)), write(PT, 2, value=lead(0x30))),
             narrow(*use(gva(0, 2), gva(0, 3)), write(PT, 3)),

@@ -37,6 +37,10 @@ GUESTS = {
 }  # fmt: skip
 """By mode: a guest with a page table 0x12 (reached by more than one way), one more table for the last page of the address
 space, and a large page."""
+ROOT_IN_FRAME_0 = (
+    (0, 0, 0x11, "PWU"), (0x11, 0, 0x13, "PWU"), (0x13, 0, 0x12, "PWU"), (0x12, 0, 0x20, "PWUAD"), (0x12, 8, 0, "PWUAD"),
+)  # fmt: skip
+"""As entry 8 of its page table a guest's own root, whose gfn the shadow pages from before paging have as well."""
 GUESTS["32 pse"] = GUESTS["32"] | {"entries": (*GUESTS["32"]["entries"], (0x10, 1, 0x400, "PWUADS"))}
 
 LARGE = {"32 pse": 0x400000, "pae": 0x400000, "64": 0x400000}
@@ -131,8 +135,11 @@ EXERCISE = Exercise(
             guest("64", *writes(0), *LOOK, *plant("close")),
             guest("64", *reads(0x2000, 0), *LOOK, *plant("invent")),
             guest("64", *writes(0), *LOOK, *plant("upper", 1, 0x20)),
+            guest("64", *writes(0), *LOOK, *plant("link", 1)),
             guest("64", *writes(0), *plant("ghost", 250, 0x21)),
             guest("64", *writes(0), *plant("stray", 250, 0x21), *plant("forget")),
+            guest("64", *writes(0), ("zap", 0x12), *plant("stray", 248, 0x21)),
+            guest("64", *writes(0), ("zap", 0x12), *plant("ghost", 248, 0x21)),
         )),
         Rule("once", 1, "All that is wrong is reported, and each entry once; also what is noted twice, or for another frame.",
              cases=(
@@ -154,6 +161,7 @@ EXERCISE = Exercise(
             guest("none", *writes(0, 0x5000), *LOOK, *plant("forget")),
             guest("64", *writes(0x400000), *LOOK, *plant("forget")),
             guest("64", *writes(0), *LOOK, *plant("mislead", 0, 0x12)),
+            play(*reads(0x8000), *LOOK, *plant("let in"), mode="64", root=0, entries=ROOT_IN_FRAME_0),
         )),
         Rule("misled", 2, "A gva whose entry leads to another frame than the guest's tables say is reported.", cases=(
             guest("64", *reads(0x2000), *LOOK, *plant("mislead", 0, 0x30)),
@@ -172,6 +180,7 @@ EXERCISE = Exercise(
         Rule("everywhere", 1, "So it is in every mode and at every address: also in large pages, and at both ends.", cases=(
             *(guest(mode, *reads(HIGH[mode]), *LOOK, *plant("mislead", 0, 0x30)) for mode in MODES),
             *(guest(mode, *reads(LARGE[mode] + 0x5000), *LOOK, *plant("mislead", 0, 0x30)) for mode in LARGE),
+            *(guest(mode, *reads(LARGE[mode], LARGE[mode] + 0x5000), *LOOK, *plant("mislead", 1, 0x30)) for mode in LARGE),
             *(guest(mode, *reads(0x1000, AGAIN[mode] + 0x1000), *LOOK, *plant("mislead", 0, 0x30)) for mode in AGAIN),
             *(guest(mode, *writes(AGAIN[mode]), *LOOK, *plant("forget")) for mode in AGAIN),
             guest("64", *writes(0x1000), *LOOK, *plant("forget")),
@@ -180,6 +189,7 @@ EXERCISE = Exercise(
             guest("32 pse", *reads(0x600000), *LOOK, *plant("mislead", 0, 0x30)),
             *(guest("64", *reads(gva), *LOOK, *plant("mislead", 0, 0x30)) for gva in (LOW_END, HIGH_BEGIN)),
             guest("64", cr3(0x14), cr3(0x10), *writes(0), cr3(0x14), *LOOK, *plant("forget")),
+            *(guest(mode, *reads(0x2000), *plant("slot"), *plant("mislead", 0, 0x30)) for mode in ("32", "pae", "none")),
             guest("pae", *reads(0x2000), ("poke", 0x10000, 8, 0), *LOOK, *plant("mislead", 0, 0x30)),
             guest("pae", ("poke", 0x10000, 8, 0), cr3(0x10), *reads(HIGH["pae"]), *LOOK, *plant("mislead", 0, 0x30)),
             guest("pae", ("poke", 0x10000, 8, 0), cr3(0x10), *reads(HIGH["pae"]), *plant("stray", 0, 0x21), *plant("forget")),
@@ -187,6 +197,7 @@ EXERCISE = Exercise(
         Rule("untouched", 1, "The audit changes nothing, not even accessed bits of the guest's tables.", cases=(
             *(guest(mode, *reads(0x2000), entry(mode, 2, 0x22005), *plant("mislead", 0, 0x30)) for mode in ("64", "pae", "32")),
             guest("64", *reads(0x2000), ("poke", 0x13000, 8, 0x12007), *plant("mislead", 0, 0x30), slots=LOGGED),
+            guest("64", *reads(0x2000), {"op": "getdirty", "slot": 0}, ("poke", 0x13000, 8, 0x12007), *LOOK, slots=LOGGED),
             guest("none", *writes(0x5000), *plant("close"), *LOOK),
         )),
         Rule("random", 1, "All of this holds for any guest and any mistakes.", drawn=lives, examples=50),

@@ -18,6 +18,8 @@ mistake      planted in                              what it does
 "let in"     the same                                it gets its W, and isn't noted
 "mislead"    leaves that lead to another frame       it leads to ``gfn``, and is noted there if it can write
 "upper"      links to shadow tables                  it is noted in the map of ``gfn``
+"link"       the same                                it is noted in the map of the host frame that the table is in
+"slot"       the four root slots, where present      it loses its P, and keeps its address
 "stray"      entries 0 of free shadow pages          it becomes one that can write ``gfn``
 "ghost"      the same                                and is noted, too
 ============ ======================================= ==========================================================
@@ -32,8 +34,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import InputError
-from ..mmu.arena import FIRST_SHADOW
-from ..mmu.bits import BASE_MASK, FLAT, PAGE_SHIFT, WRITABLE
+from ..mmu.arena import FIRST_SHADOW, PAE_ROOT
+from ..mmu.bits import BASE_MASK, FLAT, PAGE_SHIFT, PRESENT, WRITABLE
 from ..mmu.rmap import ReverseMap
 from ..mmu.shadow import entries_with
 
@@ -120,6 +122,11 @@ def _links(vm: Vm, other: int) -> list[int]:
     return sorted(spte for page in vm.pool.active if page.level > 1 for spte in entries_with(vm, page))
 
 
+def _slots(vm: Vm, other: int) -> list[int]:
+    slots = range(PAE_ROOT << 9, (PAE_ROOT << 9) + 4) if vm.root == PAE_ROOT << PAGE_SHIFT else ()
+    return [slot for slot in slots if vm.memory.words[slot] & PRESENT]
+
+
 def _free(vm: Vm, other: int) -> list[int]:
     words = vm.memory.words
     return sorted(page.spte for page in vm.pool.free if not words[page.spte])
@@ -142,6 +149,8 @@ MISTAKES: dict[str, tuple[Callable[..., list[int]], Callable[..., tuple]]] = {
         _elsewhere, lambda word, own, other: (_led(word, other), *((own, other) if word & WRITABLE else ())),
     ),
     "upper": (_links, lambda word, own, other: (word, None, other)),
+    "link": (_links, lambda word, own, other: (word, None, own)),
+    "slot": (_slots, lambda word, own, other: (word & ~PRESENT,)),
     "stray": (_free, lambda word, own, other: (_led(FLAT, other),)),
     "ghost": (_free, lambda word, own, other: (_led(FLAT, other), None, other)),
 }  # fmt: skip
@@ -169,6 +178,8 @@ def said(vm: Vm, what: str, number: int = 0, gfn: int = 0) -> str:
         "let in": f"{name}, which leads to the page table in gfn {own or 0:#x}, gets its W, and isn't noted",
         "mislead": f"{name} leads to gfn {gfn:#x} instead of {own or 0:#x}" + along,
         "upper": f"{name}, which leads to a shadow table, is noted in the map of gfn {gfn:#x}",
+        "link": f"{name}, which leads to a shadow table, is noted in the map of the host frame that the table is in",
+        "slot": f"root slot {spte & 3} loses its P, and keeps its address",
         "stray": f"{name} of a free shadow page looks as if it could write gfn {gfn:#x}",
         "ghost": f"{name} of a free shadow page looks as if it could write gfn {gfn:#x}, and is noted",
     }

@@ -24,6 +24,7 @@ An spte is written "7:12": entry 12 of shadow page 7. Flags are letters: P W U A
                                    are noted in its reverse map; higher ones to its newest shadow page, as its parents
 ("counted", gfn, times)            as if the guest's latest writes, so many, had gone to gfn
 ("make", spte, entry, rights, gpa, gfn)  ``set_spte(...)``; ``rights`` as letters
+("pdpte", number, value)           the processor keeps this as one of a PAE guest's four PDPTEs
 ("walk", gva, kind)                ``walk(...)``; a kind is letters of "wux": write, user, fetch
 ("access", gva, kind[, value, size])  the guest's access, through the shadow tables, faults and all
 ("write", gpa, size, value)        a store that the host emulates: pre-write, then the bytes
@@ -188,6 +189,10 @@ def _writes(bench: Bench, places: Iterable[int], size: int) -> None:
         bench.vm.emulate_write_gpa(gpa, 0, size)
 
 
+def _pdpte(bench: Bench, number: int, value: int) -> None:
+    bench.vm.cpu.pdptrs[number] = value
+
+
 def _make(bench: Bench, spte: str, entry: int, rights: str, gpa: int, gfn: int) -> None:
     bench.vm.set_spte(bench.vm, reference(spte), entry, flag_bits(rights), gpa, gfn)
 
@@ -275,6 +280,7 @@ STEPS: dict[str, Callable[..., Any]] = {
     "host": _host,
     "flag": _flag,
     "make": _make,
+    "pdpte": _pdpte,
     "walk": _walk,
     "access": _access,
     "write": lambda bench, gpa, size, value: bench.vm.emulate_write_gpa(gpa, value, size),

@@ -187,6 +187,7 @@ SAID: dict[str, Callable[..., str]] = {
     "another": lambda vm: "another machine of the same kind is made",
     "link": lambda vm, page, spte, *count: f"add(page #{page}, #{spte}){_row(spte, *count)}",
     "unlink": lambda vm, page, spte, *count: f"remove(page #{page}, #{spte}){_row(spte, *count)}",
+    "pdpte": lambda vm, number, value: f"PDPTE {number}, as the processor keeps it, is {value:#x}",
     "stranger": lambda vm, page, spte: f"remove(page #{page}, #{spte}), which is no parent of that page",
     "shadowed": _say_shadowed,
     "page": _say_page,
