@@ -44,6 +44,7 @@ COPIED = (
     makes(make(12, "PADS", "", mode="32 pse", names=0), mode="32 pse"),
     makes(make(12, "PAD", "", mode="32", frame=0x80001), mode="32"),
     makes(make(12, "PA", ""), make(12, "PDG", "", 0x2F)),
+    makes(("host", 0x43, 0x8123456789), make(12, "PADG", "", 0x43)),
 )
 
 ALLOWED = (
@@ -74,10 +75,13 @@ MAPPED = (
     makes(make(12, "PWUA", "U"), make(3, "PWUAD", "WU", 0x4FF, page=1), tables=(TABLE, 0x21)),
     makes(make(12, "PWUADS", names=0x400, frame=0x4FF)),
     makes(make(12, "PWUAD", mode="32"), make(13, "PWUA", mode="32"), mode="32"),
+    makes(make(12, "PWUAD"), make(12, "PWUAD", frame=0x2F)),
+    makes(make(12, "PWUAD"), make(12, "PWUAD")),
 )
 
 WRITTEN = (
     makes(make(12, "PWUAD"), make(13, "PWAD", "W", 0x4FF)),
+    makes(make(12, "PWUAD"), make(12, "PWUAD", frame=0x2F)),
     makes(make(12, "PWUA"), make(13, "PUAD"), make(14, "PWUAD", "U"), make(15, "PAD", ""), make(16, "PWUAD", "W", 0x2F)),
     makes(make(12, "PWUADS", names=0x400, frame=0x41F)),
     makes(make(12, "PWUAD", mode="32"), make(13, "PUAD", mode="32", frame=0x2F), mode="32"),
@@ -91,6 +95,7 @@ TABLES = (
     makes(make(12, "PWUAD", frame=0x1F), make(13, "PWUAD", frame=0x51F), make(14, "PWUAD", frame=0x41F), tables=(0x41F,)),
     makes(make(12, "PWUAD", frame=0x7F), ("zap", 0x7F), make(13, "PWUAD", frame=0x7F), tables=(TABLE, 0x7F)),
     makes(make(12, "PWUAD", frame=0)),
+    makes(make(12, "PWUAD"), make(12, "PUAD", frame=0x2F), make(12, "PWUAD", frame=TABLE)),
     makes(make(12, "PWUADS", names=0, frame=TABLE), make(13, "PWUADS", names=TABLE, frame=TABLE + 1)),
     makes(make(12, "PWUAD", mode="pae", frame=TABLE), mode="pae"),
     makes(make(12, "PWUAD", mode="32", frame=TABLE), make(13, "PWUAD", mode="32", frame=0x50), mode="32"),

@@ -24,5 +24,5 @@ class ReverseMap:
         raise NotImplementedError("write sptes")
 
     def frames(self):
-        """The numbers (hfn) of all host frames that have at least one noted spte, each once, in any order."""
+        """The numbers (hfn) of all host frames that have at least one noted spte, in any order."""
         raise NotImplementedError("write frames")

@@ -77,6 +77,7 @@ EXERCISE = Exercise(
             play(*maps("7:12", "9:12")),
             play(*maps("7:12"), *maps("7:13", gfn=0x20), *maps("7:14")),
             play(*maps("7:12", "23:12")),
+            play(*maps("251:511", "0:0")),
         )),
         Rule("fifth", 2, "A fifth entry and those after it are found, and none is lost.", cases=(
             play(*maps(*row(3))),

@@ -73,6 +73,7 @@ EXERCISE = Exercise(
         Rule("add", 1, "Entries are added as in exercise 04.", cases=(
             play(*maps("7:12"), *maps("7:13", flags="P")),
             play(*maps("7:12", "9:12"), ("another",)),
+            play(*maps("251:511", "0:0"), *unmaps("251:511")),
             play(*maps("7:12"), ("another",), *maps("7:12", gfn=0x20), ("back",), *maps("7:13", gfn=0x21), *unmaps("7:12")),
             play(*maps("7:12", flags="PWX"), *maps("7:13", gfn=0x41F), *maps("7:14", gfn=0x51F), *maps("7:15")),
             *(many(count, *maps(f"7:{12 + count}")) for count in (4, 8, 12)),

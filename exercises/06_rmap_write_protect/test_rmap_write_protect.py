@@ -118,7 +118,7 @@ EXERCISE = Exercise(
             *(play(*maps(*row(count)), *protect()) for count in (2, 3, 4)),
             play(*maps("7:12", "9:12"), *protect()),
             play(*maps("7:12", flags="PWUADX"), *maps("7:13", flags="PWG"), *protect()),
-            *(many(count, *protect()) for count in (5, 6, 9, 14, 34, 600)),
+            *(many(count, *protect()) for count in (5, 6, 9, 14, 34, 1100)),
             many(9, ("unmaps", "7:13", 5), *protect()),
             play(*maps(*PAGES), *protect()),
             play(*maps("9:0"), *each_bit("PW"), *protect()),
@@ -148,6 +148,7 @@ EXERCISE = Exercise(
             play(*maps("7:12", gfn=0x41F), *maps("7:13", gfn=0x51F), *protect(0x41F)),
             play(*maps("7:12", gfn=0x51F), *maps("7:13", gfn=0x41F), *maps("7:14"), *protect(0x51F)),
             *(play(*maps("7:12", gfn=-high - 0x21F), *maps("7:13"), *protect()) for high in (0x100000, 1 << 39)),
+            play(*maps("7:12"), *protect(0x21F), slots=((0, 0x400),)),
         )),
         Rule("again", 1, "Without a map nothing happens, and a frame can be mapped and protected again.",
              looks=(*BITS, "flushes"), cases=(
@@ -158,6 +159,7 @@ EXERCISE = Exercise(
             play(*maps("7:12"), *protect(), *unmaps("7:12"), *maps("7:12")),
             play(*maps("7:12"), *protect(), *maps("7:12", "7:13"), *protect()),
             play(*[*maps("7:0", "7:511"), *protect()] * 5),
+            play(*maps("7:12"), ("another",), *maps("7:12"), *protect(), ("back",), *protect()),
         )),
         Rule("engine", 1, "All of this holds in any order, and the engine works with it as with the kernel's own.", drawn=lives,
              examples=25, engine=(

@@ -140,11 +140,21 @@ def _absent(name: str) -> Callable[..., Any]:
 
 
 def missing(defined: dict[str, Any], names: Iterable[str]) -> list[str]:
-    """Which of ``names`` ("ReverseMap", "ReverseMap.add") aren't defined."""
+    """Which of ``names`` ("ReverseMap", "ReverseMap.add") aren't defined. A method may also be what the constructor keeps."""
     found = []
     for name in names:
         owner, _, method = name.partition(".")
         thing = defined.get(owner)
+        if method and not hasattr(thing, method):
+            thing = _made(thing)
         if not callable(getattr(thing, method, None) if method else thing):
             found.append(name)
     return found
+
+
+def _made(kind: Any) -> Any:
+    """An object of a class that a submission defines, in an empty machine; None if none can be made."""
+    try:
+        return kind(vm.Vm(()))
+    except Exception:
+        return None

@@ -49,6 +49,7 @@ from ..mmu import shadow
 from ..mmu.arena import FIRST_SHADOW
 from ..mmu.bits import (
     ACCESSED,
+    BASE_MASK,
     DIRTY,
     GLOBAL,
     LARGE,
@@ -91,7 +92,7 @@ def _map(bench: Bench, spte: str, gfn: int, flags: str) -> None:
     if not page.role:  # a page that nobody took: for pictures, one of a page table
         page.gfn, page.role = page.id, 4 | 1 << 4
     hfn = -gfn if gfn < 0 else vm.memory.frames[gfn] or 0
-    bench.known.add(hfn)
+    bench.known.add(hfn & BASE_MASK >> PAGE_SHIFT)
     bench.touched.add(page.id)
     vm.memory.words[at] = hfn << PAGE_SHIFT | flag_bits(flags)
     vm.rmap.add(at)

@@ -14,7 +14,7 @@ from kvmmmu_lab.read.state import state
 from .checking import EXERCISES
 
 AUDIT = REFERENCES["audit"]
-FINDS = {"open": {"wp"}, "let in": {"rmap", "wp"}, "mislead": {"map"}, "stray": set()}
+FINDS = {"open": {"wp"}, "let in": {"rmap", "wp"}, "mislead": {"map"}, "stray": set(), "slot": set()}
 """Kinds of complaints by mistake, where it isn't just rmap."""
 
 

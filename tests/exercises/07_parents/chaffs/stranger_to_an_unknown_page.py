@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Removing from a page that never had a parent goes unnoticed."""
+
+# breaks: stranger
+
+
+class Parents:
+    def __init__(self, vm):
+        self.vm = vm
+        self.by_page = {}
+
+    def add(self, page, spte):
+        if page.id not in self.by_page:
+            self.by_page[page.id] = []
+        self.by_page[page.id].append(spte)
+
+    def remove(self, page, spte):
+        if page.id not in self.by_page:
+            return
+        self.by_page[page.id].remove(spte)
+
+    def first(self, page):
+        found = self.by_page.get(page.id, [])
+        return found[0] if found else None
+
+    def sptes(self, page):
+        return self.by_page.get(page.id, [])
