@@ -85,10 +85,10 @@ def _package(name: str, needed: bool, cost: str, remedy: str) -> Check:
 
 def _slides() -> Check:
     """Find what decks are made of, without loading Sphinx, which comes along with it."""
-    from .publish.deck import needs, reveal
+    from .publish.deck import PAGES, needs, reveal
 
     try:
-        needs("nbconvert", "nbclient", "playwright", "PIL")
+        needs(*PAGES, "playwright", "PIL")
         reveal("reveal.js")
         found, ok = f"reveal.js of sphinx-revealjs {metadata.version('sphinx-revealjs')}", True
     except LabError as error:

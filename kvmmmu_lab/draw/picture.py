@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import base64
 import functools
 import html
 import os
@@ -13,7 +12,7 @@ from typing import Any
 from ..errors import InputError
 from .render import RenderError
 from .scene import Scene
-from .svg import Drawing
+from .svg import Drawing, data_url
 from .text import alternative, to_text
 
 SWITCH = """body[data-jp-theme-light="false"] .kvmmmu-picture > img.dark { display: inline !important; }
@@ -77,6 +76,5 @@ class Picture:
 
 
 def _image(svg: str, name: str, theme: str, hidden: str) -> str:
-    address = base64.b64encode(svg.encode()).decode()
     style = f"{hidden}max-width:none;border-radius:6px"
-    return f'<img class="{theme}" alt="{html.escape(name)}" style="{style}" src="data:image/svg+xml;base64,{address}">'
+    return f'<img class="{theme}" alt="{html.escape(name)}" style="{style}" src="{data_url(svg)}">'

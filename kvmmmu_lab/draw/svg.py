@@ -8,6 +8,7 @@ scenes of a stage have the same elements in the same places; only looks differ. 
 
 from __future__ import annotations
 
+import base64
 import functools
 import xml.etree.ElementTree as ET
 
@@ -156,3 +157,8 @@ def _set_size(root: ET.Element, width: float, height: float) -> None:
     for stage in root.iter("rect"):
         if stage.get("class") == "stage":
             stage.set("height", f"{height:.1f}")
+
+
+def data_url(svg: str) -> str:
+    """A drawing as the address of an image, for markup that may tear bare SVG apart."""
+    return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"

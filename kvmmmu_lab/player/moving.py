@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import base64
 import html
 import io
 import re
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..browser import pictures
+from ..draw.svg import data_url
 from ..errors import InputError, LabError
 from ..workspace import install_hint
 from .page import still_svg
@@ -24,7 +24,8 @@ MOST = 60
 """So many steps at most: nobody can stop a GIF, or go back in it."""
 
 LEAST, LETTER, LAST = 1300, 38, 3000
-"""Milliseconds that a step stays: at least, by its words, and longer at the end, before it begins again."""
+"""Milliseconds that a step stays: at least, for each letter of its words (both as ``PACE`` in player.js), and longer at the
+end, before it begins again."""
 
 TALLEST, CAPTION, LARGER = 620, 112, 1.4
 """Pixels of a picture at the most, and of the words above it; a small picture is drawn so many times larger at the most."""
@@ -78,12 +79,11 @@ def _page(film: Mapping[str, Any], steps: Sequence[Mapping[str, Any]]) -> str:
     height = CAPTION + min(TALLEST, max(_height(scene["svg"]) for scene in film["scenes"]))
     figures = []
     for number, step in enumerate(steps):
-        address = base64.b64encode(still_svg(film, number).encode()).decode()
         done = 100 * number / max(1, len(steps) - 1)
         figures.append(
             f'<figure style="height:{height:.0f}px"><figcaption><small>{number} of {len(steps) - 1}</small>'
             f"{html.escape(step['words'])}<small>{html.escape(step['place'])}</small></figcaption>"
-            f'<img alt="" src="data:image/svg+xml;base64,{address}"><i style="width:calc({done:.1f}% + 40px)"></i></figure>'
+            f'<img alt="" src="{data_url(still_svg(film, number))}"><i style="width:calc({done:.1f}% + 40px)"></i></figure>'
         )
     return f"<!doctype html><style>{CSS}</style>{''.join(figures)}"
 

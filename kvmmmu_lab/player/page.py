@@ -7,7 +7,6 @@ something to see where scripts don't run: in a notebook that isn't trusted, on p
 
 from __future__ import annotations
 
-import base64
 import functools
 import html
 import json
@@ -20,6 +19,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
+from ..draw.svg import data_url
 from ..errors import InputError
 
 MODULES = ("elements.js", "stage.js", "panels.js", "player.js")
@@ -151,7 +151,7 @@ def _wear(group: ET.Element, look: list[str]) -> None:
 def _still(film: Mapping[str, Any], still: str | None) -> str:
     """What shows without scripts: the picture as an image, which survives where bare SVG is torn apart, and all steps."""
     steps = [step for scene in film["scenes"] for step in scene["steps"]]
-    address = base64.b64encode((still_svg(film) if still is None else still).encode()).decode()
+    address = data_url(still_svg(film) if still is None else still)
     name = html.escape(f"{film['title']}: the last of {len(steps)} steps. {steps[-1]['words']}", quote=True)
     card = film.get("card")
     rows = "".join(f"<div>{html.escape(row)}</div>" for row in card["rows"]) if card else ""
@@ -159,7 +159,7 @@ def _still(film: Mapping[str, Any], still: str | None) -> str:
     listed = "".join(f"<li>{html.escape(_line(step))}</li>" for step in steps)
     return (
         f'<div class="{STILL}" style="overflow-x:auto;background:#fff;border-radius:6px">'
-        f'<img alt="{name}" style="max-width:none" src="data:image/svg+xml;base64,{address}"></div>{ending}'
+        f'<img alt="{name}" style="max-width:none" src="{address}"></div>{ending}'
         f'<details><summary>All steps of this film</summary><ol start="0">{listed}</ol></details>'
     )
 

@@ -21,6 +21,11 @@ from .source import executed, notebook
 from .strips import strip_pages
 
 THEMES = ("auto", "light", "dark")
+PAGES = ("nbconvert", "nbclient", "bs4", "latex2mathml")
+"""Modules without which no notebook becomes markup."""
+
+PACKAGES = {"bs4": "beautifulsoup4", "PIL": "pillow", "sphinx_revealjs": "sphinx-revealjs"}
+"""Where a module comes from, if the package has another name."""
 
 
 def deck(
@@ -40,7 +45,7 @@ def deck(
     """
     if theme not in THEMES:
         raise InputError("theme", theme, "auto, light or dark")
-    needs("nbconvert", "nbclient", "sphinx_revealjs")
+    needs(*PAGES, "sphinx_revealjs")
     path = Path(path)
     found = executed(path) if execute else notebook(path)
     columns = Cutter(found, path, code=code, links=links or {}).cut()
@@ -126,7 +131,7 @@ def needs(*modules: str) -> None:
     """Raises LabError if one of these isn't here."""
     for module in modules:
         if importlib.util.find_spec(module) is None:
-            raise LabError(f"this needs {module.replace('_', '-')}, which is missing: {install_hint('slides')}")
+            raise LabError(f"this needs {PACKAGES.get(module, module)}, which is missing: {install_hint('slides')}")
 
 
 def _title(columns: list[list[Sheet]], path: Path) -> str:

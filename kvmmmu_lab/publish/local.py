@@ -36,21 +36,23 @@ def local(markup: str, folder: Path | None = None) -> str:
     for tag in soup.find_all(GONE):
         tag.decompose()
     for tag in soup.find_all(FRAMES):
-        tag.replace_with(_named(soup, str(tag.get("src") or tag.get("data") or ""), "a page"))
+        tag.replace_with(BeautifulSoup(left_out("a page", str(tag.get("src") or tag.get("data") or "")), "html.parser"))
     for tag in soup.find_all("style"):
         tag.string = SOURCE.sub(_unsourced, tag.get_text())
     for tag in soup.find_all(True):
-        _clean(soup, tag, folder)
+        _clean(tag, folder)
     return str(soup)
 
 
-def _clean(soup: Any, tag: Any, folder: Path | None) -> None:
+def _clean(tag: Any, folder: Path | None) -> None:
     """Take from a tag what would be fetched, and what would run."""
     if tag.name == "img":
         inside = embedded(str(tag.get("src", "")), folder)
         if inside is None:
-            what = f"a picture, {tag['alt']}," if tag.get("alt") else "a picture"
-            tag.replace_with(_named(soup, str(tag.get("src", "")), what))
+            from bs4 import BeautifulSoup
+
+            said = left_out(picture(str(tag.get("alt", ""))), str(tag.get("src", "")))
+            tag.replace_with(BeautifulSoup(said, "html.parser"))
             return
         tag["src"] = inside
     for name in list(tag.attrs):
@@ -88,19 +90,15 @@ def embedded(address: str, folder: Path | None) -> str | None:
         return None
 
 
-def _named(soup: Any, address: str, what: str) -> Any:
-    """What stands in the place of something that is left out: a link if it is on the web."""
-    said = soup.new_tag("span")
-    said["class"] = "left-out"
+def picture(alt: str) -> str:
+    """A picture in words."""
+    return f"a picture, {alt}," if alt else "a picture"
+
+
+def left_out(what: str, address: str = "") -> str:
+    """What stands in the place of something that is left out; a link, if it is on the web."""
+    said = html.escape(address[:200])
     if re.match(r"(?:https?:)?//", address):
-        link = soup.new_tag("a", href=address if address.startswith("http") else f"https:{address}")
-        link.string = address
-        said.extend([f"({what} is left out: ", link, ")"])
-    else:
-        said.string = f"({what} is left out{f': {address[:200]}' if address else ''})"
-    return said
-
-
-def left_out(what: str) -> str:
-    """Markup that says that something is missing."""
-    return f'<span class="left-out">({html.escape(what)})</span>'
+        to = html.escape(address if address.startswith("http") else f"https:{address}", quote=True)
+        said = f'<a href="{to}">{said}</a>'
+    return f'<span class="left-out">({html.escape(what)} is left out{f": {said}" if said else ""})</span>'

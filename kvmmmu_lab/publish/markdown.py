@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from .local import embedded, left_out, local
+from .local import embedded, left_out, local, picture
 
 ATTACHED = "attachment:"
 
@@ -42,9 +42,7 @@ def _renderer() -> Any:
                 found = next((f"data:{kind};base64,{data}" for kind, data in self.attached.get(name, {}).items()), None)
             else:
                 found = embedded(url, self.folder)
-            if found is None and not re.match(r"(?:https?:)?//", url):
-                return left_out(f"a picture is left out: {name[:200]}")
-            return str(super().image(text, found or url, title))
+            return left_out(picture(text), name) if found is None else str(super().image(text, found, title))
 
         def inline_math(self, body: str) -> str:
             return math_html(body, block=False)

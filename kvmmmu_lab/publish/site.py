@@ -15,7 +15,7 @@ from .. import exercises
 from ..errors import InputError
 from ..exercises import Exercise
 from ..player.page import script, style
-from .deck import needs, render, text, write
+from .deck import PAGES, needs, render, text, write
 from .markdown import prose_html
 from .outputs import Shown, code_html, colours, shown
 from .prose import COMMENT, parted, sentences
@@ -59,7 +59,7 @@ def build(root: Path, out: Path, *, execute: bool = True, say: Callable[[str], o
 
     Raises InputError for a folder without a course, LabError for a cell that fails or a missing package.
     """
-    needs("nbconvert", "nbclient")
+    needs(*PAGES)
     lessons = sorted((root / "notebooks").glob("[0-9]*.ipynb"))
     if not lessons:
         raise InputError("folder", str(root), "a folder with notebooks/NN_name.ipynb in it")

@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-import base64
 import html
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from ..draw.svg import data_url
 from ..player.page import still_svg
 from .sheets import Part, Sheet
 
@@ -62,9 +62,9 @@ def _flat(svg: str) -> bool:
 def _figures(film: Mapping[str, Any]) -> Iterator[str]:
     steps = [step for scene in film["scenes"] for step in scene["steps"]]
     for number in key_steps(film):
-        address = base64.b64encode(still_svg(film, number).encode()).decode()
+        address = data_url(still_svg(film, number))
         words, place = html.escape(steps[number]["words"]), html.escape(steps[number]["place"])
         yield (
-            f'<figure><img alt="{html.escape(words, quote=True)}" src="data:image/svg+xml;base64,{address}">'
+            f'<figure><img alt="{html.escape(words, quote=True)}" src="{address}">'
             f"<figcaption><strong>{number}</strong> {words} <small>{place}</small></figcaption></figure>"
         )

@@ -48,11 +48,15 @@ def test_what_can_t_be_done_is_said_and_nothing_is_written(tmp_path, capsys, mak
     assert not list((tmp_path / "out").glob("*.html"))
 
 
-def test_a_missing_package_is_named_with_the_way_to_get_it(tmp_path, capsys, monkeypatch):
+@pytest.mark.parametrize(
+    ("module", "package"),
+    [("sphinx_revealjs", "sphinx-revealjs"), ("latex2mathml", "latex2mathml"), ("bs4", "beautifulsoup4")],
+)
+def test_a_missing_package_is_named_with_the_way_to_get_it(tmp_path, capsys, monkeypatch, module, package):
     there = importlib.util.find_spec
-    monkeypatch.setattr(decks.importlib.util, "find_spec", lambda name: None if name == "sphinx_revealjs" else there(name))
-    status, _, error = slides(capsys, saved(tmp_path, text("# T")), "--out", tmp_path)
-    assert status == 1 and "sphinx-revealjs" in error and "[slides]" in error
+    monkeypatch.setattr(decks.importlib.util, "find_spec", lambda name: None if name == module else there(name))
+    status, _, error = slides(capsys, saved(tmp_path, text("# T: $x^2$")), "--out", tmp_path)
+    assert status == 1 and f"needs {package}, which is missing" in error and "[slides]" in error
 
 
 def test_a_folder_without_lessons_is_no_course(tmp_path, capsys):
