@@ -2,15 +2,20 @@
 """The working folder: what is copied, what is kept, and what is said when it can't be done."""
 
 import json
+import shutil
+import subprocess
 import sys
 import types
+from pathlib import PurePath
 
 import pytest
 
 from kvmmmu_lab import workspace
+from kvmmmu_lab.check import progress
 from kvmmmu_lab.workspace import MANIFEST, WorkspaceError, prepare
 
 LESSON = "notebooks/00_first_fault.ipynb"
+ROOT = workspace.PACKAGE.parent
 
 
 @pytest.fixture
@@ -245,3 +250,36 @@ def test_to_run_a_lesson_is_not_to_edit_it(tmp_path):
     notebook["cells"][2]["source"] = "mine = 1"
     lesson.write_text(json.dumps(notebook), encoding="utf-8")
     assert workspace.prepare(folder).kept == [lesson.relative_to(folder).as_posix()]
+
+
+def test_jupytext_writes_nothing_beside_a_learners_notebooks(tmp_path):
+    """JupyterLab's jupytext extension writes a NAME.py on each save of a notebook whose metadata pair it with one."""
+    jupytext = pytest.importorskip("jupytext")
+    workspace.prepare(tmp_path)
+    notebooks = sorted(tmp_path.rglob("*.ipynb"))
+    sources = set(tmp_path.rglob("*.py"))
+    contents = jupytext.TextFileContentsManager()
+    contents.root_dir = str(tmp_path)
+    for path in notebooks:
+        name = path.relative_to(tmp_path).as_posix()
+        contents.save(contents.get(name), name)
+        metadata = json.loads(path.read_text("utf-8"))["metadata"]
+        assert "formats" not in metadata.get("jupytext", {}), f"{name} is paired: delete `formats` from its header"
+    assert len(notebooks) >= 15
+    assert set(tmp_path.rglob("*.py")) == sources
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists() or not shutil.which("git"), reason="no git checkout")
+def test_git_never_sees_what_a_learner_did():
+    def git(*arguments):
+        return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True).stdout.splitlines()
+
+    written = [PurePath(progress.FILE), PurePath(MANIFEST)]
+    written += [PurePath(progress.FILE).with_suffix(suffix) for suffix in (".new", ".damaged")]
+    paths = [
+        (folder / name).as_posix()
+        for folder in (PurePath(), PurePath("exercises/01_split"), PurePath("mine"))
+        for name in written
+    ]
+    assert git("check-ignore", "--no-index", *paths) == paths
+    assert git("ls-files", "--", ":(glob)**/.kvmmmu-lab*") == []
