@@ -16,41 +16,42 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # -->
 # <!-- slide:
-# Tables lead one way: from an address to a frame. The **reverse map** leads back: *through which shadow entries can
-# this frame be written?*
+# Page tables lead one way: from an address to a frame. The **reverse map** leads back: *through which shadow entries
+# can this frame be written?*
 #
-# - what is noted, and what isn't
+# - what is noted, and what is not
 # - what a map looks like after additions and removals
 # - why an entry leaves its map *before* it is cleared
 # -->
 # # Lesson 6: Reverse maps
 #
-# Tables lead one way: from an address to a frame. In lesson 0 you met a question that goes the other way. A frame of
-# guest memory becomes a page table, the host begins to shadow it, and from that moment on nobody may write it
-# unnoticed. So the host has to find every shadow entry that allows writing to this one frame. *Which are they?*
+# Page tables lead one way: from an address to a frame. In lesson 0 you met a question that goes the other way. A
+# frame of guest memory becomes a page table, and the host begins to shadow it. From that moment on, the guest must
+# not be able to write the frame unnoticed. So the host has to find every shadow entry through which this one frame
+# can be written. *Which entries are these?*
 #
-# It could look at all of them. There are 256 shadow pages with 512 entries each: 131,072 places to look at, and that
-# for each page table which the guest begins to use. Or it could keep a note for each frame, and have the answer at
-# once. This note is the **reverse map** of the frame, `rmap` for short.
+# The host could search all of them. There are 256 shadow pages with 512 entries each, which makes 131,072 entries to
+# look at, for each page table that the guest begins to use. Or the host could keep a note for each frame and have the
+# answer at once. This note is the **reverse map** of the frame, `rmap` for short.
 #
 # After this lesson you can say
 #
-# - what is noted in a reverse map, and what isn't;
-# - what a map looks like after any row of additions and removals, place by place;
-# - why an entry has to leave the map *before* its bits are cleared, and what happens to the host if it doesn't.
+# - what is noted in a reverse map, and what is not;
+# - what a map looks like after any sequence of additions and removals, place by place;
+# - why an entry has to leave the map *before* its bits are cleared, and what happens to the host if it does not.
 #
-# As in lesson 0: run the cells from top to bottom, each once. To begin anew, choose *Kernel > Restart Kernel...*
+# As in lesson 0, run the cells from top to bottom, each once. To start again, choose *Kernel > Restart Kernel...*
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# *For whoever teaches this:* it takes about half an hour. There are six questions; let everybody commit to an answer
-# before the cell after the question runs.
+# *For teachers:* this lesson takes about half an hour. There are six questions. Let everybody choose an answer before
+# you run the cell after the question.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## One access, one note
 #
-# The guest is that of lesson 0, and so is the address: the first page of the program's heap. The program is about to
-# *read* one byte there; it doesn't write. Will the host note the shadow entry as one through which the frame can be
-# written?
+# The guest is the same as in lesson 0, and so is the address: the first page of the program's heap. The program is
+# about to *read* one byte there; it does not write. Will the host note the shadow entry in the frame's reverse map,
+# as an entry through which the frame can be written?
 
 # %%
 from kvmmmu_lab import open_guest
@@ -64,11 +65,11 @@ guess_read
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # <!-- slide:
-# The purple dashed line that appears at the end is the **reverse map**: it runs backwards, from the frame to the
+# The dashed purple line that appears at the end is the **reverse map**: it runs backwards, from the frame to the
 # spte.
 # -->
-# Step through to the end. The purple dashed line that appears is the reverse map: it runs backwards, from the frame
-# to the spte. (To see just that step, choose *a reverse map changes* under *Stop where*.)
+# Step through to the end. The dashed purple line that appears is the reverse map: it runs backwards, from the frame
+# to the spte. (To see only that step, choose *a reverse map changes* under *Stop where*.)
 
 # %%
 read = watch(lambda: vm.access(heap, user=True), vm, [heap])
@@ -76,20 +77,21 @@ read
 
 # %%
 noted = vm.rmap.sptes(vm.memory.frames[read.result.gpa >> 12])
-why = "the guest allows writing here, so the spte got its W, and the next write would come without any fault."
+why = "the guest allows writing here, so the spte has its W, and the next write would not fault."
 guess_read.compare("yes" if noted else "no", why=why)
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
-# That is the first half of the rule. A reverse map is no diary of what the guest did. It lists the entries through
-# which the processor *could* write right now, without asking anybody. What was used for what doesn't matter. (When
-# does an spte get its W? The guest's entry and all above it have to allow writing, and the guest's D has to be set.)
+# This is the first half of the rule. A reverse map is not a history of what the guest did. It lists the entries
+# through which the processor *could* write right now, without a fault. It does not matter how the entries were used.
+# (When does an spte get its W? The guest's entry and all entries above it have to allow writing, and the guest's D
+# has to be set.)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## A second way to the same frame
 #
-# Linux maps all of memory once more for its own use, in a place of its own. There the kernel reaches the same byte,
-# through other tables and so through another spte. It reads, once. Watch the frame at the right: its map has two
-# entries now, and two dashed lines lead back.
+# Linux maps all of memory a second time for its own use, at other addresses. Through this mapping the kernel reaches
+# the same byte, through other tables and therefore through another spte. The kernel reads it once. Look at the frame
+# on the right: its map now has two entries, and two dashed lines lead back.
 
 # %%
 kernel = 0xFFFF888000000000 + read.result.gpa
@@ -97,57 +99,56 @@ second = watch(lambda: vm.access(kernel), vm, [heap, kernel])
 second
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
-# Now the same thing seen from the frame. In the middle stands the map as the host keeps it in its memory: a piece of
-# memory with four places, two of them taken. In each place is the **name of a shadow entry**: `#248:454` is entry 454
-# of shadow page 248.
+# Now look at the same thing from the frame. In the middle is the map as the host stores it: a block of memory with
+# four places, two of which are used. Each place holds the **name of a shadow entry**: `#248:454` is entry 454 of
+# shadow page 248.
 #
-# The frame has two numbers. The guest knows it by its gfn; the host keeps guest memory somewhere in its own, where the
-# frame's number is the **hfn**, host frame number. `vm.memory.frames[gfn]` goes from one to the other. An spte holds
-# the hfn, since the processor needs to know where the frame truly is, and so the host keeps its reverse maps by hfn,
-# too. Pictures show the gfn, so that you can compare both sides.
+# The frame has two numbers. The guest knows it by its gfn. The host keeps guest memory somewhere in its own memory,
+# where the frame's number is the **hfn**, host frame number. `vm.memory.frames[gfn]` converts one to the other. An
+# spte holds the hfn, because the processor needs to know where the frame really is. For the same reason the host
+# keeps its reverse maps by hfn. Pictures show the gfn, so that you can compare both sides.
 
 # %%
 reverse_map(vm, read.result.gpa >> 12)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
-# A small guest with one frame, which is mapped again and again.
+# A small guest has one frame, and we map it again and again.
 #
-# At first the map of the frame is **empty**. After one mapping the entry is **kept directly**: its place fits into
+# At first the map of the frame is **empty**. After one mapping the entry is **kept directly**: its address fits into
 # the one word that each frame has.
 # -->
 # ## The three forms of a map
 #
-# Let us take a smaller guest, made for nothing but this: `rmap_lab()` has one frame, and you can map it again and
-# again, each time through another entry of one page table. (The lab also has buttons and a form. You find it at the
-# end of this lesson; here we call its methods, so that everybody sees the same.)
+# Let us use a smaller guest that is made for this purpose. `rmap_lab()` has one frame, and you can map it again and
+# again, each time through another entry of the same page table. (The lab also has buttons and a form, which you find
+# at the end of this lesson. Here we call its methods, so that everybody sees the same thing.)
 #
-# At first the map of the frame is **empty**. Watch what the first mapping makes of it. The film begins with the
-# guest's store into its page table (three steps; they are the matter of lesson 9), then the guest uses the new
-# mapping, and it faults. After the fault the map has one entry, and that entry is **kept directly**: the host has one
-# word for each frame, and the entry's place in memory fits into it. Most frames are mapped once, so most maps cost
-# nothing more.
+# At first the map of the frame is **empty**. Watch what the first mapping changes. The film begins with the guest's
+# store into its page table (three steps, which lesson 9 explains). Then the guest uses the new mapping, and it
+# faults. After the fault the map has one entry, and that entry is **kept directly**: the host has one word for each
+# frame, and the address of the entry fits into it. Most frames are mapped once, so most maps need no more than this
+# word.
 
 # %%
 lab = rmap_lab()
 lab.map().film
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
-# A second mapping doesn't fit into one word. So the host takes a **descriptor**: a small piece of memory with places
-# for four entries, and a link to one more descriptor. Both entries move in, the old one first. (Line 327 and the
-# following of `mmu.c`, if you have them.)
+# A second mapping does not fit into one word. So the host takes a **descriptor**: a small block of memory with places
+# for four entries and a link to another descriptor. Both entries move in, the old one first (`mmu.c:327-332`).
 
 # %%
 lab.map().film
 
 # %% [markdown] slideshow={"slide_type": "slide"}
-# ## What isn't noted
+# ## What is not noted
 #
-# A third mapping, but now the guest's entry has no W: the frame can be read through it, not written. The guest reads
-# there, and the spte is made. How many entries are in the map then?
+# Now we add a third mapping, but this time the guest's entry has no W: the frame can be read through it, but not
+# written. The guest reads there, and the host makes the spte. How many entries are in the map then?
 
 # %%
-guess_count = predict("Two entries so far, and a read-only mapping comes. Entries in the map?", [1, 2, 3])
+guess_count = predict("The map has two entries. After a read-only mapping it has:", [1, 2, 3])
 guess_count
 
 # %%
@@ -155,26 +156,26 @@ lab.map(read_only=True).film
 
 # %%
 count = sum(len(row) for row in lab.places())
-why = "an entry is noted if it is present AND writable. Through this one nobody can write, so nobody has to find it."
+why = "an entry is noted if it is present AND writable. This one cannot write the frame, so the host never has to find it."
 guess_count.compare(count, why=why)
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
-# **Present and writable, both.** Why only these? Because of the one question that the map is there to answer. When
-# the frame becomes a page table, the host takes the W from every entry in the map. An entry that isn't present stops
-# the processor anyhow, and one without W has nothing that could be taken. Read-only pages (program code, the C
-# library) are shared by everybody: noting them would make long maps that nobody ever asks.
+# **Present and writable, both.** Why only these? The map has one purpose. When the frame becomes a page table, the
+# host takes the W from every entry in the map. An entry that is not present stops the processor anyway, and an entry
+# without W has nothing to take away. Many processes share read-only pages (program code, the C library). If these
+# were noted, the maps would be long, and the host would never need them.
 #
-# `who_maps` finds all entries, by looking at each entry there is, and so shows the third one, too. Only the first two
-# have a dashed line. Keep this picture in mind: *the reverse map is not the list of all that lead to a frame.*
+# `who_maps` searches all entries that exist, so it also shows the third one. Only the first two have a dashed line.
+# Remember this picture: *the reverse map is not the list of all entries that point to a frame.*
 
 # %%
 who_maps(lab.machine, lab.gfn)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
-# ## Full, and one more
+# ## When the descriptor is full
 #
-# Two more writable mappings fill the descriptor. Where will the next one go? Think, then step to where the map
-# changes.
+# Two more writable mappings fill the descriptor. Where will the next one go? Decide, then step to the place where the
+# map changes.
 
 # %%
 lab.map(), lab.map()
@@ -182,18 +183,18 @@ lab.map().film
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
 # The new entry goes to the **first descriptor with a free place**. There was none, so the host took a **new
-# descriptor and put it at the end** of the row. One more mapping, and there are six entries in the map: four and two.
+# descriptor and appended it to the list**. After one more mapping there are six entries in the map: four and two.
 
 # %%
 lab.map()
 reverse_map(lab.machine, lab.gfn)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
-# ## Who fills the hole?
+# ## What fills the hole?
 #
-# The guest unmaps the second of the six: `#248:2` has to leave the map. A row of places with a hole in it would be
-# awkward: the host finds the end of a descriptor by looking for its first empty place. So something has to move. What
-# will the map look like, place by place? (A bar stands between the descriptors.)
+# The guest unmaps the second of the six, so `#248:2` has to leave the map. A hole between the entries would be a
+# problem: the host finds the end of a descriptor by looking for its first empty place. So something has to move. What
+# will the map look like, place by place? (A bar separates the descriptors.)
 
 # %%
 orders = ["#248:1 #248:4 #248:5 #248:6 | #248:7", "#248:1 #248:7 #248:4 #248:5 | #248:6"]
@@ -206,29 +207,28 @@ lab.unmap(1).film
 
 # %%
 now = " | ".join(" ".join(row) for row in lab.places())
-why = "the last entry of the SAME descriptor fills the hole. Nobody else moves: the map is a set, its order means nothing."
+why = "the last entry of the SAME descriptor fills the hole. No other entry moves: the map is a set and has no order."
 guess_order.compare(now, why=why)
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
-# Each of the other answers would be a map that works. The first two move entries from one descriptor to another,
-# which means more memory to touch, and the fourth moves two entries where one is enough. One may well expect that the
-# very last entry of the whole map fills the hole. It doesn't: the host is standing in one descriptor, and looks no
-# further. So a descriptor in the middle of the row can have room. The next entry goes there:
+# Each of the other answers describes a map that works. The first two move entries from one descriptor to another and
+# therefore touch more memory. The fourth moves two entries where one is enough. You might expect that the very last
+# entry of the whole map fills the hole. It does not: the host works on one descriptor and does not look at the next.
+# So a descriptor in the middle of the list can have room. The next entry goes there:
 
 # %%
 lab.map()
 reverse_map(lab.machine, lab.gfn)
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# The new mapping uses the address that was freed, so its shadow entry is `#248:2` again. It is at another place in
-# the map than before: the last of the first descriptor, while the second has room as well.
+# The new mapping uses the address that was freed, so its shadow entry is `#248:2` again. It has another place in the
+# map than before: it is now the last of the first descriptor, although the second descriptor has room as well.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
-# ## A descriptor runs empty
+# ## When a descriptor becomes empty
 #
-# Now three of the first four entries go, and then the last of them. Step through this last one: its descriptor is
-# empty then, and an empty descriptor is **unhooked and given back**. The second descriptor takes its place at the
-# head of the row.
+# Now three of the first four entries go, and then the last of them. Step through this last removal: its descriptor is
+# then empty, and an empty descriptor is **unlinked and freed**. The second descriptor becomes the head of the list.
 
 # %%
 for gva in (0x1000, 0x5000, 0x4000):
@@ -237,10 +237,10 @@ lab.unmap(lab.mapped.index(0x2000)).film
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # Two entries are left, in one descriptor. One of them goes. Then the map has a single entry, as it had after the very
-# first mapping. Will it be kept as it was kept then, directly?
+# first mapping. Will this entry be kept directly, as it was then?
 
 # %%
-guess_form = predict("How will the one entry that is left be kept?", ["directly", "in its descriptor"])
+guess_form = predict("How will the remaining entry be kept?", ["directly", "in its descriptor"])
 guess_form
 
 # %%
@@ -248,20 +248,20 @@ lab.unmap(lab.mapped.index(0x6000)).film
 
 # %%
 form = "directly" if isinstance(lab.machine.rmap.heads[lab.hfn], int) else "in its descriptor"
-why = "a descriptor goes when its last entry goes, not before. Nobody turns a map of one entry back into the direct form."
+why = "a descriptor is freed when its last entry goes, not before. The host never turns one entry back into the direct form."
 guess_form.compare(form, why=why)
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
-# So what you see of a map depends on its history. One entry may be kept directly or in a descriptor, and both mean
-# the same. If you write your own reverse map in the exercises, the checker first asks whether it holds the right
-# *entries*, and only then whether it has the kernel's *form*.
+# So the form of a map depends on its history. One entry may be kept directly or in a descriptor, and both mean the
+# same. In the exercises you write your own reverse map. The checker first asks whether it holds the right *entries*,
+# and only then whether it has the same *form* as the kernel's.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## First out of the map, then cleared
 #
-# In each film of an unmapping, the steps came in this order: *the reverse map forgets the entry*, and then *the entry
-# is emptied*. It looks like a matter of taste. Let us do it the other way round, by hand, on a new guest with one
-# mapping: first clear the bits, then have the entry removed.
+# In each film of an unmapping, the steps came in this order: first the entry leaves the reverse map, and then it is
+# cleared. You might think that the order does not matter. Let us do it the other way round, by hand, on a new guest
+# with one mapping: first clear the bits, then have the entry removed.
 
 # %%
 lab = rmap_lab()
@@ -272,18 +272,18 @@ lab.machine.rmap.remove(spte)
 reverse_map(lab.machine, lab.gfn)
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
-# The entry is empty, and the map still names it. `remove` did nothing at all! Who removes an entry has only the entry
-# in hand, and asks *it*: are you present and writable (else you are in no map), and which frame do you lead to (else
-# I don't know in which map to look)? A cleared entry answers: I am nothing, and I lead nowhere. **A map is found by
-# what the entry says, so the entry has to leave the map while it still says it.** The same holds for clearing only
-# the W.
+# The entry is empty, and the map still contains it. `remove` did nothing at all! The function that removes an entry
+# is given only the entry, so it reads two things from it. Is it present and writable? If not, it is in no map. And
+# which frame does it point to? Without the frame, the function cannot find the map. A cleared entry is not present
+# and points nowhere. **A map is found through the content of the entry, so the entry has to leave the map before its
+# content is gone.** The same is true if you clear only the W.
 #
-# Does it matter? The entry is empty; nobody can write through it. What will happen when the frame becomes a page
-# table, and the host calls up everybody in the map?
+# Does it matter? The entry is empty, and the frame cannot be written through it. What will happen when the frame
+# becomes a page table, and the host goes through all entries of the map?
 
 # %%
-ends = ["nothing: an empty entry does no harm", "another entry loses its W", "the host dies"]
-guess_end = predict("The map names an empty entry, and the frame becomes a page table.", ends)
+ends = ["nothing: an empty entry does no harm", "another entry loses its W", "the host crashes"]
+guess_end = predict("The map contains an empty entry, and the frame becomes a page table. What happens?", ends)
 guess_end
 
 # %%
@@ -292,82 +292,83 @@ end.film
 
 # %%
 happened = ends[2] if lab.machine.dead else ends[0]
-why = "whoever is in the map has to be writable and to lead to this frame. The host relies on it, checks it, and gives up."
+why = "every entry in the map must be writable and point to this frame. The host checks this, and crashes if it is not so."
 guess_end.compare(happened, why=why)
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
-# The check (`mmu.c:430-433`) is a kindness. Entries are reused: a little later the same entry leads to another frame,
-# and a host that doesn't look would take the W from an innocent one. A machine that stops is better than one that
-# goes on with wrong tables.
+# The check (`mmu.c:430-433`) protects the host. Entries are reused: a little later the same entry may point to
+# another frame. A host without the check would then take the W from an entry that should keep it. It is better to
+# stop the machine than to continue with wrong tables.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
-# ## A wrong idea: "from the frame back to the addresses"
+# ## A misconception: "from the frame back to the addresses"
 #
-# One often reads it like this: *the page tables translate gva to gfn, and the reverse map translates gfn back to
-# gva.* It sounds like the mirror image, and it is wrong. Here is a guest in which it would matter: two entries of its
-# page directory lead to the *same* page table. So one page has two addresses, `0x1000` and `0x201000`, and the
-# program writes through both.
+# You can often read this: *the page tables translate gva to gfn, and the reverse map translates gfn back to gva.* It
+# sounds symmetrical, but it is wrong. Here is a guest in which the difference matters: two entries of its page
+# directory point to the *same* page table. So one page has two addresses, `0x1000` and `0x201000`, and the program
+# writes through both.
 
 # %%
 twin = Builder()
 gfn = twin.map(0x1000)
 twin.vm.poke(twin.entry_gpa(0x201000, 2), twin.vm.peek(twin.entry_gpa(0x1000, 2)))
 machine = twin.start()
-guess_ways = predict("Two addresses can write the frame. Entries in its reverse map?", [0, 1, 2])
+guess_ways = predict("The frame can be written at two addresses. How many entries are in its reverse map?", [0, 1, 2])
 guess_ways
 
 # %%
 watch(lambda: [machine.access(0x1000, write=True), machine.access(0x201000, write=True)], machine, [0x1000, 0x201000])
 
 # %%
-why = "a map names shadow entries, not addresses. Both addresses lead through one and the same entry."
+why = "a map holds shadow entries, not addresses. Both addresses go through the same entry."
 guess_ways.compare(len(machine.rmap.sptes(machine.memory.frames[gfn])), why=why)
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
-# The second access faulted as well, but all it made was a link from the directory: the shadow page below was there
-# already, and with it the spte. **A reverse map leads from a frame to shadow entries**, that is to places in the
-# host's own memory. That is just what the host needs: to take a W away it needs the entry. Whatever addresses lead
-# through the entry are cut off all at once, and the host never has to know them. (Nor could it go from the map's
-# answer to all the addresses without climbing every path above the entry.)
+# The second access faulted as well, but the host made only a link from the directory. The shadow page below already
+# existed, and so did the spte. **A reverse map leads from a frame to shadow entries**, which are places in the host's
+# own memory. This is exactly what the host needs, because it takes the W away from the entry. All addresses that go
+# through the entry lose write access at once, and the host never has to know them. (To get all the addresses from the
+# map, the host would have to climb every path above the entry.)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
-# *Out of the map first* was broken in one place. A page that user code may only read, with CR0.WP clear:
+# One place breaks the rule *out of the map first*. Take a page that user code may only read, with CR0.WP clear:
 #
-# - the *kernel writes*: the spte gets W and loses U, and the map is told
-# - the *program reads*: it gets U and loses W, and **the map isn't told**
+# - when the *kernel writes*, the spte gets W and loses U, and the map is updated
+# - when the *program reads*, it gets U and loses W, and **the map is not updated**
 # -->
-# ## A real bug: the map that wasn't told
+# ## A real bug: the map that was not updated
 #
-# The rule *out of the map first* was broken in one place of Linux 2.6.22, and it went like this.
+# One place in Linux 2.6.22 breaks the rule *out of the map first*. This is how it happens.
 #
-# A processor has a bit CR0.WP. While it is set, a read-only page is read-only for everybody. While it is clear, the
-# kernel may write to read-only pages all the same, as on the 386. Some guests run with WP clear. Now take a page that
-# user code may only read. The kernel must be able to write it and the program must not, and no single spte can say
-# both. KVM's way out: when the *kernel writes*, the spte gets W and loses U. When the *program reads* after that, it
-# gets U and loses W. So it tips over from one side to the other, a fault at a time.
+# An x86 processor has a bit CR0.WP. If it is set, a read-only page is read-only for the kernel, too. If it is clear,
+# the kernel may write to read-only pages, as on the 386. Some guests run with WP clear. Now take a page that user
+# code may only read. The kernel must be able to write it and the program must not, and no single spte can express
+# both. KVM's solution has two halves. When the *kernel writes*, the spte gets W and loses U. When the *program reads*
+# after that, the spte gets U and loses W. So the spte switches between the two states, one fault at a time.
 #
-# The first half tells the reverse map. The second half, `fix_read_pf` (`mmu.c:1009-1024`), is a few lines long, and
-# just clears the W. Here is a guest to see it in. It has a page that user code may only read, at `0x1000`; and at
-# `0x40000000` it will one day use the same frame as a page table. Then it clears WP (`True`: the processor takes the
-# new CR0).
+# The first half updates the reverse map. The second half, `fix_read_pf` (`mmu.c:1009-1024`), is a few lines long and
+# only clears the W. Here is a guest in which you can see it. It has a page at `0x1000` that user code may only read.
+# Later it will use the same frame as the page table for `0x40000000`. Then it clears WP (`True` means that the
+# processor accepts the new CR0).
 
 # %%
 old = Builder()
 gfn = old.map(0x1000, flags=PRESENT | USER)
 old.map(0x40000000)
-old.vm.poke(old.entry_gpa(0x40000000, 2), gfn << 12 | PRESENT | WRITABLE)  # this frame as the page table there
+old.vm.poke(old.entry_gpa(0x40000000, 2), gfn << 12 | PRESENT | WRITABLE)  # the same frame is the page table there
 machine = old.start()
 machine.load_cr0(machine.cpu.cr0 & ~CR0_WP)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # <!-- slide:
-# The kernel writes into the page, then the program reads. Look for *loses U while the kernel writes*, then *gets user
-# access back, and loses W*. No step about the reverse map comes before that.
+# The kernel writes to the page, then the program reads it. First the spte gets W, loses U and is noted in the map.
+# Near the end it gets U and loses W, and no step before that changes the map.
 # -->
-# Both halves in one film: the kernel writes something into the page (an entry, as it happens), then the program
-# reads. Look for two steps: *loses U while the kernel writes*, after which the reverse map notes the entry; and, near
-# the end, *gets user access back, and loses W*. No step about the reverse map comes before that.
+# One film shows both halves: the kernel writes a value to the page (the value happens to be a page-table entry), then
+# the program reads the page. Look for two steps. In the first, the spte loses U because the kernel writes; after it
+# the reverse map notes the entry. In the second, near the end, the spte gets U back and loses W. No step before that
+# changes the reverse map.
 
 # %%
 entry = old.frame() << 12 | PRESENT | WRITABLE
@@ -375,65 +376,66 @@ both = watch(lambda: [machine.access(0x1000, write=True, value=entry, size=8), m
 both
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
-# And so the map still names an entry that can't write: the picture says it at the bottom. You have seen such a state
+# So the map still contains an entry that cannot write; the picture says so at the bottom. You have seen such a state
 # before, made by hand.
 
 # %%
 who_maps(machine, gfn)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
-# For the moment all is well, and it may stay so for hours. Until the guest's kernel uses that frame as a page table:
+# For the moment everything works, and it may work for hours, until the guest's kernel uses that frame as a page
+# table:
 
 # %%
 watch(lambda: machine.access(0x40000000), machine, [0x1000])
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
 # <!-- slide:
-# The guest did nothing that is forbidden, and its *host* stops. The crash is in `rmap_write_protect`, an honest
-# function; the mistake was made elsewhere.
+# The guest did nothing forbidden, and yet its *host* crashes. It crashes in `rmap_write_protect`, which is correct;
+# the mistake is in another function.
 #
-# **Whoever takes the W from an entry has to take it out of the map first.**
+# **Every function that takes the W from an entry has to take the entry out of the map first.**
 # -->
-# Note who pays. The guest did nothing that is forbidden, and yet it isn't the guest's kernel that stops: it is the
-# host's, on which other guests may depend. And note how far the cause is from the effect: the crash is in
-# `rmap_write_protect`, an honest function, and the mistake was made somewhere else, by a function that doesn't know
-# that there are reverse maps. Whoever takes the W from an entry has to take it out of the map first. *Whoever.*
+# The guest did nothing forbidden, and yet it is not the guest's kernel that crashes. It is the host's kernel, on
+# which other guests may depend. Notice also how far the cause is from the effect: the host crashes in
+# `rmap_write_protect`, which is correct. The mistake is in another function, which knows nothing of reverse maps.
+# Every function that takes the W from an entry has to take the entry out of the map first. *Every one.*
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
-# - Map the frame five times, then take the first four mappings away one by one. Who fills the hole?
-# - Can you make a map of two entries that takes two descriptors?
-# - Map it twice, *Make it a page table*, map it once more.
+# - Map the frame five times, then remove the first four mappings one by one. Which entry fills the hole?
+# - Can you make a map of two entries that uses two descriptors?
+# - Map it twice, press *Make it a page table*, map it once more.
 # -->
 # ## Your turn
 #
-# Here is the lab with its form. Choose what you expect, press a button, and see. Three things to try:
+# Here is the lab with its form. Choose what you expect, press a button, and compare. Three things to try:
 #
-# - Map the frame five times, then take the first four mappings away one by one. Can you tell each time who fills the
-#   hole?
-# - Can you make a map of two entries that takes two descriptors?
-# - Map the frame twice, press *Make it a page table*, and map it once more. Who is in the map?
+# - Map the frame five times, then remove the first four mappings one by one. Can you say each time which entry fills
+#   the hole?
+# - Can you make a map of two entries that uses two descriptors?
+# - Map the frame twice, press *Make it a page table*, and map it once more. Which entries are in the map?
 
 # %% tags=["try-it"]
 rmap_lab()
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
-# - *Through which shadow entries can this frame be written?* **Present and writable** ones are noted.
-# - **Nothing; one, kept directly; many, in descriptors of four.**
+# - *Through which shadow entries can this frame be written?* **Present and writable** entries are noted.
+# - **Empty; one entry, kept directly; several, in descriptors of four.**
 # - The **last entry of the same descriptor** fills a hole.
 # - **Out of the map first, then clear.**
 # -->
 # ## What you saw
 #
-# - A reverse map answers one question: *through which shadow entries can this frame be written?* So it notes entries
-#   that are **present and writable**, and no others.
-# - Its forms: **nothing**; **one entry, kept directly**; **many, in descriptors of four places**. A new entry goes to
-#   the first descriptor with room, else to a new one at the end.
-# - The **last entry of the same descriptor** fills a hole. An emptied descriptor is unhooked; a map that has shrunk
-#   to one entry keeps its descriptor.
-# - **Out of the map first, then clear**: the map is found by what the entry says.
+# - A reverse map answers one question: *through which shadow entries can this frame be written?* So it notes the
+#   entries that are **present and writable**, and no others.
+# - It has three forms: **empty**; **one entry, kept directly**; **several entries, in descriptors of four places**. A
+#   new entry goes to the first descriptor with room, or else to a new one at the end of the list.
+# - The **last entry of the same descriptor** fills a hole. An empty descriptor is unlinked. A map that has shrunk to
+#   one entry keeps its descriptor.
+# - **Out of the map first, then clear**: the map is found through the content of the entry.
 #
 # Now write it yourself: [exercise 04: rmap_add](../exercises/04_rmap_add/README.md), and then [exercise 05:
-# rmap_remove](../exercises/05_rmap_remove/README.md). What the map is good for is the matter of [lesson
-# 7](07_write_protection.ipynb).
+# rmap_remove](../exercises/05_rmap_remove/README.md). [Lesson 7](07_write_protection.ipynb) shows what the map is
+# for.

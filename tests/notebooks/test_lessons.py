@@ -130,7 +130,7 @@ def test_lesson_6_ends_as_it_says(ran):
         "It was: in its descriptor.",
         "1 .......   empty",  # cleared first, and still in the map
         "the host would have crashed (BUG) in rmap_write_protect, mmu.c:430-433",
-        "It was: the host dies.",
+        "It was: the host crashes.",
         "It was: 1.",  # two addresses, one entry
         "loses U while the kernel writes with CR0.WP clear.",
         "The reverse map of gfn 0x11 notes #248:1",
