@@ -171,8 +171,8 @@ vm.access(place.gva, user=place.user)
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## What if the host misses a write?
 #
-# A copy becomes stale when the original changes. Suppose the guest's kernel moves your page to the next frame, as a
-# kernel does when it compacts memory. For this it writes one entry of its own page table. The entry has 8 bytes:
+# A copy becomes stale when the original changes. Suppose the guest's kernel moves your page to an adjacent frame, as
+# a kernel does when it compacts memory. For this it writes one entry of its own page table. The entry has 8 bytes:
 
 # %%
 entry = entry_of(vm, place.gva)
@@ -181,11 +181,11 @@ entry
 # %% [markdown]
 # <!-- slide:
 # A cheat: `poke` writes the new value into the guest's memory, and the host is not informed. Which frame will the
-# program reach: the old one or the next one?
+# program reach: the old one or the adjacent one?
 # -->
 # Let us cheat first: `poke` writes the new value straight into the guest's memory, and the host is not informed.
-# Which frame will the program reach: the old one or the next one? Decide, then run the two cells. The result shows
-# the `gpa` that was reached. Without its last three digits it is the gfn.
+# Which frame will the program reach: the old one or the adjacent one? Decide, then run the two cells. The result
+# shows the `gpa` that was reached. Without its last three digits it is the gfn.
 
 # %%
 vm.poke(entry.gpa, entry.moved)
