@@ -24,8 +24,8 @@ from .mmu import Access, Complaint, Event, Vm, describe
 
 if TYPE_CHECKING:
     from .data import Guest, Recording, open_guest, open_recording
-    from .film import load as load_recording
-    from .film import record
+    from .recording import load as load_recording
+    from .recording import record
 
 __all__ = [
     "Access",
@@ -51,9 +51,9 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """Names of data and films, loaded when they are first used: the engine alone imports in a fraction of the time."""
     if name in ("load_recording", "record"):
-        from . import film
+        from . import recording
 
-        return film.load if name == "load_recording" else film.record
+        return recording.load if name == "load_recording" else recording.record
     if name in ("Guest", "Recording", "open_guest", "open_recording"):
         from . import data
 
@@ -62,7 +62,7 @@ def __getattr__(name: str) -> Any:
 
 
 def load_ipython_extension(shell: Any) -> None:
-    """``%load_ext kvmmmu_lab``: the cell magic ``%%record`` (see `kvmmmu_lab.labs.magic`)."""
-    from .labs.magic import load
+    """``%load_ext kvmmmu_lab``: the cell magic ``%%record`` (see `kvmmmu_lab.labs.watch`)."""
+    from .labs.watch import load
 
     load(shell)

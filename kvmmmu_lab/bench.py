@@ -17,21 +17,9 @@ from collections.abc import Callable
 from typing import Any
 
 from .data import open_guest, open_recording
-from .film import Recording, record
 from .mmu import Vm
-from .mmu.bits import (
-    ACCESSED,
-    CR0_PE,
-    CR0_PG,
-    CR0_WP,
-    CR4_PAE,
-    EFER_LME,
-    PFERR_PRESENT,
-    PFERR_WRITE,
-    PRESENT,
-    USER,
-    WRITABLE,
-)
+from .mmu.bits import ACCESSED, CR0_PE, CR0_PG, CR0_WP, CR4_PAE, EFER_LME, PFERR_PRESENT, PFERR_WRITE, PRESENT, USER, WRITABLE
+from .recording import Recording, record
 from .verify.replay import Replay
 
 ROUNDS = 9

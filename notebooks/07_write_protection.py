@@ -57,8 +57,8 @@
 
 # %%
 from kvmmmu_lab import open_guest
+from kvmmmu_lab.inspect.paths import shadow_path
 from kvmmmu_lab.labs import entry_of, hierarchy, neighbour, predict, rmap_lab, watch, write_lab
-from kvmmmu_lab.read.paths import shadow_path
 
 guest, heap = open_guest("lin64_A"), 0x343C6000
 vm = guest.vm()

@@ -128,5 +128,5 @@ EXERCISE = Exercise(
 
 
 def test_rmap_add(rule, submission):
-    """Each rule, on the submission (see `kvmmmu_lab.check.plugin`)."""
+    """Each rule, on the submission (see `kvmmmu_lab.check.pytest_plugin`)."""
     submission.obeys(rule)

@@ -197,5 +197,5 @@ EXERCISE = Exercise(
 
 
 def test_rmap_write_protect(rule, submission):
-    """Each rule, on the submission (see `kvmmmu_lab.check.plugin`)."""
+    """Each rule, on the submission (see `kvmmmu_lab.check.pytest_plugin`)."""
     submission.obeys(rule)

@@ -2,8 +2,8 @@
 """Exercise 08: what has to happen before a guest writes to one of its page tables. The task is in README.md."""
 
 from kvmmmu_lab.mmu import events as ev  # noqa: F401
-from kvmmmu_lab.mmu.arena import FIRST_SHADOW
 from kvmmmu_lab.mmu.bits import BASE_MASK, PAGE_SHIFT, PRESENT  # noqa: F401
+from kvmmmu_lab.mmu.memory import FIRST_SHADOW
 from kvmmmu_lab.mmu.shadow import zap_page  # noqa: F401
 
 

@@ -3,7 +3,7 @@
 
 from hypothesis import strategies as st
 
-from kvmmmu_lab.check.made import hit, hit_anywhere, made, sheets, swept
+from kvmmmu_lab.check.scenarios import hit, hit_anywhere, made, sheets, swept
 from kvmmmu_lab.exercises import ALL, Boot, Exercise, Golden, Rule, play
 
 ROOT, UPPER, PD, PT, OTHER = 0x10, 0x11, 0x12, 0x13, 0x14
@@ -277,5 +277,5 @@ EXERCISE = Exercise(
 
 
 def test_pre_write(rule, submission):
-    """Each rule, on the submission (see `kvmmmu_lab.check.plugin`)."""
+    """Each rule, on the submission (see `kvmmmu_lab.check.pytest_plugin`)."""
     submission.obeys(rule)

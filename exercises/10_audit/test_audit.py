@@ -228,5 +228,5 @@ EXERCISE = Exercise(
 
 
 def test_audit(rule, submission):
-    """Each rule, on the submission (see `kvmmmu_lab.check.plugin`)."""
+    """Each rule, on the submission (see `kvmmmu_lab.check.pytest_plugin`)."""
     submission.obeys(rule)

@@ -10,11 +10,10 @@ from pathlib import Path
 
 from .. import exercises, workspace
 from ..exercises import Exercise
-from .hints import next_hint
-from .inline import INLINE
 from .judge import Judge
-from .progress import Progress
+from .progress import Progress, next_hint
 from .report import NOT_ATTEMPTED, PASSED, Report, Verdict, told
+from .sandbox.inline import INLINE
 from .submission import Submission, own, read
 
 
@@ -78,7 +77,7 @@ def hint(args: argparse.Namespace) -> int:
 
 def watch(args: argparse.Namespace) -> int:
     """``watch [NAME]``."""
-    from .watch import Watch
+    from .session import Watch
 
     folder = args.folder or working_folder()
     return Watch(folder, workspace.course_root(), args.exercise).run()

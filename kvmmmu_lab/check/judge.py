@@ -17,16 +17,16 @@ from dataclasses import replace
 
 from ..errors import LabError
 from ..exercises import Boot, Exercise, Golden, Rule, Scenario
-from .expected import Expected, Shown, drawn_scenarios
-from .heard import printable
-from .inline import Inline
-from .nursery import CAN_FORK, Nursery
+from .failure import Teller, judged
+from .oracle import Expected, Shown, drawn_scenarios
 from .report import CRASHED, FAILED, NOT_ATTEMPTED, PASSED, TIMED_OUT, Failure, Report, Verdict
+from .sandbox.client import Run, Worker
+from .sandbox.forkserver import CAN_FORK, Nursery
+from .sandbox.inline import Inline
+from .sandbox.protocol import printable
+from .scenarios import as_scenario
 from .shrink import shrink
-from .stretches import as_scenario
 from .submission import Submission
-from .telling import Teller, judged
-from .workers import Run, Worker
 
 SECONDS, STEPS = 1.0, 20
 """Seconds that one scenario of so many steps may take, and a longer one accordingly more; a stretch of the whole engine

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ..errors import DataError, InputError
 from .guest import Guest
-from .recording import Recording
+from .trace import Recording
 
 __all__ = ["Guest", "Recording", "golden_trace", "golden_traces", "guests", "open_guest", "open_recording", "recordings"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from ..mmu import Vm
 from ..mmu.bits import CR0_PE, CR0_PG, CR0_WP, CR4_PAE, EFER_LMA, EFER_LME
-from .hierarchy import hierarchy_scene
-from .picture import Picture
+from .page_tables import hierarchy_scene
+from .pictures import Picture
 
 DATA, SELF = 0x5000, 0x6000
 """Two addresses: a data page, and the page table that maps both."""

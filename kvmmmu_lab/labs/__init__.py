@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What the lessons are made of: everything here shows itself in a notebook, and says the same as text elsewhere.
 
-**Films.** `watch` runs one operation and makes a film of it; `film` makes one of a recording (``with record(vm) as r:``,
-or the cell magic ``%%record vm`` after ``%load_ext kvmmmu_lab``). A film plays forward and back, ``film.save("x.html")``
-writes it to one file, ``film.picked`` is what was clicked on.
+**Films.** `watch` runs one operation and makes a film of it; `recording` makes one of a recording (``with record(vm) as r:``,
+or the cell magic ``%%record vm`` after ``%load_ext kvmmmu_lab``). A film plays forward and back, ``recording.save("x.html")``
+writes it to one file, ``recording.picked`` is what was clicked on.
 
 **Pictures**, of a VM or of any step of a recording: `hierarchy` (guest and shadow tables side by side), `guest_tables`,
 `shadow_tables`, `walk`, `entry_bits`, `reverse_map`, `who_maps`, `parent_chains`, `hash_table`, `pool`, `memory_slots`. Of a
@@ -20,8 +20,8 @@ store that is about to happen: `store_beam` (which shadow entries it hits, by wh
 gives a guest a second processor.
 """
 
-from ..draw.picture import Picture
 from ..draw.pictures import (
+    Picture,
     entry_bits,
     guest_tables,
     hash_table,
@@ -34,20 +34,18 @@ from ..draw.pictures import (
     walk,
     who_maps,
 )
-from ..film import record
 from ..player.film import Film, film
+from ..recording import record
 from .addresses import entry_of, pick_address
-from .beam import store_beam, watch_store
-from .builder import Builder
-from .decoder import entry_decoder
-from .faults import fault_lab
-from .neighbour import neighbour
-from .pools import pool_lab
+from .entry_decoder import entry_decoder
+from .fault_lab import fault_lab
+from .guests import Builder, neighbour, small_guest
+from .pool_lab import pool_lab
 from .prediction import predict
-from .rmaps import rmap_lab
-from .small import small_guest
-from .watched import Watch, watch
-from .writes import write_lab
+from .rmap_lab import rmap_lab
+from .store_diagram import store_beam, watch_store
+from .watch import Watch, watch
+from .write_lab import write_lab
 
 __all__ = [
     "Builder",

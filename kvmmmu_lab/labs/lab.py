@@ -4,24 +4,86 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Iterable
+import inspect
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from types import CodeType
 from typing import Any
 
 from ..errors import InputError, LabError
 from ..mmu import Vm
 from ..player.film import Draw
-from .cells import Shown, error_html
-from .own import PartError, blame, guarded
+from .display import Shown, error_html
 from .prediction import Outcome, Prediction
-from .watched import Watch, watch
+from .watch import Watch, watch
+
+# FOLDED IN: labs.own: A lab on your own part: an exception in it is told as what it is, and names the part.
+
+
+class PartError(LabError):
+    """A part that was given to a lab raised something, or was stopped. ``part`` is its name, ``cause`` what it raised."""
+
+    def __init__(self, part: str, cause: BaseException) -> None:
+        self.part, self.cause = part, cause
+        what = "was stopped" if isinstance(cause, KeyboardInterrupt) else f"raised {type(cause).__name__}: {cause}"
+        super().__init__(f"your {part} {what}{_place(cause)}")
+
+    @property
+    def card(self) -> tuple[str, list[str]]:
+        """Title and rows of the card that says so (see `player.cell_output`)."""
+        return "Your own part stopped here", [f"{self}.", "This VM is dead now; build a new one."]
+
+
+def guarded(operation: Callable[[], Any], parts: Mapping[str, Any]) -> Callable[[], Any]:
+    """``operation``, but what one of ``parts`` raises becomes a `PartError`. Without parts nothing changes."""
+    if not parts:
+        return operation
+
+    def run() -> Any:
+        try:
+            return operation()
+        except LabError:
+            raise
+        except (Exception, KeyboardInterrupt) as error:
+            raise PartError(blame(error, parts), error) from error
+
+    return run
+
+
+def blame(error: BaseException, parts: Mapping[str, Any]) -> str:
+    """The name of the part in whose code ``error`` came up; of all, if it can't be told."""
+    codes = {name: _codes(part) for name, part in parts.items()}
+    trace, found = error.__traceback__, ""
+    while trace is not None:
+        found = next((name for name, own in codes.items() if trace.tb_frame.f_code in own), found)
+        trace = trace.tb_next
+    return found or " or ".join(parts)
+
+
+def _codes(part: Any) -> set[CodeType]:
+    """The code of a function, or of all methods of a class and its bases."""
+    members = [part]
+    for base in inspect.getmro(part if isinstance(part, type) else type(part)):
+        members += vars(base).values()
+    functions = [inspect.unwrap(member) for member in members if callable(member)]
+    return {function.__code__ for function in functions if inspect.isfunction(function)}
+
+
+def _place(error: BaseException) -> str:
+    trace = error.__traceback__
+    if trace is None:
+        return ""
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    return f" (line {trace.tb_lineno}, in {trace.tb_frame.f_code.co_name})"
+
 
 PARTS = ("rmap", "parents", "walk", "set_spte", "pre_write")
 
 
 @dataclass(frozen=True)
 class Round:
-    """One round of a lab: ``outcomes`` are the predictions beside what happened, ``reasons`` say why, ``film`` shows it.
+    """One round of a lab: ``outcomes`` are the predictions beside what happened, ``reasons`` say why, ``recording`` shows it.
 
     ``error``: what ended the operation (a crash of the host, an exception in your own part), or None. ``about``: what was
     done, in words; ``after``: what to do once the host has crashed.
@@ -178,3 +240,66 @@ class Lab(Shown):
         return "\n".join([self.title, "", self.state(), *(["", str(last)] if last else [])]) + film
 
     __repr__ = __str__
+
+
+# FOLDED IN: labs.guest_lab: What labs share that make their guest themselves: a new one, and none where your own part
+# lets none come to be.
+
+
+NO_VM = "There is no VM: your own part let none come to be."
+
+
+class GuestLab(Lab):
+    """A lab on a guest of its own making. ``vm`` is None if your own part failed while it was made: ``last`` says how."""
+
+    vm: Vm | None = None
+    after_crash = 'Press "New guest" to begin anew, or call reset().'
+
+    @property
+    def machine(self) -> Vm:
+        """The VM. Raises InputError if your own part let none come to be."""
+        if self.vm is None:
+            raise InputError("vm", self.vm, "a VM: none could be made with your part; mend it and make the lab anew")
+        return self.vm
+
+    def reset(self) -> None:
+        """A new guest, with no round played yet and no guess made."""
+        self.vm = None
+        self.rounds.clear()
+        self.forget()
+        for prediction in self.predictions:
+            prediction.ask_again()
+        try:
+            self.vm = self.guarded(self.prepare)
+        except LabError as error:
+            self.failed(error)
+
+    def forget(self) -> None:
+        """Forget what was known about the old guest."""
+
+    def prepare(self) -> Vm:
+        """Make the guest."""
+        raise NotImplementedError
+
+    def failed(self, error: LabError) -> Round:
+        """The round that an error ended before there was a film. Bad input is no round: it is raised again."""
+        if isinstance(error, InputError):
+            raise error
+        return self.played(Round(error=error))
+
+    def state(self) -> str:
+        """What there is to know now, as text."""
+        return NO_VM if self.vm is None else self.told(self.vm)
+
+    def told(self, vm: Vm) -> str:
+        """The state of a guest that there is."""
+        raise NotImplementedError
+
+    def picture(self) -> str:
+        """The picture of the state, as HTML."""
+        return "" if self.vm is None else str(self.guarded(lambda: self.drawn(self.machine)))
+
+    def drawn(self, vm: Vm) -> str:
+        """The picture of a guest that there is; nothing where there is none."""
+        raise NotImplementedError
+

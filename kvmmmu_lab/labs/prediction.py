@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..errors import InputError
-from .cells import Shown
+from .display import Shown
 
 NO_GUESS = "(no guess)"
 NOT_GUESSED = "(You made no guess this time.)"

@@ -21,7 +21,7 @@ Read it in this order, top to bottom:
 16. `audit`      the three audits
 17. `parts`      what can be replaced
 18. `machine`    the state of a VM; `vm`: its operations, with the `checks` of their arguments and the `guard` around them
-19. `events`     the steps that all of the above can report; `kvmmmu_lab.read.state` the whole state as plain lists
+19. `events`     the steps that all of the above can report; `kvmmmu_lab.inspect.dump` the whole state as plain lists
 
 Where the kernel of 2007 was wrong, so is this model; such places say "(2007)". Where it would have crashed its host,
 `HostCrash` says how.

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import events as ev
-from .arena import PAE_ROOT
 from .bits import BASE_MASK, INVALID_PAGE, NX, PAGE_SHIFT, PRESENT, ROOT_64, UNMAPPED_GVA, WRITABLE, canonical
+from .memory import PAE_ROOT
 from .pool import METAPHYSICAL
 from .shadow import entries_with
 from .walk import gva_to_gpa

@@ -7,20 +7,9 @@ from typing import TYPE_CHECKING
 
 from ..errors import HostCrash
 from . import events as ev
-from .arena import PAE_ROOT
-from .bits import (
-    BASE_MASK,
-    FLAT,
-    INVALID_PAGE,
-    NONPAGING,
-    PAGE_SHIFT,
-    PRESENT,
-    ROOT_32,
-    ROOT_64,
-    ROOT_PAE,
-    WRITABLE,
-)
+from .bits import BASE_MASK, FLAT, INVALID_PAGE, NONPAGING, PAGE_SHIFT, PRESENT, ROOT_32, ROOT_64, ROOT_PAE, WRITABLE
 from .events import traced
+from .memory import PAE_ROOT
 from .pool import ShadowPage
 from .shadow import get_page, refill, update_slot, zap_page
 

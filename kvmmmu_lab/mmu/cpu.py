@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from . import events as ev
-from .arena import PAE_ROOT
 from .bits import (
     BASE_MASK,
     NONPAGING,
@@ -27,6 +26,7 @@ from .bits import (
 from .context import nonpaging_fault
 from .events import traced
 from .fault import page_fault
+from .memory import PAE_ROOT
 from .shadow import refill
 from .walk import gva_to_gpa
 

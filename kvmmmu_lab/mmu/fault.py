@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from ..errors import HostCrash
 from . import events as ev
-from .arena import PAE_ROOT
 from .bits import (
     BASE_MASK,
     CR0_WP,
@@ -29,6 +28,7 @@ from .bits import (
     guest_format,
 )
 from .events import traced
+from .memory import PAE_ROOT
 from .shadow import get_page, zap_page
 from .spte import fix_read, large_gpa
 from .walk import Walk, read_entry

@@ -16,8 +16,8 @@ from collections import OrderedDict
 
 from ..errors import HostCrash
 from . import events as ev
-from .arena import FIRST_SHADOW
 from .bits import PAGE_SHIFT, ROOT_32
+from .memory import FIRST_SHADOW
 
 NUM_PAGES = 256
 MIN_FREE = 5

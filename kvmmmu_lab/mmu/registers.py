@@ -11,17 +11,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import HostCrash
 from . import events as ev
-from .bits import (
-    CR0_CD,
-    CR0_NW,
-    CR0_PE,
-    CR0_PG,
-    CR4_PAE,
-    EFER_LMA,
-    EFER_LME,
-    PAGE_SHIFT,
-    PRESENT,
-)
+from .bits import CR0_CD, CR0_NW, CR0_PE, CR0_PG, CR4_PAE, EFER_LMA, EFER_LME, PAGE_SHIFT, PRESENT
 from .context import new_cr3, reset_context
 from .events import traced
 

@@ -6,9 +6,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from . import events as ev
-from .arena import FIRST_SHADOW
 from .bits import ALL_ONES, BASE_MASK, PRESENT, WRITABLE
 from .events import traced
+from .memory import FIRST_SHADOW
 from .pool import METAPHYSICAL, MIN_FREE, REFILL, ShadowPage, make_role
 
 if TYPE_CHECKING:

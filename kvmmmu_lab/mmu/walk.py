@@ -11,7 +11,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from . import events as ev
-from .arena import BAD_PAGE
 from .bits import (
     ACCESSED,
     BASE_MASK,
@@ -36,6 +35,7 @@ from .bits import (
     WRITABLE,
     guest_format,
 )
+from .memory import BAD_PAGE
 
 if TYPE_CHECKING:
     from .machine import Machine

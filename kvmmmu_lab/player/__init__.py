@@ -2,7 +2,7 @@
 """Films of recordings, and the player that shows them.
 
 1. `shoot`   from a recording to the steps that a film shows, each with its scene and `marks`
-2. `film`    `Film`: the steps as data, its pictures, its files; `picks`: what was clicked on; `card`: how an error looks
+2. `recording`    `Film`: the steps as data, its pictures, its files; `picks`: what was clicked on; `card`: how an error looks
 3. ``player.js``, with ``stage.js``, ``panels.js``, ``elements.js``: plays the data and needs nothing else
 4. `page`    hosts the player in an HTML output or a page of its own; `widget` in a widget that Python talks to
 5. `cells`   a notebook's cell: the widget where a kernel is, the page where none is

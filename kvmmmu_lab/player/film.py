@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`film`: a recording as something to be watched. A film is data, and the player and its hosts only show it.
+"""`recording`: a recording as something to be watched. A film is data, and the player and its hosts only show it.
 
 Each operation is a *scene* of the film: the union of what its steps show is laid out once, and a step is a change of
 classes and texts in that one drawing. The data is what ``json`` can write::
@@ -16,25 +16,88 @@ from __future__ import annotations
 import functools
 import html
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..draw.arguments import check_gva
-from ..draw.picture import Picture
+from ..draw.pictures import Picture
 from ..draw.render import RenderError
 from ..draw.scene import union
 from ..draw.svg import Drawing
 from ..draw.text import alternative, to_text
 from ..draw.theme import stylesheet
 from ..errors import InputError
-from ..film.recording import Recording
-from ..film.tags import TAGS
-from .card import card_of
-from .moving import gif
+from ..recording.narration import TAGS
+from ..recording.recording import Recording
+from .cell_output import card_of
+from .frames import BEFORE, Camera, Draw, FilmStep
+from .gif import gif
 from .page import film_html, film_page
-from .picks import NoPick, Pick, pick_of
-from .shoot import BEFORE, Camera, Draw, FilmStep
+
+# FOLDED IN: player.picks: What somebody clicked on in a film, and what happens to it there.
+
+
+HAPPENS = {"new": "comes", "changed": "changes", "dead": "dies", "read": "is read"}
+
+
+@dataclass(frozen=True)
+class Pick:
+    """A table or an entry of a film: its ``key``, its ``name`` in words, the ``step`` at which it was clicked on.
+
+    ``history``: by mark ("new", "changed", "read", "dead"), the steps that mark it.
+    """
+
+    key: str
+    name: str
+    step: int
+    history: dict[str, list[int]]
+
+    @property
+    def dies(self) -> bool:
+        """Whether it is gone at the end of some step."""
+        return "dead" in self.history
+
+    def __str__(self) -> str:
+        told = [
+            f"{HAPPENS[mark]} in step{'s' * (len(steps) > 1)} {', '.join(map(str, steps))}"
+            for mark, steps in self.history.items()
+        ]
+        return f"You clicked on {self.name}. In this film it {' and '.join(told) or 'stays as it is'}."
+
+    __repr__ = __str__
+
+
+class NoPick:
+    """Nothing was clicked on yet."""
+
+    key = name = None
+    dies = False
+
+    def __bool__(self) -> bool:
+        return False
+
+    def __repr__(self) -> str:
+        return "Nothing was clicked on yet: click on a table or an entry in the film, then run this cell again."
+
+
+def pick_of(steps: Sequence[FilmStep], key: str, step: int) -> Pick:
+    """What is known of ``key`` from the steps of a film."""
+    name, history = key, dict[str, list[int]]()
+    for number, shown in enumerate(steps):
+        for table in shown.scene.tables:
+            title, entry = f"{table.title}, {', '.join(table.words)}", shown.scene.entry(key)
+            if table.key == key:
+                name, mark = title, table.mark
+            elif entry is not None and entry in table.entries:
+                name, mark = f"entry {entry.index} of {title}", entry.mark
+            else:
+                continue
+            if mark:
+                history.setdefault(mark, []).append(number)
+    return Pick(key, name, step, history)
+
 
 FORMAT, VERSION = "kvmmmu-lab film", 1
 
@@ -160,17 +223,17 @@ class Film:
         """The widget, which Python can steer, where a kernel is; under it, for notebooks without one, the HTML."""
         from IPython.display import display
 
-        from . import cells
+        from . import cell_output
 
         bundle = self._repr_mimebundle_()
         try:
-            widget = self.widget if cells.has_kernel() else None
+            widget = self.widget if cell_output.has_kernel() else None
         except (ImportError, RenderError):
             widget = None
         if widget is None:
             display(bundle, raw=True)
         else:
-            cells.show_both(bundle, widget, "(Run this cell to steer the film from Python.)")
+            cell_output.show_both(bundle, widget, "(Run this cell to steer the film from Python.)")
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         return {"text/html": self.html, "text/plain": str(self)}
@@ -203,3 +266,4 @@ def _scene_data(steps: list[FilmStep], drawing: Drawing) -> dict[str, Any]:
     svg = drawing.bare_svg(steps[0].scene, alternative(steps[0].scene))
     begin = 1 if steps[0].words == BEFORE and len(steps) > 1 else 0  # only the first scene has a step before anything
     return {"title": steps[begin].words, "svg": svg, "steps": told}
+

@@ -26,7 +26,7 @@ export function mount(element, film, options = {}) {
 
 const REST = 1000; // milliseconds without a step until the kernel hears where the film stands: stepping asks it nothing
 
-/** For anywidget: the traits `film` and `step` are followed, a click is sent as a message, a step once the film rests. */
+/** For anywidget: the traits `recording` and `step` are followed, a click is sent as a message, a step once the film rests. */
 export default {
   render({ model, el }) {
     const tell = rested((number) => {

@@ -39,7 +39,7 @@ def widget_class() -> Any:
     class FilmWidget(anywidget.AnyWidget):
         """A film that plays in a notebook.
 
-        ``film`` is what plays, ``step`` the number of the step that shows, over all scenes, or showed when the player last
+        ``recording`` is what plays, ``step`` the number of the step that shows, over all scenes, or showed when the player last
         rested for a second: stepping asks the kernel nothing. `seek` goes to a step.
         ``picked`` is what was clicked on last, {"key": ..., "step": ...}, or None; see `on_pick`.
         """

@@ -11,9 +11,9 @@ from .. import workspace
 from ..browser import first_paints, print_pdf
 from ..errors import InputError
 from .deck import deck, write
+from .execute import has_outputs, notebook
 from .serve import serve
 from .site import build
-from .source import has_outputs, notebook
 
 
 def slides(args: argparse.Namespace) -> int:

@@ -15,9 +15,9 @@ from typing import Any
 from ..errors import InputError, LabError
 from ..player.page import as_script, script, style
 from ..workspace import install_hint
+from .execute import executed, notebook
 from .outputs import colours
-from .sheets import Cutter, Sheet
-from .source import executed, notebook
+from .slides import Cutter, Sheet
 from .strips import strip_pages
 
 THEMES = ("auto", "light", "dark")

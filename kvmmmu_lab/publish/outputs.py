@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..player.page import FilmParts, film_parts
-from .local import local
-from .markdown import prose_html
+from .html import local, prose_html
 
 MOST, MOST_HTML = 20_000, 1 << 20
 """Characters of an output's text, and of one in HTML; what is longer is cut or left out, and says so."""
@@ -29,7 +28,7 @@ PREDICTION = re.compile(r'<div class="kvmmmu-(question|answer)">')
 @dataclass(frozen=True)
 class Shown:
     """One thing that a cell shows. ``kind``: "film", "picture", "question" (of a prediction), "answer", "text" or "error"; a
-    film is ``film``, the rest ``html``."""
+    film is ``recording``, the rest ``html``."""
 
     kind: str
     html: str = ""

@@ -15,12 +15,11 @@ from .. import exercises
 from ..errors import InputError
 from ..exercises import Exercise
 from ..player.page import script, style
+from .condense import COMMENT, beside_question, parted, sentences
 from .deck import PAGES, needs, render, text, write
-from .markdown import prose_html
+from .execute import executed, notebook
+from .html import prose_html
 from .outputs import Shown, code_html, colours, shown
-from .prose import COMMENT, parted, sentences
-from .questions import beside_question
-from .source import executed, notebook
 
 FOCUSABLE = '<pre tabindex="0">'
 """It may scroll, also for who has no mouse."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..draw.svg import data_url
 from ..player.page import still_svg
-from .sheets import Part, Sheet
+from .slides import Part, Sheet
 
 MOST = 6
 """So many steps of a film at most."""

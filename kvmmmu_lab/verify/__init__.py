@@ -13,9 +13,9 @@ from pathlib import Path
 
 from ..errors import DataError, InputError
 from .golden import verify_golden
-from .guest import verify_guest
+from .guest_walks import verify_guest
 from .matrix import verify_matrix
-from .recording import WITHOUT, verify_recording
+from .replay import WITHOUT, verify_recording
 from .report import Difference, Report
 
 __all__ = ["WITHOUT", "Difference", "Report", "kind_of", "verify_file"]

@@ -8,6 +8,7 @@ line.
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import zlib
 from collections.abc import Callable, Iterator
@@ -17,13 +18,69 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError, HostCrash, VmDead
+from ..inspect import dump as st
+from ..inspect.dump import PARTS, rmap_part, state
 from ..mmu import Vm
 from ..mmu import events as ev
-from ..mmu.arena import FIRST_GUEST
-from ..read.state import PARTS, rmap_part, state
-from .digest import WIDTH, Digester, compact, short_hash
+from ..mmu.memory import FIRST_GUEST, FIRST_SHADOW
+from ..mmu.pool import NUM_PAGES
 from .operations import apply
 from .report import Report
+
+# FOLDED IN: verify.digest: Digests of a VM's state: six times the first 12 hex digits of SHA-256, one for each part
+# of `inspect.dump`.
+#
+# Hashing everything after each operation would take several ms, so the text of a shadow page is kept until its words
+# change.
+
+
+WIDTH = 12
+
+
+def compact(value: Any) -> str:
+    """JSON without spaces, the text that is hashed."""
+    return json.dumps(value, separators=(",", ":"))
+
+
+def short_hash(text: str) -> str:
+    """The first 12 hex digits of SHA-256."""
+    return hashlib.sha256(text.encode()).hexdigest()[:WIDTH]
+
+
+class Digester:
+    """Digests of one VM's state, operation after operation."""
+
+    def __init__(self, vm: Vm) -> None:
+        self.vm = vm
+        self.forget()
+
+    def forget(self) -> None:
+        """Drop the kept texts: the slots changed, so the same words may mean other frames."""
+        self.seen = np.zeros((NUM_PAGES, 512), dtype=np.uint64)
+        self.texts = [""] * NUM_PAGES
+
+    def sptes(self) -> str:
+        """Text of the sptes part."""
+        now = self.vm.memory.pages[FIRST_SHADOW : FIRST_SHADOW + NUM_PAGES]
+        for id in np.flatnonzero((now != self.seen).any(axis=1)).tolist():
+            entries = st.page_entries(self.vm, id)
+            self.texts[id] = compact([id, entries]) if entries else ""
+            self.seen[id] = now[id]
+        return f"[{','.join(filter(None, self.texts))}]"
+
+    def parts(self) -> list[str]:
+        """The six digests, in the order of `inspect.dump.PARTS`."""
+        vm = self.vm
+        texts = (
+            compact(st.mmu_part(vm)),
+            compact(st.pages_part(vm)),
+            self.sptes(),
+            compact(st.rmap_part(vm)),
+            compact(st.hash_part(vm)),
+            compact(st.dirty_part(vm)),
+        )
+        return [short_hash(text) for text in texts]
+
 
 MakeVm = Callable[..., Vm]
 STORES = {ev.STORE, ev.EMULATED_STORE, ev.GUEST_ACCESSED, ev.GUEST_DIRTY}
@@ -241,3 +298,4 @@ class Replay:
         pieces = (slice(at, at + step) for at in range(0, len(pages), step))
         if not all(np.array_equal(pages[piece], self.mirror[piece]) for piece in pieces):
             self.report.differ(where, "guest memory", "no change but those reported", "a write past the door")
+

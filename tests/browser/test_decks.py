@@ -11,8 +11,8 @@ import pytest
 
 from kvmmmu_lab import open_guest
 from kvmmmu_lab.labs import watch
+from kvmmmu_lab.publish.condense import WORDS, words
 from kvmmmu_lab.publish.deck import deck
-from kvmmmu_lab.publish.prose import WORDS, words
 from kvmmmu_lab.workspace import course_root
 
 from ..publish.books import FILM, code, saved, text

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kvmmmu_lab.player.moving import gif
+from kvmmmu_lab.player.gif import gif
 
 from ..player import films
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from kvmmmu_lab.check.heard import printable
 from kvmmmu_lab.check.judge import Judge
-from kvmmmu_lab.check.nursery import Nursery
 from kvmmmu_lab.check.report import PASSED
+from kvmmmu_lab.check.sandbox.client import Worker
+from kvmmmu_lab.check.sandbox.forkserver import Nursery
+from kvmmmu_lab.check.sandbox.protocol import printable
 from kvmmmu_lab.check.submission import Submission
-from kvmmmu_lab.check.workers import Worker
 from kvmmmu_lab.exercises import play
 
 from ..exercises.checking import EXERCISES

@@ -5,7 +5,7 @@ from zlib import crc32
 
 from kvmmmu_lab import open_guest
 from kvmmmu_lab.draw.text import alternative, to_text
-from kvmmmu_lab.read.state import state
+from kvmmmu_lab.inspect.dump import state
 
 HEAP, DIRECT = 0x343C9000, 0xFFFF888000000000
 SELF = DIRECT + 0x61C9E48

@@ -4,9 +4,9 @@
 import pytest
 
 from kvmmmu_lab import Vm
-from kvmmmu_lab.draw.bits_table import entry_bits_scene
+from kvmmmu_lab.draw.entry_bits import entry_bits_scene
+from kvmmmu_lab.draw.page_tables import walk_scene
 from kvmmmu_lab.draw.scene import Marks
-from kvmmmu_lab.draw.walk_fields import walk_scene
 
 from ..mmu.guests import ALL, NX, PAGED, PE, PG, D, G, Guest, P, U, W
 from .scenes import SELF, busy, edges, everything, sound

@@ -4,7 +4,7 @@
 import pytest
 
 from kvmmmu_lab import Vm
-from kvmmmu_lab.draw.frames import reverse_map_scene, who_maps_scene
+from kvmmmu_lab.draw.reverse_maps import reverse_map_scene, who_maps_scene
 from kvmmmu_lab.draw.scene import Marks
 from kvmmmu_lab.mmu.rmap import ReverseMap
 

@@ -5,12 +5,12 @@ import pytest
 
 from kvmmmu_lab import InputError, Vm, open_guest
 from kvmmmu_lab.draw.example import example
-from kvmmmu_lab.draw.hierarchy import hierarchy_scene
+from kvmmmu_lab.draw.page_tables import hierarchy_scene
 from kvmmmu_lab.draw.pictures import hierarchy
 from kvmmmu_lab.draw.scene import Edge, Marks, union
 from kvmmmu_lab.draw.text import alternative, to_text
-from kvmmmu_lab.read.paths import guest_path, key_of, shadow_path
-from kvmmmu_lab.read.state import state
+from kvmmmu_lab.inspect.dump import state
+from kvmmmu_lab.inspect.paths import guest_path, key_of, shadow_path
 
 HEAP, DIRECT = 0x343C9000, 0xFFFF888000000000
 

@@ -7,8 +7,8 @@ import pytest
 
 from kvmmmu_lab import open_guest
 from kvmmmu_lab.draw import pictures
-from kvmmmu_lab.draw.keys import edges_of
 from kvmmmu_lab.draw.render import NAMES, VARIABLE, renderers
+from kvmmmu_lab.draw.scene import edges_of
 
 SVG = "{http://www.w3.org/2000/svg}"
 GUESTS = ("lin64_A", "linpae_A", "lin32_A")

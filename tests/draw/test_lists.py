@@ -4,10 +4,9 @@
 import pytest
 
 from kvmmmu_lab import Vm
-from kvmmmu_lab.draw.parents import parent_chains_scene
-from kvmmmu_lab.draw.pools import hash_table_scene, pool_scene
+from kvmmmu_lab.draw.pool_and_slots import hash_table_scene, memory_slots_scene, pool_scene
+from kvmmmu_lab.draw.reverse_maps import parent_chains_scene
 from kvmmmu_lab.draw.scene import Marks, union
-from kvmmmu_lab.draw.slots import memory_slots_scene
 from kvmmmu_lab.mmu.parents import ParentChains
 
 from ..mmu.guests import ALL, D, Guest

@@ -14,9 +14,8 @@ from kvmmmu_lab import InputError, open_guest
 from kvmmmu_lab.draw import svg as module
 from kvmmmu_lab.draw import theme
 from kvmmmu_lab.draw.example import example
-from kvmmmu_lab.draw.hierarchy import hierarchy_scene
-from kvmmmu_lab.draw.picture import Picture
-from kvmmmu_lab.draw.pictures import hierarchy
+from kvmmmu_lab.draw.page_tables import hierarchy_scene
+from kvmmmu_lab.draw.pictures import Picture, hierarchy
 from kvmmmu_lab.draw.render import NAMES, VARIABLE, RenderError, renderers
 from kvmmmu_lab.draw.scene import Edge, Entry, Marks, Scene, Table, union
 from kvmmmu_lab.draw.svg import Drawing

@@ -8,7 +8,7 @@ import pytest
 
 from kvmmmu_lab import HostCrash, InputError, open_guest
 from kvmmmu_lab.draw import pictures
-from kvmmmu_lab.draw.hierarchy import hierarchy_scene
+from kvmmmu_lab.draw.page_tables import hierarchy_scene
 
 from ..mmu import world
 from .scenes import HEAP, busy, everything, sound

@@ -6,10 +6,9 @@ from time import perf_counter
 import pytest
 
 from kvmmmu_lab import Vm, open_guest
-from kvmmmu_lab.draw.hierarchy import hierarchy_scene
+from kvmmmu_lab.draw.page_tables import Limits, choose, guest_tables_scene, hierarchy_scene, overview_scene, shadow_tables_scene
 from kvmmmu_lab.draw.scene import Marks
-from kvmmmu_lab.draw.trees import Limits, choose, guest_tables_scene, overview_scene, shadow_tables_scene
-from kvmmmu_lab.read.paths import Branch, guest_tree, shadow_path, shadow_tree
+from kvmmmu_lab.inspect.paths import Branch, guest_tree, shadow_path, shadow_tree
 
 from .scenes import DIRECT, HEAP, busy, edges, everything, rows, sound
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 import pytest
 
-from kvmmmu_lab.check.nursery import Nursery
+from kvmmmu_lab.check.sandbox.forkserver import Nursery
 
 
 @pytest.fixture(scope="session")

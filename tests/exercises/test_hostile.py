@@ -51,7 +51,7 @@ HOSTILE = {
     ),
     "replaces functions of the checker": (
         part(before=lines("""
-            import kvmmmu_lab.check.bench as bench
+            import kvmmmu_lab.check.testbench as bench
             bench.Bench.see = lambda *a, **k: {}
             bench.Bench.do = lambda *a, **k: {}
         """)), FAILED, "",
@@ -103,7 +103,7 @@ HOSTILE = {
     ),
     "changes the engine": (
         part(before=lines("""
-            import kvmmmu_lab.mmu.machine as machine, kvmmmu_lab.read.state as state
+            import kvmmmu_lab.mmu.machine as machine, kvmmmu_lab.inspect.dump as state
             machine.Machine.run_audit = lambda self: []
             state.rmap_part = state.pages_part = lambda vm: []
             import builtins

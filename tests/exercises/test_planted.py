@@ -3,13 +3,13 @@
 
 import pytest
 
-from kvmmmu_lab.check.bench import Bench
-from kvmmmu_lab.check.corrupt import MISTAKES, corrupt, planned
-from kvmmmu_lab.check.references import REFERENCES
-from kvmmmu_lab.check.stretches import as_scenario
+from kvmmmu_lab.check.fault_injection import MISTAKES, corrupt, planned
+from kvmmmu_lab.check.oracle import REFERENCES
+from kvmmmu_lab.check.scenarios import as_scenario
+from kvmmmu_lab.check.testbench import Bench
 from kvmmmu_lab.errors import InputError
+from kvmmmu_lab.inspect.dump import state
 from kvmmmu_lab.labs import small_guest
-from kvmmmu_lab.read.state import state
 
 from .checking import EXERCISES
 

@@ -8,12 +8,11 @@ import pytest
 
 from kvmmmu_lab import HostCrash, InputError, VmDead, open_guest
 from kvmmmu_lab.labs import entry_decoder, fault_lab, pick_address, pool_lab, predict, rmap_lab, watch, write_lab
-from kvmmmu_lab.labs.cells import error_html
-from kvmmmu_lab.labs.lab import Lab, Round
-from kvmmmu_lab.labs.own import PartError, blame, guarded
+from kvmmmu_lab.labs.display import error_html
+from kvmmmu_lab.labs.lab import Lab, PartError, Round, blame, guarded
 from kvmmmu_lab.labs.prediction import NO_GUESS
 from kvmmmu_lab.mmu.rmap import ReverseMap
-from kvmmmu_lab.player.cells import close_all
+from kvmmmu_lab.player.cell_output import close_all
 
 LABS = [fault_lab, write_lab, rmap_lab, entry_decoder, pool_lab]
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -57,7 +56,7 @@ def test_without_ipywidgets_a_cell_says_what_to_install(make, monkeypatch):
     for name in [name for name in sys.modules if name.startswith("kvmmmu_lab.labs.") and name.endswith("form")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "ipywidgets", None)
-    monkeypatch.setattr("kvmmmu_lab.labs.cells.has_kernel", lambda: True)
+    monkeypatch.setattr("kvmmmu_lab.labs.display.has_kernel", lambda: True)
     shown = []
     monkeypatch.setattr("IPython.display.display", lambda bundle, **_: shown.append(bundle))
     make()._ipython_display_()

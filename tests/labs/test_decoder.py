@@ -7,9 +7,8 @@ from hypothesis import strategies as st
 
 from kvmmmu_lab import InputError
 from kvmmmu_lab.labs import entry_decoder
-from kvmmmu_lab.labs.decoder import KINDS
-from kvmmmu_lab.labs.decoder_text import parse
-from kvmmmu_lab.labs.tables import MODES
+from kvmmmu_lab.labs.entry_decoder import KINDS, parse
+from kvmmmu_lab.labs.guests import MODES
 
 PAGING = [key for key, mode in MODES.items() if mode.levels]
 

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from kvmmmu_lab import InputError, Vm, open_guest
 from kvmmmu_lab.draw.example import guest_with_its_own_table_mapped
 from kvmmmu_lab.labs import fault_lab
-from kvmmmu_lab.labs.faults import OUTCOMES
+from kvmmmu_lab.labs.explain_access import Ask, Before
+from kvmmmu_lab.labs.fault_lab import OUTCOMES
+from kvmmmu_lab.labs.guests import FLAGS, MODES, PRESETS, GuestTable
 from kvmmmu_lab.labs.lab import Round
-from kvmmmu_lab.labs.tables import FLAGS, MODES, PRESETS, GuestTable
-from kvmmmu_lab.labs.why import Ask, Before
 
 PAGING = [key for key, mode in MODES.items() if mode.levels]
 READ, WRITE, FETCH = (False, False), (True, False), (False, True)

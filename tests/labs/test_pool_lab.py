@@ -5,7 +5,7 @@ import pytest
 
 from kvmmmu_lab import InputError
 from kvmmmu_lab.labs import pool_lab
-from kvmmmu_lab.labs.pools import NEWEST, NOBODY, OLDEST, UNUSED
+from kvmmmu_lab.labs.pool_lab import NEWEST, NOBODY, OLDEST, UNUSED
 
 
 @pytest.fixture

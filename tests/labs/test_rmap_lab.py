@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 
 from kvmmmu_lab import InputError
 from kvmmmu_lab.labs import rmap_lab
-from kvmmmu_lab.labs.rmaps import MOST
-from kvmmmu_lab.labs.rmaps_why import NOBODY
+from kvmmmu_lab.labs.rmap_lab import MOST, NOBODY
 from kvmmmu_lab.mmu.rmap import ReverseMap
 
 

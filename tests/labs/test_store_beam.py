@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kvmmmu_lab import InputError, open_guest
-from kvmmmu_lab.draw.keys import check
+from kvmmmu_lab.draw.scene import check
+from kvmmmu_lab.inspect.paths import key_of
 from kvmmmu_lab.labs import small_guest, store_beam, watch_store
-from kvmmmu_lab.labs.beam import Beam
-from kvmmmu_lab.read.paths import key_of
+from kvmmmu_lab.labs.store_diagram import Beam
 
 PAGED = ("64", "pae", "32")
 

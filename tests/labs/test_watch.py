@@ -9,13 +9,13 @@ import pytest
 
 from kvmmmu_lab import HostCrash, InputError, VmDead, open_guest
 from kvmmmu_lab.draw.example import guest_with_its_own_table_mapped
-from kvmmmu_lab.draw.hierarchy import hierarchy_scene
+from kvmmmu_lab.draw.page_tables import hierarchy_scene
 from kvmmmu_lab.draw.render import VARIABLE
-from kvmmmu_lab.film.words import ENDINGS, MAIN, MINOR, OUTCOMES
 from kvmmmu_lab.labs import entry_of, watch
 from kvmmmu_lab.mmu import events as ev
 from kvmmmu_lab.player import widget
-from kvmmmu_lab.player.shoot import MOST_STEPS
+from kvmmmu_lab.player.frames import MOST_STEPS
+from kvmmmu_lab.recording.narration import ENDINGS, MAIN, MINOR, OUTCOMES
 
 GVA = 0x343C9000
 
@@ -207,9 +207,9 @@ def test_a_kernel_shows_a_widget_that_hides_the_still(vm, monkeypatch):
 
 def test_without_anywidget_or_a_kernel_there_is_the_still(vm, monkeypatch):
     watched = watch(lambda: vm.access(GVA, user=True), vm, [GVA])
-    monkeypatch.setattr("kvmmmu_lab.player.cells.has_kernel", lambda: False)
+    monkeypatch.setattr("kvmmmu_lab.player.cell_output.has_kernel", lambda: False)
     assert len(displayed(watched, monkeypatch)) == 1
-    monkeypatch.setattr("kvmmmu_lab.player.cells.has_kernel", lambda: True)
+    monkeypatch.setattr("kvmmmu_lab.player.cell_output.has_kernel", lambda: True)
     monkeypatch.setitem(sys.modules, "anywidget", None)
     monkeypatch.setattr("kvmmmu_lab.player.widget.widget_class", widget.widget_class.__wrapped__)
     assert len(displayed(watched, monkeypatch)) == 1

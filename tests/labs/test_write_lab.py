@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 
 from kvmmmu_lab import InputError, Vm, open_guest
 from kvmmmu_lab.labs import write_lab
-from kvmmmu_lab.labs.builder import Builder
-from kvmmmu_lab.labs.cells import picture
+from kvmmmu_lab.labs.display import picture
+from kvmmmu_lab.labs.guests import Builder
 from kvmmmu_lab.labs.lab import Round
-from kvmmmu_lab.labs.writes import DRAWN
+from kvmmmu_lab.labs.write_lab import DRAWN
 
 MODES = ["64", "pae", "32"]
 SIZE = {"64": 8, "pae": 8, "32": 4}

@@ -8,7 +8,7 @@ the processor's manual, so that a mistake in the engine's can't hide.
 from dataclasses import dataclass
 
 from kvmmmu_lab import Vm
-from kvmmmu_lab.read.state import state
+from kvmmmu_lab.inspect.dump import state
 
 P, W, U, A, D, PS, G, NX = 1, 2, 4, 0x20, 0x40, 0x80, 0x100, 1 << 63
 ALL = P | W | U

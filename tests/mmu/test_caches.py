@@ -2,8 +2,8 @@
 import pytest
 
 from kvmmmu_lab import HostCrash
+from kvmmmu_lab.inspect.dump import state
 from kvmmmu_lab.mmu.caches import CAPACITY, Caches
-from kvmmmu_lab.read.state import state
 
 from .guests import Guest
 

@@ -2,7 +2,7 @@
 import pytest
 
 from kvmmmu_lab import HostCrash, Vm, VmDead
-from kvmmmu_lab.read.state import mmu_part, rmap_part, state
+from kvmmmu_lab.inspect.dump import mmu_part, rmap_part, state
 
 from .guests import ON, PAE, PAGED, PE, PSE, Guest, P, W, kinds, leaf, leaves, shadows
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis.stateful import invariant
 
 from kvmmmu_lab import Event, HostCrash, InputError, Vm, describe
+from kvmmmu_lab.inspect.dump import state
 from kvmmmu_lab.mmu import events as ev
-from kvmmmu_lab.read.state import state
 
 from . import world
 from .guests import ALL, PAGED, A, D, Guest, P, everything

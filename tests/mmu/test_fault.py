@@ -2,7 +2,7 @@
 import pytest
 
 from kvmmmu_lab import HostCrash, VmDead
-from kvmmmu_lab.read.state import rmap_part, state
+from kvmmmu_lab.inspect.dump import rmap_part, state
 
 from .guests import ALL, PAGED, PE, PG, SHADOW_W, A, D, Guest, P, U, W, kinds, leaf, leaves, shadows
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kvmmmu_lab import HostCrash, Vm
-from kvmmmu_lab.read.state import pages_part
+from kvmmmu_lab.inspect.dump import pages_part
 
 from .guests import FIRST
 

@@ -6,9 +6,9 @@ import json
 import pytest
 
 from kvmmmu_lab import HostCrash, InputError, Vm, VmDead
+from kvmmmu_lab.inspect.dump import state
 from kvmmmu_lab.mmu import events as ev
 from kvmmmu_lab.mmu.walk import Walk, walk_guest
-from kvmmmu_lab.read.state import state
 from kvmmmu_lab.verify import Report
 from kvmmmu_lab.verify.golden import Replay, read_scenarios, verify_golden
 

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kvmmmu_lab.read.state import state
+from kvmmmu_lab.inspect.dump import state
 
 from .guests import ALL, PAGED, D, Guest, leaves, shadows
 

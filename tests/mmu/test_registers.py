@@ -2,7 +2,7 @@
 import pytest
 
 from kvmmmu_lab import HostCrash, Vm
-from kvmmmu_lab.read.state import mmu_part
+from kvmmmu_lab.inspect.dump import mmu_part
 
 from .guests import (
     ALL,

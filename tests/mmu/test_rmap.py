@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kvmmmu_lab import HostCrash, Vm
-from kvmmmu_lab.read.state import rmap_part
+from kvmmmu_lab.inspect.dump import rmap_part
 
 from .guests import FIRST, PE, PG, Guest, P, U, W, leaf
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 import pytest
 
-from kvmmmu_lab.read.state import rmap_part, state
+from kvmmmu_lab.inspect.dump import rmap_part, state
 
 from .guests import ALL, PAGED, Guest, P, U, W, leaf, leaves, shadows
 

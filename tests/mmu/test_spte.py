@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 import pytest
 
+from kvmmmu_lab.inspect.dump import rmap_part, state
 from kvmmmu_lab.mmu.bits import PS_MARK
-from kvmmmu_lab.read.state import rmap_part, state
 
 from .guests import ALL, IO, NX, PAGED, SHADOW_U, SHADOW_W, A, D, G, Guest, P, U, W, kinds, leaf
 

@@ -28,7 +28,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from kvmmmu_lab import HostCrash, InputError
-from kvmmmu_lab.read.state import state
+from kvmmmu_lab.inspect.dump import state
 
 from . import world
 from .guests import ALL, MODES, ON, PE, PG, A, D, Guest, P, U, W, everything, in_ram, kinds, oracle, unalias

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from kvmmmu_lab.player import cells
+from kvmmmu_lab.player import cell_output
 
 widgets = pytest.importorskip("ipywidgets")
 alive = pytest.importorskip("ipywidgets.widgets.widget")._instances
@@ -17,12 +17,12 @@ def run(monkeypatch):
     now = {}
     monkeypatch.setattr("IPython.get_ipython", lambda: SimpleNamespace(kernel=True, get_parent=lambda: now))
     monkeypatch.setattr("IPython.display.display", lambda *_, **__: None)
-    monkeypatch.setattr(cells, "_alive", {})
+    monkeypatch.setattr(cell_output, "_alive", {})
 
     def run(cell, message, *shown):
         now.update(metadata={"cellId": cell}, header={"msg_id": message})
         for widget in shown:
-            cells.show_both({"text/html": "<p>still</p>"}, widget, "(run this cell)")
+            cell_output.show_both({"text/html": "<p>still</p>"}, widget, "(run this cell)")
 
     return run
 

@@ -11,11 +11,11 @@ from PIL import Image
 
 from kvmmmu_lab import InputError, open_guest, record
 from kvmmmu_lab.draw.example import SELF, guest_with_its_own_table_mapped
-from kvmmmu_lab.draw.frames import reverse_map_scene
 from kvmmmu_lab.draw.render import renderers
-from kvmmmu_lab.film.tags import TAGS
+from kvmmmu_lab.draw.reverse_maps import reverse_map_scene
 from kvmmmu_lab.player.film import film
-from kvmmmu_lab.player.shoot import MOST_STEPS
+from kvmmmu_lab.player.frames import MOST_STEPS
+from kvmmmu_lab.recording.narration import TAGS
 
 pytestmark = pytest.mark.skipif(not renderers(), reason="nothing here can lay out a drawing")
 
@@ -136,7 +136,7 @@ def test_a_moving_picture_has_a_frame_for_each_step_that_stays_as_long_as_one_re
             Image.new("RGB", (width, 9), (255, 255, 255 - number)).save(shot, "PNG")
         return [shot.getvalue() for shot in shots]
 
-    monkeypatch.setattr("kvmmmu_lab.player.moving.pictures", white)
+    monkeypatch.setattr("kvmmmu_lab.player.gif.pictures", white)
     with Image.open(made.save(tmp_path / "fault.gif")) as moving:
         assert moving.n_frames == len(made.steps) and moving.info["loop"] == 0
         for number, step in enumerate(made.steps):

@@ -5,8 +5,7 @@ import base64
 
 import pytest
 
-from kvmmmu_lab.publish.local import local
-from kvmmmu_lab.publish.markdown import prose_html
+from kvmmmu_lab.publish.html import local, prose_html
 
 PIXEL = base64.b64decode("R0lGODlhAQABAAAAACwAAAAAAQABAAA=")
 

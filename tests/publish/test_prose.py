@@ -4,7 +4,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kvmmmu_lab.publish.prose import WORDS, gist, parted, sentences, words
+from kvmmmu_lab.publish.condense import WORDS, gist, parted, sentences, words
 
 LONG = "It could look at all of them, which takes its time for each page table that the guest begins to use. " * 4
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from kvmmmu_lab.labs import predict
-from kvmmmu_lab.publish.questions import beside_question
-from kvmmmu_lab.publish.sheets import Cutter
+from kvmmmu_lab.publish.condense import beside_question
+from kvmmmu_lab.publish.slides import Cutter
 
 from .books import book, code, text
 

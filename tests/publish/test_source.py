@@ -4,8 +4,8 @@
 import pytest
 
 from kvmmmu_lab.errors import InputError, LabError
-from kvmmmu_lab.publish import source
-from kvmmmu_lab.publish.source import executed, notebook
+from kvmmmu_lab.publish import execute
+from kvmmmu_lab.publish.execute import executed, notebook
 
 from .books import code, saved, text
 
@@ -29,7 +29,7 @@ def test_a_cell_that_fails_is_named_with_its_code(tmp_path):
 
 def test_what_ran_is_remembered_until_its_code_changes(tmp_path, monkeypatch):
     ran = []
-    monkeypatch.setattr(source, "run", lambda found, path: ran.append(path.name))
+    monkeypatch.setattr(execute, "run", lambda found, path: ran.append(path.name))
     path = saved(tmp_path, text("# Talk"), code("x = 1"))
     executed(path), executed(path)
     assert ran == ["talk.ipynb"]
@@ -40,7 +40,7 @@ def test_what_ran_is_remembered_until_its_code_changes(tmp_path, monkeypatch):
 
 
 def test_outputs_remembered_go_with_the_text_of_today(tmp_path, monkeypatch):
-    monkeypatch.setattr(source, "run", lambda found, path: None)
+    monkeypatch.setattr(execute, "run", lambda found, path: None)
     executed(saved(tmp_path, text("# Talk"), code("x = 1")))
     found = executed(saved(tmp_path, text("# Another title"), code("x = 1")))
     assert found.cells[0].source == "# Another title"

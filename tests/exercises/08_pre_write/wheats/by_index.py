@@ -2,8 +2,8 @@
 """By the numbers of entries: those that the write touches are a range, in the guest's table as in the shadow."""
 
 from kvmmmu_lab.mmu import events as ev
-from kvmmmu_lab.mmu.arena import FIRST_SHADOW
 from kvmmmu_lab.mmu.bits import BASE_MASK, PAGE_SHIFT, PRESENT
+from kvmmmu_lab.mmu.memory import FIRST_SHADOW
 from kvmmmu_lab.mmu.shadow import zap_page
 
 FLOOD = 3

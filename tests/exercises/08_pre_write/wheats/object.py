@@ -2,8 +2,8 @@
 """An object that is called, with a method for each question; it remembers nothing between two calls."""
 
 from kvmmmu_lab.mmu import events as ev
-from kvmmmu_lab.mmu.arena import FIRST_SHADOW
 from kvmmmu_lab.mmu.bits import BASE_MASK, PAGE_SHIFT, PAGE_SIZE, PRESENT
+from kvmmmu_lab.mmu.memory import FIRST_SHADOW
 from kvmmmu_lab.mmu.pool import METAPHYSICAL
 from kvmmmu_lab.mmu.shadow import zap_page
 

@@ -2,8 +2,8 @@
 """By tables: what is done is looked up by the kind of the write, and by the kind of the entry."""
 
 from kvmmmu_lab.mmu import events as ev
-from kvmmmu_lab.mmu.arena import FIRST_SHADOW
 from kvmmmu_lab.mmu.bits import BASE_MASK, PAGE_SHIFT, PRESENT
+from kvmmmu_lab.mmu.memory import FIRST_SHADOW
 from kvmmmu_lab.mmu.shadow import zap_page
 
 ENTRY_OF = [byte // 8 for byte in range(4096)]

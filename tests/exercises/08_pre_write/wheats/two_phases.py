@@ -2,8 +2,8 @@
 """First everything that is stale is gathered, then it goes: entries leave maps and parents, and are zeroed at the very end."""
 
 from kvmmmu_lab.mmu import events as ev
-from kvmmmu_lab.mmu.arena import FIRST_SHADOW
 from kvmmmu_lab.mmu.bits import BASE_MASK, PAGE_SHIFT, PRESENT
+from kvmmmu_lab.mmu.memory import FIRST_SHADOW
 from kvmmmu_lab.mmu.shadow import zap_page
 
 

@@ -3,8 +3,8 @@
 """A page of quadrant 3 is spared by entries of quadrant 2."""
 
 from kvmmmu_lab.mmu import events as ev
-from kvmmmu_lab.mmu.arena import FIRST_SHADOW
 from kvmmmu_lab.mmu.bits import BASE_MASK, PAGE_SHIFT, PRESENT
+from kvmmmu_lab.mmu.memory import FIRST_SHADOW
 from kvmmmu_lab.mmu.shadow import zap_page
 
 

@@ -2,8 +2,8 @@
 """By guest addresses: which spte stands for the memory that the written entry maps? A quadrant is what the mask leaves out."""
 
 from kvmmmu_lab.mmu import events as ev
-from kvmmmu_lab.mmu.arena import FIRST_SHADOW
 from kvmmmu_lab.mmu.bits import BASE_MASK, PRESENT
+from kvmmmu_lab.mmu.memory import FIRST_SHADOW
 from kvmmmu_lab.mmu.shadow import zap_page
 
 

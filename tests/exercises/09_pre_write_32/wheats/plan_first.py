@@ -2,8 +2,8 @@
 """A plan for every page first, as pairs of a page and the sptes that go (None: all of it); then it is carried out."""
 
 from kvmmmu_lab.mmu import events as ev
-from kvmmmu_lab.mmu.arena import FIRST_SHADOW
 from kvmmmu_lab.mmu.bits import BASE_MASK, PAGE_SHIFT, PAGE_SIZE, PRESENT
+from kvmmmu_lab.mmu.memory import FIRST_SHADOW
 from kvmmmu_lab.mmu.pool import METAPHYSICAL
 from kvmmmu_lab.mmu.shadow import zap_page
 

@@ -3,10 +3,10 @@
 
 # breaks: invented
 
-from kvmmmu_lab.mmu.arena import FIRST_SHADOW, PAE_ROOT
+from kvmmmu_lab.inspect.paths import guest_path
 from kvmmmu_lab.mmu.bits import BASE_MASK, PAGE_SHIFT, PRESENT, WRITABLE, canonical
+from kvmmmu_lab.mmu.memory import FIRST_SHADOW, PAE_ROOT
 from kvmmmu_lab.mmu.shadow import entries_with
-from kvmmmu_lab.read.paths import guest_path
 
 SIZE = {1: 1 << 12, 2: 1 << 21, 3: 1 << 30, 4: 1 << 39}
 

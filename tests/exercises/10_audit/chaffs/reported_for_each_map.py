@@ -5,10 +5,10 @@
 
 from collections import Counter
 
-from kvmmmu_lab.mmu.arena import FIRST_SHADOW, PAE_ROOT
+from kvmmmu_lab.inspect.paths import guest_path
 from kvmmmu_lab.mmu.bits import BASE_MASK, PAGE_SHIFT, PRESENT, WRITABLE, canonical
+from kvmmmu_lab.mmu.memory import FIRST_SHADOW, PAE_ROOT
 from kvmmmu_lab.mmu.shadow import entries_with
-from kvmmmu_lab.read.paths import guest_path
 
 
 def audit(vm):

@@ -5,9 +5,9 @@ from collections import Counter
 
 import numpy as np
 
-from kvmmmu_lab.mmu.arena import FIRST_SHADOW, PAE_ROOT
+from kvmmmu_lab.inspect.paths import guest_path
 from kvmmmu_lab.mmu.bits import BASE_MASK, INVALID_PAGE, canonical
-from kvmmmu_lab.read.paths import guest_path
+from kvmmmu_lab.mmu.memory import FIRST_SHADOW, PAE_ROOT
 
 BASE = np.uint64(BASE_MASK)
 

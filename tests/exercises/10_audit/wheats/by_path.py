@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Generators, one for each kind; what is mapped comes from the kit's tree of shadow tables."""
 
-from kvmmmu_lab.mmu.arena import FIRST_SHADOW
+from kvmmmu_lab.inspect.paths import guest_path, shadow_path, shadow_tree
 from kvmmmu_lab.mmu.bits import BASE_MASK, WRITABLE
+from kvmmmu_lab.mmu.memory import FIRST_SHADOW
 from kvmmmu_lab.mmu.shadow import entries_with
-from kvmmmu_lab.read.paths import guest_path, shadow_path, shadow_tree
 
 
 def audit(vm):

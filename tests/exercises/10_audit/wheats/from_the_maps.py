@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Goes from the maps to the entries first, and asks for each entry what is right; one dictionary of complaints."""
 
-from kvmmmu_lab.mmu.arena import FIRST_SHADOW, PAE_ROOT
+from kvmmmu_lab.inspect.paths import guest_path
 from kvmmmu_lab.mmu.bits import BASE_MASK, PRESENT, WRITABLE, canonical
-from kvmmmu_lab.read.paths import guest_path
+from kvmmmu_lab.mmu.memory import FIRST_SHADOW, PAE_ROOT
 
 BOTH = PRESENT | WRITABLE
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Nothing but loops over indexes and lists, no helper of the kit but the guest's path."""
 
-from kvmmmu_lab.read.paths import guest_path
+from kvmmmu_lab.inspect.paths import guest_path
 
 FRAME = 0x000FFFFFFFFFF000
 

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the kit's own part shows in a scenario, and the random scenarios of a rule. Both are remembered: a judge that has
+checked one submission checks the next one faster."""
+
+from __future__ import annotations
+
+import functools
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from ..errors import HostCrash
+from ..exercises import Boot, Golden, Rule, Scenario
+from ..inspect.paths import guest_path
+from ..mmu.bits import (
+    BASE_MASK,
+    INVALID_PAGE,
+    NARROW,
+    PAGE_SHIFT,
+    PAGE_SIZE,
+    PRESENT,
+    ROOT_32,
+    ROOT_64,
+    WIDE,
+    WRITABLE,
+    canonical,
+)
+from ..mmu.machine import Machine
+from ..mmu.memory import FIRST_SHADOW, PAE_ROOT
+from ..mmu.pool import make_role
+from ..mmu.shadow import entries_with
+from .compare import Texts
+from .testbench import Bench
+
+# FOLDED IN: check.references: What the judge expects of functions that the engine doesn't call. A worker never sees
+# this.
+
+
+def _split(gva: int, mode: str) -> tuple[int, ...]:
+    form, levels = {"64": (WIDE, 4), "pae": (WIDE, 3), "32": (NARROW, 2)}[mode]
+    return (*(form.index(gva, level) for level in range(levels, 0, -1)), gva % PAGE_SIZE)
+
+
+def _quadrant(gva: int, level: int) -> int:
+    return make_role(ROOT_32, level, gva, False, 0) >> 8 & 3
+
+
+def _audit(vm: Machine) -> list[tuple[str, int]]:
+    """What exercise 10 asks for: exact, where the kernel's audits compare counts."""
+    words, kept = vm.memory.words, Counter((hfn, spte) for hfn in vm.rmap.frames() for spte in vm.rmap.sptes(hfn))
+    leaves = [spte for page in vm.pool.active if page.level == 1 for spte in entries_with(vm, page)]
+    right = Counter(((words[spte] & BASE_MASK) >> PAGE_SHIFT, spte) for spte in leaves if words[spte] & WRITABLE)
+    wrong = {place[1] for place in {*kept, *right} if kept[place] != right[place]}
+    tables = {page.gfn for page in vm.pool.active if not page.metaphysical}
+    open_frames = {hfn for hfn, _ in right}
+    opened = {gfn for gfn in tables if vm.memory.frames[gfn] in open_frames}
+    misled = [gva for gva, hfn in _mapped(vm) if guest_path(vm, gva).hfn != hfn]
+    found = {"rmap": wrong, "wp": opened, "map": misled}
+    return [(kind, place) for kind, places in found.items() for place in places]
+
+
+def _mapped(vm: Machine) -> Iterator[tuple[int, int]]:
+    """(gva, host frame) of all leaves below the root."""
+    if vm.root == INVALID_PAGE:
+        return
+    if vm.root_level == ROOT_64:
+        yield from _below(vm, vm.root, 0, 4)
+        return
+    for slot in range(4):
+        entry = vm.memory.words[PAE_ROOT << 9 | slot]
+        if entry & PRESENT:
+            yield from _below(vm, entry & BASE_MASK, slot << 30, 2)
+
+
+def _below(vm: Machine, table: int, gva: int, level: int) -> Iterator[tuple[int, int]]:
+    for spte in entries_with(vm, vm.pool.pages[(table >> PAGE_SHIFT) - FIRST_SHADOW]):
+        to, at = vm.memory.words[spte] & BASE_MASK, gva + ((spte & 511) << 3 + 9 * level)
+        if level > 1:
+            yield from _below(vm, to, at, level - 1)
+        else:
+            yield canonical(at), to >> PAGE_SHIFT
+
+
+REFERENCES: dict[str, dict[str, Callable[..., Any]]] = {
+    "split": {"split": _split, "quadrant": _quadrant},
+    "audit": {"audit": _audit},
+}
+"""By part: functions by name."""
+
+
+Shown = tuple[Texts, bool]
+"""What is seen after each step, and whether the kit's own part ends in a crash of the host."""
+
+MOST = 5_000
+"""So many scenarios are remembered."""
+
+_known: dict[Any, Shown] = {}
+
+
+class Expected:
+    """What the kit's own part shows, for the exercises about one ``part``."""
+
+    def __init__(self, part: str) -> None:
+        self.part = part
+
+    def bench(self, scenario: Scenario) -> Bench:
+        """A bench with the kit's own part."""
+        return Bench(scenario, {}, REFERENCES.get(self.part, {}))
+
+    def __call__(
+        self, scenario: Scenario, looks: tuple[str, ...], stretch: Golden | Boot | None = None, *, hashed: bool
+    ) -> Shown:
+        """After each step. ``stretch``: all of what this scenario stands for, by which it is remembered."""
+        key = (self.part, looks, hashed, scenario if stretch is None else stretch)
+        try:
+            return _known[key]
+        except KeyError:
+            if len(_known) >= MOST:
+                _known.clear()
+            _known[key] = shown = self._play(scenario, looks, hashed)
+            return shown
+        except TypeError:  # operations of golden traces are dicts: a part of a stretch isn't remembered
+            return self._play(scenario, looks, hashed)
+
+    def _play(self, scenario: Scenario, looks: tuple[str, ...], hashed: bool) -> Shown:
+        seen = Texts()
+        bench = self.bench(scenario)
+        try:
+            for number, step in enumerate(scenario.steps, 1):
+                done = bench.do(step)
+                seen.add(done | bench.see(looks, hashed, whole=number == len(scenario.steps)))
+        except HostCrash:
+            return seen, True
+        return seen, False
+
+
+@functools.lru_cache(maxsize=256)
+def drawn_scenarios(exercise: str, rule: Rule, seed: int) -> tuple[Scenario, ...]:
+    """The random scenarios of a rule, made by hypothesis; the same ones for the same seed."""
+    import hypothesis
+    from hypothesis import HealthCheck, Phase
+    from hypothesis.configuration import set_hypothesis_home_dir
+
+    assert rule.drawn is not None
+    # else it leaves a folder where the learner works
+    set_hypothesis_home_dir(Path(tempfile.gettempdir()) / "kvmmmu-lab-hypothesis")
+    found: list[Scenario] = []
+
+    @hypothesis.seed(seed)
+    @hypothesis.settings(
+        max_examples=rule.examples, database=None, deadline=None, phases=(Phase.generate,),
+        suppress_health_check=list(HealthCheck),
+    )  # fmt: skip
+    @hypothesis.given(rule.drawn())
+    def each(scenario: Scenario) -> None:
+        found.append(scenario)
+
+    each()
+    return tuple(found)
+

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A submission in the judge's own process, for a debugger: nothing is limited, what it raises comes through, and it does
+not count."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ...errors import InputError
+from ...exercises import Exercise, Scenario
+from ..parts import PARTS, missing
+from ..side_by_side import picture_data
+from ..submission import Submission
+from ..testbench import Bench
+from .client import Run
+from .runner import load
+
+INLINE = "run in this process (--inline), for a debugger: nothing guards you, and it does not count"
+
+
+class Inline:
+    """Stands for a `workers.Worker`."""
+
+    printed, print_count, alive, failed = b"", 0, True, None
+
+    def __init__(self, exercise: Exercise, submission: Submission) -> None:
+        self.defined = load(submission.source, submission.path or submission.name)
+        lacking = missing(self.defined, exercise.defines)
+        if lacking:
+            raise InputError("submission", submission.name, f"a file that defines {', '.join(lacking)}")
+        self.ready = PARTS[exercise.part].parts(self.defined, exercise.defines[0])
+
+    def run(
+        self,
+        scenario: Scenario,
+        looks: tuple[str, ...],
+        hashed: bool = False,
+        detail: int | None = None,
+        seconds: float = 0,
+        meanwhile: Callable[[], object] = lambda: None,
+    ) -> Run:
+        """Play a scenario; ``seconds`` are not enforced."""
+        meanwhile()
+        run, bench = Run(), Bench(scenario, self.ready, self.defined)
+        for number, step in enumerate(scenario.steps):
+            seen: dict[str, Any] = bench.do(step)
+            seen |= bench.see(looks, hashed)
+            if number == detail:
+                seen["machine"] = picture_data(bench.vm)
+            run.seen.add(seen)
+        return run
+
+    def ask(self, *_: object) -> None:
+        """Nothing is done ahead."""
+
+    def settle(self) -> None:
+        """Nothing is on its way."""
+
+    def drain(self) -> None:
+        """Nothing is held back."""
+
+    def close(self) -> None:
+        """Nothing is left to end."""

@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The process in which submissions run: ``python -I -m kvmmmu_lab.check.sandbox.runner``.
+
+A *nursery* has the engine loaded and no submission. For each submission it forks a child, which loads it and then plays
+scenarios for the judge. Where there is no fork, each submission gets a process of its own that starts from nothing.
+Everything is JSON, a line each::
+
+    judge to nursery   {"submission", "name", "part", "defines", "scratch", "secret", "seconds"}
+                       with three files: requests, answers, output
+    nursery to judge   {"pid"}; later {"pid", "status"} when that child ended
+    judge to child     {"ticket", "scenario", "looks", "hashed", "seconds", "detail"}
+    child to judge     {"loaded"} or {"failed"}; then for each step {"ticket", "step", "seen"}, at last {"ticket", "end"}
+
+A child that works longer than it may is ended by a watchdog that no Python code can stop, which writes down where it stood.
+"""
+
+from __future__ import annotations
+
+import builtins
+import contextlib
+import faulthandler
+import gc
+import json
+import os
+import select
+import signal
+import socket
+import sys
+from types import ModuleType
+from typing import IO, Any
+
+from ...errors import LabError
+from ...exercises import Scenario
+from .. import parts, testbench
+from ..side_by_side import picture_data
+from . import limits
+from .limits import NotAllowed
+
+LOADING = 3.0
+"""Seconds that loading a submission may take."""
+
+
+def main() -> None:
+    """Serve the judge at the other end of the socket whose number is the last argument; "-" for a single submission."""
+    if sys.argv[-1] == "-":
+        _single()
+    _settle()
+    link = socket.socket(fileno=int(sys.argv[-1]))
+    waiting = b""
+    while True:
+        ready, _, _ = select.select([link], [], [], 0.05)
+        try:
+            for pid, status in _ended():
+                link.sendall(json.dumps({"pid": pid, "status": status}).encode() + b"\n")
+            if not ready:
+                continue
+            data, files, _, _ = socket.recv_fds(link, 1 << 20, 3)
+        except OSError:
+            return  # the judge has gone
+        if not data:
+            return
+        waiting += data
+        if files:
+            order = files
+        if not waiting.endswith(b"\n"):
+            continue
+        request, waiting = json.loads(waiting), b""
+        pid = os.fork()
+        if not pid:
+            link.close()
+            _child(request, *order)
+        for file in order:
+            os.close(file)
+        link.sendall(json.dumps({"pid": pid}).encode() + b"\n")
+
+
+def _settle() -> None:
+    """What is loaded stays, and machines go when a scenario has ended: looking for garbage meanwhile costs more than it
+    finds."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000)
+
+
+def _single() -> None:
+    """Without fork: this process serves one submission, by its standard files, and never returns."""
+    answers = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        serve(json.loads(sys.stdin.buffer.readline()), sys.stdin.buffer, answers)
+    finally:
+        os._exit(70)
+
+
+def _ended() -> list[tuple[int, int]]:
+    found = []
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if not pid:
+                break
+            found.append((pid, status))
+    return found
+
+
+def _child(request: dict[str, Any], requests: int, answers: int, output: int) -> None:
+    """Never returns."""
+    try:
+        os.setsid()
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        null = os.open(os.devnull, os.O_RDONLY)
+        for old, new in ((null, 0), (output, 1), (output, 2)):
+            os.dup2(old, new)
+        serve(request, os.fdopen(requests, "rb"), answers)
+    except BaseException as error:
+        # whatever it is, the judge sees a child that ended without a word
+        with contextlib.suppress(BaseException):
+            os.write(2, f"{type(error).__name__}: {error}".encode()[:2000])
+    finally:
+        os._exit(70)
+
+
+def serve(request: dict[str, Any], requests: IO[bytes], answers: int) -> None:
+    """Load a submission, then play scenarios until there are no more requests."""
+    part = parts.PARTS[request["part"]]
+    parts.remove(part)
+    os.chdir(request["scratch"])
+    stands = open("stands", "wb", buffering=0)  # noqa: SIM115  # the watchdog writes here where the code stands
+    os.environ.clear()
+    sys.path[:] = [path for path in sys.path if path]
+    tell = _teller(answers)
+    limits.limit(request["seconds"])
+    limits.fence(request["scratch"], tuple(request["secret"]))
+    faulthandler.enable(stands)
+    watchdog = faulthandler.dump_traceback_later
+    watchdog(LOADING, exit=True, file=stands)
+    try:
+        defined = load(request["submission"], request["name"])
+        lacking = parts.missing(defined, request["defines"])
+        if lacking:
+            tell({"failed": {"type": "missing", "kind": "missing", "what": ", ".join(lacking)}})
+            return
+    except BaseException as error:
+        tell({"failed": failure(error, request["name"])})
+        return
+    tell({"loaded": True})
+    ready = part.parts(defined, request["defines"][0])
+    while True:
+        faulthandler.cancel_dump_traceback_later()
+        line = requests.readline()
+        if not line:
+            return
+        order = json.loads(line)
+        watchdog(order["seconds"], exit=True, file=stands)
+        _play(order, ready, defined, tell, request["name"])
+        gc.collect()  # machines are full of cycles, each takes megabytes, and memory is limited: 0.1 ms
+
+
+def _teller(answers: int) -> Any:
+    dumps, write = json.dumps, os.write
+
+    def tell(message: dict[str, Any]) -> None:
+        data = memoryview(dumps(message, separators=(",", ":")).encode() + b"\n")
+        while data:
+            data = data[write(answers, data) :]
+
+    return tell
+
+
+def _play(order: dict[str, Any], ready: dict[str, Any], defined: dict[str, Any], tell: Any, name: str) -> None:
+    """One scenario; each step is told when it is done."""
+    ticket, looks = order["ticket"], tuple(order["looks"])
+    scenario = Scenario(**order["scenario"])
+    try:
+        table = testbench.Bench(scenario, ready, defined)
+        last = len(scenario.steps) - 1
+        for number, step in enumerate(scenario.steps):
+            seen = table.do(step)
+            seen |= table.see(looks, order["hashed"], whole=number == last)
+            if number == order.get("detail"):
+                seen["machine"] = picture_data(table.vm)
+            tell({"ticket": ticket, "step": number, "seen": seen})
+    except BaseException as error:
+        _flush()
+        tell({"ticket": ticket, "end": "raised", "error": failure(error, name)})
+        return
+    _flush()
+    tell({"ticket": ticket, "end": "done"})
+
+
+def _flush() -> None:
+    """What was printed goes out with the scenario in which it was."""
+    with contextlib.suppress(BaseException):
+        sys.stdout.flush()
+
+
+def load(source: str, name: str) -> dict[str, Any]:
+    """Run a submission's source; what it defines."""
+    module = ModuleType("submission")
+    module.__file__ = name
+    module.__dict__["__builtins__"] = builtins
+    sys.modules["submission"] = module
+    exec(compile(source, name, "exec"), module.__dict__)
+    return dict(vars(module))
+
+
+def failure(error: BaseException, name: str) -> dict[str, Any]:
+    """What was raised, and the innermost line of the submission in which it was."""
+    if isinstance(error, parts.Absent | NotAllowed):
+        kind = "absent" if isinstance(error, parts.Absent) else "forbidden"
+    elif isinstance(error, NotImplementedError):
+        kind = "unwritten"
+    elif isinstance(error, MemoryError):
+        kind = "memory"
+    else:
+        kind = "crash" if isinstance(error, LabError) else "raised"
+    said: dict[str, Any] = {"type": type(error).__name__, "kind": kind, "what": _text(error)}
+    if isinstance(error, SyntaxError) and error.filename == name:
+        return said | {"line": error.lineno or 0}
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == name:
+            said |= {"line": trace.tb_lineno, "function": trace.tb_frame.f_code.co_name}
+        trace = trace.tb_next
+    return said
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)[:500]
+    except BaseException:
+        return "(its text can't be shown)"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""``kvmmmu-lab watch``: the exercise at hand, checked again on each save."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from .. import exercises
+from ..errors import InputError, LabError
+from ..exercises import Exercise
+from .cli import own_file, show
+from .progress import Progress, next_hint
+from .submission import read
+
+# FOLDED IN: check.keys: Single keys from a terminal, without waiting for Enter; from anything else, the first letter
+# of each line.
+
+
+class Keys:
+    """``with Keys() as keys: keys.get(0.3)`` gives a key, "" if none was pressed in time, None when there will be none."""
+
+    def __init__(self) -> None:
+        self.terminal = sys.stdin.isatty()
+        self.before: Any = None
+        self.waiting = b""
+
+    def __enter__(self) -> Keys:
+        if self.terminal and sys.platform != "win32":
+            import termios
+            import tty
+
+            self.before = termios.tcgetattr(sys.stdin)
+            tty.setcbreak(sys.stdin)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self.before is not None and sys.platform != "win32":
+            import termios
+
+            termios.tcsetattr(sys.stdin, termios.TCSADRAIN, self.before)
+
+    def get(self, seconds: float) -> str | None:
+        """Wait for a key."""
+        if sys.platform == "win32":
+            return self._windows(seconds)
+        import select
+
+        # read without Python's buffer, since what is in there `select` doesn't know
+        if not self.waiting:
+            if not select.select([sys.stdin], [], [], seconds)[0]:
+                return ""
+            self.waiting = os.read(sys.stdin.fileno(), 1024)
+            if not self.waiting:
+                return None
+        key, self.waiting = self.waiting[:1], self.waiting[1:]
+        return key.decode("ascii", "replace").strip().lower()
+
+    def _windows(self, seconds: float) -> str | None:
+        if not self.terminal:
+            text = sys.stdin.readline()
+            return text[:1].lower() if text else None
+        import msvcrt
+
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if msvcrt.kbhit():  # type: ignore[attr-defined,unused-ignore]
+                return str(msvcrt.getwch()).lower()  # type: ignore[attr-defined,unused-ignore]
+            time.sleep(0.02)
+        return ""
+
+
+MENU = "[h] hint   [n] next   [p] previous   [c] check again   [l] list   [q] quit"
+NEVER = (-1, -1)
+"""Stands for a file that wasn't looked at yet."""
+
+POLL = 0.3
+"""Seconds between two looks at the file."""
+
+
+class Watch:
+    """A session. ``at`` is the number of the exercise at hand in the course's order."""
+
+    def __init__(self, folder: Path, root: Path, name: str | None = None) -> None:
+        self.folder, self.root = folder, root
+        self.progress = Progress(folder)
+        self.course = [exercises.load(path) for path in exercises.folders(root)]
+        if not self.course:
+            raise InputError("course", str(root), "a course with exercises: install the kit again")
+        self.at = self._open() if name is None else self._named(name)
+        self.seen: tuple[int, int] | None = NEVER
+
+    def _named(self, name: str) -> int:
+        wanted = exercises.find(name, self.root).name
+        return [exercise.name for exercise in self.course].index(wanted)
+
+    def _open(self) -> int:
+        """The first exercise without full points; the last one if all have them."""
+        return next((n for n, exercise in enumerate(self.course) if not self._done(exercise)), len(self.course) - 1)
+
+    def _done(self, exercise: Exercise) -> bool:
+        return self.progress.get(exercise.name, "best") >= exercise.points
+
+    @property
+    def exercise(self) -> Exercise:
+        """The one at hand."""
+        return self.course[self.at]
+
+    def run(self) -> int:
+        """Until q, or the end of input."""
+        with Keys() as keys:
+            while True:
+                self.look()
+                key = keys.get(POLL)
+                if key is None or key in ("q", "\x03", "\x04"):
+                    print(self.summary())
+                    return 0
+                self.press(key)
+
+    def look(self) -> None:
+        """Check if the file was saved since."""
+        stamp = self._stamp()
+        if stamp != self.seen:
+            self.seen = stamp
+            self.check()
+
+    def _stamp(self) -> tuple[int, int] | None:
+        try:
+            found = own_file(self.exercise, self.folder).stat()
+            return found.st_mtime_ns, found.st_size
+        except (OSError, LabError):
+            return None
+
+    def check(self) -> None:
+        """Check the exercise at hand; what is wrong with the file itself is said, and the session goes on."""
+        _clear()
+        try:
+            path = own_file(self.exercise, self.folder)
+            report = show(self.exercise, read(path))
+            self.progress.points(self.exercise.name, report.points)
+            print(f"\nEdit {path}" if not report.passed else self._next())
+        except LabError as error:
+            print(f"{error}")
+        print(f"\n{MENU}", flush=True)
+
+    def _next(self) -> str:
+        if all(self._done(exercise) for exercise in self.course):
+            return "\nThat was the last one: you have solved them all."
+        return "\nSolved! Press n for the next exercise."
+
+    def press(self, key: str) -> None:
+        """What a key does; others do nothing."""
+        if key in ("n", "p"):
+            to = self.at + (1 if key == "n" else -1)
+            if 0 <= to < len(self.course):
+                self.at, self.seen = to, NEVER
+            else:
+                print("There is no other exercise that way.", flush=True)
+        elif key == "c":
+            self.seen = NEVER
+        elif key == "h":
+            try:
+                said = next_hint(self.exercise, self.progress)
+            except LabError as error:
+                said = f"{error}"
+            print(f"\n{said}\n\n{MENU}", flush=True)
+        elif key == "l":
+            print(f"\n{self.summary()}\n\n{MENU}", flush=True)
+
+    def summary(self) -> str:
+        """All exercises with the best points so far."""
+        rows, width = [], max(len(exercise.title) for exercise in self.course)
+        for number, exercise in enumerate(self.course):
+            best, here = self.progress.get(exercise.name, "best"), ">" if number == self.at else " "
+            rows.append(f"{here} {exercise.number} {exercise.title:<{width}} {best:>2} of {exercise.points}")
+        return "\n".join(rows)
+
+
+def _clear() -> None:
+    """A new page, where there is a terminal."""
+    if sys.stdout.isatty():
+        print("\x1b[2J\x1b[H", end="")
+

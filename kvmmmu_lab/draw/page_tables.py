@@ -1,0 +1,358 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Guest tables and shadow tables side by side, along the paths of some addresses: from a live VM to a scene."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from ..inspect.paths import Branch, Path, guest_path, guest_tree, maps_large, shadow_path, shadow_tree
+from ..mmu.bits import NONPAGING, PAGE_SHIFT, PAGE_SIZE, PRESENT, ROOT_64, ROOT_PAE, guest_format
+from ..mmu.machine import Machine
+from . import scene_builder as row
+from .scene import Entry, Marks, Scene
+from .scene_builder import LIMIT, Draft, more
+
+NOT_PAGING = "the guest doesn't page: it has no tables, and a gva is a gpa"
+
+
+def hierarchy_scene(vm: Machine, gvas: Iterable[int], marks: Marks | None = None, pages: Iterable[int] = ()) -> Scene:
+    """What the paths of ``gvas`` look like now, in the guest's tables and in the shadow, with the frames they reach.
+
+    The entries on those paths, and marked ones, are there; the others are counted. `check_gva` says which addresses
+    can be. The first address is the first row of both sides, from top to bottom: who compares the two sides of one
+    path then looks for the same place in both, and drawing and text have one order. ``pages``: ids of shadow pages to draw
+    although no path may lead there, if they are in use.
+    """
+    chosen = list(gvas)
+    draft = Draft(vm, marks)
+    for rank, gva in enumerate(chosen):
+        draft.path(rank, guest_path(vm, gva), "guest")
+        draft.path(rank, shadow_path(vm, gva), "shadow")
+    draft.changed(len(chosen))
+    draft.pages(len(chosen), pages)
+    draft.correspondences()
+    draft.reverse_maps()
+    shadows = sum(key.startswith("s:") for key in draft.tables)
+    notes = [f"{shadows} of {len(vm.pool.active)} shadow pages in use are drawn"]
+    if vm.root_level == NONPAGING:
+        notes.append(NOT_PAGING)
+    addresses = ", ".join(f"{gva:#x}" for gva in chosen) or "no address"
+    return draft.scene(f"{row.MODES[vm.root_level]} guest: the path of {addresses}", notes)
+
+
+# FOLDED IN: draw.trees: Whole trees, from the root down: the guest's tables alone, the shadow alone, or both. What is
+# too much is folded.
+#
+# ``depth`` is how many levels are drawn, ``limit`` how many tables, ``fold`` how many rows of a table; the first row that
+# leads to a drawn table is always there. Tables are chosen in turns, one of each level, so that few of them already show
+# every level; within a level, those come first that the lower indexes lead to. The paths of addresses in focus are always
+# complete, whatever the limits; without other wishes nothing else is drawn then. What a limit left out is said in the notes.
+
+
+FOLD = 4
+"""Rows of a table."""
+
+NO_ROOT = "there is no root: the shadow is empty"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What was asked for; None is what suits."""
+
+    depth: int | None = None
+    limit: int | None = None
+    fold: int | None = None
+
+    def tables(self, focus: bool) -> int:
+        """How many tables are drawn; with addresses in focus, only theirs."""
+        return (0 if focus else LIMIT) if self.limit is None else self.limit
+
+    def rows(self, focus: bool) -> int:
+        """How many rows a table has."""
+        return (0 if focus else FOLD) if self.fold is None else self.fold
+
+
+def choose(
+    tree: dict[str, Branch], limit: int, depth: int | None = None, given: Iterable[str] = (), prefer: Collection[str] = ()
+) -> list[str]:
+    """Keys of the tables to draw, in the order of the tree: ``given`` ones, then others in turns up to ``limit``.
+
+    A table comes only after one that leads to it; of a level's, those in ``prefer`` come first.
+    """
+    chosen: dict[str, None] = {}
+    waiting = [deque(list(tree)[:1])]
+
+    def take(key: str, at: int) -> None:
+        chosen[key] = None
+        if at + 1 == len(waiting):
+            waiting.append(deque())
+        below = [to for _, to in tree[key].links if to not in chosen]
+        waiting[at + 1].extendleft(reversed([to for to in below if to in prefer]))
+        waiting[at + 1].extend(to for to in below if to not in prefer)
+
+    distance = _distances(tree)
+    for key in given:
+        if key in tree and key not in chosen:
+            take(key, distance[key]) if distance[key] < len(waiting) else chosen.setdefault(key)
+    taken = True
+    while taken and len(chosen) < limit:
+        taken, at = False, 0
+        while at < len(waiting) and at != depth and len(chosen) < limit:  # waiting grows on the way
+            while waiting[at] and waiting[at][0] in chosen:
+                waiting[at].popleft()
+            if waiting[at]:
+                take(waiting[at].popleft(), at)
+                taken = True
+            at += 1
+    return [key for key in tree if key in chosen]
+
+
+def _distances(tree: dict[str, Branch]) -> dict[str, int]:
+    """How far each table is from the root."""
+    found = dict.fromkeys(list(tree)[:1], 0)
+    for key, branch in tree.items():  # breadth first, so that what leads to a table comes before it
+        for _, to in branch.links:
+            found.setdefault(to, found[key] + 1)
+    return found
+
+
+class Side:
+    """One of the two trees, on its way into a draft."""
+
+    def __init__(self, draft: Draft, kind: str, gvas: list[int]) -> None:
+        self.draft, self.kind, self.gvas = draft, kind, gvas
+        guest = kind == "guest"
+        self.tree = (guest_tree if guest else shadow_tree)(draft.vm)
+        self.paths: list[Path] = [(guest_path if guest else shadow_path)(draft.vm, gva) for gva in gvas]
+        self.given = [step.table for path in self.paths for step in path.steps]
+        self.chosen: list[str] = []
+
+    @property
+    def total(self) -> int:
+        """Tables that the root leads to."""
+        return sum(key != "r" for key in self.tree)
+
+    @property
+    def count(self) -> int:
+        """Tables that are drawn."""
+        return sum(key != "r" for key in self.chosen)
+
+    @property
+    def levels(self) -> int:
+        """Levels of the whole tree."""
+        return max(_distances(self.tree).values(), default=-1) + 1
+
+    def choose(self, limit: int, depth: int | None, prefer: Collection[str] = ()) -> None:
+        """Decide on the tables."""
+        self.chosen = choose(self.tree, limit, depth, self.given, prefer)
+
+    def draw(self, fold: int, frames: bool) -> None:
+        """Put them into the draft: paths first, then the rest, each with its rows. ``frames``: with reverse maps."""
+        draft = self.draft
+        for rank, path in enumerate(self.paths):
+            draft.path(rank, path, self.kind, rmap=frames)
+        there = set(self.chosen)
+        for rank, key in enumerate(self.chosen):
+            branch = self.tree[key]
+            draft.table(key, self.kind, branch.level, len(self.paths) + rank, branch.number)
+            links = {index: to for index, to in branch.links if to in there}
+            first = {to: index for index, to in reversed(links.items())}
+            free = fold - len(first)
+            for index, value in row.used_entries(draft.vm, key):
+                leads = index in links and first[links[index]] == index
+                if leads or free > 0:
+                    draft.row(key, branch.level, index, value)
+                    free -= not leads
+                    if index in links:
+                        draft.edge(f"{key}:{index}", links[index], self.kind)
+
+    def depth_note(self, depth: int | None) -> list[str]:
+        """What ``depth`` left out."""
+        levels = self.levels
+        if depth is None or depth >= levels:
+            return []
+        return [f"{depth} of {levels} {self.kind} levels are drawn; depth={depth + 1} draws the next"]
+
+
+def guest_tables_scene(vm: Machine, gvas: Iterable[int] = (), marks: Marks | None = None, limits: Limits = Limits()) -> Scene:
+    """The guest's page tables alone, and the frames that addresses in focus reach."""
+    side = Side(Draft(vm, marks), "guest", list(gvas))
+    _one_side(side, limits)
+    notes = [NOT_PAGING] if vm.root_level == NONPAGING else []
+    notes += _counted([(side, "guest table")], limits, bool(side.gvas)) if side.tree else []
+    return side.draft.scene(_title(vm, "the guest's page tables", side.gvas), notes + _folded(side.draft, limits, side.gvas))
+
+
+def shadow_tables_scene(vm: Machine, gvas: Iterable[int] = (), marks: Marks | None = None, limits: Limits = Limits()) -> Scene:
+    """The shadow tables alone, with the parents that each page knows, and the frames that addresses in focus reach."""
+    side = Side(Draft(vm, marks), "shadow", list(gvas))
+    _one_side(side, limits)
+    side.draft.changed(len(side.gvas) + len(side.chosen))
+    side.draft.parents()
+    notes = _counted([(side, "shadow page")], limits, bool(side.gvas)) if side.tree else [NO_ROOT]
+    notes += _unreached(vm, side.tree) + _folded(side.draft, limits, side.gvas)
+    return side.draft.scene(_title(vm, "the shadow tables", side.gvas), notes)
+
+
+def overview_scene(vm: Machine, gvas: Iterable[int] = (), marks: Marks | None = None, limits: Limits = Limits()) -> Scene:
+    """Both trees from their roots, those guest tables first that are shadowed by a page that is drawn, too."""
+    draft, chosen = Draft(vm, marks), list(gvas)
+    guest, shadow = Side(draft, "guest", chosen), Side(draft, "shadow", chosen)
+    most = limits.tables(bool(chosen))
+    shadow.choose(max(1, most // 2) if guest.tree else most, limits.depth)
+    for _ in range(2):  # what one side leaves of the limit is the other's
+        guest.choose(most - len(shadow.chosen), limits.depth, _shadowed(vm, shadow.chosen))
+        shadow.choose(most - len(guest.chosen), limits.depth)
+    for side in (guest, shadow):
+        side.draw(limits.rows(bool(chosen)), frames=True)
+    draft.changed(len(chosen) + len(draft.tables))
+    draft.correspondences()
+    draft.reverse_maps()
+    notes = [NOT_PAGING] if vm.root_level == NONPAGING else []
+    notes += _counted([(guest, "guest table"), (shadow, "shadow page")], limits, bool(chosen))
+    notes += _unreached(vm, shadow.tree) + _folded(draft, limits, chosen)
+    return draft.scene(_title(vm, "guest tables and shadow tables", chosen), notes)
+
+
+def _one_side(side: Side, limits: Limits) -> None:
+    focus = bool(side.gvas)
+    side.choose(limits.tables(focus), limits.depth)
+    side.draw(limits.rows(focus), frames=False)
+
+
+def _shadowed(vm: Machine, keys: Iterable[str]) -> set[str]:
+    """The guest tables that these shadow pages shadow."""
+    pages = [vm.pool.pages[int(key[2:])] for key in keys if key.startswith("s:")]
+    return {f"g:{page.gfn:x}" for page in pages if not page.metaphysical}
+
+
+def _title(vm: Machine, what: str, gvas: list[int]) -> str:
+    about = f"on the path of {', '.join(f'{gva:#x}' for gva in gvas)}" if gvas else "from the root down"
+    return f"{row.MODES[vm.root_level]} guest: {what}, {about}"
+
+
+def _counted(sides: list[tuple[Side, str]], limits: Limits, focus: bool) -> list[str]:
+    """How many tables are drawn, what the depth left out, and how to see more."""
+    notes = [note for side, _ in sides for note in side.depth_note(limits.depth)]
+    there = sum(side.total for side, _ in sides)
+    if sum(side.count for side, _ in sides) < there:
+        parts = [f"{side.count} of {row.plural(side.total, name)}" for side, name in sides if side.tree]
+        most = max(limits.tables(focus), sum(side.count for side, _ in sides))
+        tail = f"; limit={more(most, there)} draws more" if not notes else ""
+        notes.insert(0, f"{' and '.join(parts)} are drawn{tail}")
+    return notes
+
+
+def _unreached(vm: Machine, tree: dict[str, Branch]) -> list[str]:
+    """Pages in use that this root doesn't lead to: other processes', and those whose parents were zapped."""
+    count = sum(f"s:{page.id}" not in tree for page in vm.pool.active)
+    if not count:
+        return []
+    return [f"the root doesn't lead to {row.plural(count, 'more shadow page')} in use; pool(vm) lists them"]
+
+
+def _folded(draft: Draft, limits: Limits, gvas: list[int]) -> list[str]:
+    """What ``fold`` left out, where no address is in focus: there, all else is folded on purpose."""
+    most = limits.rows(bool(gvas))
+    if gvas and limits.fold is None:
+        return []
+    for key, entries in draft.entries.items():
+        if key[0] in "grs" and len(row.used_entries(draft.vm, key)) > len({entry.key for entry in entries}):
+            return [f"of each table about {most} rows are drawn; fold={4 * most or FOLD} draws more"]
+    return []
+
+
+# FOLDED IN: draw.walk_fields: The walk of one address through both trees, with the address split into the fields that
+# select the entries.
+
+
+SPARE = "a read by the kernel"
+GUEST_FAULT = f"{SPARE} gives the guest #PF, error code 0x0 (not present)"
+SHADOW_FAULT = f"{SPARE} exits to KVM, error code 0x0 (not present)"
+
+
+def walk_scene(vm: Machine, gva: int, marks: Marks | None = None) -> Scene:
+    """Both paths of gva, the fields of the address at the left, and where each walk ends, for a read by the kernel."""
+    draft, guest, shadow = Draft(vm, marks), guest_path(vm, gva), shadow_path(vm, gva)
+    draft.path(0, guest, "guest")
+    draft.path(0, shadow, "shadow")
+    column = max(vm.root_level, vm.shadow_root_level) + 1
+    results = _guest_result(vm, gva, guest), _shadow_result(vm, gva, shadow)
+    for rank, (side, path, result) in enumerate((("guest", guest, results[0]), ("shadow", shadow, results[1]))):
+        key = f"w:{side}"
+        fields = guest_fields(vm, guest) if side == "guest" else shadow_fields(vm)
+        rows = [_field(draft, key, gva, *field) for field in fields]
+        draft.box(key, "list", column, rank, "fields of the gva", (f"{side}: {result[0]}",), rows)
+        _selections(draft, key, gva, path)
+    draft.correspondences()
+    draft.reverse_maps()
+    sides = f"gva {gva:#x}, by the guest's tables", "by the shadow"
+    notes = [f"{side}: {said}" for side, (_, said) in zip(sides, results, strict=True)]
+    return draft.scene(f"{row.MODES[vm.root_level]} guest: the walk of {gva:#x}", notes)
+
+
+def guest_fields(vm: Machine, path: Path) -> list[tuple[int, int, str, int]]:
+    """The fields of an address as the guest's tables use them: lowest bit, bits, name, level (0: inside the page)."""
+    if vm.root_level == NONPAGING:
+        return [(12, 20, "gfn", -1), (0, 12, "offset", 0)]
+    bits, last = guest_format(vm.root_level).index_bits, path.steps[-1] if path.steps else None
+    large = last is not None and last.entry & PRESENT and maps_large(vm, last.level, last.entry)
+    names = {**row.LEVELS, 3: "PDPT"}
+    levels = range(vm.root_level, 1 if large else 0, -1)
+    widths = {level: 2 if level == 3 and vm.root_level == ROOT_PAE else bits for level in levels}
+    fields = [(PAGE_SHIFT + bits * (level - 1), widths[level], names[level], level) for level in levels]
+    return [*fields, (0, PAGE_SHIFT + bits * bool(large), "offset", 0)]
+
+
+def shadow_fields(vm: Machine) -> list[tuple[int, int, str, int]]:
+    """The same as the shadow uses them: always 9 bits a level, of three levels two at the top."""
+    top = [(39, 9, "L4", 4), (30, 9, "L3", 3)] if vm.root_level == ROOT_64 else [(30, 2, "slot", 3)]
+    return [*top, (21, 9, "L2", 2), (12, 9, "L1", 1), (0, 12, "offset", 0)]
+
+
+def _field(draft: Draft, table: str, gva: int, low: int, bits: int, name: str, level: int) -> Entry:
+    key, value = f"{table}:{63 - low}", gva >> low & (1 << bits) - 1
+    text = f"{value:#x}" if level < 1 else str(value)
+    says = f"bits {low} to {low + bits - 1}: {value:#x}"
+    return Entry(key, f"{low + bits - 1}-{low}", name, text, draft.mark(key), says)
+
+
+def _selections(draft: Draft, table: str, gva: int, path: Path) -> None:
+    """From each field to the entry that it selects."""
+    vm = draft.vm
+    guest = table == "w:guest"
+    fields = guest_fields(vm, path) if guest else shadow_fields(vm)
+    low = {level: low for low, _, _, level in fields}
+    for step in path.steps:
+        if step.level in low:
+            draft.edge(f"{table}:{63 - low[step.level]}", step.key, "link")
+
+
+def _guest_result(vm: Machine, gva: int, path: Path) -> tuple[str, str]:
+    """Where the guest's walk ends: a few words, and a sentence."""
+    if path.gfn is None:
+        last = path.steps[-1]
+        where = f"entry {last.index} of the {row.LEVELS[last.level]}"
+        return f"ends in the {row.LEVELS[last.level]}: #PF", f"{where} isn't present; {GUEST_FAULT}"
+    gpa = path.gfn << PAGE_SHIFT | gva & PAGE_SIZE - 1
+    device = "; no memory is there, the access is emulated" if path.hfn is None else ""
+    said = f"{NOT_PAGING}" if vm.root_level == NONPAGING else f"gpa {gpa:#x}"
+    return f"gpa {gpa:#x}", said + device
+
+
+def _shadow_result(vm: Machine, gva: int, path: Path) -> tuple[str, str]:
+    """Where the processor's walk ends."""
+    if not path.steps:
+        return "no root", "there is no root to begin with"
+    if path.hfn is None:
+        last = path.steps[-1]
+        where = f"root slot {last.index}" if last.table == "r" else f"entry #{last.number}:{last.index}"
+        what = "says that no memory is there" if last.level == 1 and last.entry else "isn't present"
+        return f"ends at L{last.level}: exit", f"{where} {what}; {SHADOW_FAULT}"
+    hpa = path.hfn << PAGE_SHIFT | gva & PAGE_SIZE - 1
+    gfn = vm.memory.gfns[path.hfn]
+    whose = "no guest frame any more" if gfn is None else f"gpa {gfn << PAGE_SHIFT | gva & PAGE_SIZE - 1:#x}"
+    return f"hpa {hpa:#x}", f"hpa {hpa:#x}, that is {whose}; {SPARE} goes through without KVM"
+

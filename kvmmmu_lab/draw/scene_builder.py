@@ -1,0 +1,332 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A scene in the making: tables, their rows and edges are added one by one, each once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from itertools import zip_longest
+
+import numpy as np
+
+from ..inspect.entries import flags, guest_target, shadow_target, spell, withheld
+from ..inspect.paths import PDPT, ROOTS, Path, Step, frame_key, guest_entry, key_of, maps_large
+from ..mmu.bits import INVALID_PAGE, NONPAGING, PAGE_SHIFT, PRESENT, ROOT_32, ROOT_64, ROOT_PAE, WRITABLE, guest_format
+from ..mmu.machine import Machine
+from ..mmu.memory import FIRST_SHADOW, PAE_ROOT
+from ..mmu.pool import ShadowPage
+from .scene import Edge, Entry, Marks, Scene, Table
+from .scene import rows as in_order
+
+# FOLDED IN: draw.rows: What tables, entries and frames say about themselves: titles, flags in fixed places, targets,
+# what is left out.
+
+
+MODES = {ROOT_64: "64-bit", ROOT_PAE: "PAE", ROOT_32: "32-bit", NONPAGING: "not paging"}
+LEVELS = {4: "PML4", 3: "PDPT", 2: "PD", 1: "PT"}
+ACCESS = ("kernel, reads", "kernel, writes", "user, reads", "user, writes")
+"""What a large page's role says of its guest entry."""
+
+
+def large_page(glevels: int) -> str:
+    """The size of a large page: 4 MB with 4-byte entries, else 2 MB."""
+    return f"{4 if glevels == ROOT_32 else 2} MB"
+
+
+def ref(spte: int) -> str:
+    """A reference to a shadow entry, as all pictures write it: "#248:457"."""
+    return f"#{(spte >> 9) - FIRST_SHADOW}:{spte & 511}"
+
+
+def plural(count: int, one: str, many: str = "") -> str:
+    """A count with its noun: "1 page", "2 pages"."""
+    return f"{count} {one if count == 1 else many or one + 's'}"
+
+
+def shadow_entry(vm: Machine, id: int, index: int) -> int:
+    """An entry of shadow page ``id``; of the root slots, if ``id`` is their frame."""
+    return vm.memory.words[(PAE_ROOT if id == PAE_ROOT else FIRST_SHADOW + id) << 9 | index]
+
+
+def guest_row(vm: Machine, key: str, level: int, index: int, value: int, mark: str) -> Entry:
+    """The row of a guest entry. Width is scarce: "2 MB 0x600" is a large page, spelled out in ``says``."""
+    target, says = guest_target(vm, level, value), spell(value)
+    if value & PRESENT and maps_large(vm, level, value):
+        size, gfn = large_page(vm.root_level), target.split()[-1]
+        target, says = f"{size} {gfn}", f"{says}; a {size} page at gfn {gfn}"
+    return Entry(key, str(index), flags(value), target, mark, says)
+
+
+def shadow_row(vm: Machine, key: str, level: int, index: int, value: int, mark: str) -> Entry:
+    """The row of a shadow entry, or of a root slot."""
+    if value == INVALID_PAGE:
+        return Entry(key, str(index), flags(0), "none", mark, "no root")
+    kept = withheld(level, value)
+    return Entry(key, str(index), flags(value, kept), shadow_target(vm, value), mark, spell(value, kept & ~value))
+
+
+def rmap_row(vm: Machine, key: str, hfn: int, mark: str) -> Entry:
+    """The row of a frame's reverse map: how many entries can write it, and the first of them."""
+    refs = [ref(spte) for spte in vm.rmap.sptes(hfn)]
+    count = plural(len(refs), "entry", "entries") if refs else "empty"
+    says = f"writable through {', '.join(refs)}" if refs else "no shadow entry can write this frame"
+    return Entry(key, "rmap", count, refs[0] if refs else "nobody", mark, says)
+
+
+def heading(vm: Machine, key: str, kind: str, level: int, number: int) -> tuple[str, tuple[str, ...]]:
+    """Title and words of a table."""
+    if key == PDPT:
+        return LEVELS[3], (f"CR3 {vm.cpu.cr3:#x}", "held in registers")
+    if key == ROOTS:
+        return "root slots", ("four, of 1 GB each",)
+    if kind == "guest":
+        root = vm.root_level != ROOT_PAE and number == vm.cpu.cr3 >> PAGE_SHIFT
+        return LEVELS[level], (f"gfn {number:#x}{' = CR3' if root else ''}",)
+    return page_heading(vm.pool.pages[number])
+
+
+def page_heading(page: ShadowPage) -> tuple[str, tuple[str, ...]]:
+    """Title and words of a shadow page."""
+    words = [f"of gfn {page.gfn:#x}"]
+    root = " · root" * bool(page.root_count)
+    if page.metaphysical:
+        words[0] += root
+        words += ["no guest table:", f"pieces of a {large_page(page.glevels)} page"]
+        if page.glevels == NONPAGING:
+            words[-1] = "the guest isn't paging"
+    elif page.glevels == ROOT_32:
+        words.append(f"quadrant {page.quadrant}{root}")
+    else:
+        words[0] += root
+    return f"shadow L{page.level} #{page.id}", tuple(words)
+
+
+def role_words(page: ShadowPage) -> tuple[str, ...]:
+    """All that a page is known by: its gfn, and every part of its role."""
+    mode = f"{page.glevels} guest levels" if page.glevels else "guest isn't paging"
+    words = [f"of gfn {page.gfn:#x}", f"level {page.level}, {mode}"]
+    if page.glevels <= ROOT_32:
+        words.append(f"quadrant {page.quadrant}")
+    if page.metaphysical:
+        words.append("metaphysical: no table")
+        if page.glevels:
+            words.append(f"large page: {ACCESS[page.access]}")
+    if page.root_count:
+        words.append(f"root, used {page.root_count} times" if page.root_count > 1 else "root, in use")
+    return tuple(words)
+
+
+def frame_heading(vm: Machine, gfn: int | None, hfn: int | None) -> tuple[str, tuple[str, ...]]:
+    """Title and words of a memory frame, or of a guest frame without memory."""
+    if hfn is None:
+        return f"gfn {gfn:#x}", ("no memory: a device",)
+    gfn = vm.memory.gfns[hfn]
+    if gfn is None:
+        return f"host frame {hfn:#x}", ("of no slot any more",)
+    if vm.pool.lookup(gfn) is None:
+        return f"frame gfn {gfn:#x}", ("data page",)
+    return f"frame gfn {gfn:#x}", (f"{'writable' if vm.rmap.sptes(hfn) else 'write-protected'} table",)
+
+
+def complete(vm: Machine, table: Table, entries: tuple[Entry, ...]) -> Table:
+    """The table with its entries, and with the others counted: "37 more, 473 empty"."""
+    if table.kind == "frame":
+        others = int(entries[0].flags.split()[0]) - 1 if entries and entries[0].flags[0].isdigit() else 0
+        return replace(table, entries=entries, rest=f"and {others} more" if others else "")
+    row = all_entries(vm, table.key)
+    used = int(np.count_nonzero(row if table.kind == "shadow" else row & row.dtype.type(PRESENT)))
+    drawn = [entry for entry in entries if entry.mark != "dead"]
+    full = sum(1 for entry in drawn if entry.target not in ("empty", "not present", "none"))
+    more, empty = max(0, used - full), len(row) - used - (len(entries) - full)
+    rest = ", ".join([f"{more} more"] * bool(more) + [f"{empty} empty"] * bool(empty))
+    return replace(table, entries=entries, rest=rest)
+
+
+def used_entries(vm: Machine, key: str) -> list[tuple[int, int]]:
+    """The entries of a table that aren't empty, as (index, value); of a guest's table, those that are present."""
+    row = all_entries(vm, key)
+    used = np.flatnonzero(row if key[0] in "rs" else row & row.dtype.type(PRESENT))
+    return list(zip(used.tolist(), row[used].tolist(), strict=True))
+
+
+def all_entries(vm: Machine, key: str) -> np.ndarray:
+    """A table as an array. Root slots that hold no root are 0."""
+    if key == PDPT:
+        return np.array(vm.cpu.pdptrs, dtype="u8")
+    if key == ROOTS:
+        slots = vm.memory.pages[PAE_ROOT][:4]
+        return np.where(slots == np.uint64(INVALID_PAGE), np.uint64(0), slots)
+    if key.startswith("s:"):
+        return vm.memory.pages[FIRST_SHADOW + int(key[2:])]
+    hfn = vm.memory.frames[int(key[2:], 16)]
+    page = np.zeros(512, "u8") if hfn is None else vm.memory.pages[hfn]
+    return page.view("u4") if guest_format(vm.root_level).size == 4 else page
+
+
+LIMIT = 12
+"""So many tables are drawn unless more are asked for: what a reader takes in at once."""
+
+EXTRA_ROWS = 6
+"""So many marked entries of a table are drawn; of a page that is emptied, the last ones."""
+
+EXTRA_TABLES = 4
+"""So many shadow pages that changed are drawn although nothing in focus passes through them."""
+
+
+def more(limit: int, there: int) -> int:
+    """A limit to suggest: enough for a good deal more, or for all there is."""
+    return min(there, 3 * limit + 4)
+
+
+class Draft:
+    """Collects tables, their entries and the edges between them."""
+
+    def __init__(self, vm: Machine, marks: Marks | None) -> None:
+        self.vm, self.marks = vm, marks or Marks()
+        self.tables: dict[str, Table] = {}
+        self.entries: dict[str, list[Entry]] = {}
+        self.edges: dict[Edge, None] = {}
+        self.counted: set[str] = set()
+        """Tables of which the entries that aren't drawn are counted."""
+
+    def mark(self, key: str) -> str:
+        """What the moment says of a thing."""
+        return self.marks.of.get(key, "")
+
+    def edge(self, source: str, target: str, kind: str) -> None:
+        """An arrow, once."""
+        self.edges[Edge(source, target, kind)] = None
+
+    # Tables of guest and shadow
+
+    def path(self, rank: int, path: Path, kind: str, rmap: bool = True) -> None:
+        """The tables of one path, the edges along it, and the frame at its end."""
+        for step, then in zip_longest(path.steps, path.steps[1:]):
+            self.step(rank, step, kind)
+            if then is not None:
+                self.edge(step.key, then.table, kind)
+        if not path.steps or (path.hfn is None and (kind == "shadow" or path.gfn is None)):
+            return
+        frame, last = self.frame(rank, path.hfn, path.gfn, rmap), path.steps[-1]
+        protected = kind == "shadow" and not last.entry & WRITABLE
+        self.edge(last.key, frame, "readonly" if protected else kind)
+
+    def step(self, rank: int, step: Step, kind: str, column: int | None = None) -> None:
+        """One entry, and its table."""
+        self.table(step.table, kind, step.level, rank, step.number, column)
+        self.row(step.table, step.level, step.index, step.entry)
+
+    def table(self, key: str, kind: str, level: int, rank: int, number: int, column: int | None = None) -> None:
+        """A table of the guest or the shadow, once; with the entries of it that are marked."""
+        if key in self.tables:
+            return
+        title, words = heading(self.vm, key, kind, level, number)
+        at = level if column is None else column
+        self.tables[key] = Table(key, kind, at, rank, title, words, mark=self.mark(key))
+        self.entries[key] = []
+        self.counted.add(key)
+        marked = [name.rpartition(":")[2] for name in self.marks.of if name.rpartition(":")[0] == key]
+        for index in map(int, marked[-EXTRA_ROWS:]):
+            guest = kind == "guest"
+            value = guest_entry(self.vm, number, index) if guest else shadow_entry(self.vm, number, index)
+            self.row(key, level, index, value)
+
+    def row(self, table: str, level: int, index: int, value: int) -> None:
+        """One row of such a table. An entry that is gone shows what it was."""
+        key = f"{table}:{index}"
+        mark = self.mark(key)
+        if mark == "dead":
+            value = self.marks.was.get(key, value)
+        make = guest_row if table.startswith("g") else shadow_row
+        made = make(self.vm, key, level, index, value, mark)
+        self.entries[table].append(replace(made, says=f"gone with this step; it was: {made.says}") if mark == "dead" else made)
+
+    def frame(self, rank: int, hfn: int | None, gfn: int | None, rmap: bool = True) -> str:
+        """A memory frame, with its reverse map in a row; returns its key. Without memory: the gfn that leads nowhere."""
+        key = f"f:{gfn:x}" if hfn is None else frame_key(self.vm, hfn)
+        if key not in self.tables:
+            title, words = frame_heading(self.vm, gfn, hfn)
+            self.tables[key] = Table(key, "frame", 0, rank, title, words, mark=self.mark(key))
+            self.entries[key] = []
+            self.counted.add(key)
+            if hfn is not None and rmap:
+                self.entries[key].append(rmap_row(self.vm, f"{key}:rmap", hfn, self.mark(f"{key}:rmap")))
+        return key
+
+    def changed(self, rank: int) -> None:
+        """Shadow pages that changed elsewhere, the first few; a moment must show what it is about."""
+        strong = [key for key, mark in self.marks.of.items() if mark != "read" and key.startswith("s:")]
+        missing = list(dict.fromkeys(":".join(key.split(":")[:2]) for key in strong))
+        for key in [key for key in missing if key not in self.tables][:EXTRA_TABLES]:
+            page = self.vm.pool.pages[int(key[2:])]
+            self.table(key, "shadow", page.level, rank, page.id)
+
+    def pages(self, rank: int, ids: Iterable[int]) -> None:
+        """These shadow pages, as far as they are in use."""
+        for page in (self.vm.pool.pages[id] for id in ids):
+            if page in self.vm.pool.active:
+                self.table(f"s:{page.id}", "shadow", page.level, rank, page.id)
+
+    # Anything else
+
+    def box(
+        self,
+        key: str,
+        kind: str,
+        column: int,
+        rank: int,
+        title: str,
+        words: tuple[str, ...] = (),
+        entries: list[Entry] | None = None,
+        rest: str = "",
+    ) -> None:
+        """A table of rows of its own."""
+        self.tables[key] = Table(key, kind, column, rank, title, words, (), rest, self.mark(key))
+        self.entries[key] = entries or []
+
+    # All of it
+
+    def correspondences(self) -> None:
+        """From each guest table to the pages that shadow it."""
+        for key in self.tables:
+            if key.startswith("s:"):
+                page = self.vm.pool.pages[int(key[2:])]
+                guest = f"g:{page.gfn:x}"
+                if guest in self.tables and not page.metaphysical and page in self.vm.pool.active:
+                    self.edge(guest, key, "shadows")
+        if PDPT in self.tables and ROOTS in self.tables:
+            self.edge(PDPT, ROOTS, "shadows")
+
+    def drawn(self) -> set[str]:
+        """Keys of the rows that are there, but for those that are gone."""
+        return {entry.key for entries in self.entries.values() for entry in entries if entry.mark != "dead"}
+
+    def reverse_maps(self) -> None:
+        """From each frame back to the drawn entries through which it can be written."""
+        drawn = self.drawn()
+        for key in [key for key in self.tables if key.startswith(("f:", "h:"))]:
+            number = int(key[2:], 16)
+            hfn = number if key.startswith("h:") else self.vm.memory.frames[number]
+            for spte in self.vm.rmap.sptes(hfn) if hfn is not None else ():
+                target = key_of(self.vm, spte << 3)
+                if target in drawn:
+                    self.edge(f"{key}:rmap", target, "rmap")
+
+    def parents(self) -> None:
+        """From each shadow page back to the drawn entries above it."""
+        drawn = self.drawn()
+        for key in [key for key in self.tables if key.startswith("s:")]:
+            for spte in self.vm.parents.sptes(self.vm.pool.pages[int(key[2:])]):
+                target = key_of(self.vm, spte << 3)
+                if target in drawn:
+                    self.edge(key, target, "parent")
+
+    def scene(self, title: str, notes: list[str]) -> Scene:
+        """Everything together; in tables of guest and shadow, what isn't drawn is counted."""
+        tables = []
+        for table in self.tables.values():
+            entries = in_order(self.entries[table.key])
+            counted = table.key in self.counted
+            tables.append(complete(self.vm, table, entries) if counted else replace(table, entries=entries))
+        return Scene(title, tuple(tables), tuple(self.edges), tuple(notes))
+

@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""`record`: keep what a machine does, at a price that lets it be recorded for long.
+
+A sink gets one tuple an event. Kept as they come, 100,000 tuples slow Python's garbage collector so much that the
+engine takes four times as long; so their items are appended to one long list (the *tape*), and what it takes to go
+back to a step is kept beside it:
+
+- ``changes``: each changed word of host memory, as (step, index of the word, old value, new value);
+- ``moves``: steps at which pages, reverse maps, parents or logs changed; the tape says how;
+- ``samples``: values that no event tells, where they changed;
+- ``keyframes``: everything but memory, every now and then.
+"""
+
+from __future__ import annotations
+
+import pickle
+from array import array
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError
+from ..mmu import events as ev
+from ..mmu.machine import Machine
+from . import snapshot
+from .proxies import Calls, look, replaced, watch_parts
+from .recording import Recording
+
+KEYFRAME = 60_000
+"""Items of tape between two keyframes: about 13,000 steps. Going to a step starts from the keyframe before it."""
+
+CALM = frozenset((ev.ACCESS, ev.PAGE_FAULT, ev.NONPAGING_FAULT, ev.EMULATED_WRITE))
+"""Operations in which no register and no memory slot changes: most of all."""
+
+STIR = frozenset(
+    (ev.SET_REGISTERS, ev.LOAD_CR0, ev.LOAD_CR3, ev.LOAD_CR4, ev.LOAD_EFER, ev.SET_SLOT, ev.SET_ALIAS, ev.DIRTY_LOG)
+) | {ev.ALLOC_ROOTS, ev.FREE_ROOTS, ev.RESET_CONTEXT, ev.NEW_CR3, ev.ZAP_ALL, ev.DESTROY}
+"""Operations in which they may."""
+
+MOVES = frozenset(
+    (ev.ALLOC_PAGE, ev.FREE_PAGE, ev.ROTATE_PAGE, ev.ROOT_COUNT, ev.SLOT_BIT, ev.PARENT_ADD, ev.PARENT_REMOVE)
+) | {ev.RMAP_ADD, ev.RMAP_REMOVE, ev.MARK_DIRTY, ev.CLEAR_LOG}
+
+
+@dataclass
+class Tape:
+    """All that was kept. ``bounds[k]`` is the length of ``items`` after step k; step 0 is before the first event.
+
+    ``start`` is `state.take` at step 0 and ``frames``, ``pages`` the host frames that weren't empty then, shape
+    (n, 512). ``samples[name]`` are two lists, of steps and of what `state.PARTS` took there; for ``parts``, the names of what
+    replaced parts keep, of (frame or page, what they said of it). ``items`` are a list until all is kept.
+    """
+
+    start: dict[str, Any]
+    frames: np.ndarray
+    pages: np.ndarray
+    parts: tuple[str, ...] = ()
+    items: Any = field(default_factory=list)
+    bounds: array[int] = field(default_factory=lambda: array("Q", [0]))
+    changes: array[int] = field(default_factory=lambda: array("Q"))
+    moves: array[int] = field(default_factory=lambda: array("Q"))
+    samples: dict[str, tuple[list[int], list[Any]]] = field(default_factory=dict)
+    keyframes: list[tuple[int, bytes]] = field(default_factory=list)
+
+    @property
+    def nframes(self) -> int:
+        """Host frames that there were at the end, and so at most."""
+        return int(self.samples["slots"][1][-1][2])
+
+    def seal(self) -> None:
+        """Nothing more will come. The garbage collector never looks into an array, as it does into a list."""
+        sealed = np.empty(len(self.items), object)
+        sealed[:] = self.items
+        self.items = sealed
+
+
+def record(vm: Machine) -> Recorder:
+    """Record what ``vm`` does: ``with record(vm) as recording: vm.access(...)``.
+
+    The recording is complete when the block ends, also by an error. Raises InputError for what is no VM, or has a sink
+    already.
+    """
+    return Recorder(vm)
+
+
+class Recorder:
+    """The context manager behind `record`."""
+
+    def __init__(self, vm: Machine) -> None:
+        if not isinstance(vm, Machine):
+            raise InputError("vm", vm, "a Vm")
+        self.vm = vm
+        self.detach: Callable[[], object] | None = None
+
+    def __enter__(self) -> Recording:
+        if self.detach is not None:
+            raise InputError("record", self, "a new record(vm): this one is running already")
+        if self.vm.emit is not None:
+            raise InputError("vm", self.vm, "a Vm without a sink (detach what is attached, or end the other recording)")
+        self.tape = blank(self.vm)
+        calls, back = watch_parts(self.vm, self.tape.parts)
+        detach = self.vm.attach(sink(self.vm, self.tape, calls))
+        self.recording = Recording(self.tape)
+        self.detach = lambda: (detach(), back())
+        return self.recording
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        assert self.detach is not None
+        self.detach()
+        self.detach = None
+        self.tape.seal()
+        self.recording.error = error if isinstance(error, Exception) else None
+
+
+def blank(vm: Machine) -> Tape:
+    """A tape that begins now."""
+    pages = vm.memory.pages
+    used = np.flatnonzero(pages.any(axis=1))
+    tape = Tape(pickle.loads(pickle.dumps(snapshot.take(vm))), used, pages[used], replaced(vm))
+    for name in ("counters", "registers", "injected", "slots"):
+        tape.samples[name] = [0], [tape.start[name]]
+    for name in tape.parts:
+        tape.samples[name] = [], []
+    return tape
+
+
+def sink(vm: Machine, tape: Tape, calls: Calls) -> Callable[[tuple], None]:
+    """What `record` attaches. All that it needs is in local names: it is called for each event."""
+    items, changes = tape.items, tape.changes
+    extend, bound, change, move = items.extend, tape.bounds.append, changes.extend, tape.moves.append
+    bounds, words = tape.bounds, vm.memory.words
+    stats, chain, desc = vars(vm.stats), vm.caches.pte_chain, vm.caches.rmap_desc
+    last = tape.samples["counters"][1][0][:4]
+    last_stats, map_changes, due = stats.copy(), vm.memory.changes, KEYFRAME
+    stirred = faulted = True
+
+    def kept(event: tuple) -> None:
+        nonlocal last, last_stats, map_changes, due, words, stirred, faulted
+        kind = event[0]
+        extend(event)
+        if kind.change:
+            _, hpa, size, old, new = event
+            if size == 8 and not hpa & 7:
+                change((len(bounds), hpa >> 3, old, new))
+            else:
+                _words_of(change, len(bounds), words, hpa, size, old)
+        elif kind in MOVES:
+            move(len(bounds))
+        elif kind is ev.LOAD:
+            _words_of_page(change, len(bounds), event)
+            items[-2:] = None, None  # a page is large, and the changed words say it all
+        now = (vm.last_pt_write_gfn, vm.last_pt_write_count, chain.free, desc.free)
+        if now != last or stats != last_stats:
+            last, last_stats = now, stats.copy()
+            _sample(vm, tape, "counters")
+        if stirred:
+            stirred = kind not in CALM
+            _sample(vm, tape, "registers")
+            if vm.memory.changes != map_changes:
+                map_changes, words = vm.memory.changes, vm.memory.words
+                _sample(vm, tape, "slots")
+        elif kind in STIR:
+            stirred = True
+        if vm.injected or faulted:
+            faulted = bool(vm.injected)
+            _sample(vm, tape, "injected")
+        if calls.about:
+            _look(vm, tape, calls)
+        bound(len(items))
+        if len(items) > due:
+            due = len(items) + KEYFRAME
+            tape.keyframes.append((len(bounds) - 1, pickle.dumps(snapshot.take(vm))))
+
+    return kept
+
+
+def _look(vm: Machine, tape: Tape, calls: Calls) -> None:
+    """Note what replaced parts say now of what they were called for."""
+    for name, number in calls.about:
+        steps, values = tape.samples[name]
+        steps.append(len(tape.bounds))
+        values.append((number, look(vm, name, number)))
+    if not calls.open:
+        calls.about.clear()
+
+
+def _sample(vm: Machine, tape: Tape, name: str) -> None:
+    steps, values = tape.samples[name]
+    value = snapshot.PARTS[name][0](vm)
+    if value != values[-1]:
+        steps.append(len(tape.bounds))
+        values.append(value)
+
+
+def _words_of(change: Callable[[tuple], None], step: int, words: memoryview, hpa: int, size: int, old: int) -> None:
+    """The changed words of a store that isn't one whole word, which has been done already."""
+    for at in range(hpa >> 3, (hpa + size - 1 >> 3) + 1):
+        new, shift = words[at], (hpa - (at << 3)) * 8
+        mask = (1 << size * 8) - 1
+        mask, was = (mask << shift, old << shift) if shift >= 0 else (mask >> -shift, old >> -shift)
+        mask &= (1 << 64) - 1
+        change((step, at, new & ~mask | was & mask, new))
+
+
+def _words_of_page(change: Callable[[tuple], None], step: int, event: tuple) -> None:
+    _, hpa, old, new = event
+    before, after = np.frombuffer(old, "<u8"), np.frombuffer(new, "<u8")
+    for index in np.flatnonzero(before != after).tolist():
+        change((step, (hpa >> 3) + index, int(before[index]), int(after[index])))

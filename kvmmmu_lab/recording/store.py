@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Recordings in a file: one .npz archive of plain arrays, which other programs can read as well.
+
+::
+
+    meta      JSON: format, version, parts, start, samples, objects, error
+    frames    u4 (n)       host frames that weren't empty at the start
+    pages     u8 (n, 512)  what was in them
+    kinds     u2 (steps)   what each step was: place in ``meta.kinds``
+    values    u8 (items)   operands, step after step, and
+    types     u1 (items)   how to read each: 0 number, 1 negative (-1 - value), 2 None, 3 False, 4 True, 5 ``objects[value]``
+    changes   u8 (n, 4)    step, word of host memory, old and new value
+    moves     u8 (n)       steps at which something else changed
+
+Nothing in it is executed or unpickled when it is read.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from array import array
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..data.arrays import read_arrays
+from ..errors import DataError, HostCrash, InputError, LabError
+from ..mmu import events as ev
+from ..mmu.memory import FIRST_GUEST, MAX_FRAMES
+from .moment import Replica
+from .recorder import KEYFRAME, Tape
+from .recording import RecordedError, Recording
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+FORMAT, VERSION = "kvmmmu-lab recording", 1
+NUMBER, NEGATIVE, NONE, FALSE, TRUE, OBJECT = range(6)
+CONSTANTS: dict[Any, int] = {None: NONE, False: FALSE, True: TRUE}
+ARRAYS = {
+    "meta": ("U", 0),
+    "frames": ("u4", 1),
+    "pages": ("u8", 2),
+    "kinds": ("u2", 1),
+    "values": ("u8", 1),
+    "types": ("u1", 1),
+    "changes": ("u8", 2),
+    "moves": ("u8", 1),
+}
+
+
+def save(recording: Recording, path: str | Path) -> Path:
+    """Write a recording; a file that is there already is replaced only when the new one is whole. Raises InputError."""
+    path, tape = Path(path), recording.tape
+    kinds = list(ev.KINDS)
+    numbers = {ev.KINDS[name]: number for number, name in enumerate(kinds)}
+    values, types, objects = _operands(item for item in tape.items if type(item) is not ev.Kind)
+    meta = {
+        "format": FORMAT,
+        "version": VERSION,
+        "kinds": kinds,
+        "parts": tape.parts,
+        "start": _plain(tape.start),
+        "samples": _plain(tape.samples),
+        "objects": objects,
+        "error": _error(recording.error),
+    }
+    arrays = {
+        "meta": np.array(json.dumps(meta)),
+        "frames": tape.frames.astype("<u4"),
+        "pages": tape.pages.astype("<u8"),
+        "kinds": np.array([numbers[tape.items[bound]] for bound in tape.bounds[:-1]], "<u2"),
+        "values": np.array(values, "<u8"),
+        "types": np.array(types, "<u1"),
+        "changes": np.array(tape.changes, "<u8").reshape(-1, 4),
+        "moves": np.array(tape.moves, "<u8"),
+    }
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        try:
+            with part.open("wb") as file:
+                np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+            os.replace(part, path)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError("path", str(path), f"a file that can be written ({error.strerror})") from None
+    return path
+
+
+def load(path: str | Path) -> Recording:
+    """Read a recording that `save` wrote. Raises DataError for a damaged or foreign file, or one of a newer kit."""
+    path = Path(path)
+    arrays = read_arrays(path, {"meta": ARRAYS["meta"]})
+    meta = _meta(path, str(arrays["meta"]))
+    arrays = read_arrays(path, ARRAYS)
+    try:
+        return _recording(meta, arrays)
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError, AssertionError, HostCrash) as error:
+        raise DataError(str(path), f"something in it doesn't fit together ({error!r})", "an undamaged recording") from None
+
+
+def _meta(path: Path, text: str) -> dict[str, Any]:
+    try:
+        meta = json.loads(text)
+        found = meta["format"], meta["version"]
+    except (json.JSONDecodeError, KeyError, TypeError):
+        found = None, None
+    if found[0] != FORMAT:
+        raise DataError(str(path), "no recording", "a file that Recording.save wrote")
+    if found[1] != VERSION:
+        raise DataError(str(path), f"a recording of version {found[1]}", f"version {VERSION}, which is what this kit reads")
+    return meta
+
+
+def _recording(meta: dict[str, Any], arrays: dict[str, np.ndarray]) -> Recording:
+    kinds = [ev.KINDS[name] for name in meta["kinds"]]
+    operands = iter(_items(arrays["values"], arrays["types"], meta["objects"]))
+    items: list[Any] = []
+    bounds = array("Q", [0])
+    for number in arrays["kinds"].tolist():
+        kind = kinds[number]
+        items.append(kind)
+        items += [next(operands) for _ in kind.operands]
+        bounds.append(len(items))
+    _check(next(operands, None) is None, "more operands than steps have")
+    samples = {name: (steps, values) for name, (steps, values) in _back(meta["samples"]).items()}
+    nframes, words, steps = int(samples["slots"][1][-1][2]), arrays["changes"], len(bounds)
+    _check(FIRST_GUEST <= nframes <= MAX_FRAMES, "the size of memory")
+    _check(len(arrays["frames"]) == len(arrays["pages"]) and arrays["pages"].shape[1:] == (512,), "pages")
+    _check(words.shape[1] == 4 and bool((words[:, 1] < nframes * 512).all()), "changes")
+    _check(all(bool((np.diff(of.astype("i8")) >= 0).all()) for of in (words[:, 0], arrays["moves"])), "the order of steps")
+    _check(all(not len(of) or 0 < int(of.max()) < steps for of in (words[:, 0], arrays["moves"])), "numbers of steps")
+    tape = Tape(
+        start=_back(meta["start"]),
+        frames=arrays["frames"].astype(np.intp),
+        pages=arrays["pages"],
+        parts=tuple(meta["parts"]),
+        items=items,
+        bounds=bounds,
+        changes=array("Q", words.astype("<u8").tobytes()),
+        moves=array("Q", arrays["moves"].astype("<u8").tobytes()),
+        samples=samples,
+    )
+    tape.seal()
+    _keyframes(tape)
+    return Recording(tape, _error_back(meta["error"]))
+
+
+def _keyframes(tape: Tape) -> None:
+    """Make them anew: they hold nothing that the rest doesn't tell, and so a damaged file shows at once."""
+    import pickle
+
+    from . import snapshot
+
+    replica, due = Replica(tape), KEYFRAME
+    found = []
+    for step, bound in enumerate(tape.bounds):
+        if bound > due:
+            due = bound + KEYFRAME
+            found.append((step, pickle.dumps(snapshot.take(replica.go(step)))))
+    replica.go(len(tape.bounds) - 1)
+    tape.keyframes = found
+
+
+def _check(fine: bool, what: str) -> None:
+    if not fine:
+        raise ValueError(what)
+
+
+def _operands(items: Iterable[Any]) -> tuple[list[int], list[int], list[Any]]:
+    values, types, objects = [], [], dict[str, int]()
+    for item in items:
+        if item is None or isinstance(item, bool):
+            values.append(0)
+            types.append(CONSTANTS[item])
+        elif isinstance(item, (int, np.integer)):
+            number = int(item)
+            values.append(number if number >= 0 else -1 - number)
+            types.append(NUMBER if number >= 0 else NEGATIVE)
+        else:
+            values.append(objects.setdefault(json.dumps(item, default=str), len(objects)))
+            types.append(OBJECT)
+    return values, types, [json.loads(text) for text in objects]
+
+
+def _items(values: np.ndarray, types: np.ndarray, objects: Sequence[Any]) -> list[Any]:
+    _check(len(values) == len(types), "operands")
+    constants = {code: constant for constant, code in CONSTANTS.items()}
+    read = {NUMBER: lambda value: value, NEGATIVE: lambda value: -1 - value, OBJECT: lambda value: objects[value]}
+    return [
+        constants[code] if code in constants else read[code](value)
+        for value, code in zip(values.tolist(), types.tolist(), strict=True)
+    ]
+
+
+def _plain(value: Any) -> Any:
+    """What `state` takes, in JSON: there are bytes in it, and dicts whose keys are numbers."""
+    if isinstance(value, dict):
+        return {"dict": [[key, _plain(held)] for key, held in value.items()]}
+    if isinstance(value, bytes):
+        return {"bytes": value.hex()}
+    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def _back(value: Any) -> Any:
+    if isinstance(value, dict):
+        return bytes.fromhex(value["bytes"]) if "bytes" in value else {key: _back(held) for key, held in value["dict"]}
+    return [_back(item) for item in value] if isinstance(value, list) else value
+
+
+def _error(error: Exception | None) -> Any:
+    if error is None:
+        return None
+    if isinstance(error, HostCrash):
+        return ["HostCrash", error.kind, error.function, error.source, error.what]
+    return ["LabError" if isinstance(error, LabError) else type(error).__name__, str(error)]
+
+
+def _error_back(saved: Any) -> Exception | None:
+    if saved is None:
+        return None
+    name, *said = saved
+    return HostCrash(*said) if name == "HostCrash" else LabError(*said) if name == "LabError" else RecordedError(name, *said)

@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Real guests' page tables: the walker, and the shadow path, must say what the guest's own processor said."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from ..data.guest import Guest
+from ..mmu import Vm
+from ..mmu.bits import BASE_MASK, CR0_WP, CR4_PSE, LARGE, NARROW, PAGE_SHIFT, PAGE_SIZE, PRESENT, UNMAPPED_GVA, WIDE, canonical
+from ..mmu.walk import Walk
+from .report import Report
+
+TLB_BITS = ((0, 1), (1, 2), (2, 3), (3, 4), (4, 5), (5, 6), (6, 7), (7, 8), (8, 63))
+"""Bit of ``tlb_flags`` and bit of the entry: W, U, PWT, PCD, A, D, PS, G, NX."""
+LARGE_FLAG = 1 << 6
+
+
+def verify_guest(path: Path, report: Report, make_vm: Callable[..., Vm] = Vm) -> None:
+    """Compare every probe, every TLB line and every range end, by the walker and by accesses through the shadow
+    tables."""
+    guest = Guest.load(path)
+    report.facts["guest"] = f"mode {guest.mode}, {len(guest.gfns)} page-table frames"
+    _probes(guest, report)
+    if guest.paging:
+        _tables(guest, report)
+        _tlb_lines(guest, report)
+        _ranges(guest, report)
+
+
+def _hex(value: int | None) -> str:
+    return "unmapped" if value in (None, UNMAPPED_GVA) else f"{value:#x}"
+
+
+class Leaf(NamedTuple):
+    """A leaf entry: it maps ``size`` bytes at ``gva``; ``rights``: W and U of all levels ANDed, as bits 0 and 1."""
+
+    gva: int
+    size: int
+    rights: int
+
+
+class Tables:
+    """The tables as they stand in the file: ``leaves`` below the current root by gva, ``reached`` gfns of any root."""
+
+    def __init__(self, guest: Guest, report: Report) -> None:
+        self.guest, self.report = guest, report
+        self.pages = {gfn: page.tobytes() for gfn, page in zip(guest.gfns.tolist(), guest.pages, strict=True)}
+        self.format = NARROW if guest.mode == "32" else WIDE
+        self.large_pages = guest.mode != "32" or guest.meta["cr4"] & CR4_PSE
+        self.frames = guest.meta["mem_bytes"] >> PAGE_SHIFT
+        self.seen: set[tuple[int, int]] = set()
+        self.leaves: list[Leaf] = []
+        levels = {"32": 2, "pae": 3, "64": 4}[guest.mode]
+        for root in guest.roots.tolist()[1:]:
+            self._visit(root, levels, 0, 3, current=False)
+        self._visit(guest.meta["cr3"], levels, 0, 3, current=True)
+
+    @property
+    def reached(self) -> set[int]:
+        """gfns of the tables below any root."""
+        return {(address & BASE_MASK) >> PAGE_SHIFT for _, address in self.seen}
+
+    def _visit(self, address: int, level: int, gva: int, rights: int, current: bool) -> None:
+        if (level, address) in self.seen and not current:
+            return
+        self.seen.add((level, address))
+        gfn, guest, format = (address & BASE_MASK) >> PAGE_SHIFT, self.guest, self.format
+        if not self.report.check(f"table gfn {gfn:#x}", "frame in the file", True, gfn in self.pages):
+            return
+        table = np.frombuffer(self.pages[gfn], dtype=f"<u{format.size}")
+        pdpt = level == 3 and guest.mode == "pae"
+        if pdpt:  # four entries, which have no rights
+            table = table[(address & 0xFE0) // 8 :][:4]
+        for index in np.flatnonzero(table & table.dtype.type(PRESENT)).tolist():
+            entry = int(table[index])
+            at = gva | index << PAGE_SHIFT + format.index_bits * (level - 1)
+            allowed = rights if pdpt else rights & entry >> 1
+            if level == 1 or (level == 2 and entry & LARGE and self.large_pages):
+                if current:
+                    size = PAGE_SIZE << format.index_bits * (level - 1)
+                    self.leaves.append(Leaf(canonical(at) if guest.mode == "64" else at, size, allowed))
+            elif (entry & format.base) >> PAGE_SHIFT < self.frames:
+                self._visit(entry & format.base, level - 1, at, allowed, current)
+
+
+def _tables(guest: Guest, report: Report) -> None:
+    """The file has the frames that its roots reach, lists every leaf once, and every range of equal rights."""
+    report.check("meta", "root and CR3", guest.meta["cr3"], int(guest.roots[0]))
+    tables = Tables(guest, report)
+    report.check("page tables", "frames that no root reaches", [], sorted(set(tables.pages) - tables.reached))
+    report.count("tables", len(tables.pages))
+    listed, found = guest.tlb_gva.tolist(), [leaf.gva for leaf in tables.leaves]
+    report.check("TLB lines", "number of leaf entries", len(found), len(listed))
+    for gva in sorted(set(found) ^ set(listed))[:5]:
+        report.differ(f"leaf entry of gva {gva:#x}", "both in the tables and listed", True, False)
+    ranges: list[list[int]] = []
+    for leaf in tables.leaves:
+        if ranges and ranges[-1][1:] == [leaf.gva, leaf.rights]:
+            ranges[-1][1] += leaf.size
+        else:
+            ranges.append([leaf.gva, leaf.gva + leaf.size, leaf.rights])
+    wrap = 1 << (64 if guest.mode == "64" else 32)
+    columns = (guest.mem_start.tolist(), guest.mem_end.tolist(), guest.mem_flags.tolist())
+    theirs = [[start, (end - 1) % wrap + 1, flags] for start, end, flags in zip(*columns, strict=True)]
+    report.check("ranges", "number", len(ranges), len(theirs))
+    for ours, given in zip(ranges, theirs, strict=False):
+        report.check(f"range {given[0]:#x}", "start, end, rights (bit 0 W, bit 1 U)", given, ours)
+
+
+def _probes(guest: Guest, report: Report) -> None:
+    vm, shadowed = guest.vm(), guest.vm()
+    for gva, gpa in zip(guest.probe_gva.tolist(), guest.probe_gpa.tolist(), strict=True):
+        expected = _hex(gpa)
+        report.check(f"probe {gva:#x}", "gpa by the walker", expected, _hex(vm.gva_to_gpa(gva)))
+        access = shadowed.access(gva)
+        report.check(f"probe {gva:#x}", "gpa through the shadow tables", expected, _hex(access.gpa))
+    report.count("probes", len(guest.probe_gva))
+
+
+def _tlb_lines(guest: Guest, report: Report) -> None:
+    vm, shadowed = guest.vm(), guest.vm()
+    before = vm.memory.pages.copy()  # the walk sets accessed bits, the file has them as they were
+    narrow = guest.mode == "32"
+    entries = before.view("<u4").reshape(-1) if narrow else before.reshape(-1)
+    for gva, gpa, flags in zip(guest.tlb_gva.tolist(), guest.tlb_gpa.tolist(), guest.tlb_flags.tolist(), strict=True):
+        where = f"TLB line {gva:#x}"
+        size = ((1 << 22) if narrow else (1 << 21)) if flags & LARGE_FLAG else PAGE_SIZE
+        walk: Walk = vm.walk(vm, gva, False, False, False)
+        found = UNMAPPED_GVA if walk.error is not None else walk.gfn << PAGE_SHIFT
+        # in PAE mode NX stays in the printed address
+        beside = 0xFFF if guest.mode == "pae" else 0xFFF | -1 << (32 if narrow else 52)
+        report.check(where, "bits of the gpa beside the frame's", 0, gpa & beside)
+        report.check(where, "gpa by the walker", _hex(gpa & BASE_MASK & -size), _hex(found))
+        entry = int(entries[walk.entry])
+        got = sum(1 << flag for flag, bit in TLB_BITS if entry >> bit & 1 and (flag != 6 or walk.level == 2))
+        report.check(where, "flags of the leaf entry", f"{flags:#x}", f"{got if entry & PRESENT else 0:#x}")
+        report.check(where, "gpa through the shadow tables", _hex(gpa & BASE_MASK & -size), _hex(shadowed.access(gva).gpa))
+    report.count("TLB lines", len(guest.tlb_gva))
+
+
+def _ranges(guest: Guest, report: Report) -> None:
+    """At both ends of each range: read and write, as supervisor and as user; beside it: other rights, or nothing
+    mapped."""
+    vm, shadowed = guest.vm(), guest.vm()
+    wrap = 1 << (64 if guest.mode == "64" else 32)
+    starts, flags = guest.mem_start.tolist(), guest.mem_flags.tolist()
+    lasts = [(end - 1) % wrap for end in guest.mem_end.tolist()]
+    write_protect = bool(guest.meta["cr0"] & CR0_WP)
+
+    def allowed(gva: int) -> str:
+        """Which accesses succeed by the file: letters for supervisor read, write, user read, write."""
+        i = bisect_right(starts, gva) - 1
+        if i < 0 or gva > lasts[i]:
+            return "----"
+        writable, user = flags[i] & 1, flags[i] >> 1 & 1
+        return f"r{'w' if writable or not write_protect else '-'}{'r' if user else '-'}{'w' if user and writable else '-'}"
+
+    def walked(gva: int) -> str:
+        kinds = ((False, False), (True, False), (False, True), (True, True))
+        return "".join("-rw"[(1 + w) * (vm.walk(vm, gva, w, u, False).error is None)] for w, u in kinds)
+
+    def accessed(gva: int) -> str:
+        kinds = ((False, False), (True, False), (False, True), (True, True))
+        outcomes = (shadowed.access(gva, write=w, user=u).outcome for w, u in kinds)
+        return "".join("-rw"[(1 + w) * (o in ("ok", "emul", "mmio"))] for (w, _), o in zip(kinds, outcomes, strict=True))
+
+    # A user write is taken to be no page-table update, and for ever if it hits a live root: a real guest makes none.
+    tables = set(guest.gfns.tolist())
+    for start, last in zip(starts, lasts, strict=True):
+        for gva in {start, last & -PAGE_SIZE, start - PAGE_SIZE, last + 1}:
+            if not 0 <= gva < wrap or (wrap >> 32 > 1 and 1 << 47 <= gva < wrap - (1 << 47)):
+                continue
+            where, expected = f"range end {gva:#x}", allowed(gva)
+            report.check(where, "rights by the walker", expected, walked(gva))
+            if gva in (start, last & -PAGE_SIZE) and (vm.gva_to_gpa(gva) or 0) >> PAGE_SHIFT not in tables:
+                report.check(where, "rights through the shadow tables", expected, accessed(gva))
+        report.count("range ends", 2)
