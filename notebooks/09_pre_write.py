@@ -16,33 +16,34 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # -->
 # <!-- slide:
-# A guest stores 8 bytes into a page table that is shadowed. *Before* they change, the host can put things right: **pre-write**.
+# A guest stores 8 bytes into a shadowed page table. *Before* they change, the host corrects the shadow:
+# **pre-write**.
 #
-# - which shadow pages are asked
+# - which shadow pages it checks
 # - which of their entries die
-# - what is left alive
+# - which entries stay
 # -->
 # # Lesson 9: Before the bytes change
 #
-# A guest's kernel stores 8 bytes into one of its page tables. The table is shadowed, so the store has faulted, and the
-# host will carry it out on the guest's behalf. There is one moment in which the host can still put things right:
-# *before* the bytes change. What it does in that moment is called **pre-write**, and it is a page of code
+# A guest's kernel stores 8 bytes into one of its page tables. The table is shadowed, so the store has faulted, and
+# the host will do it on the guest's behalf. There is one moment in which the host can still correct the shadow:
+# *before* the bytes change. What it does in that moment is called **pre-write**. It is about a page of code
 # (mmu.c:1140-1212).
 #
-# You know the simplest case: one store, one shadow entry dies. In this lesson you will meet all others. At the end you
-# can take any store to a table of 8-byte entries, and say
+# You know the simplest case: after one store, one shadow entry dies. In this lesson you will meet all the other
+# cases. At the end you can take any store to a table of 8-byte entries and say
 #
-# - **which shadow pages are asked**, and which are passed by;
+# - **which shadow pages are checked**, and which are skipped;
 # - **which of their entries die**: one, or all;
-# - **what is left alive**, and where to find it again.
+# - **which entries stay**, and where the host finds them again.
 #
-# Then you could write the function yourself, and in the exercise you will.
+# Then you know enough to write the function yourself, which is the task of the exercise.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
-# ## A store, seen as a beam
+# ## A store, drawn as a diagram
 #
 # We are back in the Linux guest of lesson 0. Its program uses three pages of its heap, so three entries of one page
-# table are in the shadow. Then we look at the guest's entry for the first of them.
+# table are in the shadow. The last line shows the guest's entry for the first of these pages.
 
 # %%
 from kvmmmu_lab import open_guest
@@ -57,77 +58,78 @@ entry
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # <!-- slide:
-# A store that is *about* to happen, as a beam from the left to the right: **the guest's entries**, **the arithmetic**
-# from offset to number, **the shadow pages** that are asked, and what their entries lead to.
+# A store that is *about* to happen, from left to right: **the guest's entries**, **the arithmetic** from offset to
+# entry number, **the shadow pages** that are checked, and what their entries point to.
 # -->
-# The picture for this lesson is new. It shows a store that is *about* to happen, as a beam that falls from the left to
-# the right:
+# The diagram of this lesson is new. It shows a store that is *about* to happen. Read it from left to right:
 #
-# - **left**, a few entries of the guest's table around the bytes that will be written; `>` marks the written one;
-# - **then the arithmetic**: from the offset in the page to the number of an entry;
-# - **orange**, the shadow pages that are asked, with the entries that the beam hits. The number in brackets says from
-#   which guest entry an spte was made (or, if it is empty, would be made);
-# - **right**, what an spte leads to: a frame, with its reverse map.
+# - **on the left**, a few entries of the guest's table around the bytes that will be written; `>` marks the entry
+#   that is written;
+# - **then the arithmetic**, from the offset in the page to the number of an entry;
+# - **in orange**, the shadow pages that are checked, with the entries that are hit. The number in brackets is the
+#   guest entry from which the spte was made (or, if the spte is empty, would be made);
+# - **on the right**, what an spte points to: a frame, with its reverse map.
 
 # %%
 store_beam(vm, entry.gpa, 8)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # <!-- slide:
-# The store goes to gpa `0x61c9e30`: gfn `0x61c9`, **offset** `0xe30`, which is 3632. Entry 3632 / 8 = 454.
+# The store goes to gpa `0x61c9e30`: gfn `0x61c9`, **offset** `0xe30`, which is 3632. The entry is 3632 / 8 = 454.
 #
 # An spte has 8 bytes, too: *the offset is the same on both sides*, so `#248:454` is hit.
 # -->
 # Do the arithmetic once by hand. The store goes to gpa `0x61c9e30`. The last three hexadecimal digits are the
-# **offset** in the page, `0xe30`; what is before them is the gfn, `0x61c9`. A guest entry has 8 bytes, and `0xe30` is
-# 3632, so this is entry 3632 / 8 = 454 of the table.
+# **offset** in the page, `0xe30`; the digits before them are the gfn, `0x61c9`. A guest entry has 8 bytes, and
+# `0xe30` is 3632, so this is entry 3632 / 8 = 454 of the table.
 #
-# And in the shadow? An spte has 8 bytes, too, and a shadow page has 512 of them, like the guest's table. So entry 454
-# of the guest's table was made into entry 454 of the shadow page: `#248:454`. With entries of 8 bytes *the offset is
-# the same on both sides*. (For guests with entries of 4 bytes it isn't, which is why there is a lesson 10.)
+# What about the shadow? An spte has 8 bytes, too, and a shadow page has 512 of them, like the guest's table. So entry
+# 454 of the shadow page was made from entry 454 of the guest's table: `#248:454`. With entries of 8 bytes *the offset
+# is the same on both sides*. (For guests with entries of 4 bytes it is not, which is the subject of lesson 10.)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
-# ## The film of it
+# ## The film of the store
 #
-# The guest's kernel moves the page to the frame next door, as in lesson 0. This film begins where the host has decided
-# to do the store itself; how it got there was lesson 7. Step through it, and watch the order of steps 3 and 4.
+# The guest's kernel moves the page to an adjacent frame, as in lesson 0. This film begins when the host has decided
+# to do the store itself; lesson 7 showed how it got there. Step through it, and watch the order of steps 3 and 4.
 
 # %%
 watch_store(vm, entry.gpa, entry.moved)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # <!-- slide:
-# 1. the spte **leaves the reverse map** of its frame: which frame, only the spte itself says
+# 1. the spte **leaves the reverse map** of its frame (only the spte says which frame this is)
 # 2. the spte **becomes zero**
 # 3. the guest's bytes change
 #
 # The shadow is never wrong, not even for a moment.
 # -->
-# Three things happen, in an order that can't be changed:
+# Three things happen, and their order is fixed:
 #
 # 1. the spte **leaves the reverse map** of its frame (mmu.c:1131);
 # 2. the spte **becomes zero** (mmu.c:1121-1138);
 # 3. the guest's bytes change.
 #
-# Why 1 before 2? To leave the reverse map of *its* frame, the host has to know which frame that is, and the only place
-# where that is written is the spte itself. Emptied first, it would stay in a reverse map for ever, as a reference to an
-# entry that means something else by then. And why all that before 3? As soon as the guest's bytes have changed, the old
-# spte is wrong. In this order the shadow is never wrong, not even for a moment.
+# Why 1 before 2? To remove the spte from the reverse map of *its* frame, the host has to know which frame this is,
+# and only the spte itself says so. If the host cleared the spte first, the reverse map would keep a reference to it
+# for ever, and the entry would soon be used for something else. And why both before 3? As soon as the guest's bytes
+# have changed, the old spte is wrong. In this order the shadow is never wrong, not even for a moment.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
-# A small guest, made by hand, has touched three pages of one page table and one of another.
+# A small guest, made by hand, has accessed three pages of one page table and one of another.
 #
-# Its kernel is about to write the first entry of its page *directory*. See where the beam falls.
+# Its kernel is about to write the first entry of its page *directory*. See what the diagram shows.
 # -->
 # ## One level higher: the directory
 #
-# A real guest has too much to look at, so from here on we use a small one that is made by hand: it maps three pages
-# through one page table (`0x1000`, `0x2000`, `0x3000`) and a fourth one through another, and has touched all of them.
-# Each section makes its guest anew. A store that runs twice counts twice, so repeat a section from its first cell on.
+# A real guest has too many entries to look at, so from here on we use a small guest that is made by hand. It maps
+# three pages through one page table (`0x1000`, `0x2000`, `0x3000`) and a fourth page through another, and it has
+# accessed all of them. Each section makes a new guest. A store that runs twice counts twice, so to repeat a section,
+# start at its first cell.
 #
-# Its kernel is about to write the first entry of its page *directory* (PD), which leads to the page table of the three
-# pages. See where the beam falls.
+# The kernel is about to write the first entry of its page *directory* (PD), which points to the page table of the
+# three pages. See what the diagram shows.
 
 # %%
 small = small_guest("64", 0x1000, 0x2000, 0x3000, 0x201000)
@@ -136,35 +138,37 @@ store_beam(vm, directory, 8)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # <!-- slide:
-# One spte is hit, `#249:0`. It leads to another shadow page, #248, in which three sptes live.
+# One spte is hit, `#249:0`. It points to another shadow page, #248, which holds three sptes.
 #
 # The guest writes zero there: none of the three pages is mapped any more.
 # -->
-# One spte is hit, `#249:0`. It doesn't lead to a frame but to another shadow page, #248, in which the three sptes live.
+# One spte is hit, `#249:0`. It does not point to a frame but to another shadow page, #248, which holds the three
+# sptes.
 #
-# The guest takes the whole region away: it writes a zero into that directory entry. None of the three pages is mapped
-# any more. What becomes of their three sptes?
+# The guest unmaps the whole region: it writes zero to that directory entry. None of the three pages is mapped any
+# more. What happens to their three sptes?
 
 # %%
-guess_three = predict("The three sptes in #248 ...", ["die", "live, and the processor finds them", "live, but out of reach"])
+fates = ["die", "stay, and the processor can reach them", "stay, but cannot be reached"]
+guess_three = predict("The three sptes in #248 ...", fates)
 guess_three
 
 # %%
 watch_store(vm, directory, 0)
 
 # %%
-why = "only the link #249:0 died. The entries of the page table weren't written, so what was made from them stays."
-guess_three.compare("live, but out of reach", why=why)
+why = "only the link #249:0 died. The entries of the page table were not written, so the sptes made from them stay."
+guess_three.compare("stay, but cannot be reached", why=why)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # <!-- slide:
-# The only way to #248 is cut. The page lost its parent and nothing else: it is still in the **hash**, under the gfn
-# of the guest's page table, with everything that is in it.
+# The only path to #248 is cut. The page lost its parent and nothing else: it is still in the **hash**, under the gfn
+# of the guest's page table, with all its entries.
 # -->
-# That is enough: the processor begins at the root, and the only way to #248 is cut. Page #248 itself lost its parent
-# (lesson 8) and nothing else. It isn't given back to the pool, and it is still in the **hash**, under the gfn of the
-# guest's page table, with everything that is in it. The next picture shows that it has no parent; the one after it is
-# the bucket of the hash in which it is found.
+# That is enough: the processor starts at the root, and the only path to #248 is cut. Page #248 itself lost its parent
+# (lesson 8) and nothing else. It does not go back to the pool. It is still in the **hash**, under the gfn of the
+# guest's page table, with all its entries. The next picture shows that it has no parent. The one after it shows the
+# hash bucket in which the host finds it.
 
 # %%
 parent_chains(vm, 248)
@@ -174,17 +178,19 @@ hash_table(vm, table)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # <!-- slide:
-# That is safe: as long as the table is in the hash it counts as shadowed, so every write to it is still caught.
+# This is safe: as long as the table is in the hash it counts as shadowed, so every write to it is still trapped.
 #
-# Now the guest puts its directory entry back, and the program reads `0x2000`.
+# Now the guest restores its directory entry, and the program reads `0x2000`.
 # -->
-# Is that safe? The guest may still write to that page table, although its own directory doesn't lead there now. Yes: as
-# long as the table is in the hash, it counts as shadowed, so no spte that leads to it may have its W, and every write
-# is still caught and still kills its spte. Whatever is found in #248 later is as good as on the first day.
+# Is this safe? The guest may still write to that page table, although its own directory does not point to it now.
+# Yes, it is safe. As long as the table is in the hash, it counts as shadowed, so no spte that points to it may have
+# its W. Every write is still trapped and still zaps the spte that was made from the written entry. Whatever the host
+# finds in #248 later is still correct.
 #
-# The guest's kernel now puts its directory entry back: the gfn of the page table with the flags `0x67` (present,
-# writable, user, accessed, dirty). `emulate_write_gpa` is the same store as in `watch_store`, without a film. Nothing
-# dies by it, as the spte is empty already. Then the program reads `0x2000`. What must the host make for it?
+# The guest's kernel now restores its directory entry: the gfn of the page table with the flags `0x67` (present,
+# writable, user, accessed, dirty). `emulate_write_gpa` does the same store as `watch_store`, without a film. No spte
+# dies this time, because the spte is already empty. Then the program reads `0x2000`. What must the host make for this
+# access?
 
 # %%
 vm.emulate_write_gpa(directory, table << 12 | 0x67, 8)
@@ -195,28 +201,29 @@ guess_made
 watch(lambda: vm.access(0x2000, user=True), vm, [0x2000])
 
 # %%
-why = "the link #249:0. Below it everything was there: #248 was found in the hash, by its gfn and role, with its content."
+why = "it makes the link #249:0. Everything below it existed: the host found #248 in the hash, by its gfn and role."
 guess_made.compare("1 spte", why=why)
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
-# The other two pages came back with the same link. Their accesses need no fault at all:
+# The other two pages came back with the same link. Accessing them needs no fault at all:
 
 # %%
 vm.access(0x1000, user=True), vm.access(0x3000, user=True)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
-# The upper 4 bytes of an entry hold nearly nothing but NX. The guest sets NX for `0x2000` by writing them alone:
-# frame, P, W and U stay as they are.
+# The upper 4 bytes of an entry hold almost nothing but NX. The guest sets NX for `0x2000` by writing only these 4
+# bytes: frame, P, W and U do not change.
 # -->
 # ## Half an entry
 #
-# In an 8-byte entry the upper half, bits 32 to 63, holds nearly nothing: NX in bit 63, and the part of the frame number
-# that only a guest with more than 4 GB needs. A kernel that wants to forbid execution of a page may well write these 4
-# bytes alone. (PAE guests write entries half by half all the time: a 32-bit processor's usual store has 4 bytes.)
+# In an 8-byte entry the upper half, bits 32 to 63, holds very little: NX in bit 63, and the part of the frame number
+# that only a guest with more than 4 GB needs. A kernel that wants to forbid the execution of a page may well write
+# only these 4 bytes. (PAE guests write their entries in halves all the time, because the usual store of a 32-bit
+# processor has 4 bytes.)
 #
-# The small guest, made anew, sets NX for `0x2000` that way: 4 bytes, in the upper half of entry 2. Frame, P, W, and U
-# all stay as they are. Which sptes die?
+# A new small guest sets NX for `0x2000` in this way: with 4 bytes, in the upper half of entry 2. The frame, P, W and
+# U do not change. Which sptes die?
 
 # %%
 small = small_guest("64", 0x1000, 0x2000, 0x3000)
@@ -228,29 +235,29 @@ guess_half
 watch_store(vm, entry2 + 4, 0x80000000, 4)
 
 # %%
-why = "pre-write knows where bytes will change, not what they will be. All bytes written lie in entry 2, so its spte dies."
+why = "pre-write knows which bytes will change, not their new values. All of them are in entry 2, so its spte dies."
 guess_half.compare("one spte", why=why)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # <!-- slide:
-# Offset `0x14` / 8 is 2.5, and what counts is the whole number: 2. With the very last byte of entry 2 it is the same:
+# Offset `0x14` / 8 is 2.5, and only the integer part counts: 2. For the very last byte of entry 2 it is the same:
 # -->
-# Offset `0x14` / 8 is 2.5, and what counts is the whole number: 2. With one single byte it would be the same. Here is
-# the beam of a store to the very last byte of entry 2, at offset `0x17`:
+# Offset `0x14` / 8 is 2.5, and only the integer part counts: 2. A store of a single byte gives the same result. Here
+# is the diagram of a store to the very last byte of entry 2, at offset `0x17`:
 
 # %%
 store_beam(vm, entry2 + 7, 1)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
-# A store of 8 bytes that begins in the middle of entry 2 and ends in entry 3. In the shadow of this table are three
-# sptes, number 1, 2 and 3.
+# A store of 8 bytes begins in the middle of entry 2 and ends in entry 3. The shadow of this table has three sptes: 1,
+# 2 and 3.
 # -->
 # ## Across two entries
 #
-# Now a store of 8 bytes that begins in the middle of entry 2. Its first half lies in entry 2 and its second half in
-# entry 3. No sane kernel does that to a page table, but the processor allows it. In the shadow of this table are three
-# sptes, number 1, 2 and 3. Which of them die?
+# Now a store of 8 bytes begins in the middle of entry 2. Its first half is in entry 2, its second half in entry 3. No
+# sane kernel does this to a page table, but the processor allows it. The shadow of this table has three sptes: 1, 2
+# and 3. Which of them die?
 
 # %%
 small = small_guest("64", 0x1000, 0x2000, 0x3000)
@@ -262,33 +269,34 @@ guess_across
 watch_store(vm, entry2 + 4, 0)
 
 # %%
-why = "a store across an edge isn't taken apart: the whole shadow page is zapped, spte 1 with it, and the link above it."
+why = "a store across an edge is not split: the host zaps the whole shadow page, including spte 1, and the link above it."
 guess_across.compare("all three", why=why)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # <!-- slide:
-# **Misaligned**: perhaps the frame is no page table any more, and a program keeps letters in it. So the whole shadow
-# page dies: links to it are emptied, its entries leave their reverse maps, it goes back to the pool.
+# **Misaligned**: perhaps the frame is no longer a page table, and a program keeps its data there. So the host zaps
+# the whole shadow page: it clears the links to the page and all its entries, and frees it.
 # -->
-# The code calls such a store **misaligned**, and it doesn't even try (mmu.c:1171-1185). A store like this is a sign
-# that the frame may be no page table any more: perhaps the kernel has given it to a program, which keeps letters in it
-# now. Then it is best to have no shadow of it, and no write protection either.
+# The code calls such a store **misaligned**, and it does not try to handle the two entries separately
+# (mmu.c:1171-1185). A store like this is a sign that the frame may no longer be a page table: perhaps the kernel has
+# given it to a program, which now keeps its data there. Then it is best to have no shadow of it, and no write
+# protection either.
 #
-# So here a shadow page dies as a whole, as you know it from lesson 8: the links to it are emptied, all its entries
-# leave their reverse maps and are emptied, and the page goes back to the pool. (A root that is in use can't be given
-# back: it is emptied, and stays.) Compare that with the directory, where only a link was lost. *There* the page
-# survived.
+# So here the host zaps a whole shadow page, as in lesson 8. It clears the links to the page, removes all entries of
+# the page from their reverse maps and clears them, and returns the page to the pool. (A root that is in use cannot be
+# freed: it is emptied, and stays.) Compare this with the store to the directory, where only a link was lost. *There*
+# the page stayed.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
-# One more sign that a frame is no page table: it is written again and again. The host counts the writes in a row to
-# one gfn. Here are two, which kill two sptes:
+# Another sign that a frame is no page table: it is written again and again. The host counts the writes in a row to
+# one gfn. Here are two writes, which zap two sptes:
 # -->
 # ## The third time
 #
-# One more reason to suspect that a frame is no page table: it is written again and again. The host remembers the gfn of
-# the last write, and how many in a row went there. Let the small guest write entries 1 and 2, one after the other. As
-# expected, two sptes die. The counter stands at 2:
+# There is another sign that a frame is no page table: it is written again and again. The host remembers the gfn of
+# the last write, and how many writes in a row went to it. Let the small guest write entries 1 and 2, one after the
+# other. As expected, two sptes die. The counter is now 2:
 
 # %%
 small = small_guest("64", 0x1000, 0x2000, 0x3000)
@@ -299,20 +307,20 @@ vm.last_pt_write_count
 
 # %% [markdown]
 # <!-- slide:
-# One spte is left, number 3. The third store goes to entry 9, of which there is no spte at all.
+# One spte is left, number 3. The third store goes to entry 9, for which there is no spte at all.
 # -->
-# In the shadow page there is one spte left, number 3. The third store goes to entry 9, of which there is no spte at
-# all: that page was never mapped. What dies?
+# One spte is left in the shadow page, number 3. The third store goes to entry 9, for which there is no spte at all:
+# that page was never mapped. What dies?
 
 # %%
-guess_third = predict("A third store in a row, to entry 9:", ["nothing: no spte 9", "spte 3 alone", "the whole page"])
+guess_third = predict("A third store in a row, to entry 9, zaps", ["nothing: no spte 9", "spte 3 alone", "the whole page"])
 guess_third
 
 # %%
 watch_store(vm, entry1 + 8 * 8, 0)
 
 # %%
-why = "it is the third write in a row to this gfn. The page goes, spte 3 with it; which entry is written plays no part."
+why = "it is the third write in a row to this gfn, so the whole page goes, whichever entry is written."
 guess_third.compare("the whole page", why=why)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
@@ -320,36 +328,36 @@ guess_third.compare("the whole page", why=why)
 # | the write goes to ... | the count |
 # | --- | --- |
 # | the same gfn as the last write | goes up by 1 |
-# | another gfn | begins anew at 1 |
+# | another gfn | starts again at 1 |
 #
-# From 3 on *every* write is a **flood**. A fork copies whole page tables: after the third write the rest goes at full
-# speed.
+# From 3 on *every* write is a **flood**. A fork copies whole page tables: after the third write, the other writes run
+# at full speed.
 # -->
-# The code calls this a **flood** (mmu.c:1157-1164). The rules of the count are short, and each word counts:
+# The code calls this a **flood** (mmu.c:1157-1164). The rules of the count are short, and each word matters:
 #
 # | the write goes to ... | the count |
 # | --- | --- |
 # | the same gfn as the last write | goes up by 1 |
-# | another gfn | begins anew at 1 |
+# | another gfn | starts again at 1 |
 #
-# From 3 on *every* write is a flood, the fourth and the hundredth, too. Only a write to another gfn ends it. What
-# happens between the writes doesn't matter: the program may use the table's pages for an hour, with as many page faults
-# as it likes. That is a mistake of 2007, and its story is told in lesson 10.
+# From 3 on *every* write is a flood, including the fourth and the hundredth. Only a write to another gfn ends it. It
+# does not matter what happens between the writes: the program may use the table's pages for an hour, with any number
+# of page faults. This is a mistake of 2007, and lesson 10 tells its story.
 #
-# Why have such a rule? Each caught write costs thousands of cycles. A kernel that forks a process copies whole page
-# tables, hundreds of writes in a row. After the third one the shadow is gone, and the write protection with it, so the
-# rest goes at full speed.
+# Why is there such a rule? Each trapped write costs thousands of cycles. A kernel that forks a process copies whole
+# page tables, with hundreds of writes in a row. After the third write the shadow page is gone, and the write
+# protection with it, so the other writes run at full speed.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
-# An entry for a device isn't *present*: the host leaves a mark in the spte, "I/O", without P. It is in no reverse map
-# and leads nowhere. Is there anything to do when its guest entry is written?
+# An entry for a device is not *present*: the host leaves a mark in the spte, "I/O", without P. Such an spte is in no
+# reverse map and points nowhere. What must the host do when its guest entry is written?
 # -->
-# ## Whatever was there
+# ## Entries that are not present
 #
-# An entry that dies need not be *present*. If a guest maps a gfn where no memory is, its entry stands for a device, and
-# each access must come to the host for ever. So the host leaves a mark in the spte, "I/O", without P. Such an entry is
-# in no reverse map and leads nowhere. Is there anything to do when its guest entry is written?
+# An entry that dies need not be *present*. If a guest maps a gfn where there is no memory, its entry stands for a
+# device, and each access must always reach the host. So the host leaves a mark in the spte, "I/O", without P. Such an
+# spte is in no reverse map and points nowhere. Does the host have to do anything when its guest entry is written?
 
 # %%
 small = small_guest("64", 0x1000)
@@ -366,27 +374,27 @@ again
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
 # <!-- slide:
-# The mark became zero, like any spte that is hit; only the reverse map had nothing to lose. The last access finds the
-# new frame: `ok`, not `mmio`.
+# The mark became zero, like any spte that is hit; it only had no reverse map to leave. The last access finds the new
+# frame: `ok`, not `mmio`.
 # -->
-# There is: the mark became zero, like any spte that is hit. Only the step with the reverse map was left out, since
-# there was nothing to leave. Without the zero the processor would still find the mark where the guest has memory by
-# now, and the host would go on asking a device that isn't there. The last access found the new frame: its outcome is
-# `ok` and not `mmio`.
+# It does: the mark became zero, like any spte that is hit. Only the step with the reverse map was left out, because
+# the spte was in none. Without the zero, the processor would still find the mark, although the guest has memory there
+# now. The host would continue to emulate a device that does not exist. The last access found the new frame: its
+# outcome is `ok` and not `mmio`.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
-# Pre-write goes through one bucket of the hash, and asks *every* page that passes two tests. First: **it is of the
-# written gfn.** Gfns that are equal modulo 256 share a bucket, here `0x61c1` and `0x50c1`:
+# Pre-write goes through one hash bucket and hits *every* page that passes two tests. The first: **the page shadows
+# the written gfn.** Gfns that are equal modulo 256 share a bucket, here `0x61c1` and `0x50c1`:
 # -->
-# ## Who is asked
+# ## Which pages are hit
 #
-# So far one shadow page was asked. In general pre-write goes through one bucket of the hash, from the first page to the
-# last, and asks *every* page that passes two tests (mmu.c:1167-1169):
+# So far, pre-write found one shadow page. In general it goes through one bucket of the hash, from the first page to
+# the last, and hits *every* page that passes two tests (mmu.c:1167-1169):
 #
-# 1. **it is of the written gfn.** There are 256 buckets, so gfns that are equal modulo 256 share one. In our Linux
-#    guest, the page table of the program in gfn `0x61c1` meets one of the kernel's, in gfn `0x50c1`: both are in bucket
-#    `0xc1`.
+# 1. **The page shadows the written gfn.** There are 256 buckets, so gfns that are equal modulo 256 share one. In our
+#    Linux guest, the program's page table in gfn `0x61c1` shares a bucket with one of the kernel's page tables, in
+#    gfn `0x50c1`: both are in bucket `0xc1`.
 
 # %%
 linux = open_guest("lin64_A").vm()
@@ -396,13 +404,13 @@ store_beam(linux, entry_of(linux, 0x400000).gpa, 8)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # <!-- slide:
-# Second: **it shadows a page table.** A page of 2 MB is shadowed in pieces, by a *metaphysical* page. What is stored
-# there is data, and no spte was made from it.
+# The second: **it shadows a page table.** A page of 2 MB is shadowed in pieces, by a *metaphysical* page. The bytes
+# stored there are data, and no spte was made from them.
 # -->
-# 2. **it shadows a page table.** A page of 2 MB is shadowed in pieces of 4 KiB, by a page of sptes for which the guest
-#    has no table (*metaphysical*, lesson 5). It is in the hash under the gfn where the 2 MB begin. What is stored there
-#    is data, and no spte was made from it. (The other pages in this bucket are from the time before the guest turned
-#    paging on.)
+# 2. **It shadows a page table.** A page of 2 MB is shadowed in pieces of 4 KiB, by a page of sptes for which the
+#    guest has no table (*metaphysical*, lesson 5). It is in the hash under the gfn where the 2 MB begin. The bytes
+#    stored there are data, and no spte was made from them. (The other pages in this bucket are from the time before
+#    the guest turned paging on.)
 
 # %%
 small = small_guest("64", 0x1000)
@@ -412,14 +420,14 @@ store_beam(small.vm, 0x400 << 12, 8)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # <!-- slide:
-# Why *every* page? One guest table can have several shadow pages. This root table has an entry (493) that leads to
-# itself, so it is a table of all four levels at once.
+# Why *every* page? One guest table can have several shadow pages. This root table has an entry (493) that points to
+# the root table itself, so it is a table of all four levels at once.
 # -->
-# Why *every* page, and not the first that fits? Because one guest table can have several shadow pages, with different
-# roles. Some kernels let an entry of the root table lead to the root table itself, so as to find all their tables at
-# fixed addresses. Then one frame is a table of all four levels at once, and has a shadow page for each of these roles.
-# Here it is entry 493, and one access through it has made all four pages. Predict how many sptes die if the guest
-# writes that entry:
+# Why *every* page, and not only the first that passes? One guest table can have several shadow pages, with different
+# roles. Some kernels let an entry of the root table point to the root table itself, so that they find all their
+# tables at fixed addresses. Then one frame is a table of all four levels at once, and has a shadow page for each of
+# these roles. Here this is entry 493, and one access through it has made all four pages. Predict how many sptes die
+# if the guest writes that entry:
 
 # %%
 small = small_guest("64", 0x1000)
@@ -434,19 +442,19 @@ before = vm.stats.entries_zapped
 watch_store(vm, itself, 0)
 
 # %%
-why = "the frame has four shadow pages, of level 4, 3, 2 and 1. In each of them entry 493 was made from the written one."
+why = "the frame has four shadow pages, of levels 4, 3, 2 and 1. In each of them, entry 493 was made from the written entry."
 guess_self.compare(vm.stats.entries_zapped - before, why=why)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
-# So most people expect. Suppose it were: the guest writes entry 2 twice, for two new frames, and nobody touches the
-# page between. Who maps the first one?
+# Most people expect this. Suppose it were true: the guest writes entry 2 twice, for two new frames, and nothing
+# accesses the page in between. Which entries map the first frame?
 # -->
 # ## "The new value is copied into the shadow"
 #
-# That is what most people expect: the host sees the store, so surely it brings the shadow up to date with it. Suppose
-# it did. Let the guest write entry 2 twice: first a value that leads to one new frame, then one that leads to another.
-# Between the two nobody touches the page.
+# Most people expect this: the host sees the store, so it could update the shadow at once. Suppose it did. Let the
+# guest write entry 2 twice: first a value that points to one new frame, then a value that points to another. Nothing
+# accesses the page in between.
 
 # %%
 from kvmmmu_lab.labs import who_maps
@@ -462,28 +470,29 @@ vm.access(0x2000, user=True)
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
 # <!-- slide:
-# The second access needed a fault, and *that* read the entry and made the spte. **Pre-write only takes away. Making
-# is the fault's business.**
+# The second access needed a fault, and *that* fault read the entry and made the spte. **Pre-write only removes. Only
+# a fault makes entries.**
 # -->
-# After the first store no shadow entry led to the first frame: nobody had looked at the value. After the second one the
-# access needed a fault (`faults=1`), and *that* fault read the guest's entry, and made the spte. **Pre-write only takes
-# away. Making is the fault's business**, and the fault looks at the whole path, with all rights and all dirty bits.
+# After the first store no shadow entry pointed to the first frame, because the host had not used the value. After the
+# second store the access needed a fault (`faults=1`), and *that* fault read the guest's entry and made the spte.
+# **Pre-write only removes. Only a fault makes entries**, and the fault checks the whole path, with all rights and all
+# dirty bits.
 #
-# The idea isn't silly, though. Mostly a kernel writes an entry because a program waits for it, so the fault is sure to
-# come. A later KVM did begin to copy the value at once (0028425f), and its author measured a kernel build to be about a
-# tenth faster. It had to be done with care: a zap in the wrong place costs a fault, a *copy* in the wrong place is an
-# error.
+# But the idea is a good one. In most cases a kernel writes an entry because a program waits for it, so the fault is
+# certain to come. A later KVM did begin to copy the value at once (0028425f), and its author measured that a kernel
+# build became about a tenth faster. This had to be done with care: a zap in the wrong place costs a fault, but a
+# *copy* in the wrong place is an error.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
-# Many descriptions of shadow paging hang everything on `INVLPG`, "forget this address". Try it. First the change is
-# hidden by `poke`, and the guest does say `INVLPG`:
+# Many descriptions of shadow paging depend on `INVLPG`, "forget this address". Try it. First `poke` hides the change
+# from the host, and the guest does execute `INVLPG`:
 # -->
-# ## "The guest says INVLPG, and then the host updates the shadow"
+# ## "The guest executes INVLPG, and then the host updates the shadow"
 #
 # A real processor may keep old translations, so a kernel that changes an entry then executes `INVLPG`, "forget this
-# address". Many descriptions of shadow paging hang everything on that instruction. Try it both ways. First the change
-# is hidden from the host by `poke`, and the guest does say `INVLPG`:
+# address". In many descriptions of shadow paging everything depends on that instruction. Try it both ways. First
+# `poke` hides the change from the host, and the guest does execute `INVLPG`:
 
 # %%
 third = small.frame()
@@ -493,10 +502,10 @@ f"wanted: {third << 12:#x}, reached: {vm.access(0x2000, user=True).gpa:#x}"
 
 # %% [markdown]
 # <!-- slide:
-# `INVLPG` changed nothing in the shadow. Now a store that the host sees, and the guest says nothing:
+# `INVLPG` changed nothing in the shadow. Now the host sees the store, but the guest does not execute `INVLPG`:
 # -->
-# Not the third frame: `INVLPG` changed nothing in the shadow. Now the proper way, a store that the host sees, and this
-# time the guest says nothing:
+# The program did not reach the third frame: `INVLPG` changed nothing in the shadow. Now the other way: the host sees
+# the store, but the guest does not execute `INVLPG`:
 
 # %%
 vm.emulate_write_gpa(entry2, third << 12 | 0x67, 8)
@@ -504,27 +513,27 @@ f"wanted: {third << 12:#x}, reached: {vm.access(0x2000, user=True).gpa:#x}"
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
 # <!-- slide:
-# The store alone did it. The first versions of KVM stopped the guest at each `INVLPG`; since page tables are
-# write-protected, the host knows of a change *before* it happens.
+# The store alone was enough. The first versions of KVM trapped each `INVLPG`. Since page tables are write-protected,
+# the host knows of a change *before* it happens.
 # -->
-# The store alone did it. (`INVLPG` isn't useless: the processor obeys it and forgets what *it* remembers, as on a bare
-# machine. Only the host isn't asked.) The first versions of KVM did stop the guest at each `INVLPG`. When page tables
-# became write-protected, in January 2007, that was no longer needed, and was taken out: the host knows of a change
-# *before* it happens, and can't be told anything new afterwards.
+# The store alone was enough. (`INVLPG` is not useless: the processor executes it and forgets what is in its *own*
+# TLB, as on a machine without a hypervisor. Only the host is not involved.) The first versions of KVM did trap each
+# `INVLPG`. When page tables became write-protected, in January 2007, the trap was no longer needed and was removed:
+# the host knows of a change *before* it happens, so it learns nothing new afterwards.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
-# Pre-write is as good as the alarm that calls it. Our guest turns paging off, writes entry 2 of its page table at its
-# physical address, and turns paging on again. In which step does pre-write begin?
+# Pre-write depends on write protection, which calls it. Our guest turns paging off, writes entry 2 of its page table
+# at its physical address, and turns paging on again. In which step does pre-write begin?
 # -->
-# ## A bug of 2007: the way round
+# ## A bug of 2007: writing with paging off
 #
-# Pre-write is as good as the alarm that calls it. The alarm is write protection: no spte with W leads to a shadowed
-# table. Is that so *always*? A guest can turn paging off for a while, for instance to switch to another mode. Without
-# paging there are no guest tables, so the host uses shadow pages of another kind (lesson 11). But those of the page
-# tables stay in the hash, waiting for paging to come back.
+# Pre-write runs only if write protection traps the store: no spte with W points to a shadowed table. Is that *always*
+# so? A guest can turn paging off for a while, for instance to switch to another mode. Without paging there are no
+# guest tables, so the host uses shadow pages of another kind (lesson 11). But the shadow pages of the page tables
+# stay in the hash until paging is on again.
 #
-# Our small guest turns paging off, and then writes entry 2 of its page table, at its physical address. Watch for the
+# Our small guest turns paging off, and then writes entry 2 of its page table, at its physical address. Look for the
 # step in which pre-write begins.
 
 # %%
@@ -537,11 +546,11 @@ watch(lambda: vm.access(entry2, write=True, value=other << 12 | 0x67, size=8), v
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # <!-- slide:
 # It never does. The function that maps pages for a guest without paging (mmu.c:764-813) gives all rights to every
-# frame, shadowed page tables too. Paging on again:
+# frame, including shadowed page tables. Now the guest turns paging on again:
 # -->
-# It never comes. The function that maps pages for a guest without paging (mmu.c:764-813) gives all rights to every
-# frame, and doesn't ask whether the frame is a shadowed page table. So the store goes straight into memory. Paging on
-# again:
+# There is no such step. The function that maps pages for a guest without paging (mmu.c:764-813) gives all rights to
+# every frame, and does not check whether the frame is a shadowed page table. So the store goes straight to memory.
+# Now the guest turns paging on again:
 
 # %%
 vm.load_cr0(paging)
@@ -554,12 +563,12 @@ hierarchy(vm, 0x2000)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # <!-- slide:
-# No fault, and the old frame: the pages were found in the hash, stale as they were. The kernel's own audit notices
-# the cause and the effect:
+# There is no fault, and the access reaches the old frame: the host found the stale pages in the hash. The kernel's
+# own audit reports the cause and the effect:
 # -->
-# No fault, and the old frame: the root and all pages below it were found in the hash, stale as they were. That is
-# lesson 0's cheat, but this time no cheat was needed. The kernel's own audit, which lesson 14 is about, notices both
-# the cause and the effect:
+# There is no fault, and the access reaches the old frame: the host found the root and all pages below it in the hash,
+# although they were stale. This is the result of the cheat in lesson 0, but this time it came without a cheat. The
+# kernel's own audit, which lesson 14 is about, reports both the cause and the effect:
 
 # %%
 [str(complaint) for complaint in vm.audit()]
@@ -567,34 +576,35 @@ hierarchy(vm, 0x2000)
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
 # 1. Count. From 3 in a row on it is a **flood**.
-# 2. Ask **every** page of this gfn that shadows a page table.
+# 2. Find **every** page that shadows this gfn as a page table.
 # 3. Across an edge, or a flood: zap the **whole page**.
-# 4. Else empty **entry offset / 8**: out of the reverse map or the parents, then zero.
+# 4. Else clear **entry offset / 8**: first remove it from its reverse map or from the parents.
 # -->
 # ## What you know now
 #
 # A store of some bytes at a gpa is about to happen. **Pre-write** does this:
 #
-# 1. It counts: the same gfn as last time, one more; another gfn, 1 again. From 3 on it is a flood.
-# 2. It goes through the hash bucket of the gfn, and asks every page that is of this gfn and shadows a page table.
-# 3. If the bytes cross the edge of an entry, or it is a flood, it zaps that page as a whole.
-# 4. Otherwise it takes the entry in which the bytes lie, offset / 8, and
-#    - if it is present and a leaf (level 1), takes it out of the reverse map of its frame;
-#    - if it is present and a link, takes it out of the parents of the page below, which stays as it is;
-#    - in any case makes it zero.
+# 1. It counts. If the gfn is the same as last time, the count goes up by 1; otherwise it is 1 again. From 3 on it is
+#    a flood.
+# 2. It goes through the hash bucket of the gfn and selects every page that has this gfn and shadows a page table.
+# 3. If the bytes cross the edge of an entry, or if it is a flood, it zaps that page as a whole.
+# 4. Otherwise it takes the entry that contains the bytes, offset / 8, and
+#    - if the entry is present and a leaf (level 1), removes it from the reverse map of its frame;
+#    - if the entry is present and a link, removes it from the parents of the page below, which stays as it is;
+#    - in any case sets it to zero.
 #
-# It never looks at the new value, and it makes nothing.
+# It never looks at the new value, and it never makes an entry.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
-# - Choose a table, an offset and a size, tick what will die, and press *Write*. Find a store that kills an spte that
-#   you didn't tick.
+# - Choose a table, an offset and a size, tick the entries that will die, and press *Write*. Find a store that hits an
+#   spte that you did not tick.
 # - Then write pre-write yourself: [exercise 8](../exercises/08_pre_write/README.md), about two dozen lines.
 # -->
 # ## Play, then build
 #
-# In this lab you choose a table, an offset and a size, tick what will die, and press *Write*. Try to find a store that
-# kills an spte that you didn't tick.
+# In this lab you choose a table, an offset and a size, tick the entries that will die, and press *Write*. Try to find
+# a store that hits an spte that you did not tick.
 
 # %% tags=["try-it"]
 from kvmmmu_lab.labs import write_lab
@@ -603,8 +613,8 @@ write_lab(mode="64")
 
 # %% [markdown]
 # <!-- slide: -->
-# Then write pre-write yourself, for entries of 8 bytes: [exercise 8](../exercises/08_pre_write/README.md). It is about
-# two dozen lines, and the list above is all that you need.
+# Then write pre-write yourself, for entries of 8 bytes: [exercise 8](../exercises/08_pre_write/README.md). It takes
+# about two dozen lines, and the list above is all that you need.
 #
-# [Lesson 10](10_pre_write_32.ipynb) is about guests whose entries have 4 bytes. There the offset of a guest entry isn't
-# that of its shadow, and one guest entry can have two.
+# [Lesson 10](10_pre_write_32.ipynb) is about guests whose entries have 4 bytes. There the offset of a guest entry is
+# not the offset of its spte, and one guest entry can have two sptes.
