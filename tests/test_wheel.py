@@ -151,8 +151,8 @@ def test_without_extras_a_check_says_what_it_needs(bare):
 
 @pytest.mark.slow
 def test_with_the_extra_exercises_are_checked_with_golden_operations_and_a_boot(full):
-    (wheat, *_) = sorted((ROOT / "tests" / "exercises" / "08_pre_write" / "wheats").glob("*.py"))
-    done = full.run("kvmmmu-lab", "check", "pre_write", str(wheat), "--json")
+    (solution, *_) = sorted((ROOT / "tests" / "exercises" / "08_pre_write" / "right").glob("*.py"))
+    done = full.run("kvmmmu-lab", "check", "pre_write", str(solution), "--json")
     assert done.returncode == 0, done.stdout + done.stderr
     report = json.loads(done.stdout)
     assert report["points"] == report["of"] and all(rule["status"] == "passed" for rule in report["rules"])

@@ -1,36 +1,35 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the tests of exercises share: where things are, and how a file is judged."""
+"""What the tests of exercises share: the exercises, and how a submission is judged."""
 
-import re
 from pathlib import Path
 
 from kvmmmu_lab.check.judge import Judge
 from kvmmmu_lab.check.submission import Submission, read
 from kvmmmu_lab.exercises import folders, load
 
-HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
+from . import solutions
+
+ROOT = Path(__file__).parents[2]
 EXERCISES = {folder.name: load(folder) for folder in folders(ROOT)}
+RIGHT = [solution for name in EXERCISES for solution in solutions.right(name).values()]
+WRONG = [solution for name in EXERCISES for solution in solutions.wrong(name).values()]
 
 
-def solutions(kind):
-    """(exercise folder's name, file) of all wheats or chaffs."""
-    return [(name, path) for name in EXERCISES for path in sorted((HERE / name / kind).glob("*.py"))]
+def submission(given):
+    """The submission that a solution, a source text or a file is."""
+    if isinstance(given, Path):
+        return read(given)
+    source, name = (given, "submission") if isinstance(given, str) else (given.source, given.name)
+    return Submission(source, f"{name}.py")
 
 
-def breaks(path):
-    """The rule that a chaff breaks, by name: it says so in a line ``# breaks: NAME``."""
-    return re.search(r"^# breaks: ([\w-]+)$", path.read_text("utf-8"), re.MULTILINE)[1]
-
-
-def judge_rule(name, path, rule, nursery):
+def judge_rule(solution, rule, nursery):
     """The verdict on one rule."""
-    exercise = EXERCISES[name]
-    with Judge(exercise, read(path), nursery) as found:
-        return found.rule(next(one for one in exercise.rules if one.name == rule))
+    exercise = EXERCISES[solution.exercise]
+    with Judge(exercise, submission(solution), nursery) as judge:
+        return judge.rule(next(one for one in exercise.rules if one.name == rule))
 
 
 def judge(name, given, nursery, **options):
-    """The report on a file, or on a source text."""
-    submission = Submission(given, "submission.py") if isinstance(given, str) else read(given)
-    return Judge(EXERCISES[name], submission, nursery, **options).report()
+    """The report on a solution, a source text or a file, as a submission for the exercise in the folder ``name``."""
+    return Judge(EXERCISES[name], submission(given), nursery, **options).report()

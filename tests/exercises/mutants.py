@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Mutants of right solutions: the operators of cosmic-ray, and each simple statement left out; and how they are judged fast.
+"""Mutants of right solutions, made by the operators of cosmic-ray or by leaving out a statement; and how to judge them fast.
 
-A mutant is named by what a reader sees: the function, the line as it was, the line as it is now.
+A mutant is named by what a reader sees: the function, the line as it was, and the line as it is now.
 """
 
 import ast
@@ -17,6 +17,8 @@ from kvmmmu_lab.check.judge import Judge
 from kvmmmu_lab.check.report import PASSED, Failure
 from kvmmmu_lab.check.submission import Submission
 
+from .solutions import HERE
+
 if sys.version_info >= (3, 11):
     import tomllib
 else:
@@ -27,7 +29,7 @@ SIMPLE = (ast.Assign, ast.AugAssign, ast.Expr, ast.Delete, ast.Return, ast.Conti
 
 @dataclass(frozen=True)
 class Mutant:
-    where: str  # the function: "ReverseMap.add"; with " (2)" if the same line is changed in the same way once more there
+    where: str  # the function: "ReverseMap.add"; with " (2)" for the second line in it that is changed in the same way
     was: str
     now: str
     source: str
@@ -38,7 +40,7 @@ class Mutant:
 
 
 def mutants(source):
-    """All mutants of a source, each once; none that means the same to the compiler, and none that isn't Python."""
+    """All mutants of a source, each once, without those that are no Python or that the compiler can't tell from the source."""
     known, named = {_compiled(source)}, Counter()
     for changed in (*_operated(source), *_without_a_statement(source)):
         try:
@@ -54,7 +56,7 @@ def mutants(source):
 
 
 class Constants(ast.NodeTransformer):
-    """Puts the kit's constants in place of their names: the compiler sees then that PRESENT + WRITABLE is no change."""
+    """Replaces the kit's constants by their values, so that the compiler sees that PRESENT + WRITABLE is no change."""
 
     def __init__(self):
         self.known = {}
@@ -70,7 +72,7 @@ class Constants(ast.NodeTransformer):
 
 
 def _compiled(source):
-    """What a source means to the compiler, as something that can be compared: without lines, layout, and docstrings."""
+    """What a source means to the compiler, in a form that can be compared: without line numbers, layout and docstrings."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SyntaxWarning)
         return _meaning(compile(Constants().visit(ast.parse(source)), "mutant", "exec", optimize=2))
@@ -88,7 +90,7 @@ def _operated(source):
 
     for name in operator_names():
         operator = get_operator(name)
-        if not operator.arguments():  # those are about a variable that one names
+        if not operator.arguments():  # those with arguments are about a variable that has to be named
             number = 0
             while (changed := MutationVisitor.mutate_code(source, operator(), number)) is not None:
                 yield changed
@@ -96,7 +98,7 @@ def _operated(source):
 
 
 def _without_a_statement(source):
-    """cosmic-ray has no operator for this."""
+    """Leave out each simple statement in turn, for which cosmic-ray has no operator."""
     lines = source.splitlines(keepends=True)
     for node in ast.walk(ast.parse(source)):
         docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
@@ -118,11 +120,11 @@ def _named(source, changed):
 
 def _neat(lines):
     text = " ".join(" ".join(lines).split())
-    return re.sub(r"(?<=[(\[{~]) (?=\S)", "", text)  # cosmic-ray writes a blank before what it puts in
+    return re.sub(r"(?<=[(\[{~]) (?=\S)", "", text)  # cosmic-ray puts a blank before what it inserts
 
 
 def _function(tree, line):
-    """The qualified name of the innermost function or class around a line; "" at the top."""
+    """The qualified name of the innermost function or class around a line; "" at the top level."""
     names, body = [], tree.body
     while True:
         for node in body:
@@ -135,7 +137,7 @@ def _function(tree, line):
 
 
 class Quick(Judge):
-    """Only says that something goes wrong: looks for no shorter scenario, and tells nothing."""
+    """Says only that something goes wrong: it neither looks for a shorter scenario nor explains."""
 
     def failure(self, rule, scenario, stretch=None, following=None):
         if self._ready().failed is not None:
@@ -144,7 +146,7 @@ class Quick(Judge):
 
 
 def killer(exercise, source, nursery):
-    """The name of the first rule that a source breaks, form aside; None if it survives."""
+    """The name of the first rule that a source breaks, without extra rules; None if it survives."""
     with Quick(exercise, Submission(source, "mutant.py"), nursery) as judge:
         for rule in exercise.rules:
             if not rule.extra and judge.rule(rule).status != PASSED:
@@ -152,13 +154,13 @@ def killer(exercise, source, nursery):
     return None
 
 
-def listed(folder):
-    """Known survivors of an exercise, with the reason why each changes nothing: {(wheat, (where, was, now)): why}."""
-    path, found = folder / "survivors.toml", {}
+def listed(exercise):
+    """Known survivors of an exercise, with the reason why each is right: {(solution, (where, was, now)): why}."""
+    path, found = HERE / exercise / "survivors.toml", {}
     for entry in tomllib.loads(path.read_text("utf-8"))["survivor"] if path.is_file() else ():
         assert entry["why"].strip() and entry["now"], entry
         for now in entry["now"]:
-            key = entry["wheat"], (entry["in"], entry["was"], now)
+            key = entry["solution"], (entry["in"], entry["was"], now)
             assert key not in found, f"listed twice: {key}"
             found[key] = entry["why"]
     return found

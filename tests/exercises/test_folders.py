@@ -10,7 +10,8 @@ import pytest
 from kvmmmu_lab.check.progress import hints
 from kvmmmu_lab.workspace import prepare
 
-from .checking import EXERCISES, solutions
+from . import solutions
+from .checking import EXERCISES
 
 NAMES = pytest.mark.parametrize("name", EXERCISES)
 
@@ -104,8 +105,8 @@ def test_the_notebook_runs_unattended_while_nothing_is_written(name, tmp_path):
 @NAMES
 def test_a_right_solution_in_the_notebook_is_found_right(name, tmp_path):
     book = notebook(name)
-    # the first that is a function or class: what is made by a call can't be taken along from a notebook
-    texts = [path.read_text("utf-8") for of, path in solutions("wheats") if of == name]
+    # the first one made of functions and classes: an object that a call returns can't be taken out of a notebook
+    texts = [solution.source for solution in solutions.right(name).values()]
     source = next(text for text in texts if all(re.search(rf"^(class|def) {owner}\b", text, re.M) for owner in owners(name)))
     first, *rest = tagged(book)
     first.source = source

@@ -11,7 +11,8 @@ import pytest
 
 from kvmmmu_lab.check.report import CRASHED, FAILED, TIMED_OUT
 
-from .checking import ROOT, judge, solutions
+from . import solutions
+from .checking import ROOT, judge
 
 EXERCISE = "04_rmap_add"
 STUB = """
@@ -185,8 +186,8 @@ def test_it_gains_nothing_and_is_told_so(name, nursery):
 
 @pytest.mark.parametrize("name", ["05_rmap_remove", "06_rmap_write_protect"])
 def test_what_the_checker_lends_to_one_exercise_is_not_there_in_the_next(name, nursery):
-    wheat = next(path for of, path in solutions("wheats") if of == "04_rmap_add")
-    lent = wheat.read_text("utf-8").replace("class ReverseMap", "class Adds") + lines("""
+    adds = solutions.right("04_rmap_add")["descriptors"]
+    lent = adds.source.replace("class ReverseMap", "class Adds") + lines("""
         from kvmmmu_lab.check.parts import OnlyAdds
         class ReverseMap(OnlyAdds):
             def __init__(self, vm):

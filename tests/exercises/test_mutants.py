@@ -5,35 +5,36 @@ import json
 
 import pytest
 
-from .checking import EXERCISES, HERE, solutions
+from . import solutions
+from .checking import EXERCISES, RIGHT
 from .mutants import killer, listed, mutants
 
 pytestmark = pytest.mark.mutation
-WHEATS = solutions("wheats")
 
 
-@pytest.mark.parametrize(("name", "path"), WHEATS, ids=[f"{name}-{path.stem}" for name, path in WHEATS])
-def test_every_mutant_is_killed_or_listed_with_a_reason(name, path, nursery):
+@pytest.mark.parametrize("solution", RIGHT, ids=str)
+def test_every_mutant_is_killed_or_listed_with_a_reason(solution, nursery):
     pytest.importorskip("cosmic_ray", reason="makes the mutants: pip install -e '.[mutation]'")
-    exercise, known = EXERCISES[name], {key for wheat, key in listed(HERE / name) if wheat == path.stem}
-    found = list(mutants(path.read_text("utf-8")))
+    exercise = EXERCISES[solution.exercise]
+    known = {mutant for name, mutant in listed(solution.exercise) if name == solution.name}
+    found = list(mutants(solution.source))
     assert found
     alive = {mutant.name for mutant in found if survives(exercise, mutant, nursery, 2 if mutant.name in known else 1)}
     new, gone = sorted(alive - known), sorted(known - alive)
     assert not new, "right as well? Then list them in survivors.toml. Else a rule needs a case:\n" + "\n".join(map(entry, new))
-    assert not gone, "listed, and not alive (any more):\n" + "\n".join(map(entry, gone))
+    assert not gone, "listed, but not alive (any more):\n" + "\n".join(map(entry, gone))
 
 
 @pytest.mark.parametrize("name", EXERCISES)
-def test_the_list_names_wheats(name):
-    assert {wheat for wheat, _ in listed(HERE / name)} <= {path.stem for of, path in WHEATS if of == name}
+def test_the_list_names_right_solutions(name):
+    assert {solution for solution, _ in listed(name)} <= set(solutions.right(name))
 
 
 def survives(exercise, mutant, nursery, times):
-    """Each listed one has two chances: time runs out on a busy machine."""
+    """Whether a mutant loses no points. A listed one is tried twice: on a busy machine its time may run out."""
     return any(killer(exercise, mutant.source, nursery) is None for _ in range(times))
 
 
 def entry(mutant):
-    """A mutant, as it stands in a list."""
+    """A mutant as an entry of a list."""
     return "in = {}\nwas = {}\nnow = [{}]\n".format(*(json.dumps(text) for text in mutant))

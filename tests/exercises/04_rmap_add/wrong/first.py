@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-2.0-only
+
+from kvmmmu_lab.mmu.bits import DIRTY
+
+
+class dirty_too(lists.ReverseMap):
+    """Waits for the dirty bit, too, which has no say in this."""
+
+    def frame(self, spte):
+        entry = self.vm.memory.words[spte]
+        if entry & PRESENT and entry & WRITABLE and entry & DIRTY:
+            return (entry & BASE_MASK) >> PAGE_SHIFT
+        return None
+
+
+class entry_for_spte(sets.ReverseMap):
+    """Keeps the entry's value where its place is asked for."""
+
+    def add(self, spte):
+        value = self.vm.memory.words[spte]
+        if value & BOTH == BOTH:
+            self.found[(value & FRAME_BITS) >> 12].add(value)
+
+
+class frames_with_many(lists.ReverseMap):
+    """frames() names only frames with more than one entry."""
+
+    def frames(self):
+        return [hfn for hfn, row in self.lists.items() if len(row) > 1]
+
+
+class gfn_for_frame(lists.ReverseMap):
+    """Files the map under the guest's number of the frame, not the host's."""
+
+    def frame(self, spte):
+        entry = self.vm.memory.words[spte]
+        if entry & PRESENT and entry & WRITABLE:
+            return self.vm.memory.gfns[(entry & BASE_MASK) >> PAGE_SHIFT]
+        return None
+
+
+class low_bits_in_frame(sets.ReverseMap):
+    """Uses the whole entry, flags and all, as the name of the frame."""
+
+    def add(self, spte):
+        value = self.vm.memory.words[spte]
+        if value & BOTH == BOTH:
+            self.found[value & FRAME_BITS].add(spte)
+
+
+class one_told_bare(lists.ReverseMap):
+    """sptes() gives a single entry as a number, not as a list of one."""
+
+    def sptes(self, hfn):
+        row = self.lists.get(hfn, [])
+        return row[0] if len(row) == 1 else row
+
+
+class shared_by_machines(lists.ReverseMap):
+    """Keeps the maps in the class, so that all machines share them."""
+
+    lists = {}
+
+    def __init__(self, vm):
+        self.vm = vm

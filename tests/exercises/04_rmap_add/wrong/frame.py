@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-2.0-only
+
+
+class by_gfn(lists.ReverseMap):
+    """Files maps under the guest's number of the frame, which all frames that aren't the guest's have in common: None."""
+
+    def add(self, spte):
+        hfn = self.frame(spte)
+        if hfn is not None:
+            self.lists.setdefault(self.vm.memory.gfns[hfn], []).append(spte)
+
+    def sptes(self, hfn):
+        return self.lists.get(self.vm.memory.gfns[hfn], [])
+
+    def frames(self):
+        return {self.frame(spte) for row in self.lists.values() for spte in row}
+
+
+class frame_of_32_bits(sets):
+    """Cuts the frame's address off at 4 GiB."""
+
+    FRAME_BITS = (1 << 32) - 1
+
+
+class hash_of_256(lists.ReverseMap):
+    """Finds the map by the frame's number modulo 256, and doesn't compare the rest."""
+
+    def frame(self, spte):
+        entry = self.vm.memory.words[spte]
+        if entry & PRESENT and entry & WRITABLE:
+            return (entry & BASE_MASK) >> PAGE_SHIFT & 255
+        return None
+
+    def sptes(self, hfn):
+        return self.lists.get(hfn & 255, [])
+
+    def frames(self):
+        return [(self.vm.memory.words[spte] & BASE_MASK) >> PAGE_SHIFT for row in self.lists.values() for spte in row]
+
+
+class nx_in_frame(lists.ReverseMap):
+    """Takes bit 63, NX, for a part of the frame's number."""
+
+    def frame(self, spte):
+        entry = self.vm.memory.words[spte]
+        if entry & PRESENT and entry & WRITABLE:
+            return entry >> PAGE_SHIFT
+        return None

@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: GPL-2.0-only
+
+
+class hash_of_256(lists.ReverseMap):
+    """Removes from the map of whichever frame has the same number modulo 256."""
+
+    def remove(self, spte):
+        hfn = self.frame(spte)
+        if hfn is not None:
+            alike = next(other for other in self.lists if other & 255 == hfn & 255)
+            row = self.lists[alike]
+            row.remove(spte if spte in row else row[0])
+            if not self.lists[alike]:
+                del self.lists[alike]
+
+
+class nx_on_the_way_out(sets.ReverseMap):
+    """Masks the frame's number when it adds, and not when it removes: NX leads elsewhere."""
+
+    def remove(self, spte):
+        value = self.vm.memory.words[spte]
+        if value & BOTH == BOTH:
+            self.found[value >> 12].discard(spte)

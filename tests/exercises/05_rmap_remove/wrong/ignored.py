@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-2.0-only
+
+
+class acts_on_read_only(lists.ReverseMap):
+    """Removes without asking whether the entry can write, and stumbles over one that was never added."""
+
+    def remove(self, spte):
+        hfn = (self.vm.memory.words[spte] & BASE_MASK) >> PAGE_SHIFT
+        self.lists[hfn].remove(spte)
+        if not self.lists[hfn]:
+            del self.lists[hfn]
+
+
+class empty_entry(lists.ReverseMap):
+    """Stumbles over an entry that is empty."""
+
+    def remove(self, spte):
+        entry = self.vm.memory.words[spte]
+        hfn = (entry & BASE_MASK) >> PAGE_SHIFT
+        if not entry or (entry & PRESENT and entry & WRITABLE):
+            self.lists[hfn].remove(spte)
+            if not self.lists[hfn]:
+                del self.lists[hfn]
+
+
+class present_is_enough(lists.ReverseMap):
+    """Asks only whether the entry is present before it removes it."""
+
+    def remove(self, spte):
+        entry = self.vm.memory.words[spte]
+        hfn = (entry & BASE_MASK) >> PAGE_SHIFT
+        if entry & PRESENT:
+            self.lists[hfn].remove(spte)
+            if not self.lists[hfn]:
+                del self.lists[hfn]
+
+
+class read_only_takes_one_along(lists.ReverseMap):
+    """Removes the newest entry of the frame when a read-only one goes."""
+
+    def remove(self, spte):
+        hfn = (self.vm.memory.words[spte] & BASE_MASK) >> PAGE_SHIFT
+        if hfn in self.lists:
+            self.lists[hfn].remove(spte if spte in self.lists[hfn] else self.lists[hfn][-1])
+            if not self.lists[hfn]:
+                del self.lists[hfn]
