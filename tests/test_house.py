@@ -2,6 +2,7 @@
 """The house rules that a machine can hold: who imports whom, and what every file carries."""
 
 import ast
+import importlib
 import re
 import subprocess
 import sys
@@ -122,6 +123,186 @@ def test_the_table_has_no_way_round():
     order = list(ROOMS)
     for room, may in ROOMS.items():
         assert all(order.index(other) < order.index(room) for other in may.split()), room
+
+# No circles
+
+MODULES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in sources("kvmmmu_lab")
+}
+
+
+def module_of(name):
+    """The module that an absolute import loads: the longest beginning of its name that is one."""
+    while name and name not in MODULES:
+        name = name.rpartition(".")[0]
+    return name
+
+
+def import_graph():
+    """Module -> {module that it imports: line}, imports inside functions and under TYPE_CHECKING included."""
+    graph = {}
+    for module, path in MODULES.items():
+        edges = {module_of(name): line for name, line, _ in imported(path, path.read_text("utf-8"))}
+        graph[module] = {target: line for target, line in edges.items() if target and target != module}
+    return graph
+
+
+def circle(graph, start):
+    """The shortest circle of imports through a module, as a list that begins with it; empty if there is none."""
+    came_from, queue = {}, [start]
+    for module in queue:
+        for target in graph[module]:
+            if target == start:
+                way = [module]
+                while way[0] != start:
+                    way.insert(0, came_from[way[0]])
+                return way
+            if target not in came_from:
+                came_from[target] = module
+                queue.append(target)
+    return []
+
+
+def circle_in_words(graph, way):
+    """One line for each import of a circle."""
+    steps = zip(way, [*way[1:], way[0]], strict=True)
+    return "\n".join(f"  {MODULES[a].relative_to(ROOT)}:{graph[a][b]} imports {b}" for a, b in steps)
+
+
+# Modules on a circle of imports, from before the rooms were put in order. This list only ever shrinks.
+KNOWN_ON_A_CIRCLE = {
+    "kvmmmu_lab.check.cli",
+    "kvmmmu_lab.check.observe",
+    "kvmmmu_lab.check.session",
+    "kvmmmu_lab.check.steps",
+    "kvmmmu_lab.check.testbench",
+    "kvmmmu_lab.mmu.audit",
+    "kvmmmu_lab.mmu.checks",
+    "kvmmmu_lab.mmu.context",
+    "kvmmmu_lab.mmu.machine",
+    "kvmmmu_lab.mmu.parents",
+    "kvmmmu_lab.mmu.parts",
+    "kvmmmu_lab.mmu.prewrite",
+    "kvmmmu_lab.mmu.registers",
+    "kvmmmu_lab.mmu.rmap",
+    "kvmmmu_lab.mmu.shadow",
+    "kvmmmu_lab.mmu.spte",
+    "kvmmmu_lab.mmu.walk",
+    "kvmmmu_lab.recording.moment",
+    "kvmmmu_lab.recording.recorder",
+    "kvmmmu_lab.recording.recording",
+    "kvmmmu_lab.recording.store",
+    "kvmmmu_lab.recording.tape",
+}
+
+
+def test_no_module_imports_itself_by_a_detour():
+    graph = import_graph()
+    ways = {module: way for module in graph if (way := circle(graph, module))}
+    new = [f"{module} imports itself:\n{circle_in_words(graph, ways[module])}" for module in ways.keys() - KNOWN_ON_A_CIRCLE]
+    assert not new, "\n".join(new)
+    assert not KNOWN_ON_A_CIRCLE - ways.keys(), "these are on no circle any more: take them off KNOWN_ON_A_CIRCLE"
+
+
+def test_a_circle_is_found_and_told_as_lines():
+    graph = {"kvmmmu_lab.cli": {"kvmmmu_lab.errors": 3}, "kvmmmu_lab.errors": {"kvmmmu_lab.cli": 7}, "kvmmmu_lab": {}}
+    way = circle(graph, "kvmmmu_lab.cli")
+    assert way == ["kvmmmu_lab.cli", "kvmmmu_lab.errors"] and circle(graph, "kvmmmu_lab") == []
+    assert "kvmmmu_lab/errors.py:7 imports kvmmmu_lab.cli" in circle_in_words(graph, way)
+
+
+# No name twice
+
+# Classes with the same name in two modules, and module names in two rooms, from before. These lists only ever shrink.
+KNOWN_CLASSES_TWICE = {
+    "Bench",
+    "Difference",
+    "Field",
+    "Part",
+    "Recording",
+    "Renderer",
+    "Replay",
+    "Report",
+    "Shown",
+    "Step",
+    "Table",
+    "Verdict",
+    "Watch",
+}
+KNOWN_MODULES_TWICE = {
+    "parts",
+}
+
+
+def twice(pairs):
+    """Names that come with more than one place, each with its places."""
+    places = {}
+    for name, place in pairs:
+        places.setdefault(name, set()).add(place)
+    return {name: sorted(them) for name, them in places.items() if len(them) > 1}
+
+
+def test_no_class_name_is_defined_in_two_modules():
+    trees = {path: ast.parse(path.read_text("utf-8")) for path in sources("kvmmmu_lab")}
+    classes = [(node.name, str(path.relative_to(ROOT))) for path, tree in trees.items() for node in ast.walk(tree)
+               if isinstance(node, ast.ClassDef)]  # fmt: skip
+    found = twice(classes)
+    new = {name: places for name, places in found.items() if name not in KNOWN_CLASSES_TWICE}
+    assert not new, new
+    assert not KNOWN_CLASSES_TWICE - found.keys(), "no longer defined twice: take them off KNOWN_CLASSES_TWICE"
+
+
+def test_no_module_name_is_in_two_rooms():
+    found = twice((path.stem, str(path.relative_to(ROOT))) for path in sources("kvmmmu_lab"))
+    new = {name: places for name, places in found.items() if name not in {"__init__", "cli", "report"} | KNOWN_MODULES_TWICE}
+    assert not new, new
+    assert not KNOWN_MODULES_TWICE - found.keys(), "no longer in two rooms: take them off KNOWN_MODULES_TWICE"
+
+
+# Public names
+
+PUBLIC = {
+    "kvmmmu_lab": "Access Complaint DataError Event Guest HostCrash InputError LabError Recording SlotError Vm VmDead "
+    "describe load_recording open_guest open_recording record",
+    "kvmmmu_lab.mmu": "Access Complaint Event Vm describe",
+    "kvmmmu_lab.recording": "Recording Step load record",
+    "kvmmmu_lab.labs": "Builder Film Picture Watch entry_bits entry_decoder entry_of fault_lab film guest_tables hash_table "
+    "hierarchy memory_slots neighbour parent_chains pick_address pool pool_lab predict record reverse_map rmap_lab "
+    "shadow_tables small_guest store_beam walk watch watch_store who_maps write_lab",
+    "kvmmmu_lab.check": "check",
+    "kvmmmu_lab.data": "Guest Recording golden_trace golden_traces guests open_guest open_recording recordings",
+    "kvmmmu_lab.verify": "WITHOUT Difference Report kind_of verify_file",
+}
+"""What a notebook, an exercise or another program may rely on."""
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_public_names_are_these(name):
+    module = importlib.import_module(name)
+    assert sorted(module.__all__) == sorted(PUBLIC[name].split())
+    assert [one for one in module.__all__ if not hasattr(module, one)] == []
+
+
+def imports_in_text(text):
+    """Each ``from kvmmmu_lab... import names`` of a lesson, a README or a stub, as (module, name)."""
+    for module, names in re.findall(r"^\s*(?:>>> )?from (kvmmmu_lab[\w.]*) import ([^\n#(]+)", text, re.MULTILINE):
+        yield from ((module, name.split(" as ")[0].strip()) for name in names.split(","))
+
+
+TEACHING = [ROOT / "README.md", *sorted((ROOT / "notebooks").glob("*.py")), *sorted((ROOT / "exercises").rglob("*.md")),
+            *sorted((ROOT / "exercises").rglob("*.py"))]  # fmt: skip
+
+
+def test_all_that_lessons_readmes_and_exercises_import_is_there():
+    wanted = {pair: path for path in TEACHING for pair in imports_in_text(path.read_text("utf-8"))}
+    assert len(wanted) > 30
+    for (module, name), path in wanted.items():
+        loaded = importlib.import_module(module)
+        there = hasattr(loaded, name) or f"{module}.{name}" in MODULES
+        assert there, f"{path.relative_to(ROOT)} imports {name} from {module}"
+
+
+# Tools and files
 
 
 def test_the_engine_loads_neither_drawing_nor_notebooks():
