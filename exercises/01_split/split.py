@@ -3,17 +3,17 @@
 
 
 def split(gva, mode):
-    """The index of gva's entry in each table on its way, from the root down, and then the offset in the page.
+    """Split gva into the index of its entry in each table, from the root down, and the offset in the page.
 
-    ``gva``: a byte address, 0 <= gva < 2**64 with ``mode`` "64", below 2**32 with "pae" and "32".
+    ``gva``: a byte address, 0 <= gva < 2**64 with ``mode`` "64", 0 <= gva < 2**32 with "pae" and "32".
     Returns (PML4, PDPT, PD, PT, offset) with "64", (PDPTE, PD, PT, offset) with "pae", (PD, PT, offset) with "32".
     """
-    raise NotImplementedError("split isn't written yet")
+    raise NotImplementedError("write split")
 
 
 def quadrant(gva, level):
-    """Which of the shadow pages of a 32-bit guest's table serves gva (0 <= gva < 2**32).
+    """Return the quadrant of a 32-bit guest's table that covers gva (0 <= gva < 2**32).
 
-    ``level`` 1: of a page table, 0 or 1; ``level`` 2: of a directory, 0 to 3.
+    ``level`` 1: quadrant of a page table, 0 or 1; ``level`` 2: quadrant of a directory, 0 to 3.
     """
-    raise NotImplementedError("quadrant isn't written yet")
+    raise NotImplementedError("write quadrant")

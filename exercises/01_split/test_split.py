@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Rules of exercise 01, and what they are tried on. Run it: pytest exercises/01_split"""
+"""The rules of exercise 01 and their test cases. Run: pytest exercises/01_split"""
 
 from hypothesis import strategies as st
 
@@ -17,7 +17,7 @@ def quadrants(level, *gvas):
 
 
 def fields(*sizes):
-    """Addresses in which one field of so many bits is full, for each field from bit 0 up, and those with its end bits."""
+    """For each field, from bit 0 up: addresses with all its bits set, only its lowest bit set, and only its highest bit set."""
     found, shift = [], 0
     for size in sizes:
         found += [(1 << size) - 1 << shift, 1 << shift, 1 << shift + size - 1]
@@ -27,7 +27,7 @@ def fields(*sizes):
 
 @st.composite
 def addresses(draw):
-    """An address below 2**64, some canonical, and some of few bits."""
+    """An address below 2**64; some are canonical, and some have few bits."""
     gva = draw(st.one_of(st.integers(0, (1 << 64) - 1), st.integers(0, (1 << 48) - 1), st.sampled_from(fields(12, 9, 9, 9, 9))))
     if draw(st.booleans()) and gva >> 47 & 1:
         gva |= 0xFFFF << 48
@@ -56,34 +56,34 @@ EXERCISE = Exercise(
     part="split",
     defines=("split", "quadrant"),
     rules=(
-        Rule("offset", 1, "The last number is the offset: the lowest 12 bits.", cases=(
+        Rule("offset", 1, "The last number is the offset, the lowest 12 bits.", cases=(
             splits("64", 0x123, 0xFFF, 0xABC), splits("pae", 0xFFF, 0x801), splits("32", 0xFFF, 0x400),
         )),
-        Rule("64", 2, 'With "64" four indexes of 9 bits come first, the root\'s before all others.', cases=(
+        Rule("64", 2, 'With "64", four indexes of 9 bits come first, beginning with the root.', cases=(
             splits("64", 0x403025000, 0x7FFCF92C8123, *WIDE),
         )),
-        Rule("upper", 1, 'With "64" bits 48 to 63 of the address don\'t count.', cases=(
+        Rule("upper", 1, 'With "64", bits 48 to 63 of the address are ignored.', cases=(
             splits("64", 0xFFFF888002345678, 0xFFFFFFFF81000000, 0xFFFFFFFFFFFFFFFF, 0xFFFF800000000000, 0xFFFF000000000001,
                    0xFFFFC90000195FFF, 0x8000000000001000, 0x1000000000000 | 0x7FFFFFFFF000),
         )),
-        Rule("pae", 1, 'With "pae" the number of the PDPTE (2 bits) comes first, then two indexes of 9 bits.', cases=(
+        Rule("pae", 1, 'With "pae", the number of the PDPTE (2 bits) comes first, then two indexes of 9 bits.', cases=(
             splits("pae", 0xC0101000, 0x80000000, 0xFFFFFFFF, 0xBF8A4123, *PAE),
         )),
-        Rule("32", 2, 'With "32" two indexes of 10 bits come first.', cases=(
+        Rule("32", 2, 'With "32", two indexes of 10 bits come first.', cases=(
             splits("32", 0xC0101000, 0x80000000, 0xFFFFFFFF, 0xBF8A4123, *NARROW),
             play(*(("call", "split", [0xC0765432, mode]) for mode in ("64", "pae", "32"))),
         )),
-        Rule("half", 1, "The lower half of a 32-bit guest's page table is quadrant 0, the upper one quadrant 1.", cases=(
+        Rule("half", 1, "The lower half of a 32-bit guest's page table is quadrant 0, the upper half is quadrant 1.", cases=(
             quadrants(1, 0x200000, 0x1FF000, 0x3FFFFF, 0x400000, 0xC0200000, 0xC0101000, 0xFFDFFFFF, 0xFFFFFFFF, 0xC0000000),
         )),
-        Rule("quarter", 1, "Each quarter of a 32-bit guest's directory is a quadrant, 0 to 3.", cases=(
+        Rule("quarter", 1, "Each quarter of a 32-bit guest's directory is one quadrant, 0 to 3.", cases=(
             quadrants(2, 0x40000000, 0x80000000, 0xC0101000, 0x3FFFFFFF, 0xBF8A4123, 0x7FC00000, 0xFFFFFFFF, 0x20000000),
         )),
-        Rule("random", 1, "All of this holds for any addresses, in any order.", drawn=calls, examples=60),
+        Rule("random", 1, "All these rules hold for any addresses in any order.", drawn=calls, examples=60),
     ),
 )  # fmt: skip
 
 
 def test_split(rule, submission):
-    """Each rule, on the submission (see `kvmmmu_lab.check.pytest_plugin`)."""
+    """The submission obeys each rule (see `kvmmmu_lab.check.pytest_plugin`)."""
     submission.obeys(rule)

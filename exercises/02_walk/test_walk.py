@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Rules of exercise 02, and what they are tried on. Run it: pytest exercises/02_walk"""
+"""The rules of exercise 02 and their test cases. Run: pytest exercises/02_walk"""
 
 from hypothesis import strategies as st
 
@@ -22,29 +22,29 @@ def gva(*indexes, bits=WIDE, offset=0x123):
 
 
 def chain(*flags, tables=(1, 2, 3, 4), indexes=(5, 6, 7, 8), frame=0x1F):
-    """Entries of tables that follow each other, with these flags, root first; the last leads to ``frame``. A table out of
-    memory has none."""
+    """The entries of one path with these flags, root first; the last points to ``frame``. A table outside memory gets no
+    entry."""
     targets = (*tables[1:], frame)
     found = zip(tables, indexes, targets, flags, strict=False)
     return tuple(each for each in found if each[0] < 0x100 or 0x400 <= each[0] < 0x800)
 
 
 def wide(*flags, **more):
-    """A 64-bit guest with one way: entries with these flags."""
+    """A 64-bit guest with one path: entries with these flags."""
     machine = {name: more.pop(name) for name in ("wp", "nx", "slots", "note") if name in more}
     entries = chain(*flags, **more)
     return {"mode": "64", "root": entries[0][0], "entries": entries, **machine}
 
 
 def pae(top, *flags, **more):
-    """A PAE guest with one way: PDPTE 3 with flags ``top``, then entries with these flags."""
+    """A PAE guest with one path: PDPTE 3 with flags ``top``, then entries with these flags."""
     machine = {name: more.pop(name) for name in ("wp", "nx", "slots") if name in more}
     entries = chain(top, *flags, **{"tables": (1, 2, 3), "indexes": (3, 7, 8), **more})
     return {"mode": "pae", "root": 1, "entries": entries, **machine}
 
 
 def narrow(*flags, mode="32", **more):
-    """A 32-bit guest with one way: entries with these flags."""
+    """A 32-bit guest with one path: entries with these flags."""
     machine = {name: more.pop(name) for name in ("wp", "nx", "slots") if name in more}
     entries = chain(*flags, **{"tables": (1, 2), "indexes": (768, 901), **more})
     return {"mode": mode, "root": 1, "entries": entries, **machine}
@@ -57,12 +57,12 @@ SELF = ((1, 9, 1, "PWU"),)
 
 
 def walks(machine, address, *kinds):
-    """A machine on which an address is walked once for each kind of access."""
+    """A machine on which one address is walked once for each kind of access."""
     return play(*(("walk", address, kind) for kind in kinds), **machine)
 
 
 def at(level, flags, count=4, other=ALL):
-    """Flags for ``count`` levels: ``flags`` at this one, all that there are at the others."""
+    """Flags for ``count`` levels: ``flags`` at this level, and ``other`` at the others."""
     return tuple(flags if count - n == level else other for n in range(count))
 
 
@@ -72,7 +72,7 @@ def entry(table, index, size=8):
 
 
 def registers(**values):
-    """Control registers with other bits than those that the walk asks for."""
+    """A step that sets control registers, with bits that the walk must ignore."""
     return {"op": "regs", "cr0": 0x80010001, "cr3": 0x1000, "efer": 0, **values}
 
 
@@ -81,7 +81,7 @@ FLAGS = st.sampled_from(["PWUA", "PWU", "PWU", "PW", "PU", "PUA", "P", "PWUX", "
 
 @st.composite
 def machines(draw):
-    """A few tables that lead anywhere, also to each other and out of memory, and walks through them."""
+    """A few tables that point anywhere, also to each other and outside memory, and walks through them."""
     mode = draw(st.sampled_from(["64", "pae", "32", "32 pse"]))
     bits, size = (NARROW, 4) if mode.startswith("32") else (WIDE, 8)
     indexes = st.sampled_from([3, (1 << bits) - 12])
@@ -111,7 +111,7 @@ WAY = (
     walks(wide(*FULL), G64, "", "wu"),
     walks(wide(*FULL, indexes=(511, 510, 3, 4)), gva(511, 510, 3, 4), ""),
     walks(wide(*FULL, indexes=(256, 0, 511, 511), frame=0xABCDE12345), gva(256, 0, 511, 511, offset=0xFFF), "w"),
-    play(("walk", gva(9, 9, 9, 9), ""), mode="64", root=1, entries=SELF, note="a root that leads to itself"),
+    play(("walk", gva(9, 9, 9, 9), ""), mode="64", root=1, entries=SELF, note="a root that points to itself"),
     play(("walk", G64, ""), mode="64", root=1, entries=(*chain(*FULL)[:3], (4, 8, 0x7FF << 40 | 0x1F, "PWUAX"))),
     play(("walk", G64, ""), mode="64", root=1, entries=((1, 5, 0x7FF << 40 | 2, "PWUAX"), *chain(*FULL)[1:])),
     play(("poke", entry(2, 6), 8, 0x3E3F), ("poke", entry(4, 8), 8, 0x1FEFF), ("walk", G64, "u"), **wide(*FULL)),
@@ -122,7 +122,7 @@ WAY = (
     play(("alias", 0x300, 0x10, 0), ("poke", entry(3, 7), 8, 0x304067), ("walk", G64, "u"), **wide(*FULL)),
     play(("walk", G64, ""), ("another",), ("alias", 2, 1, 0x402), registers(cr4=0x20, efer=0x501), *(
         ("poke", entry(table, index), 8, gfn << 12 | 0x27) for table, index, gfn, _ in chain(*FULL)
-    ), ("walk", G64, ""), **wide(*FULL, slots=LOGS), note="two machines, in which gfn 2 is not the same frame"),
+    ), ("walk", G64, ""), **wide(*FULL, slots=LOGS), note="two machines in which gfn 2 is not the same frame"),
 )
 
 MODES = (
@@ -252,20 +252,20 @@ EXERCISE = Exercise(
     part="walk",
     defines=("walk",),
     rules=(
-        Rule("way", 1, "A 64-bit guest: the walk goes down four tables and finds the frame.", looks=RESULT, cases=WAY),
-        Rule("modes", 1, "PAE and 32-bit guests: the walk begins where theirs does, and reads their entries.",
+        Rule("way", 1, "In a 64-bit guest, the walk goes down four tables and finds the frame.", looks=RESULT, cases=WAY),
+        Rule("modes", 1, "In PAE and 32-bit guests, the walk begins at the right table and reads their entry format.",
              looks=RESULT, cases=MODES),
-        Rule("path", 1, "The rights are those of the entries above the last one, ANDed.", looks=RESULT, cases=PATH),
-        Rule("absent", 1, "At an entry that isn't present the walk ends, with its level and the right error code.",
+        Rule("path", 1, "The rights are those of all entries above the last one, ANDed.", looks=RESULT, cases=PATH),
+        Rule("absent", 1, "The walk ends at an entry that is not present, with its level and the right error code.",
              looks=RESULT, cases=ABSENT),
-        Rule("refused", 2, "At the first entry that doesn't allow the access the walk ends, with the right error code.",
+        Rule("refused", 2, "The walk ends at the first entry that does not allow the access, with the right error code.",
              looks=RESULT, cases=REFUSED),
-        Rule("large", 1, "A large page ends the walk at level 2, in the 4 KiB frame that gva is in.",
+        Rule("large", 1, "A large page ends the walk at level 2; the gfn is the 4 KiB frame that contains gva.",
              looks=RESULT, cases=LARGE),
-        Rule("accessed", 1, "Each entry passed gets its accessed bit, and a table that changes so is marked dirty.",
+        Rule("accessed", 1, "Each entry on the path gets its accessed bit, and a table that changes is marked dirty.",
              looks=TRACES, cases=ACCESSED),
-        Rule("random", 1, "All of this holds for any tables and any accesses.", looks=TRACES, drawn=machines, examples=50),
-        Rule("engine", 1, "The engine works with it as with the kernel's own.", engine=(
+        Rule("random", 1, "All these rules hold for any tables and any accesses.", looks=TRACES, drawn=machines, examples=50),
+        Rule("engine", 1, "The engine works with your walk as it does with the kernel's.", engine=(
             Golden("l64", "l6400", 80),
             Golden("p32", "p3202", 60),
             Golden("p32pse", "p32pse02", 60),
@@ -284,5 +284,5 @@ EXERCISE = Exercise(
 
 
 def test_walk(rule, submission):
-    """Each rule, on the submission (see `kvmmmu_lab.check.pytest_plugin`)."""
+    """The submission obeys each rule (see `kvmmmu_lab.check.pytest_plugin`)."""
     submission.obeys(rule)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Rules of exercise 03, and what they are tried on. Run it: pytest exercises/03_spte"""
+"""The rules of exercise 03 and their test cases. Run: pytest exercises/03_spte"""
 
 from hypothesis import strategies as st
 
@@ -14,20 +14,20 @@ LOGS = ((0, 0x100, True), (0x400, 0x400, True), (0x100000, 0x100, True), (0x8000
 FOUR_GB = 0x100000
 HIGH = 0x7FF << 52
 FREE = 0xE98
-"""The bits below 12 of an 8-byte entry that mean nothing here: 3, 4, 7, 9, 10, 11."""
+"""The bits below 12 of an 8-byte entry that have no meaning here: 3, 4, 7, 9, 10, 11."""
 
 
 def make(index, flags, rights="WU", frame=0x1F, mode="64", page=0, more=0, names=None, gfn=None):
-    """``set_spte`` for entry ``index`` of the first shadow page (``page`` 1: of the second), for a guest entry with these
-    flags. ``more``: further bits of it; ``names``: the frame that it names, if it is another; ``gfn``: what the walk found,
-    if that is another."""
+    """A step that calls ``set_spte`` for entry ``index`` of the first shadow page (``page`` 1: of the second) and a guest
+    entry with these flags. ``more``: further bits of the guest entry; ``names``: the frame in the guest entry, if it differs
+    from ``frame``; ``gfn``: the frame that the walk found, if it differs."""
     entry = (frame if names is None else names) << 12 | flag_bits(flags) | more
     entry &= 0xFFFFFFFF if mode.startswith("32") else -1
     return ("make", f"{FIRST[mode] - page}:{index}", entry, rights, frame << 12, frame if gfn is None else gfn)
 
 
 def makes(*steps, mode="64", tables=(TABLE,), **more):
-    """A guest in which these frames are page tables, and steps."""
+    """A scenario with these steps, in a guest in which the frames in ``tables`` are page tables."""
     return play(*(("shadowed", gfn) for gfn in tables), *steps, mode=mode, root=0x50, slots=LOGS, **more)
 
 
@@ -124,7 +124,7 @@ PSE36 = (
 
 @st.composite
 def guests(draw):
-    """A few page tables, and entries of all kinds, each made once."""
+    """A few page tables and entries of all kinds, each made once."""
     mode = draw(st.sampled_from(["64", "pae", "32", "32 pse"]))
     frames = st.sampled_from([0, 0x1F, 0x1F, TABLE, 0x41F, 0x420, 0x51F, 0x7FF, 0x50, 0x200, 0xFEE00, FOUR_GB + 0x20])
     tables = draw(st.lists(st.sampled_from([0x1F, 0x41F, 0x420]), max_size=2, unique=True))
@@ -161,23 +161,23 @@ EXERCISE = Exercise(
     part="set_spte",
     defines=("set_spte",),
     rules=(
-        Rule("copied", 1, "The entry leads to the host's frame, and has the guest's P, A, D and G (of 8 bytes also NX).",
+        Rule("copied", 1, "The entry points to the host's frame and has the guest's P, A, D and G (with 8 bytes, NX too).",
              looks=SPTE, cases=COPIED),
-        Rule("rights", 1, "W and U, and their marks, are set only if the guest's entry and the levels above it both allow it.",
+        Rule("rights", 1, "W, U and their marks are set only if both the guest's entry and the levels above it allow it.",
              looks=SPTE, cases=ALLOWED),
-        Rule("clean", 1, "While the guest's dirty bit is clear, W is withheld; its mark stays.", looks=SPTE, cases=CLEAN),
-        Rule("mapped", 1, "The reverse map hears of the entry, and its shadow page notes the slot.",
+        Rule("clean", 1, "While the guest's dirty bit is clear, W is withheld, but its mark is set.", looks=SPTE, cases=CLEAN),
+        Rule("mapped", 1, "The entry is passed to the reverse map, and its shadow page records the slot.",
              looks=("sptes", "rmap", "frames", "pages"), cases=MAPPED),
-        Rule("written", 1, "A frame that can be written through the entry is marked dirty, and no other.",
+        Rule("written", 1, "A frame that can be written through the entry is marked dirty, and no other frame is.",
              looks=("dirty",), cases=WRITTEN),
-        Rule("table", 1, "A frame that is a page table isn't made writable: then, and only then, the TLB is flushed, once.",
+        Rule("table", 1, "A page table is not made writable; then, and only then, the TLB is flushed, once.",
              looks=("sptes", "flushes", "dirty"), cases=TABLES),
-        Rule("io", 1, "Where the guest has no memory the entry becomes an I/O entry, and nothing else happens.",
+        Rule("io", 1, "Where the guest has no memory, the entry becomes an I/O entry, and nothing else happens.",
              looks=STATE, cases=NO_MEMORY),
-        Rule("pse36", 1, "Whether the frame is a page table is asked by gfn; everything else goes by gpa.",
+        Rule("pse36", 1, "The gfn decides whether the frame is a page table; gpa decides everything else.",
              looks=("sptes", "pages", "dirty", "flushes"), cases=PSE36),
-        Rule("random", 1, "All of this holds for any entries.", looks=STATE, drawn=guests, examples=50),
-        Rule("engine", 1, "The engine works with it as with the kernel's own.", looks=ENGINE, engine=(
+        Rule("random", 1, "All these rules hold for any entries.", looks=STATE, drawn=guests, examples=50),
+        Rule("engine", 1, "The engine works with your function as it does with the kernel's.", looks=ENGINE, engine=(
             Golden("directed", "nx_bit63_without_nxe"),
             Golden("l64", "l6400", 80),
             Golden("p32", "p3202", 60),
@@ -197,5 +197,5 @@ EXERCISE = Exercise(
 
 
 def test_spte(rule, submission):
-    """Each rule, on the submission (see `kvmmmu_lab.check.pytest_plugin`)."""
+    """The submission obeys each rule (see `kvmmmu_lab.check.pytest_plugin`)."""
     submission.obeys(rule)
