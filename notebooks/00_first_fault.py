@@ -118,7 +118,7 @@ hierarchy(vm, place.gva)
 # some from the time before the guest turned paging on. Choose an answer before you go on. A wrong guess helps you
 # remember the answer.
 
-# %%
+# %% tags=["question"]
 free_before = len(vm.pool.free)
 guess_pages = predict("How many shadow pages will the host take for this one access?", [0, 1, 3, 4])
 guess_pages
@@ -152,7 +152,7 @@ guess_pages
 fault = watch(lambda: vm.access(place.gva, user=place.user), vm, [place.gva])
 fault
 
-# %%
+# %% tags=["answer"]
 guess_pages.compare(free_before - len(vm.pool.free))
 
 # %% [markdown]
@@ -239,7 +239,7 @@ hierarchy(vm, place.gva, entry.kernel_gva)
 # The kernel will now write its entry. The host can perform the store on the guest's behalf, one step at a time. What
 # has to happen to the shadow *before* the 8 bytes change?
 
-# %%
+# %% tags=["question"]
 question = "The write changes one guest entry. How many shadow entries will the host clear?"
 guess_zaps = predict(question, [0, 1, 512, "all"])
 guess_zaps
@@ -262,7 +262,7 @@ store = {"write": True, "value": entry.moved, "size": entry.size}
 write = watch(lambda: vm.access(entry.kernel_gva, **store), vm, [place.gva])
 write
 
-# %%
+# %% tags=["answer"]
 guess_zaps.compare(vm.stats.entries_zapped - zapped_before)
 
 # %% [markdown]

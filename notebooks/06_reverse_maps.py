@@ -60,6 +60,8 @@ from kvmmmu_lab.mmu.bits import CR0_WP, PRESENT, USER, WRITABLE
 
 guest, heap = open_guest("lin64_A"), 0x343C6000
 vm = guest.vm()
+
+# %% tags=["question"]
 guess_read = predict("The program only reads. Is anything in the frame's reverse map afterwards?", ["no", "yes"])
 guess_read
 
@@ -75,7 +77,7 @@ guess_read
 read = watch(lambda: vm.access(heap, user=True), vm, [heap])
 read
 
-# %%
+# %% tags=["answer"]
 noted = vm.rmap.sptes(vm.memory.frames[read.result.gpa >> 12])
 why = "the guest allows writing here, so the spte has its W, and the next write would not fault."
 guess_read.compare("yes" if noted else "no", why=why)
@@ -147,14 +149,14 @@ lab.map().film
 # Now we add a third mapping, but this time the guest's entry has no W: the frame can be read through it, but not
 # written. The guest reads there, and the host makes the spte. How many entries are in the map then?
 
-# %%
+# %% tags=["question"]
 guess_count = predict("The map has two entries. After a read-only mapping it has:", [1, 2, 3])
 guess_count
 
 # %%
 lab.map(read_only=True).film
 
-# %%
+# %% tags=["answer"]
 count = sum(len(row) for row in lab.places())
 why = "an entry is noted if it is present AND writable. This one cannot write the frame, so the host never has to find it."
 guess_count.compare(count, why=why)
@@ -196,7 +198,7 @@ reverse_map(lab.machine, lab.gfn)
 # problem: the host finds the end of a descriptor by looking for its first empty place. So something has to move. What
 # will the map look like, place by place? (A bar separates the descriptors.)
 
-# %%
+# %% tags=["question"]
 orders = ["#248:1 #248:4 #248:5 #248:6 | #248:7", "#248:1 #248:7 #248:4 #248:5 | #248:6"]
 orders += ["#248:1 #248:5 #248:4 | #248:6 #248:7", "#248:1 #248:4 #248:5 | #248:6 #248:7"]
 guess_order = predict("Without #248:2, the map will be", orders)
@@ -205,7 +207,7 @@ guess_order
 # %%
 lab.unmap(1).film
 
-# %%
+# %% tags=["answer"]
 now = " | ".join(" ".join(row) for row in lab.places())
 why = "the last entry of the SAME descriptor fills the hole. No other entry moves: the map is a set and has no order."
 guess_order.compare(now, why=why)
@@ -239,14 +241,14 @@ lab.unmap(lab.mapped.index(0x2000)).film
 # Two entries are left, in one descriptor. One of them goes. Then the map has a single entry, as it had after the very
 # first mapping. Will this entry be kept directly, as it was then?
 
-# %%
+# %% tags=["question"]
 guess_form = predict("How will the remaining entry be kept?", ["directly", "in its descriptor"])
 guess_form
 
 # %%
 lab.unmap(lab.mapped.index(0x6000)).film
 
-# %%
+# %% tags=["answer"]
 form = "directly" if isinstance(lab.machine.rmap.heads[lab.hfn], int) else "in its descriptor"
 why = "a descriptor is freed when its last entry goes, not before. The host never turns one entry back into the direct form."
 guess_form.compare(form, why=why)
@@ -281,7 +283,7 @@ reverse_map(lab.machine, lab.gfn)
 # Does it matter? The entry is empty, and the frame cannot be written through it. What will happen when the frame
 # becomes a page table, and the host goes through all entries of the map?
 
-# %%
+# %% tags=["question"]
 ends = ["nothing: an empty entry does no harm", "another entry loses its W", "the host crashes"]
 guess_end = predict("The map contains an empty entry, and the frame becomes a page table. What happens?", ends)
 guess_end
@@ -290,7 +292,7 @@ guess_end
 end = lab.protect()
 end.film
 
-# %%
+# %% tags=["answer"]
 happened = ends[2] if lab.machine.dead else ends[0]
 why = "every entry in the map must be writable and point to this frame. The host checks this, and crashes if it is not so."
 guess_end.compare(happened, why=why)
@@ -313,13 +315,15 @@ twin = Builder()
 gfn = twin.map(0x1000)
 twin.vm.poke(twin.entry_gpa(0x201000, 2), twin.vm.peek(twin.entry_gpa(0x1000, 2)))
 machine = twin.start()
+
+# %% tags=["question"]
 guess_ways = predict("The frame can be written at two addresses. How many entries are in its reverse map?", [0, 1, 2])
 guess_ways
 
 # %%
 watch(lambda: [machine.access(0x1000, write=True), machine.access(0x201000, write=True)], machine, [0x1000, 0x201000])
 
-# %%
+# %% tags=["answer"]
 why = "a map holds shadow entries, not addresses. Both addresses go through the same entry."
 guess_ways.compare(len(machine.rmap.sptes(machine.memory.frames[gfn])), why=why)
 

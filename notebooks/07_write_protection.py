@@ -73,7 +73,7 @@ hierarchy(vm, entry.kernel_gva)
 # `gfn 0x61c9`. From then on the rule applies to that frame. What will happen to the kernel's writable entry,
 # `#248:457`?
 
-# %%
+# %% tags=["question"]
 fates = ["it stays as it is", "it is cleared", "it loses its W and is otherwise unchanged"]
 guess_fate = predict("The kernel's entry for the frame that becomes a page table:", fates)
 guess_fate
@@ -82,7 +82,7 @@ guess_fate
 becomes = watch(lambda: vm.access(heap, user=True), vm, [heap, entry.kernel_gva])
 becomes
 
-# %%
+# %% tags=["answer"]
 bits = shadow_path(vm, entry.kernel_gva).steps[-1].entry & 3  # bit 0 is P, bit 1 is W
 why = "the host must notice writes only. Reading the table does no harm and needs no fault."
 guess_fate.compare({3: fates[0], 0: fates[1], 1: fates[2]}[bits], why=why)
@@ -110,6 +110,8 @@ lab = rmap_lab()
 for _ in range(6):
     lab.map()
 before = lab.machine.stats.tlb_flushes
+
+# %% tags=["question"]
 guess_flushes = predict("Six entries lose their W. How many flushes?", [0, 1, 2, 6])
 guess_flushes
 
@@ -123,7 +125,7 @@ guess_flushes
 # %%
 lab.protect().film
 
-# %%
+# %% tags=["answer"]
 why = "the code performs all three steps for each entry in turn. One flush at the end would have been enough."
 guess_flushes.compare(lab.machine.stats.tlb_flushes - before, why=why)
 
@@ -203,12 +205,12 @@ trap
 # The kernel writes the same entry once more, with the old value. It has just had a fault at this very address. What
 # will the second store cost?
 
-# %%
+# %% tags=["question"]
 again = {"write": True, "value": entry.value, "size": 8}
 guess_again = predict("The second store to the same table: how many faults?", [0, 1, 2])
 guess_again
 
-# %%
+# %% tags=["answer"]
 second = vm.access(entry.kernel_gva, **again)
 why = "the first fault did not give the entry its W. Each store to a red frame causes a fault of its own."
 guess_again.compare(second.faults, why=why)
@@ -241,7 +243,7 @@ outcome.outcome, other.peek(entry.gpa) == entry.moved
 # one does nothing: in the film step 4 begins, and no entry is zapped. The guest's kernel makes the very same store,
 # then the program reads its page. Which frame will it reach?
 
-# %%
+# %% tags=["question"]
 frames = {0x29AF: "the old frame", 0x29AE: "the adjacent frame"}
 guess_frame = predict("The store was trapped and done, but nothing was zapped. The program reads:", [*frames.values()])
 guess_frame
@@ -252,7 +254,7 @@ blind.access(heap)
 asleep = watch(lambda: blind.access(entry.kernel_gva, **store), blind, [heap])
 asleep
 
-# %%
+# %% tags=["answer"]
 stale = blind.access(heap)
 why = "the trap only gives control to the host. The processor still uses the entry made from the old value."
 guess_frame.compare(frames[stale.gpa >> 12], why=why)
@@ -351,12 +353,12 @@ pair.protect().film
 # correct, and every light is red. Now the neighbour writes zero over the entry in the page table. What will the host
 # see?
 
-# %%
+# %% tags=["question"]
 ends = ["nothing at all", "a fault, and it does the store"]
 guess_seen = predict("The neighbour overwrites a page-table entry. The host sees:", ends)
 guess_seen
 
-# %%
+# %% tags=["answer"]
 machine = pair.machine
 seen = machine.access(0x1000, write=True, value=0, size=8)
 why = "the neighbour's TLB holds the entry with W. The neighbour does not read the shadow, so it does not see the change."

@@ -148,7 +148,7 @@ store_beam(vm, directory, 8)
 # The guest unmaps the whole region: it writes zero to that directory entry. None of the three pages is mapped any
 # more. What happens to their three sptes?
 
-# %%
+# %% tags=["question"]
 fates = ["die", "stay, and the processor can reach them", "stay, but cannot be reached"]
 guess_three = predict("The three sptes in #248 ...", fates)
 guess_three
@@ -156,7 +156,7 @@ guess_three
 # %%
 watch_store(vm, directory, 0)
 
-# %%
+# %% tags=["answer"]
 why = "only the link #249:0 died. The entries of the page table were not written, so the sptes made from them stay."
 guess_three.compare("stay, but cannot be reached", why=why)
 
@@ -193,14 +193,16 @@ hash_table(vm, table)
 # access?
 
 # %%
-vm.emulate_write_gpa(directory, table << 12 | 0x67, 8)
+restored = vm.emulate_write_gpa(directory, table << 12 | 0x67, 8)
+
+# %% tags=["question"]
 guess_made = predict("For this access the host makes ...", ["a page and 3 sptes", "a page and 2 sptes", "1 spte", "nothing"])
 guess_made
 
 # %%
 watch(lambda: vm.access(0x2000, user=True), vm, [0x2000])
 
-# %%
+# %% tags=["answer"]
 why = "it makes the link #249:0. Everything below it existed: the host found #248 in the hash, by its gfn and role."
 guess_made.compare("1 spte", why=why)
 
@@ -228,13 +230,15 @@ vm.access(0x1000, user=True), vm.access(0x3000, user=True)
 # %%
 small = small_guest("64", 0x1000, 0x2000, 0x3000)
 vm, entry2 = small.vm, small.entry_gpa(0x2000)
+
+# %% tags=["question"]
 guess_half = predict("4 bytes, in the upper half of entry 2:", ["nothing dies", "one spte", "the whole shadow page"])
 guess_half
 
 # %%
 watch_store(vm, entry2 + 4, 0x80000000, 4)
 
-# %%
+# %% tags=["answer"]
 why = "pre-write knows which bytes will change, not their new values. All of them are in entry 2, so its spte dies."
 guess_half.compare("one spte", why=why)
 
@@ -262,13 +266,15 @@ store_beam(vm, entry2 + 7, 1)
 # %%
 small = small_guest("64", 0x1000, 0x2000, 0x3000)
 vm, entry2 = small.vm, small.entry_gpa(0x2000)
+
+# %% tags=["question"]
 guess_across = predict("8 bytes across entries 2 and 3:", ["spte 2", "sptes 2 and 3", "all three", "none"])
 guess_across
 
 # %%
 watch_store(vm, entry2 + 4, 0)
 
-# %%
+# %% tags=["answer"]
 why = "a store across an edge is not split: the host zaps the whole shadow page, including spte 1, and the link above it."
 guess_across.compare("all three", why=why)
 
@@ -312,14 +318,14 @@ vm.last_pt_write_count
 # One spte is left in the shadow page, number 3. The third store goes to entry 9, for which there is no spte at all:
 # that page was never mapped. What dies?
 
-# %%
+# %% tags=["question"]
 guess_third = predict("A third store in a row, to entry 9, zaps", ["nothing: no spte 9", "spte 3 alone", "the whole page"])
 guess_third
 
 # %%
 watch_store(vm, entry1 + 8 * 8, 0)
 
-# %%
+# %% tags=["answer"]
 why = "it is the third write in a row to this gfn, so the whole page goes, whichever entry is written."
 guess_third.compare("the whole page", why=why)
 
@@ -434,6 +440,8 @@ small = small_guest("64", 0x1000)
 vm, itself = small.vm, small.root << 12 | 493 * 8
 vm.poke(itself, small.root << 12 | 0x67)
 vm.access(0xFFFFF6FB7DBED000)
+
+# %% tags=["question"]
 guess_self = predict("One guest entry is written. How many sptes die?", [0, 1, 2, 4])
 guess_self
 
@@ -441,7 +449,7 @@ guess_self
 before = vm.stats.entries_zapped
 watch_store(vm, itself, 0)
 
-# %%
+# %% tags=["answer"]
 why = "the frame has four shadow pages, of levels 4, 3, 2 and 1. In each of them, entry 493 was made from the written entry."
 guess_self.compare(vm.stats.entries_zapped - before, why=why)
 

@@ -118,13 +118,15 @@ hierarchy(vm, code, data)
 # %%
 small = small_guest("32", 0x80000, 0x101000, 0x102000)
 vm, first_at = small.vm, small.entry_gpa(0x101000)
+
+# %% tags=["question"]
 guess_index = predict("4 bytes at offset 0x404: which spte dies?", ["number 128", "number 257", "number 514", "none"])
 guess_index
 
 # %%
 watch_store(vm, first_at, 0, 4)
 
-# %%
+# %% tags=["answer"]
 why = "0x404 x 2 = 0x808, and 0x808 / 8 = 257. Number 128 was made from guest entry 128, at offset 0x200, and stays."
 guess_index.compare("number 257", why=why)
 
@@ -168,13 +170,15 @@ guess_index.compare("number 257", why=why)
 # %%
 small = small_guest("32", 0x101000, 0x301000)
 vm, second_at = small.vm, small.entry_gpa(0x101000)
+
+# %% tags=["question"]
 guess_quadrant = predict("Which sptes die?", ["#247:257", "#246:257", "#247:257 and #246:257", "both pages as a whole"])
 guess_quadrant
 
 # %%
 watch_store(vm, second_at, 0, 4)
 
-# %%
+# %% tags=["answer"]
 why = "both pages shadow this gfn, and both are hit at number 257. The code does not check the quadrant of the written entry."
 guess_quadrant.compare("#247:257 and #246:257", why=why)
 
@@ -284,13 +288,15 @@ store_beam(small.vm, small.entry_gpa(0x40400000, level=2), 4)
 # %%
 small = small_guest("32", 0x400000, 0x600000, 0x800000, 0xA00000)
 vm, third_byte = small.vm, small.entry_gpa(0x400000, level=2) + 2
+
+# %% tags=["question"]
 guess_pair = predict("One byte at offset 0x6 of the directory. Which sptes die?", ["1 and 2", "2 and 3", "3 and 4", "only 3"])
 guess_pair
 
 # %%
 watch_store(vm, third_byte, 0, 1)
 
-# %%
+# %% tags=["answer"]
 why = "0x6 x 2 = 0xc, rounded 0x8, x 2 = 0x10, / 8 = 2, and the next. Entry 1 became 2 and 3, whichever byte is written."
 guess_pair.compare("2 and 3", why=why)
 
@@ -325,13 +331,15 @@ guess_pair.compare("2 and 3", why=why)
 # %%
 small = small_guest("32", 0x1000, 0x3000, 0x201000)
 vm, eight = small.vm, small.entry_gpa(0x2000)
+
+# %% tags=["question"]
 guess_eight = predict("8 bytes at offset 0x8: what dies?", ["nothing", "spte 3", "all of #247", "all of #247 and #246"])
 guess_eight
 
 # %%
 watch_store(vm, eight, 0, 8)
 
-# %%
+# %% tags=["answer"]
 why = "the size of an entry counts. 8 bytes at 0x8 are guest entries 2 and 3: this crosses an edge, so both pages go."
 guess_eight.compare("all of #247 and #246", why=why)
 
@@ -403,14 +411,14 @@ demand(0x2000), demand(0x3000)
 # this store and the last one there are two faults, and the program has used its memory. Will the host still count
 # this store as "in a row"?
 
-# %%
+# %% tags=["question"]
 guess_pause = predict("The store for the third new page zaps ...", ["nothing", "one spte", "the whole shadow page"])
 guess_pause
 
 # %%
 watch(lambda: demand(0x4000), vm, [0x3000, 0x4000])
 
-# %%
+# %% tags=["answer"]
 why = "only the gfn counts. The two faults between the stores do not reset the count; only a store to another gfn does."
 guess_pause.compare("the whole shadow page", why=why)
 
@@ -426,10 +434,12 @@ guess_pause.compare("the whole shadow page", why=why)
 # %%
 for gva in range(0x5000, 0xC000, 0x1000):
     demand(gva)
+
+# %% tags=["question"]
 guess_left = predict("How many of the eleven pages are still in the shadow?", [11, 9, 3, 1])
 guess_left
 
-# %%
+# %% tags=["answer"]
 left = sum(vm.access(gva, user=True).faults == 0 for gva in range(0x1000, 0xC000, 0x1000))
 guess_left.compare(left, why="from the third store on, each new page removed all the others. Only the last one is left.")
 

@@ -42,7 +42,7 @@ def test_the_notebook_is_built_from_its_source(source, notebook):
     """To build it: ``jupytext --to ipynb --update notebooks/NAME.py``."""
 
     def cells(book):
-        return [(cell.cell_type, cell.source, cell.metadata.get("slideshow")) for cell in book.cells]
+        return [(cell.cell_type, cell.source, dict(cell.metadata)) for cell in book.cells]
 
     assert cells(notebook) == cells(jupytext.read(source))
 
