@@ -54,6 +54,7 @@ def checks() -> list[Check]:
         _package("hypothesis", False, "exercises can't be checked", lab),
         _package("pytest", False, "exercises can't be checked by pytest; `kvmmmu-lab check` works", lab),
         _slides(),
+        _package("graphviz", False, "nothing is drawn: lessons show text instead", lab),
         *(_renderer(name) for name in NAMES),
         _fork(),
         _folder(),

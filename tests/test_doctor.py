@@ -40,7 +40,7 @@ def test_the_json_says_the_same(capsys):
     assert report["ok"] is True
     names = [found["name"] for found in report["checks"]]
     assert names == [found.name for found in doctor.checks()]
-    assert {"python", "numpy", "jupyterlab", "ipywidgets", "anywidget", "dot", "fork", "course"} <= {*names}
+    assert {"python", "numpy", "jupyterlab", "ipywidgets", "anywidget", "graphviz", "dot", "fork", "course"} <= {*names}
     assert all(found["cost"] and found["remedy"] and found["found"] for found in report["checks"])
 
 
@@ -53,7 +53,7 @@ def test_a_missing_package_that_is_needed_names_the_extra(name, monkeypatch, cap
     assert "[lab]" in said
 
 
-@pytest.mark.parametrize("name", ["anywidget"])
+@pytest.mark.parametrize("name", ["anywidget", "graphviz"])
 def test_a_missing_package_that_is_not_needed_costs_something_but_no_status(name, monkeypatch, capsys):
     missing(monkeypatch, name)
     assert doctor.run() == 0

@@ -7,7 +7,9 @@ import signal
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+from concurrent.futures import ThreadPoolExecutor
 
+import graphviz
 import pytest
 
 from kvmmmu_lab.draw import render as module
@@ -128,8 +130,24 @@ def test_an_unknown_renderer_is_refused_with_those_that_are_known(monkeypatch):
 
 def test_a_machine_without_any_is_told_how_to_get_one(monkeypatch):
     monkeypatch.setattr(module.shutil, "which", lambda name, path: None)
-    with pytest.raises(NoRenderer, match="pip install graphviz-pure"):
+    with pytest.raises(NoRenderer, match="pip install graphviz graphviz-pure"):
         render("digraph {}")
+
+
+def test_without_the_package_the_message_names_it(monkeypatch, renderer):
+    monkeypatch.setitem(sys.modules, "graphviz", None)
+    for draw in (render, renderer.draw):
+        with pytest.raises(NoRenderer, match="pip install graphviz"):
+            draw("digraph {}")
+
+
+def test_the_package_stays_as_its_other_users_set_it(monkeypatch, renderer):
+    """Two threads draw with different programs, while a third has its own DOT_BINARY in the package."""
+    monkeypatch.setattr(graphviz.backend.dot_command, "DOT_BINARY", "their-own-dot")
+    with ThreadPoolExecutor(4) as pool:
+        drawn = list(pool.map(lambda one: one.draw(TABLES), 3 * renderers()))
+    assert len(drawn) == 3 * len(renderers()) and drawn[: len(renderers())] == drawn[-len(renderers()) :]
+    assert graphviz.backend.dot_command.DOT_BINARY == "their-own-dot"
 
 
 @pytest.fixture
