@@ -18,7 +18,7 @@ from typing import Any
 
 from .data import open_guest, open_recording
 from .mmu import Vm
-from .mmu.bits import ACCESSED, CR0_PE, CR0_PG, CR0_WP, CR4_PAE, EFER_LME, PFERR_PRESENT, PFERR_WRITE, PRESENT, USER, WRITABLE
+from .mmu.bits import ACCESSED, CR0_WP, MODES, PFERR_PRESENT, PFERR_WRITE, PRESENT, USER, WRITABLE
 from .recording import Recording, record
 from .verify.replay import Replay
 
@@ -42,7 +42,8 @@ def _vm() -> Vm:
         vm.poke(0x3000 + 8 * table, FIRST_TABLE + table << 12 | allow)
     for page in range(PAGES):
         vm.poke((FIRST_TABLE << 12) + 8 * page, FIRST_DATA + page << 12 | allow)
-    vm.set_registers(CR0_PG | CR0_PE | CR0_WP, 0x1000, CR4_PAE, EFER_LME)
+    mode = MODES["64"]
+    vm.set_registers(mode.cr0 | CR0_WP, 0x1000, mode.cr4, mode.efer)
     return vm
 
 

@@ -17,13 +17,12 @@ from ..inspect.paths import guest_path
 from ..mmu.bits import (
     BASE_MASK,
     INVALID_PAGE,
-    NARROW,
+    MODES,
     PAGE_SHIFT,
     PAGE_SIZE,
     PRESENT,
     ROOT_32,
     ROOT_64,
-    WIDE,
     WRITABLE,
     canonical,
 )
@@ -39,8 +38,8 @@ from .testbench import Bench
 
 
 def _split(gva: int, mode: str) -> tuple[int, ...]:
-    form, levels = {"64": (WIDE, 4), "pae": (WIDE, 3), "32": (NARROW, 2)}[mode]
-    return (*(form.index(gva, level) for level in range(levels, 0, -1)), gva % PAGE_SIZE)
+    guest = MODES[mode]
+    return (*(guest.format.index(gva, level) for level in range(guest.levels, 0, -1)), gva % PAGE_SIZE)
 
 
 def _quadrant(gva: int, level: int) -> int:

@@ -12,6 +12,7 @@ from typing import Any
 from ..draw.scene import Scene
 from ..draw.text import LEGEND, to_text
 from ..exercises import Boot, Exercise, Golden, Rule, Scenario
+from ..mmu.bits import CR4_PSE, MODES
 from .compare import Difference
 from .explain import listed
 from .sandbox.limits import not_enforced
@@ -20,12 +21,17 @@ from .submission import Submission
 
 PASSED, FAILED, CRASHED, TIMED_OUT, NOT_ATTEMPTED = "passed", "failed", "crashed", "timed out", "not attempted"
 SIGNS = {PASSED: "✓", FAILED: "✗", CRASHED: "!", TIMED_OUT: "…", NOT_ATTEMPTED: "·"}
-GUESTS = {"32": "a 32-bit guest", "32 pse": "a 32-bit guest with CR4.PSE", "pae": "a PAE guest", "64": "a 64-bit guest"}
 WIDEST = 112
 """Characters of a line, where two columns stand beside each other."""
 
 MOST = 12
 """So many steps are shown; of more, the last ones."""
+
+
+def _guest(scenario: Scenario | None) -> str:
+    """The guest of a scenario: "a PAE guest"; empty where none is paging."""
+    mode = MODES[scenario.mode] if scenario is not None else MODES["none"]
+    return f"a {mode.guest}{' with CR4.PSE' * bool(mode.cr4 & CR4_PSE)}" if mode.levels else ""
 
 
 @dataclass(frozen=True)
@@ -47,7 +53,7 @@ class Failure:
 
     def lines(self) -> list[str]:
         """The steps, numbered."""
-        guest = GUESTS.get(self.scenario.mode, "") if self.scenario is not None else ""
+        guest = _guest(self.scenario)
         first = max(0, len(self.steps) - MOST)
         shown = [f"{number + 1}. {said}" for number, said in enumerate(self.steps) if number >= first]
         return [f"({guest})"] * bool(guest) + [f"({first} steps before)"] * bool(first) + shown
@@ -293,7 +299,7 @@ def html_of(report: Report) -> str:
 
 
 def _failure_html(verdict: Verdict, failure: Failure, exercise: Exercise) -> str:
-    guest = GUESTS.get(failure.scenario.mode, "") if failure.scenario is not None else ""
+    guest = _guest(failure.scenario)
     steps = "".join(f"<li>{html.escape(said)}</li>" for said in failure.steps[-MOST:])
     where = f"<p>This happened {html.escape(failure.where)}.</p>" if failure.where else ""
     start = max(0, len(failure.steps) - MOST) + 1

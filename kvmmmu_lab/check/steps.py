@@ -45,22 +45,17 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from ..inspect.paths import PDPT, guest_path
+from ..mmu import bits, shadow
 from ..mmu import events as ev
-from ..mmu import shadow
 from ..mmu.bits import (
-    ACCESSED,
     BASE_MASK,
     CR0_WP,
     CR4_PSE,
-    DIRTY,
     EFER_NX,
-    GLOBAL,
-    LARGE,
-    NX,
     PAGE_SHIFT,
-    PRESENT,
-    USER,
-    WRITABLE,
+    flag_names,
+    guest_format,
+    mode_of_levels,
 )
 from ..mmu.memory import FIRST_SHADOW
 from ..mmu.pool import METAPHYSICAL, NUM_PAGES
@@ -72,7 +67,7 @@ if TYPE_CHECKING:
     from .testbench import Bench
 
 
-FLAGS = {"P": PRESENT, "W": WRITABLE, "U": USER, "A": ACCESSED, "D": DIRTY, "G": GLOBAL, "S": LARGE, "X": NX}
+FLAGS = {flag.letter: flag.mask for flag in bits.FLAGS if flag.letter}
 
 
 def flag_bits(flags: str) -> int:
@@ -322,7 +317,6 @@ GOLDEN = {
 }
 
 KINDS = {"w": "writes", "x": "fetches from", "": "reads"}
-GUESTS = {0: "no paging", 2: "32-bit guest", 3: "PAE guest", 4: "64-bit guest"}
 
 
 def say(step: Any, vm: Vm) -> str:
@@ -390,7 +384,7 @@ def _say_write(vm: Vm, gpa: int, size: int, value: int) -> str:
     tables = [page for page in pages if not page.role & METAPHYSICAL]
     if not tables:
         return where
-    entry_size = 4 if tables[0].glevels == 2 else 8
+    entry_size = guest_format(tables[0].glevels).size
     first, last = (gpa & 0xFFF) // entry_size, ((gpa & 0xFFF) + size - 1) // entry_size
     which = f"entry {first}" if first == last else f"entries {first} {'and' if last == first + 1 else 'to'} {last}"
     part = "" if size == entry_size and not gpa % entry_size else "a part of " if first == last else "across "
@@ -415,7 +409,7 @@ def _say_shadowed(vm: Vm, gfn: int, count: int = 1) -> str:
 
 
 def _say_page(vm: Vm, gfn: int, level: int, glevels: int, quadrant: int = 0, kind: str = "") -> str:
-    words = [f"a shadow page of level {level} is made for gfn {gfn:#x} of {'a ' * bool(glevels)}{GUESTS[glevels]}: {_next(vm)}"]
+    words = [f"a shadow page of level {level} is made for gfn {gfn:#x} of a {mode_of_levels(glevels).guest}: {_next(vm)}"]
     words += [f"quadrant {quadrant}"] * (glevels == 2) + ["metaphysical"] * ("M" in kind) + ["a root in use"] * ("R" in kind)
     return ", ".join(words)
 
@@ -438,7 +432,7 @@ def _row(spte: str, count: int = 1) -> str:
 
 def _say_make(vm: Vm, spte: str, entry: int, rights: str, gpa: int, gfn: int) -> str:
     given = f"#{spte}, guest entry {entry:#x}, rights {rights or 'none'}, gpa {gpa:#x}, gfn {gfn:#x}"
-    spelled = f"{GUESTS[vm.root_level]}; the guest's entry: {_letters(entry) or 'no flags'}"
+    spelled = f"{mode_of_levels(vm.root_level).guest}; the guest's entry: {flag_names(entry) or 'no flags'}"
     return f"set_spte({given}) [{spelled}]"
 
 
@@ -449,15 +443,11 @@ def _say_walk(vm: Vm, gva: int, kind: str) -> str:
     ) if value & bit]  # fmt: skip
     way = [
         f"{'PDPTE' if step.table == PDPT else f'gfn {step.number:#x} entry'} {step.index}: "
-        + (f"{step.entry:#x} {_letters(step.entry)}" if step.entry else "0")
+        + (f"{step.entry:#x} {flag_names(step.entry)}" if step.entry else "0")
         for step in guest_path(vm, gva).steps
     ]
-    guest = " ".join([GUESTS[vm.root_level], *registers])
+    guest = " ".join([mode_of_levels(vm.root_level).guest, *registers])
     return f"walk: {_who(kind)} gva {gva:#x} [{guest}; {', '.join(way)}]"
-
-
-def _letters(entry: int) -> str:
-    return " ".join("NX" if letter == "X" else "PS" if letter == "S" else letter for letter in FLAGS if entry & FLAGS[letter])
 
 
 SAID: dict[str, Callable[..., str]] = {

@@ -15,22 +15,11 @@ from ..data import open_recording
 from ..errors import HostCrash
 from ..exercises import Scenario
 from ..mmu import Vm
-from ..mmu.bits import CR0_PE, CR0_PG, CR0_WP, CR4_PAE, CR4_PSE, EFER_LMA, EFER_LME, EFER_NX, PAGE_SHIFT
+from ..mmu.bits import CR0_WP, EFER_NX, MODES, PAGE_SHIFT
 from ..verify.operations import apply
 from ..verify.replay import Replay
 from .observe import Looks, Seen
 from .steps import STEPS, flag_bits, plain
-
-REGISTERS = {
-    "none": (0, 0),
-    "32": (0, 0),
-    "32 pse": (CR4_PSE, 0),
-    "pae": (CR4_PAE, 0),
-    "64": (CR4_PAE, EFER_LME | EFER_LMA),
-}
-"""By mode: CR4 and EFER, but for NX."""
-
-LEVELS = {"none": 0, "32": 2, "32 pse": 2, "pae": 3, "64": 4}
 
 
 class Bench(Looks):
@@ -39,19 +28,19 @@ class Bench(Looks):
     def __init__(self, scenario: Scenario, parts: Mapping[str, Any], defined: Mapping[str, Any]) -> None:
         self.parts, self.defined = parts, defined
         self.tables = sorted({table for table, *_ in scenario.entries})
-        self.top = LEVELS[scenario.mode]
+        mode = MODES[scenario.mode]
+        self.top = mode.levels
         self.events: list[tuple] = []
         self.replay: Replay | None = None
         self.slots = scenario.slots
         self.another()
         self.first = self.vm
-        size = 4 if self.top == 2 else 8
+        size = mode.format.size
         for table, index, gfn, flags in scenario.entries:
             self.vm.poke((table << PAGE_SHIFT) + index * size, gfn << PAGE_SHIFT | flag_bits(flags), size)
         if self.top:
-            cr4, efer = REGISTERS[scenario.mode]
-            cr0 = CR0_PG | CR0_PE | (scenario.wp and CR0_WP)
-            self.vm.set_registers(cr0, scenario.root << PAGE_SHIFT, cr4, efer | (scenario.nx and EFER_NX))
+            cr0, efer = mode.cr0 | (scenario.wp and CR0_WP), mode.efer | (scenario.nx and EFER_NX)
+            self.vm.set_registers(cr0, scenario.root << PAGE_SHIFT, mode.cr4, efer)
 
     def use(self, vm: Vm) -> None:
         """Go on with this machine."""

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError
-from ..mmu.bits import CR0_PE, CR0_PG, CR4_PAE, EFER_LME
+from ..mmu.bits import CR0_PE, mode_of_levels, mode_of_registers
 
 
 def read_arrays(path: Path, expected: dict[str, tuple[str, int]]) -> dict[str, np.ndarray]:
@@ -47,10 +47,9 @@ def read_meta(path: Path, arrays: dict[str, np.ndarray], names: str) -> dict[str
         raise DataError(str(path), f"meta: {error!r}", f"a JSON object with {names}") from None
     if missing or meta.get("mode") not in ("32", "pae", "64"):
         raise DataError(str(path), f"meta: {meta}", f"whole numbers in {names}, and a mode of 32, pae or 64")
-    paging, long_mode, pae = meta["cr0"] & CR0_PG, meta["efer"] & EFER_LME, meta["cr4"] & CR4_PAE
-    mode = "64" if long_mode else "pae" if pae else "32"
-    if paging and (meta["mode"] != mode or not meta["cr0"] & CR0_PE):
-        raise DataError(str(path), f"meta: {meta}", f"mode {mode}, as CR0, CR4 and EFER say, with CR0.PE and CR0.PG")
+    mode = mode_of_levels(mode_of_registers(meta["cr0"], meta["cr4"], meta["efer"]).levels)
+    if mode.levels and (meta["mode"] != mode.name or not meta["cr0"] & CR0_PE):
+        raise DataError(str(path), f"meta: {meta}", f"mode {mode.name}, as CR0, CR4 and EFER say, with CR0.PE and CR0.PG")
     if meta["mem_bytes"] <= 0 or meta["mem_bytes"] % 4096:
         raise DataError(str(path), f"meta: mem_bytes {meta['mem_bytes']}", "memory of whole pages")
     return meta

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..mmu import Vm
-from ..mmu.bits import CR0_PG, PAGE_SHIFT
+from ..mmu.bits import CR0_PG, MODES, PAGE_SHIFT
 from .arrays import check_lengths, check_pages, read_arrays, read_meta
 
 ARRAYS = {
@@ -80,7 +80,7 @@ class Guest:
 
     def __repr__(self) -> str:
         what = f"{len(self.gfns)} page-table frames, {len(self.tlb_gva)} mapped pages"
-        return f"<Guest {self.name}: {self.mode if self.mode == 'pae' else self.mode + '-bit'} Linux, {what}>"
+        return f"<Guest {self.name}: {MODES[self.mode].words} Linux, {what}>"
 
     @property
     def paging(self) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError
-from ..mmu.bits import ALL_ONES, CR0_PG, CR0_WP, EFER_NX
+from ..mmu.bits import ALL_ONES, CR0_PG, CR0_WP, EFER_NX, MODES
 from .arrays import check_lengths, check_pages, read_arrays, read_meta
 
 ARRAYS = {"meta": ("U", 0), "type": ("u1", 1), "flag": ("u1", 1), "a": ("u8", 1), "b": ("u8", 1), "images": ("u1", 2)}
@@ -57,7 +57,7 @@ class Recording:
 
         if not len(self.type):
             raise DataError(str(path), "0 events", "at least one")
-        levels = {"32": 2, "pae": 3, "64": 4}[self.mode]
+        levels = MODES[self.mode].levels
         fault, access = self.type == PAGE_FAULT, self.type == ACCESS
         if self.mode == "64":
             high = self.a >> np.uint64(47)

@@ -9,10 +9,9 @@ from typing import NamedTuple
 from ..inspect.entries import guest_target, shadow_target
 from ..inspect.paths import PDPT, ROOTS, Step, guest_path, maps_large, shadow_path
 from ..mmu.bits import (
-    ACCESSED,
     BASE_MASK,
     DIRTY,
-    GLOBAL,
+    FLAGS,
     INVALID_PAGE,
     IO_MARK,
     NONPAGING,
@@ -23,6 +22,7 @@ from ..mmu.bits import (
     SHADOW_USER,
     SHADOW_WRITABLE,
     USER,
+    WIDE,
     WRITABLE,
     guest_format,
 )
@@ -60,7 +60,7 @@ EXPLAINED = (*SINCE, NO_MEMORY, TABLE, CLEAN, LATER, EITHER, ABOVE, WP_WRITE, WP
 REASONS = {says for _, says in EXPLAINED}
 """Those that need an explanation."""
 
-KEPT = PRESENT | ACCESSED | DIRTY | GLOBAL | NX
+KEPT = WIDE.copied
 
 
 class Field(NamedTuple):
@@ -227,15 +227,14 @@ def _frame(pair: Pair) -> tuple[str, str]:
     return f"host {frame:#x}", f"{target} is in host frame {frame:#x}"
 
 
-LOW = tuple(Field(bit, bit, name) for bit, name in enumerate(("P", "W", "U", "PWT", "PCD", "A", "D", "PS", "G")))
-NO_EXECUTION = Field(63, 63, "NX")
+*LOW, NO_EXECUTION = (Field(flag.bit, flag.bit, flag.name) for flag in sorted(FLAGS, key=lambda flag: flag.bit))
 MARKS = tuple(Field(bit, bit, "mark") for bit in (9, 10, 11))
 FRAME = Field(12, 51, "frame")
 SHADOW_FIELDS = (*LOW, *MARKS, FRAME, Field(52, 62, ""), NO_EXECUTION)
 FREE = tuple(Field(bit, bit, "free") for bit in (9, 10, 11))
 WIDE_FIELDS = (*LOW, *FREE, FRAME, Field(52, 62, "free"), NO_EXECUTION)
 NARROW_FIELDS = (*LOW, *FREE, Field(12, 31, "frame"))
-MEANINGS = ("present", "writable", "user", "write-through", "no caching", "accessed", "dirty", "large page", "global")
+MEANINGS = {flag.bit: flag.word for flag in FLAGS}
 
 
 def entry_bits_scene(vm: Machine, gva: int, level: int = 1, marks: Marks | None = None) -> Scene:
@@ -292,7 +291,7 @@ def _guest_rows(draft: Draft, pair: Pair) -> list[Entry]:
 
 def _guest_row(draft: Draft, pair: Pair, step: Step, field: Field) -> Entry:
     value, letters = _value(field, step.entry), field.letters
-    says = MEANINGS[field.low] if field.low < len(MEANINGS) else "no execution" if field.low == 63 else "for software"
+    says = MEANINGS.get(field.low, "for software")
     if field.low == 7 and step.level == 1:
         letters, says = "PAT", "memory type"
     target = f"{value:#x} {says}" if field.high > field.low else f"{value}   {says}"

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from ..mmu import Vm
-from ..mmu.bits import CR0_PE, CR0_PG, CR0_WP, CR4_PAE, EFER_LMA, EFER_LME
+from ..mmu.bits import CR0_WP, MODES
 from .page_tables import hierarchy_scene
 from .pictures import Picture
 
@@ -19,7 +19,8 @@ def guest_with_its_own_table_mapped() -> Vm:
         vm.poke(gfn << 12, gfn + 1 << 12 | 0x67)
     vm.poke(0x4000 + 8 * (DATA >> 12), 0x20067)
     vm.poke(0x4000 + 8 * (SELF >> 12), 0x04067)
-    vm.set_registers(CR0_PE | CR0_WP | CR0_PG, 0x1000, CR4_PAE, EFER_LME | EFER_LMA)
+    mode = MODES["64"]
+    vm.set_registers(mode.cr0 | CR0_WP, 0x1000, mode.cr4, mode.efer)
     return vm
 
 

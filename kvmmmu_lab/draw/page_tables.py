@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from ..inspect.paths import Branch, Path, guest_path, guest_tree, maps_large, shadow_path, shadow_tree
-from ..mmu.bits import NONPAGING, PAGE_SHIFT, PAGE_SIZE, PRESENT, ROOT_64, ROOT_PAE, guest_format
+from ..mmu.bits import NONPAGING, PAGE_SHIFT, PAGE_SIZE, PRESENT, ROOT_64, ROOT_PAE, guest_format, mode_of_levels
 from ..mmu.machine import Machine
 from . import scene_builder as row
 from .scene import Entry, Marks, Scene
@@ -39,7 +39,7 @@ def hierarchy_scene(vm: Machine, gvas: Iterable[int], marks: Marks | None = None
     if vm.root_level == NONPAGING:
         notes.append(NOT_PAGING)
     addresses = ", ".join(f"{gva:#x}" for gva in chosen) or "no address"
-    return draft.scene(f"{row.MODES[vm.root_level]} guest: the path of {addresses}", notes)
+    return draft.scene(f"{mode_of_levels(vm.root_level).guest}: the path of {addresses}", notes)
 
 
 # FOLDED IN: draw.trees: Whole trees, from the root down: the guest's tables alone, the shadow alone, or both. What is
@@ -230,7 +230,7 @@ def _shadowed(vm: Machine, keys: Iterable[str]) -> set[str]:
 
 def _title(vm: Machine, what: str, gvas: list[int]) -> str:
     about = f"on the path of {', '.join(f'{gva:#x}' for gva in gvas)}" if gvas else "from the root down"
-    return f"{row.MODES[vm.root_level]} guest: {what}, {about}"
+    return f"{mode_of_levels(vm.root_level).guest}: {what}, {about}"
 
 
 def _counted(sides: list[tuple[Side, str]], limits: Limits, focus: bool) -> list[str]:
@@ -290,7 +290,7 @@ def walk_scene(vm: Machine, gva: int, marks: Marks | None = None) -> Scene:
     draft.reverse_maps()
     sides = f"gva {gva:#x}, by the guest's tables", "by the shadow"
     notes = [f"{side}: {said}" for side, (_, said) in zip(sides, results, strict=True)]
-    return draft.scene(f"{row.MODES[vm.root_level]} guest: the walk of {gva:#x}", notes)
+    return draft.scene(f"{mode_of_levels(vm.root_level).guest}: the walk of {gva:#x}", notes)
 
 
 def guest_fields(vm: Machine, path: Path) -> list[tuple[int, int, str, int]]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..inspect.entries import flags, guest_target, shadow_target, spell, withheld
 from ..inspect.paths import PDPT, ROOTS, Path, Step, frame_key, guest_entry, key_of, maps_large
-from ..mmu.bits import INVALID_PAGE, NONPAGING, PAGE_SHIFT, PRESENT, ROOT_32, ROOT_64, ROOT_PAE, WRITABLE, guest_format
+from ..mmu.bits import INVALID_PAGE, NONPAGING, PAGE_SHIFT, PRESENT, ROOT_32, ROOT_PAE, WRITABLE, guest_format
 from ..mmu.machine import Machine
 from ..mmu.memory import FIRST_SHADOW, PAE_ROOT
 from ..mmu.pool import ShadowPage
@@ -22,7 +22,6 @@ from .scene import rows as in_order
 # what is left out.
 
 
-MODES = {ROOT_64: "64-bit", ROOT_PAE: "PAE", ROOT_32: "32-bit", NONPAGING: "not paging"}
 LEVELS = {4: "PML4", 3: "PDPT", 2: "PD", 1: "PT"}
 ACCESS = ("kernel, reads", "kernel, writes", "user, reads", "user, writes")
 """What a large page's role says of its guest entry."""
@@ -30,7 +29,7 @@ ACCESS = ("kernel, reads", "kernel, writes", "user, reads", "user, writes")
 
 def large_page(glevels: int) -> str:
     """The size of a large page: 4 MB with 4-byte entries, else 2 MB."""
-    return f"{4 if glevels == ROOT_32 else 2} MB"
+    return f"{guest_format(glevels).large_size >> 20} MB"
 
 
 def ref(spte: int) -> str:

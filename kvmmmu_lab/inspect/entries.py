@@ -3,22 +3,21 @@
 
 from __future__ import annotations
 
+from ..mmu import bits
 from ..mmu.bits import (
-    ACCESSED,
     BASE_MASK,
-    DIRTY,
-    GLOBAL,
     INVALID_PAGE,
     IO_MARK,
-    LARGE,
-    NX,
     PAGE_SHIFT,
     PRESENT,
-    ROOT_32,
+    RIGHTS,
+    SHADOW_BITS_OFFSET,
     SHADOW_USER,
     SHADOW_WRITABLE,
     USER,
+    WIDE,
     WRITABLE,
+    flag_names,
     guest_format,
 )
 from ..mmu.machine import Machine
@@ -26,17 +25,10 @@ from ..mmu.memory import FIRST_SHADOW
 from ..mmu.pool import NUM_PAGES
 from .paths import maps_large
 
-FLAGS = (
-    (PRESENT, "P", "present"),
-    (WRITABLE, "W", "writable"),
-    (USER, "U", "user"),
-    (ACCESSED, "A", "accessed"),
-    (DIRTY, "D", "dirty"),
-    (GLOBAL, "G", "global"),
-    (NX, "NX", "no execution"),
-)
+FLAGS = tuple(flag for flag in bits.FLAGS if flag.mask & (WIDE.copied | RIGHTS))
+"""The flags that shadow entries have, too."""
 
-NOTES = ((SHADOW_WRITABLE, "W"), (SHADOW_USER, "U"))
+NOTES = tuple((flag.mask << SHADOW_BITS_OFFSET, flag.name) for flag in FLAGS if flag.mask & RIGHTS)
 """Marks that the kernel leaves in a level-1 shadow entry: rights that the guest allows, granted here or not."""
 
 
@@ -46,13 +38,13 @@ def flags(entry: int, withheld: int = 0) -> str:
     >>> flags(0x8000000002B45C65, WRITABLE), flags(0)
     ('PwUA..NX', '.......')
     """
-    return "".join(letter if entry & bit else letter.lower() if withheld & bit else "." for bit, letter, _ in FLAGS)
+    return "".join(flag.name if entry & flag.mask else flag.name.lower() if withheld & flag.mask else "." for flag in FLAGS)
 
 
 def spell(entry: int, withheld: int = 0) -> str:
     """The same in words."""
-    words = ", ".join(word for bit, _, word in FLAGS if entry & bit) or "nothing set"
-    kept = ", ".join(word for bit, _, word in FLAGS if withheld & bit)
+    words = ", ".join(flag.word for flag in FLAGS if entry & flag.mask) or "nothing set"
+    kept = ", ".join(flag.word for flag in FLAGS if withheld & flag.mask)
     return f"{words}; the guest allows, the shadow withholds: {kept}" if kept else words
 
 
@@ -60,9 +52,8 @@ def difference(old: int, new: int, shadow: bool = False) -> str:
     """Which bits changed from one entry to another: "P W set, D cleared". Of a shadow entry also the kernel's marks."""
     said = []
     for what, gained in (("set", new & ~old), ("cleared", old & ~new)):
-        letters = [letter for bit, letter, _ in FLAGS if gained & bit] + ["PS"] * bool(gained & LARGE)
-        said += [f"{' '.join(letters)} {what}"] * bool(letters)
-    noted = [letter for bit, letter in NOTES if shadow and new & ~old & bit]
+        said += [f"{flag_names(gained)} {what}"] * bool(flag_names(gained))
+    noted = [name for bit, name in NOTES if shadow and new & ~old & bit]
     return ", ".join(said) + f"; marked: the guest allows {' '.join(noted)}" * bool(noted)
 
 
@@ -79,7 +70,7 @@ def guest_target(vm: Machine, level: int, value: int) -> str:
     if not value & PRESENT:
         return "not present" if value else "empty"
     if maps_large(vm, level, value):
-        return f"{4 if vm.root_level == ROOT_32 else 2}M {gfn:#x}"
+        return f"{guest_format(vm.root_level).large_size >> 20}M {gfn:#x}"
     return f"gfn {gfn:#x}"
 
 

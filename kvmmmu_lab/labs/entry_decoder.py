@@ -14,13 +14,13 @@ from ..errors import InputError, LabError
 from ..inspect.entries import flags, shadow_target, spell, withheld
 from ..inspect.paths import shadow_path
 from ..mmu import Vm, checks
-from ..mmu.bits import IO_MARK, LARGE, PAGE_SHIFT, PRESENT, USER
+from ..mmu.bits import IO_MARK, LARGE, MODES, PAGE_SHIFT, PRESENT, USER
 from ..mmu.memory import FIRST_SHADOW
 from ..mmu.pool import NUM_PAGES
 from ..player.cell_output import close_all
 from .entry_fields import Bits, frame_of, guest_bits, shadow_bits
 from .explain_access import Ask, Before, explain
-from .guests import MODES, ROOT, GuestTable
+from .guests import GVAS, ROOT, GuestTable
 from .lab import Lab
 from .widgets import ROW, Form, menu, row, status, switch
 
@@ -113,7 +113,7 @@ class Decoder(Lab):
     @property
     def width(self) -> int:
         """Bits of an entry of this kind."""
-        return 8 * MODES[self.mode].form.size if self.kind == "guest" else 64
+        return 8 * MODES[self.mode].format.size if self.kind == "guest" else 64
 
     def choose(self, kind: str | None = None, mode: str | None = None, level: int | None = None) -> None:
         """Another kind, mode or level. What doesn't fit into a shorter entry is cut off."""
@@ -179,7 +179,7 @@ class Decoder(Lab):
     @property
     def large(self) -> bool:
         """Whether it is a guest entry that maps a large page."""
-        return self.kind == "guest" and self.level == 2 and MODES[self.mode].pse and bool(self.value & LARGE)
+        return self.kind == "guest" and self.level == 2 and MODES[self.mode].large_pages and bool(self.value & LARGE)
 
     @property
     def meaning(self) -> str:
@@ -214,7 +214,7 @@ class Decoder(Lab):
 
     def _made(self, write: bool) -> Made:
         user = bool(self.value & USER)
-        ask = Ask(MODES[self.mode].gva, write, user)
+        ask = Ask(GVAS[self.mode], write, user)
         who = f"{'user code' if user else 'the kernel'} {'writes' if write else 'reads'}"
         try:
             vm = self.guarded(self.scratch)
@@ -233,7 +233,7 @@ class Decoder(Lab):
     def scratch(self) -> Vm:
         """A machine whose guest has this entry on the path of one address, with all rights at the other levels."""
         table = GuestTable(self.mode)
-        form, gfn = table.mode.form, self.frame
+        form, gfn = table.mode.format, self.frame
         large = self.large
         span = 1 << form.index_bits if large else 1
         begin = gfn & -span
@@ -249,7 +249,7 @@ class Decoder(Lab):
     def state(self) -> str:
         """Every bit, the meaning, and what the host makes of it."""
         digits = self.width // 4
-        of = f"{self.kind} entry, {MODES[self.mode].name}"
+        of = f"{self.kind} entry, {MODES[self.mode].title}"
         rows = [f"{field.where:>6}  {content(field, self.value):<14}{field.letter:<6}{field.words}" for field in self.bits()]
         made = [line for made in self.made() for line in ("", str(made))]
         number = f"{self.value:#0{digits + 2}x} = {self.value}"
@@ -300,7 +300,7 @@ class DecoderForm(Form):
         self.number = self.field("text", "Entry", hex(lab.value), "A number: hexadecimal, binary or decimal", width="420px")
         self.number.text.observe(lambda change: self.act(self.read), "value")
         self.kind = menu("It is a", [("guest entry", "guest"), ("shadow entry", "shadow")], lab.kind, "Whose entry it is")
-        modes = [(mode.name, key) for key, mode in MODES.items() if mode.levels]
+        modes = [(mode.title, key) for key, mode in MODES.items() if mode.levels]
         self.mode = menu("of a guest", modes, lab.mode, "The guest's mode")
         self.level = menu("level", [], None, "The level of its table")
         for box in (self.kind, self.mode, self.level):

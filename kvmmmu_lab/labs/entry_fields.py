@@ -5,8 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..mmu.bits import LARGE, NARROW, PAGE_SHIFT, PRESENT
-from .guests import Mode
+from ..mmu.bits import FLAGS, LARGE, NARROW, PAGE_SHIFT, PRESENT, GuestMode
 
 
 @dataclass(frozen=True)
@@ -32,48 +31,53 @@ def _one(bit: int, letter: str, words: str) -> Bits:
     return Bits(bit, bit, letter, words)
 
 
-def guest_bits(mode: Mode, level: int, value: int) -> list[Bits]:
+def _flag(name: str, words: str) -> Bits:
+    bit = next(flag.bit for flag in FLAGS if flag.name == name)
+    return Bits(bit, bit, name, words)
+
+
+def guest_bits(mode: GuestMode, level: int, value: int) -> list[Bits]:
     """The fields of a guest entry."""
     pdpte = mode.levels == 3 == level
-    large = level == 2 and mode.pse and bool(value & LARGE)
+    large = level == 2 and mode.large_pages and bool(value & LARGE)
     leaf = level == 1 or large
-    fields = [_one(0, "P", "present: without it, nothing else means anything")]
+    fields = [_flag("P", "present: without it, nothing else means anything")]
     if pdpte:
         fields.append(Bits(1, 2, "", "reserved in a PDPTE: if set, loading CR3 is a #GP"))
     else:
         fields += [
-            _one(1, "W", "writable; ANDed over all levels"),
-            _one(2, "U", "for user code, too; ANDed over all levels"),
+            _flag("W", "writable; ANDed over all levels"),
+            _flag("U", "for user code, too; ANDed over all levels"),
         ]
     fields += [
-        _one(3, "PWT", "write-through caching: the code of 2007 doesn't look at it"),
-        _one(4, "PCD", "no caching: the same"),
+        _flag("PWT", "write-through caching: the code of 2007 doesn't look at it"),
+        _flag("PCD", "no caching: the same"),
     ]
     if pdpte:
         fields.append(Bits(5, 8, "", "reserved in a PDPTE"))
     else:
         fields += [
-            _one(5, "A", "accessed: set by the walk"),
-            _one(6, "D", "dirty: set by the first write; while clear, the shadow withholds W" if leaf else "no meaning here"),
+            _flag("A", "accessed: set by the walk"),
+            _flag("D", "dirty: set by the first write; while clear, the shadow withholds W" if leaf else "no meaning here"),
             _bit7(mode, level),
-            _one(8, "G", "global: stays in the TLB when CR3 is loaded; copied" if leaf else "no meaning here"),
+            _flag("G", "global: stays in the TLB when CR3 is loaded; copied" if leaf else "no meaning here"),
         ]
     fields.append(Bits(9, 11, "", "free for the guest's kernel; its own notes aren't copied"))
     fields += _frame(mode, level, large)
-    if mode.form is not NARROW:
+    if mode.format is not NARROW:
         fields += [Bits(52, 62, "", "free for the guest's kernel, or reserved"), _no_execution(pdpte)]
     return fields
 
 
-def _bit7(mode: Mode, level: int) -> Bits:
+def _bit7(mode: GuestMode, level: int) -> Bits:
     if level == 2:
-        return _one(7, "PS", "large page: this entry is the last one" if mode.pse else "ignored: CR4.PSE is off")
+        return _flag("PS", "large page: this entry is the last one" if mode.large_pages else "ignored: CR4.PSE is off")
     return _one(7, "PAT" if level == 1 else "", "a choice of caching" if level == 1 else "reserved, should be 0")
 
 
-def _frame(mode: Mode, level: int, large: bool) -> list[Bits]:
-    top = 31 if mode.form is NARROW else 51
-    if large and mode.form is NARROW:
+def _frame(mode: GuestMode, level: int, large: bool) -> list[Bits]:
+    top = 31 if mode.format is NARROW else 51
+    if large and mode.format is NARROW:
         return [
             _one(12, "PAT", "a choice of caching"),
             Bits(13, 16, "", "PSE-36: bits 32-35 of the address (the code of 2007 walks without them, the shadow has them)"),
@@ -98,20 +102,20 @@ def shadow_bits(level: int, value: int) -> list[Bits]:
     leaf, io = level == 1, level == 1 and not value & PRESENT
     nine = {1: "I/O: there is no memory behind this", 2: "below this is a large page of the guest's, in pieces"}
     return [
-        _one(0, "P", "present"),
-        _one(1, "W", "writable" if leaf else "writable: always set in links, rights are withheld at level 1 only"),
-        _one(2, "U", "for user code" if leaf else "for user code: always set in links"),
+        _flag("P", "present"),
+        _flag("W", "writable" if leaf else "writable: always set in links, rights are withheld at level 1 only"),
+        _flag("U", "for user code" if leaf else "for user code: always set in links"),
         Bits(3, 4, "", "not used"),
-        _one(5, "A", "copied from the guest's entry" if leaf else "set in links to tables"),
-        _one(6, "D", "copied" if leaf else "not used"),
+        _flag("A", "copied from the guest's entry" if leaf else "set in links to tables"),
+        _flag("D", "copied" if leaf else "not used"),
         _one(7, "", "not used: the shadow has no large pages"),
-        _one(8, "G", "copied" if leaf else "not used"),
+        _flag("G", "copied" if leaf else "not used"),
         _one(9, "", nine.get(level, "not used")),
         _one(10, "", "the guest allows writing, path and all" if leaf else "not used"),
         _one(11, "", "the guest allows user access, path and all" if leaf else "not used"),
         Bits(12, 51, "frame", "guest frame of the device" if io else "host frame" if leaf else "host frame of a shadow page"),
         Bits(52, 62, "", "not used"),
-        _one(63, "NX", "copied from the guest's last entry" if leaf else "not used"),
+        _flag("NX", "copied from the guest's last entry" if leaf else "not used"),
     ]
 
 

@@ -10,14 +10,14 @@ from typing import Any
 from ..data import guests, open_guest
 from ..draw.scene_builder import LEVELS
 from ..errors import HostCrash, InputError, LabError
-from ..mmu import Vm, checks
+from ..mmu import Vm, bits, checks
 from ..mmu import events as ev
-from ..mmu.bits import CR0_WP, EFER_NX, ROOT_PAE
+from ..mmu.bits import CR0_WP, EFER_NX, MODES, ROOT_PAE
 from ..player.cell_output import close_all
 from .addresses import AddressPicker, pick_address
 from .entry_decoder import parse
 from .explain_access import Ask, Before, explain
-from .guests import FLAGS, MODES, PRESETS, GuestTable
+from .guests import FLAGS, PRESETS, GuestTable
 from .lab import Lab, Round
 from .prediction import Prediction
 from .watch import Watch
@@ -92,7 +92,7 @@ class FaultLab(Lab):
     # Choosing
 
     def build(self, mode: str = "64", preset: str = "all allowed") -> None:
-        """A guest with tables of your own: a mode of `tables.MODES`, a preset of `tables.PRESETS`."""
+        """A guest with tables of your own: a mode of `bits.MODES`, a preset of `tables.PRESETS`."""
         self._mine()
         table = GuestTable(mode, preset)
         if self.source != "tables" or mode != self.table.key:
@@ -181,7 +181,7 @@ class FaultLab(Lab):
         table = self.table
         for level, old in self.written.items():
             if table.entry(level) != old:
-                vm.emulate_write_gpa(table.entry_gpa(level), table.entry(level), table.mode.form.size)
+                vm.emulate_write_gpa(table.entry_gpa(level), table.entry(level), table.mode.format.size)
         if vm.root_level == ROOT_PAE and self.written[3] != table.entry(3):
             vm.load_cr3(vm.cpu.cr3)
         self.written = {level: table.entry(level) for level in table.flags}
@@ -211,7 +211,7 @@ class FaultLab(Lab):
     @property
     def about(self) -> str:
         """What is chosen now, in words: the access, the guest, the registers, and which VM."""
-        own = f"a guest with tables that you built ({self.table.mode.name})"
+        own = f"a guest with tables that you built ({self.table.mode.title})"
         guest = {"tables": own, "vm": "your VM"}.get(self.source, f"the real guest {self.source}")
         registers = f"CR0.WP {'set' if self.wp else 'clear'}, EFER.NX {'set' if self.nx else 'clear'}"
         return f"{self._access()}, on {guest}, {registers}" + ", going on with the same VM" * self.keep
@@ -233,16 +233,7 @@ REGISTERS = (
 )
 CHANGED = "Something else is chosen by now than what the result below is about. Go shows what comes of it."
 OWN, GIVEN = "tables", "vm"
-SAYS = {
-    "P": "present",
-    "W": "writable",
-    "U": "user",
-    "A": "accessed",
-    "D": "dirty",
-    "G": "global",
-    "PS": "large page",
-    "NX": "no execution",
-}
+SAYS = {flag.name: flag.word for flag in bits.FLAGS}
 
 
 class FaultForm(Form):
@@ -260,7 +251,7 @@ class FaultForm(Form):
             "Guest", [("your VM", GIVEN)] if lab.given is not None else sources, lab.source, "Whose tables are walked"
         )
         self.source.observe(lambda change: self.act(self.choose_source), "value")
-        self.mode = menu("Mode", [(mode.name, key) for key, mode in MODES.items()], lab.table.key, "The guest's mode")
+        self.mode = menu("Mode", [(mode.title, key) for key, mode in MODES.items()], lab.table.key, "The guest's mode")
         self.mode.observe(lambda change: self.act(self.choose_mode), "value")
         self.preset = menu("Begin with", lab.table.presets(), "all allowed", "Tables to begin with")
         self.preset.observe(lambda change: self.act(self.choose_preset), "value")
@@ -380,8 +371,8 @@ class FaultForm(Form):
         table = self.lab.table
         name = f"{LEVELS[level]} entry {table.index(level)}"
         label = widgets.HTML(f"<code>{name}</code>", layout={"width": "120px"})
-        here = table.mode.flags(level)
-        known = [flag for flag in FLAGS if any(flag in table.mode.flags(at) for at in table.flags)]
+        here = table.choices(level)
+        known = [flag for flag in FLAGS if any(flag in table.choices(at) for at in table.flags)]
         return row(label, *(self.toggle(level, flag, name) if flag in here else self.gap() for flag in known))
 
     @staticmethod

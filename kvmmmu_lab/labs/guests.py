@@ -3,33 +3,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from ..draw.arguments import check_gva
 from ..errors import InputError
-from ..mmu import Vm, checks
+from ..mmu import Vm, bits, checks
 from ..mmu.bits import (
     ACCESSED,
     BASE_MASK,
     CR0_PE,
     CR0_PG,
     CR0_WP,
-    CR4_PAE,
-    CR4_PSE,
     DIRTY,
-    EFER_LME,
     EFER_NX,
-    GLOBAL,
     LARGE,
+    MODES,
     NARROW,
     NX,
     PAGE_SHIFT,
     PRESENT,
     USER,
-    WIDE,
     WRITABLE,
-    EntryFormat,
+    GuestMode,
+    flag_names,
 )
 from ..mmu.cpu import shadow_walk
 
@@ -55,51 +51,13 @@ def neighbour(vm: Vm, gva: int) -> None:
 
 
 ALL = PRESENT | WRITABLE | USER
-FLAGS = {
-    "P": PRESENT,
-    "W": WRITABLE,
-    "U": USER,
-    "A": ACCESSED,
-    "D": DIRTY,
-    "G": GLOBAL,
-    "PS": LARGE,
-    "NX": NX,
-}
+FLAGS = {flag.name: flag.mask for flag in bits.FLAGS if flag.letter}
 ROOT, DATA, BIG, DEVICE = 0x10, 0x40, 0x400, 0xFEE00
 """gfns: of the root table (those below it follow), of a data page, of what a large page maps, and of no memory at all."""
 
 
-@dataclass(frozen=True)
-class Mode:
-    """How a guest of this mode looks. ``levels`` 0: it doesn't page. ``pse``: CR4.PSE, for 4 MB pages of 32-bit guests."""
-
-    name: str
-    levels: int
-    form: EntryFormat
-    gva: int
-    cr4: int = 0
-    efer: int = 0
-
-    @property
-    def pse(self) -> bool:
-        """Whether level-2 entries may be the last ones."""
-        return self.levels > 2 or bool(self.cr4 & CR4_PSE)
-
-    def flags(self, level: int) -> list[str]:
-        """The flags that there are to choose at a level: PDPTEs of a PAE guest have only P, 4-byte entries no NX."""
-        if self.levels == 3 == level:
-            return ["P"]
-        without = {"NX"} if self.form is NARROW else set()
-        return [name for name in FLAGS if name not in without and (name != "PS" or level == 2)]
-
-
-MODES = {
-    "none": Mode("not paging", 0, WIDE, DATA << PAGE_SHIFT),
-    "32": Mode("32-bit", 2, NARROW, 0x00C05000),
-    "32 pse": Mode("32-bit with 4 MB pages", 2, NARROW, 0x00C05000, CR4_PSE),
-    "pae": Mode("PAE", 3, WIDE, 0x40605000, CR4_PAE),
-    "64": Mode("64-bit", 4, WIDE, 0x8040605000, CR4_PAE, EFER_LME),
-}
+GVAS = {"none": DATA << PAGE_SHIFT, "32": 0x00C05000, "32 pse": 0x00C05000, "pae": 0x40605000, "64": 0x8040605000}
+"""By mode, the address whose path is shown."""
 
 PRESETS = {
     "all allowed": "every right at every level, and a data page at the end",
@@ -136,20 +94,24 @@ class GuestTable:
     @property
     def gva(self) -> int:
         """The address whose path this is."""
-        return self.mode.gva if self.mode.levels else self.frame << PAGE_SHIFT
+        return GVAS[self.key] if self.mode.levels else self.frame << PAGE_SHIFT
 
     @property
     def last(self) -> int:
         """The level of the last entry: 2 with a large page, else 1."""
-        return 2 if self.mode.levels and self.mode.pse and self.flags[2] & LARGE else 1
+        return 2 if self.mode.levels and self.mode.large_pages and self.flags[2] & LARGE else 1
+
+    def choices(self, level: int) -> list[str]:
+        """The names of the flags that an entry of this level has."""
+        return [flag.name for flag in self.mode.flags(level)]
 
     def presets(self) -> list[str]:
         """The presets that this mode can have."""
         if not self.mode.levels:
             return ["all allowed", "device"]
-        without = {"large page"} if not self.mode.pse else set()
-        without |= {"no execution"} if self.mode.form is NARROW else set()
-        without |= {"upper level read-only"} if "W" not in self.mode.flags(2) else set()
+        without = {"large page"} if not self.mode.large_pages else set()
+        without |= {"no execution"} if self.mode.format is NARROW else set()
+        without |= {"upper level read-only"} if "W" not in self.choices(2) else set()
         return [name for name in PRESETS if name not in without]
 
     def preset(self, name: str) -> None:
@@ -175,7 +137,7 @@ class GuestTable:
 
     def set(self, level: int, flag: str, on: bool) -> None:
         """Set or clear a flag of an entry."""
-        if level not in self.flags or flag not in self.mode.flags(level):
+        if level not in self.flags or flag not in self.choices(level):
             raise InputError("flag", flag, f"a flag that an entry of level {level} has in this mode")
         self.flags[level] = self.flags[level] | FLAGS[flag] if on else self.flags[level] & ~FLAGS[flag]
 
@@ -186,7 +148,7 @@ class GuestTable:
 
     def entry(self, level: int) -> int:
         """An entry as it stands in the guest's memory. A large page begins where its size allows."""
-        form = self.mode.form
+        form = self.mode.format
         if level > self.last:
             return (self.gfns[level - 1] << PAGE_SHIFT) & form.base | self.flags[level]
         base = form.large_base if level == 2 else form.base
@@ -194,18 +156,18 @@ class GuestTable:
 
     def entry_gpa(self, level: int) -> int:
         """Where that entry stands."""
-        return self.gfns[level] << PAGE_SHIFT | self.index(level) * self.mode.form.size
+        return self.gfns[level] << PAGE_SHIFT | self.index(level) * self.mode.format.size
 
     def index(self, level: int) -> int:
         """Its index in its table."""
-        return self.mode.gva >> 30 & 3 if level == 3 == self.mode.levels else self.mode.form.index(self.mode.gva, level)
+        return GVAS[self.key] >> 30 & 3 if level == 3 == self.mode.levels else self.mode.format.index(GVAS[self.key], level)
 
     def vm(self, wp: bool = True, nx: bool = True, **parts: Any) -> Vm:
         """A VM with these tables and shadow tables that are still empty. Raises InputError for a PDPTE that is refused."""
         checks.gfn(self.frame)
         vm = Vm(self.slots, **parts)
         for level in range(self.mode.levels, 0, -1):
-            vm.poke(self.entry_gpa(level), self.entry(level), self.mode.form.size)
+            vm.poke(self.entry_gpa(level), self.entry(level), self.mode.format.size)
         if not self.mode.levels:
             return vm
         cr0 = CR0_PE | (wp and CR0_WP)
@@ -216,11 +178,11 @@ class GuestTable:
 
     def __str__(self) -> str:
         if not self.mode.levels:
-            return f"{self.mode.name}: gva = gpa = {self.gva:#x}"
-        lines = [f"{self.mode.name}, the path of {self.gva:#x}:"]
+            return f"{self.mode.title}: gva = gpa = {self.gva:#x}"
+        lines = [f"{self.mode.title}, the path of {self.gva:#x}:"]
         for level in range(self.mode.levels, self.last - 1, -1):
-            named = " ".join(name for name in self.mode.flags(level) if self.flags[level] & FLAGS[name])
-            target = (self.entry(level) & self.mode.form.base) >> PAGE_SHIFT
+            named = flag_names(self.flags[level])
+            target = (self.entry(level) & self.mode.format.base) >> PAGE_SHIFT
             lines.append(f"  level {level}, gfn {self.gfns[level]:#x}:{self.index(level):<3} {named:<17} -> gfn {target:#x}")
         return "\n".join(lines)
 
@@ -234,7 +196,7 @@ ON = CR0_PE | CR0_WP | CR0_PG
 FIRST = 0x10
 
 
-def paging_mode(name: str) -> Mode:
+def paging_mode(name: str) -> GuestMode:
     """The mode of this name. Raises InputError for one without paging, or none at all."""
     if name not in MODES or not MODES[name].levels:
         raise InputError("mode", name, "a paging mode: 32, 32 pse, pae or 64")
@@ -268,7 +230,7 @@ class Builder:
 
     def entry_gpa(self, gva: int, level: int = 1) -> int:
         """Where the guest keeps gva's entry of that level."""
-        table, at, form = self.root, self.mode.levels, self.mode.form
+        table, at, form = self.root, self.mode.levels, self.mode.format
         while True:
             index = gva >> 30 & 3 if at == 3 == self.mode.levels else form.index(gva, at)
             gpa = table << PAGE_SHIFT | index * form.size
@@ -283,7 +245,7 @@ class Builder:
 
     def map(self, gva: int, gfn: int | None = None, flags: int = FULL, large: bool = False) -> int:
         """Map gva to gfn (a new frame if none is given), and make the tables that are missing. Returns the gfn."""
-        last, size = 2 if large else 1, self.mode.form.size
+        last, size = 2 if large else 1, self.mode.format.size
         gfn = self.frame() if gfn is None else gfn
         for level in range(self.mode.levels, last, -1):
             gpa = self.entry_gpa(gva, level)
@@ -294,7 +256,7 @@ class Builder:
 
     def edit(self, gva: int, entry: int) -> None:
         """The guest writes its last entry for gva: by way of the host where the table is shadowed, else at once."""
-        store(self.vm, self.entry_gpa(gva), entry, self.mode.form.size)
+        store(self.vm, self.entry_gpa(gva), entry, self.mode.format.size)
 
 
 def store(vm: Vm, gpa: int, value: int, size: int) -> bool:
@@ -320,7 +282,7 @@ def prepared(mode: str, parts: dict[str, Any]) -> tuple[Vm, dict[int, int], list
     Those of a 32-bit guest are in both quadrants of one table.
     """
     guest = Builder(mode, **parts)
-    region = 1 << PAGE_SHIFT + guest.mode.form.index_bits
+    region = 1 << PAGE_SHIFT + guest.mode.format.index_bits
     half = region // 2
     touched = [0x1000, 0x2000, 0x3000, half + 0x1000, half + 0x2000, region + 0x1000]
     mapped = [*touched, 3 * region]

@@ -15,7 +15,7 @@ from ..errors import InputError, LabError
 from ..inspect.entries import flags, guest_target, shadow_target
 from ..inspect.names import Names
 from ..inspect.paths import guest_path
-from ..mmu import Vm, checks
+from ..mmu import Vm, bits, checks
 from ..mmu.bits import PAGE_SHIFT, PAGE_SIZE, PRESENT, ROOT_32, guest_format
 from ..mmu.machine import Machine
 from ..mmu.pool import ShadowPage
@@ -462,7 +462,7 @@ class WriteLab(GuestLab):
 # FOLDED IN: labs.write_form: The form of `write_lab`.
 
 
-MODES = [("64-bit", "64"), ("PAE", "pae"), ("32-bit", "32")]
+MODES = [(bits.MODES[name].title, name) for name in ("64", "pae", "32")]
 ANY, BY_OFFSET = -1, "(by offset)"
 """Stands for none of the entries in the menu: the offset that is filled in says where."""
 

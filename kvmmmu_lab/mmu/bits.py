@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Entry formats, masks and index arithmetic (mmu.c:65-157).
+"""Entry formats, flags, the guest's paging modes, masks and index arithmetic (mmu.c:65-157).
 
 A guest entry has 8 bytes (PAE, 64-bit) or 4 (32-bit); a shadow entry always has 8::
 
@@ -62,11 +62,50 @@ PFERR_USER = 1 << 2
 PFERR_FETCH = 1 << 4
 
 ROOT_64, ROOT_PAE, ROOT_32, NONPAGING = 4, 3, 2, 0
-"""Guest levels of the four modes, as a context's root_level says them."""
+"""The guest's levels in each mode: a context's ``root_level``, the lowest four bits of a role."""
 
 CR0_PE, CR0_WP, CR0_NW, CR0_CD, CR0_PG = 1 << 0, 1 << 16, 1 << 29, 1 << 30, 1 << 31
 CR4_PSE, CR4_PAE = 1 << 4, 1 << 5
 EFER_LME, EFER_LMA, EFER_NX = 1 << 8, 1 << 10, 1 << 11
+
+
+@dataclass(frozen=True)
+class Flag:
+    """A flag of an entry. ``name`` is the manual's, ``letter`` what scenarios write, "" for flags that they can't set."""
+
+    mask: int
+    name: str
+    letter: str
+    word: str
+
+    @property
+    def bit(self) -> int:
+        """The number of its bit."""
+        return self.mask.bit_length() - 1
+
+
+FLAGS = (
+    Flag(PRESENT, "P", "P", "present"),
+    Flag(WRITABLE, "W", "W", "writable"),
+    Flag(USER, "U", "U", "user"),
+    Flag(1 << 3, "PWT", "", "write-through"),
+    Flag(1 << 4, "PCD", "", "no caching"),
+    Flag(ACCESSED, "A", "A", "accessed"),
+    Flag(DIRTY, "D", "D", "dirty"),
+    Flag(GLOBAL, "G", "G", "global"),
+    Flag(LARGE, "PS", "S", "large page"),
+    Flag(NX, "NX", "X", "no execution"),
+)
+"""The flags of a guest entry, in the order in which they are listed everywhere."""
+
+
+def flag_names(entry: int) -> str:
+    """The names of an entry's flags; PWT and PCD, which the model doesn't know, are left out.
+
+    >>> flag_names(0x80000000000120E7), flag_names(0)
+    ('P W U A D PS NX', '')
+    """
+    return " ".join(flag.name for flag in FLAGS if flag.letter and entry & flag.mask)
 
 
 @dataclass(frozen=True)
@@ -80,13 +119,18 @@ class EntryFormat:
     copied: int
     """Bits that a shadow entry takes over as they are (PT32_PTE_COPY_MASK, PT64_PTE_COPY_MASK)."""
 
+    @property
+    def large_size(self) -> int:
+        """Bytes of a large page: 4 MiB with 4-byte entries, else 2 MiB."""
+        return PAGE_SIZE << self.index_bits
+
     def index(self, gva: int, level: int) -> int:
         """Index of gva's entry in its level-``level`` table (PT64_INDEX, PT32_INDEX).
 
         >>> WIDE.index(0x403025000, 3), WIDE.index(0x403025000, 2), NARROW.index(0xC0101000, 2)
         (16, 24, 768)
         """
-        return gva >> PAGE_SHIFT + self.index_bits * (level - 1) & (1 << self.index_bits) - 1
+        return (gva >> (PAGE_SHIFT + self.index_bits * (level - 1))) & ((1 << self.index_bits) - 1)
 
 
 _COPIED = PRESENT | ACCESSED | DIRTY | GLOBAL
@@ -97,26 +141,91 @@ PSE36_MASK, PSE36_SHIFT = 0xF << 13, 32 - 13
 """Bits 13..16 of a large 4-byte entry, moved by 19, are address bits 32..35 (mmu.c:88-90)."""
 
 
+@dataclass(frozen=True)
+class GuestMode:
+    """A paging mode of the guest: how many levels its tables and their shadow have, and the registers that choose it.
+
+    ``cr0``, ``cr4`` and ``efer`` hold the bits that choose the mode, and no others. The shadow of a guest without
+    paging, and of one with 4-byte entries, has three levels of 8-byte entries all the same.
+    """
+
+    name: str
+    """What scenarios, files and menus call it."""
+
+    words: str
+    levels: int
+    shadow_levels: int
+    format: EntryFormat
+    cr0: int = 0
+    cr4: int = 0
+    efer: int = 0
+
+    @property
+    def large_pages(self) -> bool:
+        """Whether a level-2 entry with PS maps a large page."""
+        return self.levels > ROOT_32 or bool(self.cr4 & CR4_PSE)
+
+    @property
+    def title(self) -> str:
+        """The words for a menu: "32-bit with 4 MB pages"."""
+        return f"{self.words} with 4 MB pages" if self.cr4 & CR4_PSE else self.words
+
+    @property
+    def guest(self) -> str:
+        """A guest in this mode, without an article: "64-bit guest", "guest without paging"."""
+        return f"{self.words} guest" if self.levels else "guest without paging"
+
+    def flags(self, level: int) -> tuple[Flag, ...]:
+        """The flags, of those with a letter, that an entry of this level has.
+
+        A PDPTE of a PAE guest has only P, an entry of 4 bytes has no NX, and PS is a flag of level 2.
+        """
+        if self.levels == level == ROOT_PAE:
+            return FLAGS[:1]
+        has = [flag for flag in FLAGS if flag.letter and (level == 2 or flag.mask != LARGE)]
+        return tuple(flag for flag in has if self.format.size == 8 or flag.mask != NX)
+
+
+_PAGING = CR0_PG | CR0_PE
+MODES = {
+    mode.name: mode
+    for mode in (
+        GuestMode("none", "no paging", NONPAGING, 3, WIDE),
+        GuestMode("32", "32-bit", ROOT_32, 3, NARROW, _PAGING),
+        GuestMode("32 pse", "32-bit", ROOT_32, 3, NARROW, _PAGING, CR4_PSE),
+        GuestMode("pae", "PAE", ROOT_PAE, 3, WIDE, _PAGING, CR4_PAE),
+        GuestMode("64", "64-bit", ROOT_64, 4, WIDE, _PAGING, CR4_PAE, EFER_LME),
+    )
+}
+"""The modes by name."""
+
+
+def mode_of_registers(cr0: int, cr4: int, efer: int) -> GuestMode:
+    """The mode that these registers choose (mmu.c:921-935, 1039-1097): EFER.LME decides on 64-bit, not LMA (2007)."""
+    if not cr0 & CR0_PG:
+        return MODES["none"]
+    if efer & EFER_LME:
+        return MODES["64"]
+    if cr4 & CR4_PAE:
+        return MODES["pae"]
+    return MODES["32 pse" if cr4 & CR4_PSE else "32"]
+
+
+def mode_of_levels(levels: int) -> GuestMode:
+    """The mode with this many guest levels, as ``root_level`` and a page's ``glevels`` give them; 2 is "32"."""
+    return next(mode for mode in MODES.values() if mode.levels == levels)
+
+
 def guest_format(root_level: int) -> EntryFormat:
-    """The entry format of a guest with so many levels."""
+    """The entry format of a guest with ``root_level`` levels."""
     return NARROW if root_level == ROOT_32 else WIDE
 
 
 def shadow_index(gva: int, level: int) -> int:
     """Index of gva's entry in a shadow table: 9 bits a level, whatever the guest uses."""
-    return gva >> 3 + 9 * level & 511
+    return (gva >> (3 + 9 * level)) & 511
 
 
 def canonical(gva: int) -> int:
     """gva with bit 47 copied into bits 48..63 (mmu.c:1393-1399)."""
-    return (gva & (1 << 48) - 1) - ((gva & 1 << 47) << 1) & ALL_ONES
-
-
-def letters(entry: int) -> str:
-    """The flags of an entry in fixed places, a dot where a bit is clear.
-
-    >>> letters(0x8000000000012067), letters(0)
-    ('P W U A D . NX', '. . . . . . .')
-    """
-    bits = ((PRESENT, "P"), (WRITABLE, "W"), (USER, "U"), (ACCESSED, "A"), (DIRTY, "D"), (GLOBAL, "G"), (NX, "NX"))
-    return " ".join(letter if entry & bit else "." for bit, letter in bits)
+    return ((gva & ((1 << 48) - 1)) - ((gva & (1 << 47)) << 1)) & ALL_ONES

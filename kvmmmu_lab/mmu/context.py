@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import HostCrash
 from . import events as ev
-from .bits import BASE_MASK, FLAT, INVALID_PAGE, NONPAGING, PAGE_SHIFT, PRESENT, ROOT_32, ROOT_64, ROOT_PAE, WRITABLE
+from .bits import BASE_MASK, FLAT, INVALID_PAGE, NONPAGING, PAGE_SHIFT, PRESENT, ROOT_64, ROOT_PAE, WRITABLE
 from .events import traced
 from .memory import PAE_ROOT
 from .pool import ShadowPage
@@ -21,19 +21,12 @@ PAE_ROOT_HPA = PAE_ROOT << PAGE_SHIFT
 
 
 def init_context(vm: Machine) -> None:
-    """Choose the mode by CR0.PG, EFER.LME and CR4.PAE, and build its roots (mmu.c:921-935, 1039-1097).
+    """Choose the mode by the registers, and build its roots (mmu.c:921-935, 1039-1097).
 
-    Without paging, and for 4-byte entries, the shadow has three levels all the same. CR3's PWT and PCD bits, which a
-    paging context hands on to the processor (mmu.c:1053, 1075), mean nothing here.
+    CR3's PWT and PCD bits, which a paging context hands on to the processor (mmu.c:1053, 1075), mean nothing here.
     """
-    cpu = vm.cpu
-    if not cpu.paging:
-        vm.root_level = NONPAGING
-    elif cpu.long_mode:
-        vm.root_level = ROOT_64
-    else:
-        vm.root_level = ROOT_PAE if cpu.pae else ROOT_32
-    vm.shadow_root_level = 4 if vm.root_level == ROOT_64 else 3
+    mode = vm.cpu.mode
+    vm.root_level, vm.shadow_root_level = mode.levels, mode.shadow_levels
     alloc_roots(vm)
     vm.load_root()
 

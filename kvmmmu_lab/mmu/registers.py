@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import HostCrash
 from . import events as ev
-from .bits import CR0_CD, CR0_NW, CR0_PE, CR0_PG, CR4_PAE, EFER_LMA, EFER_LME, PAGE_SHIFT, PRESENT
+from .bits import CR0_CD, CR0_NW, CR0_PE, CR0_PG, CR4_PAE, EFER_LMA, EFER_LME, PAGE_SHIFT, PRESENT, GuestMode, mode_of_registers
 from .context import new_cr3, reset_context
 from .events import traced
 
@@ -34,6 +34,11 @@ class Registers:
     def __init__(self) -> None:
         self.cr0, self.cr3, self.cr4, self.efer = 0x10, 0, 0, 0
         self.pdptrs = [0, 0, 0, 0]
+
+    @property
+    def mode(self) -> GuestMode:
+        """The paging mode that they choose."""
+        return mode_of_registers(self.cr0, self.cr4, self.efer)
 
     @property
     def paging(self) -> bool:

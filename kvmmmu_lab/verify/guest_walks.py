@@ -12,7 +12,18 @@ import numpy as np
 
 from ..data.guest import Guest
 from ..mmu import Vm
-from ..mmu.bits import BASE_MASK, CR0_WP, CR4_PSE, LARGE, NARROW, PAGE_SHIFT, PAGE_SIZE, PRESENT, UNMAPPED_GVA, WIDE, canonical
+from ..mmu.bits import (
+    BASE_MASK,
+    CR0_WP,
+    CR4_PSE,
+    LARGE,
+    MODES,
+    PAGE_SHIFT,
+    PAGE_SIZE,
+    PRESENT,
+    UNMAPPED_GVA,
+    canonical,
+)
 from ..mmu.walk import Walk
 from .report import Report
 
@@ -51,15 +62,14 @@ class Tables:
     def __init__(self, guest: Guest, report: Report) -> None:
         self.guest, self.report = guest, report
         self.pages = {gfn: page.tobytes() for gfn, page in zip(guest.gfns.tolist(), guest.pages, strict=True)}
-        self.format = NARROW if guest.mode == "32" else WIDE
-        self.large_pages = guest.mode != "32" or guest.meta["cr4"] & CR4_PSE
+        mode = MODES[guest.mode]
+        self.format, self.large_pages = mode.format, mode.large_pages or guest.meta["cr4"] & CR4_PSE
         self.frames = guest.meta["mem_bytes"] >> PAGE_SHIFT
         self.seen: set[tuple[int, int]] = set()
         self.leaves: list[Leaf] = []
-        levels = {"32": 2, "pae": 3, "64": 4}[guest.mode]
         for root in guest.roots.tolist()[1:]:
-            self._visit(root, levels, 0, 3, current=False)
-        self._visit(guest.meta["cr3"], levels, 0, 3, current=True)
+            self._visit(root, mode.levels, 0, 3, current=False)
+        self._visit(guest.meta["cr3"], mode.levels, 0, 3, current=True)
 
     @property
     def reached(self) -> set[int]:

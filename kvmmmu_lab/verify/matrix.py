@@ -25,16 +25,12 @@ from ..errors import DataError
 from ..mmu import Vm
 from ..mmu.bits import (
     ACCESSED,
-    CR0_PE,
-    CR0_PG,
     CR0_WP,
-    CR4_PAE,
     CR4_PSE,
     DIRTY,
-    EFER_LMA,
-    EFER_LME,
     EFER_NX,
     LARGE,
+    MODES,
     NX,
     PRESENT,
     USER,
@@ -167,13 +163,14 @@ class Bench:
         settings = (row.wp, row.option)
         if settings != self.settings:
             self.settings = settings
-            cr0 = CR0_PG | CR0_PE | row.wp * CR0_WP
+            mode = MODES[self.mode]
+            cr0 = mode.cr0 | row.wp * CR0_WP
             if self.narrow:
                 vm.set_registers(cr0, DIRECTORY << 12, row.option * CR4_PSE, 0)
             elif self.mode == "pae":
-                vm.set_registers(cr0, PDPT << 12, CR4_PAE, row.option * EFER_NX)
+                vm.set_registers(cr0, PDPT << 12, mode.cr4, row.option * EFER_NX)
             else:
-                vm.set_registers(cr0, PML4 << 12, CR4_PAE, EFER_LME | EFER_LMA | row.option * EFER_NX)
+                vm.set_registers(cr0, PML4 << 12, mode.cr4, mode.efer | row.option * EFER_NX)
         vm.zap_all()
 
     def allowed_firsts(self, row: Row, large: bool) -> list[str]:

@@ -12,8 +12,9 @@ from kvmmmu_lab.draw.example import guest_with_its_own_table_mapped
 from kvmmmu_lab.labs import fault_lab
 from kvmmmu_lab.labs.explain_access import Ask, Before
 from kvmmmu_lab.labs.fault_lab import OUTCOMES
-from kvmmmu_lab.labs.guests import FLAGS, MODES, PRESETS, GuestTable
+from kvmmmu_lab.labs.guests import FLAGS, PRESETS, GuestTable
 from kvmmmu_lab.labs.lab import Round
+from kvmmmu_lab.mmu.bits import MODES
 
 PAGING = [key for key, mode in MODES.items() if mode.levels]
 READ, WRITE, FETCH = (False, False), (True, False), (False, True)
@@ -283,7 +284,7 @@ def test_whatever_the_form_can_express_has_an_end(data):
         if data.draw(st.booleans(), "mode") or not lab.rounds:
             lab.build(data.draw(st.sampled_from(list(MODES))), "all allowed")
         for level in lab.table.flags:
-            for flag in lab.table.mode.flags(level):
+            for flag in lab.table.choices(level):
                 lab.table.set(level, flag, data.draw(st.sampled_from([True, True, False]), f"{flag} of level {level}"))
         lab.table.frame = data.draw(st.sampled_from(list(lab.table.places().values())), "frame")
         lab.write, lab.fetch = data.draw(st.sampled_from([READ, WRITE, FETCH]), "access")
@@ -300,8 +301,8 @@ def test_the_tables():
     assert table.last == 2 and table.entry(2) == 0x400 << 12 | 0xE7
     assert str(table).count("level") == 3
     assert {preset for mode in MODES for preset in GuestTable(mode).presets()} == set(PRESETS)
-    assert "NX" not in GuestTable("32").mode.flags(1) and GuestTable("pae").mode.flags(3) == ["P"]
-    assert GuestTable("32", "all allowed").last == 1 and set(FLAGS) >= set(GuestTable("32").mode.flags(2))
+    assert "NX" not in GuestTable("32").choices(1) and GuestTable("pae").choices(3) == ["P"]
+    assert GuestTable("32", "all allowed").last == 1 and set(FLAGS) >= set(GuestTable("32").choices(2))
 
 
 class TestForm:

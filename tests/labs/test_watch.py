@@ -170,7 +170,7 @@ def test_an_address_that_cant_be_is_a_card(vm):
 def test_a_guest_that_changes_its_mode_loses_addresses(vm):
     watched = watch(lambda: vm.set_registers(0x10001, 0, 0, 0), vm, [0xFFFFFFFF81000000])
     assert watched.error is None
-    assert "not paging" in watched.steps[-1].scene.title
+    assert "without paging" in watched.steps[-1].scene.title
 
 
 def test_long_operations_end_somewhere(vm):

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kvmmmu_lab.mmu import bits
+from kvmmmu_lab.mmu import Vm, bits
 from kvmmmu_lab.mmu.pool import make_role
 
 low = st.integers(0, 2**32 - 1)
@@ -54,8 +54,53 @@ def test_only_the_2_level_guest_has_4_byte_entries(root_level, size):
 
 def test_what_a_shadow_entry_takes_over_and_what_not():
     everything = (1 << 64) - 1
-    assert bits.letters(everything & bits.WIDE.copied) == "P . . A D G NX"
-    assert bits.letters(everything & bits.NARROW.copied) == "P . . A D G ."
+    assert bits.flag_names(everything & bits.WIDE.copied) == "P A D G NX"
+    assert bits.flag_names(everything & bits.NARROW.copied) == "P A D G"
+
+
+def test_the_scenarios_letters_are_those_of_the_flags_that_the_model_knows():
+    assert "".join(flag.letter for flag in bits.FLAGS) == "PWUADGSX"
+    assert len({flag.name for flag in bits.FLAGS}) == len({flag.mask for flag in bits.FLAGS}) == len(bits.FLAGS)
+    assert [flag.bit for flag in bits.FLAGS if flag.name in ("P", "PWT", "NX")] == [0, 3, 63]
+
+
+@pytest.mark.parametrize("mode", bits.MODES.values(), ids=lambda mode: mode.name)
+def test_the_registers_of_a_mode_choose_it(mode):
+    assert bits.mode_of_registers(mode.cr0, mode.cr4, mode.efer) is mode
+    assert bits.mode_of_registers(mode.cr0 | bits.CR0_WP, mode.cr4, mode.efer | bits.EFER_NX) is mode
+    assert bits.mode_of_levels(mode.levels).levels == mode.levels
+    vm = Vm()
+    vm.set_registers(mode.cr0, 0, mode.cr4, mode.efer)
+    assert (vm.root_level, vm.shadow_root_level) == (mode.levels, mode.shadow_levels)
+
+
+def test_long_mode_is_chosen_before_pae_and_pae_before_pse():
+    both = bits.CR4_PAE | bits.CR4_PSE
+    assert bits.mode_of_registers(bits.CR0_PG, both, bits.EFER_LME).name == "64"
+    assert bits.mode_of_registers(bits.CR0_PG, both, 0).name == "pae"
+    assert bits.mode_of_registers(0, both, bits.EFER_LME).name == "none"
+    assert bits.mode_of_levels(2).name == "32"
+
+
+@pytest.mark.parametrize(
+    ("mode", "level", "names"),
+    [
+        ("64", 1, "P W U A D G NX"),
+        ("64", 2, "P W U A D G PS NX"),
+        ("64", 3, "P W U A D G NX"),
+        ("pae", 3, "P"),
+        ("32", 1, "P W U A D G"),
+        ("32", 2, "P W U A D G PS"),
+    ],
+)
+def test_which_flags_an_entry_of_a_level_has(mode, level, names):
+    assert " ".join(flag.name for flag in bits.MODES[mode].flags(level)) == names
+
+
+def test_how_a_mode_is_put_into_words():
+    assert [mode.title for mode in bits.MODES.values()] == ["no paging", "32-bit", "32-bit with 4 MB pages", "PAE", "64-bit"]
+    assert [mode.guest for mode in bits.MODES.values()][:2] == ["guest without paging", "32-bit guest"]
+    assert [mode.large_pages for mode in bits.MODES.values()] == [False, False, True, True, True]
 
 
 def test_the_marks_of_a_shadow_entry_are_in_bits_that_software_may_use():
