@@ -224,7 +224,6 @@ KNOWN_CLASSES_TWICE = {
     "Replay",
     "Report",
     "Shown",
-    "Step",
     "Table",
     "Verdict",
     "Watch",

@@ -7,7 +7,9 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+from ..inspect.dump import FIRST_REF
 from ..inspect.entries import spell
+from ..inspect.names import entry_name
 from ..mmu.memory import FIRST_SHADOW
 from ..mmu.pool import METAPHYSICAL, NUM_PAGES
 from ..mmu.rmap import COUNTED
@@ -17,8 +19,8 @@ from .compare import Difference
 
 
 def ref(number: int) -> str:
-    """A reference to a shadow entry."""
-    return f"#{number >> 9}:{number & 511}"
+    """The name of a shadow entry that `inspect.dump` refers to."""
+    return entry_name(FIRST_REF + number)
 
 
 def frame(gfn: int) -> str:
@@ -102,7 +104,7 @@ def _listed_mmu(value: Any) -> list[str]:
 LISTED: dict[str, Callable[[Any], list[str]]] = {
     "rmap": lambda value: [f"{frame(gfn)}: {', '.join(map(ref, refs))}" for gfn, refs in value],
     "frames": lambda value: [*map(frame, value)],
-    "sptes": lambda value: [f"#{page}:{entry[0]} {entry_words(entry)}" for page, entries in value for entry in entries],
+    "sptes": lambda value: [f"{ref(id << 9 | entry[0])} {entry_words(entry)}" for id, entries in value for entry in entries],
     "order": lambda value: [*map(str, value)],
     "form": _listed_form,
     "pages": _listed_pages,
@@ -192,7 +194,6 @@ def short(value: Any) -> str:
     return text if len(text) <= REPR else f"{text[:REPR]}..."
 
 
-FIRST_REF = FIRST_SHADOW << 9
 
 
 def sentence(difference: Difference) -> str:
@@ -286,7 +287,8 @@ def _sptes(difference: Difference) -> str:
     index = next(key for key in sorted({*right, *mine}) if right.get(key) != mine.get(key))
     others = sum(right.get(key) != mine.get(key) for key in {*right, *mine}) - 1
     more = f" (and {others} more of this page differ)" if others else ""
-    return f"shadow entry #{page}:{index} is {entry_words(mine.get(index))}{more}; it should be {entry_words(right.get(index))}"
+    name, is_, should = ref(page << 9 | index), entry_words(mine.get(index)), entry_words(right.get(index))
+    return f"shadow entry {name} is {is_}{more}; it should be {should}"
 
 
 def _pages(difference: Difference) -> str:
@@ -315,7 +317,7 @@ def _door(difference: Difference) -> str:
     right, mine = ({tuple(row[:3]): row[3] for row in part} for part in (difference.expected, difference.got))
     place = next(key for key in sorted({*right, *mine}) if right.get(key) != mine.get(key))
     page, shadow, index = place
-    what = f"shadow entry #{page}:{index}" if shadow else f"entry {index} of the guest's table in gfn {page:#x}"
+    what = f"shadow entry {ref(page << 9 | index)}" if shadow else f"entry {index} of the guest's table in gfn {page:#x}"
     if place not in mine:
         door = "`vm.memory.put`" if shadow else "`vm.memory.put` or `put_half`"
         return f"{what} doesn't become {right[place]:#x} through {door}"
@@ -392,7 +394,7 @@ def _first(difference: Difference) -> str:
 def _spte(value: Any) -> str:
     """A value that should be an spte."""
     inside = isinstance(value, int) and FIRST_SHADOW <= value >> 9 < FIRST_SHADOW + NUM_PAGES
-    return f"#{(value >> 9) - FIRST_SHADOW}:{value & 511}" if inside else repr(value)
+    return entry_name(value) if inside else repr(value)
 
 
 def _chains(difference: Difference) -> str:
@@ -434,4 +436,3 @@ TOLD = {
     "door": _door,
     "caused": caused,
 }
-

@@ -34,8 +34,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import InputError
+from ..inspect.names import entry_name
 from ..mmu.bits import BASE_MASK, FLAT, PAGE_SHIFT, PRESENT, WRITABLE
-from ..mmu.memory import FIRST_SHADOW, PAE_ROOT
+from ..mmu.memory import PAE_ROOT
 from ..mmu.rmap import ReverseMap
 from ..mmu.shadow import entries_with
 
@@ -164,7 +165,7 @@ def said(vm: Vm, what: str, number: int = 0, gfn: int = 0) -> str:
     if mistake is None:
         return "planted: nothing, for there is no entry for it"
     gfns, spte = vm.memory.gfns, mistake.spte
-    name, own = f"#{(spte >> 9) - FIRST_SHADOW}:{spte & 511}", gfns[frame(vm, spte)]
+    name, own = entry_name(spte), gfns[frame(vm, spte)]
     map_of = f"the map of gfn {own:#x}" if own is not None else "a map"
     along = ", and its reference goes along" if mistake.gains is not None else ""
     words = {

@@ -37,7 +37,6 @@ from ..mmu.pool import NUM_PAGES
 from ..mmu.rmap import ReverseMap
 from .steps import plain
 
-FIRST_REF = FIRST_SHADOW << 9
 EMPTY = bytes(PAGE_SIZE)
 FEW = 32
 """Of a whole engine, all reverse maps are looked at while there are so few, later those that may have changed."""
@@ -246,15 +245,15 @@ def _refs(sptes: Any) -> list[int]:
     given = sptes
     try:
         given = list(sptes)
-        return sorted(operator.index(spte) - FIRST_REF for spte in given)
+        return sorted(operator.index(spte) - dump.FIRST_REF for spte in given)
     except (TypeError, ValueError):
         raise TypeError(f"sptes() has to give whole numbers, one after the other, as in a list; it gives {given!r}") from None
 
 
 def _form(kept: Any) -> Any:
     if kept is None or isinstance(kept, int):
-        return kept if kept is None else kept - FIRST_REF
+        return kept if kept is None else kept - dump.FIRST_REF
     try:
-        return [[int(spte) - FIRST_REF for spte in row] for row in kept]
+        return [[int(spte) - dump.FIRST_REF for spte in row] for row in kept]
     except (TypeError, ValueError):
         raise TypeError(f"it has to be an spte, or a list of lists of sptes; it is {kept!r}") from None

@@ -44,7 +44,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
-from ..inspect.paths import PDPT, guest_path
+from ..inspect.keys import PDPT
+from ..inspect.names import entry_name, parse_entry_name
+from ..inspect.paths import guest_path
 from ..mmu import bits, shadow
 from ..mmu import events as ev
 from ..mmu.bits import (
@@ -76,19 +78,13 @@ def flag_bits(flags: str) -> int:
     return sum(FLAGS[letter] for letter in letters) | sum(1 << int(number) for number in numbers)
 
 
-def reference(spte: str) -> int:
-    """An spte out of "7:12"."""
-    page, _, index = spte.partition(":")
-    return FIRST_SHADOW + int(page) << 9 | int(index)
-
-
-def named(spte: int) -> str:
-    """The way back."""
-    return f"{(spte >> 9) - FIRST_SHADOW}:{spte & 511}"
+def _name(spte: str) -> str:
+    """An spte of a scenario, as messages name it: "#7:12"."""
+    return entry_name(parse_entry_name(spte))
 
 
 def _map(bench: Bench, spte: str, gfn: int, flags: str) -> None:
-    vm, at = bench.vm, reference(spte)
+    vm, at = bench.vm, parse_entry_name(spte)
     page = vm.pool.pages[(at >> 9) - FIRST_SHADOW]
     if not page.role:  # a page that nobody took: for pictures, one of a page table
         page.gfn, page.role = page.id, 4 | 1 << 4
@@ -100,22 +96,22 @@ def _map(bench: Bench, spte: str, gfn: int, flags: str) -> None:
 
 
 def _maps(bench: Bench, spte: str, count: int, gfn: int, flags: str) -> None:
-    for at in range(reference(spte), reference(spte) + count):
+    for at in range(parse_entry_name(spte), parse_entry_name(spte) + count):
         bench.vm.caches.top_up(None)  # as before each fault
-        _map(bench, named(at), gfn, flags)
+        _map(bench, entry_name(at), gfn, flags)
 
 
 def _unmap(bench: Bench, spte: str) -> str | None:
-    at, words = reference(spte), bench.vm.memory.words
+    at, words = parse_entry_name(spte), bench.vm.memory.words
     before = words[at]
     bench.vm.rmap.remove(at)
     after, words[at] = words[at], 0
-    said = f"remove(#{spte}) changes the entry itself, from {before:#x} to {after:#x}, which is for others to do"
+    said = f"remove({entry_name(at)}) changes the entry itself, from {before:#x} to {after:#x}, which is for others to do"
     return said if after != before else None
 
 
 def _unmaps(bench: Bench, spte: str, count: int) -> str | None:
-    said = [_unmap(bench, named(at)) for at in range(reference(spte), reference(spte) + count)]
+    said = [_unmap(bench, entry_name(at)) for at in range(parse_entry_name(spte), parse_entry_name(spte) + count)]
     return next(filter(None, said), None)
 
 
@@ -125,21 +121,21 @@ def _protect(bench: Bench, gfn: int) -> None:
 
 
 def _link(bench: Bench, page: int, spte: str, count: int = 1) -> None:
-    header, first = bench.vm.pool.pages[page], reference(spte)
+    header, first = bench.vm.pool.pages[page], parse_entry_name(spte)
     for at in range(first, first + count):
         if at in list(bench.vm.parents.sptes(header)):
-            raise InputError("spte", named(at), f"an entry that isn't a parent of page #{page} yet")
+            raise InputError("spte", entry_name(at), f"an entry that isn't a parent of page #{page} yet")
         bench.vm.parents.add(header, at)
 
 
 def _unlink(bench: Bench, page: int, spte: str, count: int = 1) -> None:
-    for at in range(reference(spte), reference(spte) + count):
+    for at in range(parse_entry_name(spte), parse_entry_name(spte) + count):
         bench.vm.parents.remove(bench.vm.pool.pages[page], at)
 
 
 def _stranger(bench: Bench, page: int, spte: str) -> str:
     try:
-        bench.vm.parents.remove(bench.vm.pool.pages[page], reference(spte))
+        bench.vm.parents.remove(bench.vm.pool.pages[page], parse_entry_name(spte))
     except NotImplementedError:
         raise
     except Exception:
@@ -161,20 +157,20 @@ def _page(bench: Bench, gfn: int, level: int, glevels: int, quadrant: int = 0, k
 def _fill(bench: Bench, sptes: Iterable[str], gfn: int) -> None:
     vm, flags = bench.vm, flag_bits("PWUAD")
     child = next((page for page in vm.pool.bucket(gfn) if page.gfn == gfn), None)
-    for at in map(reference, sptes):
+    for at in map(parse_entry_name, sptes):
         page = vm.pool.pages[(at >> 9) - FIRST_SHADOW]
         if vm.memory.words[at] or page not in vm.pool.active:
             continue
         vm.caches.top_up(None)  # as before each fault
         if page.level == 1:
-            _map(bench, named(at), gfn, "PWUAD")
+            _map(bench, entry_name(at), gfn, "PWUAD")
         elif child is not None:
             vm.memory.put(at, child.hpa | flags, ev.LINK_TABLE)
             vm.parents.add(child, at)
 
 
 def _flag(bench: Bench, spte: str, flags: str) -> None:
-    at = reference(spte)
+    at = parse_entry_name(spte)
     bench.vm.memory.words[at] |= flag_bits(flags)
 
 
@@ -196,7 +192,7 @@ def _pdpte(bench: Bench, number: int, value: int) -> None:
 
 
 def _make(bench: Bench, spte: str, entry: int, rights: str, gpa: int, gfn: int) -> None:
-    bench.vm.set_spte(bench.vm, reference(spte), entry, flag_bits(rights), gpa, gfn)
+    bench.vm.set_spte(bench.vm, parse_entry_name(spte), entry, flag_bits(rights), gpa, gfn)
 
 
 def _walk(bench: Bench, gva: int, kind: str) -> Any:
@@ -236,7 +232,7 @@ def _complaint(item: Any) -> Any:
     if not isinstance(where, int) or kind not in ("rmap", "wp", "map"):
         return item
     inside = kind == "rmap" and FIRST_SHADOW <= where >> 9 < FIRST_SHADOW + NUM_PAGES
-    return f"rmap #{named(where)}" if inside else f"{kind} {WHERE[kind]} {where:#x}"
+    return f"rmap {entry_name(where)}" if inside else f"{kind} {WHERE[kind]} {where:#x}"
 
 
 WHERE = {"rmap": "spte", "wp": "gfn", "map": "gva"}
@@ -363,12 +359,12 @@ def _frame(vm: Vm, gfn: int) -> str:
 
 
 def _say_unmaps(vm: Vm, spte: str, count: int) -> str:
-    return f"remove(#{spte}) to remove(#{named(reference(spte) + count - 1)}), and each entry is then zeroed"
+    return f"remove({_name(spte)}) to remove({entry_name(parse_entry_name(spte) + count - 1)}), and each entry is then zeroed"
 
 
 def _say_maps(vm: Vm, spte: str, count: int, gfn: int, flags: str) -> str:
-    last = named(reference(spte) + count - 1)
-    return f"add(#{spte}) to add(#{last}): {count} entries that are {_flags(flags)} {_frame(vm, gfn)}"
+    last = entry_name(parse_entry_name(spte) + count - 1)
+    return f"add({_name(spte)}) to add({last}): {count} entries that are {_flags(flags)} {_frame(vm, gfn)}"
 
 
 def _who(kind: str) -> str:
@@ -415,7 +411,7 @@ def _say_page(vm: Vm, gfn: int, level: int, glevels: int, quadrant: int = 0, kin
 
 
 def _say_fill(vm: Vm, sptes: Sequence[str], gfn: int) -> str:
-    some = ", ".join(f"#{spte}" for spte in sptes[:4]) + f" and {len(sptes) - 4} more" * (len(sptes) > 4)
+    some = ", ".join(map(_name, sptes[:4])) + f" and {len(sptes) - 4} more" * (len(sptes) > 4)
     return f"{some} {'leads' if len(sptes) == 1 else 'lead'} to gfn {gfn:#x} now, where 0 stood"
 
 
@@ -427,11 +423,11 @@ def _say_writes(vm: Vm, places: Sequence[int], size: int) -> str:
 
 
 def _row(spte: str, count: int = 1) -> str:
-    return f", and so on up to #{named(reference(spte) + count - 1)}" if count > 1 else ""
+    return f", and so on up to {entry_name(parse_entry_name(spte) + count - 1)}" if count > 1 else ""
 
 
 def _say_make(vm: Vm, spte: str, entry: int, rights: str, gpa: int, gfn: int) -> str:
-    given = f"#{spte}, guest entry {entry:#x}, rights {rights or 'none'}, gpa {gpa:#x}, gfn {gfn:#x}"
+    given = f"{_name(spte)}, guest entry {entry:#x}, rights {rights or 'none'}, gpa {gpa:#x}, gfn {gfn:#x}"
     spelled = f"{mode_of_levels(vm.root_level).guest}; the guest's entry: {flag_names(entry) or 'no flags'}"
     return f"set_spte({given}) [{spelled}]"
 
@@ -451,25 +447,25 @@ def _say_walk(vm: Vm, gva: int, kind: str) -> str:
 
 
 SAID: dict[str, Callable[..., str]] = {
-    "map": lambda vm, spte, gfn, flags: f"add(#{spte}): an entry that is {_flags(flags)} {_frame(vm, gfn)}",
+    "map": lambda vm, spte, gfn, flags: f"add({_name(spte)}): an entry that is {_flags(flags)} {_frame(vm, gfn)}",
     "maps": _say_maps,
     "unmaps": _say_unmaps,
-    "unmap": lambda vm, spte: f"remove(#{spte}), and then the entry is zeroed",
+    "unmap": lambda vm, spte: f"remove({_name(spte)}), and then the entry is zeroed",
     "protect": lambda vm, gfn: f"write_protect(gfn {gfn:#x})",
     "alias": lambda vm, base, npages, target: f"gfns from {base:#x} on become other names of those from {target:#x} on",
     "back": lambda vm: "the first machine goes on",
     "another": lambda vm: "another machine of the same kind is made",
-    "link": lambda vm, page, spte, *count: f"add(page #{page}, #{spte}){_row(spte, *count)}",
-    "unlink": lambda vm, page, spte, *count: f"remove(page #{page}, #{spte}){_row(spte, *count)}",
+    "link": lambda vm, page, spte, *count: f"add(page #{page}, {_name(spte)}){_row(spte, *count)}",
+    "unlink": lambda vm, page, spte, *count: f"remove(page #{page}, {_name(spte)}){_row(spte, *count)}",
     "pdpte": lambda vm, number, value: f"PDPTE {number}, as the processor keeps it, is {value:#x}",
-    "stranger": lambda vm, page, spte: f"remove(page #{page}, #{spte}), which is no parent of that page",
+    "stranger": lambda vm, page, spte: f"remove(page #{page}, {_name(spte)}), which is no parent of that page",
     "shadowed": _say_shadowed,
     "page": _say_page,
     "fill": _say_fill,
     "counted": lambda vm, gfn, times: f"vm.last_pt_write_gfn is {gfn:#x} now, and vm.last_pt_write_count {times}",
     "writes": _say_writes,
     "host": lambda vm, gfn, hfn: f"gfn {gfn:#x} is host frame {hfn:#x}, as on a host with much memory",
-    "flag": lambda vm, spte, flags: f"the processor sets {' and '.join(flags)} in #{spte}",
+    "flag": lambda vm, spte, flags: f"the processor sets {' and '.join(flags)} in {_name(spte)}",
     "make": _say_make,
     "walk": _say_walk,
     "access": lambda vm, gva, kind, *store: f"{_who(kind)} gva {gva:#x}",
@@ -482,4 +478,3 @@ SAID: dict[str, Callable[..., str]] = {
     "audit": lambda vm: "audit(vm)",
     "boot": lambda vm, name, way, begin, end: f"events {begin} to {end - 1} of {name}",
 }
-

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ..inspect.entries import guest_target, shadow_target
-from ..inspect.paths import PDPT, ROOTS, Step, guest_path, maps_large, shadow_path
+from ..inspect.keys import PDPT, ROOTS, Key
+from ..inspect.names import key_name
+from ..inspect.paths import PathEntry, guest_path, maps_large, shadow_path
 from ..mmu.bits import (
     BASE_MASK,
     DIRTY,
@@ -87,8 +89,8 @@ class Pair:
 
     vm: Machine
     level: int
-    guest: Step | None
-    shadow: Step | None
+    guest: PathEntry | None
+    shadow: PathEntry | None
     above: int
     """W and U bits that all guest entries above allow."""
 
@@ -237,6 +239,10 @@ NARROW_FIELDS = (*LOW, *FREE, Field(12, 31, "frame"))
 MEANINGS = {flag.bit: flag.word for flag in FLAGS}
 
 
+GUEST_BITS, SHADOW_BITS = Key("e:g"), Key("e:s")
+"""The two boxes of `entry_bits_scene`."""
+
+
 def entry_bits_scene(vm: Machine, gva: int, level: int = 1, marks: Marks | None = None) -> Scene:
     """The two entries of a level on gva's path. For a piece of a large page, the guest's is the one of the large page.
 
@@ -244,11 +250,11 @@ def entry_bits_scene(vm: Machine, gva: int, level: int = 1, marks: Marks | None 
     """
     draft, pair = Draft(vm, marks), pair_of(vm, gva, level)
     guest, shadow = _guest_rows(draft, pair), _shadow_rows(draft, pair)
-    draft.box("e:g", "list", 1, 0, *_guest_heading(pair, gva), guest)
-    draft.box("e:s", "list", 0, 0, *_shadow_heading(pair, gva), shadow)
+    draft.box(GUEST_BITS, "list", 1, 0, *_guest_heading(pair, gva), guest)
+    draft.box(SHADOW_BITS, "list", 0, 0, *_shadow_heading(pair, gva), shadow)
     if pair.guest and pair.s:
         for source, target, kind in _edges(pair):
-            draft.edge(f"e:g:{source}", f"e:s:{target}", kind)
+            draft.edge(GUEST_BITS.entry(source), SHADOW_BITS.entry(target), kind)
     notes = [f"bit {entry.index} ({entry.flags}): {entry.says}" for entry in shadow if entry.says in REASONS]
     return draft.scene(f"gva {gva:#x}, level {level}: the guest's entry and the shadow's, bit by bit", notes)
 
@@ -272,7 +278,7 @@ def _shadow_heading(pair: Pair, gva: int) -> tuple[str, tuple[str, ...]]:
     if step is None:
         steps = shadow_path(pair.vm, gva).steps
         return "no shadow entry", (f"the shadow ends at level {steps[-1].level}" if steps else "there is no root",)
-    title = f"root slot {step.index}" if step.table == ROOTS else f"shadow entry #{step.number}:{step.index}"
+    title = "shadow entry " * (step.table != ROOTS) + key_name(step.key)
     return title, (f"0x{step.entry:016x}", f"of level {pair.level}" if pair.s else "empty: no access came here")
 
 
@@ -289,7 +295,7 @@ def _guest_rows(draft: Draft, pair: Pair) -> list[Entry]:
     return [_guest_row(draft, pair, step, field) for field in fields]
 
 
-def _guest_row(draft: Draft, pair: Pair, step: Step, field: Field) -> Entry:
+def _guest_row(draft: Draft, pair: Pair, step: PathEntry, field: Field) -> Entry:
     value, letters = _value(field, step.entry), field.letters
     says = MEANINGS.get(field.low, "for software")
     if field.low == 7 and step.level == 1:
@@ -299,7 +305,7 @@ def _guest_row(draft: Draft, pair: Pair, step: Step, field: Field) -> Entry:
         target, says = guest_target(pair.vm, step.level, step.entry | PRESENT), "where it leads"
         if step.level == 2 and "M" in target:
             target = f"{row.large_page(pair.vm.root_level)} at gfn {target.split()[-1]}"
-    return Entry(f"e:g:{field.low}", field.name, letters, target, _changed(draft, step, field), says)
+    return Entry(GUEST_BITS.entry(field.low), field.name, letters, target, _changed(draft, step, field), says)
 
 
 def _shadow_rows(draft: Draft, pair: Pair) -> list[Entry]:
@@ -313,11 +319,11 @@ def _shadow_rows(draft: Draft, pair: Pair) -> list[Entry]:
         short, says = verdict(pair, field) if pair.s else ("", "")
         number = f"{value:#x}" if field.high > field.low else str(value)
         target = short if short and field.low == 12 else f"{number:<4}{short}".rstrip()
-        rows.append(Entry(f"e:s:{field.low}", field.name, field.letters, target, _changed(draft, step, field), says))
+        rows.append(Entry(SHADOW_BITS.entry(field.low), field.name, field.letters, target, _changed(draft, step, field), says))
     return rows
 
 
-def _changed(draft: Draft, step: Step, field: Field) -> str:
+def _changed(draft: Draft, step: PathEntry, field: Field) -> str:
     """What this moment did to some bits of an entry."""
     mark, was = draft.mark(step.key), draft.marks.was.get(step.key)
     if mark not in ("changed", "dead") or was is None:

@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
+from ..inspect.keys import GUEST, ROOT, ROOTS, SHADOW, Key, guest_table, shadow_page
+from ..inspect.names import key_name
 from ..inspect.paths import Branch, Path, guest_path, guest_tree, maps_large, shadow_path, shadow_tree
 from ..mmu.bits import NONPAGING, PAGE_SHIFT, PAGE_SIZE, PRESENT, ROOT_64, ROOT_PAE, guest_format, mode_of_levels
 from ..mmu.machine import Machine
@@ -34,7 +36,7 @@ def hierarchy_scene(vm: Machine, gvas: Iterable[int], marks: Marks | None = None
     draft.pages(len(chosen), pages)
     draft.correspondences()
     draft.reverse_maps()
-    shadows = sum(key.startswith("s:") for key in draft.tables)
+    shadows = sum(key.kind == SHADOW for key in draft.tables)
     notes = [f"{shadows} of {len(vm.pool.active)} shadow pages in use are drawn"]
     if vm.root_level == NONPAGING:
         notes.append(NOT_PAGING)
@@ -75,16 +77,16 @@ class Limits:
 
 
 def choose(
-    tree: dict[str, Branch], limit: int, depth: int | None = None, given: Iterable[str] = (), prefer: Collection[str] = ()
-) -> list[str]:
+    tree: dict[Key, Branch], limit: int, depth: int | None = None, given: Iterable[Key] = (), prefer: Collection[Key] = ()
+) -> list[Key]:
     """Keys of the tables to draw, in the order of the tree: ``given`` ones, then others in turns up to ``limit``.
 
     A table comes only after one that leads to it; of a level's, those in ``prefer`` come first.
     """
-    chosen: dict[str, None] = {}
+    chosen: dict[Key, None] = {}
     waiting = [deque(list(tree)[:1])]
 
-    def take(key: str, at: int) -> None:
+    def take(key: Key, at: int) -> None:
         chosen[key] = None
         if at + 1 == len(waiting):
             waiting.append(deque())
@@ -109,7 +111,7 @@ def choose(
     return [key for key in tree if key in chosen]
 
 
-def _distances(tree: dict[str, Branch]) -> dict[str, int]:
+def _distances(tree: dict[Key, Branch]) -> dict[Key, int]:
     """How far each table is from the root."""
     found = dict.fromkeys(list(tree)[:1], 0)
     for key, branch in tree.items():  # breadth first, so that what leads to a table comes before it
@@ -127,24 +129,24 @@ class Side:
         self.tree = (guest_tree if guest else shadow_tree)(draft.vm)
         self.paths: list[Path] = [(guest_path if guest else shadow_path)(draft.vm, gva) for gva in gvas]
         self.given = [step.table for path in self.paths for step in path.steps]
-        self.chosen: list[str] = []
+        self.chosen: list[Key] = []
 
     @property
     def total(self) -> int:
         """Tables that the root leads to."""
-        return sum(key != "r" for key in self.tree)
+        return sum(key != ROOTS for key in self.tree)
 
     @property
     def count(self) -> int:
         """Tables that are drawn."""
-        return sum(key != "r" for key in self.chosen)
+        return sum(key != ROOTS for key in self.chosen)
 
     @property
     def levels(self) -> int:
         """Levels of the whole tree."""
         return max(_distances(self.tree).values(), default=-1) + 1
 
-    def choose(self, limit: int, depth: int | None, prefer: Collection[str] = ()) -> None:
+    def choose(self, limit: int, depth: int | None, prefer: Collection[Key] = ()) -> None:
         """Decide on the tables."""
         self.chosen = choose(self.tree, limit, depth, self.given, prefer)
 
@@ -166,7 +168,7 @@ class Side:
                     draft.row(key, branch.level, index, value)
                     free -= not leads
                     if index in links:
-                        draft.edge(f"{key}:{index}", links[index], self.kind)
+                        draft.edge(key.entry(index), links[index], self.kind)
 
     def depth_note(self, depth: int | None) -> list[str]:
         """What ``depth`` left out."""
@@ -222,10 +224,10 @@ def _one_side(side: Side, limits: Limits) -> None:
     side.draw(limits.rows(focus), frames=False)
 
 
-def _shadowed(vm: Machine, keys: Iterable[str]) -> set[str]:
+def _shadowed(vm: Machine, keys: Iterable[Key]) -> set[Key]:
     """The guest tables that these shadow pages shadow."""
-    pages = [vm.pool.pages[int(key[2:])] for key in keys if key.startswith("s:")]
-    return {f"g:{page.gfn:x}" for page in pages if not page.metaphysical}
+    pages = [vm.pool.pages[key.page] for key in keys if key.kind == SHADOW]
+    return {guest_table(page.gfn) for page in pages if not page.metaphysical}
 
 
 def _title(vm: Machine, what: str, gvas: list[int]) -> str:
@@ -245,9 +247,9 @@ def _counted(sides: list[tuple[Side, str]], limits: Limits, focus: bool) -> list
     return notes
 
 
-def _unreached(vm: Machine, tree: dict[str, Branch]) -> list[str]:
+def _unreached(vm: Machine, tree: dict[Key, Branch]) -> list[str]:
     """Pages in use that this root doesn't lead to: other processes', and those whose parents were zapped."""
-    count = sum(f"s:{page.id}" not in tree for page in vm.pool.active)
+    count = sum(shadow_page(page.id) not in tree for page in vm.pool.active)
     if not count:
         return []
     return [f"the root doesn't lead to {row.plural(count, 'more shadow page')} in use; pool(vm) lists them"]
@@ -259,7 +261,7 @@ def _folded(draft: Draft, limits: Limits, gvas: list[int]) -> list[str]:
     if gvas and limits.fold is None:
         return []
     for key, entries in draft.entries.items():
-        if key[0] in "grs" and len(row.used_entries(draft.vm, key)) > len({entry.key for entry in entries}):
+        if key.kind in (GUEST, ROOT, SHADOW) and len(row.used_entries(draft.vm, key)) > len({entry.key for entry in entries}):
             return [f"of each table about {most} rows are drawn; fold={4 * most or FOLD} draws more"]
     return []
 
@@ -281,7 +283,7 @@ def walk_scene(vm: Machine, gva: int, marks: Marks | None = None) -> Scene:
     column = max(vm.root_level, vm.shadow_root_level) + 1
     results = _guest_result(vm, gva, guest), _shadow_result(vm, gva, shadow)
     for rank, (side, path, result) in enumerate((("guest", guest, results[0]), ("shadow", shadow, results[1]))):
-        key = f"w:{side}"
+        key = Key(f"w:{side}")
         fields = guest_fields(vm, guest) if side == "guest" else shadow_fields(vm)
         rows = [_field(draft, key, gva, *field) for field in fields]
         draft.box(key, "list", column, rank, "fields of the gva", (f"{side}: {result[0]}",), rows)
@@ -312,14 +314,14 @@ def shadow_fields(vm: Machine) -> list[tuple[int, int, str, int]]:
     return [*top, (21, 9, "L2", 2), (12, 9, "L1", 1), (0, 12, "offset", 0)]
 
 
-def _field(draft: Draft, table: str, gva: int, low: int, bits: int, name: str, level: int) -> Entry:
-    key, value = f"{table}:{63 - low}", gva >> low & (1 << bits) - 1
+def _field(draft: Draft, table: Key, gva: int, low: int, bits: int, name: str, level: int) -> Entry:
+    key, value = table.entry(63 - low), gva >> low & (1 << bits) - 1
     text = f"{value:#x}" if level < 1 else str(value)
     says = f"bits {low} to {low + bits - 1}: {value:#x}"
     return Entry(key, f"{low + bits - 1}-{low}", name, text, draft.mark(key), says)
 
 
-def _selections(draft: Draft, table: str, gva: int, path: Path) -> None:
+def _selections(draft: Draft, table: Key, gva: int, path: Path) -> None:
     """From each field to the entry that it selects."""
     vm = draft.vm
     guest = table == "w:guest"
@@ -327,7 +329,7 @@ def _selections(draft: Draft, table: str, gva: int, path: Path) -> None:
     low = {level: low for low, _, _, level in fields}
     for step in path.steps:
         if step.level in low:
-            draft.edge(f"{table}:{63 - low[step.level]}", step.key, "link")
+            draft.edge(table.entry(63 - low[step.level]), step.key, "link")
 
 
 def _guest_result(vm: Machine, gva: int, path: Path) -> tuple[str, str]:
@@ -348,11 +350,10 @@ def _shadow_result(vm: Machine, gva: int, path: Path) -> tuple[str, str]:
         return "no root", "there is no root to begin with"
     if path.hfn is None:
         last = path.steps[-1]
-        where = f"root slot {last.index}" if last.table == "r" else f"entry #{last.number}:{last.index}"
+        where = "entry " * (last.table != ROOTS) + key_name(last.key)
         what = "says that no memory is there" if last.level == 1 and last.entry else "isn't present"
         return f"ends at L{last.level}: exit", f"{where} {what}; {SHADOW_FAULT}"
     hpa = path.hfn << PAGE_SHIFT | gva & PAGE_SIZE - 1
     gfn = vm.memory.gfns[path.hfn]
     whose = "no guest frame any more" if gfn is None else f"gpa {gfn << PAGE_SHIFT | gva & PAGE_SIZE - 1:#x}"
     return f"hpa {hpa:#x}", f"hpa {hpa:#x}, that is {whose}; {SPARE} goes through without KVM"
-

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from itertools import groupby, pairwise
 
+from ..inspect.keys import HASH, Key, memory_alias, memory_slot, shadow_page
 from ..mmu.caches import CAPACITY
 from ..mmu.machine import Machine
 from ..mmu.memory import Alias, Slot
@@ -28,7 +29,7 @@ def memory_slots_scene(vm: Machine, marks: Marks | None = None, limit: int | Non
             if rest:
                 way = f"limit={more(most, len(ranges))} draws more"
                 notes.append(f"of slot {number}, {most} of {len(ranges)} dirty ranges are drawn; {way}")
-            draft.box(f"m:{number}", "list", 0, number, f"slot {number}", _slot_words(slot), rows, rest)
+            draft.box(memory_slot(number), "list", 0, number, f"slot {number}", _slot_words(slot), rows, rest)
     for number, alias in enumerate(vm.memory.aliases):
         if alias is not None:
             _alias(draft, number, alias)
@@ -61,17 +62,20 @@ def _dirty(slot: Slot) -> list[tuple[int, int]]:
 
 
 def _range(draft: Draft, number: int, slot: Slot, first: int, count: int) -> Entry:
-    key = f"m:{number}:{first}"
+    key = memory_slot(number).entry(first)
     return Entry(key, "dirty", "", _span(slot.base + first, count), draft.mark(key), row.plural(count, "page"))
 
 
 def _alias(draft: Draft, number: int, alias: Alias) -> None:
     words = (_span(alias.base, alias.npages), f"is {_span(alias.target, alias.npages)}")
-    draft.box(f"m:a{number}", "list", 1, number, f"alias {number}", words)
+    draft.box(memory_alias(number), "list", 1, number, f"alias {number}", words)
     slot = draft.vm.memory.slot_of(alias.target)
     if slot is not None:
-        draft.edge(f"m:a{number}", f"m:{slot}", "link")
+        draft.edge(memory_alias(number), memory_slot(slot), "link")
 
+
+FREE, ACTIVE, CACHES = Key("l:free"), Key("l:active"), Key("l:caches")
+"""The boxes of `pool_scene`."""
 
 IN_A_ROW = 3
 """So many pages of a bucket stand side by side."""
@@ -98,7 +102,7 @@ def hash_table_scene(vm: Machine, gfn: int | None = None, marks: Marks | None = 
     width = min(IN_A_ROW, max(map(len, buckets.values()), default=0))
     rest = f"{len(wanted) - len(buckets)} more in use" if len(buckets) < len(wanted) else ""
     rows = [_bucket(draft, number) for number in buckets]
-    draft.box("b", "list", width, 0, "hash", (f"{len(used)} of {NUM_PAGES} buckets used",), rows, rest)
+    draft.box(HASH, "list", width, 0, "hash", (f"{len(used)} of {NUM_PAGES} buckets used",), rows, rest)
     for rank, (number, pages) in enumerate(buckets.items()):
         _chain(draft, number, pages, width, rank, gfn)
     drawn, total = sum(map(len, buckets.values())), sum(len(vm.pool.buckets[number]) for number in wanted)
@@ -120,7 +124,8 @@ def _bucket(draft: Draft, number: int) -> Entry:
     pages = draft.vm.pool.buckets[number]
     names = " → ".join(f"#{page.id}" for page in pages[:3]) + " ..." * (len(pages) > 3)
     says = f"bucket {number:#x} has {row.plural(len(pages), 'page')}"
-    return Entry(f"b:{number}", f"{number:#x}", "", names or "empty", draft.mark(f"b:{number}"), says)
+    key = HASH.entry(number)
+    return Entry(key, f"{number:#x}", "", names or "empty", draft.mark(key), says)
 
 
 def _chain(draft: Draft, number: int, pages: list[ShadowPage], width: int, rank: int, gfn: int | None) -> None:
@@ -131,8 +136,8 @@ def _chain(draft: Draft, number: int, pages: list[ShadowPage], width: int, rank:
         if gfn is not None:
             words += (f"{at + 1}. {_verdict(page, found, gfn)}",)
         column = width - 1 - at % width
-        draft.box(f"s:{page.id}", "shadow", column, rank + at // width, f"shadow L{page.level} #{page.id}", words)
-    keys = [f"b:{number}", *(f"s:{page.id}" for page in pages)]
+        draft.box(shadow_page(page.id), "shadow", column, rank + at // width, f"shadow L{page.level} #{page.id}", words)
+    keys = [HASH.entry(number), *(shadow_page(page.id) for page in pages)]
     for before, after in pairwise(keys):
         draft.edge(before, after, "link")
 
@@ -150,16 +155,16 @@ def pool_scene(vm: Machine, marks: Marks | None = None, limit: int | None = None
     """The free list, the active list, the object caches. ``limit``: how many rows of a list, from both ends."""
     draft, most = Draft(vm, marks), LIMIT if limit is None else limit
     free, active = list(reversed(vm.pool.free)), list(vm.pool.active)
-    free_rows = _folded(draft, "l:free", free, most)
-    active_rows = _folded(draft, "l:active", active, most)
+    free_rows = _folded(draft, FREE, free, most)
+    active_rows = _folded(draft, ACTIVE, active, most)
     words = (row.plural(len(active), "page"), "oldest first: evicted first")
-    draft.box("l:active", "list", 2, 0, "active list", words, active_rows)
-    draft.box("l:free", "list", 1, 0, "free list", (row.plural(len(free), "page"), "the first is taken next"), free_rows)
+    draft.box(ACTIVE, "list", 2, 0, "active list", words, active_rows)
+    draft.box(FREE, "list", 1, 0, "free list", (row.plural(len(free), "page"), "the first is taken next"), free_rows)
     caches = [
-        Entry(f"l:caches:{at}", "", "", f"{cache.free:2} {cache.name}", draft.mark(f"l:caches:{at}"), f"of {CAPACITY}")
+        Entry(CACHES.entry(at), "", "", f"{cache.free:2} {cache.name}", draft.mark(CACHES.entry(at)), f"of {CAPACITY}")
         for at, cache in enumerate((vm.caches.pte_chain, vm.caches.rmap_desc))
     ]
-    draft.box("l:caches", "list", 0, 0, "object caches", (f"up to {CAPACITY} of each",), caches)
+    draft.box(CACHES, "list", 0, 0, "object caches", (f"up to {CAPACITY} of each",), caches)
     longest = max(len(free), len(active))
     notes = [f"lists are folded in the middle; limit={more(most, longest)} draws more"] if longest > most else []
     roots = [f"#{page.id}" for page in active if page.root_count]
@@ -168,23 +173,23 @@ def pool_scene(vm: Machine, marks: Marks | None = None, limit: int | None = None
     return draft.scene(f"The pool: {len(free)} of {NUM_PAGES} shadow pages are free", notes)
 
 
-def _folded(draft: Draft, key: str, pages: list[ShadowPage], most: int) -> list[Entry]:
+def _folded(draft: Draft, key: Key, pages: list[ShadowPage], most: int) -> list[Entry]:
     """A list's rows; of a long one both ends, and how many are between."""
     count = len(pages)
     if count <= most:
         return [_member(draft, key, at, at, page) for at, page in enumerate(pages)]
     head, tail = most - most // 2, most // 2
     rows = [_member(draft, key, at, at, page) for at, page in enumerate(pages[:head])]
-    rows.append(Entry(f"{key}:{LAST - tail}", "...", "", f"{count - most} more"))
+    rows.append(Entry(key.entry(LAST - tail), "...", "", f"{count - most} more"))
     first = count - tail
     return rows + [_member(draft, key, LAST - tail + 1 + at, first + at, pages[first + at]) for at in range(tail)]
 
 
-def _member(draft: Draft, key: str, place: int, at: int, page: ShadowPage) -> Entry:
-    mark = draft.mark(f"s:{page.id}")
+def _member(draft: Draft, key: Key, place: int, at: int, page: ShadowPage) -> Entry:
+    mark = draft.mark(shadow_page(page.id))
     mark = "changed" if mark == "new" else mark
-    own = f"{key}:{place}"
-    if key == "l:free":
+    own = key.entry(place)
+    if key == FREE:
         return Entry(own, str(at + 1), "", f"#{page.id}", mark)
     target = f"#{page.id} of gfn {page.gfn:#x}" + " · root" * bool(page.root_count)
     return Entry(own, str(at + 1), f"L{page.level}", target, mark, ", ".join(row.role_words(page)))

@@ -5,7 +5,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..inspect.paths import Step, guest_entry, key_of, made_from, maps_large
+from ..inspect.keys import (
+    CHAIN,
+    DESCRIPTOR,
+    ROOT,
+    Key,
+    guest_table,
+    key_of,
+    parent_chain,
+    rmap_descriptor,
+    shadow_page,
+    spte_key,
+)
+from ..inspect.names import entry_name
+from ..inspect.paths import PathEntry, guest_entry, made_from, maps_large
 from ..mmu.bits import BASE_MASK, IO_MARK, PAGE_SHIFT, PRESENT, WRITABLE, guest_format
 from ..mmu.machine import Machine
 from ..mmu.memory import FIRST_SHADOW
@@ -25,12 +38,12 @@ YOUR_PARENTS = "kept by your parents part"
 def parent_chains_scene(vm: Machine, page_id: int, marks: Marks | None = None, limit: int | None = None) -> Scene:
     """A shadow page, its parents chain by chain, and the entries above it. ``limit``: how many tables."""
     draft, most, page = Draft(vm, marks), LIMIT if limit is None else limit, vm.pool.pages[page_id]
-    key = f"s:{page_id}"
+    key = shadow_page(page_id)
     draft.box(key, "shadow", 0, 0, f"shadow L{page.level} #{page_id}", row.role_words(page))
     kept, own = _chains(vm, page)
     before, sptes = key, list[int]()
     for number, chain in enumerate(kept[: max(1, most // 2)]):
-        box = f"c:{page_id}:{number}"
+        box = parent_chain(page_id, number)
         title, words, empty = f"chain {number + 1}", (f"{len(chain)} of {CHAIN_ENTRIES} places",), CHAIN_ENTRIES - len(chain)
         if own or not isinstance(page.parents, list):
             title, words, empty = (YOUR_PARENTS if own else "kept directly"), ("one parent needs no chain",), 0
@@ -57,20 +70,20 @@ def _chains(vm: Machine, page: ShadowPage) -> tuple[list[list[int]], bool]:
     return [] if parents is None else [[parents]] if isinstance(parents, int) else parents, False
 
 
-def _parent_place(draft: Draft, box: str, at: int, spte: int | None) -> Entry:
-    key = f"{box}:{at}"
+def _parent_place(draft: Draft, box: Key, at: int, spte: int | None) -> Entry:
+    key = box.entry(at)
     return Entry(key, str(at), "", "empty" if spte is None else _named(draft.vm, spte), draft.mark(key))
 
 
 def _named(vm: Machine, spte: int) -> str:
     key = key_of(vm, spte << 3)
-    return f"slot {key[2:]}" if key.startswith("r:") else row.ref(spte)
+    return f"slot {key.row}" if key.kind == ROOT else entry_name(spte)
 
 
 def _above(draft: Draft, sptes: list[int], most: int) -> list[str]:
     """The entries that are parents, each in its page, and a dashed line to each from its place."""
     vm = draft.vm
-    at = {place.target: place.key for key in draft.tables if key[0] == "c" for place in draft.entries[key]}
+    at = {place.target: place.key for key in draft.tables if key.kind == CHAIN for place in draft.entries[key]}
     ids = list(dict.fromkeys((spte >> 9) - FIRST_SHADOW for spte in sptes))
     ids = [id for id in ids if 0 <= id < NUM_PAGES]
     shown = ids[: max(1, most - len(draft.tables))]
@@ -80,8 +93,8 @@ def _above(draft: Draft, sptes: list[int], most: int) -> list[str]:
         if id in rows_of and rows_of[id] < LIMIT:
             rows_of[id] += 1
             level, word = vm.pool.pages[id].level, vm.memory.words[spte]
-            draft.step(shown.index(id), Step(f"s:{id}", level, id, spte & 511, word), "shadow", 2)
-            draft.edge(at[row.ref(spte)], f"s:{id}:{spte & 511}", "parent")
+            draft.step(shown.index(id), PathEntry(shadow_page(id), level, id, spte & 511, word), "shadow", 2)
+            draft.edge(at[entry_name(spte)], spte_key(spte), "parent")
     if len(shown) < len(ids):
         return [f"{len(shown)} of {len(ids)} pages above are drawn; limit={len(draft.tables) + len(ids)} draws all"]
     return []
@@ -115,7 +128,7 @@ def reverse_map_scene(vm: Machine, gfn: int, marks: Marks | None = None, limit: 
         return draft.scene(title, ["no memory is there, so no entry is present and there is no reverse map"])
     sptes = _descriptors(draft, frame, hfn, max(1, most // 2))
     notes = _entries(draft, sptes, most - len(draft.tables))
-    drawn, kept = sum(key.startswith("d:") for key in draft.tables), _kept(vm, hfn)
+    drawn, kept = sum(key.kind == DESCRIPTOR for key in draft.tables), _kept(vm, hfn)
     if drawn < len(kept):
         notes.append(f"{drawn} of {len(kept)} descriptors are drawn; limit={2 * (len(kept) + 1)} draws all")
     return draft.scene(title, _alias(vm, gfn) + _form(vm, hfn) + notes)
@@ -148,13 +161,13 @@ def _alias(vm: Machine, gfn: int) -> list[str]:
     return [] if real == gfn else [f"gfn {gfn:#x} is another name (an alias) of gfn {real:#x}"]
 
 
-def _descriptors(draft: Draft, frame: str, hfn: int, most: int) -> list[int]:
+def _descriptors(draft: Draft, frame: Key, hfn: int, most: int) -> list[int]:
     """The boxes of places, chained from the frame on; returns the entries in them."""
-    vm, found, before = draft.vm, list[int](), f"{frame}:rmap"
+    vm, found, before = draft.vm, list[int](), frame.entry("rmap")
     own = not isinstance(vm.rmap, ReverseMap)
     direct = not own and isinstance(vm.rmap.heads.get(hfn), int)  # type: ignore[attr-defined]  # the kernel's own
     for number, descriptor in enumerate(_kept(vm, hfn)[:most]):
-        key = f"d:{frame[2:]}:{number}"
+        key = rmap_descriptor(frame, number)
         places: list[int | None] = [*descriptor]
         title = f"descriptor {number + 1}"
         words: tuple[str, ...] = (f"{len(descriptor)} of {RMAP_EXT} places",)
@@ -165,7 +178,7 @@ def _descriptors(draft: Draft, frame: str, hfn: int, most: int) -> list[int]:
         else:
             places += [None] * (RMAP_EXT - len(descriptor))
         shown = places if len(places) <= 2 * LIMIT else places[:LIMIT]
-        rows = [_rmap_place(draft, f"{key}:{at}", spte) for at, spte in enumerate(shown)]
+        rows = [_rmap_place(draft, key.entry(at), spte) for at, spte in enumerate(shown)]
         rest = f"{len(places) - len(shown)} more" if len(shown) < len(places) else ""
         draft.box(key, "rmap", 1, number, title, words, rows, rest)
         draft.edge(before, key, "link")
@@ -174,20 +187,20 @@ def _descriptors(draft: Draft, frame: str, hfn: int, most: int) -> list[int]:
     return found
 
 
-def _rmap_place(draft: Draft, key: str, spte: int | None) -> Entry:
-    says = "empty" if spte is None else f"shadow entry {row.ref(spte)}"
-    return Entry(key, key.rpartition(":")[2], "", "empty" if spte is None else row.ref(spte), draft.mark(key), says)
+def _rmap_place(draft: Draft, key: Key, spte: int | None) -> Entry:
+    says = "empty" if spte is None else f"shadow entry {entry_name(spte)}"
+    return Entry(key, key.row, "", "empty" if spte is None else entry_name(spte), draft.mark(key), says)
 
 
 def _entries(draft: Draft, sptes: list[int], most: int) -> list[str]:
     """The entries in the map, each in its page, and a dashed line to each from its place."""
     pages = list(dict.fromkeys(id for spte in sptes if 0 <= (id := _page_of(spte)) < NUM_PAGES))
     shown = pages[: max(1, most)]
-    at = {place.target: place.key for key in draft.tables if key[0] == "d" for place in draft.entries[key]}
+    at = {place.target: place.key for key in draft.tables if key.kind == DESCRIPTOR for place in draft.entries[key]}
     for spte in sptes:
         if _page_of(spte) in shown:
             _shadow_entry(draft, spte, shown.index(_page_of(spte)), 2)
-            draft.edge(at[row.ref(spte)], key_of(draft.vm, spte << 3), "rmap")
+            draft.edge(at[entry_name(spte)], key_of(draft.vm, spte << 3), "rmap")
     if len(shown) < len(pages):
         total = len(draft.tables) - len(shown) + len(pages)
         return [f"{len(shown)} of {len(pages)} shadow pages are drawn; limit={more(LIMIT, 2 * total)} draws more"]
@@ -198,11 +211,12 @@ def _page_of(spte: int) -> int:
     return (spte >> 9) - FIRST_SHADOW
 
 
-def _shadow_entry(draft: Draft, spte: int, rank: int, column: int) -> str:
+def _shadow_entry(draft: Draft, spte: int, rank: int, column: int) -> Key:
     """One entry of a shadow page; the page's others are counted. Returns its key."""
     page = draft.vm.pool.pages[_page_of(spte)]
-    draft.step(rank, Step(f"s:{page.id}", page.level, page.id, spte & 511, draft.vm.memory.words[spte]), "shadow", column)
-    return f"s:{page.id}:{spte & 511}"
+    entry = PathEntry(shadow_page(page.id), page.level, page.id, spte & 511, draft.vm.memory.words[spte])
+    draft.step(rank, entry, "shadow", column)
+    return entry.key
 
 
 # Who maps a frame
@@ -239,7 +253,7 @@ def who_maps_scene(vm: Machine, gfn: int, marks: Marks | None = None, limit: int
         readonly = hfn is not None and not vm.memory.words[spte] & WRITABLE
         draft.edge(key, frame, "readonly" if readonly else "shadow")
         if spte in known:
-            draft.edge(f"{frame}:rmap", key, "rmap")
+            draft.edge(frame.entry("rmap"), key, "rmap")
         _guest_entry(draft, spte, rank, frame, gfn)
     draft.correspondences()
     notes = [] if shown == len(found) else [f"{shown} of {len(found)} entries are drawn; limit={3 * most} draws more"]
@@ -248,10 +262,10 @@ def who_maps_scene(vm: Machine, gfn: int, marks: Marks | None = None, limit: int
 
 
 def _there(draft: Draft, spte: int) -> bool:
-    return f"s:{_page_of(spte)}" in draft.tables
+    return spte_key(spte).table in draft.tables
 
 
-def _guest_entry(draft: Draft, spte: int, rank: int, frame: str, gfn: int) -> None:
+def _guest_entry(draft: Draft, spte: int, rank: int, frame: Key, gfn: int) -> None:
     """The guest entry behind a shadow entry, if it is known; it may have changed and lead elsewhere."""
     vm = draft.vm
     page = vm.pool.pages[_page_of(spte)]
@@ -260,9 +274,10 @@ def _guest_entry(draft: Draft, spte: int, rank: int, frame: str, gfn: int) -> No
         return
     table, index = source
     level, entry = 2 if page.metaphysical else 1, guest_entry(vm, table, index)
-    draft.step(rank, Step(f"g:{table:x}", level, table, index, entry), "guest", level)
+    behind = PathEntry(guest_table(table), level, table, index, entry)
+    draft.step(rank, behind, "guest", level)
     if entry & PRESENT and gfn in _mapped(vm, level, entry):
-        draft.edge(f"g:{table:x}:{index}", frame, "guest")
+        draft.edge(behind.key, frame, "guest")
 
 
 def _mapped(vm: Machine, level: int, entry: int) -> range:
@@ -285,11 +300,11 @@ def _known(vm: Machine, found: list[int], known: set[int], hfn: int | None) -> l
     if readonly > len(left):
         notes.append("the reverse map doesn't know those that only read; they were found by looking at every entry")
     if left:
-        notes.append(f"the reverse map still names {', '.join(map(row.ref, left[:4]))}, which can't write any more")
+        notes.append(f"the reverse map still names {', '.join(map(entry_name, left[:4]))}, which can't write any more")
     if unknown:
         notes.append(f"{unknown} can write and the reverse map doesn't know: the frame can't be protected from it")
     if wrong := sorted(known - set(found)):
-        notes.append(f"the reverse map names {', '.join(map(row.ref, wrong[:4]))}, which leads elsewhere")
+        notes.append(f"the reverse map names {', '.join(map(entry_name, wrong[:4]))}, which leads elsewhere")
     return notes
 
 
@@ -301,4 +316,3 @@ def _itself(vm: Machine, gfn: int) -> list[str]:
         return []
     names = ", ".join(f"#{page.id} (level {page.level})" for page in pages)
     return [f"the frame is itself a page table, shadowed by {names}: no entry should write it"]
-

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A scene: what is to be seen of a VM at one moment, as plain data that knows nothing of drawing.
 
-Everything has a key that stays the same from scene to scene, so that scenes can be compared, united and drawn on
-one stage: "g:61c9" the guest table in gfn 0x61c9, "s:248" shadow page 248, "r" the four root slots, "f:29a5" frame
-gfn 0x29a5; "s:248:457" entry 457 of a table, "f:29a5:rmap" a frame's reverse map. *Marks* say what the moment is
-about: an entry is "changed", "read" or "dead", a table "new" or "dead".
+Everything has a key (see `kvmmmu_lab.inspect.keys`) that stays the same from scene to scene, so that scenes can be
+compared, united and drawn on one stage. *Marks* say what the moment is about: an entry is "changed", "read" or "dead",
+a table "new" or "dead".
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from ..errors import InputError
+from ..inspect.keys import Key
 from .theme import EDGES, KINDS, SIGNS, plain
 
 
@@ -31,8 +31,8 @@ class Entry:
     @property
     def order(self) -> int:
         """Where in its table the row belongs."""
-        last = self.key.rpartition(":")[2]
-        return int(last) if last.isdigit() else 0
+        row = Key(self.key).row
+        return int(row) if row.isdigit() else 0
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,23 @@ from itertools import zip_longest
 import numpy as np
 
 from ..inspect.entries import flags, guest_target, shadow_target, spell, withheld
-from ..inspect.paths import PDPT, ROOTS, Path, Step, frame_key, guest_entry, key_of, maps_large
+from ..inspect.keys import (
+    FRAME,
+    GUEST,
+    HOST_FRAME,
+    PDPT,
+    ROOT,
+    ROOTS,
+    SHADOW,
+    Key,
+    frame_key,
+    guest_frame,
+    guest_table,
+    key_of,
+    shadow_page,
+)
+from ..inspect.names import entry_name
+from ..inspect.paths import Path, PathEntry, guest_entry, maps_large
 from ..mmu.bits import INVALID_PAGE, NONPAGING, PAGE_SHIFT, PRESENT, ROOT_32, ROOT_PAE, WRITABLE, guest_format
 from ..mmu.machine import Machine
 from ..mmu.memory import FIRST_SHADOW, PAE_ROOT
@@ -30,11 +46,6 @@ ACCESS = ("kernel, reads", "kernel, writes", "user, reads", "user, writes")
 def large_page(glevels: int) -> str:
     """The size of a large page: 4 MB with 4-byte entries, else 2 MB."""
     return f"{guest_format(glevels).large_size >> 20} MB"
-
-
-def ref(spte: int) -> str:
-    """A reference to a shadow entry, as all pictures write it: "#248:457"."""
-    return f"#{(spte >> 9) - FIRST_SHADOW}:{spte & 511}"
 
 
 def plural(count: int, one: str, many: str = "") -> str:
@@ -66,10 +77,10 @@ def shadow_row(vm: Machine, key: str, level: int, index: int, value: int, mark: 
 
 def rmap_row(vm: Machine, key: str, hfn: int, mark: str) -> Entry:
     """The row of a frame's reverse map: how many entries can write it, and the first of them."""
-    refs = [ref(spte) for spte in vm.rmap.sptes(hfn)]
-    count = plural(len(refs), "entry", "entries") if refs else "empty"
-    says = f"writable through {', '.join(refs)}" if refs else "no shadow entry can write this frame"
-    return Entry(key, "rmap", count, refs[0] if refs else "nobody", mark, says)
+    names = [entry_name(spte) for spte in vm.rmap.sptes(hfn)]
+    count = plural(len(names), "entry", "entries") if names else "empty"
+    says = f"writable through {', '.join(names)}" if names else "no shadow entry can write this frame"
+    return Entry(key, "rmap", count, names[0] if names else "nobody", mark, says)
 
 
 def heading(vm: Machine, key: str, kind: str, level: int, number: int) -> tuple[str, tuple[str, ...]]:
@@ -132,7 +143,7 @@ def complete(vm: Machine, table: Table, entries: tuple[Entry, ...]) -> Table:
     if table.kind == "frame":
         others = int(entries[0].flags.split()[0]) - 1 if entries and entries[0].flags[0].isdigit() else 0
         return replace(table, entries=entries, rest=f"and {others} more" if others else "")
-    row = all_entries(vm, table.key)
+    row = all_entries(vm, Key(table.key))
     used = int(np.count_nonzero(row if table.kind == "shadow" else row & row.dtype.type(PRESENT)))
     drawn = [entry for entry in entries if entry.mark != "dead"]
     full = sum(1 for entry in drawn if entry.target not in ("empty", "not present", "none"))
@@ -141,23 +152,23 @@ def complete(vm: Machine, table: Table, entries: tuple[Entry, ...]) -> Table:
     return replace(table, entries=entries, rest=rest)
 
 
-def used_entries(vm: Machine, key: str) -> list[tuple[int, int]]:
+def used_entries(vm: Machine, key: Key) -> list[tuple[int, int]]:
     """The entries of a table that aren't empty, as (index, value); of a guest's table, those that are present."""
     row = all_entries(vm, key)
-    used = np.flatnonzero(row if key[0] in "rs" else row & row.dtype.type(PRESENT))
+    used = np.flatnonzero(row if key.kind in (ROOT, SHADOW) else row & row.dtype.type(PRESENT))
     return list(zip(used.tolist(), row[used].tolist(), strict=True))
 
 
-def all_entries(vm: Machine, key: str) -> np.ndarray:
+def all_entries(vm: Machine, key: Key) -> np.ndarray:
     """A table as an array. Root slots that hold no root are 0."""
     if key == PDPT:
         return np.array(vm.cpu.pdptrs, dtype="u8")
     if key == ROOTS:
         slots = vm.memory.pages[PAE_ROOT][:4]
         return np.where(slots == np.uint64(INVALID_PAGE), np.uint64(0), slots)
-    if key.startswith("s:"):
-        return vm.memory.pages[FIRST_SHADOW + int(key[2:])]
-    hfn = vm.memory.frames[int(key[2:], 16)]
+    if key.kind == SHADOW:
+        return vm.memory.pages[FIRST_SHADOW + key.page]
+    hfn = vm.memory.frames[key.gfn]
     page = np.zeros(512, "u8") if hfn is None else vm.memory.pages[hfn]
     return page.view("u4") if guest_format(vm.root_level).size == 4 else page
 
@@ -182,10 +193,10 @@ class Draft:
 
     def __init__(self, vm: Machine, marks: Marks | None) -> None:
         self.vm, self.marks = vm, marks or Marks()
-        self.tables: dict[str, Table] = {}
-        self.entries: dict[str, list[Entry]] = {}
+        self.tables: dict[Key, Table] = {}
+        self.entries: dict[Key, list[Entry]] = {}
         self.edges: dict[Edge, None] = {}
-        self.counted: set[str] = set()
+        self.counted: set[Key] = set()
         """Tables of which the entries that aren't drawn are counted."""
 
     def mark(self, key: str) -> str:
@@ -210,12 +221,12 @@ class Draft:
         protected = kind == "shadow" and not last.entry & WRITABLE
         self.edge(last.key, frame, "readonly" if protected else kind)
 
-    def step(self, rank: int, step: Step, kind: str, column: int | None = None) -> None:
+    def step(self, rank: int, step: PathEntry, kind: str, column: int | None = None) -> None:
         """One entry, and its table."""
         self.table(step.table, kind, step.level, rank, step.number, column)
         self.row(step.table, step.level, step.index, step.entry)
 
-    def table(self, key: str, kind: str, level: int, rank: int, number: int, column: int | None = None) -> None:
+    def table(self, key: Key, kind: str, level: int, rank: int, number: int, column: int | None = None) -> None:
         """A table of the guest or the shadow, once; with the entries of it that are marked."""
         if key in self.tables:
             return
@@ -224,53 +235,58 @@ class Draft:
         self.tables[key] = Table(key, kind, at, rank, title, words, mark=self.mark(key))
         self.entries[key] = []
         self.counted.add(key)
-        marked = [name.rpartition(":")[2] for name in self.marks.of if name.rpartition(":")[0] == key]
-        for index in map(int, marked[-EXTRA_ROWS:]):
+        marked = [int(row) for name in map(Key, self.marks.of) if name.table == key and (row := name.row)]
+        for index in marked[-EXTRA_ROWS:]:
             guest = kind == "guest"
             value = guest_entry(self.vm, number, index) if guest else shadow_entry(self.vm, number, index)
             self.row(key, level, index, value)
 
-    def row(self, table: str, level: int, index: int, value: int) -> None:
+    def row(self, table: Key, level: int, index: int, value: int) -> None:
         """One row of such a table. An entry that is gone shows what it was."""
-        key = f"{table}:{index}"
+        key = table.entry(index)
         mark = self.mark(key)
         if mark == "dead":
             value = self.marks.was.get(key, value)
-        make = guest_row if table.startswith("g") else shadow_row
+        make = guest_row if table.kind == GUEST else shadow_row
         made = make(self.vm, key, level, index, value, mark)
         self.entries[table].append(replace(made, says=f"gone with this step; it was: {made.says}") if mark == "dead" else made)
 
-    def frame(self, rank: int, hfn: int | None, gfn: int | None, rmap: bool = True) -> str:
+    def frame(self, rank: int, hfn: int | None, gfn: int | None, rmap: bool = True) -> Key:
         """A memory frame, with its reverse map in a row; returns its key. Without memory: the gfn that leads nowhere."""
-        key = f"f:{gfn:x}" if hfn is None else frame_key(self.vm, hfn)
+        if hfn is not None:
+            key = frame_key(self.vm, hfn)
+        else:
+            assert gfn is not None
+            key = guest_frame(gfn)
         if key not in self.tables:
             title, words = frame_heading(self.vm, gfn, hfn)
             self.tables[key] = Table(key, "frame", 0, rank, title, words, mark=self.mark(key))
             self.entries[key] = []
             self.counted.add(key)
             if hfn is not None and rmap:
-                self.entries[key].append(rmap_row(self.vm, f"{key}:rmap", hfn, self.mark(f"{key}:rmap")))
+                rmap_key = key.entry("rmap")
+                self.entries[key].append(rmap_row(self.vm, rmap_key, hfn, self.mark(rmap_key)))
         return key
 
     def changed(self, rank: int) -> None:
         """Shadow pages that changed elsewhere, the first few; a moment must show what it is about."""
-        strong = [key for key, mark in self.marks.of.items() if mark != "read" and key.startswith("s:")]
-        missing = list(dict.fromkeys(":".join(key.split(":")[:2]) for key in strong))
-        for key in [key for key in missing if key not in self.tables][:EXTRA_TABLES]:
-            page = self.vm.pool.pages[int(key[2:])]
+        strong = [Key(key).table for key, mark in self.marks.of.items() if mark != "read"]
+        missing = [key for key in dict.fromkeys(strong) if key.kind == SHADOW and key not in self.tables]
+        for key in missing[:EXTRA_TABLES]:
+            page = self.vm.pool.pages[key.page]
             self.table(key, "shadow", page.level, rank, page.id)
 
     def pages(self, rank: int, ids: Iterable[int]) -> None:
         """These shadow pages, as far as they are in use."""
         for page in (self.vm.pool.pages[id] for id in ids):
             if page in self.vm.pool.active:
-                self.table(f"s:{page.id}", "shadow", page.level, rank, page.id)
+                self.table(shadow_page(page.id), "shadow", page.level, rank, page.id)
 
     # Anything else
 
     def box(
         self,
-        key: str,
+        key: Key,
         kind: str,
         column: int,
         rank: int,
@@ -288,9 +304,9 @@ class Draft:
     def correspondences(self) -> None:
         """From each guest table to the pages that shadow it."""
         for key in self.tables:
-            if key.startswith("s:"):
-                page = self.vm.pool.pages[int(key[2:])]
-                guest = f"g:{page.gfn:x}"
+            if key.kind == SHADOW:
+                page = self.vm.pool.pages[key.page]
+                guest = guest_table(page.gfn)
                 if guest in self.tables and not page.metaphysical and page in self.vm.pool.active:
                     self.edge(guest, key, "shadows")
         if PDPT in self.tables and ROOTS in self.tables:
@@ -303,19 +319,18 @@ class Draft:
     def reverse_maps(self) -> None:
         """From each frame back to the drawn entries through which it can be written."""
         drawn = self.drawn()
-        for key in [key for key in self.tables if key.startswith(("f:", "h:"))]:
-            number = int(key[2:], 16)
-            hfn = number if key.startswith("h:") else self.vm.memory.frames[number]
+        for key in [key for key in self.tables if key.kind in (FRAME, HOST_FRAME)]:
+            hfn = key.hfn if key.kind == HOST_FRAME else self.vm.memory.frames[key.gfn]
             for spte in self.vm.rmap.sptes(hfn) if hfn is not None else ():
                 target = key_of(self.vm, spte << 3)
                 if target in drawn:
-                    self.edge(f"{key}:rmap", target, "rmap")
+                    self.edge(key.entry("rmap"), target, "rmap")
 
     def parents(self) -> None:
         """From each shadow page back to the drawn entries above it."""
         drawn = self.drawn()
-        for key in [key for key in self.tables if key.startswith("s:")]:
-            for spte in self.vm.parents.sptes(self.vm.pool.pages[int(key[2:])]):
+        for key in [key for key in self.tables if key.kind == SHADOW]:
+            for spte in self.vm.parents.sptes(self.vm.pool.pages[key.page]):
                 target = key_of(self.vm, spte << 3)
                 if target in drawn:
                     self.edge(key, target, "parent")
@@ -324,7 +339,7 @@ class Draft:
         """Everything together; in tables of guest and shadow, what isn't drawn is counted."""
         tables = []
         for table in self.tables.values():
-            entries = in_order(self.entries[table.key])
+            entries = in_order(self.entries[Key(table.key)])
             counted = table.key in self.counted
             tables.append(complete(self.vm, table, entries) if counted else replace(table, entries=entries))
         return Scene(title, tuple(tables), tuple(self.edges), tuple(notes))

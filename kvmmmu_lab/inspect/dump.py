@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 PARTS = ("mmu", "pages", "sptes", "rmap", "hash", "dirty")
 FIRST_REF = FIRST_SHADOW << 9
+"""The spte (hpa // 8) that has ref 0."""
 
 
 def state(vm: Machine) -> dict[str, Any]:

@@ -3,12 +3,38 @@
 
 from __future__ import annotations
 
+import re
+
+from ..errors import InputError
 from ..mmu.bits import BASE_MASK, DIRTY, PAGE_SHIFT, PRESENT, SHADOW_WRITABLE, WRITABLE, guest_format
 from ..mmu.machine import Machine
 from ..mmu.memory import FIRST_SHADOW, PAE_ROOT
 from ..mmu.pool import METAPHYSICAL, NUM_PAGES
 from .entries import flags, guest_target, shadow_target, withheld
-from .paths import ROOTS, key_of
+from .keys import GUEST, ROOT, SHADOW, Key, key_of
+
+
+def entry_name(spte: int) -> str:
+    """The name of a shadow entry, given as its hpa // 8: "#248:457" is entry 457 of shadow page 248."""
+    return f"#{(spte >> 9) - FIRST_SHADOW}:{spte & 511}"
+
+
+def parse_entry_name(name: str, argument: str = "spte") -> int:
+    """The shadow entry with this name, as its hpa // 8; the "#" may be left out. The inverse of `entry_name`.
+
+    Raises InputError for anything else; it names ``argument``.
+    """
+    found = re.fullmatch(r"#?(\d{1,3}):(\d{1,3})", name, re.ASCII) if isinstance(name, str) else None
+    if found is None or int(found[1]) >= NUM_PAGES or int(found[2]) > 511:
+        raise InputError(argument, name, "a shadow entry's name, such as '#248:457': page 0 to 255, entry 0 to 511")
+    return FIRST_SHADOW + int(found[1]) << 9 | int(found[2])
+
+
+def key_name(key: Key) -> str:
+    """The name of the entry with this key: "#248:457", "root slot 3", "entry 457 of the guest table in gfn 0x61c9"."""
+    if key.kind == SHADOW:
+        return entry_name(key.spte)
+    return f"root slot {key.row}" if key.kind == ROOT else f"entry {key.row} of the guest table in gfn {key.gfn:#x}"
 
 
 class Names:
@@ -19,12 +45,8 @@ class Names:
 
     def entry(self, hpa: int) -> str:
         """An entry by its host address: "#248:457", "root slot 3", "entry 457 of the guest table in gfn 0x61c9"."""
-        table, _, index = key_of(self.vm, hpa).rpartition(":")
-        if table.startswith("s:"):
-            return f"#{table[2:]}:{index}"
-        if table == ROOTS:
-            return f"root slot {index}"
-        return f"entry {index} of the guest table in gfn 0x{table[2:]}" if table else f"host address {hpa:#x}"
+        key = key_of(self.vm, hpa)
+        return key_name(key) if key.row else f"host address {hpa:#x}"
 
     def spte(self, spte: int) -> str:
         """The same by a reference to a shadow entry."""
@@ -49,7 +71,7 @@ class Names:
 
     def leads(self, hpa: int, old: int, new: int) -> str:
         """Where the entry at hpa leads now, if that is somewhere, and elsewhere than before."""
-        if key_of(self.vm, hpa).startswith("g"):
+        if key_of(self.vm, hpa).kind == GUEST:
             before, now = (guest_target(self.vm, 1, entry) for entry in (old, new))
         else:
             before, now = (shadow_target(self.vm, entry) for entry in (old, new))

@@ -19,7 +19,6 @@ from ..mmu.bits import (
     LARGE,
     NONPAGING,
     PAGE_SHIFT,
-    PAGE_SIZE,
     PRESENT,
     ROOT_32,
     ROOT_64,
@@ -30,28 +29,23 @@ from ..mmu.bits import (
 from ..mmu.machine import Machine
 from ..mmu.memory import BAD_PAGE, FIRST_SHADOW, PAE_ROOT
 from ..mmu.pool import NUM_PAGES, ShadowPage
-
-ROOTS = "r"
-"""Key of the four root slots that stand above a three-level shadow."""
-
-PDPT = "g:pdpt"
-"""Key of a PAE guest's four topmost entries, which the processor holds in registers."""
+from .keys import PDPT, ROOTS, Key, guest_table, shadow_page
 
 
 @dataclass(frozen=True)
-class Step:
+class PathEntry:
     """One entry on a path: ``table`` is the key of its table, ``number`` that table's gfn or shadow page id."""
 
-    table: str
+    table: Key
     level: int
     number: int
     index: int
     entry: int
 
     @property
-    def key(self) -> str:
+    def key(self) -> Key:
         """Key of the entry."""
-        return f"{self.table}:{self.index}"
+        return self.table.entry(self.index)
 
 
 class Path(NamedTuple):
@@ -60,7 +54,7 @@ class Path(NamedTuple):
     ``gfn``: what the last entry of a guest path names, memory or not.
     """
 
-    steps: list[Step]
+    steps: list[PathEntry]
     hfn: int | None
     gfn: int | None = None
 
@@ -68,27 +62,10 @@ class Path(NamedTuple):
 class Branch(NamedTuple):
     """A table of a tree: ``links`` are its entries that lead to another table, as (index, key of that table)."""
 
-    key: str
+    key: Key
     level: int
     number: int
-    links: list[tuple[int, str]]
-
-
-def key_of(vm: Machine, hpa: int) -> str:
-    """Key of the entry at a host address: of a shadow page, of the root slots, or of a guest frame."""
-    hfn, index = hpa >> PAGE_SHIFT, hpa % PAGE_SIZE >> 3
-    if FIRST_SHADOW <= hfn < FIRST_SHADOW + NUM_PAGES:
-        return f"s:{hfn - FIRST_SHADOW}:{index}"
-    if hfn == PAE_ROOT:
-        return f"{ROOTS}:{index}"
-    gfn = vm.memory.gfns[hfn]
-    return "?" if gfn is None else f"g:{gfn:x}:{hpa % PAGE_SIZE // guest_format(vm.root_level).size}"
-
-
-def frame_key(vm: Machine, hfn: int) -> str:
-    """Key of the memory frame that is host frame hfn."""
-    gfn = vm.memory.gfns[hfn]
-    return f"h:{hfn:x}" if gfn is None else f"f:{gfn:x}"
+    links: list[tuple[int, Key]]
 
 
 def guest_entry(vm: Machine, gfn: int, index: int) -> int:
@@ -109,10 +86,10 @@ def guest_path(vm: Machine, gva: int) -> Path:
     if vm.root_level == NONPAGING:
         gfn = gva >> PAGE_SHIFT
         return Path([], vm.memory.frames[gfn], gfn)
-    steps, level, root = list[Step](), vm.root_level, vm.cpu.cr3
+    steps, level, root = list[PathEntry](), vm.root_level, vm.cpu.cr3
     if level == ROOT_PAE:
         root = vm.cpu.pdptrs[gva >> 30 & 3]
-        steps.append(Step(PDPT, 3, vm.cpu.cr3 >> PAGE_SHIFT, gva >> 30 & 3, root))
+        steps.append(PathEntry(PDPT, 3, vm.cpu.cr3 >> PAGE_SHIFT, gva >> 30 & 3, root))
         if not root & PRESENT:
             return Path(steps, None)
         level = 2
@@ -121,7 +98,7 @@ def guest_path(vm: Machine, gva: int) -> Path:
     while True:
         index = form.index(gva, level)
         entry = guest_entry(vm, gfn, index)
-        steps.append(Step(f"g:{gfn:x}", level, gfn, index, entry))
+        steps.append(PathEntry(guest_table(gfn), level, gfn, index, entry))
         if not entry & PRESENT:
             return Path(steps, None)
         gfn = (entry & form.base) >> PAGE_SHIFT
@@ -136,21 +113,21 @@ def guest_path(vm: Machine, gva: int) -> Path:
 
 def shadow_path(vm: Machine, gva: int) -> Path:
     """gva's path in the shadow tables, as far as the processor gets."""
-    steps, level, words = list[Step](), vm.shadow_root_level, vm.memory.words
+    steps, level, words = list[PathEntry](), vm.shadow_root_level, vm.memory.words
     if vm.root == INVALID_PAGE:
         return Path(steps, None)
     hfn = vm.root >> PAGE_SHIFT
     if vm.root_level != ROOT_64:
         slot = gva >> 30 & 3
         entry = words[PAE_ROOT << 9 | slot]
-        steps.append(Step(ROOTS, 3, PAE_ROOT, slot, entry))
+        steps.append(PathEntry(ROOTS, 3, PAE_ROOT, slot, entry))
         if entry == INVALID_PAGE or not entry & PRESENT:
             return Path(steps, None)
         level, hfn = 2, (entry & BASE_MASK) >> PAGE_SHIFT
     while FIRST_SHADOW <= hfn < FIRST_SHADOW + NUM_PAGES:
         index = shadow_index(gva, level)
         entry = words[hfn << 9 | index]
-        steps.append(Step(f"s:{hfn - FIRST_SHADOW}", level, hfn - FIRST_SHADOW, index, entry))
+        steps.append(PathEntry(shadow_page(hfn - FIRST_SHADOW), level, hfn - FIRST_SHADOW, index, entry))
         if not entry & PRESENT:
             return Path(steps, None)
         hfn, level = (entry & BASE_MASK) >> PAGE_SHIFT, level - 1
@@ -178,27 +155,27 @@ def made_from(vm: Machine, page: ShadowPage, index: int) -> tuple[int, int] | No
     return page.gfn, index
 
 
-def guest_tree(vm: Machine) -> dict[str, Branch]:
+def guest_tree(vm: Machine) -> dict[Key, Branch]:
     """All tables of the guest that its root leads to, breadth first; empty without paging.
 
     Only tables in memory; one that is reached on two levels counts for the first.
     """
     if vm.root_level == NONPAGING:
         return {}
-    found = dict[str, Branch]()
+    found = dict[Key, Branch]()
     form = guest_format(vm.root_level)
     waiting = deque([(vm.root_level, (vm.cpu.cr3 & form.base) >> PAGE_SHIFT)])
     if vm.root_level == ROOT_PAE:
         entries = [(i, (pdpte & form.base) >> PAGE_SHIFT) for i, pdpte in enumerate(vm.cpu.pdptrs) if pdpte & PRESENT]
         below = [(i, gfn) for i, gfn in entries if vm.memory.frames[gfn] is not None]
-        found[PDPT] = Branch(PDPT, 3, vm.cpu.cr3 >> PAGE_SHIFT, [(i, f"g:{gfn:x}") for i, gfn in below])
+        found[PDPT] = Branch(PDPT, 3, vm.cpu.cr3 >> PAGE_SHIFT, [(i, guest_table(gfn)) for i, gfn in below])
         waiting = deque((2, gfn) for _, gfn in below)
     while waiting:
         level, gfn = waiting.popleft()
-        key = f"g:{gfn:x}"
+        key = guest_table(gfn)
         if key not in found:
             below = _tables_below(vm, level, gfn)
-            found[key] = Branch(key, level, gfn, [(index, f"g:{to:x}") for index, to in below])
+            found[key] = Branch(key, level, gfn, [(index, guest_table(to)) for index, to in below])
             waiting += [(level - 1, to) for _, to in below]
     return found
 
@@ -217,9 +194,9 @@ def _tables_below(vm: Machine, level: int, gfn: int) -> list[tuple[int, int]]:
     return [(index, to) for index, to in pairs if vm.memory.frames[to] is not None]
 
 
-def shadow_tree(vm: Machine) -> dict[str, Branch]:
+def shadow_tree(vm: Machine) -> dict[Key, Branch]:
     """All shadow pages that the root leads to, breadth first; empty without a root."""
-    found = dict[str, Branch]()
+    found = dict[Key, Branch]()
     waiting = deque[tuple[int, int]]()
     if vm.root == INVALID_PAGE:
         return found
@@ -229,13 +206,13 @@ def shadow_tree(vm: Machine) -> dict[str, Branch]:
     else:
         slots = vm.memory.pages[PAE_ROOT][:4]
         pages = _pages_below(np.where(slots == np.uint64(INVALID_PAGE), np.uint64(0), slots))
-        found[ROOTS] = Branch(ROOTS, 3, PAE_ROOT, [(index, f"s:{id}") for index, id in pages])
+        found[ROOTS] = Branch(ROOTS, 3, PAE_ROOT, [(index, shadow_page(id)) for index, id in pages])
         waiting += [(2, id) for _, id in pages]
     while waiting:
         level, id = waiting.popleft()
-        if f"s:{id}" not in found:
+        if (key := shadow_page(id)) not in found:
             pages = _pages_below(vm.memory.pages[FIRST_SHADOW + id]) if level > 1 else []
-            found[f"s:{id}"] = Branch(f"s:{id}", level, id, [(index, f"s:{to}") for index, to in pages])
+            found[key] = Branch(key, level, id, [(index, shadow_page(to)) for index, to in pages])
             waiting += [(level - 1, to) for _, to in pages]
     return found
 

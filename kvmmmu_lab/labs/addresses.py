@@ -14,6 +14,7 @@ from ..data import Guest
 from ..draw.arguments import check_gva
 from ..errors import InputError
 from ..inspect.entries import flags
+from ..inspect.keys import guest_table
 from ..inspect.paths import guest_entry, guest_path, guest_tree, made_from, maps_large
 from ..mmu.bits import PAGE_SHIFT, PRESENT, ROOT_32, ROOT_64, canonical, guest_format
 from ..mmu.machine import Machine
@@ -65,7 +66,7 @@ class Reached:
 
         ``half``: in which half of the 4 MB of a directory entry. None where there is no such address.
         """
-        key = f"g:{gfn:x}"
+        key = guest_table(gfn)
         if key not in self.first:
             return None
         indices = self.present(gfn) if index is None else [index]
@@ -74,7 +75,7 @@ class Reached:
 
     def to(self, gfn: int, index: int = 0) -> int | None:
         """The first address with this entry on its path, wherever it leads from there; None for a table out of reach."""
-        key = f"g:{gfn:x}"
+        key = guest_table(gfn)
         if key not in self.first:
             return None
         gva = self.first[key] | self._bits(index, self.tree[key].level)

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..draw.scene_builder import LEVELS
-from ..inspect.paths import PDPT, Step, guest_path, shadow_path
+from ..inspect.keys import PDPT
+from ..inspect.paths import PathEntry, guest_path, shadow_path
 from ..mmu.bits import (
     CR0_WP,
     DIRTY,
@@ -49,8 +50,8 @@ class Before:
     """What there was before an access: the guest's path, the shadow's, and why the guest's tables would refuse."""
 
     ask: Ask
-    guest: tuple[Step, ...]
-    shadow: tuple[Step, ...]
+    guest: tuple[PathEntry, ...]
+    shadow: tuple[PathEntry, ...]
     refusal: str
 
     @classmethod
@@ -60,12 +61,12 @@ class Before:
         return cls(ask, tuple(guest), tuple(shadow), _refusal(vm, ask, guest))
 
 
-def name_of(step: Step) -> str:
+def name_of(step: PathEntry) -> str:
     """A guest entry, as pictures call it."""
     return f"the {LEVELS[step.level]} entry (level {step.level}, index {step.index})"
 
 
-def _refusal(vm: Machine, ask: Ask, steps: list[Step]) -> str:
+def _refusal(vm: Machine, ask: Ask, steps: list[PathEntry]) -> str:
     """The first entry that refuses, and why: as the host's walk goes, from the root down."""
     for step in steps:
         if not step.entry & PRESENT:
@@ -218,7 +219,7 @@ def _kept_back(vm: Machine, before: Before) -> list[str]:
     return found
 
 
-def _other_rights(vm: Machine, letter: str, refusing: Step | None) -> list[str]:
+def _other_rights(vm: Machine, letter: str, refusing: PathEntry | None) -> list[str]:
     """The shadow entry notes another right than the guest's tables give now. Your own `set_spte` may have its own notes."""
     if vm.set_spte is not set_spte:
         return []
@@ -229,7 +230,7 @@ def _other_rights(vm: Machine, letter: str, refusing: Step | None) -> list[str]:
     ]
 
 
-def _withheld(vm: Machine, gfn: int | None, last: Step) -> str:
+def _withheld(vm: Machine, gfn: int | None, last: PathEntry) -> str:
     if gfn is not None and vm.pool.lookup(gfn) is not None:
         return "W is withheld: the frame is itself a shadowed page table, and each write to it must be seen"
     if not last.entry & DIRTY:
@@ -237,5 +238,5 @@ def _withheld(vm: Machine, gfn: int | None, last: Step) -> str:
     return "W is withheld (and nobody gives it back before the next write faults)"
 
 
-def _leaf(steps: list[Step] | tuple[Step, ...]) -> int:
+def _leaf(steps: list[PathEntry] | tuple[PathEntry, ...]) -> int:
     return steps[-1].entry if steps and steps[-1].level == 1 else 0

@@ -10,6 +10,7 @@ from ..draw.pictures import Picture
 from ..draw.scene import Entry, Marks, Scene, Table
 from ..draw.scene_builder import Draft
 from ..inspect.entries import flags, guest_target
+from ..inspect.keys import Key, guest_table, shadow_page, spte_key
 from ..inspect.paths import guest_entry, made_from
 from ..mmu import Vm, checks
 from ..mmu.bits import BASE_MASK, PAGE_SHIFT, PAGE_SIZE, PRESENT, ROOT_32, guest_format
@@ -23,7 +24,7 @@ from .watch import Watch, watch
 MOST, PASSED = 6, 2
 """So many entries are drawn of a page all of which goes; and so many pages of the bucket that are passed by."""
 
-STEPS, BYTES = "a", "g"
+STEPS, BYTES = Key("a"), Key("g")
 SHADOW, WAY, GUEST = 1, 2, 3
 """Columns, counted from the right; 0 is for what the entries lead to."""
 
@@ -113,7 +114,7 @@ class Beam:
 
     def _entry(self, draft: Draft, index: int) -> Entry:
         first, value = index * self.entry, guest_entry(draft.vm, self.gfn, index)
-        key = f"g:{self.gfn:x}:{index}"
+        key = guest_table(self.gfn).entry(index)
         target = f"{flags(value)} {guest_target(draft.vm, self.level, value)}" if value else "empty"
         mark = draft.mark(key) or ("read" if index in self.written else "")
         says = f"bytes {first:#x} to {first + self.entry - 1:#x}"
@@ -121,12 +122,12 @@ class Beam:
 
     def _way(self, draft: Draft) -> None:
         """The arithmetic, line by line."""
-        found = [Entry(f"{STEPS}:{at}", name, "", value) for at, (name, value) in enumerate(self._steps())]
+        found = [Entry(STEPS.entry(at), name, "", value) for at, (name, value) in enumerate(self._steps())]
         draft.box(STEPS, "list", WAY, 0, "which entry?", (f"write {self.row} in a row to this gfn",), found)
         for index in self.written:
-            draft.edge(f"g:{self.gfn:x}:{index}", found[0].key, "link")
+            draft.edge(guest_table(self.gfn).entry(index), found[0].key, "link")
         for id, hit in self.hit.items():
-            for target in [f"s:{id}"] if self.whole else [f"s:{id}:{spte & 511}" for spte in hit]:
+            for target in [shadow_page(id)] if self.whole else map(spte_key, hit):
                 draft.edge(found[-1].key, target, "link")
 
     def _steps(self) -> list[tuple[str, str]]:
@@ -150,7 +151,7 @@ class Beam:
 
     def _page(self, draft: Draft, rank: int, page: ShadowPage) -> None:
         """A page of the bucket, with the entries of it that are hit."""
-        key, vm = f"s:{page.id}", draft.vm
+        key, vm = shadow_page(page.id), draft.vm
         if page not in self.pages:
             title, words = self.headings[page.id]
             why = "another gfn" if page.gfn != self.gfn else "no page table"
@@ -165,7 +166,7 @@ class Beam:
 
     def _told(self, vm: Machine, table: Table) -> Table:
         """A page of the written table, each entry with the guest's entry that it is, or would be, made from."""
-        page = next((page for page in self.pages if f"s:{page.id}" == table.key), None)
+        page = next((page for page in self.pages if shadow_page(page.id) == table.key), None)
         if page is None:
             return table
         made = [(entry, made_from(vm, page, entry.order)) for entry in table.entries]
@@ -181,13 +182,13 @@ class Beam:
             else:
                 target = draft.frame(rank, hfn, draft.vm.memory.gfns[hfn])
             if draft.vm.memory.words[spte] & PRESENT:
-                draft.edge(f"s:{page.id}:{spte & 511}", target, "shadow")
+                draft.edge(spte_key(spte), target, "shadow")
         draft.reverse_maps()
 
     @staticmethod
-    def _child(draft: Draft, rank: int, id: int) -> str:
+    def _child(draft: Draft, rank: int, id: int) -> Key:
         """The shadow page below an entry, with the number of its parents; returns its key."""
-        key, page = f"s:{id}", draft.vm.pool.pages[id]
+        key, page = shadow_page(id), draft.vm.pool.pages[id]
         if key not in draft.tables:
             draft.table(key, "shadow", page.level, rank, id, 0)
             parents = len(list(draft.vm.parents.sptes(page)))

@@ -13,8 +13,8 @@ from ..draw.arguments import possible_gva
 from ..draw.page_tables import hierarchy_scene
 from ..draw.scene import Marks, Scene
 from ..errors import HostCrash, LabError
+from ..inspect.keys import SHADOW, Key, frame_key, guest_table, key_of, shadow_page
 from ..inspect.names import Names
-from ..inspect.paths import frame_key, key_of
 from ..mmu import events as ev
 from ..mmu.machine import Machine
 from ..recording.narration import ENDINGS, JOINED, MAIN, sentence, tags_of
@@ -106,19 +106,19 @@ def _note(vm: Machine, event: tuple, marks: Marks) -> None:
     kind = event[0]
     of = dict(zip(kind.operands, event[1:], strict=True))
     if kind is ev.GUEST_READ:
-        marks.note(f"g:{of['gfn']:x}:{of['index']}", "read")
+        marks.note(guest_table(of["gfn"]).entry(of["index"]), "read")
     elif kind in READS:
         marks.note(key_of(vm, of["hpa"] if "hpa" in of else of["spte"] << 3), "read")
     elif kind.change:
         key = key_of(vm, of["hpa"])
-        marks.note(key, "dead" if not of["new"] and key.startswith("s:") else "changed")
+        marks.note(key, "dead" if not of["new"] and key.kind == SHADOW else "changed")
         marks.was[key] = of["old"]
     elif kind is ev.ALLOC_PAGE:
-        marks.note(f"s:{of['page']}", "new")
+        marks.note(shadow_page(of["page"]), "new")
     elif kind in (ev.ZAP_PAGE, ev.FREE_PAGE):
-        marks.note(f"s:{of['page']}", "dead")
+        marks.note(shadow_page(of["page"]), "dead")
     elif kind in (ev.RMAP_ADD, ev.RMAP_REMOVE):
-        marks.note(f"{frame_key(vm, of['hfn'])}:rmap", "changed")
+        marks.note(frame_key(vm, of["hfn"]).entry("rmap"), "changed")
 
 
 BEFORE = "Before it begins."
@@ -203,7 +203,8 @@ class Camera:
         if self.draw is not None:
             return self.draw(vm, marks)
         scene = hierarchy_scene(vm, [gva for gva in self.focus if possible_gva(vm, gva)], marks, self.pages)
-        self.pages |= {int(table.key[2:]): None for table in scene.of("shadow") if table.key.startswith("s:")}
+        keys = [Key(table.key) for table in scene.of("shadow")]
+        self.pages |= {key.page: None for key in keys if key.kind == SHADOW}
         return scene
 
     def _cut_off(self, last: int) -> None:

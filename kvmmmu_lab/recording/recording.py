@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,15 +12,13 @@ import numpy as np
 
 from ..errors import InputError
 from ..inspect.entries import difference
-from ..inspect.names import Names
-from ..inspect.paths import key_of
+from ..inspect.keys import GUEST, Key, key_of
+from ..inspect.names import Names, parse_entry_name
 from ..mmu import events as ev
 from ..mmu.bits import PAGE_SHIFT
 from ..mmu.checks import whole
 from ..mmu.events import Event, describe
 from ..mmu.machine import Machine
-from ..mmu.memory import FIRST_SHADOW
-from ..mmu.pool import NUM_PAGES
 from .moment import Moment, Replica
 from .narration import TAGS, ending, sentence, tags_of
 from .tape import Structure
@@ -73,13 +70,12 @@ class Filter:
 
 
 def reference(spte: str | int) -> int:
-    """A reference to a shadow entry, from "#248:457" or a reference. Raises InputError."""
-    found = re.fullmatch(r"#(\d+):(\d+)", spte) if isinstance(spte, str) else None
-    if found and int(found[1]) < NUM_PAGES and int(found[2]) < 512:
-        return (FIRST_SHADOW + int(found[1])) << 9 | int(found[2])
+    """A shadow entry as its hpa // 8, given so or by its name. Raises InputError."""
+    if isinstance(spte, str):
+        return parse_entry_name(spte)
     if isinstance(spte, int) and not isinstance(spte, bool) and spte >= 0:
         return spte
-    raise InputError("spte", spte, "an entry as pictures name it, '#248:457', or a reference (hpa // 8)")
+    raise InputError("spte", spte, "a shadow entry, by its name ('#248:457') or as its hpa // 8")
 
 
 # FOLDED IN: film.recording: `Recording`: the steps that a machine took, what each of them did, and the machine at any
@@ -104,7 +100,7 @@ class Change:
     """Bytes of host memory that a step changed: ``key`` of the entry (as in pictures), its ``name``, ``hpa``, ``size`` in
     bytes, ``old`` and ``new`` value, where a present entry now leads (``target``, empty if nowhere else than before)."""
 
-    key: str
+    key: Key
     name: str
     hpa: int
     size: int
@@ -115,7 +111,7 @@ class Change:
     @property
     def bits(self) -> str:
         """The difference bit by bit, as entries: "P W U A set; leads to #250"."""
-        bits = difference(self.old, self.new, shadow=not self.key.startswith("g"))
+        bits = difference(self.old, self.new, shadow=self.key.kind != GUEST)
         return "; ".join(filter(None, [bits, self.target and f"leads to {self.target}"]))
 
 

@@ -10,7 +10,8 @@ from kvmmmu_lab.draw.pictures import hierarchy
 from kvmmmu_lab.draw.scene import Edge, Marks, union
 from kvmmmu_lab.draw.text import alternative, to_text
 from kvmmmu_lab.inspect.dump import state
-from kvmmmu_lab.inspect.paths import guest_path, key_of, shadow_path
+from kvmmmu_lab.inspect.keys import key_of
+from kvmmmu_lab.inspect.paths import guest_path, shadow_path
 
 HEAP, DIRECT = 0x343C9000, 0xFFFF888000000000
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from kvmmmu_lab import InputError, open_guest
 from kvmmmu_lab.draw.scene import check
-from kvmmmu_lab.inspect.paths import key_of
+from kvmmmu_lab.inspect.keys import key_of
 from kvmmmu_lab.labs import small_guest, store_beam, watch_store
 from kvmmmu_lab.labs.store_diagram import Beam
 

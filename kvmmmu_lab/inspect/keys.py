@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Keys: what the elements of a drawing are called, in scenes, in the JSON of a film and in JavaScript.
+
+=============  ========================================  ===============  ==================================
+``s:248``      shadow page 248                           ``s:248:457``    its entry 457
+``g:61c9``     the guest table in gfn 0x61c9             ``g:61c9:5``     its entry 5
+``g:pdpt``     the PDPTEs that a PAE guest's CPU holds   ``g:pdpt:3``     one of these four entries
+``r``          the root slots above a 3-level shadow     ``r:2``          one of these four slots
+``f:29a5``     the frame gfn 0x29a5                      ``f:29a5:rmap``  its reverse map
+``h:2b45``     host frame 0x2b45, which has no gfn       ``h:2b45:rmap``  its reverse map
+``d:29a5:0``   a frame's first rmap descriptor           ``d:29a5:0:3``   a place in it
+``c:248:0``    a shadow page's first parent chain        ``c:248:0:4``    a place in it
+``m:0``        memory slot 0 (``m:a0``: alias 0)         ``m:0:12``       its dirty pages from page 12 on
+``b``          the hash of shadow pages                  ``b:201``        one of its buckets
+=============  ========================================  ===============  ==================================
+
+gfns and hfns are hexadecimal, all other numbers decimal. A picture may have boxes of its own, such as ``l:free``.
+"""
+
+from __future__ import annotations
+
+from ..mmu.bits import PAGE_SHIFT, PAGE_SIZE, guest_format
+from ..mmu.machine import Machine
+from ..mmu.memory import FIRST_SHADOW, PAE_ROOT
+from ..mmu.pool import NUM_PAGES
+
+SHADOW, GUEST, ROOT, FRAME, HOST_FRAME, DESCRIPTOR, CHAIN, BUCKET = "sgrfhdcb"
+"""Kinds of keys, see `Key.kind`."""
+
+PARTS = {ROOT: 1, BUCKET: 1, DESCRIPTOR: 3, CHAIN: 3}
+"""How many parts the key of a table has, for the kinds of which it hasn't two."""
+
+
+class Key(str):
+    """The key of a table, or of a row in one. It is a `str`, so it goes into JSON as it is."""
+
+    __slots__ = ()
+
+    def entry(self, row: int | str) -> Key:
+        """The key of a row of this table, by its index or its name."""
+        return Key(f"{self}:{row}")
+
+    @property
+    def kind(self) -> str:
+        """What it names, by the first letter: `SHADOW`, `GUEST`, ..."""
+        return self.partition(":")[0]
+
+    @property
+    def table(self) -> Key:
+        """The table that a row belongs to; a table's own key."""
+        parts = self.split(":")
+        return Key(":".join(parts[: PARTS.get(parts[0], 2)]))
+
+    @property
+    def row(self) -> str:
+        """The row's index or name in its table, as text; empty for a table."""
+        return self[len(self.table) + 1 :]
+
+    @property
+    def page(self) -> int:
+        """The id of the shadow page that it belongs to. Raises ValueError for a key of another kind."""
+        return int(self._number(SHADOW, CHAIN))
+
+    @property
+    def gfn(self) -> int:
+        """The gfn of the guest table or frame that it belongs to. Raises ValueError for a key of another kind."""
+        return int(self._number(GUEST, FRAME), 16)
+
+    @property
+    def hfn(self) -> int:
+        """The hfn of the host frame that it belongs to. Raises ValueError for a key of another kind."""
+        return int(self._number(HOST_FRAME), 16)
+
+    @property
+    def spte(self) -> int:
+        """The shadow entry that it names, as its hpa // 8. Raises ValueError for any other key."""
+        return FIRST_SHADOW + int(self._number(SHADOW)) << 9 | int(self.row)
+
+    def _number(self, *kinds: str) -> str:
+        kind, _, rest = self.partition(":")
+        if kind not in kinds:
+            raise ValueError(f"{self!r} is a key of kind {kind!r}, not of {' or '.join(map(repr, kinds))}")
+        return rest.partition(":")[0]
+
+
+ROOTS = Key(ROOT)
+"""The four root slots that stand above a three-level shadow."""
+
+PDPT = Key(f"{GUEST}:pdpt")
+"""A PAE guest's four topmost entries, which the processor holds in registers."""
+
+HASH = Key(BUCKET)
+"""The hash of shadow pages."""
+
+
+def shadow_page(id: int) -> Key:
+    """The key of a shadow page: "s:248"."""
+    return Key(f"{SHADOW}:{id}")
+
+
+def guest_table(gfn: int) -> Key:
+    """The key of the guest table in gfn: "g:61c9"."""
+    return Key(f"{GUEST}:{gfn:x}")
+
+
+def guest_frame(gfn: int) -> Key:
+    """The key of a frame of guest memory: "f:29a5"."""
+    return Key(f"{FRAME}:{gfn:x}")
+
+
+def rmap_descriptor(frame: Key, number: int) -> Key:
+    """The key of a descriptor of a frame's reverse map, counted from 0: "d:29a5:0"."""
+    return Key(f"{DESCRIPTOR}:{frame.partition(':')[2]}:{number}")
+
+
+def parent_chain(page: int, number: int) -> Key:
+    """The key of a chain of a shadow page's parents, counted from 0: "c:248:0"."""
+    return Key(f"{CHAIN}:{page}:{number}")
+
+
+def memory_slot(number: int) -> Key:
+    """The key of a memory slot: "m:0"."""
+    return Key(f"m:{number}")
+
+
+def memory_alias(number: int) -> Key:
+    """The key of an alias: "m:a0"."""
+    return Key(f"m:a{number}")
+
+
+def spte_key(spte: int) -> Key:
+    """The key of a shadow entry, given as its hpa // 8: "s:248:457"."""
+    return Key(f"{SHADOW}:{(spte >> 9) - FIRST_SHADOW}:{spte & 511}")
+
+
+def key_of(vm: Machine, hpa: int) -> Key:
+    """The key of the entry at a host address: of a shadow page, of the root slots, or of a guest frame; else "?"."""
+    hfn, index = hpa >> PAGE_SHIFT, hpa % PAGE_SIZE >> 3
+    if FIRST_SHADOW <= hfn < FIRST_SHADOW + NUM_PAGES:
+        return Key(f"{SHADOW}:{hfn - FIRST_SHADOW}:{index}")
+    if hfn == PAE_ROOT:
+        return ROOTS.entry(index)
+    gfn = vm.memory.gfns[hfn]
+    return Key("?") if gfn is None else Key(f"{GUEST}:{gfn:x}:{hpa % PAGE_SIZE // guest_format(vm.root_level).size}")
+
+
+def frame_key(vm: Machine, hfn: int) -> Key:
+    """The key of the memory frame that is host frame hfn."""
+    gfn = vm.memory.gfns[hfn]
+    return Key(f"{HOST_FRAME}:{hfn:x}") if gfn is None else guest_frame(gfn)
