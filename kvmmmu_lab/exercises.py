@@ -19,7 +19,7 @@ from typing import Any
 
 from .errors import InputError, LabError
 
-Step = Sequence[Any]
+StepData = Sequence[Any]
 """A name and operands, ("map", "7:12", 0x1F, "PW"), see `check.steps`; or an operation of a golden trace, a dict."""
 
 
@@ -32,7 +32,7 @@ class Scenario:
     "S" for PS). ``wp`` and ``nx`` are CR0.WP and EFER.NX; ``slots`` as for `Vm`. ``note`` says what it is about.
     """
 
-    steps: tuple[Step, ...]
+    steps: tuple[StepData, ...]
     mode: str = "none"
     root: int = 0
     entries: tuple[tuple[int, int, int, str], ...] = ()
@@ -41,12 +41,12 @@ class Scenario:
     slots: tuple[tuple[Any, ...], ...] = ((0, 0x100), (0x400, 0x400))
     note: str = ""
 
-    def with_steps(self, steps: Iterable[Step]) -> Scenario:
+    def with_steps(self, steps: Iterable[StepData]) -> Scenario:
         """The same machine, other steps."""
         return replace(self, steps=tuple(steps))
 
 
-def play(*steps: Step, note: str = "", **machine: Any) -> Scenario:
+def play(*steps: StepData, note: str = "", **machine: Any) -> Scenario:
     """A scenario, written shortly."""
     return Scenario(steps, note=note, **machine)
 
@@ -62,7 +62,7 @@ class Golden:
     scenario: str
     operations: int | None = None
     every: int = 0
-    then: tuple[Step, ...] = ()
+    then: tuple[StepData, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Boot:
     events: int | None = None
     way: str = "native"
     every: int = 0
-    then: tuple[Step, ...] = ()
+    then: tuple[StepData, ...] = ()
 
 
 ALL = ("result", "rmap", "frames", "parents", "sptes", "pages", "mmu", "hash", "dirty", "free", "guest", "flushes", "order")

@@ -35,7 +35,7 @@ from ..mmu.memory import FIRST_GUEST, FIRST_SHADOW
 from ..mmu.parents import ParentChains
 from ..mmu.pool import NUM_PAGES
 from ..mmu.rmap import ReverseMap
-from .steps import plain
+from .sandbox.protocol import plain
 
 EMPTY = bytes(PAGE_SIZE)
 FEW = 32

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..data import golden_trace, open_recording
 from ..errors import InputError
-from ..exercises import Boot, Golden, Scenario, Step, play
+from ..exercises import Boot, Golden, Scenario, StepData, play
 from ..verify.golden import read_scenarios
 
 # FOLDED IN: check.stretches: Stretches for the whole engine as scenarios: operations of golden traces, events of
@@ -42,14 +42,14 @@ def as_scenario(stretch: Golden | Boot) -> Scenario:
     return Scenario(tuple(_with(steps, stretch.every or len(steps), stretch.then)))
 
 
-def _with(steps: list[Any], every: int, then: tuple[Step, ...]) -> Iterator[Step]:
+def _with(steps: list[Any], every: int, then: tuple[StepData, ...]) -> Iterator[StepData]:
     """``steps``, with ``then`` after each ``every`` of them."""
     for begin in range(0, len(steps), every):
         yield from steps[begin : begin + every]
         yield from then
 
 
-def _pieces(stretch: Boot) -> Iterator[Step]:
+def _pieces(stretch: Boot) -> Iterator[StepData]:
     recording = open_recording(stretch.recording)
     lead = next(i for i, kind in enumerate(recording.type.tolist()) if kind not in (4, 5, 7))
     last = min(len(recording.type), stretch.events or len(recording.type))
@@ -72,12 +72,12 @@ Hit = tuple[int, int]
 """Offset in the table, bytes."""
 
 
-def made(*roles: Role, gfn: int = TABLE) -> list[Step]:
+def made(*roles: Role, gfn: int = TABLE) -> list[StepData]:
     """A page to lead to, and shadow pages of gfn with these roles: #250 and down."""
     return [("page", CHILD, 1, 4), *(("page", gfn, *role) for role in roles)]
 
 
-def filled(count: int, indexes: Iterable[int]) -> Step:
+def filled(count: int, indexes: Iterable[int]) -> StepData:
     """These entries of so many pages lead to CHILD."""
     return ("fill", tuple(f"{FIRST - page}:{index}" for index in indexes for page in range(count)), CHILD)
 
@@ -89,7 +89,7 @@ def mistakable(offset: int) -> list[int]:
     return sorted({index + more & 511 for index in meant for more in (-1, 0, 1)})
 
 
-def hit(count: int, *hits: Hit, gfn: int = TABLE, apart: bool = True) -> Iterator[Step]:
+def hit(count: int, *hits: Hit, gfn: int = TABLE, apart: bool = True) -> Iterator[StepData]:
     """So many pages are hit by these writes. ``apart``: no two of them in a row."""
     for offset, size in hits:
         yield filled(count, mistakable(offset))
@@ -117,7 +117,7 @@ def hit_anywhere(roles: Sequence[Role]) -> Any:
         gfns = draw(st.sampled_from([(TABLE,), (TABLE, TABLE, TWIN), (TABLE, 0), (0,)]))
         role = st.tuples(st.sampled_from(gfns), st.sampled_from(roles), st.sampled_from(["", "", "", "", "M", "R", "MR"]))
         pages = [("page", gfn, *(*role, 0)[:3], kind) for gfn, role, kind in draw(st.lists(role, min_size=1, max_size=4))]
-        steps: list[Step] = [("page", CHILD, 1, 4), *pages]
+        steps: list[StepData] = [("page", CHILD, 1, 4), *pages]
         for _ in range(draw(st.integers(1, 4))):
             size = draw(st.sampled_from([1, 2, 4, 4, 8, 8]))
             near = st.builds(lambda block, offset: block * 1024 - 8 + offset, st.integers(1, 3), st.integers(0, 15))

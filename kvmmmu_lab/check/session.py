@@ -13,7 +13,7 @@ from typing import Any
 from .. import exercises
 from ..errors import InputError, LabError
 from ..exercises import Exercise
-from .cli import own_file, show
+from .console import own_file, show
 from .progress import Progress, next_hint
 from .submission import read
 
@@ -82,7 +82,7 @@ POLL = 0.3
 """Seconds between two looks at the file."""
 
 
-class Watch:
+class WatchSession:
     """A session. ``at`` is the number of the exercise at hand in the course's order."""
 
     def __init__(self, folder: Path, root: Path, name: str | None = None) -> None:

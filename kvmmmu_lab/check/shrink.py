@@ -8,8 +8,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from ..exercises import Scenario, Step
+from ..exercises import Scenario, StepData
 
+Steps = tuple[StepData, ...]
 Fails = Callable[[Scenario], int | None]
 """The step in which a scenario goes wrong, in the same way as before, or None."""
 
@@ -31,7 +32,8 @@ def shrink(scenario: Scenario, step: int, fails: Fails, seconds: float) -> Scena
     return _less(scenario.with_steps(steps), fails, end)
 
 
-def _without(scenario: Scenario, steps: tuple[Step, ...], size: int, fails: Fails, end: float) -> tuple[Step, ...] | None:
+def _without(scenario: Scenario, steps: Steps, size: int, fails: Fails, end: float) -> Steps | None:
+    """``steps`` without the last ``size`` of them that it goes wrong without; None where all are needed."""
     for at in range(len(steps) - 1, -1, -size):
         first = max(0, at - size + 1)
         if any(isinstance(step, dict) and step.get("op") == "create" for step in steps[first : at + 1]):

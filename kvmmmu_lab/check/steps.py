@@ -63,6 +63,7 @@ from ..mmu.memory import FIRST_SHADOW
 from ..mmu.pool import METAPHYSICAL, NUM_PAGES
 from ..mmu.walk import Walk
 from .fault_injection import corrupt, said
+from .sandbox.protocol import plain
 
 if TYPE_CHECKING:
     from ..mmu import Vm
@@ -245,18 +246,6 @@ def _corrupt(bench: Bench, what: str, number: int = 0, gfn: int = 0) -> None:
 def _mend(bench: Bench) -> None:
     while bench.planted:
         bench.planted.pop()()
-
-
-def plain(value: Any) -> Any:
-    """Numbers, text and lists of them, so that they can be told; what is none of these, as its repr."""
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    if value is None or isinstance(value, bool | str):
-        return value
-    try:
-        return int(value.__index__())
-    except (AttributeError, TypeError):
-        return repr(value)[:200]
 
 
 STEPS: dict[str, Callable[..., Any]] = {

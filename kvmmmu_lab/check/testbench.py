@@ -19,7 +19,8 @@ from ..mmu.bits import CR0_WP, EFER_NX, MODES, PAGE_SHIFT
 from ..verify.operations import apply
 from ..verify.replay import Replay
 from .observe import Looks, Seen
-from .steps import STEPS, flag_bits, plain
+from .sandbox.protocol import plain
+from .steps import STEPS, flag_bits
 
 
 class Bench(Looks):

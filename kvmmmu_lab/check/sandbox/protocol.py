@@ -47,3 +47,15 @@ def how(status: int | None) -> str:
     if status < 0:
         return f"it was killed by signal {-status} ({signal.strsignal(-status)})"
     return f"it left with exit status {status}"
+
+
+def plain(value: Any) -> Any:
+    """Numbers, text and lists of them, so that they can be told; what is none of these, as its repr."""
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if value is None or isinstance(value, bool | str):
+        return value
+    try:
+        return int(value.__index__())
+    except (AttributeError, TypeError):
+        return repr(value)[:200]

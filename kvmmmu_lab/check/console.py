@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A check in a terminal: where the learner's file is, and each verdict printed as soon as it is known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from .. import exercises, workspace
+from ..exercises import Exercise
+from .judge import Judge
+from .report import NOT_ATTEMPTED, PASSED, Report, Verdict, told
+from .submission import Submission, own
+
+
+def working_folder() -> Path:
+    """The learner's folder: the current one or the nearest above it that holds exercises, else the default one."""
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if exercises.folders(folder):
+            return folder
+    return workspace.default_folder()
+
+
+def own_file(exercise: Exercise, folder: Path) -> Path:
+    """The learner's file for an exercise, in a working folder. Raises InputError where there is none."""
+    return own(exercise, folder / "exercises" / exercise.folder.name)
+
+
+def show(exercise: Exercise, given: Submission, *, file: Path | None = None, every: bool = False, **options: Any) -> Report:
+    """Check a submission, print each verdict as soon as it is known, and explain the first failure (``every``: each one).
+
+    ``file`` is the file that was named on the command line, if one was; ``options`` are those of `Judge`.
+    """
+    print(f"{exercise.number} {exercise.title}: {given.name}\n", flush=True)
+    failures: list[Verdict] = []
+
+    def tell(verdict: Verdict) -> None:
+        print(f"  {verdict.line}  ({verdict.status})" if verdict.status != PASSED else f"  {verdict.line}", flush=True)
+        if verdict.failure is None:
+            return
+        if (every or not failures) and verdict.failure.kind != "unwritten":
+            print(f"\n{told(verdict, exercise)}\n", flush=True)
+        failures.append(verdict)
+
+    report = Judge(exercise, given, tell=tell, **options).report()
+    lines = ["", report.head]
+    if len(failures) > 1 and not every and report.status != NOT_ATTEMPTED:
+        command = " ".join(["kvmmmu-lab check", exercise.name, *([str(file)] if file else []), "--all"])
+        lines.append(f"To see all {len(failures)} failures: {command}")
+    print("\n".join([*lines, *report.told_printed()]), flush=True)
+    return report
