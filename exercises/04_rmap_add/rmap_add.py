@@ -1,28 +1,28 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Exercise 04: a reverse map that entries are added to. The task is in README.md; check it with
+"""Exercise 04: a reverse map to which entries are added. The task is in README.md; check it with
 ``kvmmmu-lab check rmap_add``."""
 
 from kvmmmu_lab.mmu.bits import BASE_MASK, PAGE_SHIFT, PRESENT, WRITABLE  # noqa: F401  # for you
 
 
 class ReverseMap:
-    """By host frame, the shadow entries through which it can be written."""
+    """For each host frame, the shadow entries through which it can be written."""
 
     def __init__(self, vm):
-        """``vm`` is the machine that this map belongs to. It has no memory yet: keep it, and look at it later."""
+        """``vm`` is the machine that this map belongs to. It has no memory yet: keep ``vm``, and read its memory later."""
         self.vm = vm
 
     def add(self, spte):
-        """The shadow entry ``spte`` has just been made: note it, if it is present and writable.
+        """Note the shadow entry ``spte``, which has just been made, if it is present and writable.
 
         ``spte`` is an int, the index of the entry's word: its value is ``self.vm.memory.words[spte]``. Returns nothing.
         """
         raise NotImplementedError("write add")
 
     def sptes(self, hfn):
-        """All noted sptes of the host frame with number ``hfn``, each once, in any order; none for an unknown frame."""
+        """Return all noted sptes of host frame ``hfn``, each once, in any order; an empty collection for an unknown frame."""
         raise NotImplementedError("write sptes")
 
     def frames(self):
-        """The numbers (hfn) of all host frames that have at least one noted spte, in any order."""
+        """Return the numbers (hfn) of all host frames that have at least one noted spte, in any order."""
         raise NotImplementedError("write frames")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Rules of exercise 04, and what they are tried on. Run it: pytest exercises/04_rmap_add"""
+"""The rules of exercise 04 and their test cases. Run: pytest exercises/04_rmap_add"""
 
 from hypothesis import strategies as st
 
@@ -7,36 +7,36 @@ from kvmmmu_lab.exercises import Boot, Exercise, Golden, Rule, Scenario, play
 
 FRAME = 0x1F
 ALIKE = (0x1F, 0x41F, 0x51F, 0x71F)  # gfns of host frames 0x21f, 0x31f, 0x41f and 0x61f
-MANY = 0x8000000000  # host frames from here on are reached by bit 51 of an entry
-BEYOND = 2 * MANY  # bit 52 of an entry, which is none of the frame's number
+MANY = 0x8000000000  # the frame number with only its highest bit set, bit 51 of an entry
+BEYOND = 2 * MANY  # bit 52 of an entry, which is not part of the frame number
 
 
 def maps(*sptes, gfn=FRAME, flags="PW"):
-    """Entries that lead to one frame, each made and then added."""
+    """Steps that make entries which point to one frame, and add each to the map."""
     return [("map", spte, gfn, flags) for spte in sptes]
 
 
 def row(count, first=12):
-    """So many sptes in a row, in shadow page 7."""
+    """Consecutive sptes of shadow page 7."""
     return [f"7:{first + n}" for n in range(count)]
 
 
 def full(count):
-    """So many entries of one frame at once, from #7:12 on, and then one more."""
+    """``count`` entries of one frame at once, from #7:12 on, and then one more."""
     return play(("maps", "7:12", count, FRAME, "PW"), *maps(f"7:{12 + count}"))
 
 
 OTHER = (2, 3, 4, 5, 6, 7, 8, 9, 10, 11, *range(52, 64))
-"""Bits of an entry that have no say."""
+"""Bits of an entry that the reverse map ignores."""
 
 
 def each_bit(flags):
-    """An entry for each of these bits, beside the flags, to a frame of its own."""
+    """For each of these bits, an entry with the bit and the flags, which points to its own frame."""
     return [("map", f"7:{bit}", 0x20 + bit, f"{flags}+{bit}") for bit in OTHER]
 
 
 def each_frame():
-    """An entry for each bit of a frame's number, to the host frame that has this bit alone."""
+    """For each bit of a frame number, an entry that points to the host frame with only this bit set."""
     return [("map", f"9:{bit}", -(1 << bit), "PW") for bit in range(40)]
 
 
@@ -46,7 +46,7 @@ PAGES = [f"{page}:12" for page in range(1, 21)]
 
 @st.composite
 def adds(draw):
-    """Up to 16 entries for a few frames, some of which can't write; each spte once."""
+    """Up to 16 entries for a few frames, each spte once; some of the entries cannot write."""
     frames = st.sampled_from([0x1F, 0x1F, 0x1E, 0x41F, 0x51F, -MANY - 0x21F])
     flags = st.sampled_from(["PW", "PW", "PWUAD", "PWGX", "P", "PUADGX", "W", ""])
     places = draw(st.lists(st.integers(0, 1023), min_size=1, max_size=16, unique=True))
@@ -58,7 +58,7 @@ EXERCISE = Exercise(
     part="rmap_add",
     defines=("ReverseMap", "ReverseMap.add", "ReverseMap.sptes", "ReverseMap.frames"),
     rules=(
-        Rule("first", 1, "The first entry that can write a frame is found, in this frame's map and in this machine's.", cases=(
+        Rule("first", 1, "The first entry that can write a frame is found, in the right map and the right machine.", cases=(
             play(*maps("7:12")),
             play(*maps("7:12"), *maps("9:0", gfn=0x20)),
             play(*maps("7:12"), ("another",)),
@@ -72,14 +72,14 @@ EXERCISE = Exercise(
             *(play(*maps("9:0"), *each_bit(flags)) for flags in ("PW", "P", "W")),
             play(*maps(*row(4)), *maps("7:20", flags="P"), *maps("7:21", flags="W"), *maps("7:22", flags="")),
         )),
-        Rule("second", 2, "A second entry is found beside the first one, which stays.", cases=(
+        Rule("second", 2, "A second entry is found in addition to the first.", cases=(
             play(*maps("7:12", "7:13")),
             play(*maps("7:12", "9:12")),
             play(*maps("7:12"), *maps("7:13", gfn=0x20), *maps("7:14")),
             play(*maps("7:12", "23:12")),
             play(*maps("251:511", "0:0")),
         )),
-        Rule("fifth", 2, "A fifth entry and those after it are found, and none is lost.", cases=(
+        Rule("fifth", 2, "A fifth entry and all later ones are found, and none is lost.", cases=(
             play(*maps(*row(3))),
             play(*maps(*row(4))),
             play(*maps(*row(5))),
@@ -87,7 +87,7 @@ EXERCISE = Exercise(
             *(play(("maps", "7:12", count, FRAME, "PW"), *maps("20:0")) for count in (40, 150, 1100)),
             play(*maps(*PAGES)),
         )),
-        Rule("frame", 1, "The frame is bits 12 to 51 of the entry, all of them and no other.", cases=(
+        Rule("frame", 1, "The frame is bits 12 to 51 of the entry, all of them and no others.", cases=(
             play(*maps("7:12", flags="PWX"), *maps("7:13")),
             play(*(step for n, gfn in enumerate(ALIKE) for step in maps(f"7:{12 + n}", gfn=gfn))),
             play(*maps("7:12", gfn=-0x10021F), *maps("7:13")),
@@ -96,14 +96,14 @@ EXERCISE = Exercise(
             play(*maps("7:12", gfn=-BEYOND - 0x21F), *maps("7:13")),
             play(*maps("7:12"), *each_frame()),
         )),
-        Rule("random", 1, "All of this holds for any entries in any order.", drawn=adds, examples=30),
-        Rule("engine", 1, "The engine works with it as with the kernel's own.", engine=(
+        Rule("random", 1, "All these rules hold for any entries in any order.", drawn=adds, examples=30),
+        Rule("engine", 1, "The engine works with your map as it does with the kernel's.", engine=(
             Golden("rmap", "rmap00", 150),
             Golden("p32", "p3208", 100),
             Golden("nonpaging", "np02", 60),
             Boot("lin64_20k", 3000),
         )),
-        Rule("form", 2, "It is kept as the kernel keeps it: one directly, more in descriptors of four.",
+        Rule("form", 2, "The map has the kernel's form: one entry directly, several in descriptors of four.",
              looks=("form",), extra=True, cases=(
             play(*maps(*row(1))),
             play(*maps(*row(2))),
@@ -128,5 +128,5 @@ EXERCISE = Exercise(
 
 
 def test_rmap_add(rule, submission):
-    """Each rule, on the submission (see `kvmmmu_lab.check.pytest_plugin`)."""
+    """The submission obeys each rule (see `kvmmmu_lab.check.pytest_plugin`)."""
     submission.obeys(rule)

@@ -1,46 +1,46 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Rules of exercise 05, and what they are tried on. Run it: pytest exercises/05_rmap_remove"""
+"""The rules of exercise 05 and their test cases. Run: pytest exercises/05_rmap_remove"""
 
 from hypothesis import strategies as st
 
 from kvmmmu_lab.exercises import Boot, Exercise, Golden, Rule, Scenario, play
 
 FRAME = 0x1F
-MANY = 0x8000000000  # host frames from here on are reached by bit 51 of an entry
-BEYOND = 2 * MANY  # bit 52 of an entry, which is none of the frame's number
+MANY = 0x8000000000  # the frame number with only its highest bit set, bit 51 of an entry
+BEYOND = 2 * MANY  # bit 52 of an entry, which is not part of the frame number
 
 
 def maps(*sptes, gfn=FRAME, flags="PW"):
-    """Entries that lead to one frame, each made and then added."""
+    """Steps that make entries which point to one frame, and add each to the map."""
     return [("map", spte, gfn, flags) for spte in sptes]
 
 
 def unmaps(*sptes):
-    """Entries that are removed and then zeroed."""
+    """Steps that remove entries and then zero them."""
     return [("unmap", spte) for spte in sptes]
 
 
 def row(count, first=12):
-    """So many sptes in a row, in shadow page 7."""
+    """Consecutive sptes of shadow page 7."""
     return [f"7:{first + n}" for n in range(count)]
 
 
 def many(count, *steps):
-    """So many entries of one frame at once, from #7:12 on, and what happens then."""
+    """``count`` entries of one frame at once, from #7:12 on, and then these steps."""
     return play(("maps", "7:12", count, FRAME, "PW"), *steps)
 
 
 OTHER = (2, 3, 4, 5, 6, 7, 8, 9, 10, 11, *range(52, 64))
-"""Bits of an entry that have no say."""
+"""Bits of an entry that the reverse map ignores."""
 
 
 def each_bit(flags):
-    """An entry for each of these bits, beside the flags, to a frame of its own."""
+    """For each of these bits, an entry with the bit and the flags, which points to its own frame."""
     return [("map", f"7:{bit}", 0x20 + bit, f"{flags}+{bit}") for bit in OTHER]
 
 
 def each_frame():
-    """An entry for each bit of a frame's number, to the host frame that has this bit alone."""
+    """For each bit of a frame number, an entry that points to the host frame with only this bit set."""
     return [("map", f"9:{bit}", -(1 << bit), "PW") for bit in range(40)]
 
 
@@ -50,7 +50,7 @@ PAGES = [f"{page}:12" for page in range(1, 21)]
 
 @st.composite
 def lives(draw):
-    """Up to 20 entries come and go, for a few frames; some can't write."""
+    """Up to 20 entries are added and removed, for a few frames; some of the entries cannot write."""
     frames = st.sampled_from([0x1F, 0x1F, 0x1F, 0x1E, 0x41F, 0x51F, -MANY - 0x21F])
     flags = st.sampled_from(["PW", "PW", "PW", "PWUAD", "PWGX", "P", "PUADGX", "W", ""])
     there, steps = [], []
@@ -83,13 +83,13 @@ EXERCISE = Exercise(
             play(*maps("7:12"), ("another",), *maps("7:12"), *unmaps("7:12"), ("back",), *maps("7:13")),
             play(*maps(*PAGES), *unmaps(*PAGES[::3])),
         )),
-        Rule("last", 1, "When its only entry goes, a frame has no map any more; both can come back.", cases=(
+        Rule("last", 1, "When its only entry is removed, a frame has no map any more; both can come back.", cases=(
             play(*maps("7:12"), *unmaps("7:12")),
             play(*maps("7:12"), *maps("7:13", gfn=0x20), *unmaps("7:12")),
             play(*maps("7:12"), *unmaps("7:12"), *maps("7:12"), *unmaps("7:12")),
             play(*maps("7:12"), *unmaps("7:12"), *maps("7:12", gfn=0x20), *unmaps("7:12")),
         )),
-        Rule("one", 2, "Of several entries the one that is named goes, and no other.", cases=(
+        Rule("one", 2, "Of several entries, the given one is removed, and no other.", cases=(
             *(play(*maps(*row(2)), *unmaps(spte)) for spte in row(2)),
             *(play(*maps("7:12", "9:12"), *unmaps(spte)) for spte in ("7:12", "9:12")),
             play(*maps(*row(2)), *unmaps("7:12", "7:13"), *maps("7:14")),
@@ -97,7 +97,7 @@ EXERCISE = Exercise(
             *(play(*maps(*row(4)), *unmaps(spte)) for spte in row(4)),
             play(*maps(*row(3)), *unmaps("7:13"), *maps("7:15")),
         )),
-        Rule("many", 2, "The same holds in long maps, whichever goes, and what comes later is found again.", cases=(
+        Rule("many", 2, "The same holds in long maps for every entry, and entries that are added later are found.", cases=(
             *(many(5, *unmaps(spte)) for spte in row(5)),
             *(many(9, *unmaps(spte)) for spte in row(9)),
             *(many(14, *unmaps(spte)) for spte in ("7:20", "7:23", "7:24", "7:25")),
@@ -116,7 +116,7 @@ EXERCISE = Exercise(
             many(600, ("unmaps", "7:100", 400), *maps("9:511")),
             *(many(count, *unmaps("7:17"), *maps("9:0", "7:17"), *unmaps("7:12"), *maps("9:1")) for count in (8, 12, 13)),
         )),
-        Rule("ignored", 1, "Of an entry that isn't present and writable remove takes no notice.", cases=(
+        Rule("ignored", 1, "An entry that is not present and writable is ignored by `remove`.", cases=(
             play(*maps("7:12"), *maps("7:13", flags="P"), *unmaps("7:13")),
             play(*maps("7:12"), *maps("7:13", flags="W"), *unmaps("7:13")),
             play(*maps("7:13", flags="PUAD"), *unmaps("7:13"), *maps("7:12")),
@@ -125,7 +125,7 @@ EXERCISE = Exercise(
             *(play(*maps("9:0"), *each_bit(flags), *unmaps(*(f"7:{bit}" for bit in OTHER))) for flags in ("P", "W")),
             play(*maps("9:0", gfn=0x20), *maps("7:13", flags="W"), *unmaps("7:13")),
         )),
-        Rule("frame", 1, "Frames don't share a map, however alike their numbers are.", cases=(
+        Rule("frame", 1, "Frames do not share a map, however similar their numbers are.", cases=(
             play(*maps("7:12", gfn=0x41F), *maps("7:13", gfn=0x51F), *unmaps("7:12")),
             play(*maps("7:12", gfn=0x51F), *maps("7:13", gfn=0x71F), *maps("7:14"), *unmaps("7:13", "7:12")),
             play(*maps("7:12", flags="PWX"), *maps("7:13"), *unmaps("7:12")),
@@ -134,8 +134,8 @@ EXERCISE = Exercise(
             play(*maps("7:12"), *each_frame(), *unmaps(*(f"9:{bit}" for bit in range(40)))),
             play(*maps("9:0"), *each_bit("PW"), *unmaps(*(f"7:{bit}" for bit in OTHER))),
         )),
-        Rule("random", 1, "All of this holds for entries that come and go in any order.", drawn=lives, examples=30),
-        Rule("engine", 1, "The engine works with it as with the kernel's own.", engine=(
+        Rule("random", 1, "All these rules hold if entries are added and removed in any order.", drawn=lives, examples=30),
+        Rule("engine", 1, "The engine works with your map as it does with the kernel's.", engine=(
             Golden("rmap", "rmap00", 150),
             Golden("l64", "l6408", 80),
             Golden("p32", "p3208", 100),
@@ -143,7 +143,7 @@ EXERCISE = Exercise(
             Golden("nonpaging", "np02", 60),
             Boot("lin64_20k", 3000),
         )),
-        Rule("form", 2, "It is kept as the kernel keeps it, holes are filled as there, and no descriptor is lost.",
+        Rule("form", 2, "The map has the kernel's form, holes are filled in the same way, and no descriptor is lost.",
              looks=("form",), extra=True, cases=(
             play(*maps("7:12"), *unmaps("7:12")),
             play(*maps(*row(2)), *unmaps("7:12")),
@@ -173,5 +173,5 @@ EXERCISE = Exercise(
 
 
 def test_rmap_remove(rule, submission):
-    """Each rule, on the submission (see `kvmmmu_lab.check.pytest_plugin`)."""
+    """The submission obeys each rule (see `kvmmmu_lab.check.pytest_plugin`)."""
     submission.obeys(rule)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Exercise 06: a reverse map that takes write access to a frame away. The task is in README.md; check it with
+"""Exercise 06: a reverse map that removes write access to a frame. The task is in README.md; check it with
 ``kvmmmu-lab check rmap_write_protect``."""
 
 from kvmmmu_lab.mmu import events as ev  # noqa: F401  # for you: ev.PROTECT_SPTE
@@ -7,32 +7,32 @@ from kvmmmu_lab.mmu.bits import BASE_MASK, PAGE_SHIFT, PRESENT, WRITABLE  # noqa
 
 
 class ReverseMap:
-    """By host frame, the shadow entries through which it can be written."""
+    """For each host frame, the shadow entries through which it can be written."""
 
     def __init__(self, vm):
-        """``vm`` is the machine that this map belongs to. It has no memory yet: keep it, and look at it later."""
+        """``vm`` is the machine that this map belongs to. It has no memory yet: keep ``vm``, and read its memory later."""
         self.vm = vm
 
     def add(self, spte):
-        """As in exercise 04."""
+        """The same as in exercise 04."""
         raise NotImplementedError("copy yours from exercise 04")
 
     def remove(self, spte):
-        """As in exercise 05."""
+        """The same as in exercise 05."""
         raise NotImplementedError("copy yours from exercise 05")
 
     def write_protect(self, gfn):
-        """The guest's frame ``gfn`` becomes a page table: nobody may write it any more.
+        """Remove write access to the guest's frame ``gfn``, which becomes a page table.
 
-        For each noted spte of the frame, in any order: out of the map, ``self.vm.flush_tlb()``, then clear its W by
+        For each noted spte of the frame, in any order: remove it from the map, ``self.vm.flush_tlb()``, then clear its W with
         ``self.vm.memory.put``. ``gfn`` is the guest's number; ``self.vm.memory.frames[gfn]`` is the host's. Returns nothing.
         """
         raise NotImplementedError("write write_protect")
 
     def sptes(self, hfn):
-        """As in exercise 04."""
+        """The same as in exercise 04."""
         raise NotImplementedError("copy yours from exercise 04")
 
     def frames(self):
-        """As in exercise 04."""
+        """The same as in exercise 04."""
         raise NotImplementedError("copy yours from exercise 04")

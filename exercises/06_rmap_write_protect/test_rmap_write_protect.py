@@ -1,56 +1,57 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Rules of exercise 06, and what they are tried on. Run it: pytest exercises/06_rmap_write_protect"""
+"""The rules of exercise 06 and their test cases. Run: pytest exercises/06_rmap_write_protect"""
 
 from hypothesis import strategies as st
 
 from kvmmmu_lab.exercises import Boot, Exercise, Golden, Rule, Scenario, play
 
 FRAME = 0x1F
-HIGH = 0x18000000000  # bits 51 and 52 of an entry: the highest one of the frame's number, and one that is none of it
-BITS = ("rmap", "frames", "sptes", "door")  # what became of entries and maps, flushes aside
+HIGH = 0x18000000000  # bits 51 and 52 of an entry: the highest bit of the frame number, and one that is not part of it
+BITS = ("rmap", "frames", "sptes", "door")  # entries and maps, but not flushes
 
 
 def maps(*sptes, gfn=FRAME, flags="PW"):
-    """Entries that lead to one frame, each made and then added."""
+    """Steps that make entries which point to one frame, and add each to the map."""
     return [("map", spte, gfn, flags) for spte in sptes]
 
 
 def unmaps(*sptes):
-    """Entries that are removed and then zeroed."""
+    """Steps that remove entries and then zero them."""
     return [("unmap", spte) for spte in sptes]
 
 
 def protect(gfn=FRAME):
-    """The frame becomes a page table."""
+    """A step in which the frame becomes a page table."""
     return [("protect", gfn)]
 
 
 def row(count, first=12):
-    """So many sptes in a row, in shadow page 7."""
+    """Consecutive sptes of shadow page 7."""
     return [f"7:{first + n}" for n in range(count)]
 
 
 def many(count, *steps):
-    """So many entries of one frame at once, from #7:12 on, and what happens then."""
+    """``count`` entries of one frame at once, from #7:12 on, and then these steps."""
     return play(("maps", "7:12", count, FRAME, "PW"), *steps)
 
 
 OTHER = (2, 3, 4, 5, 6, 7, 8, 9, 10, 11, *range(52, 64))
-"""Bits of an entry that have no say."""
+"""Bits of an entry that the reverse map ignores."""
 
 
 def each_bit(flags, step=0):
-    """An entry for each of these bits, beside the flags: to one frame, or to frames that are so far apart."""
+    """For each of these bits, an entry with the bit and the flags; the entries point to frames that are ``step`` apart."""
     return [("map", f"7:{bit}", FRAME + step * bit, f"{flags}+{bit}") for bit in OTHER]
 
 
 def each_frame():
-    """An entry for each bit of a frame's number, to the host frame that has this bit alone."""
+    """For each bit of a frame number, an entry that points to the host frame with only this bit set."""
     return [("map", f"9:{bit}", -(1 << bit), "PW") for bit in range(40)]
 
 
 def hosted():
-    """An entry for each high bit of a frame's number, to the host frame that has this bit alone; all are the guest's memory."""
+    """For each high bit of a frame number, an entry that points to the host frame with only this bit set, which is guest
+    memory."""
     hosts = [("host", 0x20 + bit, 1 << bit) for bit in range(10, 40)]
     return [*hosts, *(("map", f"9:{bit}", 0x20 + bit, "PW") for bit in range(10, 40)), *maps("7:12")]
 
@@ -66,7 +67,7 @@ PAGES = [f"{page}:12" for page in range(1, 21)]
 
 @st.composite
 def lives(draw):
-    """Up to 20 entries come, go, or lose their W with their frame."""
+    """Up to 20 entries are added or removed, or their frames are protected."""
     frames = st.sampled_from([0x1F, 0x1F, 0x41F, 0x51F])
     flags = st.sampled_from(["PW", "PW", "PWUAD", "PWGX", "P", "W"])
     there, steps = {}, []
@@ -123,14 +124,14 @@ EXERCISE = Exercise(
             play(*maps(*PAGES), *protect()),
             play(*maps("9:0"), *each_bit("PW"), *protect()),
         )),
-        Rule("flush", 2, "For each entry in turn: first the TLB is flushed, then its W goes.", cases=(
+        Rule("flush", 2, "For each entry in turn, first the TLB is flushed, then W is cleared.", cases=(
             play(*maps("7:12"), *protect()),
             play(*maps(*row(2)), *protect()),
             *(many(count, *protect()) for count in (5, 9, 14, 21, 40)),
             play(("alias", 0x300, 0x100, 0), *maps("7:12"), *protect(0x31F)),
             play(("alias", 0x300, 0x100, 0), *maps("7:12"), *protect(), *maps("7:12"), *protect(0x31F)),
         )),
-        Rule("gfn", 1, "The frame is the one that `vm.memory.frames[gfn]` names, also where a gfn is another's alias.",
+        Rule("gfn", 1, "The frame is `vm.memory.frames[gfn]`, also if gfn is an alias.",
              looks=BITS, cases=(
             play(*maps("7:12", gfn=0x41F), *protect(0x41F)),
             play(("alias", 0x300, 0x100, 0), *maps("7:12"), *protect(0x31F)),
@@ -141,7 +142,7 @@ EXERCISE = Exercise(
               for gfn in FAR),
             play(*hosted(), *(step for bit in range(10, 40) for step in protect(0x20 + bit))),
         )),
-        Rule("others", 1, "Nothing else changes: no other frame's entry, and none of the frame that can't write.",
+        Rule("others", 1, "Nothing else changes: no entry of another frame, and no entry of this frame that cannot write.",
              looks=BITS, cases=(
             play(*maps("7:12"), *maps("7:13", gfn=0x20), *protect()),
             play(*maps("7:12"), *maps("7:13", flags="PUAD"), *maps("7:14", flags="W"), *protect()),
@@ -161,15 +162,15 @@ EXERCISE = Exercise(
             play(*[*maps("7:0", "7:511"), *protect()] * 5),
             play(*maps("7:12"), ("another",), *maps("7:12"), *protect(), ("back",), *protect()),
         )),
-        Rule("engine", 1, "All of this holds in any order, and the engine works with it as with the kernel's own.", drawn=lives,
-             examples=25, engine=(
+        Rule("engine", 1, "All these rules hold in any order, and the engine works with your map as with the kernel's.",
+             drawn=lives, examples=25, engine=(
             Golden("rmap", "rmap00", 120),
             Golden("l64", "l6408", 80),
             Golden("p32", "p3208", 80),
             Golden("pae", "pae15", 60),
             Boot("lin64_20k", 3000),
         )),
-        Rule("form", 2, "It is kept as the kernel keeps it, also while it is emptied, and no descriptor is lost.",
+        Rule("form", 2, "The map has the kernel's form, also while it is emptied, and no descriptor is lost.",
              looks=("form",), extra=True, cases=(
             play(*maps("7:12"), *protect()),
             play(*maps(*row(2)), *protect(), *maps("7:12")),
@@ -197,5 +198,5 @@ EXERCISE = Exercise(
 
 
 def test_rmap_write_protect(rule, submission):
-    """Each rule, on the submission (see `kvmmmu_lab.check.pytest_plugin`)."""
+    """The submission obeys each rule (see `kvmmmu_lab.check.pytest_plugin`)."""
     submission.obeys(rule)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Rules of exercise 07, and what they are tried on. Run it: pytest exercises/07_parents"""
+"""The rules of exercise 07 and their test cases. Run: pytest exercises/07_parents"""
 
 from hypothesis import strategies as st
 
@@ -7,49 +7,49 @@ from kvmmmu_lab.exercises import ALL, Boot, Exercise, Golden, Rule, Scenario, pl
 
 FEW = ("result", "parents", "first", "pages", "free")
 LOOKS = (*(look for look in ALL if look not in ("order", "flushes")), "first")
-PAGE, OTHER = 251, 250  # the first two shadow pages that a new machine without paging takes, beside its four roots
+PAGE, OTHER = 251, 250  # the first two shadow pages that a new machine without paging takes, apart from its four roots
 
 
 def new(count=1):
-    """So many page tables, which are shadowed by #251, #250, ..."""
+    """Steps that make ``count`` page tables, which are shadowed by #251, #250, ..."""
     return [("shadowed", 0x10 + n) for n in range(count)]
 
 
 def links(*sptes, page=PAGE):
-    """Entries that will point to a page, one after the other."""
+    """Steps in which entries will point to a page, one after the other."""
     return [("link", page, spte) for spte in sptes]
 
 
 def unlinks(*sptes, page=PAGE):
-    """Entries that no longer point there."""
+    """Steps after which entries no longer point to a page."""
     return [("unlink", page, spte) for spte in sptes]
 
 
 def row(count, above=255, page=PAGE):
-    """So many entries in a row of one shadow page above, from 1 on, will point to a page."""
+    """A step in which ``count`` consecutive entries of shadow page ``above``, from 1 on, will point to a page."""
     return ("link", page, f"{above}:1", count)
 
 
 def without(count):
-    """The first of them no longer do."""
+    """A step after which the first ``count`` of these entries no longer point to the page."""
     return ("unlink", PAGE, "255:1", count)
 
 
 def shared(*steps):
-    """A guest of four levels that reaches one page table (0x13, shadowed by #252) by seven entries of its directory."""
+    """A guest of four levels that reaches one page table (0x13, shadowed by #252) through seven entries of its directory."""
     ways = ((0x12, n, 0x13, "PWU") for n in range(7))
     tables = ((0x10, 0, 0x11, "PWU"), (0x11, 0, 0x12, "PWU"), *ways, (0x13, 0, 0x1F, "PWU"))
     return play(*steps, mode="64", root=0x10, entries=tables)
 
 
 def reads(*entries):
-    """The guest reads by these entries of its directory: each then points to the shared page table."""
+    """Steps in which the guest reads through these entries of its directory: each then points to the shared page table."""
     return [("access", n << 21, "") for n in entries]
 
 
 @st.composite
 def lives(draw):
-    """Up to 40 adds and removes, and pages that are zapped and taken again; no spte is added twice."""
+    """Up to 40 additions and removals, and pages that are zapped and taken again; no spte is added twice."""
     steps, free, parents, sptes = [], list(range(252)), {}, iter(range(1, 500))
     for gfn in range(0x10, 0x13):
         parents[free.pop()] = (gfn, [])
@@ -75,17 +75,17 @@ EXERCISE = Exercise(
     part="parents",
     defines=("Parents", "Parents.add", "Parents.remove", "Parents.first", "Parents.sptes"),
     rules=(
-        Rule("one", 1, "A page's only parent is kept: `sptes` and `first` say it.", looks=FEW, cases=(
+        Rule("one", 1, "A page's only parent is kept, and `sptes` and `first` return it.", looks=FEW, cases=(
             play(*new(), *links("255:1")),
             play(*new(), *links("254:0")),
             play(*new(), *links("255:1"), *unlinks("255:1"), *links("255:2")),
             play(*new(), *links("255:1"), ("another",), ("back",)),
         )),
-        Rule("second", 1, "A second parent is kept beside the first one.", looks=FEW, cases=(
+        Rule("second", 1, "A second parent is kept in addition to the first.", looks=FEW, cases=(
             play(*new(), *links("255:1", "255:2")),
             play(*new(), *links("254:9", "255:9")),
         )),
-        Rule("sixth", 1, "A sixth parent and those after it are kept, and none is lost.", looks=FEW, cases=(
+        Rule("sixth", 1, "A sixth parent and all later ones are kept, and none is lost.", looks=FEW, cases=(
             play(*new(), row(5), *links("255:6")),
             play(*new(), row(10), *links("255:11", "255:12")),
             play(*new(), row(20), row(50, 254), *links("255:40")),
@@ -100,7 +100,7 @@ EXERCISE = Exercise(
             play(*new(), row(12), ("unlink", PAGE, "255:11", 2), without(5), ("unlink", PAGE, "255:6", 5)),
             play(*new(), row(3), without(3), *links("255:1"), *unlinks("255:1"), row(2)),
         )),
-        Rule("apart", 1, "Each page has its own parents, however alike pages and entries are.", looks=FEW, cases=(
+        Rule("apart", 1, "Each page has its own parents, however similar pages and entries are.", looks=FEW, cases=(
             play(*new(2), *links("255:1"), *links("255:2", page=OTHER)),
             play(*new(2), *links("255:1"), *links("254:1", page=OTHER), *unlinks("255:1")),
             play(("shadowed", 0x10), ("shadowed", 0x10), *links("255:1"), *links("255:2", page=OTHER)),
@@ -110,8 +110,8 @@ EXERCISE = Exercise(
             play(("shadowed", 0x10, 252), *links("255:1", page=0), *links("254:1")),
             play(*new(2), *links("250:1", "255:7"), *links("251:1", "254:7", page=OTHER), *unlinks("251:1", page=OTHER)),
         )),
-        Rule("stranger", 1, "An entry that is no parent of the page can't be removed: `remove` raises an exception, and "
-             "nothing changes.", looks=FEW, cases=(
+        Rule("stranger", 1, "If an entry is not a parent of the page, `remove` raises an exception and changes nothing.",
+             looks=FEW, cases=(
             play(*new(), *links("255:1"), *unlinks("255:2")),
             play(*new(), *links("255:2"), *unlinks("255:1")),
             play(*new(2), *links("255:1"), *links("255:2", page=OTHER), *unlinks("255:2")),
@@ -123,7 +123,7 @@ EXERCISE = Exercise(
             play(*new(2), row(2), ("stranger", OTHER, "255:1")),
             play(*new(), *links("255:1"), *unlinks("255:1", "255:1")),
         )),
-        Rule("again", 1, "A page that is zapped loses all parents, and begins without any when it is used again.",
+        Rule("again", 1, "A page that is zapped loses all parents, and has none when it is used again.",
              looks=LOOKS, cases=(
             play(*new(), *links("255:1"), ("zap", 0x10), ("shadowed", 0x20), *links("255:2")),
             play(*new(), row(3), ("zap", 0x10), ("shadowed", 0x20), *links("254:1", "254:2")),
@@ -131,8 +131,8 @@ EXERCISE = Exercise(
             shared(*reads(0, 1, 2), ("zap", 0x13), *reads(1)),
             shared(*reads(*range(7)), ("zap", 0x13), *reads(0, 6), ("zap", 0x12), *reads(0)),
         )),
-        Rule("random", 1, "All of this holds for any pages and entries in any order.", drawn=lives, examples=40, looks=FEW),
-        Rule("engine", 1, "The engine works with it as with the kernel's own.", looks=LOOKS, engine=(
+        Rule("random", 1, "All these rules hold for any pages and entries in any order.", drawn=lives, examples=40, looks=FEW),
+        Rule("engine", 1, "The engine works with your class as it does with the kernel's.", looks=LOOKS, engine=(
             Golden("rmap", "rmap02"),
             Golden("l64", "l6421", 120),
             Golden("pae", "pae13"),
@@ -141,7 +141,7 @@ EXERCISE = Exercise(
             Golden("switch", "switch00", 60),
             Boot("lin32_20k", 2000),
         )),
-        Rule("form", 2, "It is kept as the kernel keeps it: one directly, more in chains of five.", looks=("chains",),
+        Rule("form", 2, "The parents have the kernel's form: one directly, several in chains of five.", looks=("chains",),
              extra=True, cases=(
             play(*new(), *links("255:1")),
             play(*new(), *links("255:1", "255:2")),
@@ -167,5 +167,5 @@ EXERCISE = Exercise(
 
 
 def test_parents(rule, submission):
-    """Each rule, on the submission (see `kvmmmu_lab.check.pytest_plugin`)."""
+    """The submission obeys each rule (see `kvmmmu_lab.check.pytest_plugin`)."""
     submission.obeys(rule)
