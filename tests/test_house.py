@@ -185,11 +185,6 @@ KNOWN_ON_A_CIRCLE = {
     "kvmmmu_lab.mmu.shadow",
     "kvmmmu_lab.mmu.spte",
     "kvmmmu_lab.mmu.walk",
-    "kvmmmu_lab.recording.moment",
-    "kvmmmu_lab.recording.recorder",
-    "kvmmmu_lab.recording.recording",
-    "kvmmmu_lab.recording.store",
-    "kvmmmu_lab.recording.tape",
 }
 
 

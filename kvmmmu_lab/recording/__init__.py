@@ -3,16 +3,16 @@
 
 Read it in this order:
 
-1. `recorder`   `record`, the sink that keeps what happens; `parts`: what replaced parts keep
-2. `state`      a machine's state apart from memory, taken out and put back
-3. `moment`     the machine at one step
-4. `recording`  steps, stepping over and out, search; `structure`: how they nest; `tags` and `filters`
-5. `words`      what each kind of step says; `cuts`: which steps a film shows as one
-6. `store`      saving and loading
+1. `tape`       all that is kept, as plain values, and how the steps nest
+2. `recorder`   `record`, the sink that fills a tape; `proxies`: how replaced parts are recorded
+3. `snapshot`   a machine's state apart from memory, taken out and put back
+4. `moment`     the machine at one step
+5. `narration`  what is known of each kind of event: its sentence, its tags, whether a first look shows it
+6. `recording`  steps, stepping over and out, search
+7. `store`      a tape in a file
 """
 
 from .recorder import record
-from .recording import Recording, Step
-from .store import load
+from .recording import Recording, Step, load
 
 __all__ = ["Recording", "Step", "load", "record"]

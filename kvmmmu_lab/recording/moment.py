@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The machine at one step of a recording: to be looked at like a live `Vm`, and to nothing else.
+"""The machine at one step of a tape: it can be read and drawn like a live `Vm`, and refuses to act.
 
-One *replica* serves all moments of a recording. It goes to a step like this: everything but memory from the keyframe
-before it, then the moves since, made by the engine's own parts; memory by the net change of all words between the step
-where the replica was and the one where it goes, in one assignment either way.
+One *replica* serves all moments of a tape. To go to a step, it takes everything but memory from the keyframe before that
+step and repeats the moves since, with the engine's own parts. Memory it takes from where it stands: one assignment of the
+net change of all words between the two steps, forwards or backwards.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import gc
 import pickle
 from bisect import bisect_right
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import numpy as np
 
@@ -23,11 +23,9 @@ from ..mmu.parts import ParentsPart, ReverseMapPart
 from ..mmu.vm import Vm
 from . import snapshot
 from .proxies import SeenMap, SeenParents
+from .tape import Tape
 
-if TYPE_CHECKING:
-    from .recorder import Tape
-
-FROZEN = "it is a moment of a recording: look at it, and act on a live one"
+FROZEN = "it is a moment of a recording, which can only be looked at; act on a live VM"
 
 MOVES: dict[ev.Kind, Callable[..., Any]] = {
     ev.ALLOC_PAGE: lambda vm, page, gfn, role: vm.pool.take(gfn, role),
@@ -42,10 +40,10 @@ MOVES: dict[ev.Kind, Callable[..., Any]] = {
     ev.MARK_DIRTY: lambda vm, gfn: vm.memory.mark_dirty(gfn),
     ev.CLEAR_LOG: lambda vm, slot: _clear(vm.memory.slots[slot].log),
 }
-"""How the state apart from memory changes with an event; `state.PARTS` tells the rest."""
+"""How an event changes the state apart from memory. What changes without an event is sampled, see `Tape.samples`."""
 
 KEPT_BY = {ev.RMAP_ADD: "rmaps", ev.RMAP_REMOVE: "rmaps", ev.PARENT_ADD: "parents", ev.PARENT_REMOVE: "parents"}
-"""Moves of parts that may be replaced: then what they keep is sampled, and their events say nothing."""
+"""Moves of parts that may be replaced. What a replaced part keeps is sampled, and these moves are not repeated."""
 
 PLENTY = 1 << 30
 
@@ -72,7 +70,7 @@ class Replica:
         self._make_memory()
 
     def _make_memory(self) -> None:
-        """Memory as it was at the start, as large as it became; and everything else of then."""
+        """The machine at step 0, but with as much memory as there is at the end."""
         tape, self.step, self.nframes = self.tape, 0, self.tape.nframes
         pages = np.zeros((self.nframes, 512), "<u8")
         pages[tape.frames] = tape.pages
@@ -81,7 +79,7 @@ class Replica:
         snapshot.put(self.vm, tape.start)
 
     def _follow(self) -> None:
-        """Take in what the tape has got since: while it records, it grows."""
+        """Take in what the tape has gained since the last look: while it records, it grows."""
         if self.tape.nframes != self.nframes:
             self._make_memory()
         if len(self.tape.changes) != self.rows.size:
@@ -93,7 +91,7 @@ class Replica:
         """The machine at ``step``, until the next call."""
         self._follow()
         if step != self.step:
-            # As many objects go as come, so there is nothing to collect: but in between the collector would wake
+            # As many objects go as come, so there is nothing to collect; the collector would only cost time
             collecting = gc.isenabled()
             gc.disable()
             try:
@@ -106,7 +104,7 @@ class Replica:
         return self.vm
 
     def changed(self, step: int) -> np.ndarray:
-        """Words that changed at a step, shape (n, 3): index, old and new value."""
+        """The words of host memory that changed at a step, shape (n, 3): index, old value, new value."""
         low, high = np.searchsorted(self.rows[:, 0], [step - 1, step], "right")
         return self.rows[low:high, 1:]
 
@@ -115,7 +113,7 @@ class Replica:
         first, last = sorted((self.step, step))
         low, high = np.searchsorted(rows[:, 0], [first, last], "right")
         between = rows[low:high]
-        # Of several values for one word the last one stays: the newest going forwards, the oldest going back
+        # Of several values for one word, the last assigned stays: going forwards the newest, going back the oldest
         if step > self.step:
             self.words[between[:, 1]] = between[:, 3]
         else:
@@ -130,7 +128,9 @@ class Replica:
             snapshot.put(vm, pickle.loads(tape.keyframes[at - 1][1]) if at else tape.start)
         moves, items, bounds = tape.moves, tape.items, tape.bounds
         sampled = self._between("slots", begin, step)
-        vm.caches.pte_chain.free = vm.caches.rmap_desc.free = PLENTY  # the moves take from them; the sample says how many
+        vm.caches.pte_chain.free = vm.caches.rmap_desc.free = (
+            PLENTY  # the moves take from these caches; a sample sets them right
+        )
         for move in moves[bisect_right(moves, begin) : bisect_right(moves, step)]:
             while sampled and sampled[0][0] <= move:
                 snapshot.put_slots(vm, sampled.pop(0)[1])
@@ -156,11 +156,11 @@ class Replica:
 
 
 class Moment:
-    """The machine at one step. It has the attributes of a `Vm` and can be given to everything that draws or reads one;
-    operations raise VmDead.
+    """The machine at one step. It has the attributes of a `Vm`, and all that reads or draws a VM takes it; operations
+    raise VmDead.
 
-    What it hands out (``memory``, ``pool``...) is valid until another moment of the same recording is looked at. Of a
-    machine with a TLB, what that held isn't kept.
+    What it hands out (``memory``, ``pool``, ...) is valid until another moment of the same recording is read. The
+    contents of a TLB aren't recorded.
     """
 
     def __init__(self, replica: Replica, step: int) -> None:
@@ -170,7 +170,7 @@ class Moment:
         return getattr(self._replica.go(self._step), name)
 
     def audit(self, undo: bool = True) -> list[Complaint]:
-        """The three audits. Whatever is asked for, the accessed bits that they set are taken back."""
+        """The three audits. The accessed bits that they set are always taken back, whatever ``undo`` says."""
         return undone(self._replica.go(self._step))
 
     run_audit = audit

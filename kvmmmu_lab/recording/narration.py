@@ -241,4 +241,3 @@ def tags_of(event: tuple) -> tuple[str, ...]:
         hfn = event[1] >> PAGE_SHIFT
         found += ("guest",) if hfn >= FIRST_GUEST else ("spte",) if hfn >= PAE_ROOT else ()
     return found
-

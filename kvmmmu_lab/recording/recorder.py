@@ -1,24 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`record`: keep what a machine does, at a price that lets it be recorded for long.
+"""`record`: keep what a machine does, cheaply enough for long runs.
 
-A sink gets one tuple an event. Kept as they come, 100,000 tuples slow Python's garbage collector so much that the
-engine takes four times as long; so their items are appended to one long list (the *tape*), and what it takes to go
-back to a step is kept beside it:
-
-- ``changes``: each changed word of host memory, as (step, index of the word, old value, new value);
-- ``moves``: steps at which pages, reverse maps, parents or logs changed; the tape says how;
-- ``samples``: values that no event tells, where they changed;
-- ``keyframes``: everything but memory, every now and then.
+A sink gets one tuple an event. 100,000 tuples kept as they are make Python's garbage collector so slow that the engine
+takes four times as long. So their items go into one long list, and what it takes to go back to a step goes beside it,
+into the other lists of a `Tape`.
 """
 
 from __future__ import annotations
 
 import pickle
-from array import array
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any
 
 import numpy as np
 
@@ -28,9 +20,7 @@ from ..mmu.machine import Machine
 from . import snapshot
 from .proxies import Calls, look, replaced, watch_parts
 from .recording import Recording
-
-KEYFRAME = 60_000
-"""Items of tape between two keyframes: about 13,000 steps. Going to a step starts from the keyframe before it."""
+from .tape import KEYFRAME, Tape
 
 CALM = frozenset((ev.ACCESS, ev.PAGE_FAULT, ev.NONPAGING_FAULT, ev.EMULATED_WRITE))
 """Operations in which no register and no memory slot changes: most of all."""
@@ -43,38 +33,6 @@ STIR = frozenset(
 MOVES = frozenset(
     (ev.ALLOC_PAGE, ev.FREE_PAGE, ev.ROTATE_PAGE, ev.ROOT_COUNT, ev.SLOT_BIT, ev.PARENT_ADD, ev.PARENT_REMOVE)
 ) | {ev.RMAP_ADD, ev.RMAP_REMOVE, ev.MARK_DIRTY, ev.CLEAR_LOG}
-
-
-@dataclass
-class Tape:
-    """All that was kept. ``bounds[k]`` is the length of ``items`` after step k; step 0 is before the first event.
-
-    ``start`` is `state.take` at step 0 and ``frames``, ``pages`` the host frames that weren't empty then, shape
-    (n, 512). ``samples[name]`` are two lists, of steps and of what `state.PARTS` took there; for ``parts``, the names of what
-    replaced parts keep, of (frame or page, what they said of it). ``items`` are a list until all is kept.
-    """
-
-    start: dict[str, Any]
-    frames: np.ndarray
-    pages: np.ndarray
-    parts: tuple[str, ...] = ()
-    items: Any = field(default_factory=list)
-    bounds: array[int] = field(default_factory=lambda: array("Q", [0]))
-    changes: array[int] = field(default_factory=lambda: array("Q"))
-    moves: array[int] = field(default_factory=lambda: array("Q"))
-    samples: dict[str, tuple[list[int], list[Any]]] = field(default_factory=dict)
-    keyframes: list[tuple[int, bytes]] = field(default_factory=list)
-
-    @property
-    def nframes(self) -> int:
-        """Host frames that there were at the end, and so at most."""
-        return int(self.samples["slots"][1][-1][2])
-
-    def seal(self) -> None:
-        """Nothing more will come. The garbage collector never looks into an array, as it does into a list."""
-        sealed = np.empty(len(self.items), object)
-        sealed[:] = self.items
-        self.items = sealed
 
 
 def record(vm: Machine) -> Recorder:

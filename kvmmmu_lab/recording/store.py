@@ -1,28 +1,29 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Recordings in a file: one .npz archive of plain arrays, which other programs can read as well.
+"""A tape in a file: one .npz archive of plain arrays, which other programs can read as well.
 
 ::
 
     meta      JSON: format, version, parts, start, samples, objects, error
     frames    u4 (n)       host frames that weren't empty at the start
-    pages     u8 (n, 512)  what was in them
-    kinds     u2 (steps)   what each step was: place in ``meta.kinds``
-    values    u8 (items)   operands, step after step, and
+    pages     u8 (n, 512)  their words
+    kinds     u2 (steps)   kind of each step's event: its index in ``meta.kinds``
+    values    u8 (items)   operands of all events, in order
     types     u1 (items)   how to read each: 0 number, 1 negative (-1 - value), 2 None, 3 False, 4 True, 5 ``objects[value]``
-    changes   u8 (n, 4)    step, word of host memory, old and new value
-    moves     u8 (n)       steps at which something else changed
+    changes   u8 (n, 4)    step, index of the word of host memory, old value, new value
+    moves     u8 (n)       steps at which anything but memory changed
 
-Nothing in it is executed or unpickled when it is read.
+Reading a file executes and unpickles nothing.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import pickle
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -30,12 +31,9 @@ from ..data.arrays import read_arrays
 from ..errors import DataError, HostCrash, InputError, LabError
 from ..mmu import events as ev
 from ..mmu.memory import FIRST_GUEST, MAX_FRAMES
+from . import snapshot
 from .moment import Replica
-from .recorder import KEYFRAME, Tape
-from .recording import RecordedError, Recording
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from .tape import KEYFRAME, Tape
 
 FORMAT, VERSION = "kvmmmu-lab recording", 1
 NUMBER, NEGATIVE, NONE, FALSE, TRUE, OBJECT = range(6)
@@ -52,9 +50,17 @@ ARRAYS = {
 }
 
 
-def save(recording: Recording, path: str | Path) -> Path:
-    """Write a recording; a file that is there already is replaced only when the new one is whole. Raises InputError."""
-    path, tape = Path(path), recording.tape
+class RecordedError(Exception):
+    """Stands, in a recording that was loaded, for an exception that was no LabError; ``name`` is the name of its type."""
+
+    def __init__(self, name: str, said: str) -> None:
+        self.name = name
+        super().__init__(said)
+
+
+def save(tape: Tape, error: Exception | None, path: str | Path) -> Path:
+    """Write a tape and the error that ended it. An old file is replaced only once the new one is whole. Raises InputError."""
+    path = Path(path)
     kinds = list(ev.KINDS)
     numbers = {ev.KINDS[name]: number for number, name in enumerate(kinds)}
     values, types, objects = _operands(item for item in tape.items if type(item) is not ev.Kind)
@@ -66,7 +72,7 @@ def save(recording: Recording, path: str | Path) -> Path:
         "start": _plain(tape.start),
         "samples": _plain(tape.samples),
         "objects": objects,
-        "error": _error(recording.error),
+        "error": _error(error),
     }
     arrays = {
         "meta": np.array(json.dumps(meta)),
@@ -86,19 +92,19 @@ def save(recording: Recording, path: str | Path) -> Path:
             os.replace(part, path)
         finally:
             part.unlink(missing_ok=True)
-    except OSError as error:
-        raise InputError("path", str(path), f"a file that can be written ({error.strerror})") from None
+    except OSError as failed:
+        raise InputError("path", str(path), f"a file that can be written ({failed.strerror})") from None
     return path
 
 
-def load(path: str | Path) -> Recording:
-    """Read a recording that `save` wrote. Raises DataError for a damaged or foreign file, or one of a newer kit."""
+def load(path: str | Path) -> tuple[Tape, Exception | None]:
+    """Read what `save` wrote. Raises DataError for a damaged or foreign file, or a newer format."""
     path = Path(path)
     arrays = read_arrays(path, {"meta": ARRAYS["meta"]})
     meta = _meta(path, str(arrays["meta"]))
     arrays = read_arrays(path, ARRAYS)
     try:
-        return _recording(meta, arrays)
+        return _tape(meta, arrays), _error_back(meta["error"])
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError, AssertionError, HostCrash) as error:
         raise DataError(str(path), f"something in it doesn't fit together ({error!r})", "an undamaged recording") from None
 
@@ -116,7 +122,7 @@ def _meta(path: Path, text: str) -> dict[str, Any]:
     return meta
 
 
-def _recording(meta: dict[str, Any], arrays: dict[str, np.ndarray]) -> Recording:
+def _tape(meta: dict[str, Any], arrays: dict[str, np.ndarray]) -> Tape:
     kinds = [ev.KINDS[name] for name in meta["kinds"]]
     operands = iter(_items(arrays["values"], arrays["types"], meta["objects"]))
     items: list[Any] = []
@@ -147,15 +153,11 @@ def _recording(meta: dict[str, Any], arrays: dict[str, np.ndarray]) -> Recording
     )
     tape.seal()
     _keyframes(tape)
-    return Recording(tape, _error_back(meta["error"]))
+    return tape
 
 
 def _keyframes(tape: Tape) -> None:
-    """Make them anew: they hold nothing that the rest doesn't tell, and so a damaged file shows at once."""
-    import pickle
-
-    from . import snapshot
-
+    """Make the keyframes by replaying the tape: they aren't in the file, and a damaged file shows at once."""
     replica, due = Replica(tape), KEYFRAME
     found = []
     for step, bound in enumerate(tape.bounds):
@@ -198,7 +200,7 @@ def _items(values: np.ndarray, types: np.ndarray, objects: Sequence[Any]) -> lis
 
 
 def _plain(value: Any) -> Any:
-    """What `state` takes, in JSON: there are bytes in it, and dicts whose keys are numbers."""
+    """What `snapshot.take` took, as JSON can hold it: bytes, and dicts whose keys are numbers, are wrapped in objects."""
     if isinstance(value, dict):
         return {"dict": [[key, _plain(held)] for key, held in value.items()]}
     if isinstance(value, bytes):

@@ -1,63 +1,121 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""How steps nest: which operation each is inside of, and where that ends."""
+"""The tape: all that is kept of what a machine did, as plain values, and how its steps nest.
+
+Step 0 is the state before the first event, step k is the k-th event. An event that opens an operation is followed by the
+steps inside it and by the `END` that closes it::
+
+    12 page_fault            depth 0
+    13   walk                depth 1
+    14     guest_read        depth 2
+    ...
+    18   end of walk         depth 1
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from array import array
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
 
 from ..mmu import events as ev
 
-if TYPE_CHECKING:
-    from .recorder import Tape
+KEYFRAME = 60_000
+"""Items of tape between two keyframes: about 13,000 steps. Going to a step starts from the keyframe before it."""
 
 
-class Structure:
-    """Depth, parent and end of every step of a tape, found in one pass and continued as the tape grows.
+@dataclass
+class Tape:
+    """The events of a machine, and what it takes to go back to any of them.
 
-    An operation that a crash broke off ends where the tape does.
+    ``items``: all events, item after item; ``bounds[k]`` is the length of ``items`` after step k. A list while the tape
+    grows, an array once it is sealed.
+    ``start``: `snapshot.take` at step 0; ``frames``, ``pages``: the host frames that weren't empty then and their words,
+    shape (n, 512).
+    ``changes``: each changed word of host memory, four numbers a change: step, index of the word, old value, new value.
+    ``moves``: the steps at which shadow pages, reverse maps, parents or dirty logs changed; the events say how.
+    ``samples[name]``: two lists, the steps at which a part of `snapshot.PARTS` changed without an event, and its values.
+    ``parts``: which of "rmaps" and "parents" a replaced part keeps. Their samples are (frame or page, what the part said
+    of it).
+    ``keyframes``: pairs of a step and a pickled `snapshot.take`.
     """
 
-    def __init__(self, tape: Tape) -> None:
-        self.tape = tape
-        self.depths, self.parents, self.ends = [0], [0], [0]
-        self.open: list[int] = []
+    start: dict[str, Any]
+    frames: np.ndarray
+    pages: np.ndarray
+    parts: tuple[str, ...] = ()
+    items: Any = field(default_factory=list)
+    bounds: array[int] = field(default_factory=lambda: array("Q", [0]))
+    changes: array[int] = field(default_factory=lambda: array("Q"))
+    moves: array[int] = field(default_factory=lambda: array("Q"))
+    samples: dict[str, tuple[list[int], list[Any]]] = field(default_factory=dict)
+    keyframes: list[tuple[int, bytes]] = field(default_factory=list)
 
-    def _follow(self) -> None:
-        items, bounds = self.tape.items, self.tape.bounds
-        for number in range(len(self.depths), len(bounds)):
-            kind = items[bounds[number - 1]]
-            if kind is ev.END:
-                opened = self.open.pop() if self.open else 0
-                self.ends[opened] = number
-            depth = len(self.open)
-            self.depths.append(depth)
-            self.parents.append(opened if kind is ev.END else self.open[-1] if self.open else 0)
-            self.ends.append(number)
-            if kind.opens:
-                self.open.append(number)
-        for number in self.open:
-            self.ends[number] = len(bounds) - 1
+    def __post_init__(self) -> None:
+        # How the steps nest: read off in one pass, and continued as the tape grows
+        self._depths, self._parents, self._ends = [0], [0], [0]
+        self._open: list[int] = []
 
-    def depth(self, number: int) -> int:
-        """How many operations a step is inside of; the step that ends an operation counts as outside of it."""
+    def __len__(self) -> int:
+        """The number of steps, step 0 included."""
+        return len(self.bounds)
+
+    @property
+    def nframes(self) -> int:
+        """How many host frames there were at the end, which is the most there ever were."""
+        return int(self.samples["slots"][1][-1][2])
+
+    def event(self, step: int) -> tuple:
+        """The event of a step (not of step 0) as the engine reported it, but for the contents of a page that was filled."""
+        return tuple(self.items[self.bounds[step - 1] : self.bounds[step]])
+
+    def seal(self) -> None:
+        """Nothing more will come: keep the items where the garbage collector doesn't look, in an array."""
+        sealed = np.empty(len(self.items), object)
+        sealed[:] = self.items
+        self.items = sealed
+
+    def depth(self, step: int) -> int:
+        """How many operations a step is inside of. The step that ends an operation is outside of it."""
         self._follow()
-        return self.depths[number]
+        return self._depths[step]
 
-    def parent(self, number: int) -> int | None:
-        """The step that began the operation that this one is inside of, or ends; None at the top."""
+    def parent(self, step: int) -> int | None:
+        """The step that opened the operation that this step is inside of, or ends; None at the top."""
         self._follow()
-        return self.parents[number] or None
+        return self._parents[step] or None
 
-    def end(self, number: int) -> int:
-        """Where the operation that this step begins ends; the step itself, if it begins none."""
+    def end(self, step: int) -> int:
+        """The step that ends the operation that this step opens; the last step, if a crash broke it off.
+
+        The step itself, if it opens none.
+        """
         self._follow()
-        return self.ends[number]
+        return self._ends[step]
 
     def operations(self) -> list[tuple[int, int]]:
         """First and last step of each operation at the top."""
         self._follow()
+        items, bounds = self.items, self.bounds
         return [
-            (number, self.ends[number])
-            for number in range(1, len(self.depths))
-            if not self.depths[number] and self.tape.items[self.tape.bounds[number - 1]] is not ev.END
+            (step, self._ends[step])
+            for step in range(1, len(self._depths))
+            if not self._depths[step] and items[bounds[step - 1]] is not ev.END
         ]
+
+    def _follow(self) -> None:
+        """Take in the steps that came since the last call."""
+        items, bounds = self.items, self.bounds
+        for step in range(len(self._depths), len(bounds)):
+            kind = items[bounds[step - 1]]
+            if kind is ev.END:
+                opened = self._open.pop() if self._open else 0
+                self._ends[opened] = step
+            self._depths.append(len(self._open))
+            self._parents.append(opened if kind is ev.END else self._open[-1] if self._open else 0)
+            self._ends.append(step)
+            if kind.opens:
+                self._open.append(step)
+        for step in self._open:
+            self._ends[step] = len(bounds) - 1
