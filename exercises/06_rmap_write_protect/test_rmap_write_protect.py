@@ -109,7 +109,7 @@ EXERCISE = Exercise(
             play(*maps("7:12"), ("another",), *maps("7:12"), *unmaps("7:12"), ("back",), *maps("7:13")),
             play(*maps(*PAGES), *unmaps(*PAGES[::3])),
         )),
-        Rule("one", 1, "A single entry loses its W by `put`, keeps its other bits, and leaves the map.", looks=BITS, cases=(
+        Rule("one", 1, "A single entry loses its W through `put`, keeps its other bits and leaves the map.", looks=BITS, cases=(
             play(*maps("7:12"), *protect()),
             play(*maps("7:12", flags="PWUADG"), *protect()),
             play(*maps("7:12", flags="PWX"), *protect()),

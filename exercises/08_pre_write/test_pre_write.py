@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Rules of exercise 08, and what they are tried on. Run it: pytest exercises/08_pre_write"""
+"""The rules of exercise 08 and their test cases. Run: pytest exercises/08_pre_write"""
 
 from hypothesis import strategies as st
 
@@ -17,10 +17,10 @@ PDPTES = tuple((ROOT, n, gfn, "P") for n, gfn in enumerate((PD, 0x15, 0x16, 0x17
 AT_2M = 0x200000
 
 COUNTED = ALL[:-1]
-"""In which order entries and flushes came isn't looked at."""
+"""Everything except the order of entries and flushes."""
 
 LOOKS = tuple(look for look in COUNTED if look != "mmu")
-"""Nor, before the rule about it, the counter."""
+"""The same without the counter, for the rules before "flood"."""
 
 
 def wide(*steps, more=()):
@@ -34,10 +34,10 @@ def pae(*steps, more=()):
 
 
 PARTS = ((0, 1), (7, 1), (2, 2), (0, 4), (4, 4))
-"""Bytes of an entry: where they begin, how many they are."""
+"""Parts of an entry: first byte, number of bytes."""
 
 STAINS = ((0x21, "W"), (0x900, "U+63"), (0x900, "+63"), (0x900, "+9"), (0x21, "AX"))
-"""What isn't present, and not 0 (gfn 0x900 has no memory: no address)."""
+"""Entries that are not present and not 0 (gfn 0x900 has no memory, so its entry has no address)."""
 
 AS_PAE = {"op": "regs", "cr0": 0x80010001, "cr3": 0x18000, "cr4": 0x20, "efer": 0x800}
 FAR = {0x200000: PT + 0x1000, 0x400000: PT + 0x10000, 0x600000: PT + 0x100000}
@@ -45,7 +45,7 @@ FAR = {0x200000: PT + 0x1000, 0x400000: PT + 0x10000, 0x600000: PT + 0x100000}
 
 
 def far(*steps):
-    """A 64-bit guest with much memory, far apart."""
+    """A 64-bit guest whose memory slots are far apart."""
     tables = ((PD, 0, PT, ON), *((PD, gva >> 21, gfn, ON) for gva, gfn in FAR.items()))
     leaves = tuple((gfn, n, 0x20 + n, ON) for gfn in (PT, *FAR.values()) for n in (0, 1))
     slots = ((0, 0x100), *((gfn & -0x1000, 0x100) for gfn in FAR.values()))
@@ -53,31 +53,31 @@ def far(*steps):
 
 
 def use(*gvas):
-    """A program reads these."""
+    """Steps in which a program reads these addresses."""
     return [("access", gva, "u") for gva in gvas]
 
 
 def change(gva):
-    """A program writes there."""
+    """A step in which a program writes to this address."""
     return ("access", gva, "wu")
 
 
 def write(table, index, byte=0, size=8, value=0):
-    """The guest writes some bytes of an entry."""
+    """A step in which the guest writes some bytes of an entry."""
     return ("write", (table << 12) + 8 * index + byte, size, value)
 
 
 def lead(gfn):
-    """A guest entry that leads to gfn."""
+    """A guest entry that points to gfn."""
     return gfn << 12 | 0x67
 
 
 SELF = ((PD, 3, PD, ON),)
-"""An entry of the directory that leads to itself: at 6 MiB and up the directory is a page table, too."""
+"""An entry of the directory that points to the directory itself: from 6 MiB on it is a page table, too."""
 
 RECURSIVE = ((ROOT, 2, ROOT, ON),)
 ALL_ROLES = 2 << 39 | 2 << 30 | 2 << 21 | 2 << 12
-"""Where the root is its own PDPT, directory and page table."""
+"""The address at which the root is its own PDPT, directory and page table."""
 
 TWIN = ((PD, 2, 0x413, ON), (0x413, 1, 0x26, ON))
 """A page table whose gfn is in the same bucket."""
@@ -86,7 +86,7 @@ LARGE = ((PD, 2, 0x400, ON), (0x400, 1, 0x26, ON), (PD, 4, 0x400, ON + "S"))
 """gfn 0x400 is a page table at 4 MiB and the beginning of a large page at 8 MiB."""
 
 LOW = ((PD, 2, 0, ON), (0, 1, 0x26, ON))
-"""A page table in gfn 0. Pages from the time before paging have that gfn, too."""
+"""A page table in gfn 0. Shadow pages made before paging was turned on have that gfn, too."""
 
 DEVICE = ((PT, 5, 0x900, ON), (PT, 6, 0xFEE00, ON))
 OWN = ((PT, 7, PT, ON),)
@@ -104,13 +104,13 @@ APART = ((0, 0x100), (HIGH & -0x1000, 0x100))
 
 
 def stained(page, table, byte, size):
-    """Entry 5 is in turn each of what isn't present and not 0, and is written; no two writes in a row."""
+    """Entry 5 takes each of the values in ``STAINS`` in turn, and is then written; no two writes in a row go to one gfn."""
     return [step for stain in STAINS for step in (("map", f"{page}:5", *stain), write(table, 5, byte, size), write(0x30, 0))]
 
 
 @st.composite
 def lives(draw):
-    """A guest that uses and writes its tables: many roles of one gfn, neighbours in a bucket, a device, a large page."""
+    """A guest that uses and writes its tables: many roles of one gfn, pages in the same bucket, a device, a large page."""
     make = draw(st.sampled_from([wide, wide, pae]))
     guest = make(more=SELF + LARGE + LOW[1:] + TWIN[1:] + DEVICE + ((PD, 5, 0x413, ON), (PD, 6, PT, ON), (PD, 7, 0, ON)))
     tables = [PD, PD, PT, PT, PT, OTHER, 0x413, 0x400, 0, 0x26]
@@ -128,7 +128,7 @@ def lives(draw):
 
 
 def anything():
-    """Such a life, or pages made past the engine."""
+    """Such a guest, or pages that are made without the engine."""
     return st.one_of(lives(), hit_anywhere(ROLES))
 
 
@@ -149,7 +149,7 @@ EXERCISE = Exercise(
             play(*made((1, 4)), ("map", "250:5", 0x21, "PW"), write(PT, 5)),
             swept([(1, 4)], range(0, 4096, 16), 8),
         )),
-        Rule("part", 1, "A write of some bytes of an entry is as good as one of all 8.", looks=LOOKS, cases=(
+        Rule("part", 1, "A write to a part of an entry counts like a write to all its 8 bytes.", looks=LOOKS, cases=(
             wide(*use(0x1000, 0x2000), write(PT, 2, 4, 4)),
             pae(*use(0x1000, 0x2000), write(PT, 2, 4, 4)),
             *(make(*use(0x1000, 0x2000), write(PT, 1, byte, size)) for make, byte, size in (
@@ -161,7 +161,7 @@ EXERCISE = Exercise(
             *(wide(*use(0x1000), write(table, 0, byte, size)) for table in (ROOT, UPPER, PD) for byte, size in PARTS[1:4:2]),
             swept([(1, 3)], range(15, 4096, 16), 1),
         )),
-        Rule("link", 1, "If it leads to a shadow page, that page loses this one parent, and lives on with all that is in it.",
+        Rule("link", 1, "If the spte points to a shadow page, that page loses this one parent and keeps everything in it.",
              looks=LOOKS, cases=(
             wide(*use(0x1000, AT_2M | 0x1000), write(PD, 0)),
             wide(*use(0x1000), write(PD, 0, value=lead(PT)), *use(0x1000)),
@@ -176,7 +176,7 @@ EXERCISE = Exercise(
             play(("page", 0x50, 3, 4, 0, "R"), ("page", PT, 4, 4), ("fill", ("250:5",), 0x50), write(PT, 5)),
             swept([(2, 3), (4, 4)], range(8, 4096, 16), 8),
         )),
-        Rule("marks", 1, "What isn't present becomes zero, too.", looks=LOOKS, cases=(
+        Rule("marks", 1, "An entry that is not present becomes zero, too.", looks=LOOKS, cases=(
             wide(*use(0x5000), write(PT, 5, value=lead(0x26)), *use(0x5000), more=DEVICE),
             wide(*use(0x1000, 0x5000), write(PT, 5, 6, 2), more=DEVICE),
             wide(*use(0x5000, 0x6000), write(PT, 6), more=DEVICE),
@@ -226,7 +226,7 @@ EXERCISE = Exercise(
             sheets([(2, 4), (1, 4), (4, 4, 0, "R"), (1, 3), (2, 4)], (4, 8)),
             sheets([(1, 4, 0, "M"), (1, 4), (2, 4, 0, "MR")], (7, 2)),
         )),
-        Rule("flood", 1, "So does the third write in a row to one gfn, and each after it, whatever else happens between them.",
+        Rule("flood", 1, "So does the third write in a row to one gfn, and each after it, whatever happens between them.",
              looks=COUNTED, cases=(
             wide(*use(0x3000), *[write(PT, n) for n in (1, 2, 9)]),
             wide(*use(0x3000), *[write(PT, n) for n in (1, 2)]),
@@ -254,8 +254,8 @@ EXERCISE = Exercise(
                  for step in (("counted", PT, times), *hit(1, (40, 8), apart=False)))),
             play(*made((1, 4)), *hit(1, (40, 8), (80, 8), (40, 8), gfn=HIGH, apart=False), *hit(1, (40, 8)), slots=APART),
         )),
-        Rule("random", 1, "All of this holds whatever a guest does.", looks=COUNTED, drawn=anything, examples=28),
-        Rule("engine", 1, "The engine works with it as with the kernel's own.", looks=COUNTED, engine=(
+        Rule("random", 1, "All these rules hold, whatever a guest does.", looks=COUNTED, drawn=anything, examples=28),
+        Rule("engine", 1, "The engine works with your function as with the kernel's.", looks=COUNTED, engine=(
             Golden("l64", "l6417", 90),
             Golden("pae", "pae15", 90),
             Golden("hostile", "hostile04", 60),
@@ -277,5 +277,5 @@ EXERCISE = Exercise(
 
 
 def test_pre_write(rule, submission):
-    """Each rule, on the submission (see `kvmmmu_lab.check.pytest_plugin`)."""
+    """The submission obeys each rule (see `kvmmmu_lab.check.pytest_plugin`)."""
     submission.obeys(rule)

@@ -8,14 +8,13 @@ from kvmmmu_lab.mmu.shadow import zap_page  # noqa: F401
 
 
 def child(vm, entry):
-    """Given: the shadow page that ``entry`` leads to, a present entry of a shadow page of level 2, 3 or 4."""
+    """Return the shadow page that ``entry`` points to; ``entry`` is present and in a shadow page of level 2, 3 or 4."""
     return vm.pool.pages[((entry & BASE_MASK) >> PAGE_SHIFT) - FIRST_SHADOW]
 
 
 def pre_write(vm, gpa, size):
-    """Zap what was made from the guest entry that is about to be written, whether it has 4 bytes or 8.
-
+    """Zap the shadow entries that were made from the guest entry that is about to be written; it has 4 or 8 bytes.
     ``vm`` is the machine, ``gpa`` the address of the first byte, ``size`` the number of bytes: 1, 2, 4 or 8, all in one
-    guest frame. The bytes haven't changed yet, and what will be written isn't known. Returns nothing and raises nothing.
+    guest frame. The bytes have not changed yet, and their new value is not known. Returns nothing and raises no exception.
     """
-    raise NotImplementedError("pre_write isn't written yet")
+    raise NotImplementedError("write pre_write")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Rules of exercise 09, and what they are tried on. Run it: pytest exercises/09_pre_write_32"""
+"""The rules of exercise 09 and their test cases. Run: pytest exercises/09_pre_write_32"""
 
 from hypothesis import strategies as st
 
@@ -7,7 +7,7 @@ from kvmmmu_lab.check.scenarios import hit, hit_anywhere, made, sheets, swept
 from kvmmmu_lab.exercises import ALL, Boot, Exercise, Golden, Rule, play
 
 TOP, UPPER, PD, PT, OTHER = 0x10, 0x11, 0x12, 0x13, 0x14
-"""Where the guests keep their tables. Those of 4-byte entries begin with the directory."""
+"""Where the guests keep their tables. In guests with 4-byte entries, the directory is the root."""
 
 ON = "PWUAD"
 LEAVES = (
@@ -18,10 +18,10 @@ LEAVES = (
 LINKS = ((PD, 0, PT, ON), (PD, 1, OTHER, ON), *((PD, index, OTHER, ON) for index in (256, 300, 600, 900, 1023)))
 
 COUNTED = ALL[:-1]
-"""In which order entries and flushes came isn't looked at."""
+"""Everything except the order of entries and flushes."""
 
 LOOKS = tuple(look for look in COUNTED if look != "mmu")
-"""Nor, before the rule about it, the counter."""
+"""The same without the counter, for the rules before "flood"."""
 
 
 def narrow(*steps, more=(), mode="32"):
@@ -30,7 +30,7 @@ def narrow(*steps, more=(), mode="32"):
 
 
 def pse(*steps, more=()):
-    """The same with CR4.PSE."""
+    """The same guest with CR4.PSE set."""
     return narrow(*steps, more=more, mode="32 pse")
 
 
@@ -49,7 +49,7 @@ def pae(*steps):
 
 
 def both(*steps):
-    """A guest that begins with 4-byte entries. Of its tables each even entry and the empty one after it make one of 8 bytes."""
+    """A guest that starts with 4-byte entries. Each even entry and the empty one after it also form an 8-byte entry."""
     entries = ((0x18, 0, PT, ON), (TOP, 0, PD, "P"), (PD, 0, PT, ON), (PT, 2, 0x21, ON), (PT, 4, 0x22, ON))
     return play(*steps, mode="32", root=0x18, entries=entries)
 
@@ -59,46 +59,46 @@ TO_32 = {"op": "regs", "cr0": 0x80010001, "cr3": 0x18 << 12, "cr4": 0, "efer": 0
 
 
 STAINS = ((0x21, "W"), (0x900, "U+63"), (0x900, "+63"), (0x900, "+9"))
-"""What isn't present, and not 0 (gfn 0x900 has no memory: no address)."""
+"""Entries that are not present and not 0 (gfn 0x900 has no memory, so its entry has no address)."""
 
 
 def use(*gvas):
-    """A program reads these."""
+    """Steps in which a program reads these addresses."""
     return [("access", gva, "u") for gva in gvas]
 
 
 def change(gva):
-    """A program writes there."""
+    """A step in which a program writes to this address."""
     return ("access", gva, "wu")
 
 
 def gva(directory, page):
-    """By its two indexes."""
+    """The address with these two indexes."""
     return directory << 22 | page << 12
 
 
 def write(table, index, byte=0, size=4, value=0):
-    """The guest writes some bytes, from one of a 4-byte entry on."""
+    """A step in which the guest writes some bytes; the first is byte ``byte`` of a 4-byte entry."""
     return ("write", (table << 12) + 4 * index + byte, size, value)
 
 
 def write8(table, index, byte=0, size=8):
-    """The same with entries of 8 bytes."""
+    """The same as ``write``, for entries of 8 bytes."""
     return write(table, 2 * index, byte, size)
 
 
 def lead(gfn):
-    """A guest entry that leads to gfn."""
+    """A guest entry that points to gfn."""
     return gfn << 12 | 0x67
 
 
 def stained(spte, table, index, byte, size):
-    """The spte is in turn each of what isn't present and not 0, and the guest's entry is written; no two writes in a row."""
+    """The spte takes each of the values in ``STAINS`` in turn, and the guest's entry is written; no two writes in a row."""
     return [step for stain in STAINS for step in (("map", spte, *stain), write(table, index, byte, size), write(0x30, 0))]
 
 
 SELF = ((PD, 3, PD, ON),)
-"""An entry of the directory that leads to itself: at 12 MiB and up the directory is a page table, too."""
+"""An entry of the directory that points to the directory itself: from 12 MiB on it is a page table, too."""
 
 TWIN = ((PD, 2, 0x413, ON), (0x413, 1, 0x2C, ON))
 """A page table whose gfn is in the same bucket."""
@@ -107,7 +107,7 @@ LARGE = ((PD, 2, 0x400, ON), (0x400, 1, 0x2C, ON), (0x400, 513, 0x2D, ON), (PD, 
 """gfn 0x400 is a page table at 8 MiB and the beginning of a large page at 16 MiB."""
 
 LOW = ((PD, 2, 0, ON), (0, 1, 0x2C, ON))
-"""A page table in gfn 0. Pages from the time before paging have that gfn, too."""
+"""A page table in gfn 0. Shadow pages made before paging was turned on have that gfn, too."""
 
 DEVICE = ((PT, 5, 0x900, ON), (PT, 517, 0xFEE00, ON))
 TWO_LINKS = ((PD, 2, PT, ON),)
@@ -127,7 +127,7 @@ BYTES = tuple((4 * index + byte, size) for index, byte, size in ((1, 1, 1), (255
 
 @st.composite
 def lives(draw):
-    """A guest that uses and writes its tables: quadrants, roles of one gfn, neighbours in a bucket, devices, a large page."""
+    """A guest that uses and writes its tables: quadrants, roles of one gfn, pages in the same bucket, devices, a large page."""
     make = draw(st.sampled_from([narrow, pse, pse]))
     tied = ((PD, 2, 0x400, ON), (PD, 5, 0x413, ON), (PD, 6, PT, ON), (PD, 7, 0, ON), (PD, 258, PT, ON), (PD, 259, PD, ON))
     guest = make(more=SELF + LARGE[1:] + LOW[1:] + TWIN[1:] + DEVICE + tied)
@@ -143,7 +143,7 @@ def lives(draw):
 
 
 def anything():
-    """Such a life, or pages made past the engine."""
+    """Such a guest, or pages that are made without the engine."""
     return st.one_of(lives(), hit_anywhere([*NARROW_ROLES, *NARROW_ROLES, *WIDE_ROLES]))
 
 
@@ -174,7 +174,7 @@ EXERCISE = Exercise(
             swept([(1, 2, 0)], [*range(0, 2048, 16), *range(2056, 4096, 16)], 4),
             swept([(1, 2, 1)], [*range(11, 2048, 16), *range(2051, 4096, 16)], 1),
         )),
-        Rule("pair", 1, "A directory's entry has two sptes: both go, and what they lead to loses these parents and lives on.",
+        Rule("pair", 1, "Both sptes of a directory entry are cleared; the pages below lose these parents and nothing else.",
              looks=LOOKS, cases=(
             narrow(*use(gva(0, 1), gva(0, 513)), write(PD, 0)),
             narrow(*use(gva(0, 513)), write(PD, 0)),
@@ -188,7 +188,7 @@ EXERCISE = Exercise(
             play(("page", 0x50, 1, 2, 0, "R"), ("page", PT, 2, 2), ("fill", ("250:2", "250:3"), 0x50), write(PT, 1)),
             swept(NARROW_ROLES[2:], [at for at in range(0, 4096, 4) if at % 32 == at // 1024 * 4], 4),
         )),
-        Rule("rounding", 1, "The same two go if only some bytes of a directory's entry are written, wherever in it they are.",
+        Rule("rounding", 1, "The same two are cleared if only a part of a directory entry is written, whichever part it is.",
              looks=LOOKS, cases=(
             *(make(*use(gva(0, 1), gva(0, 513), gva(1, 1)), write(PD, 0, byte, size))
               for make, byte, size in ((narrow, 2, 1), (pse, 1, 1), (pse, 0, 2))),
@@ -243,7 +243,7 @@ EXERCISE = Exercise(
             sheets([(2, 2, 0), (1, 2, 0), (2, 2, 3, "R"), (1, 2, 1), (2, 2, 0)], (4, 8)),
             sheets([(1, 2, 0, "M"), (1, 2, 1), (2, 2, 0, "MR")], (3, 2)),
         )),
-        Rule("flood", 1, "So does the third write in a row to one gfn, and each after it, whatever else happens between them.",
+        Rule("flood", 1, "So does the third write in a row to one gfn, and each after it, whatever happens between them.",
              looks=COUNTED, cases=(
             narrow(*use(gva(0, 3), gva(0, 513)), *[write(PT, n) for n in (8, 9, 600)]),
             narrow(*use(gva(0, 3)), *[write(PT, n) for n in (1, 2)]),
@@ -272,7 +272,7 @@ EXERCISE = Exercise(
             sheets([(1, 2, 0), (1, 3)], (40, 8), (40, 4), (40, 8), apart=False),
             sheets([(2, 2, 0, "R")], (40, 8), (40, 8), apart=False),
         )),
-        Rule("wide", 1, "Tables of 8-byte entries are treated as before, by what each shadow page was made from.",
+        Rule("wide", 1, "Tables of 8-byte entries are handled as before; the role of each shadow page decides.",
              looks=LOOKS, cases=(
             wide(*use(0x1000, 0x2000), write8(PT, 1)),
             wide(*use(0x1000, 0x101000), write8(PT, 257)),
@@ -299,8 +299,8 @@ EXERCISE = Exercise(
             sheets([(1, 3), (1, 2, 0), (2, 4), (2, 2, 1)], (1026, 4)),
             play(("page", PT, 2, 3), ("page", PT, 1, 2), ("fill", ("251:1",), PT), write8(PT, 1)),
         )),
-        Rule("random", 1, "All of this holds whatever a guest does.", looks=COUNTED, drawn=anything, examples=24),
-        Rule("engine", 1, "The engine works with it as with the kernel's own.", looks=COUNTED, engine=(
+        Rule("random", 1, "All these rules hold, whatever a guest does.", looks=COUNTED, drawn=anything, examples=24),
+        Rule("engine", 1, "The engine works with your function as with the kernel's.", looks=COUNTED, engine=(
             Golden("p32", "p3217", 60),
             Golden("p32pse", "p32pse13", 60),
             Golden("hostile", "hostile06", 50),
@@ -326,5 +326,5 @@ EXERCISE = Exercise(
 
 
 def test_pre_write_32(rule, submission):
-    """Each rule, on the submission (see `kvmmmu_lab.check.pytest_plugin`)."""
+    """The submission obeys each rule (see `kvmmmu_lab.check.pytest_plugin`)."""
     submission.obeys(rule)

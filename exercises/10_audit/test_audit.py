@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Rules of exercise 10, and what they are tried on. Run it: pytest exercises/10_audit"""
+"""The rules of exercise 10 and their test cases. Run: pytest exercises/10_audit"""
 
 from hypothesis import strategies as st
 
@@ -8,12 +8,12 @@ from kvmmmu_lab.exercises import Boot, Exercise, Golden, Rule, Scenario, play
 LOOK = (("audit",),)
 
 PAGES = ("PWUAD", "PWUAD", "PUA", "PWUA", "PWADG")
-"""Flags of a guest's pages 0, 1, ...: two that can be written, one that can't, one that was never written, the kernel's."""
+"""Flags of a guest's pages 0, 1, ...: two writable ones, a read-only one, one that was never written, one of the kernel."""
 
 
 def leaves(table, rights=PAGES):
-    """The entries of a page table: frames 0x20, 0x21, ...; as entries 8 and 9 the guest's own tables 0x12 and 0x10, as
-    entry 10 a frame without memory."""
+    """The entries of a page table: frames 0x20, 0x21, ...; entries 8 and 9 are the guest's own tables 0x12 and 0x10, and
+    entry 10 is a frame without memory."""
     own = ((table, 8, 0x12, "PWUAD"), (table, 9, 0x10, "PWUAD"), (table, 10, 0x900, "PWUAD"))
     return (*((table, n, 0x20 + n, flags) for n, flags in enumerate(rights)), *own)
 
@@ -35,22 +35,22 @@ GUESTS = {
         (0x14, 511, 0x15, "PWU"), (0x15, 511, 0x16, "PWU"), (0x16, 511, 0x2F, "PWUADX"), *leaves(0x12, NX_PAGES),
     )},
 }  # fmt: skip
-"""By mode: a guest with a page table 0x12 (reached by more than one way), one more table for the last page of the address
-space, and a large page."""
+"""For each mode, a guest with a page table 0x12 (reached in more than one way), one more table for the last page of the
+address space, and a large page."""
 ROOT_IN_FRAME_0 = (
     (0, 0, 0x11, "PWU"), (0x11, 0, 0x13, "PWU"), (0x13, 0, 0x12, "PWU"), (0x12, 0, 0x20, "PWUAD"), (0x12, 8, 0, "PWUAD"),
 )  # fmt: skip
-"""As entry 8 of its page table a guest's own root, whose gfn the shadow pages from before paging have as well."""
+"""A guest in which entry 8 of the page table is the root. Shadow pages made before paging was turned on have its gfn, too."""
 GUESTS["32 pse"] = GUESTS["32"] | {"entries": (*GUESTS["32"]["entries"], (0x10, 1, 0x400, "PWUADS"))}
 
 LARGE = {"32 pse": 0x400000, "pae": 0x400000, "64": 0x400000}
 HIGH = {"none": 0xFF000, "32": 0xFFFFF000, "32 pse": 0xFFFFF000, "pae": 0xFFFFF000, "64": 0xFFFFFFFFFFFFF000}
 AGAIN = {"32": 0xC0400000, "32 pse": 0xC0400000, "pae": 0x40A00000, "64": 0x200000}
-"""Where page table 0x12 begins once more."""
+"""The second address at which page table 0x12 begins."""
 BITS_51_52 = 0x18000000000
-"""Of an entry: the highest one of its frame's number, and one that is none of it."""
+"""Two bits of an entry: the highest bit of its frame number, and one that is not part of it."""
 LOW_END, HIGH_BEGIN = 0x7FFFFFFFF000, 0xFFFF800000000000
-"""Where the halves of a 64-bit address space end and begin: the same frames as at `HIGH` and at 0."""
+"""The end of the lower and the beginning of the upper half of a 64-bit address space: the same frames as at `HIGH` and at 0."""
 
 LOGGED = ((0, 0x100, True), (0x400, 0x400))
 FORMS = {"none": 0, "32": 4, "32 pse": 4, "pae": 8, "64": 8}
@@ -58,37 +58,37 @@ MODES = tuple(FORMS)
 
 
 def guest(mode, *steps, **more):
-    """One of these guests, and what happens to it."""
+    """One of these guests, and these steps."""
     return play(*steps, mode=mode, **GUESTS[mode], **more)
 
 
 def reads(*gvas):
-    """The guest reads there."""
+    """Steps in which the guest reads these addresses."""
     return [("access", gva, "") for gva in gvas]
 
 
 def writes(*gvas):
-    """The guest writes there, one after the other."""
+    """Steps in which the guest writes to these addresses."""
     return [("access", gva, "w") for gva in gvas]
 
 
 def cr3(gfn):
-    """The guest goes to the root table in this frame."""
+    """A step in which the guest loads CR3 with the root table in this frame."""
     return {"op": "cr3", "v": gfn << 12}
 
 
 def plant(*mistake):
-    """A mistake, and then the audit."""
+    """Steps that plant a mistake and run the audit."""
     return [("corrupt", *mistake), *LOOK]
 
 
 def entry(mode, index, value):
-    """An entry of page table 0x12 changes behind the MMU's back."""
+    """A step that changes an entry of page table 0x12 without the MMU noticing."""
     return ("poke", 0x12000 + index * FORMS[mode], FORMS[mode], value)
 
 
 def both(*mistake):
-    """The audit of a healthy machine, and with a mistake in it, which is mended then."""
+    """Steps that audit a healthy machine, audit it with a mistake, and mend the mistake."""
     return (*LOOK, *plant(*mistake), ("mend",))
 
 
@@ -101,7 +101,7 @@ OFTEN = (
 
 @st.composite
 def lives(draw):
-    """A guest of any mode that has gone to a few addresses; the audit of it healthy, and with one to three mistakes."""
+    """A guest of any mode that has accessed a few addresses; it is audited healthy, and with one to three mistakes."""
     mode = draw(st.sampled_from(MODES))
     places = [n << 12 for n in range(5)] + [0x8000, 0xA000, HIGH[mode]]
     places += [at + offset for at in (AGAIN.get(mode), LARGE.get(mode)) if at for offset in (0, 0x3000)]
@@ -123,14 +123,14 @@ EXERCISE = Exercise(
     part="audit",
     defines=("audit",),
     rules=(
-        Rule("forgotten", 1, "An entry that can write a frame and isn't in the frame's map is reported.", cases=(
+        Rule("forgotten", 1, "An entry that can write a frame but is not in the frame's map is reported.", cases=(
             guest("none", *writes(0x5000), *LOOK, *plant("forget")),
             guest("64", *writes(0), *LOOK, *plant("forget")),
             guest("64", *writes(0, 0x1000), *reads(0x2000), *LOOK, *plant("forget", 1)),
             guest("64", *writes(0x4000, 0xA000), *LOOK, *plant("forget")),
             guest("64", *writes(0), ("zap", 0x13), *LOOK, *plant("forget")),
         )),
-        Rule("invented", 1, "What is in a map, but is no entry that can write this frame, is reported.", cases=(
+        Rule("invented", 1, "An spte that is in a map but is not an entry that can write this frame is reported.", cases=(
             guest("none", *writes(0x5000, 0x6000), *LOOK, *plant("empty", 1)),
             guest("64", *writes(0), *LOOK, *plant("close")),
             guest("64", *reads(0x2000, 0), *LOOK, *plant("invent")),
@@ -141,7 +141,7 @@ EXERCISE = Exercise(
             guest("64", *writes(0, HIGH["64"]), ("zap", 0x12), *plant("stray", 245, 0x21), *plant("forget")),
             guest("64", *writes(0), ("zap", 0x12), *plant("ghost", 248, 0x21)),
         )),
-        Rule("once", 1, "All that is wrong is reported, and each entry once; also what is noted twice, or for another frame.",
+        Rule("once", 1, "All wrong entries are reported, once each, also those noted twice or for another frame.",
              cases=(
             guest("64", *writes(0, 0x1000), *LOOK, *plant("misplace", 0, 0x21)),
             guest("none", *writes(0x5000), *plant("double"), *plant("double")),
@@ -163,7 +163,7 @@ EXERCISE = Exercise(
             guest("64", *writes(0), *LOOK, *plant("mislead", 0, 0x12)),
             play(*reads(0x8000), *LOOK, *plant("let in"), mode="64", root=0, entries=ROOT_IN_FRAME_0),
         )),
-        Rule("misled", 2, "A gva whose entry leads to another frame than the guest's tables say is reported.", cases=(
+        Rule("misled", 2, "A gva whose entry points to another frame than the guest's tables is reported.", cases=(
             guest("64", *reads(0x2000), *LOOK, *plant("mislead", 0, 0x30)),
             guest("64", *writes(0x1000), *LOOK, *plant("mislead", 0, 0x30)),
             guest("64", *reads(0, 0x2000, 0x3000), ("corrupt", "mislead", 1, 0x30), *plant("mislead", 2, 0x30)),
@@ -177,7 +177,7 @@ EXERCISE = Exercise(
             guest("64", *reads(0x2000), ("zap", 0x13), entry("64", 2, 0x23025), *LOOK, *reads(0x3000), *LOOK),
             guest("64", *writes(0), ("map", "248:5", -BITS_51_52 - 0x21F, "PW"), *LOOK),
         )),
-        Rule("everywhere", 1, "So it is in every mode and at every address: also in large pages, and at both ends.", cases=(
+        Rule("everywhere", 1, "These rules hold in every mode, at every address, in large pages, and at both ends.", cases=(
             *(guest(mode, *reads(HIGH[mode]), *LOOK, *plant("mislead", 0, 0x30)) for mode in MODES),
             *(guest(mode, *reads(LARGE[mode] + 0x5000), *LOOK, *plant("mislead", 0, 0x30)) for mode in LARGE),
             *(guest(mode, *reads(LARGE[mode], LARGE[mode] + 0x5000), *LOOK, *plant("mislead", 1, 0x30)) for mode in LARGE),
@@ -202,8 +202,8 @@ EXERCISE = Exercise(
                   *plant("mislead", 0, 0x30), slots=LOGGED),
             guest("none", *writes(0x5000), *plant("close"), *LOOK),
         )),
-        Rule("random", 1, "All of this holds for any guest and any mistakes.", drawn=lives, examples=50),
-        Rule("engine", 1, "It is right in machines that have done a lot, healthy or with mistakes: also in real guests.",
+        Rule("random", 1, "All these rules hold for any guest and any mistakes.", drawn=lives, examples=50),
+        Rule("engine", 1, "The audit is right in machines that have run for a while, healthy or not, and in real guests.",
              engine=(
             Golden("l64", "l6400", 80, 40, EVERY),
             Golden("pae", "pae04", 80, 40, EVERY),
@@ -228,5 +228,5 @@ EXERCISE = Exercise(
 
 
 def test_audit(rule, submission):
-    """Each rule, on the submission (see `kvmmmu_lab.check.pytest_plugin`)."""
+    """The submission obeys each rule (see `kvmmmu_lab.check.pytest_plugin`)."""
     submission.obeys(rule)
