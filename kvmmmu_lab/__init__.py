@@ -23,7 +23,7 @@ from .errors import DataError, HostCrash, InputError, LabError, SlotError, VmDea
 from .mmu import Access, Complaint, Event, Vm, describe
 
 if TYPE_CHECKING:
-    from .data import Guest, Recording, open_guest, open_recording
+    from .data import Guest, Trace, open_guest, open_trace
     from .recording import load as load_recording
     from .recording import record
 
@@ -36,25 +36,25 @@ __all__ = [
     "HostCrash",
     "InputError",
     "LabError",
-    "Recording",
     "SlotError",
+    "Trace",
     "Vm",
     "VmDead",
     "describe",
     "load_recording",
     "open_guest",
-    "open_recording",
+    "open_trace",
     "record",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    """Names of data and films, loaded when they are first used: the engine alone imports in a fraction of the time."""
+    """Names of data and recordings, loaded when first used: the engine alone imports in a fraction of the time."""
     if name in ("load_recording", "record"):
         from . import recording
 
         return recording.load if name == "load_recording" else recording.record
-    if name in ("Guest", "Recording", "open_guest", "open_recording"):
+    if name in ("Guest", "Trace", "open_guest", "open_trace"):
         from . import data
 
         return getattr(data, name)

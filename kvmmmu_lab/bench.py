@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from .data import open_guest, open_recording
+from .data import open_guest, open_trace
 from .mmu import Vm
 from .mmu.bits import ACCESSED, CR0_WP, MODES, PFERR_PRESENT, PFERR_WRITE, PRESENT, USER, WRITABLE
 from .recording import Recording, record
@@ -26,7 +26,7 @@ ROUNDS = 9
 PAGES = 4096
 TABLES = PAGES // 512
 FIRST_TABLE, FIRST_DATA = 4, 64
-RECORDING = "lin64_20k"
+TRACE = "lin64_20k"
 GUEST, GVA = "lin64_A", 0x400000
 RECORDED_STEPS, SEEKS = 100_000, 300
 IMPORT = "import time, numpy; t = time.perf_counter(); import kvmmmu_lab; print(time.perf_counter() - t)"
@@ -77,11 +77,11 @@ def _page_table_writes() -> float:
 
 
 def _replay() -> float:
-    recording = open_recording(RECORDING)
-    replay = Replay(recording, "emulated", print)
+    trace = open_trace(TRACE)
+    replay = Replay(trace, "emulated", print)
     begin = time.perf_counter()
     replay.run()
-    return len(recording.type) / (time.perf_counter() - begin)
+    return len(trace.type) / (time.perf_counter() - begin)
 
 
 def _bare_walk() -> float:

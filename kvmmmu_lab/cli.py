@@ -68,15 +68,15 @@ def _working(command: Command) -> None:
     doctor = command("doctor", _doctor, "say what is here, what is missing, what that costs and how to get it")
     doctor.add_argument("--json", action="store_true", help="the same report for programs")
 
-    verify = command("verify", _verify, "compare the engine with recordings of real kernels and guests")
-    known = "a recording (the kit has some in kvmmmu_lab/data); its kind is told from its content"
+    verify = command("verify", _verify, "compare the engine with traces of the kernel's own code and of real guests")
+    known = "a trace, guest or matrix (the kit has some in kvmmmu_lab/data); its content says which"
     verify.add_argument("files", nargs="+", metavar="FILE", help=known)
     verify.add_argument("--json", action="store_true", help="the same report for programs")
     verify.add_argument("--audit", action="store_true", help="audit after every operation, which is slower")
     verify.add_argument(
         "--without",
         choices=("prewrite", "write-protection"),
-        help="replay a guest's recording once more with one mechanism off, and say what goes wrong then",
+        help="replay a guest's trace once more with one mechanism off, and say what goes wrong then",
     )
 
 
@@ -86,7 +86,7 @@ def _exercises(command: Command) -> None:
     check.add_argument("file", nargs="?", type=Path, metavar="FILE", help="a .py, or an .ipynb with cells tagged 'solution'")
     check.add_argument("--folder", type=Path, help="the working folder (default: this one, or that of `lab`)")
     check.add_argument("--all", action="store_true", help="tell all of each rule that doesn't hold, not only of the first")
-    check.add_argument("--full", action="store_true", help="replay all recordings that fit, not only chosen stretches")
+    check.add_argument("--full", action="store_true", help="replay all traces that fit, not only chosen stretches")
     check.add_argument("--seed", type=int, default=0, help="another seed for the random part")
     check.add_argument("--json", action="store_true", help="the report for programs")
     check.add_argument("--inline", action="store_true", help="in this process, for a debugger; it does not count")

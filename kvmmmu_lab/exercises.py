@@ -67,14 +67,14 @@ class Golden:
 
 @dataclass(frozen=True)
 class Boot:
-    """A stretch of a real guest's life: the first ``events`` of a recording (all: None).
+    """A stretch of a real guest's life: the first ``events`` of its trace (all: None).
 
     ``way``: "native" writes through the shadow tables, so that missing write protection shows; "emulated" lets the host
     carry out every write to a page table, so that all go through pre-write (`verify.replay`). ``then`` are steps that
     follow after each ``every`` events.
     """
 
-    recording: str
+    trace: str
     events: int | None = None
     way: str = "native"
     every: int = 0

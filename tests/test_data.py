@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Guests and recordings that come with the kit: by name, checked, ready to run."""
+"""Guests and traces that come with the kit: by name, checked, ready to run."""
 
 import doctest
 import subprocess
@@ -8,7 +8,7 @@ import sys
 import pytest
 
 import kvmmmu_lab
-from kvmmmu_lab import DataError, InputError, data, open_guest, open_recording
+from kvmmmu_lab import DataError, InputError, data, open_guest, open_trace
 
 
 def test_the_first_session_of_the_package_docstring():
@@ -33,7 +33,7 @@ def test_an_unknown_name_gets_the_known_ones():
     with pytest.raises(InputError, match="one of .*lin64_A"):
         open_guest("lin65")
     with pytest.raises(InputError, match="one of .*lin32_20k"):
-        open_recording("x")
+        open_trace("x")
 
 
 def test_a_changed_file_is_refused(tmp_path, monkeypatch):
@@ -49,7 +49,7 @@ def test_every_file_has_its_checksum():
     listed = {line.split()[1] for line in (data.HERE / "SHA256SUMS").read_text().splitlines()}
     assert listed == {
         *(f"guests/{name}.npz" for name in data.guests()),
-        *(f"recordings/{name}.npz" for name in data.recordings()),
+        *(f"traces/{name}.npz" for name in data.traces()),
         *(f"golden/{name}.jsonl.gz" for name in data.golden_traces()),
     }
 

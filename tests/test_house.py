@@ -211,7 +211,6 @@ KNOWN_CLASSES_TWICE = {
     "Difference",
     "Field",
     "Part",
-    "Recording",
     "Renderer",
     "Replay",
     "Report",
@@ -252,15 +251,15 @@ def test_no_module_name_is_in_two_rooms():
 # Public names
 
 PUBLIC = {
-    "kvmmmu_lab": "Access Complaint DataError Event Guest HostCrash InputError LabError Recording SlotError Vm VmDead "
-    "describe load_recording open_guest open_recording record",
+    "kvmmmu_lab": "Access Complaint DataError Event Guest HostCrash InputError LabError SlotError Trace Vm VmDead "
+    "describe load_recording open_guest open_trace record",
     "kvmmmu_lab.mmu": "Access Complaint Event Vm describe",
     "kvmmmu_lab.recording": "Recording Step load record",
     "kvmmmu_lab.labs": "Builder Film Picture Watch entry_bits entry_decoder entry_of fault_lab film guest_tables hash_table "
     "hierarchy memory_slots neighbour parent_chains pick_address pool pool_lab predict record reverse_map rmap_lab "
     "shadow_tables small_guest store_beam walk watch watch_store who_maps write_lab",
     "kvmmmu_lab.check": "check",
-    "kvmmmu_lab.data": "Guest Recording golden_trace golden_traces guests open_guest open_recording recordings",
+    "kvmmmu_lab.data": "Guest Trace golden_trace golden_traces guests open_guest open_trace traces",
     "kvmmmu_lab.verify": "WITHOUT Difference Report kind_of verify_file",
 }
 """What a notebook, an exercise or another program may rely on."""

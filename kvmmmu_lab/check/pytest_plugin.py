@@ -25,7 +25,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Options of the checker."""
     group = parser.getgroup("kvmmmu-lab", "exercises of kvmmmu-lab")
     group.addoption("--submission", metavar="FILE", help="check this .py or .ipynb instead of the exercise's own file")
-    group.addoption("--full", action="store_true", help="replay all recordings that fit the exercise, not only stretches")
+    group.addoption("--full", action="store_true", help="replay all traces that fit the exercise, not only stretches")
     group.addoption("--inline", action="store_true", help="run it in this process, for a debugger; it does not count")
 
 

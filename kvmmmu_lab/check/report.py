@@ -63,7 +63,7 @@ class Failure:
         """The stretch of the whole engine in which it happened, in words; empty for a scenario of the exercise's own."""
         if isinstance(self.stretch, Golden):
             return f"in operations of the real kernel ({self.stretch.trace}, {self.stretch.scenario})"
-        return f"in the boot of a real guest ({self.stretch.recording})" if self.stretch is not None else ""
+        return f"in the boot of a real guest ({self.stretch.trace})" if self.stretch is not None else ""
 
 
 @dataclass(frozen=True)

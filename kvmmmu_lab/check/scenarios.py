@@ -8,17 +8,17 @@ import functools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from ..data import golden_trace, open_recording
+from ..data import golden_trace, open_trace
 from ..errors import InputError
 from ..exercises import Boot, Golden, Scenario, StepData, play
 from ..verify.golden import read_scenarios
 
 # FOLDED IN: check.stretches: Stretches for the whole engine as scenarios: operations of golden traces, events of
-# recordings.
+# traces of real guests.
 
 
 PIECE = 200
-"""Events of a recording between two looks at the machine."""
+"""Events of a guest's trace between two looks at the machine."""
 
 
 @functools.cache
@@ -50,12 +50,12 @@ def _with(steps: list[Any], every: int, then: tuple[StepData, ...]) -> Iterator[
 
 
 def _pieces(stretch: Boot) -> Iterator[StepData]:
-    recording = open_recording(stretch.recording)
-    lead = next(i for i, kind in enumerate(recording.type.tolist()) if kind not in (4, 5, 7))
-    last = min(len(recording.type), stretch.events or len(recording.type))
+    trace = open_trace(stretch.trace)
+    lead = next(i for i, kind in enumerate(trace.type.tolist()) if kind not in (4, 5, 7))
+    last = min(len(trace.type), stretch.events or len(trace.type))
     piece = stretch.every or PIECE
     for begin in range(lead, max(last, lead + 1), piece):
-        yield "boot", stretch.recording, stretch.way, begin, min(begin + piece, last)
+        yield "boot", stretch.trace, stretch.way, begin, min(begin + piece, last)
         yield from stretch.then
 
 

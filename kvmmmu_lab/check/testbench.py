@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..data import open_recording
+from ..data import open_trace
 from ..errors import HostCrash
 from ..exercises import Scenario
 from ..mmu import Vm
@@ -89,18 +89,18 @@ class Bench(Looks):
         return {"result": plain_dict(got), **self._caused()}
 
     def _boot(self, name: str, way: str, begin: int, end: int) -> Seen:
-        """A stretch of a recording. Where it ends otherwise than in reality is in the result."""
+        """A stretch of a guest's trace. The result has the differences from the real run."""
         differences = list[Any]()
         if self.replay is None:
-            recording = open_recording(name)
+            trace = open_trace(name)
 
             def make(slots: Any) -> Vm:
                 self.use(Vm(slots, **self.parts))
                 return self.vm
 
-            self.replay = Replay(recording, way, lambda *difference: None, make)
+            self.replay = Replay(trace, way, lambda *difference: None, make)
             self.replay.events(0, begin)
-            meta = recording.meta
+            meta = trace.meta
             self.vm.set_registers(meta["cr0"], meta["cr3"], meta["cr4"], meta["efer"])
             self.before = (0, 0, 0)
         self.replay.differ = lambda *difference: differences.append(plain(difference[:4]))

@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Real guests, recordings and golden traces that come with the kit, opened by name.
+"""The data that come with the kit, opened by name: page tables and traces of real guests, and golden traces.
 
 >>> open_guest("lin64_A")
 <Guest lin64_A: 64-bit Linux, 155 page-table frames, 74395 mapped pages>
 
-They were made by running unmodified Debian 12 kernels 6.1 with busybox under QEMU's emulation; see
-``PROVENANCE.md`` beside this file.
-A file is checked against its SHA-256 when it is opened.
+A *trace* is what a real guest's processor did, event by event. A *golden trace* is what the kernel's own MMU code did.
+``PROVENANCE.md`` beside this file says how they were made. A file is checked against its SHA-256 when it is opened.
 """
 
 from __future__ import annotations
@@ -16,9 +15,9 @@ from pathlib import Path
 
 from ..errors import DataError, InputError
 from .guest import Guest
-from .trace import Recording
+from .trace import Trace
 
-__all__ = ["Guest", "Recording", "golden_trace", "golden_traces", "guests", "open_guest", "open_recording", "recordings"]
+__all__ = ["Guest", "Trace", "golden_trace", "golden_traces", "guests", "open_guest", "open_trace", "traces"]
 
 HERE = Path(__file__).parent
 
@@ -28,9 +27,9 @@ def guests() -> list[str]:
     return sorted(path.stem for path in (HERE / "guests").glob("*.npz"))
 
 
-def recordings() -> list[str]:
-    """Names for `open_recording`."""
-    return sorted(path.stem for path in (HERE / "recordings").glob("*.npz"))
+def traces() -> list[str]:
+    """Names for `open_trace`."""
+    return sorted(path.stem for path in (HERE / "traces").glob("*.npz"))
 
 
 def open_guest(name: str) -> Guest:
@@ -38,9 +37,9 @@ def open_guest(name: str) -> Guest:
     return Guest.load(_find("guests", name, guests()))
 
 
-def open_recording(name: str) -> Recording:
-    """A recording of a real guest. Raises InputError, DataError like `open_guest`."""
-    return Recording.load(_find("recordings", name, recordings()))
+def open_trace(name: str) -> Trace:
+    """What a real guest did. Raises InputError for a name that isn't in `traces`, DataError for a damaged file."""
+    return Trace.load(_find("traces", name, traces()))
 
 
 def golden_traces() -> list[str]:
@@ -49,7 +48,10 @@ def golden_traces() -> list[str]:
 
 
 def golden_trace(name: str) -> Path:
-    """The file with operations of the kernel's own code (see `verify.golden`). Raises InputError, DataError."""
+    """The file with operations on the kernel's own code and their results (see `verify.golden`).
+
+    Raises InputError for a name that isn't in `golden_traces`, DataError for a damaged file.
+    """
     return _find("golden", name, golden_traces(), "jsonl.gz")
 
 

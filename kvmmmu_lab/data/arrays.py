@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Read a numpy archive whose arrays must have known types and shapes."""
+"""Reading numpy archives: the arrays must have the types and shapes that are expected."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from ..mmu.bits import CR0_PE, mode_of_levels, mode_of_registers
 
 
 def read_arrays(path: Path, expected: dict[str, tuple[str, int]]) -> dict[str, np.ndarray]:
-    """The arrays of an .npz file. ``expected``: name -> (dtype, dimensions). Raises DataError, naming file and
-    array."""
+    """Read the arrays of an .npz file. ``expected``: name -> (dtype, dimensions). Raises DataError, which names the file and
+    the array."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
@@ -38,8 +38,10 @@ def read_arrays(path: Path, expected: dict[str, tuple[str, int]]) -> dict[str, n
 
 
 def read_meta(path: Path, arrays: dict[str, np.ndarray], names: str) -> dict[str, Any]:
-    """The JSON object in ``meta``, which must have whole numbers under ``names`` and one of the three modes.
-    Raises DataError."""
+    """Read the JSON object in ``meta``: it must have whole numbers under ``names``, and the mode that its registers are in.
+
+    Raises DataError.
+    """
     try:
         meta = json.loads(str(arrays["meta"]))
         missing = [name for name in names.split() if not isinstance(meta[name], int)]
@@ -56,7 +58,7 @@ def read_meta(path: Path, arrays: dict[str, np.ndarray], names: str) -> dict[str
 
 
 def check_lengths(path: Path, arrays: dict[str, np.ndarray], *groups: str) -> None:
-    """Each group names arrays of the same length. Raises DataError."""
+    """Raise DataError unless the arrays of each group have the same length. A group is names with spaces between."""
     for group in groups:
         lengths = {name: len(arrays[name]) for name in group.split()}
         if len(set(lengths.values())) > 1:
@@ -64,6 +66,6 @@ def check_lengths(path: Path, arrays: dict[str, np.ndarray], *groups: str) -> No
 
 
 def check_pages(path: Path, arrays: dict[str, np.ndarray], name: str) -> None:
-    """Rows of 4096 bytes. Raises DataError."""
+    """Raise DataError unless the rows of an array have 4096 bytes."""
     if arrays[name].shape[1] != 4096:
         raise DataError(str(path), f"{name}: {arrays[name].shape}", "rows of 4096 bytes")

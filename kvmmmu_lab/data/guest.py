@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The page tables of a real guest at one instant, with what its processor said about them."""
+"""The page tables of a real guest at one instant, and how its processor translated with them."""
 
 from __future__ import annotations
 
@@ -34,15 +34,16 @@ VGA_HOLE = (0xA0, 0x100)
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Guest:
-    """A snapshot. Only page-table frames have content.
+    """A snapshot of a guest. Only its page-table frames have contents.
 
-    ``mode`` is "32", "pae" or "64". ``roots`` are the CR3 values in use, the current one first. ``gfns[i]`` holds
-    ``pages[i]`` (4096 bytes).
-    ``tlb_gva/gpa/flags``: one row a leaf entry under the current CR3; flags bits 0 W, 1 U, 2 PWT, 3 PCD, 4 A, 5 D,
-    6 large, 7 G, 8 NX, of the leaf alone.
-    ``mem_start/end/flags``: ranges [start, end) with the same rights; bit 0 writable, bit 1 user, ANDed over the
-    levels.
-    ``probe_gva/gpa``: translations, 2**64-1 where unmapped.
+    ``mode``: "32", "pae" or "64".
+    ``roots``: the CR3 values in use, the current one first.
+    ``gfns``, ``pages``: the frames that hold page tables, and their 4096 bytes each.
+    ``tlb_gva``, ``tlb_gpa``, ``tlb_flags``: the leaf entries under the current CR3, one a row. Bits of the flags: 0 W, 1 U,
+    2 PWT, 3 PCD, 4 A, 5 D, 6 large, 7 G, 8 NX, as they are in the leaf entry.
+    ``mem_start``, ``mem_end``, ``mem_flags``: ranges [start, end) with equal rights, ANDed over the levels. Bits of the
+    flags: 0 writable, 1 user.
+    ``probe_gva``, ``probe_gpa``: single translations; a gpa of 2**64-1 means unmapped.
     """
 
     name: str
@@ -88,9 +89,9 @@ class Guest:
         return bool(self.meta["cr0"] & CR0_PG)
 
     def vm(self, **options: Any) -> Vm:
-        """A VM with this guest's memory size, page tables and registers, and shadow tables that are still empty.
+        """Make a VM with this guest's memory size, page tables and registers. Its shadow tables are empty.
 
-        ``options`` go to `Vm` (replaced parts, tlb).
+        ``options`` go to `Vm`: replaced parts, ``tlb``.
         """
         vm = Vm([(0, VGA_HOLE[0]), (VGA_HOLE[1], (self.meta["mem_bytes"] >> PAGE_SHIFT) - VGA_HOLE[1])], **options)
         for gfn, page in zip(self.gfns.tolist(), self.pages, strict=True):

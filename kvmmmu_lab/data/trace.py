@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a real guest's processor did: CR3 loads, page faults, accesses, writes to page tables, in program order."""
+"""A trace: what a real guest's processor did, in program order. CR3 loads, page faults, accesses, writes to page tables."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ ARRAYS = {"meta": ("U", 0), "type": ("u1", 1), "flag": ("u1", 1), "a": ("u8", 1)
 REGISTERS = "cr0 cr3 cr4 efer mem_bytes"
 
 CR3_LOAD, PAGE_FAULT, ACCESS, TABLE_WRITE, ADOPTED, DROPPED, FLUSH, ROOT_DIED, INTERRUPT = range(9)
-"""Types of events."""
+"""Types of events, see `Trace`."""
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class Recording:
-    """Events ``type[i]``, ``flag[i]``, ``a[i]``, ``b[i]``; ``images[k]`` are 4096-byte contents of frames.
+class Trace:
+    """The events of a guest. Event i has ``type[i]``, ``flag[i]``, ``a[i]`` and ``b[i]``; ``images[k]`` are 4096 bytes.
 
     ==  ====================  ===============================  ===================================================
     0   CR3 load              a: new CR3
@@ -47,7 +47,7 @@ class Recording:
     images: np.ndarray
 
     def _check_events(self, path: Path) -> None:
-        """Addresses and flags that no guest in this mode can have. Raises DataError."""
+        """Raise DataError for addresses and flags that no guest in this mode can have."""
 
         def refuse(wrong: np.ndarray, what: str, expected: str) -> None:
             if wrong.any():
@@ -73,27 +73,25 @@ class Recording:
         refuse(adopted & ((self.flag < 1) | (self.flag > levels)), "frame adopted", f"levels of 1..{levels}")
 
     def __repr__(self) -> str:
-        return f"<Recording {self.name}: mode {self.mode}, {len(self.type):,} events>"
+        return f"<Trace {self.name}: mode {self.mode}, {len(self.type):,} events>"
 
     @classmethod
-    def load(cls, path: Path) -> Recording:
-        """Read a recording. Raises DataError."""
+    def load(cls, path: Path) -> Trace:
+        """Read a trace. Raises DataError."""
         arrays = read_arrays(path, ARRAYS)
         meta = read_meta(path, arrays, REGISTERS)
         check_lengths(path, arrays, "type flag a b")
         check_pages(path, arrays, "images")
-        recording = cls(
-            name=path.stem, meta=meta, mode=meta["mode"], **{name: arrays[name] for name in ARRAYS if name != "meta"}
-        )
+        trace = cls(name=path.stem, meta=meta, mode=meta["mode"], **{name: arrays[name] for name in ARRAYS if name != "meta"})
         if not meta["cr0"] & CR0_PG or not meta["cr0"] & CR0_WP:
             raise DataError(str(path), f"meta: cr0 {meta['cr0']:#x}", "CR0.PG and CR0.WP, on all the time")
-        kinds, adopted = recording.type, recording.b[recording.type == ADOPTED]
+        kinds, adopted = trace.type, trace.b[trace.type == ADOPTED]
         if len(kinds) and kinds.max() > INTERRUPT:
             raise DataError(str(path), int(kinds.max()), "event types of 0..8")
-        if len(adopted) and adopted.max() >= len(recording.images):
-            raise DataError(str(path), int(adopted.max()), f"rows below {len(recording.images)}, the number of images")
-        recording._check_events(path)
-        sizes = set(recording.flag[kinds == TABLE_WRITE].tolist())
+        if len(adopted) and adopted.max() >= len(trace.images):
+            raise DataError(str(path), int(adopted.max()), f"rows below {len(trace.images)}, the number of images")
+        trace._check_events(path)
+        sizes = set(trace.flag[kinds == TABLE_WRITE].tolist())
         if not sizes <= {1, 2, 4, 8}:
             raise DataError(str(path), str(sorted(sizes)), "writes of 1, 2, 4 or 8 bytes")
-        return recording
+        return trace

@@ -85,7 +85,7 @@ class Digester:
 MakeVm = Callable[..., Vm]
 STORES = {ev.STORE, ev.EMULATED_STORE, ev.GUEST_ACCESSED, ev.GUEST_DIRTY}
 MALFORMED = (KeyError, TypeError, AttributeError, ValueError, OverflowError, IndexError, VmDead)
-"""What applying an operation raises that no recording can have; among the ValueErrors, `InputError`."""
+"""What applying an operation raises that no golden trace can have; among the ValueErrors, `InputError`."""
 IGNORED = {"audit", "alog", "div", "agpa", "crash"}
 """Results that aren't compared key by key: informative, or compared on their own."""
 

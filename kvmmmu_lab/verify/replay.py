@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Replay a recording of a real guest on a VM: what should have happened, happens.
+"""Replay a trace of a real guest on a VM: what should have happened, happens.
 
 Two ways. *emulated*: each write to a page table is emulated, so all go through pre-write. *native*: it is a CPU write
 through the shadow tables, trapped only where they are write-protected, so that missing protection shows.
@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..data.trace import ACCESS, ADOPTED, CR3_LOAD, DROPPED, PAGE_FAULT, ROOT_DIED, TABLE_WRITE, Recording
+from ..data.trace import ACCESS, ADOPTED, CR3_LOAD, DROPPED, PAGE_FAULT, ROOT_DIED, TABLE_WRITE, Trace
 from ..errors import HostCrash
 from ..mmu import Vm
 from ..mmu.bits import ALL_ONES, PAGE_SHIFT, PAGE_SIZE, PFERR_FETCH, PFERR_USER, PFERR_WRITE
@@ -36,11 +36,11 @@ def _show(access: Access) -> str:
 
 
 class Replay:
-    """One way through a recording. ``differ`` is told of every difference; counts are in ``counts``."""
+    """One way through a trace. ``differ`` is told of every difference; counts are in ``counts``."""
 
-    def __init__(self, recording: Recording, way: str, differ: Differ, make_vm: Callable[..., Vm] = Vm) -> None:
-        self.recording, self.native, self.differ = recording, way == "native", differ
-        self.vm = make_vm([(0, recording.meta["mem_bytes"] >> PAGE_SHIFT)])
+    def __init__(self, trace: Trace, way: str, differ: Differ, make_vm: Callable[..., Vm] = Vm) -> None:
+        self.trace, self.native, self.differ = trace, way == "native", differ
+        self.vm = make_vm([(0, trace.meta["mem_bytes"] >> PAGE_SHIFT)])
         self.known: set[int] = set()
         self.live: set[int] = set()
         """gfns of page tables: all that were ever adopted, and those not dropped since."""
@@ -54,15 +54,15 @@ class Replay:
             "frames adopted": 0,
         }
         self.wrong = 0
-        self.entry_size = 4 if recording.mode == "32" else 8
+        self.entry_size = 4 if trace.mode == "32" else 8
 
     def run(self, audits: int = 0) -> None:
         """Replay all events; audit so many times on the way, and at the end. A host crash ends it, as a difference."""
-        recording = self.recording
-        types, n = recording.type, len(recording.type)
+        trace = self.trace
+        types, n = trace.type, len(trace.type)
         first = int(np.argmax(~np.isin(types, (ADOPTED, DROPPED, ROOT_DIED)))) if n else 0
         self.events(0, first)
-        meta = recording.meta
+        meta = trace.meta
         try:
             self.vm.set_registers(meta["cr0"], meta["cr3"], meta["cr4"], meta["efer"])
             step = max(1, (n - first) // audits) if audits else max(1, n)
@@ -86,13 +86,13 @@ class Replay:
         if event < 0:
             self.differ(f"{'native' if self.native else 'emulated'} replay", what, expected, got)
         else:
-            r = self.recording
+            r = self.trace
             where = f"type {r.type[event]}, a {int(r.a[event]):#x}, b {int(r.b[event]):#x}, flag {r.flag[event]}"
             self.differ(f"{'native' if self.native else 'emulated'} replay, event {event} ({where})", what, expected, got)
 
     def events(self, begin: int, end: int) -> None:
         """Replay the events begin .. end - 1, the loop where the time goes."""
-        vm, r = self.vm, self.recording
+        vm, r = self.vm, self.trace
         stop = min(end + 1, len(r.type))  # one more: an access and a write behind it can be one instruction
         types, flags, a, b = (column[begin:stop].tolist() for column in (r.type, r.flag, r.a, r.b))
         types.append(-1)
@@ -176,7 +176,7 @@ class Replay:
             self.known.add(gfn)
 
 
-# FOLDED IN: verify.recording: Recordings of real guests: each access reaches its frame, each guest page fault comes
+# FOLDED IN: verify.trace: Traces of real guests: each access reaches its frame, each guest page fault comes
 # with its code, both ways
 # of replaying.
 
@@ -207,12 +207,12 @@ WITHOUT: dict[str, tuple[str, dict[str, Any]]] = {
 """What can be switched off, through replaceable parts, and the way of replaying that notices."""
 
 
-def verify_recording(path: Path, report: Report, audits: int = AUDITS, without: str | None = None) -> None:
+def verify_trace(path: Path, report: Report, audits: int = AUDITS, without: str | None = None) -> None:
     """Replay both ways with audits; with ``without`` also once with that part switched off, which must go wrong."""
-    recording = Recording.load(path)
-    report.facts["recording"] = f"mode {recording.mode}, {len(recording.type):,} events"
+    trace = Trace.load(path)
+    report.facts["trace"] = f"mode {trace.mode}, {len(trace.type):,} events"
     for way in WAYS:
-        replay = Replay(recording, way, report.differ)
+        replay = Replay(trace, way, report.differ)
         replay.run(audits)
         for what, n in replay.counts.items():
             report.count(what, n)
@@ -222,9 +222,7 @@ def verify_recording(path: Path, report: Report, audits: int = AUDITS, without: 
     if without is not None:
         way, parts = WITHOUT[without]
         told: list[str] = []
-        replay = Replay(
-            recording, way, lambda where, what, expected, got: told.append(f"{where}: {what}, {got}"), _vm_with(parts)
-        )
+        replay = Replay(trace, way, lambda where, what, expected, got: told.append(f"{where}: {what}, {got}"), _vm_with(parts))
         replay.run()
         report.facts[f"without {without}"] = {"wrong": replay.wrong, "first:": told[0] if told else "none"}
         if not replay.wrong:
@@ -236,4 +234,3 @@ SHOWN = ("exits", "zapped", "entries_zapped", "flood_zaps", "evicted")
 
 def _vm_with(parts: dict[str, Any]) -> Any:
     return lambda slots: Vm(slots, **parts)
-

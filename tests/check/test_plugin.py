@@ -80,7 +80,7 @@ def test_a_missing_submission_is_reported_in_one_line(within):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("solution", RIGHT_SOLUTIONS[::3], ids=str)
-def test_all_recordings_that_fit(solution, tmp_path):
+def test_all_traces_that_fit(solution, tmp_path):
     """One right solution of three; what they replay is the same for all of an exercise."""
     status, said = process(ROOT / "exercises" / solution.exercise, "--submission", solution.write(tmp_path), "--full")
     assert status == 0, said

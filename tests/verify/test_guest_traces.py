@@ -1,37 +1,37 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Recordings of real guests agree, both ways of replaying; what is switched off, or recorded wrongly, is noticed."""
+"""Traces of real guests agree, both ways of replaying; what is switched off, or wrong in a trace, is noticed."""
 
 import numpy as np
 import pytest
 
 from kvmmmu_lab import DataError
-from kvmmmu_lab.data import HERE, recordings
+from kvmmmu_lab.data import HERE, traces
 from kvmmmu_lab.verify import WITHOUT, verify_file
 
-RECORDINGS = HERE / "recordings"
+TRACES = HERE / "traces"
 
 
-@pytest.mark.parametrize("name", recordings())
+@pytest.mark.parametrize("name", traces())
 def test_both_ways_agree_with_reality(name):
-    report = verify_file(RECORDINGS / f"{name}.npz")
+    report = verify_file(TRACES / f"{name}.npz")
     assert report.ok, str(report)
     assert report.compared["accesses"] > 20_000
     assert report.compared["guest page faults"] > 100
     assert report.facts["native"]["exits"] > report.facts["emulated"]["exits"] > 1000
 
 
-@pytest.mark.parametrize("name", recordings())
+@pytest.mark.parametrize("name", traces())
 @pytest.mark.parametrize("part", WITHOUT)
 def test_without_a_part_much_goes_wrong(name, part):
-    report = verify_file(RECORDINGS / f"{name}.npz", without=part)
+    report = verify_file(TRACES / f"{name}.npz", without=part)
     assert report.ok
     assert report.facts[f"without {part}"]["wrong"] >= 20
 
 
 @pytest.fixture
 def short(tmp_path):
-    """The first 8,000 events of a recording, and a way to save them."""
-    with np.load(RECORDINGS / "lin32_20k.npz") as file:
+    """The first 8,000 events of a trace, and a way to save them."""
+    with np.load(TRACES / "lin32_20k.npz") as file:
         arrays = {name: file[name][:8000] if name in ("type", "flag", "a", "b") else file[name] for name in file.files}
 
     def save():
@@ -80,7 +80,7 @@ def test_a_write_left_out_is_noticed(short):
     assert not save().ok
 
 
-def test_a_recording_of_nothing_is_refused(short):
+def test_a_trace_of_nothing_is_refused(short):
     arrays, save = short
     for name in ("type", "flag", "a", "b"):
         arrays[name] = arrays[name][:0]
