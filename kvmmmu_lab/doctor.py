@@ -86,11 +86,11 @@ def _package(name: str, needed: bool, cost: str, remedy: str) -> Check:
 
 def _slides() -> Check:
     """Find what decks are made of, without loading Sphinx, which comes along with it."""
-    from .publish.deck import PAGES, needs, reveal
+    from .publish.template import PAGE_MODULES, require, reveal_asset
 
     try:
-        needs(*PAGES, "playwright", "PIL")
-        reveal("reveal.js")
+        require(*PAGE_MODULES, "playwright", "PIL")
+        reveal_asset("reveal.js")
         found, ok = f"reveal.js of sphinx-revealjs {metadata.version('sphinx-revealjs')}", True
     except LabError as error:
         found, ok = str(error).partition(":")[0], False

@@ -210,11 +210,8 @@ KNOWN_CLASSES_TWICE = {
     "Bench",
     "Difference",
     "Field",
-    "Part",
-    "Renderer",
     "Replay",
     "Report",
-    "Shown",
     "Table",
     "Verdict",
 }

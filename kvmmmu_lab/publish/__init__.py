@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Notebooks as slides and pages that need nothing: one file, no network, no kernel, and the films still play.
+"""Publish notebooks as slides and pages that are self-contained: no network, no kernel, and the films play.
 
-============ ==========================================================================
-`source`     a notebook is read, run, and remembered until it changes
-`outputs`    what its cells show, as HTML; films are taken out, so that one player serves all
-`markdown`   texts as HTML, with their formulas; `local`: of any HTML, what a page would fetch is put in or left out
-`prose`      what of a long text goes on a slide; `questions`: what of the code beside a prediction
-`sheets`     cells become slides
-`deck`       slides become one HTML file
-`site`       lessons and exercises become pages that link to each other
-`strips`     a film on paper: its key steps
-`serve`      a preview that follows the notebook
+============ ============================================================================
+`execution`  reads and runs a notebook; its outputs are kept in a cache
+`tags`       the cell tags that slides and pages go by
+`outputs`    the outputs of its cells as HTML, films apart
+`html`       Markdown, and any other markup, as self-contained HTML
+`summary`    what a slide shows of a long text
+`slides`     the cells as slides
+`storyboard` a film on paper
+`deck`       slides as one HTML file
+`site`       all lessons and exercises as pages that link to each other
+`template`   the templates, style sheets and packages that decks and pages need
+`preview`    a local server that follows changes of the notebooks
 `cli`        the commands ``slides`` and ``site``
-============ ==========================================================================
+============ ============================================================================
 """

@@ -10,21 +10,22 @@ from pathlib import Path
 from .. import workspace
 from ..browser import first_paints, print_pdf
 from ..errors import InputError
-from .deck import deck, write
-from .execute import has_outputs, notebook
-from .serve import serve
+from .deck import deck
+from .execution import has_outputs, read_notebook
+from .preview import preview
 from .site import build
+from .template import write
 
 
 def slides(args: argparse.Namespace) -> int:
-    """``slides NOTEBOOK... --out DIR``."""
+    """Run ``slides NOTEBOOK... --out DIR``."""
     if args.title and len(args.notebooks) > 1:
-        raise InputError("title", args.title, "a title for one notebook; each of several has its own")
+        raise InputError("title", args.title, "no title for several notebooks, since each has its own")
     names = [path.stem for path in args.notebooks]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
-        raise InputError("notebook", twice, "notebooks with different names: their decks lie in one folder")
-    _folder(args.out)
+        raise InputError("notebook", twice, "notebooks with different names, since their decks go into one folder")
+    _make_folder(args.out)
 
     def export() -> None:
         for path in args.notebooks:
@@ -32,7 +33,7 @@ def slides(args: argparse.Namespace) -> int:
 
     export()
     if args.serve:
-        serve(args.out, args.notebooks, export, port=args.port or 0, first=f"{names[0]}.html")
+        preview(args.out, args.notebooks, export, port=args.port or 0, first=f"{names[0]}.html")
     return 0
 
 
@@ -41,20 +42,20 @@ def _export(path: Path, args: argparse.Namespace, links: dict[str, str]) -> None
     options = {"execute": args.execute, "theme": args.theme, "title": args.title, "code": args.code, "links": links}
     out = write(args.out / f"{path.stem}.html", deck(path, **options))
     print(f"{out}  {_size(out)}, {time.monotonic() - begin:.1f} s", flush=True)
-    if not args.execute and not has_outputs(notebook(path)):
-        print("  it shows nothing that its code makes: the notebook holds no outputs; without --no-execute it is run first")
+    if not args.execute and not has_outputs(read_notebook(path)):
+        print("  its code shows no outputs, since the notebook has none; leave out --no-execute to run it first")
     if args.pdf:
         begin = time.monotonic()
-        paper = out.with_suffix(".pdf")
+        pdf = out.with_suffix(".pdf")
         theme = "light" if args.theme == "auto" else args.theme
-        print_pdf(deck(path, **{**options, "theme": theme}, paper=True), paper, args.out)
-        print(f"{paper}  {_size(paper)}, {time.monotonic() - begin:.1f} s", flush=True)
+        print_pdf(deck(path, **{**options, "theme": theme}, paper=True), pdf, args.out)
+        print(f"{pdf}  {_size(pdf)}, {time.monotonic() - begin:.1f} s", flush=True)
 
 
 def site(args: argparse.Namespace) -> int:
-    """``site --out DIR``."""
+    """Run ``site --out DIR``."""
     root = args.folder or workspace.course_root()
-    _folder(args.out)
+    _make_folder(args.out)
     begin = time.monotonic()
 
     def export() -> list[Path]:
@@ -67,14 +68,14 @@ def site(args: argparse.Namespace) -> int:
         paints = first_paints(pages)
         slowest = max(paints, key=lambda name: paints[name])
         start, worst = paints["index.html"], paints[slowest]
-        print(f"first paint, from files: start page {start:.0f} ms, slowest {worst:.0f} ms ({slowest})")
+        print(f"first paint, opened as files: start page {start:.0f} ms, slowest page {worst:.0f} ms ({slowest})")
     if args.serve:
         watched = [*(root / "notebooks").glob("*.ipynb"), *(root / "exercises").glob("*/README.md")]
-        serve(args.out, watched, export, port=args.port or 0)
+        preview(args.out, watched, export, port=args.port or 0)
     return 0
 
 
-def _folder(path: Path) -> None:
+def _make_folder(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -1,31 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// A deck: reveal.js shows the slides, the player the films in them. A film is made when its slide, or the one before, shows.
-// Arrow keys move a film while it has the focus (the player keeps its keys to itself), and else the deck; Escape goes back.
+// A deck: reveal.js shows the slides, and the player the films in them. A film is mounted when its slide, or the slide
+// before it, is shown. The arrow keys move the film that has the focus, or else the deck; Escape leaves the film.
 
 const body = document.body;
 const films = [...document.querySelectorAll(".film-data")].map((data) => () => JSON.parse(data.textContent));
 const players = new Map();
 
-/* Theme: what the deck was exported for, or what the system says; "d" changes it. Films and pictures go by this attribute. */
+/* Theme: the one of the export, or that of the system. The key D switches it. Films and pictures depend on this attribute. */
 const system = matchMedia("(prefers-color-scheme: dark)");
-const dark = (on) => (body.dataset.jpThemeLight = String(!on));
+const setDark = (on) => (body.dataset.jpThemeLight = String(!on));
 if (body.dataset.theme === "auto") {
-  dark(system.matches);
-  system.addEventListener("change", () => dark(system.matches));
+  setDark(system.matches);
+  system.addEventListener("change", () => setDark(system.matches));
 }
 
-/** Draw a small picture large, but not as large as the slide: its letters would shout. */
+/** Enlarge a small picture, but at most to twice its size, so that its text does not get too large. */
 function limit(picture) {
   const [width, height] = [picture.naturalWidth ?? picture.width.baseVal.value, picture.naturalHeight ?? picture.height.baseVal.value];
   const most = (2 * innerHeight) / 720;
   if (width) Object.assign(picture.style, { maxWidth: `min(100%, ${width * most}px)`, maxHeight: `min(100%, ${height * most}px)` });
 }
 
-/** Make the films of a slide. */
-function wake(slide) {
-  for (const place of slide?.querySelectorAll(".film:not(.awake)") ?? []) {
-    place.classList.add("awake");
+/** Mount the films of a slide. */
+function mountFilms(slide) {
+  for (const place of slide?.querySelectorAll(".film:not(.mounted)") ?? []) {
+    place.classList.add("mounted");
     players.set(place, mount(place, films[Number(place.dataset.film)](), { theme: "auto" }));
     const view = place.querySelector(".kp-picture");
     const all = () => view.querySelectorAll(":scope > svg").forEach(limit);
@@ -34,16 +34,16 @@ function wake(slide) {
   }
 }
 
-/** Make what stands on a slide smaller until all of it is there. */
+/** Make the content of a slide smaller until all of it fits. */
 function fit(slide) {
-  const sheet = slide?.querySelector(".sheet");
-  if (!sheet || !sheet.clientHeight) return;
-  sheet.querySelectorAll(".picture img, .picture svg, .kp-picture > svg").forEach(limit);
+  const content = slide?.querySelector(".slide-content");
+  if (!content || !content.clientHeight) return;
+  content.querySelectorAll(".picture img, .picture svg, .kp-picture > svg").forEach(limit);
   for (let size = 1; size > 0.5; size -= 0.05) {
-    sheet.style.setProperty("--size", size.toFixed(2));
-    if (sheet.scrollHeight <= sheet.clientHeight + 1 && sheet.scrollWidth <= sheet.clientWidth + 1) return;
+    content.style.setProperty("--size", size.toFixed(2));
+    if (content.scrollHeight <= content.clientHeight + 1 && content.scrollWidth <= content.clientWidth + 1) return;
   }
-  sheet.classList.add("scrolls"); // a reader can still get at it
+  content.classList.add("scrolls"); // so that all of it can be reached
 }
 
 const deck = new Reveal({
@@ -53,28 +53,28 @@ const deck = new Reveal({
 });
 
 const slides = () => [...document.querySelectorAll(".slides > section > section")];
-function arrive() {
+function showCurrent() {
   const here = deck.getCurrentSlide();
   const next = slides()[slides().indexOf(here) + 1];
-  wake(here);
+  mountFilms(here);
   fit(here);
-  setTimeout(() => wake(next), 0);
+  setTimeout(() => mountFilms(next), 0);
 }
 
 deck.initialize().then(() => {
-  arrive();
+  showCurrent();
   deck.on("slidechanged", () => {
     for (const player of players.values()) player.pause();
     if (document.activeElement?.closest(".kvmmmu-player")) document.activeElement.blur();
-    arrive();
+    showCurrent();
   });
   deck.on("resize", () => fit(deck.getCurrentSlide()));
-  deck.on("overviewshown", () => slides().forEach((slide) => (wake(slide), fit(slide))));
-  deck.addKeyBinding({ keyCode: 68, key: "D", description: "Dark or light" }, () => dark(body.dataset.jpThemeLight === "true"));
+  deck.on("overviewshown", () => slides().forEach((slide) => (mountFilms(slide), fit(slide))));
+  deck.addKeyBinding({ keyCode: 68, key: "D", description: "Switch between light and dark" }, () => setDark(body.dataset.jpThemeLight === "true"));
   body.classList.add("ready");
 });
 
-/* Escape leaves a film, once nothing in it is picked. */
+/* Escape leaves a film, unless something in it is selected: then it ends the selection. */
 document.addEventListener("keydown", (event) => {
   const film = event.target.closest?.(".film");
   if (event.key !== "Escape" || !film || event.target.matches("input") || film.querySelector(".kp-details:not([hidden]) .kp-head")) return;
@@ -82,4 +82,4 @@ document.addEventListener("keydown", (event) => {
   event.stopPropagation();
 }, true);
 
-window.kvmmmu = { deck, players, wake, fit, slides };
+window.kvmmmu = { deck, players, slides };

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Markdown as HTML: pictures are put into it, formulas become MathML, which browsers draw without any script."""
+"""Self-contained HTML, from Markdown or from any other markup.
+
+Pictures beside the notebook are embedded, formulas become MathML (which browsers draw without a script), and anything
+else that a browser would fetch or run is removed; a placeholder names what is missing. Links stay links.
+"""
 
 from __future__ import annotations
 
@@ -13,134 +17,64 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-# FOLDED IN: publish.local: Markup that needs nothing: what a page would fetch is put into it, or left out and named;
-# scripts go.
+MAX_PICTURE = 3 << 20
+"""Bytes of the largest picture that is embedded."""
 
+ATTACHMENT = "attachment:"
 
-SUSPECT = re.compile(
+FETCHES_OR_RUNS = re.compile(
     r"//|<(?:script|link|meta|base)\b|@import|\burl\(|\b(?:src|href|data|poster|action|background)\s*=|\bon\w+\s*=",
     re.IGNORECASE,
 )
-"""Without any of these there is nothing to do."""
+"""Markup in which this finds nothing is already self-contained."""
 
 NAMESPACE = re.compile(r'xmlns(?::\w+)?="[^"]*"')
-GONE = ("script", "link", "meta", "base", "noscript", "template")
-FRAMES = ("iframe", "frame", "object", "embed")
-ADDRESSES = ("src", "href", "xlink:href", "data", "poster", "background", "action", "formaction")
-SOURCE = re.compile(r"(@import[^;]*;?)|url\(\s*(['\"]?)(?!data:|#)[^)]*\)", re.I)
-LARGEST = 3 << 20
-"""Bytes of a picture beside a notebook; a larger one is left out."""
+CSS_SOURCE = re.compile(r"(@import[^;]*;?)|url\(\s*(['\"]?)(?!data:|#)[^)]*\)", re.IGNORECASE)
+
+REMOVED_TAGS = ("script", "link", "meta", "base", "noscript", "template")
+FRAME_TAGS = ("iframe", "frame", "object", "embed")
+ADDRESS_ATTRIBUTES = ("src", "href", "xlink:href", "data", "poster", "background", "action", "formaction")
+OTHER_ATTRIBUTES = ("srcset", "srcdoc", "ping")
+"""Attributes that are always removed."""
 
 
-def local(markup: str, folder: Path | None = None) -> str:
-    """The same without anything that a browser would fetch. Pictures in ``folder`` are put in; links stay links."""
-    if not SUSPECT.search(NAMESPACE.sub("", markup)):
-        return markup
-    from bs4 import BeautifulSoup
-
-    soup = BeautifulSoup(markup, "html.parser")
-    for tag in soup.find_all(GONE):
-        tag.decompose()
-    for tag in soup.find_all(FRAMES):
-        tag.replace_with(BeautifulSoup(left_out("a page", str(tag.get("src") or tag.get("data") or "")), "html.parser"))
-    for tag in soup.find_all("style"):
-        tag.string = SOURCE.sub(_unsourced, tag.get_text())
-    for tag in soup.find_all(True):
-        _clean(tag, folder)
-    return str(soup)
+# Markdown
 
 
-def _clean(tag: Any, folder: Path | None) -> None:
-    """Take from a tag what would be fetched, and what would run."""
-    if tag.name == "img":
-        inside = embedded(str(tag.get("src", "")), folder)
-        if inside is None:
-            from bs4 import BeautifulSoup
+def markdown_html(
+    text: str, folder: Path, attachments: Any = None, link: Callable[[str], str | None] = lambda address: None
+) -> str:
+    """Convert Markdown to self-contained HTML. ``folder`` holds the pictures, ``attachments`` are those of the cell.
 
-            said = left_out(picture(str(tag.get("alt", ""))), str(tag.get("src", "")))
-            tag.replace_with(BeautifulSoup(said, "html.parser"))
-            return
-        tag["src"] = inside
-    for name in list(tag.attrs):
-        value = str(tag[name]).strip()
-        fetched = name in ADDRESSES and not value.startswith(("#", "data:")) and not _is_link(tag, name, value)
-        if fetched or name.startswith("on") or name in ("srcset", "srcdoc", "ping"):
-            del tag[name]
-        elif name == "style":
-            tag[name] = SOURCE.sub(_unsourced, value)
-
-
-def _is_link(tag: Any, name: str, value: str) -> bool:
-    """Whether nothing is fetched before somebody clicks."""
-    return tag.name in ("a", "area") and name == "href" and not value.lower().startswith("javascript:")
-
-
-def _unsourced(found: re.Match[str]) -> str:
-    return "" if found[1] else "none"
-
-
-def embedded(address: str, folder: Path | None) -> str | None:
-    """A picture's address, as data where it is a file inside of ``folder``; None where there is nothing that may be shown."""
-    if address.startswith("data:"):
-        return address
-    parts = urlsplit(address)
-    if parts.scheme or parts.netloc or not parts.path or folder is None:
-        return None
-    path, root = (folder / unquote(parts.path)).resolve(), folder.resolve()
-    kind = mimetypes.guess_type(path.name)[0] or ""
-    try:
-        if not path.is_relative_to(root) or not kind.startswith("image/") or path.stat().st_size > LARGEST:
-            return None
-        return f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
-    except OSError:
-        return None
-
-
-def picture(alt: str) -> str:
-    """A picture in words."""
-    return f"a picture, {alt}," if alt else "a picture"
-
-
-def left_out(what: str, address: str = "") -> str:
-    """What stands in the place of something that is left out; a link, if it is on the web."""
-    said = html.escape(address[:200])
-    if re.match(r"(?:https?:)?//", address):
-        to = html.escape(address if address.startswith("http") else f"https:{address}", quote=True)
-        said = f'<a href="{to}">{said}</a>'
-    return f'<span class="left-out">({html.escape(what)} is left out{f": {said}" if said else ""})</span>'
-
-
-ATTACHED = "attachment:"
-
-
-def prose_html(text: str, folder: Path, attachments: Any = None, link: Callable[[str], str | None] = lambda to: None) -> str:
-    """A text in Markdown; pictures beside the notebook are put into it. ``link`` says where a link to a file leads from here,
-    or None: then its words stay, without a link."""
+    ``link`` maps the address of a file to where it is found from this page; for None, the link is removed and its text
+    stays.
+    """
     from nbconvert.filters.markdown_mistune import MarkdownWithMath
 
-    made = MarkdownWithMath(renderer=_renderer()(folder, attachments or {})).render(text)
-    return _linked(local(str(made), folder), link)
+    markup = MarkdownWithMath(renderer=_renderer_class()(folder, attachments or {})).render(text)
+    return _with_links(self_contained(str(markup), folder), link)
 
 
 @functools.cache
-def _renderer() -> Any:
+def _renderer_class() -> Any:
+    """Return the class that renders Markdown; a function, since nbconvert takes long to import."""
     from nbconvert.filters.markdown_mistune import IPythonRenderer
 
-    class Renderer(IPythonRenderer):
-        """nbconvert's, for pages that need nothing."""
+    class MarkdownRenderer(IPythonRenderer):
+        """nbconvert's renderer, with pictures embedded and formulas as MathML."""
 
         def __init__(self, folder: Path, attachments: Mapping[str, Mapping[str, str]]) -> None:
             super().__init__(escape=False, exclude_anchor_links=True)
             self.folder, self.attached = folder, attachments
 
         def image(self, text: str, url: str, title: str | None = None) -> str:
-            """A picture beside the notebook or attached to its cell; one that isn't there is named."""
-            name = url.removeprefix(ATTACHED)
-            if url.startswith(ATTACHED):
+            """Embed a picture that is beside the notebook or attached to its cell; name one that is missing."""
+            name = url.removeprefix(ATTACHMENT)
+            if url.startswith(ATTACHMENT):
                 found = next((f"data:{kind};base64,{data}" for kind, data in self.attached.get(name, {}).items()), None)
             else:
-                found = embedded(url, self.folder)
-            return left_out(picture(text), name) if found is None else str(super().image(text, found, title))
+                found = _embedded(url, self.folder)
+            return _placeholder(_picture_words(text), name) if found is None else str(super().image(text, found, title))
 
         def inline_math(self, body: str) -> str:
             return math_html(body, block=False)
@@ -151,26 +85,114 @@ def _renderer() -> Any:
         def latex_environment(self, name: str, body: str) -> str:
             return math_html(f"\\begin{{{name}}}{body}\\end{{{name}}}", block=True)
 
-    return Renderer
+    return MarkdownRenderer
 
 
 def math_html(formula: str, *, block: bool) -> str:
-    """A formula in LaTeX as MathML; one that isn't understood is shown as it was written."""
+    """Convert a LaTeX formula to MathML; one that the converter doesn't understand is shown as source text."""
     from latex2mathml.converter import convert
 
     try:
         return str(convert(formula.strip(), display="block" if block else "inline"))
-    except Exception:  # whatever that library makes of something that it doesn't know
+    except Exception:  # the converter documents no exceptions, and raises many kinds
         return f"<code>{html.escape(formula)}</code>"
 
 
-def _linked(markup: str, link: Callable[[str], str | None]) -> str:
-    def one(found: re.Match[str]) -> str:
+def _with_links(markup: str, link: Callable[[str], str | None]) -> str:
+    """Redirect or remove each link to a file; links to the web and within the page stay."""
+
+    def redirect(found: re.Match[str]) -> str:
         address = html.unescape(found[1])
         if re.match(r"(?:[a-z][a-z0-9+.-]*:|#)", address, re.IGNORECASE):
             return found[0]
-        to = link(address)
-        return found[2] if to is None else f'<a href="{html.escape(to, quote=True)}">{found[2]}</a>'
+        target = link(address)
+        return found[2] if target is None else f'<a href="{html.escape(target, quote=True)}">{found[2]}</a>'
 
-    return re.sub(r'<a href="([^"]*)"[^>]*>(.*?)</a>', one, markup, flags=re.DOTALL)
+    return re.sub(r'<a href="([^"]*)"[^>]*>(.*?)</a>', redirect, markup, flags=re.DOTALL)
 
+
+# Any markup
+
+
+def self_contained(markup: str, folder: Path | None = None) -> str:
+    """Remove what a browser would fetch or run, and embed the pictures that are in ``folder``. Links stay links."""
+    if not FETCHES_OR_RUNS.search(NAMESPACE.sub("", markup)):
+        return markup
+    from bs4 import BeautifulSoup
+
+    soup = BeautifulSoup(markup, "html.parser")
+    for tag in soup.find_all(REMOVED_TAGS):
+        tag.decompose()
+    for tag in soup.find_all(FRAME_TAGS):
+        _replace(tag, _placeholder("a page", str(tag.get("src") or tag.get("data") or "")))
+    for tag in soup.find_all("style"):
+        tag.string = CSS_SOURCE.sub(_without_source, tag.get_text())
+    for tag in soup.find_all(True):
+        _clean(tag, folder)
+    return str(soup)
+
+
+def _clean(tag: Any, folder: Path | None) -> None:
+    """Embed a picture, and remove the attributes of a tag that fetch or run something."""
+    if tag.name == "img":
+        address = _embedded(str(tag.get("src", "")), folder)
+        if address is None:
+            _replace(tag, _placeholder(_picture_words(str(tag.get("alt", ""))), str(tag.get("src", ""))))
+            return
+        tag["src"] = address
+    for name in list(tag.attrs):
+        value = str(tag[name]).strip()
+        fetches = name in ADDRESS_ATTRIBUTES and not value.startswith(("#", "data:")) and not _is_link(tag, name, value)
+        if fetches or name.startswith("on") or name in OTHER_ATTRIBUTES:
+            del tag[name]
+        elif name == "style":
+            tag[name] = CSS_SOURCE.sub(_without_source, value)
+
+
+def _is_link(tag: Any, name: str, value: str) -> bool:
+    """Whether an attribute is a link, which fetches nothing until it is clicked."""
+    return tag.name in ("a", "area") and name == "href" and not value.lower().startswith("javascript:")
+
+
+def _without_source(found: re.Match[str]) -> str:
+    """Remove an ``@import``; put ``none`` in the place of a ``url(...)``."""
+    return "" if found[1] else "none"
+
+
+def _replace(tag: Any, markup: str) -> None:
+    from bs4 import BeautifulSoup
+
+    tag.replace_with(BeautifulSoup(markup, "html.parser"))
+
+
+# Pictures
+
+
+def _embedded(address: str, folder: Path | None) -> str | None:
+    """Return a picture's address as a data URL. None if it is not a file in ``folder``, not a picture, or too large."""
+    if address.startswith("data:"):
+        return address
+    parts = urlsplit(address)
+    if parts.scheme or parts.netloc or not parts.path or folder is None:
+        return None
+    path, root = (folder / unquote(parts.path)).resolve(), folder.resolve()
+    kind = mimetypes.guess_type(path.name)[0] or ""
+    try:
+        if not path.is_relative_to(root) or not kind.startswith("image/") or path.stat().st_size > MAX_PICTURE:
+            return None
+        return f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
+    except OSError:
+        return None
+
+
+def _picture_words(alt: str) -> str:
+    return f"a picture, {alt}," if alt else "a picture"
+
+
+def _placeholder(what: str, address: str = "") -> str:
+    """Return the text that stands in place of something that is left out, with a link to it if it is on the web."""
+    shown = html.escape(address[:200])
+    if re.match(r"(?:https?:)?//", address):
+        url = html.escape(address if address.startswith("http") else f"https:{address}", quote=True)
+        shown = f'<a href="{url}">{shown}</a>'
+    return f'<span class="left-out">({html.escape(what)} is left out{f": {shown}" if shown else ""})</span>'

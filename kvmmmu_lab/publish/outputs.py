@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a notebook's cells say and show, as HTML. Films are taken out: one player serves all of a page."""
+"""The outputs of a notebook's cells as HTML. Films are taken out, so that one player serves all films of a page."""
 
 from __future__ import annotations
 
@@ -14,30 +14,107 @@ from pathlib import Path
 from typing import Any
 
 from ..player.page import FilmParts, film_parts
-from .html import local, prose_html
+from .html import markdown_html, self_contained
+from .tags import ANSWER, QUESTION
 
-MOST, MOST_HTML = 20_000, 1 << 20
-"""Characters of an output's text, and of one in HTML; what is longer is cut or left out, and says so."""
+MAX_TEXT = 20_000
+"""Characters of printed text that are shown; the rest is cut off."""
+
+MAX_HTML = 1 << 20
+"""Characters of an output in HTML; a longer one is left out."""
 
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]*\x07")
 PICTURE = re.compile(r"<(?:svg|img|canvas|table)\b", re.IGNORECASE)
-PREDICTION = re.compile(r'<div class="kvmmmu-(question|answer)">')
-"""What `labs.predict` shows."""
+PICTURE_TYPES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 
 
 @dataclass(frozen=True)
-class Shown:
-    """One thing that a cell shows. ``kind``: "film", "picture", "question" (of a prediction), "answer", "text" or "error"; a
-    film is ``recording``, the rest ``html``."""
+class RenderedOutput:
+    """One output of a cell. ``kind``: "film", "picture", "text", "error", or for cells with that tag "question", "answer".
+
+    A film is in ``film``, everything else in ``html``.
+    """
 
     kind: str
     html: str = ""
     film: FilmParts | None = None
 
-    @property
-    def big(self) -> bool:
-        """Whether it wants a slide of its own."""
-        return self.kind in ("film", "picture")
+
+def rendered_outputs(cell: Any, folder: Path = Path()) -> Iterator[RenderedOutput]:
+    """Render what a code cell shows; the notebook is in ``folder``.
+
+    A widget's own output is skipped: the HTML that stands for it comes before it.
+    """
+    tags = set(cell.metadata.get("tags", ()))
+    asked = next((tag for tag in (QUESTION, ANSWER) if tag in tags), "text")
+    printed = list[str]()
+    for output in cell.get("outputs", ()):
+        if output.output_type == "stream":
+            printed.append(output.text)
+            continue
+        if printed:
+            yield RenderedOutput("text", text_html("".join(printed)))
+            printed.clear()
+        if output.output_type == "error":
+            yield RenderedOutput("error", text_html("\n".join(output.traceback) or f"{output.ename}: {output.evalue}"))
+        else:
+            found = _rendered(output.data, folder, asked)
+            if found is not None:
+                yield found
+    if printed:
+        yield RenderedOutput("text", text_html("".join(printed)))
+
+
+def _rendered(data: Any, folder: Path, asked: str) -> RenderedOutput | None:
+    """Render the richest type of a MIME bundle. ``asked`` is the kind of HTML without a picture."""
+    if "text/html" in data:
+        return _rendered_html("".join(data["text/html"]), folder, asked)
+    if "application/vnd.jupyter.widget-view+json" in data:
+        return None
+    if "image/svg+xml" in data:
+        return RenderedOutput("picture", self_contained("".join(data["image/svg+xml"]), folder))
+    for kind in PICTURE_TYPES:
+        if kind in data:
+            image = "".join(data[kind]) if not isinstance(data[kind], bytes) else base64.b64encode(data[kind]).decode()
+            alt = html.escape("".join(data.get("text/plain", "a picture"))[:200], quote=True)
+            return RenderedOutput("picture", f'<img src="data:{kind};base64,{image.strip()}" alt="{alt}">')
+    if "application/javascript" in data:
+        return None  # runs in a notebook only
+    for kind in ("text/markdown", "text/latex"):
+        if kind in data:
+            return RenderedOutput("text", f'<div class="rich">{markdown_html("".join(data[kind]), folder)}</div>')
+    if "application/json" in data:
+        return RenderedOutput("text", text_html(json.dumps(data["application/json"], indent=1, ensure_ascii=False)))
+    if "text/plain" in data:
+        return RenderedOutput("text", text_html("".join(data["text/plain"])))
+    return None
+
+
+def _rendered_html(markup: str, folder: Path, asked: str) -> RenderedOutput:
+    film = film_parts(markup)
+    if film is not None:
+        return RenderedOutput("film", film=film)
+    if len(markup) > MAX_HTML:
+        notice = f"(An output of {len(markup):,} characters of HTML is left out; at most {MAX_HTML:,} are shown.)"
+        return RenderedOutput("text", text_html(notice))
+    markup = self_contained(markup, folder)
+    return RenderedOutput("picture" if PICTURE.search(markup) else asked, f'<div class="rich">{markup}</div>')
+
+
+def text_html(text: str) -> str:
+    """Return printed text as HTML, without the terminal's colours; a long text is cut off and says so."""
+    text = ANSI.sub("", text)
+    if len(text) > MAX_TEXT:
+        text = f"{text[:MAX_TEXT]}\n... ({len(text) - MAX_TEXT:,} more characters are left out)"
+    return f"<pre>{html.escape(text)}</pre>"
+
+
+# Code
+
+
+def code_html(source: str) -> str:
+    """Return a cell's code as HTML, with classes for its colours; `code_css` has the rules."""
+    return str(_highlighter()(source))
 
 
 @functools.cache
@@ -47,84 +124,12 @@ def _highlighter() -> Any:
     return Highlight2HTML(pygments_lexer="ipython3")
 
 
-def code_html(source: str) -> str:
-    """A cell's code, with its colours as classes."""
-    return str(_highlighter()(source))
-
-
-def colours(theme: str) -> str:
-    """The rules for these classes: for "light" or "dark"."""
+def code_css() -> str:
+    """Return the CSS rules for the colours of code, for the light and the dark theme."""
     from pygments.formatters import HtmlFormatter
 
-    style = {"light": "xcode", "dark": "github-dark"}[theme]
-    under = f'[data-jp-theme-light="{str(theme == "light").lower()}"] .highlight'
-    return str(HtmlFormatter(style=style, nobackground=True).get_style_defs(under))
-
-
-def shown(cell: Any, folder: Path = Path()) -> Iterator[Shown]:
-    """What a code cell shows; the notebook lies in ``folder``. A widget's stand-in is left out: what it stands for comes
-    before it."""
-    streams = list[str]()
-    for output in cell.get("outputs", ()):
-        if output.output_type == "stream":
-            streams.append(output.text)
-            continue
-        if streams:
-            yield Shown("text", text_html("".join(streams)))
-            streams.clear()
-        if output.output_type == "error":
-            yield Shown("error", text_html("\n".join(output.traceback) or f"{output.ename}: {output.evalue}"))
-        else:
-            yield from _rich(output.data, folder)
-    if streams:
-        yield Shown("text", text_html("".join(streams)))
-
-
-def _rich(data: Any, folder: Path) -> Iterator[Shown]:
-    if "application/vnd.jupyter.widget-view+json" in data and "text/html" not in data:
-        return
-    if "text/html" in data:
-        markup = "".join(data["text/html"])
-        film = film_parts(markup)
-        if film is not None:
-            yield Shown("film", film=film)
-            return
-        if len(markup) > MOST_HTML:
-            said = f"(An output of {len(markup):,} characters of HTML is left out; at most {MOST_HTML:,} are shown.)"
-            yield Shown("text", text_html(said))
-            return
-        markup = local(markup, folder)
-        asked = PREDICTION.search(markup)
-        kind = asked[1] if asked else "picture" if PICTURE.search(markup) else "text"
-        yield Shown(kind, f'<div class="rich">{markup}</div>')
-        return
-    if "image/svg+xml" in data:
-        yield Shown("picture", local("".join(data["image/svg+xml"]), folder))
-        return
-    for kind in ("image/png", "image/jpeg", "image/gif", "image/webp"):
-        if kind in data:
-            image = "".join(data[kind]) if not isinstance(data[kind], bytes) else base64.b64encode(data[kind]).decode()
-            said = html.escape("".join(data.get("text/plain", "a picture"))[:200], quote=True)
-            yield Shown("picture", f'<img src="data:{kind};base64,{image.strip()}" alt="{said}">')
-            return
-    if "application/javascript" in data:
-        return  # runs in a notebook only
-    for kind in ("text/markdown", "text/latex"):
-        if kind in data:
-            yield Shown("text", f'<div class="rich">{prose_html("".join(data[kind]), folder)}</div>')
-            return
-    if "application/json" in data:
-        yield Shown("text", text_html(json.dumps(data["application/json"], indent=1, ensure_ascii=False)))
-    elif "text/plain" in data:
-        yield Shown("text", text_html("".join(data["text/plain"])))
-
-
-def text_html(text: str) -> str:
-    """Text as it was printed, without a terminal's colours."""
-    return f"<pre>{html.escape(_cut(ANSI.sub('', text)))}</pre>"
-
-
-def _cut(text: str) -> str:
-    if len(text) <= MOST:
-        return text
-    return f"{text[:MOST]}\n... ({len(text) - MOST:,} more characters are left out)"
+    rules = []
+    for light, style in (("true", "xcode"), ("false", "github-dark")):
+        formatter = HtmlFormatter(style=style, nobackground=True)
+        rules.append(str(formatter.get_style_defs(f'[data-jp-theme-light="{light}"] .highlight')))
+    return "\n".join(rules)

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""All lessons and exercises as pages that link to each other: for any web server, under any path, or from a folder."""
+"""The site: all lessons and exercises as pages that link to each other, for any web server or opened from a folder."""
 
 from __future__ import annotations
 
 import html
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,22 +15,26 @@ from .. import exercises
 from ..errors import InputError
 from ..exercises import Exercise
 from ..player.page import script, style
-from .condense import COMMENT, beside_question, parted, sentences
-from .deck import PAGES, needs, render, text, write
-from .execute import executed, notebook
-from .html import prose_html
-from .outputs import Shown, code_html, colours, shown
+from .execution import executed, read_notebook
+from .html import markdown_html
+from .outputs import code_css, code_html, rendered_outputs
+from .summary import COMMENT, sentences, split_heading
+from .tags import ANSWER, QUESTION
+from .template import PAGE_MODULES, asset, render, require, write
 
-FOCUSABLE = '<pre tabindex="0">'
-"""It may scroll, also for who has no mouse."""
+FOCUSABLE_PRE = '<pre tabindex="0">'
+"""An element that scrolls has to be reachable with the keyboard."""
 
-ABOUT = 90
-"""Characters of a lesson's beginning on the start page, at least: whole sentences."""
+ABOUT_LENGTH = 90
+"""Characters of a text's beginning on the start page, at least: whole sentences."""
 
 
 @dataclass
-class Block:
-    """A piece of a page: "prose", "code", or what `outputs.Shown` has."""
+class SiteBlock:
+    """A piece of a page. ``kind``: "prose", "code", "folded" (code) or that of a `RenderedOutput`.
+
+    ``film`` is an index in the page's films; ``html`` then shows where scripts don't run.
+    """
 
     kind: str
     html: str = ""
@@ -38,8 +42,11 @@ class Block:
 
 
 @dataclass
-class Page:
-    """A page. ``path`` is where it lies, from the site's root."""
+class SitePage:
+    """One page. ``path`` is relative to the site's root; ``kind``: "start", "lesson" or "exercise".
+
+    ``headings``: (id, text) of the sections. ``text`` is what the search looks through.
+    """
 
     path: str
     title: str
@@ -47,18 +54,19 @@ class Page:
     number: str = ""
     about: str = ""
     command: str = ""
-    blocks: list[Block] = field(default_factory=list)
+    blocks: list[SiteBlock] = field(default_factory=list)
     films: list[str] = field(default_factory=list)
     headings: list[tuple[str, str]] = field(default_factory=list)
-    words: str = ""
+    text: str = ""
 
 
 def build(root: Path, out: Path, *, execute: bool = True, say: Callable[[str], object] = lambda line: None) -> list[Path]:
-    """Write the site of the course in ``root`` (with notebooks/ and exercises/) to ``out``; the pages that were written.
+    """Write the site of the course in ``root`` to ``out``; return the pages that were written.
 
-    Raises InputError for a folder without a course, LabError for a cell that fails or a missing package.
+    ``root`` has the folders notebooks/ and exercises/. Raises InputError for a folder without lessons, LabError for a
+    cell that fails or a missing package.
     """
-    needs(*PAGES)
+    require(*PAGE_MODULES)
     lessons = sorted((root / "notebooks").glob("[0-9]*.ipynb"))
     if not lessons:
         raise InputError("folder", str(root), "a folder with notebooks/NN_name.ipynb in it")
@@ -67,60 +75,64 @@ def build(root: Path, out: Path, *, execute: bool = True, say: Callable[[str], o
     links |= {f"{task.folder.name}/README.md": f"exercises/{task.folder.name}.html" for task in tasks}
     pages = []
     for path in lessons:
-        pages.append(_lesson(path, executed(path) if execute else notebook(path), links))
+        pages.append(_lesson(path, executed(path) if execute else read_notebook(path), links))
         say(f"  {pages[-1].path}: {pages[-1].title} ({len(pages[-1].films)} films)")
     pages += [_exercise(task, links) for task in tasks]
-    write(out / "search.js", _index(pages))
-    written = [_write(out, _start(pages), pages, -1)]
-    return [*written, *(_write(out, page, pages, number) for number, page in enumerate(pages))]
+    write(out / "search.js", _search_index(pages))
+    start = SitePage("index.html", "kvmmmu_lab: shadow page tables, step by step", "start")
+    return [_write(out, start, pages, -1), *(_write(out, page, pages, number) for number, page in enumerate(pages))]
 
 
-def _lesson(path: Path, found: Any, links: dict[str, str]) -> Page:
-    page = Page(f"lessons/{path.stem}.html", path.stem, "lesson", path.stem.partition("_")[0])
-    for cell in found.cells:
+def _lesson(path: Path, notebook: Any, links: dict[str, str]) -> SitePage:
+    page = SitePage(f"lessons/{path.stem}.html", path.stem, "lesson", path.stem.partition("_")[0])
+    for cell in notebook.cells:
         if cell.metadata.get("slideshow", {}).get("slide_type") == "notes" or not cell.source.strip():
             continue
         if cell.cell_type == "code":
-            things = list(shown(cell, path.parent))
-            page.blocks += [_code(cell.source, {thing.kind for thing in things}), *(_shown(page, thing) for thing in things)]
+            page.blocks.append(_code_block(cell))
+            page.blocks += _output_blocks(page, cell, path.parent)
         else:
-            _prose(page, prose_html(cell.source, path.parent, cell.get("attachments"), _relative(links)))
-            page.words += f" {COMMENT.sub('', cell.source)}"
-    title, _, body = parted(next((cell.source for cell in found.cells if cell.cell_type == "markdown"), path.stem))
+            _add_prose(page, markdown_html(cell.source, path.parent, cell.get("attachments"), _relative(links)))
+            page.text += f" {COMMENT.sub('', cell.source)}"
+    first = next((cell.source for cell in notebook.cells if cell.cell_type == "markdown"), path.stem)
+    title, _, body = split_heading(first)
     page.title, page.about = re.sub(r"[`*]", "", title or path.stem), _about(body)
     return page
 
 
-def _code(source: str, kinds: set[str]) -> Block:
-    """A cell's code; folded away where it only asks what the reader sees right below, or compares."""
-    markup = code_html(source)
-    if "answer" in kinds or ("question" in kinds and not beside_question(source)):
-        return Block("folded", f"<details><summary>code</summary>{markup.replace('<pre>', FOCUSABLE)}</details>")
-    return Block("code", markup)
+def _code_block(cell: Any) -> SiteBlock:
+    """Return a cell's code; folded if it only asks for a prediction, or compares it."""
+    markup = code_html(cell.source)
+    if {QUESTION, ANSWER} & set(cell.metadata.get("tags", ())):
+        return SiteBlock("folded", f"<details><summary>code</summary>{markup.replace('<pre>', FOCUSABLE_PRE)}</details>")
+    return SiteBlock("code", markup)
 
 
-def _shown(page: Page, thing: Shown) -> Block:
-    if thing.film is None:
-        return Block(thing.kind, thing.html)
-    page.films.append(thing.film.film)
-    return Block("film", thing.film.still, len(page.films) - 1)
+def _output_blocks(page: SitePage, cell: Any, folder: Path) -> Iterator[SiteBlock]:
+    """Yield the outputs of a cell; films are added to those of the page."""
+    for output in rendered_outputs(cell, folder):
+        if output.film is None:
+            yield SiteBlock(output.kind, output.html)
+        else:
+            page.films.append(output.film.film)
+            yield SiteBlock("film", output.film.still, len(page.films) - 1)
 
 
-def _exercise(task: Exercise, links: dict[str, str]) -> Page:
-    said = (task.folder / "README.md").read_text("utf-8")
-    title, _, body = parted(said)
+def _exercise(task: Exercise, links: dict[str, str]) -> SitePage:
+    text = (task.folder / "README.md").read_text("utf-8")
+    title, _, body = split_heading(text)
     about = f"{task.points} points. {_about(body)}"
-    page = Page(f"exercises/{task.folder.name}.html", re.sub(r"[`*]", "", title), "exercise", task.number, about)
+    page = SitePage(f"exercises/{task.folder.name}.html", re.sub(r"[`*]", "", title), "exercise", task.number, about)
     page.command = f"kvmmmu-lab watch {task.name}"
-    _prose(page, prose_html(said, task.folder, None, _relative(links)))
-    page.words = said
+    _add_prose(page, markdown_html(text, task.folder, None, _relative(links)))
+    page.text = text
     return page
 
 
-def _prose(page: Page, markup: str) -> None:
-    """Prose, its headings with ids by which they can be linked to."""
+def _add_prose(page: SitePage, markup: str) -> None:
+    """Add prose to a page; its headings get ids to link to."""
 
-    def heading(found: re.Match[str]) -> str:
+    def with_id(found: re.Match[str]) -> str:
         level, inner = found[1], found[2]
         name = re.sub(r"[^a-z0-9]+", "-", re.sub(r"<[^>]+>|&\w+;", "", inner).lower()).strip("-") or "part"
         taken = {one for one, _ in page.headings}
@@ -130,58 +142,54 @@ def _prose(page: Page, markup: str) -> None:
             page.headings.append((name, re.sub(r"<[^>]+>", "", inner)))
         return f'<h{level} id="{name}">{inner}</h{level}>'
 
-    markup = markup.replace("<pre>", FOCUSABLE).replace("<table>", '<table tabindex="0">')  # they may scroll
-    page.blocks.append(Block("prose", re.sub(r"<h([1-4])[^>]*>(.*?)</h\1>", heading, markup, flags=re.DOTALL)))
+    markup = markup.replace("<pre>", FOCUSABLE_PRE).replace("<table>", '<table tabindex="0">')
+    page.blocks.append(SiteBlock("prose", re.sub(r"<h([1-4])[^>]*>(.*?)</h\1>", with_id, markup, flags=re.DOTALL)))
 
 
 def _relative(links: dict[str, str]) -> Callable[[str], str | None]:
-    """From a link in a lesson or an exercise to the page for it; None where the site has none."""
+    """Return a function from a link in a lesson or an exercise to that page of the site; None if there is none."""
 
     def to(address: str) -> str | None:
-        place, _, part = address.partition("#")
-        name = "/".join(Path(place).parts[-2:]) if place.endswith("README.md") else Path(place).name
+        file, _, section = address.partition("#")
+        name = "/".join(Path(file).parts[-2:]) if file.endswith("README.md") else Path(file).name
         target = links.get(name)
-        return None if target is None else f"../{target}{'#' * bool(part)}{part}"
+        return None if target is None else f"../{target}{'#' * bool(section)}{section}"
 
     return to
 
 
 def _about(body: str) -> str:
-    """How a text begins."""
+    """Return the first sentences of a text, without Markdown's signs."""
     first = " ".join(re.sub(r"[*`_]|\[([^\]]*)\]\([^)]*\)", r"\1", body).split("\n\n")[0].split())
-    said = ""
+    about = ""
     for sentence in sentences(first):
-        if len(said) >= ABOUT:
+        if len(about) >= ABOUT_LENGTH:
             break
-        said = f"{said} {sentence}".strip()
-    return said
+        about = f"{about} {sentence}".strip()
+    return about
 
 
-def _start(pages: list[Page]) -> Page:
-    return Page("index.html", "kvmmmu_lab: shadow page tables, step by step", "start")
-
-
-def _index(pages: list[Page]) -> str:
-    """What is searched: for each page its words; a script, since a page from a folder may not fetch anything."""
-    rows = [[page.path, page.title, re.sub(r"[`*#\s]+", " ", page.words).strip()] for page in pages]
+def _search_index(pages: list[SitePage]) -> str:
+    """Return the text of all pages as a script, since a page that is opened from a folder may not fetch data."""
+    rows = [[page.path, page.title, re.sub(r"[`*#\s]+", " ", page.text).strip()] for page in pages]
     return f"// SPDX-License-Identifier: GPL-2.0-only\nwindow.kvmmmuIndex = {json.dumps(rows, ensure_ascii=False)};\n"
 
 
-def _write(out: Path, page: Page, pages: list[Page], number: int) -> Path:
-    up = "../" * page.path.count("/")
+def _write(out: Path, page: SitePage, pages: list[SitePage], number: int) -> Path:
+    """Write the page with this number; -1 is the start page."""
+    import nbformat
+
     resources = {
         "page": page,
         "pages": pages,
-        "up": up,
+        "up": "../" * page.path.count("/"),
         "previous": pages[number - 1] if number > 0 else None,
         "next": pages[number + 1] if number + 1 < len(pages) else None,
         "title": html.escape(page.title),
         "player_css": style() if page.films else "",
         "player_js": script() if page.films else "",
-        "code_css": f"{colours('light')}\n{colours('dark')}",
-        "site_css": text("theme.css", "site.css"),
-        "site_js": text("site.js"),
+        "code_css": code_css(),
+        "site_css": asset("theme.css", "site.css"),
+        "site_js": asset("site.js"),
     }
-    import nbformat
-
     return write(out / page.path, render("kvmmmu_site", nbformat.v4.new_notebook(), resources))

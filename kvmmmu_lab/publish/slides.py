@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A notebook's cells become slides: one idea each, as far as one can tell.
+"""Slides made of a notebook's cells.
 
-The usual slideshow metadata say where slides begin; without any, headings do. A film or a picture has a slide with little
-else on it. Where a slide would be too full, the next one goes on under the same title. Of a long text the gist shows, or
-what its author put into ``<!-- slide: ... -->``, and all of it is in the speaker's notes.
+The usual slideshow metadata say where slides begin; in a notebook without any, headings do. A film or a picture gets a
+slide with little else on it. When a slide is full, the next one continues under the same title. Of a long text the
+slide shows a summary, and the speaker's notes have all of it.
 """
 
 from __future__ import annotations
@@ -17,35 +17,27 @@ from pathlib import Path
 from typing import Any
 
 from ..player.page import FilmParts
-from .condense import beside_question, clipped, gist, marked, parted, parts, words
-from .html import prose_html
-from .outputs import Shown, code_html, shown
+from .html import markdown_html
+from .outputs import RenderedOutput, code_html, rendered_outputs
+from .summary import blocks, slide_comment, split_heading, summary, truncated, word_count
+from .tags import ANSWER, HANDS_ON, NO_INPUT, NO_OUTPUT, NO_SLIDE, QUESTION
 
-OUT = {"remove-cell", "remove_cell", "no-slide"}
-"""Tags of cells that stay out."""
+SLIDE_LINES = 18.0
+"""Lines of prose that fit on a slide below its title. All heights are in these lines."""
 
-LEARNERS = {"try-it", "task", "check", "solution", "exercise"}
-"""Tags of cells for who sits at the keyboard: of each row of them, one slide says so."""
+HEIGHTS = {"film": 13.0, "picture": 11.0}
 
-NO_INPUT, NO_OUTPUT = {"remove-input", "remove_input", "hide-input"}, {"remove-output", "remove_output", "hide-output"}
+MAX_PRINTED_LINES, PRINTED_WIDTH = 15, 110
+"""Lines of printed text on a slide, and characters in each."""
 
-ROOM = 18.0
-"""Lines of a slide below its title."""
-
-NEEDS = {"film": 13.0, "picture": 11.0}
-PRINTED, ROW = 15, 110
-"""Lines of printed text, and the characters of each."""
-
-LONGEST = 17
-"""Lines of code."""
-
-LINE = 84
-"""Characters of prose in a line."""
+MAX_CODE_LINES = 17
+PROSE_WIDTH = 84
+"""Characters in a line of prose."""
 
 
 @dataclass
-class Part:
-    """A piece of a slide. ``kind``: "prose", "code", or that of an `outputs.Shown`."""
+class SlideElement:
+    """A piece of a slide. ``kind``: "prose", "code", or that of a `RenderedOutput`; ``lines`` is its height."""
 
     kind: str
     html: str = ""
@@ -55,189 +47,211 @@ class Part:
 
 
 @dataclass
-class Sheet:
-    """One slide. ``level`` is that of its heading."""
+class Slide:
+    """One slide. ``level`` is that of its heading; ``continued``: its title is that of an earlier slide.
+
+    ``kind`` is "hands-on" for a slide that sends the audience to the keyboard, else empty.
+    """
 
     title: str = ""
     level: int = 2
-    again: bool = False
-    parts: list[Part] = field(default_factory=list)
+    continued: bool = False
+    elements: list[SlideElement] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     kind: str = ""
 
     @property
     def lines(self) -> float:
-        """How full it is."""
-        return sum(part.lines for part in self.parts)
+        """How much of the slide is used."""
+        return sum(element.lines for element in self.elements)
 
     @property
-    def films(self) -> list[Part]:
-        """Its films."""
-        return [part for part in self.parts if part.film is not None]
+    def films(self) -> list[FilmParts]:
+        """The films on the slide."""
+        return [element.film for element in self.elements if element.film is not None]
 
 
-class Cutter:
-    """Cuts a notebook into slides. ``code``: whether code shows; ``links``: by name of a notebook, where links to it lead."""
+def slides(notebook: Any, path: Path, *, code: bool = True, links: Mapping[str, str] | None = None) -> list[list[Slide]]:
+    """Make slides of the notebook that was read from ``path``, in columns: one for each section.
 
-    def __init__(self, found: Any, path: Path, *, code: bool = True, links: Mapping[str, str] | None = None) -> None:
-        self.found, self.path, self.code, self.links = found, path, code, links or {}
-        self.columns: list[list[Sheet]] = []
-        kinds = (cell.metadata.get("slideshow", {}).get("slide_type") for cell in found.cells)
-        self.planned = any(kind in ("slide", "subslide", "fragment") for kind in kinds)
-        self.trying = False
+    ``code``: whether code is shown. ``links``: name of another notebook -> the address of its deck.
+    """
+    return _SlideWriter(notebook, path, code, links or {}).write()
 
-    def cut(self) -> list[list[Sheet]]:
-        """Columns of slides."""
-        for cell in self.found.cells:
-            kind = cell.metadata.get("slideshow", {}).get("slide_type")
-            tags = set(cell.metadata.get("tags", ()))
-            if kind == "skip" or tags & OUT or not cell.source.strip():
+
+class _SlideWriter:
+    """Puts a notebook's cells on slides, one cell after the other."""
+
+    def __init__(self, notebook: Any, path: Path, code: bool, links: Mapping[str, str]) -> None:
+        self.cells, self.path, self.show_code, self.links = notebook.cells, path, code, links
+        self.columns: list[list[Slide]] = []
+        self.has_slide_types = any(_slide_type(cell) in ("slide", "subslide", "fragment") for cell in self.cells)
+        self.hands_on = False
+
+    def write(self) -> list[list[Slide]]:
+        """Return the columns of slides."""
+        for cell in self.cells:
+            kind, tags = _slide_type(cell), set(cell.metadata.get("tags", ()))
+            if kind == "skip" or tags & NO_SLIDE or not cell.source.strip():
                 continue
             if kind == "notes":
-                self._sheet().notes.append(self._prose(cell, cell.source))
-            elif tags & LEARNERS:
-                self._try()
+                self.current().notes.append(self.prose(cell, cell.source))
+            elif tags & HANDS_ON:
+                self.add_hands_on()
                 continue
             elif cell.cell_type == "code":
-                self._code(cell, kind, tags)
+                self.add_code(cell, kind, tags)
             else:
-                self._text(cell, kind)
-            self.trying = False
-        return [[sheet for sheet in column if sheet.parts or sheet.title] for column in self.columns if column]
+                self.add_text(cell, kind)
+            self.hands_on = False
+        return [[slide for slide in column if slide.elements or slide.title] for column in self.columns if column]
 
-    # Where it goes
+    # Slides
 
-    def _sheet(self) -> Sheet:
-        """The one that is being filled."""
-        return self.columns[-1][-1] if self.columns else self._begin(Sheet(), True)
+    def current(self) -> Slide:
+        """Return the slide that is being filled."""
+        return self.columns[-1][-1] if self.columns else self.begin(Slide(), new_column=True)
 
-    def _begin(self, sheet: Sheet, column: bool) -> Sheet:
-        if column or not self.columns:
-            self.columns.append([sheet])
-        else:
-            self.columns[-1].append(sheet)
-        return sheet
+    def begin(self, slide: Slide, *, new_column: bool = False) -> Slide:
+        """Add a slide to the last column, or as the first one of a new column."""
+        if new_column or not self.columns:
+            self.columns.append([])
+        self.columns[-1].append(slide)
+        return slide
 
-    def _more(self) -> Sheet:
-        """One more slide under the same title, which isn't "Try it"."""
-        titles = [sheet.title for sheet in reversed(self.columns[-1]) if sheet.kind != "try"] if self.columns else []
-        title = next(iter(titles), self._sheet().title)
-        return self._begin(Sheet(title, again=bool(title)), False)
+    def continue_slide(self) -> Slide:
+        """Add a slide under the same title; a hands-on slide has a title of its own, which doesn't count."""
+        titles = [slide.title for slide in reversed(self.columns[-1]) if slide.kind != "hands-on"] if self.columns else []
+        title = next(iter(titles), self.current().title)
+        return self.begin(Slide(title, continued=bool(title)))
 
-    def _put(self, part: Part) -> None:
-        """Onto the slide if there is room."""
-        sheet = self._sheet()
-        full = sheet.lines + part.lines > ROOM or any(one.kind in NEEDS for one in sheet.parts) or sheet.kind == "try"
-        if full and sheet.parts:
-            sheet, part.fragment = self._more(), False
-        sheet.parts.append(part)
+    def put(self, element: SlideElement) -> None:
+        """Put an element on the current slide, or on another one if there is no room."""
+        slide = self.current()
+        busy = any(one.kind in HEIGHTS for one in slide.elements) or slide.kind == "hands-on"
+        if slide.elements and (busy or slide.lines + element.lines > SLIDE_LINES):
+            slide, element.fragment = self.continue_slide(), False
+        slide.elements.append(element)
 
-    # What comes
+    # Cells
 
-    def _text(self, cell: Any, kind: str | None) -> None:
-        title, level, body = parted(cell.source)
+    def add_text(self, cell: Any, kind: str | None) -> None:
+        """Add a cell in Markdown: its heading, and its summary or slide comment; all of it goes to the notes."""
+        title, level, body = split_heading(cell.source)
         if not title and not body:
             return
-        column = kind == "slide" or (not self.planned and 0 < level <= 2)
-        if column or kind == "subslide" or (not self.planned and level == 3) or (title and self._sheet().parts):
-            same = self._sheet().title if self.columns and not title else ""
-            self._begin(Sheet(_plain(title) or same, level or 2, again=bool(same)), column)
+        new_column = kind == "slide" or (not self.has_slide_types and 0 < level <= 2)
+        new_slide = new_column or kind == "subslide" or (not self.has_slide_types and level == 3)
+        if new_slide or (title and self.current().elements):
+            same = self.current().title if self.columns and not title else ""
+            self.begin(Slide(_title_html(title) or same, level or 2, continued=bool(same)), new_column=new_column)
         elif title:
-            self._sheet().title, self._sheet().level = _plain(title), level
-        said = marked(cell.source)
-        short = clipped(gist(body)) if said is None else said
-        if short:
-            wide = sum(max(1.0, len(line) / LINE) for line in _joined(short))
-            self._put(Part("prose", self._prose(cell, short), lines=wide * 1.25, fragment=kind == "fragment"))
-        if said is not None or words(short) < words(body):
-            self._sheet().notes.append(self._prose(cell, body))
+            self.current().title, self.current().level = _title_html(title), level
+        comment = slide_comment(cell.source)
+        shown = truncated(summary(body)) if comment is None else comment
+        if shown:
+            lines = sum(max(1.0, len(line) / PROSE_WIDTH) for line in _set_lines(shown))
+            self.put(SlideElement("prose", self.prose(cell, shown), lines=lines * 1.25, fragment=kind == "fragment"))
+        if comment is not None or word_count(shown) < word_count(body):
+            self.current().notes.append(self.prose(cell, body))
 
-    def _code(self, cell: Any, kind: str | None, tags: set[str]) -> None:
+    def add_code(self, cell: Any, kind: str | None, tags: set[str]) -> None:
+        """Add a code cell: its code and its outputs, as far as its tags let them show."""
         if kind in ("slide", "subslide"):
-            title = self._sheet().title if kind == "subslide" and self.columns else ""
-            self._begin(Sheet(title, again=bool(title)), kind == "slide")
-        things = [] if tags & NO_OUTPUT else list(shown(cell, self.path.parent))
-        source = beside_question(cell.source) if any(thing.kind == "question" for thing in things) else cell.source.strip()
-        answers = any(thing.kind == "answer" for thing in things)
-        if any(part.kind == "question" for part in self._sheet().parts):
-            self._more()  # first think, then look
-        if source and self.code and not tags & NO_INPUT and not answers:
-            *before, source = _pieces(source)
-            for piece in before:
-                if self._sheet().parts:
-                    self._more()
-                self._put(Part("code", code_html(piece), lines=ROOM))
-            lines = 0.4 + 0.95 * len(source.splitlines())
-            big = max((NEEDS.get(thing.kind, 0.0) for thing in things), default=0.0)
-            fits = self._sheet().lines + lines + big <= ROOM + 1
-            if big and not fits and not self._sheet().films:
-                big = 0.0  # the code stays with the text, what it shows comes next
-            if self._sheet().parts and self._sheet().lines + lines + big > ROOM + 1:
-                self._more()
-            self._put(Part("code", code_html(source), lines=lines, fragment=kind == "fragment"))
-        for thing in things:
-            shorter = replace(thing, html=_shorter(thing.html)) if thing.kind == "text" else thing
-            self._put(Part(thing.kind, shorter.html, thing.film, _height(shorter), kind == "fragment"))
+            title = self.current().title if kind == "subslide" and self.columns else ""
+            self.begin(Slide(title, continued=bool(title)), new_column=kind == "slide")
+        outputs = [] if tags & NO_OUTPUT else list(rendered_outputs(cell, self.path.parent))
+        if any(element.kind == QUESTION for element in self.current().elements):
+            self.continue_slide()  # the audience answers before it sees what happens
+        if self.show_code and not tags & {*NO_INPUT, QUESTION, ANSWER}:
+            tallest = max((HEIGHTS.get(output.kind, 0.0) for output in outputs), default=0.0)
+            self.put_code(cell.source.strip(), tallest, fragment=kind == "fragment")
+        for output in outputs:
+            markup = _truncated_print(output.html) if output.kind == "text" else output.html
+            lines = _height(replace(output, html=markup))
+            self.put(SlideElement(output.kind, markup, output.film, lines, kind == "fragment"))
 
-    def _prose(self, cell: Any, text: str) -> str:
-        return prose_html(text, self.path.parent, cell.get("attachments"), lambda to: self.links.get(Path(to).name))
+    def put_code(self, source: str, tallest: float, fragment: bool) -> None:
+        """Put code on slides, if possible together with an output that is ``tallest`` lines high."""
+        *before, source = _pieces(source)
+        for piece in before:
+            if self.current().elements:
+                self.continue_slide()
+            self.put(SlideElement("code", code_html(piece), lines=SLIDE_LINES))
+        lines = 0.4 + 0.95 * len(source.splitlines())
+        room = SLIDE_LINES + 1 - self.current().lines - lines
+        if tallest > room and not self.current().films:
+            tallest = 0.0  # the code stays with the text, and its output goes on the next slide
+        if self.current().elements and tallest > room:
+            self.continue_slide()
+        self.put(SlideElement("code", code_html(source), lines=lines, fragment=fragment))
 
-    def _try(self) -> None:
-        """A slide that sends the audience to the keyboard; one for each row of such cells."""
-        if self.trying:
+    def add_hands_on(self) -> None:
+        """Add a slide that sends the audience to the keyboard; one is enough for successive cells."""
+        if self.hands_on:
             return
-        self.trying = True
-        title = self._sheet().title if self.columns and not self._sheet().parts else ""
-        sheet = self._sheet() if title else self._begin(Sheet("Try it"), False)
-        sheet.kind = "try"
+        self.hands_on = True
+        has_title = bool(self.columns and not self.current().elements and self.current().title)
+        slide = self.current() if has_title else self.begin(Slide("Try it"))
+        slide.kind = "hands-on"
         name = html.escape(self.path.name)
-        sheet.parts.append(Part("prose", f"<p>Now at the keyboard, in <code>{name}</code>:</p>", lines=2))
-        sheet.parts.append(Part("code", code_html("kvmmmu-lab lab"), lines=2))
+        slide.elements.append(SlideElement("prose", f"<p>Now at the keyboard, in <code>{name}</code>:</p>", lines=2))
+        slide.elements.append(SlideElement("code", code_html("kvmmmu-lab lab"), lines=2))
+
+    def prose(self, cell: Any, text: str) -> str:
+        """Convert a cell's Markdown to HTML, with links to the other decks."""
+        return markdown_html(text, self.path.parent, cell.get("attachments"), lambda to: self.links.get(Path(to).name))
+
+
+def _slide_type(cell: Any) -> str | None:
+    found: str | None = cell.metadata.get("slideshow", {}).get("slide_type")
+    return found
 
 
 def _pieces(source: str) -> list[str]:
-    """A cell's code in pieces that fit on a slide, cut at empty lines where there are any."""
+    """Split code into pieces that fit on a slide, at empty lines if there are any."""
     lines, found = source.splitlines(), list[str]()
-    while len(lines) > LONGEST:
-        ends = [number for number in range(LONGEST // 2, LONGEST) if not lines[number].strip()]
-        end = ends[-1] if ends else LONGEST
+    while len(lines) > MAX_CODE_LINES:
+        empty = [number for number in range(MAX_CODE_LINES // 2, MAX_CODE_LINES) if not lines[number].strip()]
+        end = empty[-1] if empty else MAX_CODE_LINES
         found.append("\n".join(lines[:end]))
         lines = lines[end:]
     return [*found, "\n".join(lines).strip("\n")]
 
 
-def _shorter(text: str) -> str:
-    """Printed text, as far as it can be read on a slide."""
-    if not text.startswith("<pre>"):
-        return text
-    printed = html.unescape(text.removeprefix("<pre>").removesuffix("</pre>"))
-    rows = [row for line in printed.split("\n") for row in textwrap.wrap(line, ROW, drop_whitespace=False) or [""]]
-    if len(rows) <= PRINTED:
-        return text
-    kept = "\n".join(rows[: PRINTED - 1])
-    return f"<pre>{html.escape(kept)}\n... ({len(rows) - PRINTED + 1} more lines)</pre>"
+def _truncated_print(markup: str) -> str:
+    """Cut printed text down to what can be read on a slide."""
+    if not markup.startswith("<pre>"):
+        return markup
+    printed = html.unescape(markup.removeprefix("<pre>").removesuffix("</pre>"))
+    rows = [row for line in printed.split("\n") for row in textwrap.wrap(line, PRINTED_WIDTH, drop_whitespace=False) or [""]]
+    if len(rows) <= MAX_PRINTED_LINES:
+        return markup
+    kept = "\n".join(rows[: MAX_PRINTED_LINES - 1])
+    return f"<pre>{html.escape(kept)}\n... ({len(rows) - MAX_PRINTED_LINES + 1} more lines)</pre>"
 
 
-def _height(thing: Shown) -> float:
-    if thing.kind in NEEDS:
-        return NEEDS[thing.kind]
-    text = re.sub(r"<[^>]+>", "", re.sub(r"</(?:p|li)>", "\n", thing.html))
-    if thing.kind in ("question", "answer"):
+def _height(output: RenderedOutput) -> float:
+    """Estimate the height of an output, in lines."""
+    if output.kind in HEIGHTS:
+        return HEIGHTS[output.kind]
+    text = re.sub(r"<[^>]+>", "", re.sub(r"</(?:p|li)>", "\n", output.html))
+    if output.kind in (QUESTION, ANSWER):
         return 0.6 + 1.5 * len(text.splitlines())
     return 0.6 + 0.85 * sum(max(1.0, len(line) / 100) for line in text.splitlines() or [""])
 
 
-def _plain(title: str) -> str:
-    """A heading's text, which may have marks in it, as HTML."""
+def _title_html(title: str) -> str:
+    """Convert a heading to HTML: its code, bold and italics, without its links."""
     text = re.sub(r"\[([^\]]+)\]\([^)]*\)", r"\1", title)
     text = html.escape(text, quote=False)
     text = re.sub(r"`([^`]+)`", r"<code>\1</code>", text)
     return re.sub(r"\*\*([^*]+)\*\*|\*([^*]+)\*", lambda found: f"<em>{found[1] or found[2]}</em>", text)
 
 
-def _joined(text: str) -> Iterator[str]:
-    """The lines of a text as they are set: those of a paragraph run on."""
-    for block in parts(text):
+def _set_lines(text: str) -> Iterator[str]:
+    """Yield the lines of a text as they are set: a paragraph is one long line."""
+    for block in blocks(text):
         if re.match(r"^ *(?:[-*+]|\d+[.)]|\||```)", block):
             yield from block.splitlines()
         else:

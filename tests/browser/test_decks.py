@@ -11,8 +11,8 @@ import pytest
 
 from kvmmmu_lab import open_guest
 from kvmmmu_lab.labs import watch
-from kvmmmu_lab.publish.condense import WORDS, words
 from kvmmmu_lab.publish.deck import deck
+from kvmmmu_lab.publish.summary import MAX_WORDS, word_count
 from kvmmmu_lab.workspace import course_root
 
 from ..publish.books import FILM, code, saved, text
@@ -35,19 +35,19 @@ TO_THE_END_AND_BACK = """place => {
 }"""
 
 LAID_OUT = """() => {
-  const sheet = kvmmmu.deck.getCurrentSlide().querySelector(".sheet");
-  const boxes = [...sheet.children].map((part) => part.getBoundingClientRect());
+  const content = kvmmmu.deck.getCurrentSlide().querySelector(".slide-content");
+  const boxes = [...content.children].map((part) => part.getBoundingClientRect());
   const inside = (box) => box.left >= -1 && box.right <= innerWidth + 1 && box.top >= -1 && box.bottom <= innerHeight + 1;
-  const film = sheet.querySelector(".film")?.getBoundingClientRect();
+  const film = content.querySelector(".film")?.getBoundingClientRect();
   return {
-    overflow: [sheet.scrollWidth - sheet.clientWidth, sheet.scrollHeight - sheet.clientHeight],
+    overflow: [content.scrollWidth - content.clientWidth, content.scrollHeight - content.clientHeight],
     overlaps: boxes.some((box, n) => n && box.top < boxes[n - 1].bottom - 1),
     outside: boxes.filter((box) => !inside(box)).length,
-    cut: [...sheet.querySelectorAll("pre, .picture > .rich")].filter((one) => one.scrollWidth > one.clientWidth + 2).length,
-    small: Number(sheet.style.getPropertyValue("--size")) < 0.7,
+    cut: [...content.querySelectorAll("pre, .picture > .rich")].filter((one) => one.scrollWidth > one.clientWidth + 2).length,
+    small: Number(content.style.getPropertyValue("--size")) < 0.7,
     film: film ? film.height / innerHeight : 1,
-    picture: Boolean(sheet.querySelector(".film, .picture")),
-    prose: [...sheet.querySelectorAll(".prose :is(p, li)")].map((part) => part.textContent).join(" "),
+    picture: Boolean(content.querySelector(".film, .picture")),
+    prose: [...content.querySelectorAll(".prose :is(p, li)")].map((part) => part.textContent).join(" "),
   };
 }"""
 
@@ -117,7 +117,7 @@ def test_nothing_on_a_slide_is_cut_off_or_overlaps(exported, page, lesson, size)
         page.wait_for_timeout(50)
         laid = page.evaluate(LAID_OUT)
         good = max(laid["overflow"]) <= 1 and not laid["overlaps"] and not laid["outside"] and not laid["cut"]
-        talks = words(laid["prose"]) > (WORDS + 5 if laid["picture"] else 2 * WORDS)
+        talks = word_count(laid["prose"]) > (MAX_WORDS + 5 if laid["picture"] else 2 * MAX_WORDS)
         if not good or laid["small"] or laid["film"] < 0.5 or talks:
             wrong.append((number, laid))
     assert not wrong, str(wrong)
@@ -194,7 +194,7 @@ def test_search_finds_lessons_and_exercises(exported, page):
     page.keyboard.press("Enter")
     page.wait_for_selector("body.ready")
     page.fill("#search", "no such word anywhere")
-    page.wait_for_function("document.querySelector('#found').textContent.includes('Nothing')")
+    page.wait_for_function("document.querySelector('#found').textContent.includes('Nothing found')")
 
 
 def test_the_site_is_read_on_a_phone(exported, page):
@@ -253,17 +253,17 @@ def test_pdfs_have_a_page_for_each_slide_and_pages_for_each_film(exported, page)
         assert content.startswith(b"%PDF") and count >= slides_there and count <= slides_there + 3 * films
 
 
-def test_on_paper_each_film_is_a_strip_of_pictures_that_can_be_read(exported, page, tmp_path):
+def test_on_paper_each_film_is_a_storyboard_that_can_be_read(exported, page, tmp_path):
     path = tmp_path / "paper.html"
     path.write_text(deck(LESSONS[1], theme="light", paper=True), "utf-8")
     page.goto(path.as_uri())
     page.emulate_media(media="print")
     page.set_viewport_size({"width": 1280, "height": 720})
-    drawn = page.evaluate("""[...document.querySelectorAll(".strip img")].map((image) => {
-      const [sheet, box] = [image.closest(".sheet").getBoundingClientRect(), image.getBoundingClientRect()];
+    drawn = page.evaluate("""[...document.querySelectorAll(".storyboard img")].map((image) => {
+      const [slide, box] = [image.closest(".slide-content").getBoundingClientRect(), image.getBoundingClientRect()];
       const caption = image.nextElementSibling.getBoundingClientRect();
       const scale = Math.min(box.width / image.naturalWidth, box.height / image.naturalHeight);
-      return [scale, caption.bottom <= sheet.bottom, caption.right <= sheet.right, caption.height > 10];
+      return [scale, caption.bottom <= slide.bottom, caption.right <= slide.right, caption.height > 10];
     })""")
     assert len(drawn) > 20 and min(scale for scale, *_ in drawn) > 0.4
     assert all(inside for _, *inside in drawn)

@@ -6,7 +6,7 @@ import importlib.util
 import pytest
 
 from kvmmmu_lab import cli
-from kvmmmu_lab.publish import deck as decks
+from kvmmmu_lab.publish import template
 
 from .books import code, saved, text
 
@@ -25,7 +25,7 @@ def test_a_deck_is_one_file_and_the_command_says_where(tmp_path, capsys):
     assert "src=" not in deck.partition("<main")[0], "nothing is fetched"
 
 
-def test_several_are_linked_to_each_other(tmp_path, capsys):
+def test_decks_of_one_command_link_to_each_other(tmp_path, capsys):
     one = saved(tmp_path, text("# One\n\n[Two](two.ipynb) and [three](three.ipynb)"), name="one.ipynb")
     two = saved(tmp_path, text("# Two"), name="two.ipynb")
     assert slides(capsys, one, two, "--out", tmp_path, "--no-execute")[0] == 0
@@ -37,12 +37,12 @@ def test_several_are_linked_to_each_other(tmp_path, capsys):
     ("make", "arguments", "said"),
     [
         (lambda folder: folder / "none.ipynb", (), "that exists"),
-        (lambda folder: saved(folder, text("# T")), ("again.ipynb", "--title", "x"), "a title for one notebook"),
+        (lambda folder: saved(folder, text("# T")), ("again.ipynb", "--title", "x"), "no title for several notebooks"),
         (lambda folder: saved(folder, code("1 / 0")), (), "ZeroDivisionError"),
-        (lambda folder: saved(folder, text("# T", "skip")), (), "something is left for slides"),
+        (lambda folder: saved(folder, text("# T", "skip")), (), "something to show"),
     ],
 )
-def test_what_can_t_be_done_is_said_and_nothing_is_written(tmp_path, capsys, make, arguments, said):
+def test_an_error_is_one_message_and_nothing_is_written(tmp_path, capsys, make, arguments, said):
     status, _, error = slides(capsys, make(tmp_path), *arguments, "--out", tmp_path / "out")
     assert status == 1 and said in error and error.startswith("kvmmmu-lab: ") and "Traceback" not in error
     assert not list((tmp_path / "out").glob("*.html"))
@@ -52,19 +52,19 @@ def test_what_can_t_be_done_is_said_and_nothing_is_written(tmp_path, capsys, mak
     ("module", "package"),
     [("sphinx_revealjs", "sphinx-revealjs"), ("latex2mathml", "latex2mathml"), ("bs4", "beautifulsoup4")],
 )
-def test_a_missing_package_is_named_with_the_way_to_get_it(tmp_path, capsys, monkeypatch, module, package):
+def test_a_missing_package_is_named_with_the_way_to_install_it(tmp_path, capsys, monkeypatch, module, package):
     there = importlib.util.find_spec
-    monkeypatch.setattr(decks.importlib.util, "find_spec", lambda name: None if name == module else there(name))
+    monkeypatch.setattr(template.importlib.util, "find_spec", lambda name: None if name == module else there(name))
     status, _, error = slides(capsys, saved(tmp_path, text("# T: $x^2$")), "--out", tmp_path)
     assert status == 1 and f"needs {package}, which is missing" in error and "[slides]" in error
 
 
-def test_a_folder_without_lessons_is_no_course(tmp_path, capsys):
+def test_a_folder_without_lessons_is_refused(tmp_path, capsys):
     assert cli.main(["site", "--out", str(tmp_path / "out"), "--folder", str(tmp_path)]) == 1
     assert "notebooks/" in capsys.readouterr().err
 
 
-def test_a_place_that_can_t_be_written_is_named(tmp_path, capsys):
+def test_a_file_that_can_t_be_written_is_named(tmp_path, capsys):
     (tmp_path / "talk.html").mkdir()
     status, _, error = slides(capsys, saved(tmp_path, text("# T")), "--out", tmp_path, "--no-execute")
     assert status == 1 and "talk.html" in error and "can be written" in error
@@ -72,10 +72,10 @@ def test_a_place_that_can_t_be_written_is_named(tmp_path, capsys):
 
 def test_a_deck_of_a_notebook_that_never_ran_says_so(tmp_path, capsys):
     status, out, _ = slides(capsys, saved(tmp_path, text("# T"), code("1 + 1")), "--out", tmp_path, "--no-execute")
-    assert status == 0 and "holds no outputs" in out
+    assert status == 0 and "the notebook has none" in out
 
 
-def test_where_nothing_can_be_remembered_it_is_run_all_the_same(tmp_path, capsys, monkeypatch):
+def test_without_a_place_for_the_cache_the_notebook_still_runs(tmp_path, capsys, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv("KVMMMU_LAB_CACHE", str(tmp_path / "file"))
     assert slides(capsys, saved(tmp_path, text("# T"), code("print(41 + 1)")), "--out", tmp_path)[0] == 0

@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What cells show, as HTML."""
+"""The outputs of cells, as HTML."""
 
 import json
 
 from kvmmmu_lab.player.page import film_html, film_parts
-from kvmmmu_lab.publish.outputs import MOST, MOST_HTML, shown, text_html
+from kvmmmu_lab.publish.outputs import MAX_HTML, MAX_TEXT, rendered_outputs, text_html
 
 from ..player.films import two_scenes as a_film
 from .books import code
 
 
 def kinds(*data):
-    return [thing.kind for thing in shown(code("x", shows=data))]
+    return [output.kind for output in rendered_outputs(code("x", shows=data))]
 
 
 def test_a_film_is_found_in_its_html_and_comes_back_whole():
@@ -23,21 +23,21 @@ def test_a_film_is_found_in_its_html_and_comes_back_whole():
     assert kinds({"text/html": film_html(data)}) == ["film"]
 
 
-def test_a_widget_is_what_stands_before_it():
+def test_a_widgets_own_output_is_skipped():
     assert kinds({"text/html": "<p>1 / 2</p>"}, {"application/vnd.jupyter.widget-view+json": {}, "text/plain": "x"}) == ["text"]
 
 
 def test_formatted_outputs_are_shown_formatted():
     said = [{"text/markdown": "**bold**"}, {"text/latex": r"$\frac{1}{2}$"}, {"application/json": {"a": 1}, "text/plain": "<>"}]
-    bold, half, data = (thing.html for thing in shown(code("x", shows=said)))
+    bold, half, data = (output.html for output in rendered_outputs(code("x", shows=said)))
     assert "<strong>bold</strong>" in bold and "<mfrac>" in half and "&quot;a&quot;: 1" in data
     assert kinds({"application/javascript": "alert(1)", "text/plain": "<Javascript>"}) == []
 
 
-def test_what_is_huge_is_cut_and_says_so():
-    assert f"({5:,} more characters are left out)" in text_html("x" * (MOST + 5))
-    (thing,) = shown(code("x", shows=[{"text/html": "x" * (MOST_HTML + 1)}]))
-    assert "is left out" in thing.html and len(thing.html) < 300
+def test_a_huge_output_is_cut_off_and_says_so():
+    assert f"({5:,} more characters are left out)" in text_html("x" * (MAX_TEXT + 5))
+    (output,) = rendered_outputs(code("x", shows=[{"text/html": "x" * (MAX_HTML + 1)}]))
+    assert "is left out" in output.html and len(output.html) < 300
 
 
 def test_text_is_text():

@@ -3,7 +3,7 @@
 
 from kvmmmu_lab import open_guest
 from kvmmmu_lab.labs import watch
-from kvmmmu_lab.publish.strips import MOST, key_steps
+from kvmmmu_lab.publish.storyboard import MAX_STEPS, key_steps
 
 
 def test_key_steps_are_those_in_which_something_changes():
@@ -11,5 +11,5 @@ def test_key_steps_are_those_in_which_something_changes():
     data = watch(lambda: vm.access(0x343C6000, user=True), vm, [0x343C6000]).data
     steps = [step for scene in data["scenes"] for step in scene["steps"]]
     chosen = key_steps(data)
-    assert chosen == sorted(set(chosen)) and len(chosen) <= MOST and chosen[-1] == len(steps) - 1
+    assert chosen == sorted(set(chosen)) and len(chosen) <= MAX_STEPS and chosen[-1] == len(steps) - 1
     assert sum(bool(steps[number]["changes"]) for number in chosen) >= 3

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Markup of whatever origin asks nothing of a network, and runs nothing."""
+"""Markup of any origin becomes self-contained: it fetches nothing and runs nothing."""
 
 import base64
 
 import pytest
 
-from kvmmmu_lab.publish.html import local, prose_html
+from kvmmmu_lab.publish.html import markdown_html, self_contained
 
 PIXEL = base64.b64decode("R0lGODlhAQABAAAAACwAAAAAAQABAAA=")
 
@@ -20,8 +20,8 @@ PIXEL = base64.b64decode("R0lGODlhAQABAAAAACwAAAAAAQABAAA=")
         '<p style="color: red">x</p>',
     ],
 )
-def test_what_needs_nothing_stays(markup):
-    assert local(markup) == markup
+def test_self_contained_markup_is_unchanged(markup):
+    assert self_contained(markup) == markup
 
 
 @pytest.mark.parametrize(
@@ -46,8 +46,8 @@ def test_what_needs_nothing_stays(markup):
         '<meta http-equiv="refresh" content="0;url=https://example.org">',
     ],
 )
-def test_what_would_be_fetched_or_run_is_gone(markup):
-    left = local(markup)
+def test_what_would_be_fetched_or_run_is_removed(markup):
+    left = self_contained(markup)
     asked = left
     for link in ('<a href="https://example.org/x.png">https://example.org/x.png</a>', '<a href="https://example.org">https://example.org</a>',
                  '<a href="https://example.org/x">https://example.org/x</a>'):  # fmt: skip
@@ -55,24 +55,24 @@ def test_what_would_be_fetched_or_run_is_gone(markup):
     assert "example.org" not in asked and "javascript:" not in asked and "alert" not in asked and "fetch" not in asked
 
 
-def test_a_picture_beside_the_notebook_is_put_in_and_nothing_from_elsewhere(tmp_path):
+def test_a_picture_beside_the_notebook_is_embedded_and_no_other_file(tmp_path):
     (tmp_path / "book").mkdir()
     for path in (tmp_path / "book" / "a b.gif", tmp_path / "secret.gif"):
         path.write_bytes(PIXEL)
-    assert "data:image/gif;base64,R0lG" in local('<img src="a%20b.gif">', tmp_path / "book")
-    assert "data:image/gif;base64,R0lG" in prose_html("![x](a%20b.gif)", tmp_path / "book")
+    assert "data:image/gif;base64,R0lG" in self_contained('<img src="a%20b.gif">', tmp_path / "book")
+    assert "data:image/gif;base64,R0lG" in markdown_html("![x](a%20b.gif)", tmp_path / "book")
     for address in ("../secret.gif", str(tmp_path / "secret.gif"), (tmp_path / "secret.gif").as_uri()):
-        assert "is left out" in local(f'<img src="{address}">', tmp_path / "book")
+        assert "is left out" in self_contained(f'<img src="{address}">', tmp_path / "book")
 
 
-def test_in_a_text_what_is_missing_is_named(tmp_path):
-    said = prose_html("![a plan](gone.png) ![b](attachment:lost.png) ![c](https://example.org/c.png)", tmp_path)
+def test_a_missing_picture_is_named(tmp_path):
+    said = markdown_html("![a plan](gone.png) ![b](attachment:lost.png) ![c](https://example.org/c.png)", tmp_path)
     assert "gone.png" in said and "lost.png" in said and 'href="https://example.org/c.png"' in said and "<img" not in said
     attached = {"here.png": {"image/png": "AAAA"}}
-    assert "data:image/png;base64,AAAA" in prose_html("![d](attachment:here.png)", tmp_path, attached)
+    assert "data:image/png;base64,AAAA" in markdown_html("![d](attachment:here.png)", tmp_path, attached)
 
 
-def test_formulas_need_no_script(tmp_path):
-    said = prose_html("$x^2$ and\n\n$$\\frac{a}{b}$$\n\n\\begin{align}a\\end{align}", tmp_path)
+def test_formulas_become_mathml(tmp_path):
+    said = markdown_html("$x^2$ and\n\n$$\\frac{a}{b}$$\n\n\\begin{align}a\\end{align}", tmp_path)
     assert said.count("<math") == 3 and "<msup>" in said and "<mfrac>" in said and "$" not in said
-    assert "<code>" in prose_html("$\\left($", tmp_path), "not understood, shown as it is"
+    assert "<code>" in markdown_html("$\\left($", tmp_path), "not understood, shown as it is"

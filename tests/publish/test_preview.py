@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The preview follows what it shows."""
+"""The preview follows changes of the notebook."""
 
 import threading
 import time
 import urllib.request
 
-from kvmmmu_lab.publish.serve import serve
+from kvmmmu_lab.publish.preview import preview
 
 
-def test_a_change_is_exported_and_the_page_hears_of_it(tmp_path):
+def test_a_change_is_exported_and_the_page_reloads(tmp_path):
     source, page, said, stop = tmp_path / "talk.ipynb", tmp_path / "talk.html", [], threading.Event()
     source.write_text("1")
     page.write_text("<p>1</p>")
-    again = lambda: page.write_text(f"<p>{source.read_text()}</p>")  # noqa: E731
-    thread = threading.Thread(target=serve, args=(tmp_path, [source], again), kwargs={"say": said.append, "stop": stop})
+    export = lambda: page.write_text(f"<p>{source.read_text()}</p>")  # noqa: E731
+    thread = threading.Thread(target=preview, args=(tmp_path, [source], export), kwargs={"say": said.append, "stop": stop})
     thread.start()
     try:
         while not said:

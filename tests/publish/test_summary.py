@@ -1,48 +1,48 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What of a text goes on a slide."""
+"""What a slide shows of a long text."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kvmmmu_lab.publish.condense import WORDS, gist, parted, sentences, words
+from kvmmmu_lab.publish.summary import MAX_WORDS, sentences, split_heading, summary, word_count
 
 LONG = "It could look at all of them, which takes its time for each page table that the guest begins to use. " * 4
 
 
 def test_a_short_text_stays_as_it_is():
-    assert gist("One thought, *and* `no more`.\n\n- with a list") == "One thought, *and* `no more`.\n\n- with a list"
+    assert summary("One thought, *and* `no more`.\n\n- with a list") == "One thought, *and* `no more`.\n\n- with a list"
 
 
 def test_what_is_in_bold_comes_first_then_questions():
     text = f"{LONG}This note is the **reverse map** of the frame. (Or so.) {LONG}\n\nWhich are they? {LONG}"
-    assert "This note is the **reverse map** of the frame." in gist(text)
-    assert "Which are they?" in gist(text)
-    assert "(Or so.)" not in gist(text)
+    assert "This note is the **reverse map** of the frame." in summary(text)
+    assert "Which are they?" in summary(text)
+    assert "(Or so.)" not in summary(text)
 
 
-def test_what_announces_a_list_goes_with_it():
+def test_a_sentence_that_announces_a_list_is_left_out_with_it():
     text = f"{LONG}\n\nAfter this lesson you can say\n\n" + "\n".join(f"- {LONG}" for _ in range(3))
-    assert "After this lesson" not in gist(text)
+    assert "After this lesson" not in summary(text)
 
 
 def test_an_item_keeps_its_mark_and_its_first_sentence():
     text = f"{LONG}\n\n1. The spte **leaves** the map. {LONG}\n2. It becomes **zero**. {LONG}"
-    assert gist(text).endswith("1. The spte **leaves** the map.\n2. It becomes **zero**.")
+    assert summary(text).endswith("1. The spte **leaves** the map.\n2. It becomes **zero**.")
 
 
 def test_tables_and_code_stay():
     table = "| a | b |\n| --- | --- |\n| 1 | 2 |"
     drawing = "```text\noffset 0\n\n       1\n```"
-    assert gist(f"{LONG}{LONG}\n\n{table}\n\n{drawing}\n{LONG}").endswith(f"{table}\n\n{drawing}")
+    assert summary(f"{LONG}{LONG}\n\n{table}\n\n{drawing}\n{LONG}").endswith(f"{table}\n\n{drawing}")
 
 
-def test_marks_around_a_sentence_stay_whole():
+def test_signs_around_a_sentence_stay_with_it():
     assert sentences("**Present, both.** Why? (So.) e.g. this") == ["**Present, both.**", "Why?", "(So.) e.g. this"]
 
 
-def test_a_heading_is_parted_from_its_text_and_comments_go():
-    assert parted("<!-- licence -->\n## Who fills the *hole*?\n\nThe last.") == ("Who fills the *hole*?", 2, "The last.")
-    assert parted("No heading.") == ("", 0, "No heading.")
+def test_a_heading_is_split_from_its_text_and_comments_are_removed():
+    assert split_heading("<!-- licence -->\n## Who fills the *hole*?\n\nThe last.") == ("Who fills the *hole*?", 2, "The last.")
+    assert split_heading("No heading.") == ("", 0, "No heading.")
 
 
 SENTENCE = st.lists(st.sampled_from(["frame", "**map**", "spte", "`#7:12`", "why"]), min_size=1, max_size=12).map(
@@ -51,7 +51,7 @@ SENTENCE = st.lists(st.sampled_from(["frame", "**map**", "spte", "`#7:12`", "why
 
 
 @given(st.lists(st.lists(SENTENCE, min_size=1, max_size=5).map(" ".join), min_size=1, max_size=4).map("\n\n".join))
-def test_never_more_words_than_fit_and_never_others(text):
-    short = gist(text)
-    assert words(short) <= max(WORDS, 0) or words(text) <= WORDS
+def test_a_summary_is_never_too_long_and_never_has_other_words(text):
+    short = summary(text)
+    assert word_count(short) <= MAX_WORDS or word_count(text) <= MAX_WORDS
     assert set(short.split()) <= set(text.split())

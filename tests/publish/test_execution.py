@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Notebooks are read, run and remembered."""
+"""Notebooks are read and run, and their outputs are cached."""
 
 import pytest
 
 from kvmmmu_lab.errors import InputError, LabError
-from kvmmmu_lab.publish import execute
-from kvmmmu_lab.publish.execute import executed, notebook
+from kvmmmu_lab.publish import execution
+from kvmmmu_lab.publish.execution import executed, read_notebook
 
 from .books import code, saved, text
 
@@ -13,12 +13,12 @@ EMPTY = '{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": []}'
 
 
 @pytest.mark.parametrize("content", [None, "", "print('hello')", '{"cells": 3}', EMPTY])
-def test_what_is_no_notebook_is_said_to_be_none(tmp_path, content):
+def test_a_file_that_is_no_notebook_is_refused(tmp_path, content):
     path = tmp_path / "talk.ipynb"
     if content is not None:
         path.write_text(content)
     with pytest.raises(InputError, match="notebook"):
-        notebook(path)
+        read_notebook(path)
 
 
 def test_a_cell_that_fails_is_named_with_its_code(tmp_path):
@@ -27,20 +27,20 @@ def test_a_cell_that_fails_is_named_with_its_code(tmp_path):
         executed(path)
 
 
-def test_what_ran_is_remembered_until_its_code_changes(tmp_path, monkeypatch):
+def test_outputs_are_cached_until_the_code_changes(tmp_path, monkeypatch):
     ran = []
-    monkeypatch.setattr(execute, "run", lambda found, path: ran.append(path.name))
+    monkeypatch.setattr(execution, "run", lambda found, path: ran.append(path.name))
     path = saved(tmp_path, text("# Talk"), code("x = 1"))
     executed(path), executed(path)
     assert ran == ["talk.ipynb"]
     executed(saved(tmp_path, text("# Another title"), code("x = 1")))
-    assert len(ran) == 1, "the text isn't run"
+    assert len(ran) == 1, "a change of text runs nothing"
     executed(saved(tmp_path, text("# Talk"), code("x = 2")))
     assert len(ran) == 2
 
 
-def test_outputs_remembered_go_with_the_text_of_today(tmp_path, monkeypatch):
-    monkeypatch.setattr(execute, "run", lambda found, path: None)
+def test_cached_outputs_are_shown_with_the_present_text(tmp_path, monkeypatch):
+    monkeypatch.setattr(execution, "run", lambda found, path: None)
     executed(saved(tmp_path, text("# Talk"), code("x = 1")))
     found = executed(saved(tmp_path, text("# Another title"), code("x = 1")))
     assert found.cells[0].source == "# Another title"

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Execution of notebooks. The outputs are kept in a cache until the code of the notebook, or the kit, changes."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import os
+import re
+import sys
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError, LabError
+
+TIMEOUT = 300
+"""Seconds that one cell may take."""
+
+ANSI_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def read_notebook(path: Path) -> Any:
+    """Read a notebook. Raises InputError if the file doesn't exist, or is no notebook with at least one cell."""
+    import nbformat
+
+    path = Path(path)
+    if not path.is_file():
+        raise InputError("notebook", str(path), "the path of a notebook (.ipynb) that exists")
+    try:
+        notebook = nbformat.read(path, as_version=4)
+        nbformat.validate(notebook)
+    except Exception as error:  # nbformat raises whatever its JSON reader and its validator raise
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError("notebook", str(path), f"a Jupyter notebook, which this file isn't ({reason[:120]})") from None
+    if not notebook.cells:
+        raise InputError("notebook", str(path), "a notebook with at least one cell")
+    return notebook
+
+
+def executed(path: Path, *, cache: bool = True) -> Any:
+    """Return the notebook in a file with its outputs, run from the top in a kernel of its own, in its folder.
+
+    ``cache``: if the same code ran before, with this kit, the outputs are those of that run. Raises InputError as
+    `read_notebook` does, LabError with the cell that fails.
+    """
+    import nbformat
+
+    path = Path(path)
+    notebook = read_notebook(path)
+    kept = cache_folder() / f"{path.stem}-{_cache_key(notebook)}.ipynb"
+    if cache and kept.is_file():
+        try:
+            before = nbformat.read(kept, as_version=4)
+        except Exception:
+            kept.unlink(missing_ok=True)  # half written, or by another version of nbformat
+        else:
+            for cell, ran in zip(_code_cells(notebook), _code_cells(before), strict=True):
+                cell.outputs, cell.execution_count = ran.outputs, ran.execution_count
+            return notebook
+    run(notebook, path)
+    if cache:
+        with contextlib.suppress(OSError):  # without a place for the cache, it runs again next time
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            fresh = kept.with_suffix(f".{os.getpid()}")
+            nbformat.write(notebook, fresh)
+            fresh.replace(kept)
+    return notebook
+
+
+def has_outputs(notebook: Any) -> bool:
+    """Whether any cell has an output, or there is no code."""
+    return not _code_cells(notebook) or any(cell.outputs for cell in _code_cells(notebook))
+
+
+def run(notebook: Any, path: Path) -> None:
+    """Run all cells of the notebook that was read from ``path``, and store their outputs in it. Raises LabError."""
+    from jupyter_client.kernelspec import NoSuchKernel
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+
+    client = NotebookClient(
+        notebook,
+        timeout=TIMEOUT,
+        kernel_name="python3",  # this Python, also if the notebook names another kernel
+        resources={"metadata": {"path": str(path.resolve().parent)}},
+        extra_arguments=["--log-level=40"],  # else the kernel's own warnings are printed among the command's lines
+    )
+    try:
+        client.execute()
+    except CellExecutionError as error:
+        number, cell = _failed_cell(notebook)
+        reason = ANSI_COLOURS.sub("", f"{error.ename}: {error.evalue}")
+        source = "\n".join(f"    {line}" for line in cell.source.splitlines()[:15]) if cell else ""
+        raise LabError(
+            f"{path}: cell {number} of {len(notebook.cells)} fails with {reason}\n\n{source}\n\n"
+            "Fix the cell; or tag it 'raises-exception' if it is meant to fail; or use --no-execute, which exports the "
+            "outputs that the notebook already has"
+        ) from None
+    except CellTimeoutError:
+        raise LabError(f"{path}: a cell took longer than {TIMEOUT} seconds") from None
+    except (DeadKernelError, NoSuchKernel) as error:
+        raise LabError(f"{path} can't be run: {error}. Run it in JupyterLab to see which cell stops it") from None
+
+
+def _code_cells(notebook: Any) -> list[Any]:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def _failed_cell(notebook: Any) -> tuple[int, Any]:
+    """Return the number of the cell with an error, counted from 1, and the cell."""
+    for number, cell in enumerate(notebook.cells, 1):
+        if any(output.output_type == "error" for output in cell.get("outputs", ())):
+            return number, cell
+    return 0, None
+
+
+# The cache
+
+
+def cache_folder() -> Path:
+    """Return the folder of the cache: KVMMMU_LAB_CACHE, or where this system keeps caches."""
+    given = os.environ.get("KVMMMU_LAB_CACHE")
+    if given:
+        return Path(given)
+    home = Path.home()
+    base = {"win32": home / "AppData/Local", "darwin": home / "Library/Caches"}.get(sys.platform, home / ".cache")
+    return Path(os.environ.get("XDG_CACHE_HOME") or base) / "kvmmmu-lab" / "notebooks"
+
+
+def _cache_key(notebook: Any) -> str:
+    """Hash everything that the outputs depend on: the code cells with their tags, in order, and the kit."""
+    digest = hashlib.sha256(_kit_digest().encode())
+    for cell in _code_cells(notebook):
+        digest.update(repr((cell.source, list(cell.metadata.get("tags", ())))).encode())
+    return digest.hexdigest()[:24]
+
+
+@functools.cache
+def _kit_digest() -> str:
+    """Hash the kit's code, without that of exercises and publishing, and Python's version."""
+    digest = hashlib.sha256(sys.version.encode())
+    root = Path(str(files("kvmmmu_lab")))
+    for path in sorted(root.rglob("*")):
+        if path.suffix in (".py", ".js", ".css") and not {"check", "publish", "_course"} & set(path.parts):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A preview of exported pages on a local port. When a notebook changes, it is exported again and browsers reload."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import threading
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
+
+from ..errors import LabError
+
+VERSION = "/~version"
+RELOAD_SCRIPT = (
+    "<script>let was; setInterval(() => fetch('/~version').then((answer) => answer.text()).then((now) => "
+    "{ if (was && now !== was) location.reload(); was = now; }).catch(() => {}), 700);</script>"
+)
+
+
+def preview(
+    folder: Path,
+    watched: Iterable[Path],
+    export: Callable[[], object],
+    *,
+    port: int = 0,
+    first: str = "",
+    say: Callable[[str], object] = print,
+    stop: threading.Event | None = None,
+) -> None:
+    """Serve ``folder`` until the user interrupts it; call ``export`` when one of the ``watched`` files changes.
+
+    ``port`` 0: any free one. ``first``: the page in the address that is printed. Raises LabError for a port in use.
+    """
+    server, files, stop = _server(folder, port), list(watched), stop or threading.Event()
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    say(f"http://127.0.0.1:{server.server_address[1]}/{quote(first)}  (press Ctrl+C to stop)")
+    seen = [_modified(path) for path in files]
+    try:
+        while not stop.wait(0.3):
+            now = [_modified(path) for path in files]
+            if now != seen:
+                seen = now
+                time.sleep(0.1)  # an editor may still be writing
+                try:
+                    export()
+                except LabError as error:
+                    say(f"{error}")
+                server.version += 1
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def _server(folder: Path, port: int) -> Any:
+    """Return a server for a folder, for this machine only. Raises LabError for a port in use."""
+    handler = functools.partial(PreviewHandler, directory=str(folder))
+    try:
+        server: Any = http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
+    except OSError as error:
+        raise LabError(f"port {port} can't be used ({error.strerror}); choose another with --port") from None
+    server.version = 1
+    return server
+
+
+class PreviewHandler(http.server.SimpleHTTPRequestHandler):
+    """Serves a folder. Each page gets a script that reloads it when the version of the export changes."""
+
+    server: Any
+
+    def do_GET(self) -> None:
+        """Answer with a file, or with the version of the latest export."""
+        path = Path(self.translate_path(unquote(urlsplit(self.path).path)))
+        if self.path == VERSION:
+            self._answer(str(self.server.version).encode(), "text/plain")
+        elif path.suffix == ".html" and path.is_file():
+            self._answer(path.read_bytes() + RELOAD_SCRIPT.encode(), "text/html; charset=utf-8")
+        else:
+            super().do_GET()
+
+    def _answer(self, body: bytes, kind: str) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Cache-Control", "no-store")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        """Log nothing, since each page asks more than once a second."""
+
+
+def _modified(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0

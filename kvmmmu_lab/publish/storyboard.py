@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A film on paper as a storyboard: pictures of its key steps, with captions."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from ..draw.svg import data_url
+from ..player.page import still_svg
+from .slides import Slide, SlideElement
+
+MAX_STEPS = 6
+"""Steps of a film that are shown."""
+
+FLAT = 0.45
+"""Height by width of a flat picture: four of these go on a page, of others two."""
+
+
+def storyboard_slides(slide: Slide) -> Iterator[Slide]:
+    """Yield a slide for paper: without its films, then pages with the key steps of each film."""
+    rest = [element for element in slide.elements if element.film is None]
+    if rest or not slide.films:
+        yield replace(slide, elements=rest)
+    for film in slide.films:
+        figures = list(_figures(film.data))
+        a_page = 4 if all(_is_flat(scene["svg"]) for scene in film.data["scenes"]) else 2
+        for at in range(0, len(figures), a_page):
+            board = f'<div class="storyboard of-{a_page}">{"".join(figures[at : at + a_page])}</div>'
+            yield replace(slide, continued=bool(slide.title), elements=[SlideElement("film", board)], notes=[])
+
+
+def key_steps(film: Mapping[str, Any], most: int = MAX_STEPS) -> list[int]:
+    """Return the numbers, counted over all scenes, of at most ``most`` steps that change the structure.
+
+    These are the steps in which a table, an entry or an arrow comes or goes, or an entry changes; if there are more,
+    those with most changes. The last step is always among them.
+    """
+    weights, number = dict[int, float](), -1
+    for scene in film["scenes"]:
+        for place, step in enumerate(scene["steps"]):
+            number += 1
+            # the first step of a scene has no "set": the scene's drawing shows it
+            structural = sum(_is_structural(look) for look in step["set"].values())
+            last = number > 0 and place == len(scene["steps"]) - 1
+            weights[number] = len(step["changes"]) + structural / 4 + last / 8
+    chosen = sorted((n for n in weights if weights[n]), key=lambda n: -weights[n])[: most - 1]
+    return sorted({*chosen, number})
+
+
+def _is_structural(look: list[str]) -> bool:
+    """Whether an element comes or goes; marks such as "read" come and go with each step."""
+    return bool({"absent", "new", "dead"} & set(look[0].split()))
+
+
+def _is_flat(svg: str) -> bool:
+    size = re.search(r'viewBox="[-\d.]+ [-\d.]+ ([\d.]+) ([\d.]+)"', svg)
+    return size is not None and float(size[2]) <= FLAT * float(size[1])
+
+
+def _figures(film: Mapping[str, Any]) -> Iterator[str]:
+    steps = [step for scene in film["scenes"] for step in scene["steps"]]
+    for number in key_steps(film):
+        address = data_url(still_svg(film, number))
+        words, place = html.escape(steps[number]["words"]), html.escape(steps[number]["place"])
+        yield (
+            f'<figure><img alt="{html.escape(words, quote=True)}" src="{address}">'
+            f"<figcaption><strong>{number}</strong> {words} <small>{place}</small></figcaption></figure>"
+        )

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What slides and pages are rendered with: nbconvert templates, style sheets, reveal.js, and the packages they need."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import re
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError, LabError
+from ..workspace import install_hint
+
+PAGE_MODULES = ("nbconvert", "nbclient", "bs4", "latex2mathml")
+"""Modules that every page needs."""
+
+DECK_MODULES = (*PAGE_MODULES, "sphinx_revealjs")
+"""Modules that slides need."""
+
+PACKAGES = {"bs4": "beautifulsoup4", "PIL": "pillow", "sphinx_revealjs": "sphinx-revealjs"}
+"""Module -> the package that it comes from, where the names differ."""
+
+
+def require(*modules: str) -> None:
+    """Raise LabError, with the way to install it, if one of the modules is missing."""
+    for module in modules:
+        if importlib.util.find_spec(module) is None:
+            raise LabError(f"this needs {PACKAGES.get(module, module)}, which is missing: {install_hint('slides')}")
+
+
+def render(template: str, notebook: Any, resources: dict[str, Any]) -> str:
+    """Render a notebook with one of the kit's templates, which finds ``resources`` under the name ``kit``."""
+    from nbconvert.exporters.templateexporter import TemplateExporter
+
+    class KitExporter(TemplateExporter):
+        """An exporter for the kit's templates."""
+
+        def _file_extension_default(self) -> str:
+            return ".html"
+
+        def _template_extension_default(self) -> str:
+            return ".html.j2"
+
+    folder = Path(str(files(__package__))) / "templates"
+    exporter = KitExporter(template_name=template, extra_template_basedirs=[str(folder)])
+    markup, _ = exporter.from_notebook_node(notebook, {"kit": resources})
+    return str(markup)
+
+
+def asset(*names: str) -> str:
+    """Return the text of style sheets or scripts of this package, joined."""
+    return "\n".join(files(__package__).joinpath(name).read_text("utf-8") for name in names)
+
+
+@functools.cache
+def reveal_asset(name: str) -> str:
+    """Return the text of one of reveal.js's files. Raises LabError if the installed version has no such file.
+
+    The package that brings them isn't imported, since that would load all of Sphinx.
+    """
+    require("sphinx_revealjs")
+    spec = importlib.util.find_spec("sphinx_revealjs")
+    assert spec is not None and spec.origin is not None
+    root = Path(spec.origin).parent / "_static" / "revealjs"
+    found = next((path for path in (root / "dist" / name, root / "plugin" / "notes" / name) if path.is_file()), None)
+    if found is None:
+        raise LabError(f"the installed sphinx-revealjs has no {name}: it needs another version (`pip show sphinx-revealjs`)")
+    text = found.read_text("utf-8")
+    return re.sub(r"(?m)^//# sourceMappingURL=.*$", "", text).replace("</script", "<\\/script")
+
+
+def write(path: Path, markup: str) -> Path:
+    """Write a page, and make the folders it is in. Raises InputError if it can't be written."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(markup, "utf-8")
+    except OSError as error:
+        raise InputError("out", str(path), f"a file that can be written ({error.strerror})") from None
+    return path
