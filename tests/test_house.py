@@ -209,7 +209,6 @@ def test_a_circle_is_found_and_told_as_lines():
 KNOWN_CLASSES_TWICE = {
     "Bench",
     "Difference",
-    "Field",
     "Replay",
     "Report",
     "Table",

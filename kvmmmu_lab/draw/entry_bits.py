@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""One entry bit by bit, the guest's and the shadow's beside each other, with what became of each bit and why."""
+"""The picture of one entry, bit by bit: the guest's beside the shadow's, and for each bit whether it was copied, and why."""
 
 from __future__ import annotations
 
@@ -30,43 +30,12 @@ from ..mmu.bits import (
 )
 from ..mmu.machine import Machine
 from ..mmu.memory import FIRST_SHADOW
-from . import scene_builder as row
 from .scene import Entry, Marks, Scene
-from .scene_builder import Draft
-
-# FOLDED IN: draw.verdicts: What became of each bit of a guest's entry in the shadow's, and why: copied, withheld,
-# refused, or out of date.
+from .scene_builder import LEVELS, SceneBuilder, large_page
 
 
-COPIED = "copied"
-CHANGED_SINCE = "differs", "copied when the entry was made; the guest has changed its own since"
-FIRST_WRITE = "differs", "copied before the first write, at which KVM set the guest's dirty bit, but not this one"
-NO_MEMORY = "taken away", "no memory is there, so each access must fault and be emulated"
-TABLE = "withheld: a page table", "the frame is itself a shadowed page table, so each write to it must be seen"
-CLEAN = "withheld: not dirty yet", "the guest's dirty bit is clear, so the first write must be seen, to set it"
-LATER = "taken away later", "write access was taken away: for a dirty log, or while the frame was a shadowed page table"
-EITHER = "withheld or taken away", "the dirty bit was clear at first; or write access was taken away since, as for a dirty log"
-ABOVE = "refused above", "the guest's entry allows it, one above it doesn't; the shadow checks rights at level 1 only"
-ABOVE_SINCE = (
-    "differs",
-    ("made with the old rights: an entry above doesn't allow it any more, but what those allow isn't in a page's role (2007)"),
-)
-WIDER_SINCE = "differs", "made when this entry, or one above, didn't allow it; what those allow isn't in a page's role (2007)"
-WP_WRITE = "for the kernel", "CR0.WP was clear when the kernel wrote: it may write here, user code not even read"
-WP_USER = "withheld: kernel writes", "while the kernel may write here (CR0.WP was clear), user code may not even read"
-LINK = "always, in a link", "an entry that leads to a shadow table allows all; rights are withheld at level 1 only"
-FLAT = "always", "without paging every entry allows all"
-SINCE = (CHANGED_SINCE, FIRST_WRITE, ABOVE_SINCE, WIDER_SINCE)
-EXPLAINED = (*SINCE, NO_MEMORY, TABLE, CLEAN, LATER, EITHER, ABOVE, WP_WRITE, WP_USER)
-
-REASONS = {says for _, says in EXPLAINED}
-"""Those that need an explanation."""
-
-KEPT = WIDE.copied
-
-
-class Field(NamedTuple):
-    """Some bits of an entry, from ``low`` on."""
+class BitField(NamedTuple):
+    """The bits ``low`` to ``high`` of an entry, and the letters that name them in a picture."""
 
     low: int
     high: int
@@ -74,52 +43,66 @@ class Field(NamedTuple):
 
     @property
     def mask(self) -> int:
-        """The bits."""
+        """These bits set, all others clear."""
         return (2 << self.high) - (1 << self.low)
 
     @property
     def name(self) -> str:
-        """Their numbers."""
+        """The numbers of the bits: "12-51"."""
         return str(self.low) if self.low == self.high else f"{self.low}-{self.high}"
+
+
+*LOW, NO_EXECUTION = (BitField(flag.bit, flag.bit, flag.name) for flag in sorted(FLAGS, key=lambda flag: flag.bit))
+MARKS = tuple(BitField(bit, bit, "mark") for bit in (9, 10, 11))
+FRAME = BitField(12, 51, "frame")
+SHADOW_FIELDS = (*LOW, *MARKS, FRAME, BitField(52, 62, ""), NO_EXECUTION)
+FREE = tuple(BitField(bit, bit, "free") for bit in (9, 10, 11))
+WIDE_FIELDS = (*LOW, *FREE, FRAME, BitField(52, 62, "free"), NO_EXECUTION)
+NARROW_FIELDS = (*LOW, *FREE, BitField(12, 31, "frame"))
+MEANINGS = {flag.bit: flag.word for flag in FLAGS}
+
+
+GUEST_BITS, SHADOW_BITS = Key("e:g"), Key("e:s")
+"""The two boxes of `entry_bits_scene`."""
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A guest entry and the shadow entry that was, or would be, made from it; either may be missing."""
+    """A guest entry and the shadow entry that was made, or would be made, from it. Either may be missing."""
 
     vm: Machine
     level: int
     guest: PathEntry | None
     shadow: PathEntry | None
     above: int
-    """W and U bits that all guest entries above allow."""
+    """W and U, as far as all guest entries above allow them."""
 
     gfn: int | None
     """The frame that the guest's path reaches."""
 
     @property
     def g(self) -> int:
-        """The guest's entry."""
+        """The guest's entry, or 0."""
         return self.guest.entry if self.guest else 0
 
     @property
     def s(self) -> int:
-        """The shadow's entry."""
+        """The shadow's entry, or 0."""
         return self.shadow.entry if self.shadow and self.shadow.entry != INVALID_PAGE else 0
 
     @property
     def io(self) -> bool:
-        """Whether the shadow entry says that no memory is there."""
+        """Whether the shadow entry marks a gfn without memory."""
         return self.level == 1 and not self.s & PRESENT and bool(self.s & IO_MARK)
 
     @property
     def leaf(self) -> bool:
-        """Whether the shadow entry is of level 1."""
+        """Whether the entries are of level 1."""
         return self.level == 1
 
 
 def pair_of(vm: Machine, gva: int, level: int) -> Pair:
-    """The two entries of a level on gva's path."""
+    """Return the two entries of a level on gva's path. A piece of a large page has the guest entry of the large page."""
     path = guest_path(vm, gva)
     steps = {step.level: step for step in path.steps}
     last = path.steps[-1] if path.steps else None
@@ -134,8 +117,154 @@ def pair_of(vm: Machine, gva: int, level: int) -> Pair:
     return Pair(vm, level, guest, shadow, above, path.gfn)
 
 
-def verdict(pair: Pair, field: Field) -> tuple[str, str]:
-    """What became of a field, in two words and in a sentence."""
+def entry_bits_scene(vm: Machine, gva: int, level: int = 1, marks: Marks | None = None) -> Scene:
+    """Return the two entries of a level on gva's path, bit by bit. For a piece of a large page, the guest's is the large one.
+
+    Both are of kind "list", so that they stand side by side: a guest table would stand above its shadow page.
+    """
+    builder, pair = SceneBuilder(vm, marks), pair_of(vm, gva, level)
+    guest, shadow = _guest_rows(builder, pair), _shadow_rows(builder, pair)
+    builder.box(GUEST_BITS, "list", 1, 0, *_guest_heading(pair, gva), guest)
+    builder.box(SHADOW_BITS, "list", 0, 0, *_shadow_heading(pair, gva), shadow)
+    if pair.guest and pair.s:
+        for source, target, kind in _edges(pair):
+            builder.edge(GUEST_BITS.entry(source), SHADOW_BITS.entry(target), kind)
+    notes = [f"bit {entry.index} ({entry.flags}): {entry.says}" for entry in shadow if entry.says in REASONS]
+    return builder.scene(f"gva {gva:#x}, level {level}: the guest's entry and the shadow's, bit by bit", notes)
+
+
+def _guest_heading(pair: Pair, gva: int) -> tuple[str, tuple[str, ...]]:
+    vm, step = pair.vm, pair.guest
+    if step is None:
+        last = guest_path(vm, gva).steps
+        if not vm.root_level:
+            return "no guest entry", ("the guest isn't paging",)
+        if pair.level > vm.root_level:
+            return "no guest entry", (f"its tables have {vm.root_level} levels",)
+        return "no guest entry", (f"the walk ends at the {LEVELS[last[-1].level]}",)
+    digits = 2 * guest_format(vm.root_level).size
+    where = "CR3's four" if step.table == PDPT else f"gfn {step.number:#x}"
+    return f"guest {LEVELS[step.level]} entry {step.index}", (f"0x{step.entry:0{digits}x}", f"in {where}")
+
+
+def _shadow_heading(pair: Pair, gva: int) -> tuple[str, tuple[str, ...]]:
+    step = pair.shadow
+    if step is None:
+        steps = shadow_path(pair.vm, gva).steps
+        return "no shadow entry", (f"the shadow ends at level {steps[-1].level}" if steps else "there is no root",)
+    title = "shadow entry " * (step.table != ROOTS) + key_name(step.key)
+    return title, (f"0x{step.entry:016x}", f"of level {pair.level}" if pair.s else "empty: no access here yet")
+
+
+def _value(field: BitField, entry: int) -> int:
+    return (entry & field.mask) >> field.low
+
+
+def _guest_rows(builder: SceneBuilder, pair: Pair) -> list[Entry]:
+    """Return the guest's bits with their meanings."""
+    vm, step = pair.vm, pair.guest
+    if step is None:
+        return []
+    fields = NARROW_FIELDS if guest_format(vm.root_level).size == 4 else WIDE_FIELDS
+    return [_guest_row(builder, pair, step, field) for field in fields]
+
+
+def _guest_row(builder: SceneBuilder, pair: Pair, step: PathEntry, field: BitField) -> Entry:
+    value, letters = _value(field, step.entry), field.letters
+    says = MEANINGS.get(field.low, "for software")
+    if field.low == 7 and step.level == 1:
+        letters, says = "PAT", "memory type"
+    target = f"{value:#x} {says}" if field.high > field.low else f"{value}   {says}"
+    if field.low == 12:
+        target, says = guest_target(pair.vm, step.level, step.entry | PRESENT), "the target"
+        if step.level == 2 and "M" in target:
+            target = f"{large_page(pair.vm.root_level)} at gfn {target.split()[-1]}"
+    return Entry(GUEST_BITS.entry(field.low), field.name, letters, target, _changed(builder, step, field), says)
+
+
+def _shadow_rows(builder: SceneBuilder, pair: Pair) -> list[Entry]:
+    """Return the shadow's bits, each with the outcome for the guest's bit."""
+    step = pair.shadow
+    if step is None:
+        return []
+    rows = []
+    for field in SHADOW_FIELDS:
+        value = _value(field, pair.s)
+        short, says = outcome(pair, field) if pair.s else ("", "")
+        number = f"{value:#x}" if field.high > field.low else str(value)
+        target = short if short and field.low == 12 else f"{number:<4}{short}".rstrip()
+        rows.append(
+            Entry(SHADOW_BITS.entry(field.low), field.name, field.letters, target, _changed(builder, step, field), says)
+        )
+    return rows
+
+
+def _changed(builder: SceneBuilder, step: PathEntry, field: BitField) -> str:
+    """Return the mark of a field: "changed" if this moment changed one of its bits."""
+    mark, was = builder.mark(step.key), builder.marks.was.get(step.key)
+    if mark not in ("changed", "dead") or was is None:
+        return ""
+    return "changed" if (was ^ step.entry) & field.mask else ""
+
+
+def _edges(pair: Pair) -> list[tuple[int, int, str]]:
+    """Return edges from guest bits to shadow bits: "link" where a bit was copied, "readonly" where W was withheld."""
+    found = [(12, 12, "link")] if _frame_copied(pair) else []
+    if not pair.leaf:
+        return found
+    for field in (*LOW, NO_EXECUTION):
+        bit = 1 << field.low
+        if field.low == 63 and pair.vm.root_level == ROOT_32:
+            continue
+        if outcome(pair, field)[0] == COPIED:
+            found.append((field.low, field.low, "link"))
+        elif bit == WRITABLE and pair.g & bit and not pair.s & bit:
+            found.append((field.low, field.low, "readonly"))
+    found += [(low, low + 9, "link") for low in (1, 2) if pair.s >> low + 9 & pair.g >> low & 1]
+    return found
+
+
+def _frame_copied(pair: Pair) -> bool:
+    return not outcome(pair, FRAME)[0].endswith("differs")
+
+
+# The outcome for each bit: copied, withheld, refused, or out of date
+
+COPIED = "copied"
+CHANGED_SINCE = "differs", "copied when the entry was made; the guest has changed its entry since"
+FIRST_WRITE = "differs", "copied before the first write, at which KVM set the guest's dirty bit but not this one"
+NO_MEMORY = "taken away", "there is no memory, so each access must fault and be emulated"
+TABLE = "withheld: a page table", "the frame is itself a shadowed page table, so KVM must see each write to it"
+CLEAN = "withheld: not dirty yet", "the guest's dirty bit is clear, so the first write must fault and set it"
+LATER = "taken away later", "write access was taken away: for a dirty log, or while the frame was a shadowed page table"
+EITHER = (
+    "withheld or taken away",
+    "the dirty bit was clear at first, or write access was taken away since, for example for a dirty log",
+)
+ABOVE = "refused above", "the guest's entry allows it but one above doesn't; the shadow checks rights only at level 1"
+ABOVE_SINCE = (
+    "differs",
+    "made with the old rights: an entry above doesn't allow it any more, but a page's role has no rights from above (2007)",
+)
+WIDER_SINCE = "differs", "made when this entry, or one above, didn't allow it; a page's role has no rights from above (2007)"
+WP_WRITE = (
+    "for the kernel",
+    "CR0.WP was clear when the kernel wrote: the kernel may write here, and user code may not even read",
+)
+WP_USER = "withheld: kernel writes", "while the kernel may write here because CR0.WP was clear, user code may not even read"
+LINK = "always, in a link", "an entry that leads to a shadow page allows everything; rights are withheld only at level 1"
+FLAT = "always", "without paging every entry allows everything"
+SINCE = (CHANGED_SINCE, FIRST_WRITE, ABOVE_SINCE, WIDER_SINCE)
+EXPLAINED = (*SINCE, NO_MEMORY, TABLE, CLEAN, LATER, EITHER, ABOVE, WP_WRITE, WP_USER)
+
+REASONS = {says for _, says in EXPLAINED}
+"""The sentences that the notes of the picture repeat."""
+
+KEPT = WIDE.copied
+
+
+def outcome(pair: Pair, field: BitField) -> tuple[str, str]:
+    """Return what happened to a field: in a few words, and in a sentence."""
     bit = 1 << field.low
     if field.low == 12:
         return _frame(pair)
@@ -151,7 +280,7 @@ def verdict(pair: Pair, field: Field) -> tuple[str, str]:
         return _writable(pair)
     if bit == USER:
         return _user(pair)
-    return ("not copied", "the shadow has no use for it") if pair.g & field.mask else ("", "not copied")
+    return ("not copied", "the shadow doesn't use it") if pair.g & field.mask else ("", "not copied")
 
 
 def _kept(pair: Pair, bit: int) -> tuple[str, str]:
@@ -185,7 +314,7 @@ def _user(pair: Pair) -> tuple[str, str]:
 
 
 def _allowed(pair: Pair, bit: int) -> tuple[str, str]:
-    """A right that the shadow entry has: the guest's tables allowed it, and may not any more."""
+    """Return the outcome for a right that the shadow entry has. The guest's tables allowed it; they may not any more."""
     if not pair.g & bit:
         return CHANGED_SINCE
     return (COPIED, "the guest allows it") if pair.above & bit else ABOVE_SINCE
@@ -198,22 +327,26 @@ def _refused(pair: Pair, bit: int) -> tuple[str, str]:
 
 
 def _marked(pair: Pair, bit: int) -> tuple[str, str]:
-    """The three bits that the kernel uses for itself."""
+    """Return the outcome for one of the three bits that the kernel uses itself."""
     there = bool(pair.s >> bit & 1)
     if bit == 9:
         if pair.leaf:
-            return ("no memory (I/O)", "an access here is emulated") if there else ("", "set where no memory is")
+            return ("no memory (I/O)", "an access here is emulated") if there else ("", "set where there is no memory")
         return ("large page below", "the table below has no guest table") if there else ("", "set above a large page's pieces")
     if not pair.leaf or pair.guest is None:
         return "", "only used at level 1"
     what, now = "writing" if bit == 10 else "user access", bool(pair.g & pair.above & (WRITABLE if bit == 10 else USER))
     if there:
-        return (f"guest allows {what}", "noted beside") if now else (f"once allowed {what}", "noted when the entry was made")
+        return (
+            (f"guest allows {what}", "a copy of the guest's right")
+            if now
+            else (f"once allowed {what}", "a copy of the right from when the entry was made")
+        )
     return "", f"the guest {'did' if now else 'does'}n't allow {what}" + " when the entry was made" * now
 
 
 def _frame(pair: Pair) -> tuple[str, str]:
-    """Where the shadow entry leads, in the host's numbers."""
+    """Return where the shadow entry leads, as a number of the host."""
     vm, frame = pair.vm, (pair.s & BASE_MASK) >> PAGE_SHIFT
     target = shadow_target(vm, pair.s)
     if target.startswith("#"):
@@ -222,132 +355,8 @@ def _frame(pair: Pair) -> tuple[str, str]:
             return f"shadow page {target} differs", CHANGED_SINCE[1]
         return f"shadow page {target}", f"host frame {frame:#x}; it shadows gfn {page.gfn:#x}"
     if target.startswith("I/O"):
-        return f"{target}, as it is", "the guest's frame number stays: there is no host frame"
+        return f"{target}, as it is", "the guest's frame number: there is no host frame"
     stale = pair.gfn is not None and vm.memory.frames[pair.gfn] != frame and bool(pair.g & PRESENT)
     if stale:
         return f"host {frame:#x} differs", CHANGED_SINCE[1]
     return f"host {frame:#x}", f"{target} is in host frame {frame:#x}"
-
-
-*LOW, NO_EXECUTION = (Field(flag.bit, flag.bit, flag.name) for flag in sorted(FLAGS, key=lambda flag: flag.bit))
-MARKS = tuple(Field(bit, bit, "mark") for bit in (9, 10, 11))
-FRAME = Field(12, 51, "frame")
-SHADOW_FIELDS = (*LOW, *MARKS, FRAME, Field(52, 62, ""), NO_EXECUTION)
-FREE = tuple(Field(bit, bit, "free") for bit in (9, 10, 11))
-WIDE_FIELDS = (*LOW, *FREE, FRAME, Field(52, 62, "free"), NO_EXECUTION)
-NARROW_FIELDS = (*LOW, *FREE, Field(12, 31, "frame"))
-MEANINGS = {flag.bit: flag.word for flag in FLAGS}
-
-
-GUEST_BITS, SHADOW_BITS = Key("e:g"), Key("e:s")
-"""The two boxes of `entry_bits_scene`."""
-
-
-def entry_bits_scene(vm: Machine, gva: int, level: int = 1, marks: Marks | None = None) -> Scene:
-    """The two entries of a level on gva's path. For a piece of a large page, the guest's is the one of the large page.
-
-    Both are lists, not tables of the guest and the shadow: those would be drawn above each other, not side by side.
-    """
-    draft, pair = Draft(vm, marks), pair_of(vm, gva, level)
-    guest, shadow = _guest_rows(draft, pair), _shadow_rows(draft, pair)
-    draft.box(GUEST_BITS, "list", 1, 0, *_guest_heading(pair, gva), guest)
-    draft.box(SHADOW_BITS, "list", 0, 0, *_shadow_heading(pair, gva), shadow)
-    if pair.guest and pair.s:
-        for source, target, kind in _edges(pair):
-            draft.edge(GUEST_BITS.entry(source), SHADOW_BITS.entry(target), kind)
-    notes = [f"bit {entry.index} ({entry.flags}): {entry.says}" for entry in shadow if entry.says in REASONS]
-    return draft.scene(f"gva {gva:#x}, level {level}: the guest's entry and the shadow's, bit by bit", notes)
-
-
-def _guest_heading(pair: Pair, gva: int) -> tuple[str, tuple[str, ...]]:
-    vm, step = pair.vm, pair.guest
-    if step is None:
-        last = guest_path(vm, gva).steps
-        if not vm.root_level:
-            return "no guest entry", ("the guest isn't paging",)
-        if pair.level > vm.root_level:
-            return "no guest entry", (f"its tables have {vm.root_level} levels",)
-        return "no guest entry", (f"the walk ends at the {row.LEVELS[last[-1].level]}",)
-    digits = 2 * guest_format(vm.root_level).size
-    where = "CR3's four" if step.table == PDPT else f"gfn {step.number:#x}"
-    return f"guest {row.LEVELS[step.level]} entry {step.index}", (f"0x{step.entry:0{digits}x}", f"in {where}")
-
-
-def _shadow_heading(pair: Pair, gva: int) -> tuple[str, tuple[str, ...]]:
-    step = pair.shadow
-    if step is None:
-        steps = shadow_path(pair.vm, gva).steps
-        return "no shadow entry", (f"the shadow ends at level {steps[-1].level}" if steps else "there is no root",)
-    title = "shadow entry " * (step.table != ROOTS) + key_name(step.key)
-    return title, (f"0x{step.entry:016x}", f"of level {pair.level}" if pair.s else "empty: no access came here")
-
-
-def _value(field: Field, entry: int) -> int:
-    return (entry & field.mask) >> field.low
-
-
-def _guest_rows(draft: Draft, pair: Pair) -> list[Entry]:
-    """The guest's bits, with their meaning."""
-    vm, step = pair.vm, pair.guest
-    if step is None:
-        return []
-    fields = NARROW_FIELDS if guest_format(vm.root_level).size == 4 else WIDE_FIELDS
-    return [_guest_row(draft, pair, step, field) for field in fields]
-
-
-def _guest_row(draft: Draft, pair: Pair, step: PathEntry, field: Field) -> Entry:
-    value, letters = _value(field, step.entry), field.letters
-    says = MEANINGS.get(field.low, "for software")
-    if field.low == 7 and step.level == 1:
-        letters, says = "PAT", "memory type"
-    target = f"{value:#x} {says}" if field.high > field.low else f"{value}   {says}"
-    if field.low == 12:
-        target, says = guest_target(pair.vm, step.level, step.entry | PRESENT), "where it leads"
-        if step.level == 2 and "M" in target:
-            target = f"{row.large_page(pair.vm.root_level)} at gfn {target.split()[-1]}"
-    return Entry(GUEST_BITS.entry(field.low), field.name, letters, target, _changed(draft, step, field), says)
-
-
-def _shadow_rows(draft: Draft, pair: Pair) -> list[Entry]:
-    """The shadow's bits, with what became of the guest's."""
-    step = pair.shadow
-    if step is None:
-        return []
-    rows = []
-    for field in SHADOW_FIELDS:
-        value = _value(field, pair.s)
-        short, says = verdict(pair, field) if pair.s else ("", "")
-        number = f"{value:#x}" if field.high > field.low else str(value)
-        target = short if short and field.low == 12 else f"{number:<4}{short}".rstrip()
-        rows.append(Entry(SHADOW_BITS.entry(field.low), field.name, field.letters, target, _changed(draft, step, field), says))
-    return rows
-
-
-def _changed(draft: Draft, step: PathEntry, field: Field) -> str:
-    """What this moment did to some bits of an entry."""
-    mark, was = draft.mark(step.key), draft.marks.was.get(step.key)
-    if mark not in ("changed", "dead") or was is None:
-        return ""
-    return "changed" if (was ^ step.entry) & field.mask else ""
-
-
-def _edges(pair: Pair) -> list[tuple[int, int, str]]:
-    """From a guest's bit to the shadow's: solid where it was handed on, dashed ("read only") where W was withheld."""
-    found = [(12, 12, "link")] if _frame_copied(pair) else []
-    if not pair.leaf:
-        return found
-    for field in (*LOW, NO_EXECUTION):
-        bit = 1 << field.low
-        if field.low == 63 and pair.vm.root_level == ROOT_32:
-            continue
-        if verdict(pair, field)[0] == COPIED:
-            found.append((field.low, field.low, "link"))
-        elif bit == WRITABLE and pair.g & bit and not pair.s & bit:
-            found.append((field.low, field.low, "readonly"))
-    found += [(low, low + 9, "link") for low in (1, 2) if pair.s >> low + 9 & pair.g >> low & 1]
-    return found
-
-
-def _frame_copied(pair: Pair) -> bool:
-    return not verdict(pair, FRAME)[0].endswith("differs")
-

@@ -473,4 +473,3 @@ def _label(curve: list[Point], tables: list[Box], labels: list[Box]) -> Point | 
             labels.append(box)
             return box.right, box.y + 10
     return None
-

@@ -1,5 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Guest tables and shadow tables side by side, along the paths of some addresses: from a live VM to a scene."""
+"""Pictures of guest tables and shadow tables: along the paths of some addresses, whole trees, the walk of one address.
+
+Whole trees are folded: `Limits` says how many levels, tables and rows are drawn. Tables are chosen in turns, one of each
+level, so that a few of them already show every level; within a level, those that lower indexes lead to come first. The
+paths of the given addresses are always complete, whatever the limits; without limits nothing else is drawn then. The
+notes of a scene say what a limit left out.
+"""
 
 from __future__ import annotations
 
@@ -12,76 +18,135 @@ from ..inspect.names import key_name
 from ..inspect.paths import Branch, Path, guest_path, guest_tree, maps_large, shadow_path, shadow_tree
 from ..mmu.bits import NONPAGING, PAGE_SHIFT, PAGE_SIZE, PRESENT, ROOT_64, ROOT_PAE, guest_format, mode_of_levels
 from ..mmu.machine import Machine
-from . import scene_builder as row
 from .scene import Entry, Marks, Scene
-from .scene_builder import LIMIT, Draft, more
+from .scene_builder import LEVELS, LIMIT, SceneBuilder, more, plural, used_entries
 
 NOT_PAGING = "the guest doesn't page: it has no tables, and a gva is a gpa"
-
-
-def hierarchy_scene(vm: Machine, gvas: Iterable[int], marks: Marks | None = None, pages: Iterable[int] = ()) -> Scene:
-    """What the paths of ``gvas`` look like now, in the guest's tables and in the shadow, with the frames they reach.
-
-    The entries on those paths, and marked ones, are there; the others are counted. `check_gva` says which addresses
-    can be. The first address is the first row of both sides, from top to bottom: who compares the two sides of one
-    path then looks for the same place in both, and drawing and text have one order. ``pages``: ids of shadow pages to draw
-    although no path may lead there, if they are in use.
-    """
-    chosen = list(gvas)
-    draft = Draft(vm, marks)
-    for rank, gva in enumerate(chosen):
-        draft.path(rank, guest_path(vm, gva), "guest")
-        draft.path(rank, shadow_path(vm, gva), "shadow")
-    draft.changed(len(chosen))
-    draft.pages(len(chosen), pages)
-    draft.correspondences()
-    draft.reverse_maps()
-    shadows = sum(key.kind == SHADOW for key in draft.tables)
-    notes = [f"{shadows} of {len(vm.pool.active)} shadow pages in use are drawn"]
-    if vm.root_level == NONPAGING:
-        notes.append(NOT_PAGING)
-    addresses = ", ".join(f"{gva:#x}" for gva in chosen) or "no address"
-    return draft.scene(f"{mode_of_levels(vm.root_level).guest}: the path of {addresses}", notes)
-
-
-# FOLDED IN: draw.trees: Whole trees, from the root down: the guest's tables alone, the shadow alone, or both. What is
-# too much is folded.
-#
-# ``depth`` is how many levels are drawn, ``limit`` how many tables, ``fold`` how many rows of a table; the first row that
-# leads to a drawn table is always there. Tables are chosen in turns, one of each level, so that few of them already show
-# every level; within a level, those come first that the lower indexes lead to. The paths of addresses in focus are always
-# complete, whatever the limits; without other wishes nothing else is drawn then. What a limit left out is said in the notes.
-
+NO_ROOT = "there is no root: the shadow is empty"
 
 FOLD = 4
-"""Rows of a table."""
+"""Rows of a table that are drawn by default. The first row that leads to a drawn table is always drawn."""
 
-NO_ROOT = "there is no root: the shadow is empty"
+SPARE = "a read by the kernel"
+GUEST_FAULT = f"{SPARE} gives the guest #PF, error code 0x0 (not present)"
+SHADOW_FAULT = f"{SPARE} exits to KVM, error code 0x0 (not present)"
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What was asked for; None is what suits."""
+    """How much of a tree to draw: levels, tables, rows of a table. None is the default."""
 
     depth: int | None = None
     limit: int | None = None
     fold: int | None = None
 
     def tables(self, focus: bool) -> int:
-        """How many tables are drawn; with addresses in focus, only theirs."""
+        """Return how many tables are drawn. With ``focus`` on some addresses the default is only those on their paths."""
         return (0 if focus else LIMIT) if self.limit is None else self.limit
 
     def rows(self, focus: bool) -> int:
-        """How many rows a table has."""
+        """Return how many rows of a table are drawn."""
         return (0 if focus else FOLD) if self.fold is None else self.fold
+
+
+def hierarchy_scene(vm: Machine, gvas: Iterable[int], marks: Marks | None = None, pages: Iterable[int] = ()) -> Scene:
+    """Return the paths of ``gvas`` in the guest's tables and in the shadow tables, with the frames that they reach.
+
+    Entries on those paths and marked entries are drawn; the others are counted. The first address comes first on both
+    sides, from top to bottom, so that the two sides of a path are easy to compare, and drawing and text have the same
+    order. ``pages``: ids of shadow pages to draw, if they are in use, even if no path leads there. `check_gva` checks
+    addresses.
+    """
+    chosen = list(gvas)
+    builder = SceneBuilder(vm, marks)
+    for rank, gva in enumerate(chosen):
+        builder.path(rank, guest_path(vm, gva), "guest")
+        builder.path(rank, shadow_path(vm, gva), "shadow")
+    builder.changed(len(chosen))
+    builder.pages(len(chosen), pages)
+    builder.correspondences()
+    builder.reverse_maps()
+    shadows = sum(key.kind == SHADOW for key in builder.tables)
+    notes = [f"{shadows} of {len(vm.pool.active)} shadow pages in use are drawn"]
+    if vm.root_level == NONPAGING:
+        notes.append(NOT_PAGING)
+    addresses = ", ".join(f"{gva:#x}" for gva in chosen) or "no address"
+    return builder.scene(f"{mode_of_levels(vm.root_level).guest}: the path of {addresses}", notes)
+
+
+def guest_tables_scene(vm: Machine, gvas: Iterable[int] = (), marks: Marks | None = None, limits: Limits = Limits()) -> Scene:
+    """Return the guest's page tables alone, with the frames that ``gvas`` reach."""
+    side = Side(SceneBuilder(vm, marks), "guest", list(gvas))
+    _one_side(side, limits)
+    notes = [NOT_PAGING] if vm.root_level == NONPAGING else []
+    notes += _counted([(side, "guest table")], limits, bool(side.gvas)) if side.tree else []
+    notes += _folded(side.builder, limits, side.gvas)
+    return side.builder.scene(_title(vm, "the guest's page tables", side.gvas), notes)
+
+
+def shadow_tables_scene(vm: Machine, gvas: Iterable[int] = (), marks: Marks | None = None, limits: Limits = Limits()) -> Scene:
+    """Return the shadow tables alone, with the parents of each page, and the frames that ``gvas`` reach."""
+    side = Side(SceneBuilder(vm, marks), "shadow", list(gvas))
+    _one_side(side, limits)
+    side.builder.changed(len(side.gvas) + len(side.chosen))
+    side.builder.parents()
+    notes = _counted([(side, "shadow page")], limits, bool(side.gvas)) if side.tree else [NO_ROOT]
+    notes += _unreached(vm, side.tree) + _folded(side.builder, limits, side.gvas)
+    return side.builder.scene(_title(vm, "the shadow tables", side.gvas), notes)
+
+
+def overview_scene(vm: Machine, gvas: Iterable[int] = (), marks: Marks | None = None, limits: Limits = Limits()) -> Scene:
+    """Return both trees from their roots. Guest tables whose shadow page is drawn come first."""
+    builder, chosen = SceneBuilder(vm, marks), list(gvas)
+    guest, shadow = Side(builder, "guest", chosen), Side(builder, "shadow", chosen)
+    most = limits.tables(bool(chosen))
+    shadow.choose(max(1, most // 2) if guest.tree else most, limits.depth)
+    for _ in range(2):  # each side may use what the other leaves of the limit
+        guest.choose(most - len(shadow.chosen), limits.depth, _shadowed(vm, shadow.chosen))
+        shadow.choose(most - len(guest.chosen), limits.depth)
+    for side in (guest, shadow):
+        side.draw(limits.rows(bool(chosen)), frames=True)
+    builder.changed(len(chosen) + len(builder.tables))
+    builder.correspondences()
+    builder.reverse_maps()
+    notes = [NOT_PAGING] if vm.root_level == NONPAGING else []
+    notes += _counted([(guest, "guest table"), (shadow, "shadow page")], limits, bool(chosen))
+    notes += _unreached(vm, shadow.tree) + _folded(builder, limits, chosen)
+    return builder.scene(_title(vm, "guest tables and shadow tables", chosen), notes)
+
+
+def walk_scene(vm: Machine, gva: int, marks: Marks | None = None) -> Scene:
+    """Return both walks of gva: at the left the fields of the address, then the entries that they select.
+
+    The title lines and the notes say where each walk ends, for a read by the kernel.
+    """
+    builder, guest, shadow = SceneBuilder(vm, marks), guest_path(vm, gva), shadow_path(vm, gva)
+    builder.path(0, guest, "guest")
+    builder.path(0, shadow, "shadow")
+    column = max(vm.root_level, vm.shadow_root_level) + 1
+    results = _guest_result(vm, gva, guest), _shadow_result(vm, gva, shadow)
+    for rank, (side, path, result) in enumerate((("guest", guest, results[0]), ("shadow", shadow, results[1]))):
+        key = Key(f"w:{side}")
+        fields = guest_fields(vm, guest) if side == "guest" else shadow_fields(vm)
+        rows = [_field(builder, key, gva, *field) for field in fields]
+        builder.box(key, "list", column, rank, "fields of the gva", (f"{side}: {result[0]}",), rows)
+        _selections(builder, key, gva, path)
+    builder.correspondences()
+    builder.reverse_maps()
+    sides = f"gva {gva:#x}, by the guest's tables", "by the shadow"
+    notes = [f"{side}: {said}" for side, (_, said) in zip(sides, results, strict=True)]
+    return builder.scene(f"{mode_of_levels(vm.root_level).guest}: the walk of {gva:#x}", notes)
+
+
+# Choosing the tables of a tree
 
 
 def choose(
     tree: dict[Key, Branch], limit: int, depth: int | None = None, given: Iterable[Key] = (), prefer: Collection[Key] = ()
 ) -> list[Key]:
-    """Keys of the tables to draw, in the order of the tree: ``given`` ones, then others in turns up to ``limit``.
+    """Return the keys of the tables to draw, in the order of the tree: the ``given`` ones, then others up to ``limit``.
 
-    A table comes only after one that leads to it; of a level's, those in ``prefer`` come first.
+    A table is taken only after one that leads to it. Within a level, those in ``prefer`` come first.
     """
     chosen: dict[Key, None] = {}
     waiting = [deque(list(tree)[:1])]
@@ -112,110 +177,70 @@ def choose(
 
 
 def _distances(tree: dict[Key, Branch]) -> dict[Key, int]:
-    """How far each table is from the root."""
+    """Return the distance of each table from the root."""
     found = dict.fromkeys(list(tree)[:1], 0)
-    for key, branch in tree.items():  # breadth first, so that what leads to a table comes before it
+    for key, branch in tree.items():  # breadth first: a table comes after the one that leads to it
         for _, to in branch.links:
             found.setdefault(to, found[key] + 1)
     return found
 
 
 class Side:
-    """One of the two trees, on its way into a draft."""
+    """The guest's tree or the shadow's, and which of its tables are added to a scene."""
 
-    def __init__(self, draft: Draft, kind: str, gvas: list[int]) -> None:
-        self.draft, self.kind, self.gvas = draft, kind, gvas
+    def __init__(self, builder: SceneBuilder, kind: str, gvas: list[int]) -> None:
+        self.builder, self.kind, self.gvas = builder, kind, gvas
         guest = kind == "guest"
-        self.tree = (guest_tree if guest else shadow_tree)(draft.vm)
-        self.paths: list[Path] = [(guest_path if guest else shadow_path)(draft.vm, gva) for gva in gvas]
+        self.tree = (guest_tree if guest else shadow_tree)(builder.vm)
+        self.paths: list[Path] = [(guest_path if guest else shadow_path)(builder.vm, gva) for gva in gvas]
         self.given = [step.table for path in self.paths for step in path.steps]
         self.chosen: list[Key] = []
 
     @property
     def total(self) -> int:
-        """Tables that the root leads to."""
+        """How many tables the root leads to."""
         return sum(key != ROOTS for key in self.tree)
 
     @property
     def count(self) -> int:
-        """Tables that are drawn."""
+        """How many tables are drawn."""
         return sum(key != ROOTS for key in self.chosen)
 
     @property
     def levels(self) -> int:
-        """Levels of the whole tree."""
+        """How many levels the whole tree has."""
         return max(_distances(self.tree).values(), default=-1) + 1
 
     def choose(self, limit: int, depth: int | None, prefer: Collection[Key] = ()) -> None:
-        """Decide on the tables."""
+        """Choose the tables, see `choose`."""
         self.chosen = choose(self.tree, limit, depth, self.given, prefer)
 
     def draw(self, fold: int, frames: bool) -> None:
-        """Put them into the draft: paths first, then the rest, each with its rows. ``frames``: with reverse maps."""
-        draft = self.draft
+        """Add the chosen tables with their rows to the scene, paths first. ``frames``: with the reverse maps of frames."""
+        builder = self.builder
         for rank, path in enumerate(self.paths):
-            draft.path(rank, path, self.kind, rmap=frames)
+            builder.path(rank, path, self.kind, rmap=frames)
         there = set(self.chosen)
         for rank, key in enumerate(self.chosen):
             branch = self.tree[key]
-            draft.table(key, self.kind, branch.level, len(self.paths) + rank, branch.number)
+            builder.table(key, self.kind, branch.level, len(self.paths) + rank, branch.number)
             links = {index: to for index, to in branch.links if to in there}
             first = {to: index for index, to in reversed(links.items())}
             free = fold - len(first)
-            for index, value in row.used_entries(draft.vm, key):
+            for index, value in used_entries(builder.vm, key):
                 leads = index in links and first[links[index]] == index
                 if leads or free > 0:
-                    draft.row(key, branch.level, index, value)
+                    builder.row(key, branch.level, index, value)
                     free -= not leads
                     if index in links:
-                        draft.edge(key.entry(index), links[index], self.kind)
+                        builder.edge(key.entry(index), links[index], self.kind)
 
     def depth_note(self, depth: int | None) -> list[str]:
-        """What ``depth`` left out."""
+        """Return a note that says what ``depth`` left out, if it did."""
         levels = self.levels
         if depth is None or depth >= levels:
             return []
         return [f"{depth} of {levels} {self.kind} levels are drawn; depth={depth + 1} draws the next"]
-
-
-def guest_tables_scene(vm: Machine, gvas: Iterable[int] = (), marks: Marks | None = None, limits: Limits = Limits()) -> Scene:
-    """The guest's page tables alone, and the frames that addresses in focus reach."""
-    side = Side(Draft(vm, marks), "guest", list(gvas))
-    _one_side(side, limits)
-    notes = [NOT_PAGING] if vm.root_level == NONPAGING else []
-    notes += _counted([(side, "guest table")], limits, bool(side.gvas)) if side.tree else []
-    return side.draft.scene(_title(vm, "the guest's page tables", side.gvas), notes + _folded(side.draft, limits, side.gvas))
-
-
-def shadow_tables_scene(vm: Machine, gvas: Iterable[int] = (), marks: Marks | None = None, limits: Limits = Limits()) -> Scene:
-    """The shadow tables alone, with the parents that each page knows, and the frames that addresses in focus reach."""
-    side = Side(Draft(vm, marks), "shadow", list(gvas))
-    _one_side(side, limits)
-    side.draft.changed(len(side.gvas) + len(side.chosen))
-    side.draft.parents()
-    notes = _counted([(side, "shadow page")], limits, bool(side.gvas)) if side.tree else [NO_ROOT]
-    notes += _unreached(vm, side.tree) + _folded(side.draft, limits, side.gvas)
-    return side.draft.scene(_title(vm, "the shadow tables", side.gvas), notes)
-
-
-def overview_scene(vm: Machine, gvas: Iterable[int] = (), marks: Marks | None = None, limits: Limits = Limits()) -> Scene:
-    """Both trees from their roots, those guest tables first that are shadowed by a page that is drawn, too."""
-    draft, chosen = Draft(vm, marks), list(gvas)
-    guest, shadow = Side(draft, "guest", chosen), Side(draft, "shadow", chosen)
-    most = limits.tables(bool(chosen))
-    shadow.choose(max(1, most // 2) if guest.tree else most, limits.depth)
-    for _ in range(2):  # what one side leaves of the limit is the other's
-        guest.choose(most - len(shadow.chosen), limits.depth, _shadowed(vm, shadow.chosen))
-        shadow.choose(most - len(guest.chosen), limits.depth)
-    for side in (guest, shadow):
-        side.draw(limits.rows(bool(chosen)), frames=True)
-    draft.changed(len(chosen) + len(draft.tables))
-    draft.correspondences()
-    draft.reverse_maps()
-    notes = [NOT_PAGING] if vm.root_level == NONPAGING else []
-    notes += _counted([(guest, "guest table"), (shadow, "shadow page")], limits, bool(chosen))
-    notes += _unreached(vm, shadow.tree) + _folded(draft, limits, chosen)
-    return draft.scene(_title(vm, "guest tables and shadow tables", chosen), notes)
 
 
 def _one_side(side: Side, limits: Limits) -> None:
@@ -225,7 +250,7 @@ def _one_side(side: Side, limits: Limits) -> None:
 
 
 def _shadowed(vm: Machine, keys: Iterable[Key]) -> set[Key]:
-    """The guest tables that these shadow pages shadow."""
+    """Return the keys of the guest tables that these shadow pages shadow."""
     pages = [vm.pool.pages[key.page] for key in keys if key.kind == SHADOW]
     return {guest_table(page.gfn) for page in pages if not page.metaphysical}
 
@@ -236,11 +261,11 @@ def _title(vm: Machine, what: str, gvas: list[int]) -> str:
 
 
 def _counted(sides: list[tuple[Side, str]], limits: Limits, focus: bool) -> list[str]:
-    """How many tables are drawn, what the depth left out, and how to see more."""
+    """Return notes that say how many tables are drawn, what ``depth`` left out, and how to see more."""
     notes = [note for side, _ in sides for note in side.depth_note(limits.depth)]
     there = sum(side.total for side, _ in sides)
     if sum(side.count for side, _ in sides) < there:
-        parts = [f"{side.count} of {row.plural(side.total, name)}" for side, name in sides if side.tree]
+        parts = [f"{side.count} of {plural(side.total, name)}" for side, name in sides if side.tree]
         most = max(limits.tables(focus), sum(side.count for side, _ in sides))
         tail = f"; limit={more(most, there)} draws more" if not notes else ""
         notes.insert(0, f"{' and '.join(parts)} are drawn{tail}")
@@ -248,60 +273,40 @@ def _counted(sides: list[tuple[Side, str]], limits: Limits, focus: bool) -> list
 
 
 def _unreached(vm: Machine, tree: dict[Key, Branch]) -> list[str]:
-    """Pages in use that this root doesn't lead to: other processes', and those whose parents were zapped."""
+    """Return a note that counts pages in use that this root doesn't lead to.
+
+    They belong to other address spaces, or their parents were zapped.
+    """
     count = sum(shadow_page(page.id) not in tree for page in vm.pool.active)
     if not count:
         return []
-    return [f"the root doesn't lead to {row.plural(count, 'more shadow page')} in use; pool(vm) lists them"]
+    return [f"the root doesn't lead to {plural(count, 'more shadow page')} in use; pool(vm) lists them"]
 
 
-def _folded(draft: Draft, limits: Limits, gvas: list[int]) -> list[str]:
-    """What ``fold`` left out, where no address is in focus: there, all else is folded on purpose."""
+def _folded(builder: SceneBuilder, limits: Limits, gvas: list[int]) -> list[str]:
+    """Return a note that says what ``fold`` left out. With addresses, other rows are left out on purpose."""
     most = limits.rows(bool(gvas))
     if gvas and limits.fold is None:
         return []
-    for key, entries in draft.entries.items():
-        if key.kind in (GUEST, ROOT, SHADOW) and len(row.used_entries(draft.vm, key)) > len({entry.key for entry in entries}):
+    for key, entries in builder.entries.items():
+        if key.kind in (GUEST, ROOT, SHADOW) and len(used_entries(builder.vm, key)) > len({entry.key for entry in entries}):
             return [f"of each table about {most} rows are drawn; fold={4 * most or FOLD} draws more"]
     return []
 
 
-# FOLDED IN: draw.walk_fields: The walk of one address through both trees, with the address split into the fields that
-# select the entries.
-
-
-SPARE = "a read by the kernel"
-GUEST_FAULT = f"{SPARE} gives the guest #PF, error code 0x0 (not present)"
-SHADOW_FAULT = f"{SPARE} exits to KVM, error code 0x0 (not present)"
-
-
-def walk_scene(vm: Machine, gva: int, marks: Marks | None = None) -> Scene:
-    """Both paths of gva, the fields of the address at the left, and where each walk ends, for a read by the kernel."""
-    draft, guest, shadow = Draft(vm, marks), guest_path(vm, gva), shadow_path(vm, gva)
-    draft.path(0, guest, "guest")
-    draft.path(0, shadow, "shadow")
-    column = max(vm.root_level, vm.shadow_root_level) + 1
-    results = _guest_result(vm, gva, guest), _shadow_result(vm, gva, shadow)
-    for rank, (side, path, result) in enumerate((("guest", guest, results[0]), ("shadow", shadow, results[1]))):
-        key = Key(f"w:{side}")
-        fields = guest_fields(vm, guest) if side == "guest" else shadow_fields(vm)
-        rows = [_field(draft, key, gva, *field) for field in fields]
-        draft.box(key, "list", column, rank, "fields of the gva", (f"{side}: {result[0]}",), rows)
-        _selections(draft, key, gva, path)
-    draft.correspondences()
-    draft.reverse_maps()
-    sides = f"gva {gva:#x}, by the guest's tables", "by the shadow"
-    notes = [f"{side}: {said}" for side, (_, said) in zip(sides, results, strict=True)]
-    return draft.scene(f"{mode_of_levels(vm.root_level).guest}: the walk of {gva:#x}", notes)
+# The fields of an address
 
 
 def guest_fields(vm: Machine, path: Path) -> list[tuple[int, int, str, int]]:
-    """The fields of an address as the guest's tables use them: lowest bit, bits, name, level (0: inside the page)."""
+    """Return the fields of an address in the guest's tables as (lowest bit, number of bits, name, level).
+
+    Level 0 is the offset in the page; -1 is the gfn of a guest that isn't paging.
+    """
     if vm.root_level == NONPAGING:
         return [(12, 20, "gfn", -1), (0, 12, "offset", 0)]
     bits, last = guest_format(vm.root_level).index_bits, path.steps[-1] if path.steps else None
     large = last is not None and last.entry & PRESENT and maps_large(vm, last.level, last.entry)
-    names = {**row.LEVELS, 3: "PDPT"}
+    names = {**LEVELS, 3: "PDPT"}
     levels = range(vm.root_level, 1 if large else 0, -1)
     widths = {level: 2 if level == 3 and vm.root_level == ROOT_PAE else bits for level in levels}
     fields = [(PAGE_SHIFT + bits * (level - 1), widths[level], names[level], level) for level in levels]
@@ -309,49 +314,49 @@ def guest_fields(vm: Machine, path: Path) -> list[tuple[int, int, str, int]]:
 
 
 def shadow_fields(vm: Machine) -> list[tuple[int, int, str, int]]:
-    """The same as the shadow uses them: always 9 bits a level, of three levels two at the top."""
+    """Return the fields of an address in the shadow tables: 9 bits a level; with three levels, 2 bits at the top."""
     top = [(39, 9, "L4", 4), (30, 9, "L3", 3)] if vm.root_level == ROOT_64 else [(30, 2, "slot", 3)]
     return [*top, (21, 9, "L2", 2), (12, 9, "L1", 1), (0, 12, "offset", 0)]
 
 
-def _field(draft: Draft, table: Key, gva: int, low: int, bits: int, name: str, level: int) -> Entry:
+def _field(builder: SceneBuilder, table: Key, gva: int, low: int, bits: int, name: str, level: int) -> Entry:
     key, value = table.entry(63 - low), gva >> low & (1 << bits) - 1
     text = f"{value:#x}" if level < 1 else str(value)
     says = f"bits {low} to {low + bits - 1}: {value:#x}"
-    return Entry(key, f"{low + bits - 1}-{low}", name, text, draft.mark(key), says)
+    return Entry(key, f"{low + bits - 1}-{low}", name, text, builder.mark(key), says)
 
 
-def _selections(draft: Draft, table: Key, gva: int, path: Path) -> None:
-    """From each field to the entry that it selects."""
-    vm = draft.vm
+def _selections(builder: SceneBuilder, table: Key, gva: int, path: Path) -> None:
+    """Add the edges from each field to the entry that it selects."""
+    vm = builder.vm
     guest = table == "w:guest"
     fields = guest_fields(vm, path) if guest else shadow_fields(vm)
     low = {level: low for low, _, _, level in fields}
     for step in path.steps:
         if step.level in low:
-            draft.edge(table.entry(63 - low[step.level]), step.key, "link")
+            builder.edge(table.entry(63 - low[step.level]), step.key, "link")
 
 
 def _guest_result(vm: Machine, gva: int, path: Path) -> tuple[str, str]:
-    """Where the guest's walk ends: a few words, and a sentence."""
+    """Return where the guest's walk ends, as a title line and as a note."""
     if path.gfn is None:
         last = path.steps[-1]
-        where = f"entry {last.index} of the {row.LEVELS[last.level]}"
-        return f"ends in the {row.LEVELS[last.level]}: #PF", f"{where} isn't present; {GUEST_FAULT}"
+        where = f"entry {last.index} of the {LEVELS[last.level]}"
+        return f"ends in the {LEVELS[last.level]}: #PF", f"{where} isn't present; {GUEST_FAULT}"
     gpa = path.gfn << PAGE_SHIFT | gva & PAGE_SIZE - 1
-    device = "; no memory is there, the access is emulated" if path.hfn is None else ""
+    device = "; there is no memory, so the access is emulated" if path.hfn is None else ""
     said = f"{NOT_PAGING}" if vm.root_level == NONPAGING else f"gpa {gpa:#x}"
     return f"gpa {gpa:#x}", said + device
 
 
 def _shadow_result(vm: Machine, gva: int, path: Path) -> tuple[str, str]:
-    """Where the processor's walk ends."""
+    """Return where the processor's walk of the shadow tables ends, as a title line and as a note."""
     if not path.steps:
         return "no root", "there is no root to begin with"
     if path.hfn is None:
         last = path.steps[-1]
         where = "entry " * (last.table != ROOTS) + key_name(last.key)
-        what = "says that no memory is there" if last.level == 1 and last.entry else "isn't present"
+        what = "says that there is no memory" if last.level == 1 and last.entry else "isn't present"
         return f"ends at L{last.level}: exit", f"{where} {what}; {SHADOW_FAULT}"
     hpa = path.hfn << PAGE_SHIFT | gva & PAGE_SIZE - 1
     gfn = vm.memory.gfns[path.hfn]

@@ -16,11 +16,13 @@ from typing import Any
 
 from ..errors import InputError
 from ..mmu.machine import Machine
-from . import pool_and_slots, reverse_maps
 from .arguments import check_count, check_gfn, check_gva, check_level, check_page, check_vm
 from .entry_bits import entry_bits_scene
+from .memory_slots import memory_slots_scene
+from .page_pool import hash_table_scene, pool_scene
 from .page_tables import Limits, guest_tables_scene, hierarchy_scene, overview_scene, shadow_tables_scene, walk_scene
 from .render import RenderError
+from .reverse_maps import parent_chains_scene, reverse_map_scene, who_maps_scene
 from .scene import Scene
 from .svg import Drawing, data_url
 from .text import alternative, to_text
@@ -151,38 +153,38 @@ def entry_bits(vm: Machine, gva: int, level: int = 1) -> Picture:
 def reverse_map(vm: Machine, gfn: int, *, limit: int | None = None) -> Picture:
     """A frame, its reverse map descriptor by descriptor, and the entries in it. ``limit``: tables."""
     check_vm(vm)
-    return Picture(reverse_maps.reverse_map_scene(vm, check_gfn(gfn), limit=check_count("limit", limit)))
+    return Picture(reverse_map_scene(vm, check_gfn(gfn), limit=check_count("limit", limit)))
 
 
 def who_maps(vm: Machine, gfn: int, *, limit: int | None = None) -> Picture:
     """All shadow entries that lead to a frame, and the guest entries that they were made from. ``limit``: tables."""
     check_vm(vm)
-    return Picture(reverse_maps.who_maps_scene(vm, check_gfn(gfn), limit=check_count("limit", limit)))
+    return Picture(who_maps_scene(vm, check_gfn(gfn), limit=check_count("limit", limit)))
 
 
 def parent_chains(vm: Machine, page_id: int, *, limit: int | None = None) -> Picture:
     """A shadow page in use, its parents chain by chain, and the entries above it. ``limit``: tables."""
     check_vm(vm)
-    return Picture(reverse_maps.parent_chains_scene(vm, check_page(vm, page_id), limit=check_count("limit", limit)))
+    return Picture(parent_chains_scene(vm, check_page(vm, page_id), limit=check_count("limit", limit)))
 
 
 def hash_table(vm: Machine, gfn: int | None = None, *, limit: int | None = None) -> Picture:
     """The hash of shadow pages; or the bucket of gfn, and what a lookup finds there. ``limit``: pages."""
     check_vm(vm)
     chosen = None if gfn is None else check_gfn(gfn)
-    return Picture(pool_and_slots.hash_table_scene(vm, chosen, limit=check_count("limit", limit)))
+    return Picture(hash_table_scene(vm, chosen, limit=check_count("limit", limit)))
 
 
 def pool(vm: Machine, *, limit: int | None = None) -> Picture:
     """The free list, the active list in the order of eviction, the object caches. ``limit``: rows of a list."""
     check_vm(vm)
-    return Picture(pool_and_slots.pool_scene(vm, limit=check_count("limit", limit)))
+    return Picture(pool_scene(vm, limit=check_count("limit", limit)))
 
 
 def memory_slots(vm: Machine, *, limit: int | None = None) -> Picture:
     """Memory slots, aliases, dirty logs. ``limit``: ranges of dirty pages in each slot."""
     check_vm(vm)
-    return Picture(pool_and_slots.memory_slots_scene(vm, limit=check_count("limit", limit)))
+    return Picture(memory_slots_scene(vm, limit=check_count("limit", limit)))
 
 
 def _checked(
@@ -192,4 +194,3 @@ def _checked(
     chosen = [check_gva(vm, gva) for gva in gvas]
     limits = Limits(check_count("depth", depth), check_count("limit", limit), check_count("fold", fold, 0))
     return chosen, limits
-

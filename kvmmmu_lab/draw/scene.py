@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A scene: what is to be seen of a VM at one moment, as plain data that knows nothing of drawing.
+"""A scene: what a picture shows of a VM at one moment, as plain data, independent of how it is drawn.
 
-Everything has a key (see `kvmmmu_lab.inspect.keys`) that stays the same from scene to scene, so that scenes can be
-compared, united and drawn on one stage. *Marks* say what the moment is about: an entry is "changed", "read" or "dead",
-a table "new" or "dead".
+Everything has a key (see `kvmmmu_lab.inspect.keys`) that is the same in all scenes, so that scenes can be compared,
+united and drawn on one stage. *Marks* say what the moment is about: an entry is "changed", "read" or "dead", a table
+"new" or "dead".
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .theme import EDGES, KINDS, SIGNS, plain
 
 @dataclass(frozen=True)
 class Entry:
-    """One row of a table. ``says`` spells out what ``flags`` abbreviate."""
+    """One row of a table. ``flags`` are letters in fixed places; ``says`` spells them out."""
 
     key: str
     index: str
@@ -30,7 +30,7 @@ class Entry:
 
     @property
     def order(self) -> int:
-        """Where in its table the row belongs."""
+        """Position of the row in its table."""
         row = Key(self.key).row
         return int(row) if row.isdigit() else 0
 
@@ -39,10 +39,10 @@ class Entry:
 class Table:
     """One box of rows. ``kind``: "guest" table, "shadow" page, memory "frame", "rmap" descriptor, or a "list" of anything.
 
-    ``column`` counts from the right: levels of tables, 0 for frames.
+    ``column`` counts from the right: 0 for frames, the level for page tables. ``rank`` is the order within a column: the
+    position, in the list of addresses, of the first address whose path passes through the table.
 
-    ``words`` are the lines under the title, ``rest`` says what isn't drawn ("37 more, 473 empty"). In a column, tables
-    stand in the order of ``rank``: the place, in the list of addresses, of the first one whose path passes here.
+    ``words`` are the lines under the title. ``rest`` says what isn't drawn: "37 more, 473 empty".
     """
 
     key: str
@@ -58,11 +58,11 @@ class Table:
 
 @dataclass(frozen=True)
 class Edge:
-    """An arrow. Either end is the key of an entry, or of a table, which then stands for its title.
+    """An arrow. Each end is the key of an entry, or the key of a table, which stands for its title.
 
-    ``kind``: "guest" and "shadow" lead where an entry leads, "readonly" where it may not write; "shadows" from a guest
-    table to the page that shadows it; "rmap" from a frame or descriptor back to an entry; "parent" from a shadow page
-    back to an entry above it; "link" is the order of a list.
+    ``kind``: "guest" and "shadow" lead from an entry to its target, "readonly" to a target that it may not write;
+    "shadows" leads from a guest table to the page that shadows it; "rmap" from a frame or descriptor back to an entry;
+    "parent" from a shadow page back to an entry above it; "link" to the next member of a list.
     """
 
     source: str
@@ -72,7 +72,7 @@ class Edge:
 
 @dataclass(frozen=True)
 class Scene:
-    """Tables and edges of one moment; ``title`` says what all of it is, ``notes`` what was left out."""
+    """Tables and edges of one moment. ``title`` says what the picture shows, ``notes`` what it leaves out."""
 
     title: str
     tables: tuple[Table, ...]
@@ -80,19 +80,19 @@ class Scene:
     notes: tuple[str, ...] = ()
 
     def of(self, kind: str) -> list[Table]:
-        """The tables of one kind, column by column from the root, each column from top to bottom."""
+        """Return the tables of one kind, column by column from the root, each column from top to bottom."""
         return sorted((table for table in self.tables if table.kind == kind), key=lambda t: (-t.column, t.rank))
 
     def table(self, key: str) -> Table | None:
-        """The table with this key, if it is in the scene."""
+        """Return the table with this key, or None."""
         return next((table for table in self.tables if table.key == key), None)
 
     def entry(self, key: str) -> Entry | None:
-        """The entry with this key, if it is in the scene."""
+        """Return the entry with this key, or None."""
         return next((entry for table in self.tables for entry in table.entries if entry.key == key), None)
 
     def marked(self) -> list[tuple[Table, Entry | None]]:
-        """What this moment is about: marked tables (with None) and marked entries with their tables."""
+        """Return what this moment is about: marked tables, each with None, and marked entries with their tables."""
         found: list[tuple[Table, Entry | None]] = []
         for table in self.tables:
             found += [(table, None)] * bool(table.mark)
@@ -102,19 +102,19 @@ class Scene:
 
 @dataclass
 class Marks:
-    """What happened at one moment, by key. ``was`` has the old value of each entry that is gone."""
+    """What happened at one moment: ``of`` has the mark of each key, ``was`` the old value of each changed entry."""
 
     of: dict[str, str] = field(default_factory=dict)
     was: dict[str, int] = field(default_factory=dict)
 
     def note(self, key: str, mark: str) -> None:
-        """Mark key, unless something stronger than "read" is noted there already."""
+        """Mark key. "read" doesn't replace another mark."""
         if mark != "read" or key not in self.of:
             self.of[key] = mark
 
 
 def union(scenes: Sequence[Scene]) -> Scene:
-    """All that is in any of the scenes: the stage on which each of them can be drawn without anything moving."""
+    """Return everything that is in any of the scenes: the stage on which each can be drawn without anything moving."""
     tables: dict[str, Table] = {}
     edges: dict[Edge, None] = {}
     for scene in scenes:
@@ -134,31 +134,28 @@ def _both(one: Table, other: Table) -> Table:
 
 
 def rows(entries: Iterable[Entry]) -> tuple[Entry, ...]:
-    """Entries in the order of their table, each key once: the last that has it."""
+    """Return entries in the order of their table, each key once. Of several with one key the last is kept."""
     return tuple(sorted({entry.key: entry for entry in entries}.values(), key=lambda entry: entry.order))
 
 
-# FOLDED IN: draw.keys: What the elements of a drawing are called, and whether a scene can be drawn at all.
-
-
 def edge_key(edge: Edge) -> str:
-    """What an edge is called in a drawing: "shadow|s:248:457|f:29a5". Tables and rows go by their own keys."""
+    """Return the key of an edge in a drawing: "shadow|s:248:457|f:29a5". Tables and rows have keys of their own."""
     return f"{edge.kind}|{edge.source}|{edge.target}"
 
 
 def keys_of(table: Table) -> list[str]:
-    """The keys of a table and its rows."""
+    """Return the keys of a table and of its rows."""
     return [table.key, *(entry.key for entry in table.entries)]
 
 
 def edges_of(scene: Scene) -> dict[str, Edge]:
-    """The edges of a scene by their keys, without those that begin or end at nothing."""
+    """Return the edges of a scene by their keys, without those whose source or target isn't in the scene."""
     known = {key for table in scene.tables for key in keys_of(table)}
     return {edge_key(edge): edge for edge in scene.edges if edge.source in known and edge.target in known}
 
 
 def check(scene: Scene) -> None:
-    """Raise InputError unless the scene has only kinds, marks and keys with which it can be drawn."""
+    """Raise InputError if the scene has an unknown kind or mark, or a key that is unusable or occurs twice."""
     for edge in scene.edges:
         _among("kind of an edge", edge.kind, EDGES)
     for table in scene.tables:
@@ -169,10 +166,9 @@ def check(scene: Scene) -> None:
         if plain(key, 200) != key:
             raise InputError("key", key, "a short key without control characters")
         if times > 1:
-            raise InputError("scene", key, "no key twice")
+            raise InputError("scene", key, "each key once")
 
 
 def _among(name: str, value: str, known: tuple[str, ...]) -> None:
     if value not in known:
         raise InputError(name, value, f"one of {', '.join(map(repr, known))}")
-

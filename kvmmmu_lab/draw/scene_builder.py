@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A scene in the making: tables, their rows and edges are added one by one, each once."""
+"""Builds a scene from a machine: `SceneBuilder` collects tables, rows and edges, and gives them their titles and texts.
+
+The functions below it say what a thing is called in a picture: the title and the lines of a table, the flags and the
+target of an entry, and how many entries are not drawn.
+"""
 
 from __future__ import annotations
 
@@ -34,162 +38,25 @@ from ..mmu.pool import ShadowPage
 from .scene import Edge, Entry, Marks, Scene, Table
 from .scene import rows as in_order
 
-# FOLDED IN: draw.rows: What tables, entries and frames say about themselves: titles, flags in fixed places, targets,
-# what is left out.
-
-
 LEVELS = {4: "PML4", 3: "PDPT", 2: "PD", 1: "PT"}
 ACCESS = ("kernel, reads", "kernel, writes", "user, reads", "user, writes")
-"""What a large page's role says of its guest entry."""
-
-
-def large_page(glevels: int) -> str:
-    """The size of a large page: 4 MB with 4-byte entries, else 2 MB."""
-    return f"{guest_format(glevels).large_size >> 20} MB"
-
-
-def plural(count: int, one: str, many: str = "") -> str:
-    """A count with its noun: "1 page", "2 pages"."""
-    return f"{count} {one if count == 1 else many or one + 's'}"
-
-
-def shadow_entry(vm: Machine, id: int, index: int) -> int:
-    """An entry of shadow page ``id``; of the root slots, if ``id`` is their frame."""
-    return vm.memory.words[(PAE_ROOT if id == PAE_ROOT else FIRST_SHADOW + id) << 9 | index]
-
-
-def guest_row(vm: Machine, key: str, level: int, index: int, value: int, mark: str) -> Entry:
-    """The row of a guest entry. Width is scarce: "2 MB 0x600" is a large page, spelled out in ``says``."""
-    target, says = guest_target(vm, level, value), spell(value)
-    if value & PRESENT and maps_large(vm, level, value):
-        size, gfn = large_page(vm.root_level), target.split()[-1]
-        target, says = f"{size} {gfn}", f"{says}; a {size} page at gfn {gfn}"
-    return Entry(key, str(index), flags(value), target, mark, says)
-
-
-def shadow_row(vm: Machine, key: str, level: int, index: int, value: int, mark: str) -> Entry:
-    """The row of a shadow entry, or of a root slot."""
-    if value == INVALID_PAGE:
-        return Entry(key, str(index), flags(0), "none", mark, "no root")
-    kept = withheld(level, value)
-    return Entry(key, str(index), flags(value, kept), shadow_target(vm, value), mark, spell(value, kept & ~value))
-
-
-def rmap_row(vm: Machine, key: str, hfn: int, mark: str) -> Entry:
-    """The row of a frame's reverse map: how many entries can write it, and the first of them."""
-    names = [entry_name(spte) for spte in vm.rmap.sptes(hfn)]
-    count = plural(len(names), "entry", "entries") if names else "empty"
-    says = f"writable through {', '.join(names)}" if names else "no shadow entry can write this frame"
-    return Entry(key, "rmap", count, names[0] if names else "nobody", mark, says)
-
-
-def heading(vm: Machine, key: str, kind: str, level: int, number: int) -> tuple[str, tuple[str, ...]]:
-    """Title and words of a table."""
-    if key == PDPT:
-        return LEVELS[3], (f"CR3 {vm.cpu.cr3:#x}", "held in registers")
-    if key == ROOTS:
-        return "root slots", ("four, of 1 GB each",)
-    if kind == "guest":
-        root = vm.root_level != ROOT_PAE and number == vm.cpu.cr3 >> PAGE_SHIFT
-        return LEVELS[level], (f"gfn {number:#x}{' = CR3' if root else ''}",)
-    return page_heading(vm.pool.pages[number])
-
-
-def page_heading(page: ShadowPage) -> tuple[str, tuple[str, ...]]:
-    """Title and words of a shadow page."""
-    words = [f"of gfn {page.gfn:#x}"]
-    root = " · root" * bool(page.root_count)
-    if page.metaphysical:
-        words[0] += root
-        words += ["no guest table:", f"pieces of a {large_page(page.glevels)} page"]
-        if page.glevels == NONPAGING:
-            words[-1] = "the guest isn't paging"
-    elif page.glevels == ROOT_32:
-        words.append(f"quadrant {page.quadrant}{root}")
-    else:
-        words[0] += root
-    return f"shadow L{page.level} #{page.id}", tuple(words)
-
-
-def role_words(page: ShadowPage) -> tuple[str, ...]:
-    """All that a page is known by: its gfn, and every part of its role."""
-    mode = f"{page.glevels} guest levels" if page.glevels else "guest isn't paging"
-    words = [f"of gfn {page.gfn:#x}", f"level {page.level}, {mode}"]
-    if page.glevels <= ROOT_32:
-        words.append(f"quadrant {page.quadrant}")
-    if page.metaphysical:
-        words.append("metaphysical: no table")
-        if page.glevels:
-            words.append(f"large page: {ACCESS[page.access]}")
-    if page.root_count:
-        words.append(f"root, used {page.root_count} times" if page.root_count > 1 else "root, in use")
-    return tuple(words)
-
-
-def frame_heading(vm: Machine, gfn: int | None, hfn: int | None) -> tuple[str, tuple[str, ...]]:
-    """Title and words of a memory frame, or of a guest frame without memory."""
-    if hfn is None:
-        return f"gfn {gfn:#x}", ("no memory: a device",)
-    gfn = vm.memory.gfns[hfn]
-    if gfn is None:
-        return f"host frame {hfn:#x}", ("of no slot any more",)
-    if vm.pool.lookup(gfn) is None:
-        return f"frame gfn {gfn:#x}", ("data page",)
-    return f"frame gfn {gfn:#x}", (f"{'writable' if vm.rmap.sptes(hfn) else 'write-protected'} table",)
-
-
-def complete(vm: Machine, table: Table, entries: tuple[Entry, ...]) -> Table:
-    """The table with its entries, and with the others counted: "37 more, 473 empty"."""
-    if table.kind == "frame":
-        others = int(entries[0].flags.split()[0]) - 1 if entries and entries[0].flags[0].isdigit() else 0
-        return replace(table, entries=entries, rest=f"and {others} more" if others else "")
-    row = all_entries(vm, Key(table.key))
-    used = int(np.count_nonzero(row if table.kind == "shadow" else row & row.dtype.type(PRESENT)))
-    drawn = [entry for entry in entries if entry.mark != "dead"]
-    full = sum(1 for entry in drawn if entry.target not in ("empty", "not present", "none"))
-    more, empty = max(0, used - full), len(row) - used - (len(entries) - full)
-    rest = ", ".join([f"{more} more"] * bool(more) + [f"{empty} empty"] * bool(empty))
-    return replace(table, entries=entries, rest=rest)
-
-
-def used_entries(vm: Machine, key: Key) -> list[tuple[int, int]]:
-    """The entries of a table that aren't empty, as (index, value); of a guest's table, those that are present."""
-    row = all_entries(vm, key)
-    used = np.flatnonzero(row if key.kind in (ROOT, SHADOW) else row & row.dtype.type(PRESENT))
-    return list(zip(used.tolist(), row[used].tolist(), strict=True))
-
-
-def all_entries(vm: Machine, key: Key) -> np.ndarray:
-    """A table as an array. Root slots that hold no root are 0."""
-    if key == PDPT:
-        return np.array(vm.cpu.pdptrs, dtype="u8")
-    if key == ROOTS:
-        slots = vm.memory.pages[PAE_ROOT][:4]
-        return np.where(slots == np.uint64(INVALID_PAGE), np.uint64(0), slots)
-    if key.kind == SHADOW:
-        return vm.memory.pages[FIRST_SHADOW + key.page]
-    hfn = vm.memory.frames[key.gfn]
-    page = np.zeros(512, "u8") if hfn is None else vm.memory.pages[hfn]
-    return page.view("u4") if guest_format(vm.root_level).size == 4 else page
-
+"""By the access bits in the role of a page that holds pieces of a large page: the rights of the guest's entry."""
 
 LIMIT = 12
-"""So many tables are drawn unless more are asked for: what a reader takes in at once."""
+"""Tables drawn by default: as many as a reader takes in at once."""
 
 EXTRA_ROWS = 6
-"""So many marked entries of a table are drawn; of a page that is emptied, the last ones."""
+"""Marked entries of a table that are drawn in addition to those on a path; if there are more, the last ones."""
 
 EXTRA_TABLES = 4
-"""So many shadow pages that changed are drawn although nothing in focus passes through them."""
+"""Shadow pages that are drawn because they changed, although no path passes through them."""
 
 
-def more(limit: int, there: int) -> int:
-    """A limit to suggest: enough for a good deal more, or for all there is."""
-    return min(there, 3 * limit + 4)
+class SceneBuilder:
+    """Collects the tables, entries and edges of a scene. Everything is added once; adding it again changes nothing.
 
-
-class Draft:
-    """Collects tables, their entries and the edges between them."""
+    ``rank`` and ``column`` say where a table stands, see `scene.Table`.
+    """
 
     def __init__(self, vm: Machine, marks: Marks | None) -> None:
         self.vm, self.marks = vm, marks or Marks()
@@ -197,20 +64,20 @@ class Draft:
         self.entries: dict[Key, list[Entry]] = {}
         self.edges: dict[Edge, None] = {}
         self.counted: set[Key] = set()
-        """Tables of which the entries that aren't drawn are counted."""
+        """Tables whose remaining entries are counted: "37 more, 473 empty"."""
 
     def mark(self, key: str) -> str:
-        """What the moment says of a thing."""
+        """Return the mark of a key: "changed", "read", "dead", "new" or ""."""
         return self.marks.of.get(key, "")
 
     def edge(self, source: str, target: str, kind: str) -> None:
-        """An arrow, once."""
+        """Add an arrow."""
         self.edges[Edge(source, target, kind)] = None
 
-    # Tables of guest and shadow
+    # Guest tables, shadow pages and frames
 
     def path(self, rank: int, path: Path, kind: str, rmap: bool = True) -> None:
-        """The tables of one path, the edges along it, and the frame at its end."""
+        """Add the tables of a path, the edges along it, and the frame at its end. ``rmap``: with the frame's reverse map."""
         for step, then in zip_longest(path.steps, path.steps[1:]):
             self.step(rank, step, kind)
             if then is not None:
@@ -222,12 +89,12 @@ class Draft:
         self.edge(last.key, frame, "readonly" if protected else kind)
 
     def step(self, rank: int, step: PathEntry, kind: str, column: int | None = None) -> None:
-        """One entry, and its table."""
+        """Add one entry and its table."""
         self.table(step.table, kind, step.level, rank, step.number, column)
         self.row(step.table, step.level, step.index, step.entry)
 
     def table(self, key: Key, kind: str, level: int, rank: int, number: int, column: int | None = None) -> None:
-        """A table of the guest or the shadow, once; with the entries of it that are marked."""
+        """Add a guest table or shadow page, with its marked entries. ``number``: its gfn, or the id of the page."""
         if key in self.tables:
             return
         title, words = heading(self.vm, key, kind, level, number)
@@ -242,7 +109,7 @@ class Draft:
             self.row(key, level, index, value)
 
     def row(self, table: Key, level: int, index: int, value: int) -> None:
-        """One row of such a table. An entry that is gone shows what it was."""
+        """Add one row of such a table. An entry that was cleared shows its old value."""
         key = table.entry(index)
         mark = self.mark(key)
         if mark == "dead":
@@ -252,7 +119,7 @@ class Draft:
         self.entries[table].append(replace(made, says=f"gone with this step; it was: {made.says}") if mark == "dead" else made)
 
     def frame(self, rank: int, hfn: int | None, gfn: int | None, rmap: bool = True) -> Key:
-        """A memory frame, with its reverse map in a row; returns its key. Without memory: the gfn that leads nowhere."""
+        """Add a frame, with its reverse map as a row, and return its key. ``hfn`` None: a gfn without memory."""
         if hfn is not None:
             key = frame_key(self.vm, hfn)
         else:
@@ -269,7 +136,7 @@ class Draft:
         return key
 
     def changed(self, rank: int) -> None:
-        """Shadow pages that changed elsewhere, the first few; a moment must show what it is about."""
+        """Add shadow pages that changed although no path passes through them; at most `EXTRA_TABLES`."""
         strong = [Key(key).table for key, mark in self.marks.of.items() if mark != "read"]
         missing = [key for key in dict.fromkeys(strong) if key.kind == SHADOW and key not in self.tables]
         for key in missing[:EXTRA_TABLES]:
@@ -277,12 +144,12 @@ class Draft:
             self.table(key, "shadow", page.level, rank, page.id)
 
     def pages(self, rank: int, ids: Iterable[int]) -> None:
-        """These shadow pages, as far as they are in use."""
+        """Add those of these shadow pages that are in use."""
         for page in (self.vm.pool.pages[id] for id in ids):
             if page in self.vm.pool.active:
                 self.table(shadow_page(page.id), "shadow", page.level, rank, page.id)
 
-    # Anything else
+    # Any other table
 
     def box(
         self,
@@ -295,14 +162,14 @@ class Draft:
         entries: list[Entry] | None = None,
         rest: str = "",
     ) -> None:
-        """A table of rows of its own."""
+        """Add a table with the given title and rows."""
         self.tables[key] = Table(key, kind, column, rank, title, words, (), rest, self.mark(key))
         self.entries[key] = entries or []
 
-    # All of it
+    # Edges between what is there, and the result
 
     def correspondences(self) -> None:
-        """From each guest table to the pages that shadow it."""
+        """Add the edges from each guest table to the pages that shadow it."""
         for key in self.tables:
             if key.kind == SHADOW:
                 page = self.vm.pool.pages[key.page]
@@ -313,11 +180,11 @@ class Draft:
             self.edge(PDPT, ROOTS, "shadows")
 
     def drawn(self) -> set[str]:
-        """Keys of the rows that are there, but for those that are gone."""
+        """Return the keys of the rows added so far, without those that are marked "dead"."""
         return {entry.key for entries in self.entries.values() for entry in entries if entry.mark != "dead"}
 
     def reverse_maps(self) -> None:
-        """From each frame back to the drawn entries through which it can be written."""
+        """Add the edges from each frame back to the drawn entries through which it can be written."""
         drawn = self.drawn()
         for key in [key for key in self.tables if key.kind in (FRAME, HOST_FRAME)]:
             hfn = key.hfn if key.kind == HOST_FRAME else self.vm.memory.frames[key.gfn]
@@ -327,7 +194,7 @@ class Draft:
                     self.edge(key.entry("rmap"), target, "rmap")
 
     def parents(self) -> None:
-        """From each shadow page back to the drawn entries above it."""
+        """Add the edges from each shadow page back to the drawn entries that lead to it."""
         drawn = self.drawn()
         for key in [key for key in self.tables if key.kind == SHADOW]:
             for spte in self.vm.parents.sptes(self.vm.pool.pages[key.page]):
@@ -336,7 +203,7 @@ class Draft:
                     self.edge(key, target, "parent")
 
     def scene(self, title: str, notes: list[str]) -> Scene:
-        """Everything together; in tables of guest and shadow, what isn't drawn is counted."""
+        """Return the scene. Guest tables and shadow pages count the entries that aren't drawn."""
         tables = []
         for table in self.tables.values():
             entries = in_order(self.entries[Key(table.key)])
@@ -344,3 +211,137 @@ class Draft:
             tables.append(complete(self.vm, table, entries) if counted else replace(table, entries=entries))
         return Scene(title, tuple(tables), tuple(self.edges), tuple(notes))
 
+
+def more(limit: int, there: int) -> int:
+    """Return a larger limit to suggest: about three times this one, or as much as there is."""
+    return min(there, 3 * limit + 4)
+
+
+def large_page(glevels: int) -> str:
+    """Return the size of a large page: 4 MB with 4-byte entries, else 2 MB."""
+    return f"{guest_format(glevels).large_size >> 20} MB"
+
+
+def plural(count: int, one: str, many: str = "") -> str:
+    """Return a count with its noun: "1 page", "2 pages"."""
+    return f"{count} {one if count == 1 else many or one + 's'}"
+
+
+def shadow_entry(vm: Machine, id: int, index: int) -> int:
+    """Return an entry of shadow page ``id``, or a root slot if ``id`` is the frame of the root slots."""
+    return vm.memory.words[(PAE_ROOT if id == PAE_ROOT else FIRST_SHADOW + id) << 9 | index]
+
+
+def guest_row(vm: Machine, key: str, level: int, index: int, value: int, mark: str) -> Entry:
+    """Return the row of a guest entry. The target of a large page is short ("2 MB 0x600"); ``says`` spells it out."""
+    target, says = guest_target(vm, level, value), spell(value)
+    if value & PRESENT and maps_large(vm, level, value):
+        size, gfn = large_page(vm.root_level), target.split()[-1]
+        target, says = f"{size} {gfn}", f"{says}; a {size} page at gfn {gfn}"
+    return Entry(key, str(index), flags(value), target, mark, says)
+
+
+def shadow_row(vm: Machine, key: str, level: int, index: int, value: int, mark: str) -> Entry:
+    """Return the row of a shadow entry or root slot."""
+    if value == INVALID_PAGE:
+        return Entry(key, str(index), flags(0), "none", mark, "no root")
+    kept = withheld(level, value)
+    return Entry(key, str(index), flags(value, kept), shadow_target(vm, value), mark, spell(value, kept & ~value))
+
+
+def rmap_row(vm: Machine, key: str, hfn: int, mark: str) -> Entry:
+    """Return the row of a frame's reverse map: how many entries can write the frame, and the first of them."""
+    names = [entry_name(spte) for spte in vm.rmap.sptes(hfn)]
+    count = plural(len(names), "entry", "entries") if names else "empty"
+    says = f"writable through {', '.join(names)}" if names else "no shadow entry can write this frame"
+    return Entry(key, "rmap", count, names[0] if names else "no writer", mark, says)
+
+
+def heading(vm: Machine, key: str, kind: str, level: int, number: int) -> tuple[str, tuple[str, ...]]:
+    """Return title and lines of a guest table, a shadow page or the root slots."""
+    if key == PDPT:
+        return LEVELS[3], (f"CR3 {vm.cpu.cr3:#x}", "held in registers")
+    if key == ROOTS:
+        return "root slots", ("four, of 1 GB each",)
+    if kind == "guest":
+        root = vm.root_level != ROOT_PAE and number == vm.cpu.cr3 >> PAGE_SHIFT
+        return LEVELS[level], (f"gfn {number:#x}{' = CR3' if root else ''}",)
+    return page_heading(vm.pool.pages[number])
+
+
+def page_heading(page: ShadowPage) -> tuple[str, tuple[str, ...]]:
+    """Return title and lines of a shadow page."""
+    words = [f"of gfn {page.gfn:#x}"]
+    root = " · root" * bool(page.root_count)
+    if page.metaphysical:
+        words[0] += root
+        words += ["no guest table:", f"pieces of a {large_page(page.glevels)} page"]
+        if page.glevels == NONPAGING:
+            words[-1] = "the guest isn't paging"
+    elif page.glevels == ROOT_32:
+        words.append(f"quadrant {page.quadrant}{root}")
+    else:
+        words[0] += root
+    return f"shadow L{page.level} #{page.id}", tuple(words)
+
+
+def role_words(page: ShadowPage) -> tuple[str, ...]:
+    """Return lines that state the gfn of a page and every part of its role."""
+    mode = f"{page.glevels} guest levels" if page.glevels else "guest isn't paging"
+    words = [f"of gfn {page.gfn:#x}", f"level {page.level}, {mode}"]
+    if page.glevels <= ROOT_32:
+        words.append(f"quadrant {page.quadrant}")
+    if page.metaphysical:
+        words.append("metaphysical: no table")
+        if page.glevels:
+            words.append(f"large page: {ACCESS[page.access]}")
+    if page.root_count:
+        words.append(f"root, used {page.root_count} times" if page.root_count > 1 else "root, in use")
+    return tuple(words)
+
+
+def frame_heading(vm: Machine, gfn: int | None, hfn: int | None) -> tuple[str, tuple[str, ...]]:
+    """Return title and lines of a frame, or of a gfn without memory."""
+    if hfn is None:
+        return f"gfn {gfn:#x}", ("no memory: a device",)
+    gfn = vm.memory.gfns[hfn]
+    if gfn is None:
+        return f"host frame {hfn:#x}", ("in no memory slot any more",)
+    if vm.pool.lookup(gfn) is None:
+        return f"frame gfn {gfn:#x}", ("data page",)
+    return f"frame gfn {gfn:#x}", (f"{'writable' if vm.rmap.sptes(hfn) else 'write-protected'} table",)
+
+
+def complete(vm: Machine, table: Table, entries: tuple[Entry, ...]) -> Table:
+    """Return the table with these entries, and with the others counted: "37 more, 473 empty"."""
+    if table.kind == "frame":
+        others = int(entries[0].flags.split()[0]) - 1 if entries and entries[0].flags[0].isdigit() else 0
+        return replace(table, entries=entries, rest=f"and {others} more" if others else "")
+    row = all_entries(vm, Key(table.key))
+    used = int(np.count_nonzero(row if table.kind == "shadow" else row & row.dtype.type(PRESENT)))
+    drawn = [entry for entry in entries if entry.mark != "dead"]
+    full = sum(1 for entry in drawn if entry.target not in ("empty", "not present", "none"))
+    more, empty = max(0, used - full), len(row) - used - (len(entries) - full)
+    rest = ", ".join([f"{more} more"] * bool(more) + [f"{empty} empty"] * bool(empty))
+    return replace(table, entries=entries, rest=rest)
+
+
+def used_entries(vm: Machine, key: Key) -> list[tuple[int, int]]:
+    """Return entries as (index, value): those of a guest table that are present, those of a shadow page that aren't 0."""
+    row = all_entries(vm, key)
+    used = np.flatnonzero(row if key.kind in (ROOT, SHADOW) else row & row.dtype.type(PRESENT))
+    return list(zip(used.tolist(), row[used].tolist(), strict=True))
+
+
+def all_entries(vm: Machine, key: Key) -> np.ndarray:
+    """Return the words of a table as an array. Root slots without a root are 0."""
+    if key == PDPT:
+        return np.array(vm.cpu.pdptrs, dtype="u8")
+    if key == ROOTS:
+        slots = vm.memory.pages[PAE_ROOT][:4]
+        return np.where(slots == np.uint64(INVALID_PAGE), np.uint64(0), slots)
+    if key.kind == SHADOW:
+        return vm.memory.pages[FIRST_SHADOW + key.page]
+    hfn = vm.memory.frames[key.gfn]
+    page = np.zeros(512, "u8") if hfn is None else vm.memory.pages[hfn]
+    return page.view("u4") if guest_format(vm.root_level).size == 4 else page

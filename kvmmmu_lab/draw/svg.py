@@ -267,4 +267,3 @@ def _set_size(root: ET.Element, width: float, height: float) -> None:
 def data_url(svg: str) -> str:
     """A drawing as the address of an image, for markup that may tear bare SVG apart."""
     return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
-

@@ -6,7 +6,7 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from ..draw.pool_and_slots import pool_scene
+from ..draw.page_pool import pool_scene
 from ..draw.scene import Marks, Scene
 from ..errors import InputError, LabError
 from ..mmu import Vm, checks

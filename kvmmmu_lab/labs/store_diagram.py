@@ -8,7 +8,7 @@ from dataclasses import replace
 from ..draw import scene_builder
 from ..draw.pictures import Picture
 from ..draw.scene import Entry, Marks, Scene, Table
-from ..draw.scene_builder import Draft
+from ..draw.scene_builder import SceneBuilder
 from ..inspect.entries import flags, guest_target
 from ..inspect.keys import Key, guest_table, shadow_page, spte_key
 from ..inspect.paths import guest_entry, made_from
@@ -87,7 +87,7 @@ class Beam:
 
     def scene(self, vm: Machine, marks: Marks) -> Scene:
         """The beam at one step of the store."""
-        draft = Draft(vm, marks)
+        draft = SceneBuilder(vm, marks)
         self._guest(draft)
         self._way(draft)
         for rank, page in enumerate(self.bucket):
@@ -99,7 +99,7 @@ class Beam:
         scene = draft.scene(f"A store to bytes {self.offset:#x} to {last:#x} of gfn {self.gfn:#x}", notes)
         return replace(scene, tables=tuple(self._told(vm, table) for table in scene.tables))
 
-    def _guest(self, draft: Draft) -> None:
+    def _guest(self, draft: SceneBuilder) -> None:
         """The written entries of the guest's table, and those beside them and behind the other entries that are hit."""
         last = PAGE_SIZE // self.entry - 1
         near = {index for at in self.written for index in (at - 1, at, at + 1) if 0 <= index <= last}
@@ -112,7 +112,7 @@ class Beam:
         title = f"the guest's {names.pop() if len(names) == 1 else 'table' if names else 'page'}"
         draft.box(BYTES, "list", GUEST, 0, title, words, shown)
 
-    def _entry(self, draft: Draft, index: int) -> Entry:
+    def _entry(self, draft: SceneBuilder, index: int) -> Entry:
         first, value = index * self.entry, guest_entry(draft.vm, self.gfn, index)
         key = guest_table(self.gfn).entry(index)
         target = f"{flags(value)} {guest_target(draft.vm, self.level, value)}" if value else "empty"
@@ -120,7 +120,7 @@ class Beam:
         says = f"bytes {first:#x} to {first + self.entry - 1:#x}"
         return Entry(key, str(index), f"at {first:#x}", target.replace("gfn ", ""), mark, says)
 
-    def _way(self, draft: Draft) -> None:
+    def _way(self, draft: SceneBuilder) -> None:
         """The arithmetic, line by line."""
         found = [Entry(STEPS.entry(at), name, "", value) for at, (name, value) in enumerate(self._steps())]
         draft.box(STEPS, "list", WAY, 0, "which entry?", (f"write {self.row} in a row to this gfn",), found)
@@ -149,7 +149,7 @@ class Beam:
         pair = f" and {offset // 8 + 1}" if any(len(hit) > 1 for hit in self.hit.values()) else ""
         return [*steps, ("/ 8", f"entry {offset // 8}{pair}")]
 
-    def _page(self, draft: Draft, rank: int, page: ShadowPage) -> None:
+    def _page(self, draft: SceneBuilder, rank: int, page: ShadowPage) -> None:
         """A page of the bucket, with the entries of it that are hit."""
         key, vm = shadow_page(page.id), draft.vm
         if page not in self.pages:
@@ -173,7 +173,7 @@ class Beam:
         told = [replace(entry, target=f"{entry.target} (from {of[1]})" if of else entry.target) for entry, of in made]
         return replace(table, entries=tuple(told))
 
-    def _behind(self, draft: Draft) -> None:
+    def _behind(self, draft: SceneBuilder) -> None:
         """What the entries lead to, or led to: frames with their reverse maps, shadow pages with their parents."""
         for rank, (spte, value) in enumerate(self.behind.items()):
             page, hfn = draft.vm.pool.pages[page_of(spte)], (value & BASE_MASK) >> PAGE_SHIFT
@@ -186,7 +186,7 @@ class Beam:
         draft.reverse_maps()
 
     @staticmethod
-    def _child(draft: Draft, rank: int, id: int) -> Key:
+    def _child(draft: SceneBuilder, rank: int, id: int) -> Key:
         """The shadow page below an entry, with the number of its parents; returns its key."""
         key, page = shadow_page(id), draft.vm.pool.pages[id]
         if key not in draft.tables:

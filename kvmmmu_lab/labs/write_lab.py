@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..draw.arguments import possible_gva
-from ..draw.pool_and_slots import hash_table_scene
+from ..draw.page_pool import hash_table_scene
 from ..draw.scene_builder import LEVELS
 from ..errors import InputError, LabError
 from ..inspect.entries import flags, guest_target, shadow_target

@@ -57,7 +57,7 @@ def test_w_is_withheld_while_not_dirty():
     guest.map(0x400000)
     guest.vm.access(0x400000)
     short, note = why_not_writable(guest)
-    assert short == "withheld: not dirty yet" and "the first write must be seen" in note
+    assert short == "withheld: not dirty yet" and "the first write must fault" in note
 
 
 def test_w_is_withheld_from_a_page_table():
@@ -128,7 +128,7 @@ def test_no_memory():
     scene = bits(guest.vm, 0x400000)
     assert became(scene, 0) == "0   taken away" and became(scene, 9) == "1   no memory (I/O)"
     assert became(scene, 12) == "I/O 0xfee00, as it is"
-    assert scene.notes == ("bit 0 (P): no memory is there, so each access must fault and be emulated",)
+    assert scene.notes == ("bit 0 (P): there is no memory, so each access must fault and be emulated",)
 
 
 def test_a_stale_entry_differs():
@@ -139,7 +139,7 @@ def test_a_stale_entry_differs():
     scene = bits(guest.vm, 0x400000)
     assert became(scene, 8) == "0   differs" and became(scene, 12).endswith(" differs")
     assert ("e:g:12", "e:s:12") not in edges(scene, "link")
-    assert any("the guest has changed its own since" in note for note in scene.notes)
+    assert any("the guest has changed its entry since" in note for note in scene.notes)
 
 
 def test_links_allow_everything():
@@ -259,8 +259,8 @@ def test_a_device_and_no_paging():
     guest.map(0x400000, 0xFEE00, ALL | D)
     guest.vm.access(0x400000)
     scene = walk_scene(guest.vm, 0x400000)
-    assert scene.notes[0].endswith("gpa 0xfee00000; no memory is there, the access is emulated")
-    assert "says that no memory is there" in scene.notes[1]
+    assert scene.notes[0].endswith("gpa 0xfee00000; there is no memory, so the access is emulated")
+    assert "says that there is no memory" in scene.notes[1]
     vm = Vm()
     assert fields(walk_scene(vm, 0x5123), "guest") == [("31-12", "gfn", "0x5"), ("11-0", "offset", "0x123")]
     vm.destroy()

@@ -103,7 +103,7 @@ def test_where_no_memory_is():
     vm = Vm()
     scene = reverse_map_scene(vm, 0xFEE00)
     assert [table.words for table in scene.tables] == [("no memory: a device",)]
-    assert scene.notes == ("no memory is there, so no entry is present and there is no reverse map",)
+    assert scene.notes == ("there is no memory here, so no entry is present and there is no reverse map",)
 
 
 def test_an_alias_is_said():
@@ -137,7 +137,7 @@ def test_who_maps_finds_what_the_reverse_map_does_not_know(mode):
     assert (len(edges(scene, "shadow")), len(edges(scene, "readonly")), len(edges(scene, "rmap"))) == (1, 1, 1)
     assert len(edges(scene, "guest")) == 2  # both guest entries are known, and still lead here
     assert scene.notes[0] == "1 shadow entry can write it, 1 can only read"
-    assert "the reverse map doesn't know those that only read" in scene.notes[1]
+    assert "the reverse map doesn't know those that can only read" in scene.notes[1]
 
 
 def test_who_maps_says_that_a_map_names_what_can_only_read():
@@ -190,7 +190,7 @@ def test_io_entries_map_a_device():
     guest.vm.access(0x400000)
     scene = who_maps_scene(guest.vm, 0xFEE00)
     assert len(edges(scene, "shadow")) == 1
-    assert scene.notes == ("no memory is there; 1 shadow entry says so (I/O)",)
+    assert scene.notes == ("there is no memory here; 1 shadow entry says so (I/O)",)
 
 
 def test_too_many_entries_are_folded():

@@ -37,7 +37,7 @@ def test_the_example_by_hand():
     # the guest lets its page table be written, the shadow doesn't: a small w
     assert rows(scene, "s:248") == [("5", "PWUAD..", "gfn 0x20"), ("6", "PwUAD..", "gfn 0x4")]
     assert scene.table("f:4").words == ("write-protected table",)
-    assert rows(scene, "f:4") == [("rmap", "empty", "nobody")]
+    assert rows(scene, "f:4") == [("rmap", "empty", "no writer")]
     assert rows(scene, "f:20") == [("rmap", "1 entry", "#248:5")]
     assert {edge for edge in scene.edges if edge.kind == "readonly"} == {Edge("s:248:6", "f:4", "readonly")}
     assert Edge("f:20:rmap", "s:248:5", "rmap") in scene.edges

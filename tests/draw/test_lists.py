@@ -4,7 +4,8 @@
 import pytest
 
 from kvmmmu_lab import Vm
-from kvmmmu_lab.draw.pool_and_slots import hash_table_scene, memory_slots_scene, pool_scene
+from kvmmmu_lab.draw.memory_slots import memory_slots_scene
+from kvmmmu_lab.draw.page_pool import hash_table_scene, pool_scene
 from kvmmmu_lab.draw.reverse_maps import parent_chains_scene
 from kvmmmu_lab.draw.scene import Marks, union
 from kvmmmu_lab.mmu.parents import ParentChains
@@ -64,7 +65,7 @@ def test_a_page_without_parents_waits_in_the_hash():
     vm, id = with_parents(1)
     (parent,) = vm.parents.sptes(vm.pool.pages[id])
     vm.parents.remove(vm.pool.pages[id], parent)
-    assert parent_chains_scene(vm, id).notes[1] == "it stays in the hash, to be found again, until it is evicted"
+    assert parent_chains_scene(vm, id).notes[1] == "it stays in the hash, where a lookup can find it again, until it is evicted"
 
 
 def test_a_freed_page_can_still_be_part_of_a_film():
