@@ -13,7 +13,7 @@ free      free shadow pages, the next one first, down to where they lie as in th
 guest     the guest's tables: entries that aren't 0
 flushes   how often the TLB was flushed
 order     flushes and changes of shadow entries, in their order
-door      entries of guest tables and shadow pages that changed through `Arena.put` and its like, as they are now
+door      entries of guest tables and shadow pages that changed through `Memory.put` and its like, as they are now
 form      how the part keeps it: descriptors or chains as lists, or None where it doesn't say
 first     by shadow page with parents, what `first` answers: "a parent", or what else
 chains    by shadow page, how a parents part keeps them (its ``chains(page)``), and free chains; None where it doesn't say

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import LabError
-from ..mmu import audit, bits, machine, parents, prewrite, rmap, spte, vm, walk
+from ..mmu import audit, bits, parents, prewrite, rmap, spte, vm, walk
 from ..mmu.bits import WRITABLE
 from ..mmu.events import PROTECT_SPTE
 from ..mmu.machine import Machine
@@ -72,7 +72,7 @@ class OnlyAdds:
         return self.vm.memory.words[spte] & COUNTED == COUNTED
 
     def write_protect(self, gfn: int) -> None:
-        """As `parts.ReverseMapPart` says."""
+        """As `machine.ReverseMapPart` says."""
         vm, hfn = self.vm, self.vm.memory.frames[gfn]
         for at in [] if hfn is None else list(self.part.sptes(hfn)):
             self.remove(at)
@@ -110,7 +110,7 @@ PARTS = {
     "audit": Part(
         "",
         ((audit, ("audit", "undone", "audit_rmap", "audit_write_protection", "audit_mappings", "_mappings_below")),
-         (vm.Vm, ("audit",)), (machine.Machine, ("run_audit",))),
+         (vm.Vm, ("audit",))),
         ("mmu/audit",),
     ),
 }  # fmt: skip
@@ -127,7 +127,7 @@ def remove(part: Part) -> None:
                 for held, value in list(vars(module).items()):
                     if value is own:
                         setattr(module, held, instead)
-            defaults = machine.Machine.__init__.__kwdefaults__ or {}
+            defaults = vm.Vm.__init__.__kwdefaults__ or {}
             defaults.update({key: instead for key, value in defaults.items() if value is own})
 
 

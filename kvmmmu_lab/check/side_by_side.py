@@ -60,7 +60,7 @@ def rebuilt(data: dict[str, Any]) -> Machine:
     pages = np.zeros((frames, 512), "<u8")
     indexes, values = data["words"]
     pages.reshape(-1)[np.array(indexes, np.int64)] = np.array(values, np.uint64)
-    vm.memory._use(pages)
+    vm.memory.use(pages)
     vm.rmap, vm.parents = SeenMap(), SeenParents()  # type: ignore[assignment]  # looked at, and never changed
     slots = [(base, n, hfn, None if log is None else bytes.fromhex(log)) for base, n, hfn, log in held]
     snapshot.put(

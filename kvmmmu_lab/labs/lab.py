@@ -11,7 +11,7 @@ from types import CodeType
 from typing import Any
 
 from ..errors import InputError, LabError
-from ..mmu import Vm
+from ..mmu import Vm, checks
 from ..player.film import Draw
 from .display import Shown, error_html
 from .prediction import Outcome, Prediction
@@ -76,9 +76,6 @@ def _place(error: BaseException) -> str:
     while trace.tb_next is not None:
         trace = trace.tb_next
     return f" (line {trace.tb_lineno}, in {trace.tb_frame.f_code.co_name})"
-
-
-PARTS = ("rmap", "parents", "walk", "set_spte", "pre_write")
 
 
 @dataclass(frozen=True)
@@ -157,12 +154,7 @@ class Lab(Shown):
         return self.form.box
 
     def __init__(self, parts: dict[str, Any]) -> None:
-        wrong = next((name for name in parts if name not in PARTS), None)
-        if wrong is not None:
-            raise InputError("parts", wrong, f"parts of a VM: {', '.join(PARTS)}")
-        for name, part in parts.items():
-            if not callable(part):
-                raise InputError(name, part, "something to call (see kvmmmu_lab.mmu.parts)")
+        checks.parts(parts)
         self.parts, self.rounds = parts, list[Round]()
         self.predictions: list[Prediction] = []
 

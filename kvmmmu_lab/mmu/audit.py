@@ -7,17 +7,15 @@ They compare frames and counts, never rights (2007: an entry that allows too muc
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from . import events as ev
 from .bits import BASE_MASK, INVALID_PAGE, NX, PAGE_SHIFT, PRESENT, ROOT_64, UNMAPPED_GVA, WRITABLE, canonical
+from .machine import Machine
 from .memory import PAE_ROOT
 from .pool import METAPHYSICAL
 from .shadow import entries_with
 from .walk import gva_to_gpa
-
-if TYPE_CHECKING:
-    from .machine import Machine
 
 
 class Complaint(NamedTuple):
@@ -55,7 +53,7 @@ def undone(vm: Machine) -> list[Complaint]:
     logs = [slot.log and bytes(slot.log) for slot in vm.memory.slots]
     vm.listen(changes.append)
     try:
-        return vm.run_audit()
+        return audit(vm)
     finally:
         vm.listen(sink)
         for kind, *operands in reversed(changes):

@@ -5,13 +5,12 @@ expected."""
 from __future__ import annotations
 
 import operator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from ..errors import EINVAL, InputError, SlotError
 from .bits import ALL_ONES, PAGE_SHIFT, PAGE_SIZE, ROOT_64, canonical
-
-if TYPE_CHECKING:
-    from .machine import Machine
+from .machine import PARTS, Machine
 
 SIZES = "1, 2, 4 or 8 bytes"
 FRAMES = "a frame number of at most 52 bits, or a count of frames (4 KiB pages, not bytes)"
@@ -135,3 +134,23 @@ def span(name: str, base: Any, npages: Any) -> tuple[int, int]:
     if base + npages > 1 << 52:
         raise SlotError(name, base, "frames that end below 2**52", EINVAL)
     return base, npages
+
+
+def slots(given: Any) -> list[tuple[int, int, bool]]:
+    """The slots of a new VM, each as base, pages and whether it has a dirty log."""
+    try:
+        several = [tuple(slot) for slot in given]
+        if not all(len(slot) in (2, 3) for slot in several):
+            raise TypeError
+    except TypeError:
+        raise InputError("slots", given, "a list of (base gfn, pages) or (base gfn, pages, log)") from None
+    return [(*span("base", slot[0], slot[1]), bool(slot[2:] and slot[2])) for slot in several]
+
+
+def parts(given: Mapping[str, Any]) -> None:
+    """Parts of a VM, by name: each has to be a class or a function."""
+    for name, part in given.items():
+        if name not in PARTS:
+            raise InputError("parts", name, f"parts of a VM: {', '.join(PARTS)}")
+        if not callable(part):
+            raise InputError(name, part, "something to call (see kvmmmu_lab.mmu.machine)")

@@ -3,18 +3,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ..errors import HostCrash
 from . import events as ev
 from .bits import BASE_MASK, FLAT, INVALID_PAGE, NONPAGING, PAGE_SHIFT, PRESENT, ROOT_64, ROOT_PAE, WRITABLE
 from .events import traced
+from .machine import Machine
 from .memory import PAE_ROOT
 from .pool import ShadowPage
 from .shadow import get_page, refill, update_slot, zap_page
-
-if TYPE_CHECKING:
-    from .machine import Machine
 
 ENOMEM = 12
 PAE_ROOT_HPA = PAE_ROOT << PAGE_SHIFT

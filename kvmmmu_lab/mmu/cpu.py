@@ -7,13 +7,14 @@ bits of shadow entries aren't set by this processor.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from . import events as ev
 from .bits import (
     BASE_MASK,
     NONPAGING,
     NX,
+    PAGE_SHIFT,
     PFERR_FETCH,
     PFERR_PRESENT,
     PFERR_USER,
@@ -26,12 +27,10 @@ from .bits import (
 from .context import nonpaging_fault
 from .events import traced
 from .fault import page_fault
+from .machine import Machine
 from .memory import PAE_ROOT
 from .shadow import refill
 from .walk import gva_to_gpa
-
-if TYPE_CHECKING:
-    from .machine import Machine
 
 MAX_FAULTS = 8
 ALL_LEVELS: tuple[int, ...] = (36, 27, 18, 9)
@@ -160,3 +159,18 @@ def emulated_write(vm: Machine, gpa: int, value: int, size: int) -> bool:
         vm.memory.mark_dirty(gpa >> 12)
         vm.memory.store(hfn << 12 | gpa & 0xFFF, value.to_bytes(size, "little"), ev.EMULATED_STORE)
     return stored
+
+
+def emulated_write_gva(vm: Machine, gva: int, value: int, size: int) -> str:
+    """The same at a gva: "stored", "mmio", or "inject" where the guest gets a page fault."""
+    gpa = gva_to_gpa(vm, gva)
+    if gpa == UNMAPPED_GVA:
+        vm.inject_page_fault(gva, PFERR_WRITE)
+        return "inject"
+    return "stored" if emulated_write(vm, gpa, value, size) else "mmio"
+
+
+def invlpg(vm: Machine, gva: int) -> None:
+    """INVLPG: the TLB forgets one page."""
+    if vm.tlb is not None:
+        vm.tlb.pop(gva >> PAGE_SHIFT, None)

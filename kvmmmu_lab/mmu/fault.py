@@ -3,10 +3,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ..errors import HostCrash
 from . import events as ev
+from .audit import audit
 from .bits import (
     BASE_MASK,
     CR0_WP,
@@ -28,13 +27,11 @@ from .bits import (
     guest_format,
 )
 from .events import traced
+from .machine import Machine
 from .memory import PAE_ROOT
 from .shadow import get_page, zap_page
 from .spte import fix_read, large_gpa
 from .walk import Walk, read_entry
-
-if TYPE_CHECKING:
-    from .machine import Machine
 
 
 @traced(ev.PAGE_FAULT)
@@ -47,7 +44,7 @@ def page_fault(vm: Machine, gva: int, error: int) -> int:
     """
     write, user = bool(error & PFERR_WRITE), bool(error & PFERR_USER)
     if vm.audits:
-        vm.audit_log.append(("pre page fault", vm.run_audit()))
+        vm.audit_log.append(("pre page fault", audit(vm)))
     vm.caches.top_up(vm.emit)
     walk = vm.walk(vm, gva, write, user, bool(error & PFERR_FETCH))
     if walk.error is not None:
@@ -63,7 +60,7 @@ def page_fault(vm: Machine, gva: int, error: int) -> int:
         return 1
     vm.stats.fixed += 1
     if vm.audits:
-        vm.audit_log.append(("post page fault (fixed)", vm.run_audit()))
+        vm.audit_log.append(("post page fault (fixed)", audit(vm)))
     return int(page_table_written)
 
 

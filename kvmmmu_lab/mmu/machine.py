@@ -1,118 +1,74 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The state of a VM with one vcpu, all in one place, and what the engine asks of what surrounds it
-(mmu.c:1237-1320)."""
+"""The state of a VM with one vcpu, all in one place, and the parts of a VM that can be replaced (mmu.c:1237-1320).
+
+``Vm(rmap=Mine)`` uses your reverse map instead of the kernel's, and so on for each of `PARTS`; nothing else changes. A
+part may read the whole state. It writes only through ``vm.memory.put``, ``vm.memory.store``, ``vm.memory.mark_dirty`` and
+``vm.flush_tlb``. An spte is the index of a shadow entry's word: its value is ``vm.memory.words[spte]``.
+
+============= ====================================== ==============================
+part          what `Vm` is given                     the kernel's own
+============= ====================================== ==============================
+rmap          a class; the VM makes one object       `rmap.ReverseMap`
+parents       a class; the VM makes one object       `parents.ParentChains`
+walk          a function (`GuestWalk`)               `walk.walk_guest`
+set_spte      a function (`SpteMaker`)               `spte.set_spte`
+pre_write     a function (`PreWrite`)                `prewrite.pre_write`
+============= ====================================== ==============================
+
+An exception in a part ends the VM as a host crash does: its state is no longer that of the model.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from ..errors import InputError
-from . import checks, context, registers
 from . import events as ev
-from .audit import Complaint, audit
-from .bits import INVALID_PAGE, NONPAGING
+from .bits import CR0_PG, CR4_PAE, EFER_LME, INVALID_PAGE, NONPAGING, GuestMode, mode_of_registers
 from .caches import Caches
-from .memory import MEMORY_SLOTS, Memory
-from .parents import ParentChains
-from .parts import GuestWalk, ParentsPart, PreWrite, ReverseMapPart, SpteMaker
-from .pool import Pool
-from .prewrite import pre_write
-from .rmap import ReverseMap
-from .spte import set_spte
-from .walk import walk_guest
-
-PART_METHODS = {"rmap": ("add", "remove", "write_protect", "sptes", "frames"), "parents": ("add", "remove", "first", "sptes")}
-PART_KINDS = {"walk": ev.WALK, "set_spte": ev.SET_SPTE, "pre_write": ev.PRE_WRITE}
-
-
-@dataclass
-class Stats:
-    """What happened so far, counted. ``fixed`` counts as the kernel's pf_fixed: also faults that come back."""
-
-    exits: int = 0
-    fixed: int = 0
-    zapped: int = 0
-    entries_zapped: int = 0
-    flood_zaps: int = 0
-    evicted: int = 0
-    tlb_flushes: int = 0
-    root_loads: int = 0
-    gp: int = 0
-
-
-def _slots(given: Any) -> list[tuple[int, int, bool]]:
-    """The slots of a new VM, each as base, pages and whether it has a log."""
-    try:
-        slots = [tuple(slot) for slot in given]
-        if not all(len(slot) in (2, 3) for slot in slots):
-            raise TypeError
-    except TypeError:
-        raise InputError("slots", given, "a list of (base gfn, pages) or (base gfn, pages, log)") from None
-    return [(*checks.span("base", slot[0], slot[1]), bool(slot[2:] and slot[2])) for slot in slots]
+from .memory import PAE_ROOT, Memory
+from .pool import Pool, ShadowPage
 
 
 class Machine:
-    """A VM with its guest memory, shadow pages and vcpu, paging off.
+    """The state of a VM, with paging off and no memory yet; `Vm` builds one and operates on it.
 
-    ``slots``: up to four ``(base gfn, pages)`` or ``(base gfn, pages, log)``. ``tlb``: the processor keeps
-    translations until they are flushed. ``audits``: audit before and after each fault, into ``audit_log``. The
-    other arguments replace parts (see `parts`). Raises SlotError.
+    ``memory``, ``pool``, ``caches``, ``cpu`` (registers), the five parts, ``stats``, and:
 
-    State, to be read: ``memory``, ``pool``, ``rmap``, ``parents``, ``caches``, ``cpu`` (registers), ``root`` (hpa),
-    ``root_level`` (guest levels, 0 without paging), ``shadow_root_level``, ``stats``, ``injected`` (guest page
-    faults of the last operation, as (gva, error code)), ``dead`` (why the VM can't be used any more, or None).
+    ``root`` (hpa of the root table), ``root_level`` (guest levels, 0 without paging), ``shadow_root_level``: the context;
+    ``injected``: guest page faults of the last operation, as (gva, error code);
+    ``dead``: why the VM can no longer be used, or None;
+    ``tlb``: by page number, the leaf entry and the rights that all levels grant; None for a processor without a TLB;
+    ``audit_log``: with ``audits``, when each audit ran and its complaints.
     """
 
-    def __init__(
-        self,
-        slots: Iterable[tuple[int, int] | tuple[int, int, bool]] = ((0, 256),),
-        *,
-        rmap: Callable[[Machine], ReverseMapPart] = ReverseMap,
-        parents: Callable[[Machine], ParentsPart] = ParentChains,
-        walk: GuestWalk = walk_guest,
-        set_spte: SpteMaker = set_spte,
-        pre_write: PreWrite = pre_write,
-        tlb: bool = False,
-        audits: bool = False,
-    ) -> None:
-        parts: dict[str, Callable[..., Any]] = {
-            "rmap": rmap,
-            "parents": parents,
-            "walk": walk,
-            "set_spte": set_spte,
-            "pre_write": pre_write,
-        }
-        for name, part in parts.items():
-            if not callable(part):
-                raise InputError(name, part, "something to call (see kvmmmu_lab.mmu.parts)")
+    rmap: ReverseMapPart
+    parents: ParentsPart
+    walk: GuestWalk
+    set_spte: SpteMaker
+    pre_write: PreWrite
+
+    def __init__(self, tlb: bool = False, audits: bool = False) -> None:
         self.dead: str | None = None
         self.emit: ev.Sink | None = None
-        self.memory, self.pool, self.caches, self.cpu = Memory(), Pool(), Caches(), registers.Registers()
+        self.functions: dict[str, Callable[..., Any]] = {}
+        """The parts that are functions, as they were given: while a sink listens, the attributes report their calls."""
+        self.memory, self.pool, self.caches, self.cpu = Memory(), Pool(), Caches(), Registers()
         self.stats = Stats()
         self.injected: list[tuple[int, int]] = []
         self.tlb: dict[int, tuple[int, int]] | None = {} if tlb else None
-        self.audits, self.audit_log = audits, list[tuple[str, list[Complaint]]]()
+        self.audits, self.audit_log = audits, list[tuple[str, list[Any]]]()
         self.last_pt_write_gfn = self.last_pt_write_count = 0
         self.root, self.root_level, self.shadow_root_level = INVALID_PAGE, NONPAGING, 3
-        self.rmap, self.parents = rmap(self), parents(self)
-        for name, methods in PART_METHODS.items():
-            if not all(callable(getattr(getattr(self, name), method, None)) for method in methods):
-                raise InputError(name, parts[name], f"what makes an object with the methods {', '.join(methods)}")
-        self._functions: dict[str, Callable[..., Any]] = {name: parts[name] for name in PART_KINDS}
-        self.walk, self.set_spte, self.pre_write = walk, set_spte, pre_write
-        for number, (base, npages, log) in enumerate(_slots(slots)):
-            self.memory.check_slot(checks.number("slot", number, MEMORY_SLOTS), base, npages)
-            self.memory.set_slot(number, base, npages, log)
         for i in range(4):
-            self.memory.words[(context.PAE_ROOT_HPA >> 3) + i] = INVALID_PAGE
-        context.init_context(self)
+            self.memory.words[(PAE_ROOT << 9) + i] = INVALID_PAGE
 
-    # What the engine asks of the VM around it
+    # What the engine asks of the processor and of the VM around it
 
     def flush_tlb(self) -> None:
-        """Ask the processor to forget its translations."""
+        """Make the processor forget its translations."""
         self.stats.tlb_flushes += 1
         if self.tlb is not None:
             self.tlb.clear()
@@ -120,7 +76,7 @@ class Machine:
             self.emit((ev.FLUSH,))
 
     def load_root(self) -> None:
-        """Load the root into the processor's CR3, which forgets its translations."""
+        """Load the root into the processor's CR3, which makes it forget its translations."""
         self.stats.root_loads += 1
         if self.tlb is not None:
             self.tlb.clear()
@@ -128,28 +84,24 @@ class Machine:
             self.emit((ev.LOAD_ROOT, self.root))
 
     def inject_page_fault(self, gva: int, error: int) -> None:
-        """The guest gets a page fault (mmu.c:1002-1007)."""
+        """Give the guest a page fault (mmu.c:1002-1007)."""
         self.injected.append((gva, error))
         if self.emit is not None:
             self.emit((ev.INJECT, gva, error))
 
     def general_protection(self, why: str) -> bool:
-        """The guest gets a #GP; always False, so that a refusing load can return it."""
+        """Give the guest a #GP. Always False, so that a load that is refused can return it."""
         self.stats.gp += 1
         if self.emit is not None:
             self.emit((ev.GENERAL_PROTECTION, why))
         return False
-
-    def run_audit(self) -> list[Complaint]:
-        """The three audits, with the accessed bits that the kernel's own would set."""
-        return audit(self)
 
     # Events
 
     def attach(self, sink: ev.Sink) -> Callable[[], None]:
         """Report every step to ``sink`` from now on; the result undoes it. One sink at a time. Raises InputError.
 
-        A sink that raises breaks the operation off, and so ends the VM.
+        A sink that raises an exception interrupts the operation, which ends the VM.
         """
         if not callable(sink):
             raise InputError("sink", sink, "something to call with each event, such as a list's append")
@@ -164,8 +116,152 @@ class Machine:
         return detach
 
     def listen(self, sink: ev.Sink | None) -> None:
-        """Report to ``sink`` and no other, or to nobody."""
+        """Report to ``sink`` instead of the present one; with None, stop reporting."""
         self.emit = self.pool.emit = sink
         self.memory.listen(sink)
-        for name, function in self._functions.items():
-            setattr(self, name, function if sink is None else ev.traced(PART_KINDS[name])(function))
+        for name, function in self.functions.items():
+            setattr(self, name, function if sink is None else ev.traced(ev.KINDS[name])(function))
+
+
+class Registers:
+    """CR0, CR3, CR4, EFER as the guest loaded them, and the cached PDPTEs (kept across mode changes)."""
+
+    __slots__ = ("cr0", "cr3", "cr4", "efer", "pdptrs")
+
+    def __init__(self) -> None:
+        self.cr0, self.cr3, self.cr4, self.efer = 0x10, 0, 0, 0
+        self.pdptrs = [0, 0, 0, 0]
+
+    @property
+    def mode(self) -> GuestMode:
+        """The paging mode that they choose."""
+        return mode_of_registers(self.cr0, self.cr4, self.efer)
+
+    @property
+    def paging(self) -> bool:
+        """CR0.PG"""
+        return bool(self.cr0 & CR0_PG)
+
+    @property
+    def long_mode(self) -> bool:
+        """EFER.LME: this bit, not LMA, decides on 4 levels (2007)."""
+        return bool(self.efer & EFER_LME)
+
+    @property
+    def pae(self) -> bool:
+        """CR4.PAE"""
+        return bool(self.cr4 & CR4_PAE)
+
+
+@dataclass
+class Stats:
+    """What has happened so far, counted. ``fixed`` is the kernel's pf_fixed: it also counts faults that come back."""
+
+    exits: int = 0
+    fixed: int = 0
+    zapped: int = 0
+    entries_zapped: int = 0
+    flood_zaps: int = 0
+    evicted: int = 0
+    tlb_flushes: int = 0
+    root_loads: int = 0
+    gp: int = 0
+
+
+class Walk:
+    """Where a walk of the guest's tables ended.
+
+    ``error`` is None when gva is mapped for this access, else the #PF error code. ``level`` is where it
+    ended, ``tables[level]`` the gfn of the table visited at a level, ``entry`` the index of the last guest entry in
+    ``memory.words`` (``memory.halves`` if 4 bytes), ``rights`` the W and U bits of the entries above the
+    last, ``gfn`` the frame reached (of a large page: the 4 KiB frame of gva; 0 with an error). At a PDPTE that isn't
+    present the walk ends at level 3, with no entry.
+    """
+
+    __slots__ = ("level", "tables", "entry", "rights", "gfn", "error")
+
+    def __init__(self, level: int, tables: list[int], entry: int, rights: int, gfn: int, error: int | None) -> None:
+        self.level, self.tables, self.entry = level, tables, entry
+        self.rights, self.gfn, self.error = rights, gfn, error
+
+    @property
+    def brief(self) -> str:
+        """Where it ended, in a few words."""
+        return f"gfn {self.gfn:#x}" if self.error is None else f"#PF error {self.error:#x}"
+
+    def __repr__(self) -> str:
+        return f"<Walk to level {self.level}: {self.brief}>"
+
+
+class ReverseMapPart(Protocol):
+    """From host frames to the present, writable level-1 entries that reach them (mmu.c:307-440)."""
+
+    def add(self, spte: int) -> None:
+        """Note the entry ``spte``, which has just been made, if it is present and writable."""
+
+    def remove(self, spte: int) -> None:
+        """Forget the entry ``spte``, which is about to lose its present or writable bit. Both are still set if it was noted."""
+
+    def write_protect(self, gfn: int) -> None:
+        """Remove every noted entry of guest frame ``gfn``, flush, and clear its writable bit, in this order."""
+
+    def sptes(self, hfn: int) -> Iterable[int]:
+        """The noted entries of host frame ``hfn``, for audits and pictures."""
+
+    def frames(self) -> Iterable[int]:
+        """The host frames with at least one noted entry."""
+
+
+class ParentsPart(Protocol):
+    """From shadow pages to the entries that point to them (mmu.c:491-565)."""
+
+    def add(self, page: ShadowPage, spte: int) -> None:
+        """Note the entry ``spte``, which is about to point to ``page``."""
+
+    def remove(self, page: ShadowPage, spte: int) -> None:
+        """Forget the entry ``spte``, which no longer points to ``page``."""
+
+    def first(self, page: ShadowPage) -> int | None:
+        """One parent of ``page``, None if it has none. Zapping removes what this returns until it is None."""
+
+    def sptes(self, page: ShadowPage) -> Iterable[int]:
+        """All parents of ``page``, for pictures."""
+
+
+class GuestWalk(Protocol):
+    """Walk the guest's tables for one access, set accessed bits, return where the walk ended (paging_tmpl.h:72)."""
+
+    def __call__(self, vm: Machine, gva: int, write: bool, user: bool, fetch: bool) -> Walk:
+        """See the class."""
+
+
+class SpteMaker(Protocol):
+    """Make a level-1 shadow entry from a guest entry (mmu.c:954-1000).
+
+    Writes it. Unless it is an I/O entry, marks the frame dirty if the entry is writable, and calls `shadow.update_slot`
+    and ``vm.rmap.add``.
+    """
+
+    def __call__(self, vm: Machine, spte: int, guest_entry: int, rights: int, gpa: int, gfn: int) -> None:
+        """See the class."""
+
+
+class PreWrite(Protocol):
+    """Zap the shadow entries that a write of ``size`` bytes at ``gpa``, about to happen, makes stale (mmu.c:1140-1212)."""
+
+    def __call__(self, vm: Machine, gpa: int, size: int) -> None:
+        """See the class."""
+
+
+PARTS: dict[str, Any] = {
+    "rmap": ReverseMapPart,
+    "parents": ParentsPart,
+    "walk": GuestWalk,
+    "set_spte": SpteMaker,
+    "pre_write": PreWrite,
+}
+"""The parts by name, each with its protocol; the defaults are those of `Vm`.
+
+A protocol with ``__call__`` describes a function, whose calls are reported as the kind of event of the part's name. Any
+other describes the object that a class makes when it is called with the VM.
+"""

@@ -1,5 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Guest memory: the slots that hold it, aliases, dirty logs, and where a guest frame is (around mmu.c:728-745)."""
+"""Host memory, with the guest's memory in it, and the one door through which it changes (around mmu.c:728-745).
+
+All of it is one numpy arena of 64-bit words, read word by word through a memoryview and page by page through
+numpy. A *host frame number* (hfn) is a page of the arena; an *hpa* is a byte address in it::
+
+    hfn 0          host page 0: only a stray pointer leads there
+    hfn 1          the bad page: zeroes, read where the guest has no memory
+    hfn 2          the four PAE root entries
+    hfn 256..511   the 256 shadow pages, page id = hfn - 256
+    hfn 512...     guest frames, slot after slot; a deleted slot's frames are never used again
+
+A reference to a shadow entry (an *spte*) is the index of its word: ``hpa // 8``.
+
+Up to four *slots* say which guest frames there are and where they lie; an *alias* is a second name for some of them.
+A slot with a *dirty log* keeps one mark for each page that was written.
+"""
 
 from __future__ import annotations
 
@@ -13,55 +28,46 @@ from ..errors import EINVAL, InputError, SlotError
 from . import events as ev
 from .bits import PAGE_SHIFT, PAGE_SIZE
 
-# FOLDED IN: mmu.arena: Host memory, and the one door through which it changes.
-#
-# All of it is one numpy arena of 64-bit words, read word by word through a memoryview and page by page through
-# numpy. A *host frame number* (hfn) is a page of the arena; an *hpa* is a byte address in it::
-#
-#     hfn 0          host page 0: only a stray pointer leads there
-#     hfn 1          the bad page: zeroes, read where the guest has no memory
-#     hfn 2          the four PAE root entries
-#     hfn 256..511   the 256 shadow pages, page id = hfn - 256
-#     hfn 512...     guest frames, slot after slot; a deleted slot's frames are never used again
-#
-# A reference to a shadow entry (an *spte*) is the index of its word: ``hpa // 8``.
-
-
 BAD_PAGE = 1
 PAE_ROOT = 2
 FIRST_SHADOW = 256
 FIRST_GUEST = 512
 MAX_FRAMES = 1 << 22
 ROOM = 2048
-"""Frames of a new machine, most of them not in use yet."""
+"""Frames of a new machine; most of them are not in use yet."""
+
+MEMORY_SLOTS = 4
+ALIAS_SLOTS = 4
+HPA_ERROR = 1 << 63
+"""Set in an hpa that stands for "no memory behind this" (HPA_ERR_MASK)."""
+
+EEXIST, ENOENT = 17, 2
 
 
-class Arena:
+class Memory:
     """``pages`` is a numpy array of shape (frames, 512); ``words``, ``halves`` and ``bytes`` are views of the same
-    memory, indexed by hpa // 8, // 4 and // 1. What changes an entry goes through `put`, `put_half` or `store`, with
-    the kind of event (``why``) that a sink gets: operands hpa, size in bytes, old and new value."""
+    memory, indexed by hpa // 8, // 4 and // 1. Entries change through `put`, `put_half` and `store` only, with the kind
+    of event (``why``) that a sink gets: operands hpa, size in bytes, old and new value.
+
+    ``frames[gfn]`` is the hfn or None; ``gfns[hfn]`` is the inverse; ``slot_bits[gfn]`` has one bit set, its slot's.
+    ``changes`` counts how often slots or aliases changed.
+    """
 
     def __init__(self) -> None:
         self.emit: ev.Sink | None = None
-        self._use(_zeroes(ROOM), FIRST_GUEST)
+        self.use(_zeroes(ROOM), FIRST_GUEST)
+        self.slots = [Slot() for _ in range(MEMORY_SLOTS)]
+        self.aliases: list[Alias | None] = [None] * ALIAS_SLOTS
+        self.frames = Lookup(self._find_frame)
+        self.slot_bits = Lookup(self._find_slot_bit)
+        self.gfns = Lookup(self._find_gfn)
+        self.logging = False
+        self.changes = 0
 
-    def grow(self, npages: int) -> int:
-        """Add so many frames of zeroes; the first one's hfn. Raises InputError when the machine hasn't that much
-        memory."""
-        first = len(self.pages)
-        room, needed = self.room, first + npages
-        if needed > len(room):
-            try:
-                room = _zeroes(needed)
-            except MemoryError:
-                raise InputError("npages", npages, "guest memory that fits into this machine's") from None
-            used = np.flatnonzero(self.pages.any(axis=1))  # untouched frames stay untouched, and cost nothing
-            room[used] = self.pages[used]
-        self._use(room, needed)
-        return first
+    # The arena
 
-    def _use(self, room: np.ndarray, npages: int | None = None) -> None:
-        """``npages`` of this are the memory, all unless said; the rest is room to grow in."""
+    def use(self, room: np.ndarray, npages: int | None = None) -> None:
+        """Make the first ``npages`` rows of an array the memory, or all of them; the rest is room to grow into."""
         self.room, self.pages = room, room[:npages]
         pages = self.pages
         self.bytes = memoryview(pages).cast("B")  # type: ignore[arg-type]  # numpy arrays are buffers
@@ -69,10 +75,23 @@ class Arena:
         self.halves = self.bytes.cast("I")
         self.listen(self.emit)
 
+    def reserve(self, npages: int) -> None:
+        """Make room for this many more frames. Raises InputError when the computer hasn't that much memory."""
+        needed = len(self.pages) + npages
+        if needed <= len(self.room):
+            return
+        try:
+            room = _zeroes(needed)
+        except MemoryError:
+            raise InputError("npages", npages, "guest memory that fits into this machine's") from None
+        used = np.flatnonzero(self.pages.any(axis=1))  # untouched frames stay untouched, and cost nothing
+        room[used] = self.pages[used]
+        self.use(room, len(self.pages))
+
     def listen(self, emit: ev.Sink | None) -> None:
         """Make the door: ``put(spte, value, why)`` writes a word, ``put_half(index, value, why)`` 4 bytes.
 
-        Two doors of each, so that writing costs no test for a sink.
+        There are two versions of each, so that without a sink a write doesn't test for one.
         """
         self.emit = emit
         words, halves = self.words, self.halves
@@ -98,16 +117,21 @@ class Arena:
             if old != value:
                 tell((why, at << 2, 4, old, value))
 
-        put_and_tell.__qualname__, put_half_and_tell.__qualname__ = "put", "put_half"  # as a wrong call is told
+        put_and_tell.__qualname__, put_half_and_tell.__qualname__ = "put", "put_half"  # for messages about wrong calls
         self.put, self.put_half = put_and_tell, put_half_and_tell
+
+    def load(self, hpa: int, size: int) -> int:
+        """Read ``size`` bytes, little endian."""
+        return int.from_bytes(self.bytes[hpa : hpa + size], "little")
 
     def store(self, hpa: int, data: bytes, why: ev.Kind) -> None:
         """Store 1..8 bytes, little endian, inside a page."""
         end = hpa + len(data)
-        old = int.from_bytes(self.bytes[hpa:end], "little")
-        self.bytes[hpa:end] = data
-        if self.emit is not None:
-            self.emit((why, hpa, len(data), old, int.from_bytes(data, "little")))
+        if self.emit is None:
+            self.bytes[hpa:end] = data
+            return
+        old, self.bytes[hpa:end] = self.load(hpa, len(data)), data
+        self.emit((why, hpa, len(data), old, int.from_bytes(data, "little")))
 
     def load_page(self, hpa: int, data: bytes) -> None:
         """Fill the page at hpa."""
@@ -115,77 +139,6 @@ class Arena:
         self.bytes[hpa : hpa + PAGE_SIZE] = data
         if self.emit is not None:
             self.emit((ev.LOAD, hpa, old, bytes(data)))
-
-
-def _zeroes(npages: int) -> np.ndarray:
-    """Fresh frames. On POSIX straight from the system: memory that numpy gets back from an earlier machine is cleared by
-    hand, 2 ms for a small one. Raises MemoryError."""
-    if not hasattr(mmap, "MAP_PRIVATE"):
-        return np.zeros((npages, 512), dtype="<u8")
-    try:
-        fresh = mmap.mmap(-1, npages * PAGE_SIZE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    except OSError as error:
-        raise MemoryError from error
-    return np.frombuffer(fresh, dtype="<u8").reshape(npages, 512)
-
-
-MEMORY_SLOTS = 4
-ALIAS_SLOTS = 4
-HPA_ERROR = 1 << 63
-"""Set in an hpa that stands for "no memory behind this" (HPA_ERR_MASK)."""
-
-EEXIST, ENOENT = 17, 2
-
-
-@dataclass
-class Slot:
-    """A memory slot: guest frames ``base .. base + npages - 1`` are host frames from ``hfn`` on."""
-
-    base: int = 0
-    npages: int = 0
-    hfn: int = 0
-    log: bytearray | None = None
-    """One byte a page, 1 where written since the log was last read; None without a log."""
-
-
-@dataclass(frozen=True)
-class Alias:
-    """Guest frames ``base .. base + npages - 1`` are another name for those from ``target`` on."""
-
-    base: int
-    npages: int
-    target: int
-
-
-class Lookup(dict):
-    """What ``find`` answers, remembered where it isn't None; cleared when slots or aliases change."""
-
-    def __init__(self, find: Callable[[int], int | None]) -> None:
-        self.find = find
-
-    def __missing__(self, key: int) -> int | None:
-        found = self.find(key)
-        if found is not None:
-            self[key] = found
-        return found
-
-
-class Memory(Arena):
-    """The arena and the maps into it.
-
-    ``frames[gfn]`` is the hfn or None; ``gfns[hfn]`` the way back; ``slot_bits[gfn]`` one bit for its slot.
-    ``changes`` counts how often slots or aliases changed.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.slots = [Slot() for _ in range(MEMORY_SLOTS)]
-        self.aliases: list[Alias | None] = [None] * ALIAS_SLOTS
-        self.frames = Lookup(self._find_frame)
-        self.slot_bits = Lookup(self._find_slot_bit)
-        self.gfns = Lookup(self._find_gfn)
-        self.logging = False
-        self.changes = 0
 
     # Where a guest frame is
 
@@ -208,7 +161,7 @@ class Memory(Arena):
         number = self.slot_of(target)
         if number is None:
             return None
-        self.slot_bits[gfn] = 1 << number  # whoever asks for the frame asks for this next
+        self.slot_bits[gfn] = 1 << number  # needed next by the code that asked for the frame
         return self.slots[number].hfn + target - self.slots[number].base
 
     def _find_slot_bit(self, gfn: int) -> int | None:
@@ -222,12 +175,12 @@ class Memory(Arena):
         return None
 
     def gpa_to_hpa(self, gpa: int) -> int:
-        """Host address of a guest address; where no memory is, gpa with bit 63 set (mmu.c:735-745)."""
+        """Host address of a guest address; gpa with bit 63 set where there is no memory (mmu.c:735-745)."""
         hfn = self.frames[gpa >> PAGE_SHIFT]
         return gpa | HPA_ERROR if hfn is None else hfn << PAGE_SHIFT | gpa & PAGE_SIZE - 1
 
     def mark_dirty(self, gfn: int) -> None:
-        """Note in the log of gfn's slot, if it has one, that gfn was written. Doesn't look at aliases, as in 2007."""
+        """Note in the log of gfn's slot, if it has one, that gfn was written. Aliases are ignored (2007)."""
         if not self.logging:
             return
         number = self.slot_of(gfn)
@@ -240,30 +193,35 @@ class Memory(Arena):
     # Changing the map
 
     def check_slot(self, number: int, base: int, npages: int) -> None:
-        """Refuse what kvm_vm_ioctl_set_memory_region refuses: another size, an overlap. Raises SlotError."""
+        """Refuse what kvm_vm_ioctl_set_memory_region refuses: another size, an overlap. Raises SlotError.
+
+        Also makes room for the frames. Raises InputError when the computer hasn't that much memory.
+        """
         old = self.slots[number]
         if npages and old.npages and npages != old.npages:
             raise SlotError("npages", npages, f"{old.npages}, the slot's size, which can't change (0 deletes it)", EINVAL)
         for other, slot in enumerate(self.slots):
-            # A deleted slot still has its base: 2007 refuses a range around it, too.
+            # A deleted slot keeps its base: 2007 refuses a range around it, too.
             if other != number and base + npages > slot.base and base < slot.base + slot.npages:
                 raise SlotError("base", base, f"a range apart from slot {other} ({slot.base:#x}+{slot.npages:#x})", EEXIST)
         if npages > old.npages and len(self.pages) + npages > MAX_FRAMES:
             raise SlotError("npages", npages, f"at most {MAX_FRAMES - len(self.pages):#x}, what is left for a VM", EINVAL)
+        self.reserve(npages if npages and not old.npages else 0)
 
     def set_slot(self, number: int, base: int, npages: int, log: bool) -> None:
-        """Install a slot that `check_slot` let pass; new memory is zero, a moved slot keeps its frames."""
+        """Install a slot that `check_slot` accepted; new memory is zero, a moved slot keeps its frames."""
         slot = self.slots[number]
         hfn = slot.hfn
         if npages and not slot.npages:
-            hfn = self.grow(npages)
+            hfn = len(self.pages)
+            self.use(self.room, hfn + npages)
         bitmap = (slot.log or bytearray(npages)) if log and npages else None
         self.slots[number] = Slot(base, npages, hfn, bitmap)
         self.logging = any(slot.log is not None for slot in self.slots)
         self._forget()
 
     def set_alias(self, number: int, alias: Alias | None) -> None:
-        """Install or remove an alias that was checked."""
+        """Install an alias, or remove it (None)."""
         self.aliases[number] = alias
         self._forget()
 
@@ -273,9 +231,53 @@ class Memory(Arena):
             lookup.clear()
 
     def log_of(self, number: int) -> bytearray:
-        """The dirty log of a slot. Raises SlotError where there is none."""
+        """The dirty log of a slot. Raises SlotError if it has none."""
         log = self.slots[number].log
         if log is None:
             raise SlotError("slot", number, "a slot with a dirty log (set_slot(..., log=True))", ENOENT)
         return log
 
+
+@dataclass
+class Slot:
+    """A memory slot: guest frames ``base .. base + npages - 1`` are host frames from ``hfn`` on."""
+
+    base: int = 0
+    npages: int = 0
+    hfn: int = 0
+    log: bytearray | None = None
+    """One byte for each page, 1 if it was written since the log was last read; None without a log."""
+
+
+@dataclass(frozen=True)
+class Alias:
+    """Guest frames ``base .. base + npages - 1`` are other names for those from ``target`` on."""
+
+    base: int
+    npages: int
+    target: int
+
+
+class Lookup(dict):
+    """The results of ``find`` by key, kept unless they are None. Cleared when slots or aliases change."""
+
+    def __init__(self, find: Callable[[int], int | None]) -> None:
+        self.find = find
+
+    def __missing__(self, key: int) -> int | None:
+        found = self.find(key)
+        if found is not None:
+            self[key] = found
+        return found
+
+
+def _zeroes(npages: int) -> np.ndarray:
+    """New frames. On POSIX they come directly from the system: numpy would clear memory that it got back from an earlier
+    machine, which takes 2 ms for a small one. Raises MemoryError."""
+    if not hasattr(mmap, "MAP_PRIVATE"):
+        return np.zeros((npages, 512), dtype="<u8")
+    try:
+        fresh = mmap.mmap(-1, npages * PAGE_SIZE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    except OSError as error:
+        raise MemoryError from error
+    return np.frombuffer(fresh, dtype="<u8").reshape(npages, 512)

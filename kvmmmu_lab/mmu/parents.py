@@ -7,14 +7,10 @@ chain first. A page with chains is *multimapped* until the last chain is gone.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ..errors import HostCrash
 from . import events as ev
+from .machine import Machine
 from .pool import ShadowPage
-
-if TYPE_CHECKING:
-    from .machine import Machine
 
 CHAIN_ENTRIES = 5
 

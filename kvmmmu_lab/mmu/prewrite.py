@@ -6,15 +6,11 @@ Nothing of the new value is looked at. A later fault makes the shadow entry anew
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from . import events as ev
 from .bits import BASE_MASK, PAGE_SHIFT, PAGE_SIZE, PRESENT, ROOT_32
+from .machine import Machine
 from .pool import METAPHYSICAL, ShadowPage
 from .shadow import zap_page
-
-if TYPE_CHECKING:
-    from .machine import Machine
 
 FLOOD = 3
 """From this many writes in a row to one frame on, it is taken to be no page table any more."""

@@ -7,16 +7,12 @@ of a shadow page (2007: entries made before such a change keep their rights).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ..errors import HostCrash
 from . import events as ev
-from .bits import CR0_CD, CR0_NW, CR0_PE, CR0_PG, CR4_PAE, EFER_LMA, EFER_LME, PAGE_SHIFT, PRESENT, GuestMode, mode_of_registers
+from .bits import CR0_CD, CR0_NW, CR0_PE, CR0_PG, CR4_PAE, EFER_LMA, EFER_LME, PAGE_SHIFT, PRESENT
 from .context import new_cr3, reset_context
 from .events import traced
-
-if TYPE_CHECKING:
-    from .machine import Machine
+from .machine import Machine
 
 CR0_RESERVED = 0xFFFFFFFF1FFAFFC0
 CR4_RESERVED = ~0x7FF
@@ -24,36 +20,6 @@ CR3_RESERVED_LONG = 0xFFFFFF0000000FE7
 CR3_RESERVED = 0x7
 EFER_RESERVED = 0xFFFFFFFFFFFFF2FE
 PDPTE_RESERVED = 0xFFFFFFF0000001E6
-
-
-class Registers:
-    """CR0, CR3, CR4, EFER as the guest loaded them, and the cached PDPTEs (kept across mode changes)."""
-
-    __slots__ = ("cr0", "cr3", "cr4", "efer", "pdptrs")
-
-    def __init__(self) -> None:
-        self.cr0, self.cr3, self.cr4, self.efer = 0x10, 0, 0, 0
-        self.pdptrs = [0, 0, 0, 0]
-
-    @property
-    def mode(self) -> GuestMode:
-        """The paging mode that they choose."""
-        return mode_of_registers(self.cr0, self.cr4, self.efer)
-
-    @property
-    def paging(self) -> bool:
-        """CR0.PG"""
-        return bool(self.cr0 & CR0_PG)
-
-    @property
-    def long_mode(self) -> bool:
-        """EFER.LME: what decides on 4 levels, not LMA (2007)."""
-        return bool(self.efer & EFER_LME)
-
-    @property
-    def pae(self) -> bool:
-        """CR4.PAE"""
-        return bool(self.cr4 & CR4_PAE)
 
 
 def load_pdptrs(vm: Machine, cr3: int) -> bool:

@@ -9,14 +9,10 @@ an emptied descriptor goes. A map that shrinks to one entry keeps its descriptor
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ..errors import HostCrash
 from . import events as ev
 from .bits import BASE_MASK, PAGE_SHIFT, PRESENT, WRITABLE
-
-if TYPE_CHECKING:
-    from .machine import Machine
+from .machine import Machine
 
 RMAP_EXT = 4
 COUNTED = PRESENT | WRITABLE

@@ -3,16 +3,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from . import events as ev
-from .bits import ALL_ONES, BASE_MASK, PRESENT, WRITABLE
+from .bits import ALL_ONES, BASE_MASK, PAGE_SHIFT, PRESENT, WRITABLE
 from .events import traced
+from .machine import Machine
 from .memory import FIRST_SHADOW
 from .pool import METAPHYSICAL, MIN_FREE, REFILL, ShadowPage, make_role
-
-if TYPE_CHECKING:
-    from .machine import Machine
+from .walk import gva_to_gpa
 
 
 @traced(ev.GET_PAGE)
@@ -90,6 +87,11 @@ def unprotect_page(vm: Machine, gfn: int) -> bool:
     for page in doomed:
         zap_page(vm, page)
     return bool(doomed)
+
+
+def unprotect_gva(vm: Machine, gva: int) -> bool:
+    """The same of the frame that gva is in (mmu.c:1218-1223)."""
+    return unprotect_page(vm, gva_to_gpa(vm, gva) >> PAGE_SHIFT)
 
 
 def update_slot(vm: Machine, spte: int, gfn: int) -> None:

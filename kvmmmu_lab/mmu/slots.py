@@ -4,16 +4,12 @@ mmu.c:1322-1359)."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from . import events as ev
 from .context import reset_context, zap_all
 from .events import traced
+from .machine import Machine
 from .memory import Alias
 from .shadow import slot_remove_write_access
-
-if TYPE_CHECKING:
-    from .machine import Machine
 
 
 @traced(ev.SET_SLOT)

@@ -8,8 +8,6 @@ every write does. What is noted beside: in bits 10 and 11, whether the guest all
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from . import events as ev
 from .bits import (
     BASE_MASK,
@@ -26,10 +24,8 @@ from .bits import (
     WRITABLE,
     guest_format,
 )
+from .machine import Machine
 from .shadow import update_slot
-
-if TYPE_CHECKING:
-    from .machine import Machine
 
 
 def set_spte(vm: Machine, spte: int, guest_entry: int, rights: int, gpa: int, gfn: int) -> None:

@@ -8,8 +8,6 @@ looks at the rights at the end: there, an entry that isn't present decides befor
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from . import events as ev
 from .bits import (
     ACCESSED,
@@ -35,35 +33,8 @@ from .bits import (
     WRITABLE,
     guest_format,
 )
+from .machine import Machine, Walk
 from .memory import BAD_PAGE
-
-if TYPE_CHECKING:
-    from .machine import Machine
-
-
-class Walk:
-    """Where a walk of the guest's tables ended.
-
-    ``error`` is None when gva is mapped for this access, else the #PF error code. ``level`` is where it
-    ended, ``tables[level]`` the gfn of the table passed there, ``entry`` the index of the last guest entry in
-    ``memory.words`` (``memory.halves`` if 4 bytes), ``rights`` the W and U bits of the entries above the
-    last, ``gfn`` the frame reached (of a large page: the 4 KiB frame of gva; 0 with an error). At a PDPTE that isn't
-    present the walk ends at level 3, with no entry.
-    """
-
-    __slots__ = ("level", "tables", "entry", "rights", "gfn", "error")
-
-    def __init__(self, level: int, tables: list[int], entry: int, rights: int, gfn: int, error: int | None) -> None:
-        self.level, self.tables, self.entry = level, tables, entry
-        self.rights, self.gfn, self.error = rights, gfn, error
-
-    @property
-    def brief(self) -> str:
-        """Where it ended, in a few words."""
-        return f"gfn {self.gfn:#x}" if self.error is None else f"#PF error {self.error:#x}"
-
-    def __repr__(self) -> str:
-        return f"<Walk to level {self.level}: {self.brief}>"
 
 
 def walk_guest(vm: Machine, gva: int, write: bool, user: bool, fetch: bool) -> Walk:

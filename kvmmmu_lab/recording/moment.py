@@ -18,8 +18,7 @@ import numpy as np
 
 from ..mmu import events as ev
 from ..mmu.audit import Complaint, undone
-from ..mmu.machine import Machine
-from ..mmu.parts import ParentsPart, ReverseMapPart
+from ..mmu.machine import Machine, ParentsPart, ReverseMapPart
 from ..mmu.vm import Vm
 from . import snapshot
 from .proxies import SeenMap, SeenParents
@@ -74,7 +73,7 @@ class Replica:
         tape, self.step, self.nframes = self.tape, 0, self.tape.nframes
         pages = np.zeros((self.nframes, 512), "<u8")
         pages[tape.frames] = tape.pages
-        self.vm.memory._use(pages)
+        self.vm.memory.use(pages)
         self.words = pages.reshape(-1)
         snapshot.put(self.vm, tape.start)
 
@@ -172,8 +171,6 @@ class Moment:
     def audit(self, undo: bool = True) -> list[Complaint]:
         """The three audits. The accessed bits that they set are always taken back, whatever ``undo`` says."""
         return undone(self._replica.go(self._step))
-
-    run_audit = audit
 
     def __repr__(self) -> str:
         return f"<the machine at step {self._step}>"

@@ -71,15 +71,15 @@ class WatchedMap:
         return getattr(self.part, name)
 
     def add(self, spte: int) -> None:
-        """See `parts.ReverseMapPart`."""
+        """See `machine.ReverseMapPart`."""
         return self._calls.around(self.part.add, "rmaps", self._frame(spte), spte)
 
     def remove(self, spte: int) -> None:
-        """See `parts.ReverseMapPart`."""
+        """See `machine.ReverseMapPart`."""
         return self._calls.around(self.part.remove, "rmaps", self._frame(spte), spte)
 
     def write_protect(self, gfn: int) -> None:
-        """See `parts.ReverseMapPart`."""
+        """See `machine.ReverseMapPart`."""
         return self._calls.around(self.part.write_protect, "rmaps", self._vm.memory.frames[gfn], gfn)
 
     def _frame(self, spte: int) -> int:
@@ -96,11 +96,11 @@ class WatchedParents:
         return getattr(self.part, name)
 
     def add(self, page: ShadowPage, spte: int) -> None:
-        """See `parts.ParentsPart`."""
+        """See `machine.ParentsPart`."""
         return self._calls.around(self.part.add, "parents", page.id, page, spte)
 
     def remove(self, page: ShadowPage, spte: int) -> None:
-        """See `parts.ParentsPart`."""
+        """See `machine.ParentsPart`."""
         return self._calls.around(self.part.remove, "parents", page.id, page, spte)
 
 

@@ -104,8 +104,8 @@ HOSTILE = {
     ),
     "changes the engine": (
         part(before=lines("""
-            import kvmmmu_lab.mmu.machine as machine, kvmmmu_lab.inspect.dump as state
-            machine.Machine.run_audit = lambda self: []
+            import kvmmmu_lab.mmu.audit as audit, kvmmmu_lab.inspect.dump as state
+            audit.audit = audit.undone = lambda vm: []
             state.rmap_part = state.pages_part = lambda vm: []
             import builtins
             builtins.sorted = lambda *a, **k: []

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A `Vm` as people meet it: what it shows of itself, and which parts it takes."""
+
+import inspect
+
+import pytest
+from IPython.core.formatters import DisplayFormatter
+
+from kvmmmu_lab import InputError, Vm
+from kvmmmu_lab.mmu import bits, events, memory
+from kvmmmu_lab.mmu.machine import PARTS
+
+from .guests import Guest
+
+
+def test_a_vm_says_its_mode_its_root_and_how_busy_it_is():
+    vm = Vm()
+    assert repr(vm) == "<Vm: guest without paging, CR3 0x0, 4 shadow pages, 0 faults>"
+    guest = Guest("64")
+    guest.map(0x1000)
+    guest.vm.access(0x1000)
+    assert repr(guest.vm) == f"<Vm: 64-bit guest, CR3 {guest.vm.cpu.cr3:#x}, 8 shadow pages, 1 fault>"
+    guest.vm.destroy()
+    assert repr(guest.vm).endswith("0 shadow pages, 1 fault, dead: it was destroyed>")
+
+
+@pytest.mark.parametrize("mode", ["32", "pae", "64"])
+def test_the_mode_that_a_vm_shows_is_that_of_its_roots(mode):
+    guest = Guest(mode)
+    guest.map(0x1000)
+    guest.start()
+    assert repr(guest.vm).startswith(f"<Vm: {bits.MODES[mode].guest}, ")
+
+
+def test_a_notebook_shows_the_same():
+    vm = Vm()
+    shown, _ = DisplayFormatter().format(vm)
+    assert shown == {"text/plain": repr(vm)}
+
+
+def test_each_part_is_an_argument_of_a_vm_and_has_a_default():
+    arguments = inspect.signature(Vm).parameters
+    assert list(arguments) == ["slots", *PARTS, "tlb", "audits"]
+    assert all(callable(arguments[name].default) for name in PARTS)
+
+
+def test_calls_of_a_part_that_is_a_function_are_a_kind_of_event():
+    functions = [name for name, protocol in PARTS.items() if "__call__" in vars(protocol)]
+    assert functions == ["walk", "set_spte", "pre_write"] and events.KINDS.keys() >= set(functions)
+
+
+def test_a_slot_for_which_the_computer_has_no_memory_is_refused_and_nothing_has_changed(monkeypatch):
+    def nothing_left(npages):
+        raise MemoryError
+
+    vm, seen = Vm(), []
+    vm.attach(seen.append)
+    monkeypatch.setattr(memory, "_zeroes", nothing_left)
+    with pytest.raises(InputError, match="npages is 0x2000.*; expected guest memory that fits"):
+        vm.set_slot(1, 0x10000, 0x2000)
+    assert not seen and vm.dead is None and vm.memory.slots[1].npages == 0
+    assert vm.access(0x1000).outcome == "ok"
