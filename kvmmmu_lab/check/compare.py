@@ -12,7 +12,7 @@ FIRST = ("rmap", "frames", "parents", "order", "sptes", "pages", "result", "caus
 """What is told first, where several things differ."""
 
 
-class Texts:
+class Transcript:
     """What was seen after each step, as the JSON that it comes and is remembered in. Read only where it matters."""
 
     def __init__(self, texts: Iterable[bytes] = ()) -> None:
@@ -57,7 +57,7 @@ class Difference:
     seen: dict[str, Any] = field(default_factory=dict, compare=False)
 
 
-def difference(expected: Texts, got: Texts, looks: Iterable[str]) -> Difference | None:
+def difference(expected: Transcript, got: Transcript, looks: Iterable[str]) -> Difference | None:
     """The first one, over the steps that both runs have. Raises ValueError or RecursionError for answers that are none."""
     looked = [*looks, *(["caused"] if "result" in looks else [])]
     order = sorted(looked, key=lambda look: FIRST.index(look) if look in FIRST else len(FIRST))

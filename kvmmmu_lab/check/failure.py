@@ -25,7 +25,7 @@ Play = Callable[[Scenario, tuple[str, ...], int | None], Run]
 """Plays a scenario with the submission, and tells the machine after one step."""
 
 
-def judged(rule: Rule, run: Run, seen: compare.Texts, broke: bool) -> Failure | None:
+def judged(rule: Rule, run: Run, seen: compare.Transcript, broke: bool) -> Failure | None:
     """What is wrong with a run; None if nothing is."""
     try:
         found = compare.difference(seen, run.seen, rule.looks)
@@ -120,7 +120,7 @@ class Teller:
             "missing": f"the file doesn't define {error.get('what')}",
             "unwritten": f"{after}nothing is written yet: NotImplementedError{where}",
             "absent": f"{after}{error.get('what')}{where}",
-            "forbidden": f"{after}{error.get('what')}, which isn't allowed while it is checked{where}",
+            "forbidden": f"{after}{error.get('what')}, which is not allowed during a check{where}",
             "memory": f"{after}it used up all memory that it may have{where}",
             "died": f"{after}{error.get('what')}{where}",
             "damaged": f"{after}{error.get('what')}",

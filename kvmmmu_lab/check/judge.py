@@ -21,7 +21,7 @@ from .failure import Teller, judged
 from .oracle import Expected, Shown, drawn_scenarios
 from .report import CRASHED, FAILED, NOT_ATTEMPTED, PASSED, TIMED_OUT, Failure, Report, Verdict
 from .sandbox.client import Run, Worker
-from .sandbox.forkserver import CAN_FORK, Nursery
+from .sandbox.forkserver import CAN_FORK, ForkServer
 from .sandbox.inline import Inline
 from .sandbox.protocol import printable
 from .scenarios import as_scenario
@@ -53,7 +53,7 @@ class Judge:
         self,
         exercise: Exercise,
         submission: Submission,
-        nursery: Nursery | None = None,
+        server: ForkServer | None = None,
         *,
         seed: int = 0,
         full: bool = False,
@@ -67,15 +67,15 @@ class Judge:
         self.worker: Worker | Inline | None = None
         self.begin, self.printed, self.print_count = time.monotonic(), "", 0
         self.late: list[Rule] = []  # those that took longer than they may
-        self.own = None if nursery is not None or inline or not CAN_FORK else Nursery()
-        self.nursery = nursery or self.own
+        self.owned = None if server is not None or inline or not CAN_FORK else ForkServer()
+        self.server = server or self.owned
 
     def report(self) -> Report:
         """Try all rules: half of the work in one worker and, beside it, the rest in another. Who is done helps the other."""
         rules = self.exercise.rules
-        beside = Judge(self.exercise, self.submission, self.nursery, seed=self.seed, full=self.full, inline=self.inline)
+        beside = Judge(self.exercise, self.submission, self.server, seed=self.seed, full=self.full, inline=self.inline)
         beside.late = self.late
-        first = _half(rules) if self.nursery is not None else len(rules)
+        first = _half(rules) if self.server is not None else len(rules)
         mine, others = deque(rules[:first]), deque(rules[first:])
         done: dict[str, Verdict] = {}
         verdicts: list[Verdict] = []
@@ -226,7 +226,7 @@ class Judge:
             if self.inline:
                 self.worker = Inline(self.exercise, self.submission)
             else:
-                self.worker = Worker(self.exercise, self.submission, self.nursery)
+                self.worker = Worker(self.exercise, self.submission, self.server)
             self._collect(self.worker)
         return self.worker
 
@@ -237,13 +237,13 @@ class Judge:
         worker.print_count = 0
 
     def close(self) -> None:
-        """End the worker, and the nursery if it is this judge's own."""
+        """End the worker, and the fork server that this judge started."""
         if self.worker is not None:
             self.worker.close()
             self.worker = None
-        if self.own is not None:
-            self.own.close()
-            self.own = None
+        if self.owned is not None:
+            self.owned.close()
+            self.owned = None
 
 
 def _seconds(scenario: Scenario) -> float:

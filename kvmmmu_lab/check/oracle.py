@@ -30,7 +30,7 @@ from ..mmu.machine import Machine
 from ..mmu.memory import FIRST_SHADOW, PAE_ROOT
 from ..mmu.pool import make_role
 from ..mmu.shadow import entries_with
-from .compare import Texts
+from .compare import Transcript
 from .testbench import Bench
 
 # FOLDED IN: check.references: What the judge expects of functions that the engine doesn't call. A worker never sees
@@ -89,7 +89,7 @@ REFERENCES: dict[str, dict[str, Callable[..., Any]]] = {
 """By part: functions by name."""
 
 
-Shown = tuple[Texts, bool]
+Shown = tuple[Transcript, bool]
 """What is seen after each step, and whether the kit's own part ends in a crash of the host."""
 
 MOST = 5_000
@@ -124,7 +124,7 @@ class Expected:
             return self._play(scenario, looks, hashed)
 
     def _play(self, scenario: Scenario, looks: tuple[str, ...], hashed: bool) -> Shown:
-        seen = Texts()
+        seen = Transcript()
         bench = self.bench(scenario)
         try:
             for number, step in enumerate(scenario.steps, 1):

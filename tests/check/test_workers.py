@@ -1,17 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Workers: a submission runs elsewhere, and what comes from there is only data."""
 
+import contextlib
 import dataclasses
 import re
+import shutil
+import sys
+import sysconfig
 import time
+import venv
 from pathlib import Path
 
 import pytest
 
 from kvmmmu_lab.check.judge import Judge
 from kvmmmu_lab.check.report import PASSED
+from kvmmmu_lab.check.sandbox import forkserver
 from kvmmmu_lab.check.sandbox.client import Worker
-from kvmmmu_lab.check.sandbox.forkserver import Nursery
+from kvmmmu_lab.check.sandbox.forkserver import ForkServer
 from kvmmmu_lab.check.sandbox.protocol import printable
 from kvmmmu_lab.check.submission import Submission
 from kvmmmu_lab.exercises import play
@@ -24,19 +30,19 @@ TWO = play(("map", "7:12", 0x1F, "PW"), ("map", "7:13", 0x1F, "PW"))
 
 
 @pytest.fixture(scope="module")
-def nursery():
-    with Nursery() as shared:
+def server():
+    with ForkServer() as shared:
         yield shared
 
 
-def worker(nursery, source=RIGHT):
-    return Worker(EXERCISE, Submission(source, "mine.py"), nursery)
+def worker(server, source=RIGHT):
+    return Worker(EXERCISE, Submission(source, "mine.py"), server)
 
 
 @pytest.mark.parametrize("forked", [True, False])
-def test_a_scenario_is_played_step_by_step(nursery, forked):
+def test_a_scenario_is_played_step_by_step(server, forked):
     """Also where nothing can be forked, as on Windows: then each submission has a process that starts from nothing."""
-    mine = worker(nursery if forked else None)
+    mine = worker(server if forked else None)
     run = mine.run(TWO, ("rmap", "frames"))
     mine.close()
     assert run.end == "done"
@@ -51,17 +57,17 @@ def test_without_fork_the_verdicts_are_the_same(monkeypatch):
     assert report.points == 0 and "exit status 3" in str(report)
 
 
-def test_one_worker_plays_many_scenarios_and_keeps_nothing(nursery):
-    mine = worker(nursery)
+def test_one_worker_plays_many_scenarios_and_keeps_nothing(server):
+    mine = worker(server)
     runs = [mine.run(TWO, ("rmap",)) for _ in range(5)]
     mine.close()
     assert all(run.seen.texts == runs[0].seen.texts for run in runs)
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="nobody says here how much a process has mapped")
-def test_machines_of_earlier_scenarios_take_no_memory(nursery):
+def test_machines_of_earlier_scenarios_take_no_memory(server):
     """Each has 8 MB of address space, and a submission may have 512; a machine is full of cycles."""
-    mine = worker(nursery)
+    mine = worker(server)
 
     def most():
         return int(re.search(r"VmPeak:\s*(\d+)", Path(f"/proc/{mine.pid}/status").read_text())[1]) >> 10
@@ -75,16 +81,51 @@ def test_machines_of_earlier_scenarios_take_no_memory(nursery):
     assert after_all < after_one + 40
 
 
-def test_a_worker_that_dies_says_in_which_step(nursery):
-    mine = worker(nursery, before("if spte % 512 == 13: import os; os._exit(4)"))
+@pytest.fixture
+def another_copy(tmp_path, monkeypatch):
+    """The judge's kit in a folder of its own, beside files named like other modules; another copy of the kit is installed."""
+    kit = tmp_path / "kit" / "kvmmmu_lab"
+    shutil.copytree(forkserver.PACKAGE, kit, ignore=shutil.ignore_patterns("__pycache__", "data"))
+    shutil.copytree(forkserver.PACKAGE / "data", kit / "data", ignore=shutil.ignore_patterns("__pycache__", "*.gz", "*.npz"))
+    for name in ("json", "numpy", "hypothesis"):
+        (kit.parent / f"{name}.py").write_text("raise ImportError('a file beside the kit')")
+    venv.create(tmp_path / "python", symlinks=True)
+    python = Path(venv.EnvBuilder(symlinks=True).ensure_directories(tmp_path / "python").env_exe)
+    installed = Path(sysconfig.get_path("purelib", vars={"base": str(tmp_path / "python")}))
+    (installed / "kvmmmu_lab").mkdir()
+    (installed / "kvmmmu_lab" / "__init__.py").write_text("raise ImportError('another copy of the kit')")
+    (installed / "rest.pth").write_text("\n".join(path for path in sys.path if path))  # for numpy
+    monkeypatch.setattr(sys, "executable", str(python))
+    monkeypatch.setattr(forkserver, "PACKAGE", kit)
+    return kit
+
+
+@pytest.mark.parametrize("forked", [True, False])
+def test_a_worker_loads_the_judges_own_copy_of_the_kit(another_copy, forked):
+    source = "import json, numpy, kvmmmu_lab, kvmmmu_lab.mmu.vm as vm\nraise ValueError([kvmmmu_lab.__file__, vm.__file__])\n"
+    with ForkServer() if forked else contextlib.nullcontext() as server:
+        failed = worker(server, source).failed
+    assert failed["type"] == "ValueError", failed
+    assert failed["what"] == str([str(another_copy / "__init__.py"), str(another_copy / "mmu" / "vm.py")])
+
+
+def test_a_worker_writes_no_bytecode_beside_the_kit(another_copy):
+    mine = worker(None)
+    assert mine.failed is None
+    mine.close()
+    assert not list(another_copy.rglob("__pycache__"))
+
+
+def test_a_worker_that_dies_says_in_which_step(server):
+    mine = worker(server, before("if spte % 512 == 13: import os; os._exit(4)"))
     run = mine.run(TWO, ("rmap",))
     assert run.end == "died" and len(run.seen) == 1 and not mine.alive
     assert "step 2" in run.error["what"] and "exit status 4" in run.error["what"]
 
 
-def test_an_endless_loop_is_ended_and_located(nursery):
+def test_an_endless_loop_is_ended_and_located(server):
     source = before("while spte % 512 == 13: pass")
-    mine = worker(nursery, source)
+    mine = worker(server, source)
     begin = time.monotonic()
     run = mine.run(TWO, ("rmap",), seconds=0.3)
     assert time.monotonic() - begin < 2
@@ -93,10 +134,10 @@ def test_an_endless_loop_is_ended_and_located(nursery):
     assert source.splitlines()[run.error["line"] - 1].strip() == "while spte % 512 == 13: pass"
 
 
-def test_a_nursery_that_was_killed_is_started_again(nursery):
-    nursery.process.kill()
-    nursery.process.wait()
-    mine = worker(nursery)
+def test_a_fork_server_that_was_killed_is_started_again(server):
+    server.process.kill()
+    server.process.wait()
+    mine = worker(server)
     assert mine.failed is None
     mine.close()
 

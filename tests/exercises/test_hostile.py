@@ -58,7 +58,7 @@ HOSTILE = {
         """)), FAILED, "",
     ),
     "imports the judge and changes it": (
-        part(before="import kvmmmu_lab.check.judge as j\nj._judged = lambda *a: None\n"), CRASHED, "isn't for it",
+        part(before="import kvmmmu_lab.check.judge as j\nj._judged = lambda *a: None\n"), CRASHED, "tried to read",
     ),
     "writes a fake report to every file": (
         part(before=lines("""
@@ -81,13 +81,13 @@ HOSTILE = {
         """).strip()), CRASHED, "",
     ),
     "reads the checker's rules": (
-        f"open({str(ROOT / 'exercises' / EXERCISE / 'test_rmap_add.py')!r}).read()\n" + part(), CRASHED, "isn't for it",
+        f"open({str(ROOT / 'exercises' / EXERCISE / 'test_rmap_add.py')!r}).read()\n" + part(), CRASHED, "tried to read",
     ),
     "reads the expected operations": (
-        f"open({str(ROOT / 'kvmmmu_lab/data/golden/rmap.jsonl.gz')!r}, 'rb').read()\n" + part(), CRASHED, "isn't for it",
+        f"open({str(ROOT / 'kvmmmu_lab/data/golden/rmap.jsonl.gz')!r}, 'rb').read()\n" + part(), CRASHED, "tried to read",
     ),
     "reads the engine's source": (
-        f"exec(open({str(ROOT / 'kvmmmu_lab/mmu/rmap.py')!r}).read())\n" + part(), CRASHED, "isn't for it",
+        f"exec(open({str(ROOT / 'kvmmmu_lab/mmu/rmap.py')!r}).read())\n" + part(), CRASHED, "tried to read",
     ),
     "reads it by way of a folder": (
         f"import os; os.open('mmu/rmap.py', os.O_RDONLY, dir_fd=os.open({str(ROOT / 'kvmmmu_lab')!r}, os.O_RDONLY))\n"
@@ -100,7 +100,7 @@ HOSTILE = {
         "import kvmmmu_lab.mmu.rmap as r\nclass ReverseMap(r.ReverseMap): pass\n", CRASHED, "isn't here while yours is checked",
     ),
     "loads the engine's own part again": (
-        "import importlib, kvmmmu_lab.mmu.rmap as r\nReverseMap = importlib.reload(r).ReverseMap\n", CRASHED, "isn't for it",
+        "import importlib, kvmmmu_lab.mmu.rmap as r\nReverseMap = importlib.reload(r).ReverseMap\n", CRASHED, "tried to read",
     ),
     "changes the engine": (
         part(before=lines("""

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Workers: processes in which submissions run, and what they say of them."""
+"""Workers: processes in which submissions run, apart from the judge."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The judge's side of the processes in which submissions run. Nothing that comes from them is believed but as data."""
+"""A worker as the judge sees it: it starts the process, sends scenarios, and reads answers as data that may be anything."""
 
 from __future__ import annotations
 
@@ -21,159 +21,56 @@ from pathlib import Path
 from typing import Any
 
 from ...exercises import Exercise, Scenario
-from ..compare import Texts
+from ..compare import Transcript
 from ..parts import PARTS
 from ..submission import Submission
-from .forkserver import ROOT, Nursery, command, environment
-from .protocol import checked, how, object_in, where
+from .forkserver import PACKAGE, ForkServer, command, environment
+from .protocol import LOADING, TRACEBACK, checked, exit_reason, parsed, stopped_at
 
-# FOLDED IN: check.pipes: Pipes to and from a worker: requests go in, answers come out, and beside them what the
-# submission prints.
-#
-# `Pipes` waits for several of them at once. Where a system can't do that (Windows), `Threads` reads each in a thread.
+GRACE = 1.0
+"""Seconds that a worker gets on top of its own limit before it is ended from outside."""
 
+DRAIN = 0.01
+"""Seconds to wait for more output."""
+
+LONGEST = 1 << 24
+"""Bytes of the longest answer that is accepted."""
+
+DAMAGED = "the process with your code sent something that is no answer that a worker gives"
+PRINTED, PRINTED_MOST = 2000, 1 << 25
+"""Bytes of a submission's output that are kept, and that end it."""
 
 ANSWERS, OUTPUT = "answers", "output"
 PIECE = 1 << 16
 Piece = tuple[str, bytes]
-"""Which pipe, and what came; nothing at its end."""
-
-
-class Pipes:
-    """Three pipes of this process. ``theirs`` are the other ends: requests, answers, output."""
-
-    def __init__(self) -> None:
-        theirs, self.requests = os.pipe()
-        self.files = {}
-        self.files[ANSWERS], answers = os.pipe()
-        self.files[OUTPUT], output = os.pipe()
-        self.theirs = [theirs, answers, output]
-        os.set_blocking(self.requests, False)
-
-    def give_away(self) -> None:
-        """Close the other ends, which somebody else has now."""
-        for file in self.theirs:
-            os.close(file)
-        self.theirs = []
-
-    def send(self, data: bytes, end: float) -> bool:
-        """Send a request until ``end`` (of `time.monotonic`); whether all of it went."""
-        left = memoryview(data)
-        while left:
-            wait = end - time.monotonic()
-            if wait <= 0 or not select.select([], [self.requests], [], wait)[1]:
-                return False
-            try:
-                left = left[os.write(self.requests, left) :]
-            except BlockingIOError:
-                continue
-            except OSError:
-                return False
-        return True
-
-    def receive(self, end: float) -> list[Piece]:
-        """What came, as soon as something did; nothing if nothing did in time."""
-        names = {file: name for name, file in self.files.items()}
-        wait = end - time.monotonic()
-        ready = select.select(list(names), [], [], wait)[0] if wait > 0 else []
-        pieces = [(names[file], os.read(file, PIECE)) for file in ready]
-        for name, data in pieces:
-            if not data:
-                os.close(self.files.pop(name))
-        return pieces
-
-    def close(self) -> None:
-        """Close what is open."""
-        for file in (self.requests, *self.files.values(), *self.theirs):
-            with contextlib.suppress(OSError):
-                os.close(file)
-        self.files, self.theirs, self.requests = {}, [], -1
-
-
-class Threads:
-    """The same for the standard files of a process."""
-
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        assert process.stdin and process.stdout and process.stderr
-        self.process, self.pieces = process, queue.Queue[Piece](64)
-        for name, file in ((ANSWERS, process.stdout), (OUTPUT, process.stderr)):
-            threading.Thread(target=self._read, args=(name, file.fileno()), daemon=True).start()
-
-    def _read(self, name: str, file: int) -> None:
-        data = b"?"
-        while data:
-            try:
-                data = os.read(file, PIECE)
-            except OSError:
-                data = b""
-            self.pieces.put((name, data))
-
-    def send(self, data: bytes, end: float) -> bool:
-        """Send a request; a worker that doesn't take it is ended by its own watchdog."""
-        assert self.process.stdin is not None
-        try:
-            self.process.stdin.write(data)
-            self.process.stdin.flush()
-        except OSError:
-            return False
-        return True
-
-    def receive(self, end: float) -> list[Piece]:
-        """What came, as soon as something did; nothing if nothing did in time."""
-        try:
-            return [self.pieces.get(timeout=max(0.0, end - time.monotonic()))]
-        except queue.Empty:
-            return []
-
-    def close(self) -> None:
-        """Close what is open; the process has been ended before."""
-        with contextlib.suppress(queue.Empty):
-            while True:
-                self.pieces.get_nowait()
-        for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
-            with contextlib.suppress(OSError):
-                pipe.close()  # type: ignore[union-attr]  # all three are pipes
-
-
-GRACE = 1.0
-"""Seconds that a worker gets beside its own limit before it is ended from outside."""
-
-DRAIN = 0.01
-"""Seconds to wait for more of what was printed."""
-
-LONGEST = 1 << 24
-"""Bytes of an answer."""
-
-DAMAGED = "what came from the process of this submission is no answer that a worker gives"
-PRINTED, PRINTED_MOST = 2000, 1 << 25
-"""Bytes of what a submission prints: so many are kept, and with so many it is ended."""
+"""Which pipe (`ANSWERS` or `OUTPUT`), and what it gave; no bytes at its end."""
 
 
 @dataclass
 class Run:
-    """What became of a scenario. ``seen``: after each step that was done. ``end``: "done", "raised", "timeout", "died" or
-    "damaged" (the answers were none that a worker gives). ``error``: what was raised, with "line" and "function" of the
-    submission where it stood."""
+    """How a scenario went. ``seen``: the observations after each finished step. ``end``: "done", "raised", "timeout", "died"
+    or "damaged" (an answer that no worker gives). ``error``: what was raised, with the submission's "line" and "function"."""
 
-    seen: Texts = field(default_factory=Texts)
+    seen: Transcript = field(default_factory=Transcript)
     end: str = "done"
     error: dict[str, Any] = field(default_factory=dict)
 
 
 class Worker:
-    """A worker with one submission in it. ``failed`` says why it couldn't be loaded, or is None.
+    """A process with one submission in it, forked from ``server`` or, without one, started for it.
 
-    ``printed`` is the beginning of what it printed, ``print_count`` how many bytes that were.
+    ``failed`` says why the submission could not be loaded, or is None. ``alive``: whether it can play another scenario.
+    ``printed`` is the beginning of its output, ``print_count`` the number of bytes since that was last set to 0.
     """
 
-    def __init__(self, exercise: Exercise, submission: Submission, nursery: Nursery | None, seconds: float = 30) -> None:
-        self.nursery, self.name = nursery, submission.name
+    def __init__(self, exercise: Exercise, submission: Submission, server: ForkServer | None, seconds: float = 30) -> None:
+        self.server, self.name = server, submission.name
         self.scratch = Path(tempfile.mkdtemp(prefix="kvmmmu-lab-"))
         self.printed, self.print_count, self.print_sum, self.buffer = b"", 0, 0, bytearray()
         self.alive, self.pid = True, 0
         self.asked: tuple[Scenario, str] | None = None
         self.process: subprocess.Popen[bytes] | None = None
-        self.pipes: Pipes | Threads
+        self.pipes: Pipes | ThreadedPipes
         request = {
             "submission": submission.source,
             "name": submission.name,
@@ -183,16 +80,16 @@ class Worker:
             "secret": _secret(exercise),
             "seconds": seconds,
         }
-        if nursery is None:
+        if server is None:
             self._start(request)
         else:
-            self._fork(nursery, request)
+            self._fork(server, request)
         self.failed = self._loaded()
 
-    def _fork(self, nursery: Nursery, request: dict[str, Any]) -> None:
+    def _fork(self, server: ForkServer, request: dict[str, Any]) -> None:
         pipes = Pipes()
         try:
-            self.pid = nursery.fork(request, pipes.theirs)
+            self.pid = server.fork(request, pipes.theirs)
         finally:
             pipes.give_away()
         self.pipes = pipes
@@ -207,17 +104,15 @@ class Worker:
             start_new_session=True,
         )
         self.pid = self.process.pid
-        self.pipes = Threads(self.process)
+        self.pipes = ThreadedPipes(self.process)
         self._send(request, time.monotonic() + GRACE)
 
     def _send(self, message: dict[str, Any], end: float) -> None:
-        """Send a request. Where that fails no answer will come, and that is noticed."""
+        """Send a request. If that fails, no answer comes, and `_line` notices it."""
         self.pipes.send(json.dumps(message, separators=(",", ":")).encode() + b"\n", end)
 
-    # Answers
-
     def _line(self, end: float) -> bytes | None:
-        """The next answer; None when there will be none, or not in time (``alive`` says which)."""
+        """The next answer; None if there will be none, or none in time (``alive`` tells which)."""
         while b"\n" not in self.buffer:
             pieces = self.pipes.receive(end)
             if not pieces or len(self.buffer) > LONGEST or self.print_sum > PRINTED_MOST:
@@ -229,14 +124,14 @@ class Worker:
         return bytes(line)
 
     def drain(self) -> None:
-        """Take in what was printed until now."""
+        """Read the output that is there by now."""
         pieces = self.pipes.receive(time.monotonic() + DRAIN)
         while any(name == OUTPUT and data for name, data in pieces):
             self._take(pieces)
             pieces = self.pipes.receive(time.monotonic() + DRAIN)
 
     def _take(self, pieces: list[Piece]) -> bool:
-        """Note what came; whether more can come."""
+        """Store what the pipes gave; return whether more can come."""
         for name, data in pieces:
             if name == OUTPUT:
                 self.print_count += len(data)
@@ -249,17 +144,15 @@ class Worker:
         return self.alive
 
     def _loaded(self) -> dict[str, Any] | None:
-        from .runner import LOADING
-
         line = self._line(time.monotonic() + LOADING + 10 * GRACE)
-        message = object_in(line)
+        message = parsed(line)
         if message.get("loaded") is True:
             return None
         failed = message.get("failed")
         if isinstance(failed, dict):
             self.close()
             return checked(failed)
-        return self._ended("while it was loaded", line)
+        return self._ended("while it was being loaded", line)
 
     def run(
         self,
@@ -270,7 +163,7 @@ class Worker:
         seconds: float = 2.0,
         meanwhile: Callable[[], object] = lambda: None,
     ) -> Run:
-        """Play a scenario; ``meanwhile`` is done here. Afterwards ``alive`` says whether this worker can play another one."""
+        """Play a scenario, and call ``meanwhile`` while the worker is busy with it."""
         if self.asked is None or self.asked[0] is not scenario or detail is not None:
             self.settle()
             self.ask(scenario, looks, hashed, detail, seconds)
@@ -285,7 +178,7 @@ class Worker:
             if more and line is not None and line.startswith(answer) and line.endswith(b"}}"):
                 run.seen.texts.append(line[len(answer) : -1])
                 continue
-            message = object_in(line)
+            message = parsed(line)
             if not message or message.get("ticket") != ticket:
                 run.error = self._ended(f"in step {len(run.seen) + 1}", line)
                 run.end = run.error["kind"]
@@ -303,7 +196,7 @@ class Worker:
     def ask(
         self, scenario: Scenario, looks: tuple[str, ...], hashed: bool = False, detail: int | None = None, seconds: float = 2.0
     ) -> None:
-        """Ask for a scenario. The next `run` takes the answers if they are of this one; meanwhile others can be compared."""
+        """Send a scenario ahead: the next `run`, if it is of this scenario, only has to read the answers."""
         ticket = secrets.token_hex(8)
         order = {
             "ticket": ticket, "scenario": vars(scenario), "looks": looks, "hashed": hashed,
@@ -313,40 +206,41 @@ class Worker:
         self.asked = scenario, ticket
 
     def settle(self) -> None:
-        """Throw away the answers to what was asked for and isn't wanted any more. If they don't come, it ends."""
+        """Discard the answers to a scenario that was sent ahead. A worker that does not answer is ended."""
         if self.asked is None:
             return
         (scenario, ticket), self.asked = self.asked, None
         end = time.monotonic() + max(2.0, len(scenario.steps) / 10) + GRACE
-        while (message := object_in(self._line(end))).get("ticket") == ticket:
+        while (message := parsed(self._line(end))).get("ticket") == ticket:
             if "end" in message:
                 return
         self.close()
 
     def _ended(self, when: str, line: bytes | None) -> dict[str, Any]:
-        """How a worker ended that should not have, and where its code stood."""
+        """Why a worker stopped answering, and the line at which its code was."""
         if line is not None:
             self.close()
             return {"kind": "damaged", "what": DAMAGED}
         late = self.alive
         status = self._kill()
-        stands = self._stands()
+        traceback = self._traceback()
         self.close()
-        place = where(stands, self.name)
+        place = stopped_at(traceback, self.name)
         if self.print_sum > PRINTED_MOST:
-            return {"kind": "died", "what": f"your code was stopped {when}: it printed more than {PRINTED_MOST >> 20} MB"}
-        if late or "Timeout (" in stands:
+            return {"kind": "died", "what": f"your code was stopped {when}: it printed more than {PRINTED_MOST >> 20} MiB"}
+        if late or "Timeout (" in traceback:
             return {"kind": "timeout", "what": when, **place}
-        return {"kind": "died", "what": f"your code ended the whole process {when}: {how(status)}", **place}
+        return {"kind": "died", "what": f"your code ended its process {when}: {exit_reason(status)}", **place}
 
-    def _stands(self) -> str:
+    def _traceback(self) -> str:
+        """What the watchdog wrote."""
         try:
-            return (self.scratch / "stands").read_text("utf-8", "replace")[:20_000]
+            return (self.scratch / TRACEBACK).read_text("utf-8", "replace")[:20_000]
         except OSError:
             return ""
 
     def _kill(self) -> int | None:
-        """End the worker and its process group, if anything of it is left; how it had ended by itself, if it had."""
+        """End what is left of the process group; return the exit status if the worker had ended by itself."""
         if self.process is not None:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(0 if self.alive else 1)
@@ -354,13 +248,13 @@ class Worker:
             _kill_group(self.pid)
             self.process.wait()
             return status
-        assert self.nursery is not None
-        status = None if self.alive else self.nursery.status(self.pid, 1.0)
+        assert self.server is not None
+        status = None if self.alive else self.server.status(self.pid, 1.0)
         _kill_group(self.pid)
         return None if status is None else os.waitstatus_to_exitcode(status)
 
     def close(self) -> None:
-        """End it, and throw its folder away."""
+        """End the process and delete its scratch folder."""
         if self.scratch.name:
             _kill_group(self.pid)
             if self.process is not None:
@@ -377,9 +271,104 @@ def _kill_group(pid: int) -> None:
 
 
 def _secret(exercise: Exercise) -> list[str]:
-    """What a submission must not read: the part under test, the checker, and what it expects."""
-    package = ROOT / "kvmmmu_lab"
-    modules = [package / f"{module}.py" for module in PARTS[exercise.part].modules]
-    folders = [package / "check", package / "data" / "golden", package / "_course", ROOT / "tests", ROOT / "exercises"]
+    """Files and folders that a submission must not read: the part under test, the checker, and what it expects."""
+    modules = [PACKAGE / f"{module}.py" for module in PARTS[exercise.part].modules]
+    folders = [PACKAGE / "check", PACKAGE / "data" / "golden", PACKAGE / "_course"]
+    folders += [PACKAGE.parent / "tests", PACKAGE.parent / "exercises"]
     return [str(path) for path in (*modules, *folders, exercise.folder)]
 
+
+class Pipes:
+    """The judge's ends of three pipes to a worker; ``theirs`` are the other ends: requests, answers, output."""
+
+    def __init__(self) -> None:
+        theirs, self.requests = os.pipe()
+        self.files = {}
+        self.files[ANSWERS], answers = os.pipe()
+        self.files[OUTPUT], output = os.pipe()
+        self.theirs = [theirs, answers, output]
+        os.set_blocking(self.requests, False)
+
+    def give_away(self) -> None:
+        """Close the other ends, once the worker has them."""
+        for file in self.theirs:
+            os.close(file)
+        self.theirs = []
+
+    def send(self, data: bytes, end: float) -> bool:
+        """Send a request, until ``end`` (of `time.monotonic`) at the latest; return whether all of it was sent."""
+        left = memoryview(data)
+        while left:
+            wait = end - time.monotonic()
+            if wait <= 0 or not select.select([], [self.requests], [], wait)[1]:
+                return False
+            try:
+                left = left[os.write(self.requests, left) :]
+            except BlockingIOError:
+                continue
+            except OSError:
+                return False
+        return True
+
+    def receive(self, end: float) -> list[Piece]:
+        """Wait for pieces until ``end`` at the latest; return those that came first."""
+        names = {file: name for name, file in self.files.items()}
+        wait = end - time.monotonic()
+        ready = select.select(list(names), [], [], wait)[0] if wait > 0 else []
+        pieces = [(names[file], os.read(file, PIECE)) for file in ready]
+        for name, data in pieces:
+            if not data:
+                os.close(self.files.pop(name))
+        return pieces
+
+    def close(self) -> None:
+        """Close what is open."""
+        for file in (self.requests, *self.files.values(), *self.theirs):
+            with contextlib.suppress(OSError):
+                os.close(file)
+        self.files, self.theirs, self.requests = {}, [], -1
+
+
+class ThreadedPipes:
+    """The same for a process's standard files, each read in a thread: for systems without `select` on pipes (Windows)."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdin and process.stdout and process.stderr
+        self.process, self.pieces = process, queue.Queue[Piece](64)
+        for name, file in ((ANSWERS, process.stdout), (OUTPUT, process.stderr)):
+            threading.Thread(target=self._read, args=(name, file.fileno()), daemon=True).start()
+
+    def _read(self, name: str, file: int) -> None:
+        data = b"?"
+        while data:
+            try:
+                data = os.read(file, PIECE)
+            except OSError:
+                data = b""
+            self.pieces.put((name, data))
+
+    def send(self, data: bytes, end: float) -> bool:
+        """Send a request. Without a time limit: a worker that does not read it is ended by its own watchdog."""
+        assert self.process.stdin is not None
+        try:
+            self.process.stdin.write(data)
+            self.process.stdin.flush()
+        except OSError:
+            return False
+        return True
+
+    def receive(self, end: float) -> list[Piece]:
+        """Wait for pieces until ``end`` at the latest; return those that came first."""
+        try:
+            return [self.pieces.get(timeout=max(0.0, end - time.monotonic()))]
+        except queue.Empty:
+            return []
+
+    def close(self) -> None:
+        """Close what is open. The process has to have ended."""
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self.pieces.get_nowait()
+        for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
+            with contextlib.suppress(OSError):
+                pipe.close()  # type: ignore[union-attr]  # all three are pipes

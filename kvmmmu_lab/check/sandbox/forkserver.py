@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The process from which workers are forked: it has the engine loaded, and no submission."""
+"""The process from which workers are forked: it has loaded the engine and no submission."""
 
 from __future__ import annotations
 
@@ -18,10 +18,21 @@ from typing import Any
 
 from ...errors import LabError
 
-ROOT = Path(__file__).resolve().parents[3]
-"""The folder that this package is in, which a worker must find, too."""
+PACKAGE = Path(__file__).resolve().parents[2]
+"""The folder of the kit that the judge runs. A worker loads this one, even if another copy is installed."""
 
-BOOT = "import sys; sys.path.append(sys.argv[1]); from kvmmmu_lab.check.sandbox.runner import main; main()"
+BOOT = """
+import importlib.util, os, sys
+package = sys.argv[1]
+spec = importlib.util.spec_from_file_location("kvmmmu_lab", os.path.join(package, "__init__.py"))
+kit = sys.modules["kvmmmu_lab"] = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(kit)
+sys.path.append(os.path.dirname(package))  # numpy may be installed beside the kit; last, so that nothing there hides a module
+from kvmmmu_lab.check.sandbox.runner import main
+main()
+"""
+"""The program of a worker. The package is loaded from its folder, not looked for on the path."""
+
 KEPT = ("PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "LANG", "LC_ALL")
 """Environment variables that a worker gets (and those of OPENBLAS, which some processors need)."""
 
@@ -29,21 +40,27 @@ CAN_FORK = hasattr(os, "fork") and hasattr(socket, "recv_fds")
 
 
 class WorkerError(LabError):
-    """No worker can be had on this machine."""
+    """No worker can be started on this machine."""
 
 
 def environment() -> dict[str, str]:
-    """The environment of a worker: nothing that a submission must not know."""
+    """The environment of a worker: nothing that a submission must not know.
+
+    One arena of glibc's: a thread such as the watchdog would reserve another, 64 MiB of the address space that is limited.
+    """
     kept = {name: value for name, value in os.environ.items() if name in KEPT or name.startswith("OPENBLAS")}
-    return kept | {"OPENBLAS_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    return kept | {"OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
 
 
 def command(last: str) -> list[str]:
-    """The command line of a nursery, or ("-") of a worker that isn't forked."""
-    return [sys.executable, "-I", "-c", BOOT, str(ROOT), last]
+    """The command line of a fork server (``last``: the number of its socket) or of a worker that is not forked ("-").
+
+    -I: neither the environment nor the current folder adds modules. -B: no bytecode is written beside the kit.
+    """
+    return [sys.executable, "-I", "-B", "-c", BOOT, str(PACKAGE), last]
 
 
-class Nursery:
+class ForkServer:
     """A process with the engine loaded, from which workers are forked. One serves any number of submissions."""
 
     def __init__(self) -> None:
@@ -64,7 +81,7 @@ class Nursery:
         self.waiting = b""
 
     def fork(self, request: dict[str, Any], files: list[int]) -> int:
-        """The pid of a new worker. Raises WorkerError."""
+        """Fork a worker and return its pid. Raises WorkerError."""
         with self.lock:
             for _ in range(2):
                 with contextlib.suppress(OSError):
@@ -73,7 +90,7 @@ class Nursery:
                         return pid
                 self.close()  # it is dead, or doesn't answer
                 self._start()
-            raise WorkerError("no process can be had for a submission: the kit can't be loaded; see `kvmmmu-lab doctor`")
+            raise WorkerError("the process that runs submissions can't be started or can't load the kit: run kvmmmu-lab doctor")
 
     def _fork(self, request: dict[str, Any], files: list[int]) -> int | None:
         data = json.dumps(request).encode() + b"\n"
@@ -86,7 +103,7 @@ class Nursery:
         return None
 
     def status(self, pid: int, seconds: float) -> int | None:
-        """How a worker ended, as `os.waitpid` has it; None if that isn't known in time."""
+        """How a worker ended, as `os.waitpid` reports it; None if that is not known in time."""
         with self.lock:
             end = time.monotonic() + seconds
             while pid not in self.ended and (left := end - time.monotonic()) > 0:
@@ -110,13 +127,13 @@ class Nursery:
         return message
 
     def close(self) -> None:
-        """End it, and all that it left."""
+        """End the process."""
         self.link.close()
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
-    def __enter__(self) -> Nursery:
+    def __enter__(self) -> ForkServer:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A submission in the judge's own process, for a debugger: nothing is limited, what it raises comes through, and it does
-not count."""
+"""A submission in the judge's own process, for a debugger: without limits, exceptions come through, and it does not count."""
 
 from __future__ import annotations
 
@@ -16,11 +15,11 @@ from ..testbench import Bench
 from .client import Run
 from .runner import load
 
-INLINE = "run in this process (--inline), for a debugger: nothing guards you, and it does not count"
+INLINE = "run in this process (--inline), for a debugger: there are no limits, and it does not count"
 
 
 class Inline:
-    """Stands for a `workers.Worker`."""
+    """The interface of a `Worker`, without a process."""
 
     printed, print_count, alive, failed = b"", 0, True, None
 
@@ -40,7 +39,7 @@ class Inline:
         seconds: float = 0,
         meanwhile: Callable[[], object] = lambda: None,
     ) -> Run:
-        """Play a scenario; ``seconds`` are not enforced."""
+        """Play a scenario; ``seconds`` is not enforced."""
         meanwhile()
         run, bench = Run(), Bench(scenario, self.ready, self.defined)
         for number, step in enumerate(scenario.steps):
@@ -52,13 +51,13 @@ class Inline:
         return run
 
     def ask(self, *_: object) -> None:
-        """Nothing is done ahead."""
+        """Do nothing: no scenario is sent ahead."""
 
     def settle(self) -> None:
-        """Nothing is on its way."""
+        """Do nothing: no answers are on their way."""
 
     def drain(self) -> None:
-        """Nothing is held back."""
+        """Do nothing: output goes to the terminal."""
 
     def close(self) -> None:
-        """Nothing is left to end."""
+        """Do nothing: there is no process to end."""

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a submission may not do while it is checked, and what it can't use up.
+"""What a submission may not do while it is checked, and what it may not use up.
 
-Limits of the operating system hold where there are any; `limit` says which don't. Beside them Python itself refuses, in this
-process and for good, to start processes, to open sockets, to load libraries, to read the files of the part under test and
-what the judge expects, and to change files outside of the scratch folder. This is a fence for honest mistakes and easy
-cheating, no prison: who wants to keep a determined attacker away puts a container around it.
+The operating system limits memory, time and file sizes, where it can; `not_enforced` lists what it cannot limit. In addition
+Python itself refuses, in this process and for good, to start processes, to open sockets, to load libraries, to read the files
+of the part under test and of what the judge expects, and to change files outside of the scratch folder. This stops honest
+mistakes and easy cheating. It is no prison: to keep a determined attacker away, put a container around it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ FILE = 1 << 24
 
 
 class NotAllowed(BaseException):
-    """A submission tried what it may not. No Exception, so that ``except Exception`` doesn't hide it."""
+    """A submission tried what it may not do. Not an Exception, so that ``except Exception`` does not hide it."""
 
 
 STARTS = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork", "os.forkpty", "pty.spawn")
@@ -43,7 +43,7 @@ CLOSED = {
     "_multiprocessing": "start another process",
     "_socket": "use the network",
 }
-"""Modules that aren't imported any more: what they do, Python doesn't always ask about."""
+"""Modules that a submission may not import: not all that they do raises an audit event."""
 
 CHANGES = {
     "os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.link", "os.symlink", "os.truncate", "os.chmod", "os.chown",
@@ -53,7 +53,7 @@ WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
 def fence(scratch: str, secret: tuple[str, ...]) -> None:
-    """From now on refuse what this module says. ``secret``: files and folders that must not be read."""
+    """Refuse all of this from now on. ``secret``: files and folders that must not be read."""
     here = os.path.realpath(scratch)
     kept = tuple(os.path.realpath(path) for path in secret)
     inside, devices = (here + os.sep, here), ("/dev/null", "/dev/tty")
@@ -69,9 +69,9 @@ def fence(scratch: str, secret: tuple[str, ...]) -> None:
 
     def check(event: str, arguments: tuple[Any, ...]) -> None:
         if event in REFUSED:
-            raise NotAllowed(f"it tried to {REFUSED[event]} ({event})")
+            raise NotAllowed(f"your code tried to {REFUSED[event]} ({event})")
         if event == "import" and arguments[0] in CLOSED:
-            raise NotAllowed(f"it tried to {CLOSED[arguments[0]]} (import {arguments[0]})")
+            raise NotAllowed(f"your code tried to {CLOSED[arguments[0]]} (import {arguments[0]})")
         if event == "open" or event in CHANGES or event in ("os.listdir", "os.scandir"):
             path = arguments[0]
             if path is None or isinstance(path, int):
@@ -79,17 +79,18 @@ def fence(scratch: str, secret: tuple[str, ...]) -> None:
             path = realpath(fsdecode(path))
             flags = arguments[2] if event == "open" and len(arguments) > 2 and isinstance(arguments[2], int) else 0
             if (event in CHANGES or flags & writing) and not path.startswith(inside) and path not in devices:
-                raise NotAllowed(f"it tried to change {path}, outside of its folder")
+                raise NotAllowed(f"your code tried to change {path}, outside of its folder")
             if event == "open" and arguments[1] is None and not path.startswith(inside) and isdir(path):
-                raise NotAllowed(f"it tried to open the folder {path}, outside of its own")  # a way around these names
+                # relative to an open folder, names without a path would get by
+                raise NotAllowed(f"your code tried to open the folder {path}, outside of its own")
             if within(path, kept) or (path.endswith(".pyc") and within(_source(path), kept)):
-                raise NotAllowed(f"it tried to read {path}, which isn't for it")
+                raise NotAllowed(f"your code tried to read {path}")
 
     sys.addaudithook(check)
 
 
 def _no_process(*arguments: Any) -> Any:
-    raise NotAllowed("it tried to start another process")
+    raise NotAllowed("your code tried to start another process")
 
 
 def _source(compiled: str) -> str:
@@ -99,7 +100,7 @@ def _source(compiled: str) -> str:
 
 
 def limit(seconds: float) -> None:
-    """Let the operating system limit this process: memory, the size of files, processor time (far above ``seconds``)."""
+    """Let the operating system limit this process: memory, the size of files, processor time (well above ``seconds``)."""
     try:
         import resource
     except ImportError:
@@ -121,7 +122,7 @@ def limit(seconds: float) -> None:
 
 
 def _address_space() -> int:
-    """Bytes that this process has mapped; a guess where nobody says."""
+    """Bytes that this process has mapped; a guess where the system does not say."""
     try:
         return int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError, IndexError):
@@ -129,7 +130,7 @@ def _address_space() -> int:
 
 
 def not_enforced() -> list[str]:
-    """What can't be limited on this machine, in words."""
+    """What cannot be limited on this machine, in words."""
     found = []
     if sys.platform != "linux":
         found.append("memory")

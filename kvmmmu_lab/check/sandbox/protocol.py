@@ -1,5 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What is heard from a worker and about it, as data and in words. None of it is believed."""
+"""What the judge and the processes with submissions send to each other: JSON, one message per line::
+
+    judge to fork server   {"submission", "name", "part", "defines", "scratch", "secret", "seconds"}
+                           with three files: requests, answers, output
+    fork server to judge   {"pid"}; later {"pid", "status"} when that worker has ended
+    judge to worker        {"ticket", "scenario", "looks", "hashed", "seconds", "detail"}
+    worker to judge        {"loaded"} or {"failed"}; then {"ticket", "step", "seen"} for each step, at last {"ticket", "end"}
+
+Everything a worker sends is untrusted: it is only parsed as data.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +17,27 @@ import re
 import signal
 from typing import Any
 
+LOADING = 3.0
+"""Seconds that loading a submission may take."""
 
-def object_in(line: bytes | None) -> dict[str, Any]:
-    """A line of JSON that is an object; else an empty one."""
+TRACEBACK = "traceback"
+"""The file in a worker's scratch folder to which its watchdog writes the traceback of a submission that it ends."""
+
+
+def plain(value: Any) -> Any:
+    """``value`` as JSON can hold it: numbers, text and lists of them stay, anything else becomes its repr, shortened."""
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if value is None or isinstance(value, bool | str):
+        return value
+    try:
+        return int(value.__index__())
+    except (AttributeError, TypeError):
+        return repr(value)[:200]
+
+
+def parsed(line: bytes | None) -> dict[str, Any]:
+    """The JSON object in a line; an empty one if the line holds anything else."""
     try:
         message = json.loads(line or b"null")
     except (ValueError, RecursionError):
@@ -19,7 +46,7 @@ def object_in(line: bytes | None) -> dict[str, Any]:
 
 
 def checked(error: Any) -> dict[str, Any]:
-    """What a worker says was raised: short texts and numbers, and nothing else."""
+    """What a worker says was raised, reduced to a few short texts and numbers."""
     if not isinstance(error, dict):
         return {}
     return {
@@ -30,32 +57,18 @@ def checked(error: Any) -> dict[str, Any]:
 
 
 def printable(text: str) -> str:
-    """Text without what a terminal would obey."""
+    """``text`` without control characters, so that it cannot command a terminal."""
     return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
 
 
-def where(stands: str, name: str) -> dict[str, Any]:
-    """Line and function of the submission that a watchdog's traceback names first, which is the innermost."""
-    found = re.search(rf'File "{re.escape(name)}", line (\d+) in (\S+)', stands)
+def stopped_at(traceback: str, name: str) -> dict[str, Any]:
+    """The "line" and "function" of the submission's innermost frame in a watchdog's traceback; empty if it has none."""
+    found = re.search(rf'File "{re.escape(name)}", line (\d+) in (\S+)', traceback)
     return {"line": int(found[1]), "function": found[2]} if found else {}
 
 
-def how(status: int | None) -> str:
-    """How a process ended, by its exit status; None: it was stopped."""
+def exit_reason(status: int | None) -> str:
+    """How a process ended, in words, by its exit status; None: the judge had to stop it."""
     if status is None:
         return "it had to be stopped"
-    if status < 0:
-        return f"it was killed by signal {-status} ({signal.strsignal(-status)})"
-    return f"it left with exit status {status}"
-
-
-def plain(value: Any) -> Any:
-    """Numbers, text and lists of them, so that they can be told; what is none of these, as its repr."""
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    if value is None or isinstance(value, bool | str):
-        return value
-    try:
-        return int(value.__index__())
-    except (AttributeError, TypeError):
-        return repr(value)[:200]
+    return f"exit status {status}" if status >= 0 else f"signal {-status} ({signal.strsignal(-status)})"

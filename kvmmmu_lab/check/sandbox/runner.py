@@ -1,17 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The process in which submissions run: ``python -I -m kvmmmu_lab.check.sandbox.runner``.
+"""The process in which a submission runs: it loads the submission, then plays scenarios for the judge (see `protocol`).
 
-A *nursery* has the engine loaded and no submission. For each submission it forks a child, which loads it and then plays
-scenarios for the judge. Where there is no fork, each submission gets a process of its own that starts from nothing.
-Everything is JSON, a line each::
-
-    judge to nursery   {"submission", "name", "part", "defines", "scratch", "secret", "seconds"}
-                       with three files: requests, answers, output
-    nursery to judge   {"pid"}; later {"pid", "status"} when that child ended
-    judge to child     {"ticket", "scenario", "looks", "hashed", "seconds", "detail"}
-    child to judge     {"loaded"} or {"failed"}; then for each step {"ticket", "step", "seen"}, at last {"ticket", "end"}
-
-A child that works longer than it may is ended by a watchdog that no Python code can stop, which writes down where it stood.
+A fork server has the engine loaded and no submission; for each one it forks a worker. Where there is no fork, each
+submission gets a process that starts from nothing. A worker that exceeds its time is ended by a watchdog that no Python code
+can stop; it writes down where the code was.
 """
 
 from __future__ import annotations
@@ -35,13 +27,11 @@ from .. import parts, testbench
 from ..side_by_side import picture_data
 from . import limits
 from .limits import NotAllowed
-
-LOADING = 3.0
-"""Seconds that loading a submission may take."""
+from .protocol import LOADING, TRACEBACK
 
 
 def main() -> None:
-    """Serve the judge at the other end of the socket whose number is the last argument; "-" for a single submission."""
+    """Be the fork server of the judge at the socket whose number is the last argument; "-": run a single submission."""
     if sys.argv[-1] == "-":
         _single()
     _settle()
@@ -75,15 +65,14 @@ def main() -> None:
 
 
 def _settle() -> None:
-    """What is loaded stays, and machines go when a scenario has ended: looking for garbage meanwhile costs more than it
-    finds."""
+    """Collect garbage rarely: what is loaded stays, and machines are collected when a scenario has ended."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000)
 
 
 def _single() -> None:
-    """Without fork: this process serves one submission, by its standard files, and never returns."""
+    """Run one submission, talking through the standard files. Never returns."""
     answers = os.dup(1)
     os.dup2(2, 1)
     try:
@@ -93,6 +82,7 @@ def _single() -> None:
 
 
 def _ended() -> list[tuple[int, int]]:
+    """(pid, status) of workers that have ended."""
     found = []
     with contextlib.suppress(ChildProcessError):
         while True:
@@ -104,7 +94,7 @@ def _ended() -> list[tuple[int, int]]:
 
 
 def _child(request: dict[str, Any], requests: int, answers: int, output: int) -> None:
-    """Never returns."""
+    """Be the worker. Never returns."""
     try:
         os.setsid()
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -113,7 +103,7 @@ def _child(request: dict[str, Any], requests: int, answers: int, output: int) ->
             os.dup2(old, new)
         serve(request, os.fdopen(requests, "rb"), answers)
     except BaseException as error:
-        # whatever it is, the judge sees a child that ended without a word
+        # whatever it is, the judge sees a worker that ended without an answer
         with contextlib.suppress(BaseException):
             os.write(2, f"{type(error).__name__}: {error}".encode()[:2000])
     finally:
@@ -121,19 +111,19 @@ def _child(request: dict[str, Any], requests: int, answers: int, output: int) ->
 
 
 def serve(request: dict[str, Any], requests: IO[bytes], answers: int) -> None:
-    """Load a submission, then play scenarios until there are no more requests."""
+    """Load a submission, then play scenarios until the judge closes the pipe."""
     part = parts.PARTS[request["part"]]
     parts.remove(part)
     os.chdir(request["scratch"])
-    stands = open("stands", "wb", buffering=0)  # noqa: SIM115  # the watchdog writes here where the code stands
+    traceback = open(TRACEBACK, "wb", buffering=0)  # noqa: SIM115  # stays open: the watchdog writes to it
     os.environ.clear()
     sys.path[:] = [path for path in sys.path if path]
-    tell = _teller(answers)
+    tell = _sender(answers)
     limits.limit(request["seconds"])
     limits.fence(request["scratch"], tuple(request["secret"]))
-    faulthandler.enable(stands)
+    faulthandler.enable(traceback)
     watchdog = faulthandler.dump_traceback_later
-    watchdog(LOADING, exit=True, file=stands)
+    watchdog(LOADING, exit=True, file=traceback)
     try:
         defined = load(request["submission"], request["name"])
         lacking = parts.missing(defined, request["defines"])
@@ -151,12 +141,13 @@ def serve(request: dict[str, Any], requests: IO[bytes], answers: int) -> None:
         if not line:
             return
         order = json.loads(line)
-        watchdog(order["seconds"], exit=True, file=stands)
+        watchdog(order["seconds"], exit=True, file=traceback)
         _play(order, ready, defined, tell, request["name"])
-        gc.collect()  # machines are full of cycles, each takes megabytes, and memory is limited: 0.1 ms
+        gc.collect()  # takes 0.1 ms; machines are full of cycles, each takes megabytes, and memory is limited
 
 
-def _teller(answers: int) -> Any:
+def _sender(answers: int) -> Any:
+    """A function that sends a message to the judge, and works however a submission changes `json` and `os`."""
     dumps, write = json.dumps, os.write
 
     def tell(message: dict[str, Any]) -> None:
@@ -168,7 +159,7 @@ def _teller(answers: int) -> Any:
 
 
 def _play(order: dict[str, Any], ready: dict[str, Any], defined: dict[str, Any], tell: Any, name: str) -> None:
-    """One scenario; each step is told when it is done."""
+    """Play one scenario; report each step when it is done."""
     ticket, looks = order["ticket"], tuple(order["looks"])
     scenario = Scenario(**order["scenario"])
     try:
@@ -189,13 +180,13 @@ def _play(order: dict[str, Any], ready: dict[str, Any], defined: dict[str, Any],
 
 
 def _flush() -> None:
-    """What was printed goes out with the scenario in which it was."""
+    """Send out what was printed, so that the judge can tell in which scenario that was."""
     with contextlib.suppress(BaseException):
         sys.stdout.flush()
 
 
 def load(source: str, name: str) -> dict[str, Any]:
-    """Run a submission's source; what it defines."""
+    """Run a submission's source and return what it defines."""
     module = ModuleType("submission")
     module.__file__ = name
     module.__dict__["__builtins__"] = builtins
@@ -205,7 +196,7 @@ def load(source: str, name: str) -> dict[str, Any]:
 
 
 def failure(error: BaseException, name: str) -> dict[str, Any]:
-    """What was raised, and the innermost line of the submission in which it was."""
+    """What was raised, and the submission's innermost line on the way there, as a message to the judge."""
     if isinstance(error, parts.Absent | NotAllowed):
         kind = "absent" if isinstance(error, parts.Absent) else "forbidden"
     elif isinstance(error, NotImplementedError):
@@ -229,7 +220,7 @@ def _text(error: BaseException) -> str:
     try:
         return str(error)[:500]
     except BaseException:
-        return "(its text can't be shown)"
+        return "(its text raises an exception)"
 
 
 if __name__ == "__main__":
