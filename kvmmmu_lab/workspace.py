@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The working folder: a learner's own copy of the course, made ready and opened in JupyterLab.
+"""The working folder: a learner's own copy of the course, prepared and opened in JupyterLab.
 
-A copy, also when the package runs from a checkout: running a notebook changes it, and a learner's
-answers belong neither into a git repository nor into site-packages. What was copied is recorded in
-the folder, so that a newer kit updates what nobody touched and keeps what somebody edited.
+The learner gets a copy even if the package runs from a checkout. A notebook changes when it runs, and a
+learner's answers belong neither in a git repository nor in site-packages. The folder contains a record of
+what was copied, so that a newer kit updates the files that are unchanged and keeps those that were edited.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ PACKAGE = Path(__file__).resolve().parent
 
 
 class WorkspaceError(LabError):
-    """The course can't be found, copied or opened; says which path and what to do."""
+    """The course can't be found, copied or opened. The message gives the path and says what to do."""
 
 
 @dataclass
@@ -40,13 +40,13 @@ class Prepared:
     new: list[str] = field(default_factory=list)
     updated: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
-    """Edited by the learner, and therefore left alone."""
+    """Edited by the learner, and therefore not changed."""
     beside: list[str] = field(default_factory=list)
     """The kit's newer version of an edited file, as ``NAME.new.EXT``, which JupyterLab can open."""
 
 
 def default_folder() -> Path:
-    """Return ``kvmmmu-lab`` in the home directory: the same place from wherever the command is run."""
+    """Return ``kvmmmu-lab`` in the home directory, which does not depend on the current directory."""
     try:
         return Path.home() / "kvmmmu-lab"
     except RuntimeError as error:
@@ -90,9 +90,10 @@ def install_hint(extra: str = "") -> str:
 def prepare(folder: Path, root: Path | None = None) -> Prepared:
     """Copy the course at ``root`` (default: the kit's) into ``folder``, never over an edited file.
 
-    A file that is missing is copied, one that is as it was copied is updated, any other is kept; if
-    the kit has a newer version of a kept file, it is put beside it, once. The course's own folder is
-    used in place, which suits those who write lessons. Raise `WorkspaceError` if files can't be written.
+    A missing file is copied, an unchanged copy is updated, and any other file is kept. If the kit has a newer
+    version of a kept file, that version is put beside it, once. If ``folder`` is the course's own folder, it is
+    used in place and nothing is copied; authors of lessons work like this. Raise `WorkspaceError` if files
+    can't be written.
     """
     root = course_root() if root is None else root
     prepared = Prepared(folder)
@@ -102,26 +103,26 @@ def prepare(folder: Path, root: Path | None = None) -> Prepared:
         _copy(root, prepared)
     except OSError as error:
         raise WorkspaceError(
-            f"can't make {folder} ready: {error.strerror} ({error.filename}); choose another folder with --folder"
+            f"can't prepare {folder}: {error.strerror} ({error.filename}); choose another folder with --folder"
         ) from error
     if not os.access(folder, os.W_OK):
-        raise WorkspaceError(f"{folder} can't be written, so nothing in it could be saved; choose another with --folder")
+        raise WorkspaceError(f"{folder} is not writable, so nothing in it could be saved; choose another folder with --folder")
     return prepared
 
 
 def open_lab(folder: Path, lesson: str, *, browser: bool = True, port: int | None = None) -> None:
-    """Run JupyterLab in ``folder`` with ``lesson`` open; returns when the user stops it."""
+    """Run JupyterLab in ``folder`` with ``lesson`` open; return when the user stops it."""
     try:
         from jupyterlab.labapp import LabApp
     except ImportError as error:
         raise WorkspaceError(
             f"JupyterLab can't be loaded ({error}); get it with {install_hint('lab')}\n"
-            f"The notebooks are ready in {folder}, for any other program that opens them."
+            f"The notebooks are in {folder}; you can open them with any other program for notebooks."
         ) from error
     options = [
         f"--ServerApp.root_dir={folder.resolve()}",
         f"--LabApp.default_url=/lab/tree/{quote(lesson)}",
-        # a lesson needs no network, and its reader no question about news
+        # a lesson needs no network, so do not ask about news or look for updates
         "--LabApp.news_url=None",
         "--LabApp.check_for_updates_class=jupyterlab.handlers.announcements.NeverCheckForUpdate",
     ]
@@ -129,7 +130,7 @@ def open_lab(folder: Path, lesson: str, *, browser: bool = True, port: int | Non
         options.append("--no-browser")
     if port is not None:
         options.append(f"--ServerApp.port={port}")
-    # Jupyter refuses root unless told; containers and teaching machines have no other user
+    # Jupyter refuses to run as root without this option; containers often have no other user
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         options.append("--allow-root")
     print("Opening lesson 0 in JupyterLab; stop it with Ctrl-C here.", flush=True)
@@ -137,7 +138,7 @@ def open_lab(folder: Path, lesson: str, *, browser: bool = True, port: int | Non
 
 
 def _course_files(root: Path) -> dict[str, Path]:
-    """Return the files that a learner gets. A notebook's ``.py`` is its source, for authors only."""
+    """Return the files that a learner gets: all but the ``.py`` from which a notebook is built."""
     files = {}
     for path in sorted(path for part in PARTS for path in (root / part).rglob("*")):
         relative = path.relative_to(root)
@@ -153,7 +154,7 @@ def _copy(root: Path, prepared: Prepared) -> None:
     before = dict(known)
 
     def place(name: str, content: bytes) -> str:
-        """Write one file unless it was edited; say what was found: new, updated, same or kept."""
+        """Write one file unless it was edited; return what happened: new, updated, same or kept."""
         have, new = _digest(folder / name), _fingerprint(name, content)
         if have not in (None, new, known.get(name)):
             return "kept"
@@ -169,8 +170,8 @@ def _copy(root: Path, prepared: Prepared) -> None:
             getattr(prepared, outcome).append(name)
         if outcome != "kept":
             continue
-        # The record of a kept file stays at the version that the learner started from; a version put
-        # beside it has a record of its own, so that it isn't offered again once the learner deleted it.
+        # The record of a kept file stays at the version that the learner started from. A version beside
+        # it has its own record, so that it is not offered again after the learner has deleted it.
         beside = _beside(name)
         seen = _fingerprint(name, content) in (known.get(name), known.get(beside))
         if not seen and place(beside, content) != "kept":
@@ -185,7 +186,7 @@ def _beside(name: str) -> str:
 
 
 def _read_manifest(folder: Path) -> dict[str, str]:
-    """Return the record; a damaged one counts as none, whereupon every differing file is kept as edited."""
+    """Return the record. A damaged record counts as empty, so every file that differs is kept as edited."""
     try:
         files = json.loads((folder / MANIFEST).read_bytes())["files"]
     except (FileNotFoundError, ValueError, KeyError, TypeError):
@@ -201,18 +202,18 @@ def _digest(path: Path) -> str | None:
 
 
 def _fingerprint(name: str, content: bytes) -> str:
-    """What counts as the file: of a notebook its cells, not the outputs and numbers that running it leaves."""
+    """Return a digest of the file; for a notebook, of its cells without outputs and execution counts."""
     if name.endswith(".ipynb"):
         try:
             cells = json.loads(content)["cells"]
             content = json.dumps([[cell["cell_type"], "".join(cell["source"])] for cell in cells]).encode()
         except (ValueError, KeyError, TypeError):
-            pass  # no notebook any more: any byte counts
+            pass  # not a valid notebook: compare all bytes
     return hashlib.sha256(content).hexdigest()
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Write a whole file or nothing: what is half written would pass for edited next time."""
+    """Write the whole file or nothing, because a partial file would count as edited next time."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
     part.write_bytes(content)

@@ -78,7 +78,7 @@ def test_an_error_is_one_readable_line_and_status_1(course, opened, tmp_path, ca
     (tmp_path / "mine").write_text("a file where a folder has to be")
     assert main(["--folder", str(tmp_path / "mine")]) == 1
     out, err = capsys.readouterr()
-    assert err.startswith("kvmmmu-lab: can't make ")
+    assert err.startswith("kvmmmu-lab: can't prepare ")
     assert "Traceback" not in out + err
 
 

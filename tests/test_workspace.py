@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The working folder: what is copied, what is kept, and what is said when it can't be done."""
+"""The working folder: what is copied, what is kept, and the messages when something fails."""
 
 import json
 import shutil
@@ -20,15 +20,15 @@ ROOT = workspace.PACKAGE.parent
 
 @pytest.fixture
 def course(tmp_path):
-    """A small course: a notebook with its source, a picture, an exercise, and litter."""
+    """A small course: a notebook with its source, a picture, an exercise, and files that must not be copied."""
     root = tmp_path / "course"
     for name, text in {
         LESSON: "lesson, first edition",
         "notebooks/00_first_fault.py": "# the lesson's source",
         "notebooks/hierarchy.svg": "<svg/>",
-        "notebooks/.ipynb_checkpoints/00_first_fault.ipynb": "litter",
+        "notebooks/.ipynb_checkpoints/00_first_fault.ipynb": "not copied",
         "exercises/01_split/stub.py": "def split(): ...",
-        "exercises/01_split/__pycache__/stub.pyc": "litter",
+        "exercises/01_split/__pycache__/stub.pyc": "not copied",
     }.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
@@ -66,7 +66,7 @@ def test_an_unedited_file_follows_the_course(course, folder):
     assert (folder / LESSON).read_text() == "lesson, second edition"
 
 
-def test_an_edited_file_is_kept_and_nothing_is_put_beside_it(course, folder):
+def test_an_edited_file_is_kept_and_no_new_file_is_put_beside_it(course, folder):
     prepare(folder, course)
     (folder / LESSON).write_text("my notes")
     prepared = prepare(folder, course)
@@ -114,7 +114,7 @@ def test_a_deleted_file_comes_back_fresh(course, folder):
     assert (folder / LESSON).read_text() == "lesson, first edition"
 
 
-def test_an_edit_that_became_the_new_version_counts_as_unedited(course, folder):
+def test_an_edit_equal_to_the_new_version_counts_as_unedited(course, folder):
     prepare(folder, course)
     for edition in ("second", "third"):
         (course / LESSON).write_text(f"lesson, {edition} edition")
@@ -124,11 +124,11 @@ def test_an_edit_that_became_the_new_version_counts_as_unedited(course, folder):
     assert prepare(folder, course).updated == [LESSON]
 
 
-def test_a_file_that_was_there_before_is_not_overwritten(course, folder):
+def test_a_file_that_the_kit_did_not_copy_is_not_overwritten(course, folder):
     (folder / "notebooks").mkdir(parents=True)
-    (folder / LESSON).write_text("somebody's")
+    (folder / LESSON).write_text("another file")
     prepared = prepare(folder, course)
-    assert (folder / LESSON).read_text() == "somebody's"
+    assert (folder / LESSON).read_text() == "another file"
     assert (folder / prepared.beside[0]).read_text() == "lesson, first edition"
 
 
@@ -143,7 +143,7 @@ def test_with_a_damaged_record_every_differing_file_is_kept(course, folder, dama
     assert "exercises/01_split/stub.py" in json.loads((folder / MANIFEST).read_text())["files"]
 
 
-def test_authors_use_the_course_in_place(course):
+def test_the_course_itself_is_used_in_place(course):
     before = files_in(course)
     assert prepare(course, course).new == []
     assert files_in(course) == before
@@ -151,13 +151,13 @@ def test_authors_use_the_course_in_place(course):
 
 
 @pytest.mark.parametrize("obstacle", ["mine", "mine/notebooks", f"mine/{LESSON}"])
-def test_a_folder_that_cannot_be_written_is_named_with_a_way_out(course, folder, tmp_path, obstacle):
+def test_a_folder_that_is_not_writable_is_reported_with_a_way_out(course, folder, tmp_path, obstacle):
     blocked = tmp_path / obstacle
     blocked.parent.mkdir(parents=True, exist_ok=True)
     if obstacle.endswith(".ipynb"):
         blocked.mkdir()
     else:
-        blocked.write_text("a file where a folder has to be")
+        blocked.write_text("a file in place of a folder")
     with pytest.raises(WorkspaceError, match="--folder") as caught:
         prepare(folder, course)
     assert str(folder) in str(caught.value)
@@ -168,19 +168,19 @@ def test_the_first_lesson_is_the_first_notebook_by_name(course):
     assert workspace.first_lesson(course) == LESSON
 
 
-def test_a_course_without_notebooks_is_said_to_be_empty(tmp_path):
+def test_a_course_without_notebooks_is_reported_as_empty(tmp_path):
     (tmp_path / "notebooks").mkdir()
     with pytest.raises(WorkspaceError, match=r"no notebook in .*pip install"):
         workspace.first_lesson(tmp_path)
 
 
-def test_a_missing_course_says_where_it_was_looked_for(tmp_path, monkeypatch):
+def test_a_missing_course_is_reported_with_the_folders_searched(tmp_path, monkeypatch):
     monkeypatch.setattr(workspace, "PACKAGE", tmp_path / "kvmmmu_lab")
     with pytest.raises(WorkspaceError, match="_course"):
         workspace.course_root()
 
 
-def test_an_installed_course_goes_before_a_folder_that_happens_to_lie_beside(tmp_path, monkeypatch):
+def test_an_installed_course_takes_precedence_over_a_folder_beside_the_package(tmp_path, monkeypatch):
     monkeypatch.setattr(workspace, "PACKAGE", tmp_path / "kvmmmu_lab")
     (tmp_path / "notebooks").mkdir()
     assert workspace.course_root() == tmp_path
@@ -195,7 +195,7 @@ def test_this_checkout_has_a_course_with_lesson_0():
 
 
 def fake_jupyterlab(monkeypatch):
-    """Stand in for JupyterLab; return the list of the option lists that it was started with."""
+    """Replace JupyterLab; return a list to which each start adds its options."""
     started = []
 
     class LabApp:
@@ -221,14 +221,14 @@ def test_jupyterlab_opens_the_lesson_in_the_working_folder(folder, monkeypatch):
 
 
 @pytest.mark.parametrize(("user", "allowed"), [(0, True), (1000, False)])
-def test_only_root_is_told_to_be_allowed(folder, monkeypatch, user, allowed):
+def test_only_root_gets_the_option_allow_root(folder, monkeypatch, user, allowed):
     started = fake_jupyterlab(monkeypatch)
     monkeypatch.setattr(workspace.os, "geteuid", lambda: user, raising=False)
     workspace.open_lab(folder, LESSON)
     assert ("--allow-root" in started[0]) is allowed
 
 
-def test_without_jupyterlab_the_extra_and_the_folder_are_named(folder, monkeypatch):
+def test_without_jupyterlab_the_message_gives_the_extra_and_the_folder(folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "jupyterlab", None)
     monkeypatch.setitem(sys.modules, "jupyterlab.labapp", None)
     with pytest.raises(WorkspaceError, match=r"\[lab\]") as caught:
@@ -236,7 +236,7 @@ def test_without_jupyterlab_the_extra_and_the_folder_are_named(folder, monkeypat
     assert str(folder) in str(caught.value)
 
 
-def test_to_run_a_lesson_is_not_to_edit_it(tmp_path):
+def test_running_a_lesson_does_not_count_as_an_edit(tmp_path):
     folder = tmp_path / "mine"
     workspace.prepare(folder)
     (lesson,) = (folder / "notebooks").glob("00*.ipynb")
@@ -246,7 +246,7 @@ def test_to_run_a_lesson_is_not_to_edit_it(tmp_path):
             cell |= {"execution_count": number, "outputs": [{"output_type": "stream", "name": "stdout", "text": "1"}]}
     lesson.write_text(json.dumps(notebook), encoding="utf-8")
     assert workspace.prepare(folder).kept == []
-    assert json.loads(lesson.read_text(encoding="utf-8")) == notebook, "what it printed is still there"
+    assert json.loads(lesson.read_text(encoding="utf-8")) == notebook, "the outputs are kept"
     notebook["cells"][2]["source"] = "mine = 1"
     lesson.write_text(json.dumps(notebook), encoding="utf-8")
     assert workspace.prepare(folder).kept == [lesson.relative_to(folder).as_posix()]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Lessons: each notebook is what its source says, is mostly prose, and runs from top to bottom without anybody there."""
+"""Lessons: each notebook matches its source, is mostly prose, and runs from top to bottom unattended."""
 
 import ast
 import functools
@@ -61,7 +61,7 @@ def test_it_is_mostly_prose(notebook):
     assert len(words) >= 10 * sum(len(code_lines(text)) for text in code_cells(notebook))
 
 
-def test_cells_are_short_import_from_one_package_and_draw_nothing_themselves(notebook):
+def test_cells_are_short_import_from_one_package_and_do_not_draw(notebook):
     for text in code_cells(notebook):
         assert len(code_lines(text)) <= 15
         assert not [word for word in DRAWING if word in text.lower()]
@@ -74,7 +74,7 @@ def test_cells_are_short_import_from_one_package_and_draw_nothing_themselves(not
 
 @pytest.fixture(scope="module")
 def ran():
-    """Each notebook with its outputs, by name; run when it is first asked for."""
+    """A function that returns a notebook, by name, with its outputs; each notebook runs once."""
     nbclient = pytest.importorskip("nbclient")
     pytest.importorskip("ipykernel")
 
@@ -94,7 +94,7 @@ def test_it_runs_unattended(source, ran):
     found = outputs(ran(source.stem))
     assert not [output for output in found if output.output_type in ("error", "stream")]
     pages = [output.data["text/html"] for output in found if "text/html" in output.get("data", {})]
-    # what remains in a saved notebook without a kernel: pictures, or their text form, and the words
+    # a saved notebook without a kernel shows pictures, or their text form, and text
     assert len([page for page in pages if "data:image/svg+xml;base64," in page or "<pre" in page]) >= 5
     assert not [page for page in pages if re.search(r"src=.https?:|@import|url\(http", page)]
 
@@ -102,17 +102,17 @@ def test_it_runs_unattended(source, ran):
 def test_lesson_0_ends_as_it_says(ran):
     text = "\n".join(output.data.get("text/plain", "") for output in outputs(ran("00_first_fault")))
     assert "It was: 3" in text and "It was: 1" in text
-    assert "gpa=0x29af000" in text, "the stale access gets to the old frame"
+    assert "gpa=0x29af000" in text, "the stale access reaches the old frame"
     assert "Zap: the shadow entry #248:454, which led to gfn 0x29af, dies." in text
     assert "#248:454 is made from the guest's entry: PWUAD.NX gfn 0x29ae" in text
 
 
 def said(book, *words):
-    """The notebook prints all these words, in this order."""
+    """Assert that the notebook prints all these words, in this order."""
     text, at = "\n".join(output.data.get("text/plain", "") for output in outputs(book)), 0
     for word in words:
         at = text.find(word, at) + 1
-        assert at, f"{word!r} isn't printed, or not after what comes before it"
+        assert at, f"{word!r} is not printed, or not after the words before it"
 
 
 def test_lesson_6_ends_as_it_says(ran):
@@ -123,12 +123,12 @@ def test_lesson_6_ends_as_it_says(ran):
         "notes #245:431, its second, for which it takes a descriptor",
         "kept directly, one entry needs, no descriptor",
         "The spte #248:3 is made from the guest's entry: P.UAD.. gfn 0x11.",
-        "It was: 2.",  # and that one isn't noted
+        "It was: 2.",  # the read-only entry is not noted
         "descriptor 2, 1 of 4 places",
         "It was: #248:1 #248:5 #248:4 | #248:6 #248:7.",
-        "3 #248:2",  # the first descriptor with room takes the next one
+        "3 #248:2",  # the next entry goes to the first descriptor with room
         "It was: in its descriptor.",
-        "1 .......   empty",  # cleared first, and still in the map
+        "1 .......   empty",  # the entry was cleared first and is still in the map
         "the host would have crashed (BUG) in rmap_write_protect, mmu.c:430-433",
         "It was: the host crashes.",
         "It was: 1.",  # two addresses, one entry
@@ -161,7 +161,7 @@ def test_lesson_7_ends_as_it_says(ran):
         "It was: it loses its W and is otherwise unchanged.",
         *(words for number in (1, 4, 3, 2, 5, 6) for words in (f"forgets #248:{number}.", flush, f"#248:{number} loses its W")),
         "It was: 6.",
-        "Access(outcome='ok', gpa=0x11000, faults=0, error=None)",  # reading goes on
+        "Access(outcome='ok', gpa=0x11000, faults=0, error=None)",  # reading needs no fault
         "The spte #248:7 is made from the guest's entry: PwUAD.. gfn 0x11.",
         "14 tables are shadowed. 0 of them can be written.",
         "gets to gfn 0x61c9, without W.",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Lessons 9 and 10: what they promise about a store to a page table is what their cells show."""
+"""Lessons 9 and 10: their cells show what the text says about stores to page tables."""
 
 import functools
 import re
@@ -16,7 +16,7 @@ NINE, TEN = "09_pre_write", "10_pre_write_32"
 
 @pytest.fixture(scope="module")
 def shown():
-    """What each cell of a notebook shows, as text, by the lesson's name and a piece of the cell's source."""
+    """A function that returns the text output of one cell, by the lesson's name and a part of the cell's source."""
     nbclient = pytest.importorskip("nbclient")
     pytest.importorskip("ipykernel")
 
@@ -27,19 +27,19 @@ def shown():
 
     def look(name, source):
         cells = [cell for cell in run(name).cells if cell.cell_type == "code" and source in cell.source]
-        assert len(cells) == 1, f"{len(cells)} cells have {source!r}"
+        assert len(cells) == 1, f"{len(cells)} cells contain {source!r}"
         return "\n".join(output.get("data", {}).get("text/plain", "") for output in cells[0].outputs)
 
     return look
 
 
 def zapped(film):
-    """The shadow entries that die one by one, in order."""
+    """The shadow entries that are zapped one by one, in order."""
     return re.findall(r"Zap: the shadow entry (#\d+:\d+)", film)
 
 
 def emptied(film):
-    """The shadow entries that go with their page, or with the page that they lead to."""
+    """The shadow entries that are cleared with their page, or with the page that they point to."""
     return re.findall(r"(#\d+:\d+) is emptied", film)
 
 
@@ -62,11 +62,11 @@ def test_a_directory_entry_costs_a_link_and_the_page_below_keeps_what_it_has(sho
     assert "a lookup finds #248" in shown(NINE, "hash_table(vm, table)")
     again = shown(NINE, "watch(lambda: vm.access(0x2000, user=True), vm, [0x2000])")
     assert "Entry #249:0 now leads to shadow page #248" in again and "is taken from the pool" not in again
-    assert "The spte" not in again, "no leaf is made anew"
+    assert "The spte" not in again, "no leaf is made again"
     assert shown(NINE, "vm.access(0x1000, user=True), vm.access(0x3000, user=True)").count("faults=0") == 2
 
 
-def test_half_an_entry_is_the_whole_entry_and_two_halves_are_the_whole_page(shown):
+def test_half_an_entry_counts_as_the_entry_and_two_halves_zap_the_page(shown):
     assert zapped(shown(NINE, "watch_store(vm, entry2 + 4, 0x80000000, 4)")) == ["#248:2"]
     assert "offset 0x17" in shown(NINE, "store_beam(vm, entry2 + 7, 1)")
     film = shown(NINE, "watch_store(vm, entry2 + 4, 0)")
@@ -88,7 +88,7 @@ def test_an_io_mark_dies_without_a_reverse_map(shown):
     assert "outcome='ok'" in shown(NINE, "again = vm.access(0x5000)")
 
 
-def test_pages_of_other_gfns_and_of_no_table_are_passed_by_and_all_roles_are_asked(shown):
+def test_pages_of_other_gfns_and_of_no_table_are_skipped_and_all_roles_are_hit(shown):
     assert "of gfn 0x50c1, passed by: another gfn" in shown(NINE, "entry_of(linux, 0x400000).gpa")
     large = shown(NINE, "small.map(0x400000, 0x400, large=True)")
     assert "passed by: no page table" in large and "nothing is hit" in large
@@ -104,7 +104,7 @@ def test_the_misconceptions_are_contradicted(shown):
     assert "wanted: 0x18000, reached: 0x17000" in stale and "wanted: 0x18000, reached: 0x18000" in fresh
 
 
-def test_2007_without_paging_nobody_asks_pre_write(shown):
+def test_2007_without_paging_pre_write_is_not_called(shown):
     film = shown(NINE, "paging = vm.cpu.cr0")
     assert "kvm_mmu_pre_write" not in film and "The guest stores 8 bytes at gpa 0x14010" in film
     assert "gpa=0x15000, faults=0" in shown(NINE, "vm.load_cr0(paging)\n")
@@ -147,7 +147,7 @@ def test_a_directory_is_doubled_twice_and_rounded_between(shown):
     assert "/ 8 entry 2 and 3" in beam and beam.count("(from 257)") == 2 and beam.count("root") >= 4
     film = shown(TEN, "watch_store(vm, third_byte, 0, 1)")
     assert zapped(film) == ["#251:2", "#251:3"] and "& ~7 0x8" in film
-    assert "2 more, 508 empty" in film, "the links of entry 2 live on"
+    assert "2 more, 508 empty" in film, "the links of entry 2 stay"
 
 
 def test_8_aligned_bytes_are_misaligned_for_entries_of_4(shown):
@@ -156,7 +156,7 @@ def test_8_aligned_bytes_are_misaligned_for_entries_of_4(shown):
     assert emptied(film) == ["#251:1", "#246:1", "#251:0", "#247:1", "#247:3"]
 
 
-def test_2007_pauses_are_no_excuse(shown):
+def test_2007_pauses_do_not_reset_the_flood_counter(shown):
     film = shown(TEN, "watch(lambda: demand(0x4000)")
     assert "Write 3 in a row to gfn 0x12" in film and emptied(film) == ["#251:0", "#247:1", "#247:2", "#247:3"]
     assert "It was: 1." in shown(TEN, "guess_left.compare")
