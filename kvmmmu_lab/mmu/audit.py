@@ -71,7 +71,7 @@ def audit_rmap(vm: Machine) -> Iterator[Complaint]:
     words, both, writable = vm.memory.words, PRESENT | WRITABLE, 0
     for page in vm.pool.active:
         if page.level == 1:
-            writable += sum(words[spte] & both == both for spte in entries_with(vm, page))
+            writable += sum((words[spte] & both) == both for spte in entries_with(vm, page))
     if references != writable:
         yield Complaint("rmap", (references, writable))
 
@@ -100,13 +100,13 @@ def _mappings_below(vm: Machine, table: int, gva: int, level: int) -> Iterator[C
     page = vm.pool.header(table, "audit_mappings_page", "mmu.c:1404")
     for spte in entries_with(vm, page):
         entry = vm.memory.words[spte]
-        at = canonical(gva + ((spte & 511) << PAGE_SHIFT + 9 * (level - 1)))
+        at = canonical(gva + ((spte & 511) << (PAGE_SHIFT + 9 * (level - 1))))
         if level > 1:
             yield from _mappings_below(vm, entry & BASE_MASK, at, level - 1)
             continue
         gpa = gva_to_gpa(vm, at)
         hfn = vm.memory.frames[gpa >> PAGE_SHIFT]
-        if hfn is None or hfn << PAGE_SHIFT != entry & BASE_MASK:
+        if hfn is None or (hfn << PAGE_SHIFT) != (entry & BASE_MASK):
             mapped = gpa != UNMAPPED_GVA
             yield Complaint(
                 "map",

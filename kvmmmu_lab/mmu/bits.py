@@ -226,6 +226,11 @@ def shadow_index(gva: int, level: int) -> int:
     return (gva >> (3 + 9 * level)) & 511
 
 
+def error_code(write: bool, user: bool, fetch: bool) -> int:
+    """The bits of a #PF error code that describe the access."""
+    return (write and PFERR_WRITE) | (user and PFERR_USER) | (fetch and PFERR_FETCH)
+
+
 def canonical(gva: int) -> int:
     """gva with bit 47 copied into bits 48..63 (mmu.c:1393-1399)."""
     return ((gva & ((1 << 48) - 1)) - ((gva & (1 << 47)) << 1)) & ALL_ONES

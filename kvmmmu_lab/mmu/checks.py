@@ -45,7 +45,7 @@ def flag(name: str, value: Any) -> bool:
 def gva(vm: Machine, value: Any) -> int:
     """An address that the guest can use in its current mode."""
     value = whole("gva", value, "an address, as a whole number")
-    if 0 <= value < 1 << 32:
+    if 0 <= value < (1 << 32):
         return value
     if vm.root_level == ROOT_64:
         if not 0 <= value <= ALL_ONES or canonical(value) != value:
@@ -66,8 +66,8 @@ def size(value: Any) -> int:
 def stored(value: Any, size: int) -> int:
     """A value that fits into so many bytes."""
     value = whole("value", value)
-    if not 0 <= value < 1 << 8 * size:
-        raise InputError("value", value, f"an unsigned value of {size} bytes, 0..{(1 << 8 * size) - 1:#x}")
+    if not 0 <= value < (1 << (8 * size)):
+        raise InputError("value", value, f"an unsigned value of {size} bytes, 0..{(1 << (8 * size)) - 1:#x}")
     return value
 
 
@@ -84,7 +84,7 @@ def ram(vm: Machine, gpa: Any, size: int) -> int:
     hfn = vm.memory.frames[gpa >> PAGE_SHIFT]
     if hfn is None:
         raise InputError("gpa", gpa, "an address in a memory slot")
-    return hfn << PAGE_SHIFT | gpa % PAGE_SIZE
+    return (hfn << PAGE_SHIFT) | (gpa % PAGE_SIZE)
 
 
 def page(data: Any) -> bytes:
@@ -100,7 +100,7 @@ def page(data: Any) -> bytes:
 def gfn(value: Any) -> int:
     """A guest frame number."""
     value = whole("gfn", value)
-    if not 0 <= value < 1 << 52:
+    if not 0 <= value < (1 << 52):
         raise InputError("gfn", value, "a frame number of at most 52 bits (a gpa without its last 12)")
     return value
 
@@ -123,7 +123,7 @@ def frames(name: str, value: Any) -> int:
         value = whole(name, value)
     except InputError:
         raise SlotError(name, value, FRAMES, EINVAL) from None
-    if not 0 <= value < 1 << 52:
+    if not 0 <= value < (1 << 52):
         raise SlotError(name, value, FRAMES, EINVAL)
     return value
 
@@ -131,7 +131,7 @@ def frames(name: str, value: Any) -> int:
 def span(name: str, base: Any, npages: Any) -> tuple[int, int]:
     """Frames that a slot or an alias covers."""
     base, npages = frames(name, base), frames("npages", npages)
-    if base + npages > 1 << 52:
+    if base + npages > (1 << 52):
         raise SlotError(name, base, "frames that end below 2**52", EINVAL)
     return base, npages
 

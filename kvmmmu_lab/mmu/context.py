@@ -147,7 +147,7 @@ def _nonpaging_map(vm: Machine, gva: int, hpa: int) -> int:
     words, put = vm.memory.words, vm.memory.put
     table = vm.root
     for level in (3, 2):
-        spte = table >> 3 | gva >> 3 + 9 * level & 511
+        spte = (table >> 3) | ((gva >> (3 + 9 * level)) & 511)
         if not words[spte]:
             gfn = (gva & BASE_MASK & ~0x1FFFFF) >> PAGE_SHIFT
             page = get_page(vm, gfn, gva, level - 1, True, 0, spte)
@@ -157,8 +157,8 @@ def _nonpaging_map(vm: Machine, gva: int, hpa: int) -> int:
         table = words[spte] & BASE_MASK
         if not table:
             raise HostCrash("oops", "nonpaging_map", "mmu.c:780", f"spte {spte:#x} is left over and leads to host page 0")
-    spte = table >> 3 | gva >> 12 & 511
-    if words[spte] & (PRESENT | WRITABLE) == PRESENT | WRITABLE:
+    spte = (table >> 3) | ((gva >> 12) & 511)
+    if (words[spte] & (PRESENT | WRITABLE)) == (PRESENT | WRITABLE):
         return 0
     vm.memory.mark_dirty(gva >> PAGE_SHIFT)
     update_slot(vm, spte, gva >> PAGE_SHIFT)

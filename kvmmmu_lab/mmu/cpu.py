@@ -15,14 +15,13 @@ from .bits import (
     NONPAGING,
     NX,
     PAGE_SHIFT,
-    PFERR_FETCH,
     PFERR_PRESENT,
-    PFERR_USER,
     PFERR_WRITE,
     PRESENT,
     UNMAPPED_GVA,
     USER,
     WRITABLE,
+    error_code,
 )
 from .context import nonpaging_fault
 from .events import traced
@@ -33,7 +32,9 @@ from .shadow import refill
 from .walk import gva_to_gpa
 
 MAX_FAULTS = 8
-ALL_LEVELS: tuple[int, ...] = (36, 27, 18, 9)
+ALL_LEVELS: tuple[int, ...] = (39, 30, 21, 12)
+LEVELS_BELOW_PAE_ROOT = ALL_LEVELS[2:]
+"""How far the index of each level is shifted in an address."""
 
 
 class Access(NamedTuple):
@@ -62,37 +63,46 @@ class Access(NamedTuple):
 
 
 def shadow_walk(vm: Machine, gva: int, write: bool, user: bool, fetch: bool) -> int:
-    """hpa of gva's page through the shadow tables, or -1 - error code for a fault.
-
-    W and U are ANDed over all levels, NX is ORed; the four PAE root entries have no rights.
-    """
-    words, emit, tlb = vm.memory.words, vm.emit, vm.tlb
-    cached = tlb.get(gva >> 12) if tlb is not None else None
-    if cached is not None:
-        entry, granted = cached
-    else:
-        if vm.shadow_root_level == 4:
-            entry, shifts = vm.root | PRESENT, ALL_LEVELS
-        else:
-            entry, shifts = words[PAE_ROOT << 9 | gva >> 30 & 3], ALL_LEVELS[2:]
-        granted = PRESENT | WRITABLE | USER | NX
-        for shift in shifts:
-            if not entry & PRESENT:
-                break
-            at = (entry & BASE_MASK) >> 3 | gva >> shift + 3 & 511
-            entry = words[at]
-            if emit is not None:
-                emit((ev.HARDWARE_READ, at << 3, shift // 9, entry))
-            granted &= entry ^ NX
-        if not entry & PRESENT:
-            return -1 - ((write and PFERR_WRITE) | (user and PFERR_USER) | (fetch and PFERR_FETCH))
-        if tlb is not None:
-            tlb[gva >> 12] = entry, granted
-    if (write and not granted & WRITABLE) or (user and not granted & USER) or (fetch and not granted & NX):
-        if tlb is not None:
-            del tlb[gva >> 12]  # a fault drops what the TLB held of its page
-        return -1 - (PFERR_PRESENT | (write and PFERR_WRITE) | (user and PFERR_USER) | (fetch and PFERR_FETCH))
+    """hpa of gva's page through the TLB or the shadow tables, or -1 - error code for a fault."""
+    entry, granted = walk_shadow(vm, gva) if vm.tlb is None else _look_up(vm, vm.tlb, gva)
+    if not entry & PRESENT:
+        return -1 - error_code(write, user, fetch)
+    asked = (write and WRITABLE) | (user and USER) | (fetch and NX)
+    if (granted & asked) != asked:
+        if vm.tlb is not None:
+            del vm.tlb[gva >> PAGE_SHIFT]  # a fault drops what the TLB held of its page
+        return -1 - (PFERR_PRESENT | error_code(write, user, fetch))
     return entry & BASE_MASK
+
+
+def walk_shadow(vm: Machine, gva: int) -> tuple[int, int]:
+    """The last entry on gva's path, and the rights that all levels grant: W and U where every entry has them, NX where
+    none has. The four PAE root entries have no rights."""
+    words, emit = vm.memory.words, vm.emit
+    if vm.shadow_root_level == 4:
+        entry, shifts = vm.root | PRESENT, ALL_LEVELS
+    else:
+        entry, shifts = words[(PAE_ROOT << 9) | ((gva >> 30) & 3)], LEVELS_BELOW_PAE_ROOT
+    granted = WRITABLE | USER | NX
+    for shift in shifts:
+        if not entry & PRESENT:
+            break
+        at = ((entry & BASE_MASK) >> 3) | ((gva >> shift) & 511)
+        entry = words[at]
+        if emit is not None:
+            emit((ev.HARDWARE_READ, at << 3, shift // 9, entry))
+        granted &= entry ^ NX
+    return entry, granted
+
+
+def _look_up(vm: Machine, tlb: dict[int, tuple[int, int]], gva: int) -> tuple[int, int]:
+    """The same by the TLB, which keeps what it finds in the shadow tables and is present."""
+    found = tlb.get(gva >> PAGE_SHIFT)
+    if found is None:
+        found = walk_shadow(vm, gva)
+        if found[0] & PRESENT:
+            tlb[gva >> PAGE_SHIFT] = found
+    return found
 
 
 @traced(ev.ACCESS)
@@ -101,7 +111,7 @@ def access(vm: Machine, gva: int, write: bool, user: bool, fetch: bool, value: i
     for faults in range(MAX_FAULTS + 1):
         hpa = shadow_walk(vm, gva, write, user, fetch)
         if hpa >= 0:
-            return _through(vm, gva, hpa | gva & 0xFFF, write, value, size, faults)
+            return _through(vm, gva, hpa | (gva & 0xFFF), write, value, size, faults)
         if faults == MAX_FAULTS:
             break
         injected = len(vm.injected)
@@ -128,7 +138,7 @@ def _through(vm: Machine, gva: int, hpa: int, write: bool, value: int | None, si
         return Access("escape", None, faults)
     if write and value is not None:
         vm.memory.store(hpa, value.to_bytes(size, "little"), ev.STORE)
-    return Access("ok", gfn << 12 | hpa & 0xFFF, faults)
+    return Access("ok", (gfn << 12) | (hpa & 0xFFF), faults)
 
 
 def _emulate(vm: Machine, gva: int, write: bool, value: int | None, size: int, faults: int) -> Access:
@@ -141,7 +151,7 @@ def _emulate(vm: Machine, gva: int, write: bool, value: int | None, size: int, f
     hfn = vm.memory.frames[gpa >> 12]
     if write and hfn is not None:
         if value is None:
-            value, size = vm.memory.bytes[hfn << 12 | gpa & 0xFFF], 1
+            value, size = vm.memory.bytes[(hfn << 12) | (gpa & 0xFFF)], 1
         emulated_write(vm, gpa, value, size)
     return Access("mmio" if hfn is None else "emul", gpa, faults)
 
@@ -157,7 +167,7 @@ def emulated_write(vm: Machine, gpa: int, value: int, size: int) -> bool:
     if stored:
         vm.pre_write(vm, gpa, size)
         vm.memory.mark_dirty(gpa >> 12)
-        vm.memory.store(hfn << 12 | gpa & 0xFFF, value.to_bytes(size, "little"), ev.EMULATED_STORE)
+        vm.memory.store((hfn << 12) | (gpa & 0xFFF), value.to_bytes(size, "little"), ev.EMULATED_STORE)
     return stored
 
 

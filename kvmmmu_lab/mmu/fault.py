@@ -73,10 +73,10 @@ def fetch(vm: Machine, gva: int, walk: Walk) -> int:
     words, put, emit = vm.memory.words, vm.memory.put, vm.emit
     level, table = vm.shadow_root_level, vm.root
     if level == 3:
-        level, table = 2, words[PAE_ROOT << 9 | gva >> 30 & 3] & BASE_MASK
+        level, table = 2, words[(PAE_ROOT << 9) | ((gva >> 30) & 3)] & BASE_MASK
     above = None
     while True:
-        spte = table >> 3 | gva >> 3 + 9 * level & 511
+        spte = (table >> 3) | ((gva >> (3 + 9 * level)) & 511)
         entry = words[spte]
         if emit is not None:
             emit((ev.SHADOW_READ, spte, level, entry))

@@ -177,7 +177,7 @@ class Memory:
     def gpa_to_hpa(self, gpa: int) -> int:
         """Host address of a guest address; gpa with bit 63 set where there is no memory (mmu.c:735-745)."""
         hfn = self.frames[gpa >> PAGE_SHIFT]
-        return gpa | HPA_ERROR if hfn is None else hfn << PAGE_SHIFT | gpa & PAGE_SIZE - 1
+        return gpa | HPA_ERROR if hfn is None else (hfn << PAGE_SHIFT) | (gpa & (PAGE_SIZE - 1))
 
     def mark_dirty(self, gfn: int) -> None:
         """Note in the log of gfn's slot, if it has one, that gfn was written. Aliases are ignored (2007)."""

@@ -31,9 +31,9 @@ def make_role(root_level: int, level: int, gva: int, metaphysical: bool, access:
     >>> hex(make_role(2, 1, 0x600000, False, 0)), hex(make_role(4, 1, 0x600000, True, 3))
     ('0x112', '0x70014')
     """
-    role = root_level | level << 4 | metaphysical << 16 | access << 17
+    role = root_level | (level << 4) | (metaphysical << 16) | (access << 17)
     if root_level <= ROOT_32:
-        role |= (gva >> PAGE_SHIFT + 9 * level & (1 << level) - 1) << 8
+        role |= ((gva >> (PAGE_SHIFT + 9 * level)) & ((1 << level) - 1)) << 8
     return role
 
 
@@ -44,7 +44,7 @@ class ShadowPage:
 
     def __init__(self, id: int) -> None:
         self.id = id
-        self.hpa = FIRST_SHADOW + id << PAGE_SHIFT
+        self.hpa = (FIRST_SHADOW + id) << PAGE_SHIFT
         self.gfn = self.role = self.slot_bitmap = self.root_count = 0
         self.parents: int | list[list[int]] | None = None
 
@@ -61,12 +61,12 @@ class ShadowPage:
     @property
     def level(self) -> int:
         """Level of this page in the shadow hierarchy, 1 for leaves."""
-        return self.role >> 4 & 15
+        return (self.role >> 4) & 15
 
     @property
     def quadrant(self) -> int:
         """Which part of a 4-byte guest table is shadowed: 0..1 of a page table, 0..3 of a directory."""
-        return self.role >> 8 & 3
+        return (self.role >> 8) & 3
 
     @property
     def metaphysical(self) -> bool:
@@ -76,7 +76,7 @@ class ShadowPage:
     @property
     def access(self) -> int:
         """Of a large page: bit 0 writable, bit 1 user, as the guest's entry has them."""
-        return self.role >> 17 & 3
+        return (self.role >> 17) & 3
 
     @property
     def spte(self) -> int:

@@ -24,7 +24,7 @@ def pre_write(vm: Machine, gpa: int, size: int) -> None:
     those that don't shadow the written entry (2007).
     """
     emit = vm.emit
-    gfn, offset = gpa >> PAGE_SHIFT, gpa & PAGE_SIZE - 1
+    gfn, offset = gpa >> PAGE_SHIFT, gpa & (PAGE_SIZE - 1)
     if gfn == vm.last_pt_write_gfn:
         vm.last_pt_write_count += 1
     else:
@@ -36,7 +36,7 @@ def pre_write(vm: Machine, gpa: int, size: int) -> None:
         if page.gfn != gfn or page.role & METAPHYSICAL:
             continue
         entry_size = 4 if page.glevels == ROOT_32 else 8
-        misaligned = (offset ^ offset + size - 1) & ~(entry_size - 1)
+        misaligned = (offset ^ (offset + size - 1)) & ~(entry_size - 1)
         if misaligned or flooded:
             if misaligned and emit is not None:
                 emit((ev.MISALIGNED, page.id, offset, size))
@@ -60,7 +60,7 @@ def shadow_range(page: ShadowPage, offset: int) -> tuple[int, int]:
         if page.level == 2:
             offset = (offset & ~7) << 1
             count = 2
-    return page.spte + (offset & PAGE_SIZE - 1) // 8, count
+    return page.spte + (offset & (PAGE_SIZE - 1)) // 8, count
 
 
 def zap_spte(vm: Machine, page: ShadowPage, spte: int) -> None:

@@ -30,7 +30,7 @@ def load_pdptrs(vm: Machine, cr3: int) -> bool:
     hfn = vm.memory.frames[cr3 >> PAGE_SHIFT]
     if hfn is None:
         raise HostCrash("oops", "load_pdptrs", "kvm_main.c", f"CR3 {cr3:#x} is outside of every memory slot")
-    first = hfn << 9 | (cr3 & 0xFE0) >> 3
+    first = (hfn << 9) | ((cr3 & 0xFE0) >> 3)
     pdptes = list(vm.memory.words[first : first + 4])
     if any(pdpte & PRESENT and pdpte & PDPTE_RESERVED for pdpte in pdptes):
         return False

@@ -29,7 +29,7 @@ class ReverseMap:
         """Note a new entry, if it is present and writable (mmu.c:315-346)."""
         vm = self.vm
         entry = vm.memory.words[spte]
-        if entry & COUNTED != COUNTED:
+        if (entry & COUNTED) != COUNTED:
             return
         hfn = (entry & BASE_MASK) >> PAGE_SHIFT
         form = self.link(hfn, spte)
@@ -64,7 +64,7 @@ class ReverseMap:
         """
         vm = self.vm
         entry = vm.memory.words[spte]
-        if entry & COUNTED != COUNTED:
+        if (entry & COUNTED) != COUNTED:
             return
         hfn = (entry & BASE_MASK) >> PAGE_SHIFT
         form = self.unlink(hfn, spte)
@@ -115,7 +115,7 @@ class ReverseMap:
         while (head := self.heads.get(hfn)) is not None:
             spte = head if isinstance(head, int) else head[0][0]
             entry = words[spte]
-            if (entry & BASE_MASK) >> PAGE_SHIFT != hfn or entry & COUNTED != COUNTED:
+            if ((entry & BASE_MASK) >> PAGE_SHIFT) != hfn or (entry & COUNTED) != COUNTED:
                 raise HostCrash(
                     "BUG",
                     "rmap_write_protect",

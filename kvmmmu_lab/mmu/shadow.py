@@ -128,7 +128,7 @@ def slot_remove_write_access(vm: Machine, slot: int) -> None:
     """Take write access from every entry of the pages that reach a slot, other slots' entries too (mmu.c:1322-1342)."""
     put, words = vm.memory.put, vm.memory.words
     for page in reversed(vm.pool.active):
-        if page.slot_bitmap >> slot & 1:
+        if (page.slot_bitmap >> slot) & 1:
             for spte in entries_with(vm, page, WRITABLE):
                 vm.rmap.remove(spte)
                 put(spte, words[spte] & ~WRITABLE, ev.PROTECT_SLOT_SPTE)

@@ -38,7 +38,7 @@ def set_spte(vm: Machine, spte: int, guest_entry: int, rights: int, gpa: int, gf
     """
     memory = vm.memory
     rights &= guest_entry
-    entry = guest_entry & guest_format(vm.root_level).copied | rights << SHADOW_BITS_OFFSET
+    entry = (guest_entry & guest_format(vm.root_level).copied) | (rights << SHADOW_BITS_OFFSET)
     if not guest_entry & DIRTY:
         rights &= ~WRITABLE
     hfn = memory.frames[(gpa & BASE_MASK) >> PAGE_SHIFT]
@@ -50,7 +50,7 @@ def set_spte(vm: Machine, spte: int, guest_entry: int, rights: int, gpa: int, gf
             vm.flush_tlb()
         if rights & WRITABLE:
             memory.mark_dirty(gpa >> PAGE_SHIFT)
-        memory.put(spte, entry | rights | hfn << PAGE_SHIFT, ev.MAKE_SPTE)
+        memory.put(spte, entry | rights | (hfn << PAGE_SHIFT), ev.MAKE_SPTE)
         update_slot(vm, spte, gpa >> PAGE_SHIFT)
         vm.rmap.add(spte)
 

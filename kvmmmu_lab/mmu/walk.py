@@ -11,26 +11,25 @@ from __future__ import annotations
 from . import events as ev
 from .bits import (
     ACCESSED,
-    BASE_MASK,
     CR0_WP,
     CR4_PSE,
     EFER_NX,
     LARGE,
+    NARROW,
     NONPAGING,
     NX,
     PAGE_SHIFT,
     PAGE_SIZE,
-    PFERR_FETCH,
     PFERR_PRESENT,
-    PFERR_USER,
-    PFERR_WRITE,
     PRESENT,
     RIGHTS,
     ROOT_32,
     ROOT_PAE,
     UNMAPPED_GVA,
     USER,
+    WIDE,
     WRITABLE,
+    error_code,
     guest_format,
 )
 from .machine import Machine, Walk
@@ -40,23 +39,23 @@ from .memory import BAD_PAGE
 def walk_guest(vm: Machine, gva: int, write: bool, user: bool, fetch: bool) -> Walk:
     """Walk the guest's tables for one access, setting accessed bits on the way (paging_tmpl.h:72)."""
     memory, cpu, emit = vm.memory, vm.cpu, vm.emit
-    level = vm.root_level
+    level, root = vm.root_level, cpu.cr3
     tables = [0] * 5
-    root = cpu.cr3
     if level == ROOT_32:
-        entries, mark, bits, base = memory.halves, memory.put_half, 10, 0xFFFFF000
+        form, entries, mark = NARROW, memory.halves, memory.put_half
     else:
-        entries, mark, bits, base = memory.words, memory.put, 9, BASE_MASK
+        form, entries, mark = WIDE, memory.words, memory.put
         if level == ROOT_PAE:
-            root = cpu.pdptrs[gva >> 30 & 3]
+            root = cpu.pdptrs[(gva >> 30) & 3]
             if not root & PRESENT:
                 return _stop(Walk(3, tables, 0, RIGHTS, 0, 0), write, user, fetch)
             level = 2
-    # What this access asks of every entry on the way, beside being present. A set NX bit denies.
+    bits, base = form.index_bits, form.base
+    # What this access asks of every entry on the way, besides being present. A set NX bit denies.
     need = PRESENT | ACCESSED | (user and USER)
     if write and (user or cpu.cr0 & CR0_WP):
         need |= WRITABLE
-    asked = need | NX if fetch and bits == 9 and cpu.efer & EFER_NX else need
+    asked = need | NX if fetch and form is WIDE and cpu.efer & EFER_NX else need
     index_mask = (1 << bits) - 1
     shift = PAGE_SHIFT + bits * (level - 1)
     gfn = (root & base) >> PAGE_SHIFT
@@ -66,14 +65,15 @@ def walk_guest(vm: Machine, gva: int, write: bool, user: bool, fetch: bool) -> W
         hfn = memory.frames[gfn]
         if hfn is None:
             hfn = BAD_PAGE  # zeroes, so: not present (safe_gpa_to_hpa, mmu.c:728-733)
-        at = hfn << bits | gva >> shift & index_mask
+        index = (gva >> shift) & index_mask
+        at = (hfn << bits) | index
         entry = entries[at]
         if emit is not None:
-            emit((ev.GUEST_READ, gfn, gva >> shift & index_mask, level, entry))
-        if entry & asked != need:
+            emit((ev.GUEST_READ, gfn, index, level, entry))
+        if (entry & asked) != need:
             if not entry & PRESENT:
                 return _stop(Walk(level, tables, at, rights, 0, 0), write, user, fetch)
-            if (entry | ACCESSED) & asked != need:
+            if ((entry | ACCESSED) & asked) != need:
                 return _stop(Walk(level, tables, at, rights, 0, PFERR_PRESENT), write, user, fetch)
             memory.mark_dirty(gfn)
             entry |= ACCESSED
@@ -81,8 +81,8 @@ def walk_guest(vm: Machine, gva: int, write: bool, user: bool, fetch: bool) -> W
         if level == 1:
             target = (entry & base) >> PAGE_SHIFT
             break
-        if level == 2 and entry & LARGE and (bits == 9 or cpu.cr4 & CR4_PSE):
-            target = ((entry & base) >> PAGE_SHIFT & ~index_mask) + (gva >> PAGE_SHIFT & index_mask)
+        if level == 2 and entry & LARGE and (form is WIDE or cpu.cr4 & CR4_PSE):
+            target = (((entry & base) >> PAGE_SHIFT) & ~index_mask) | ((gva >> PAGE_SHIFT) & index_mask)
             break
         rights &= entry
         gfn = (entry & base) >> PAGE_SHIFT
@@ -94,7 +94,7 @@ def walk_guest(vm: Machine, gva: int, write: bool, user: bool, fetch: bool) -> W
 def _stop(walk: Walk, write: bool, user: bool, fetch: bool) -> Walk:
     """Complete the error code. A fetch is reported whatever EFER.NX says (2007; processors report it with NX on)."""
     assert walk.error is not None
-    walk.error |= (write and PFERR_WRITE) | (user and PFERR_USER) | (fetch and PFERR_FETCH)
+    walk.error |= error_code(write, user, fetch)
     return walk
 
 
@@ -103,7 +103,7 @@ def gva_to_gpa(vm: Machine, gva: int) -> int:
     if vm.root_level == NONPAGING:
         return gva
     walk = vm.walk(vm, gva, False, False, False)
-    return UNMAPPED_GVA if walk.error is not None else walk.gfn << PAGE_SHIFT | gva & PAGE_SIZE - 1
+    return UNMAPPED_GVA if walk.error is not None else (walk.gfn << PAGE_SHIFT) | (gva & (PAGE_SIZE - 1))
 
 
 def gva_to_hpa(vm: Machine, gva: int) -> int:
