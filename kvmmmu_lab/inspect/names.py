@@ -6,11 +6,11 @@ from __future__ import annotations
 import re
 
 from ..errors import InputError
-from ..mmu.bits import BASE_MASK, DIRTY, PAGE_SHIFT, PRESENT, SHADOW_WRITABLE, WRITABLE, guest_format
+from ..mmu.bits import BASE_MASK, PAGE_SHIFT, PRESENT
 from ..mmu.machine import Machine
 from ..mmu.memory import FIRST_SHADOW, PAE_ROOT
-from ..mmu.pool import METAPHYSICAL, NUM_PAGES
-from .entries import flags, guest_target, shadow_target, withheld
+from ..mmu.pool import NUM_PAGES
+from .entries import guest_target, shadow_target
 from .keys import GUEST, ROOT, SHADOW, Key, key_of
 
 
@@ -77,59 +77,6 @@ class Names:
             before, now = (shadow_target(self.vm, entry) for entry in (old, new))
         return now if new & PRESENT and now != before else ""
 
-    def stored(self, hpa: int, size: int, value: int) -> str:
-        """What was stored in a guest table: what the entry says, if it was a whole one."""
-        if size == guest_format(self.vm.root_level).size and not hpa % size:
-            return f"{self.entry(hpa)} is now {flags(value)} {guest_target(self.vm, 1, value)}"
-        return f"{amount(size)} from {self.gpa(hpa)} on: {value:#x}"
-
     def root(self, hpa: int) -> str:
         """The root of the shadow tables."""
         return "the root slots" if hpa >> PAGE_SHIFT == PAE_ROOT else self.target(hpa | PRESENT)
-
-    def made(self, hpa: int, entry: int) -> str:
-        """What a level-1 shadow entry that was just made says, and why a right that the guest grants is missing."""
-        says = f"{flags(entry, withheld(1, entry))} {shadow_target(self.vm, entry)}"
-        said = f"The spte {self.entry(hpa)} is made from the guest's entry: {says}."
-        if not entry & SHADOW_WRITABLE or entry & WRITABLE or not entry & PRESENT:
-            return said
-        gfn = self.vm.memory.gfns[(entry & BASE_MASK) >> PAGE_SHIFT]
-        if gfn is not None and self.vm.pool.lookup(gfn) is not None:
-            why = "the frame is itself a shadowed page table, so each write to it must be seen"
-        elif not entry & DIRTY:
-            why = "the guest's dirty bit is clear, so the first write must be seen"
-        else:
-            return said
-        return f"{said} Writing is withheld (small w): {why}."
-
-    def new_page(self, id: int, gfn: int, role: int) -> str:
-        """A shadow page that was just taken from the pool."""
-        level = role >> 4 & 15
-        if role & METAPHYSICAL:
-            what = "holds 4 KiB pieces of what has no guest table (metaphysical)"
-        else:
-            what = f"will shadow the guest table in gfn {gfn:#x}, which no entry may write any more"
-        return f"Shadow page #{id} of level {level} is taken from the pool: it {what}."
-
-    @staticmethod
-    def flags(entry: int) -> str:
-        """The flags of an entry, letters in fixed places."""
-        return flags(entry)
-
-
-def amount(size: int) -> str:
-    """So many bytes."""
-    return "1 byte" if size == 1 else f"{size} bytes"
-
-
-def doing(write: bool, user: bool, fetch: bool) -> str:
-    """An access in words: "user code reads"."""
-    who = "User code" if user else "The guest's kernel"
-    return f"{who} {'writes' if write else 'fetches an instruction from' if fetch else 'reads'}"
-
-
-def reason(error: int) -> str:
-    """A page-fault error code in words."""
-    kind = "an instruction fetch" if error & 16 else "a write" if error & 2 else "a read"
-    mode = "user" if error & 4 else "supervisor"
-    return f"{kind} in {mode} mode, {'not allowed by' if error & 1 else 'nothing present in'}"

@@ -13,21 +13,17 @@ from ..draw.arguments import possible_gva
 from ..draw.page_tables import hierarchy_scene
 from ..draw.scene import Marks, Scene
 from ..errors import HostCrash, LabError
-from ..inspect.keys import SHADOW, Key, frame_key, guest_table, key_of, shadow_page
+from ..inspect.keys import SHADOW, Key, key_of
 from ..inspect.names import Names
 from ..mmu import events as ev
 from ..mmu.machine import Machine
-from ..recording.narration import ENDINGS, JOINED, MAIN, sentence, tags_of
+from ..recording.narration import mark_of, narration, sentence, tags_of
 from ..recording.recording import Change, Recording
 
 # FOLDED IN: film.cuts: From steps to what is shown: a *cut* is a stretch of steps that a film shows as one.
 #
 # A first look has a cut for each step that means something by itself; a detailed one for every event. Several steps of the
 # same kind in a row, such as the four reads of a walk, are one cut.
-
-
-WALK_READS = (ev.HARDWARE_READ, ev.GUEST_READ)
-"""Kinds that a first look shows besides those of `words.MAIN`."""
 
 
 @dataclass
@@ -56,16 +52,16 @@ def cuts(recording: Recording, first: int, last: int, detail: bool = False) -> l
         kind, names = event[0], Names(recording.at(number))
         if kind is ev.END:
             opened = _opened(recording, number)
-            words = ENDINGS[opened](event[1]) if opened in ENDINGS else ""
-            if words:
+            end = narration(opened).ending
+            if words := end(event[1]) if end else "":
                 found.append(Cut(number, words, opened, recording.depth(number)))
                 run = None
-        elif run is not None and kind is run.kind and kind in JOINED:
+        elif run is not None and kind is run.kind and narration(kind).run is not None:
             run.step = number
             run.events.append(event)
             run.steps.append(number)
             run.words = sentence(names, run.events, _around(recording, number))
-        elif detail or kind in MAIN or kind in WALK_READS:
+        elif detail or narration(kind).main:
             words = sentence(names, [event], _around(recording, number))
             run = Cut(number, words, kind, recording.depth(number), [event], [number])
             found.append(run)
@@ -91,9 +87,6 @@ def changes(recording: Recording, cut: Cut) -> list[Change]:
 # the reverse map.
 
 
-READS = (ev.HARDWARE_READ, ev.GUEST_READ, ev.SHADOW_READ)
-
-
 def marks_of(vm: Machine, events: Iterable[tuple]) -> Marks:
     """The marks of some events; ``vm`` is the machine after the last of them."""
     marks = Marks()
@@ -103,22 +96,13 @@ def marks_of(vm: Machine, events: Iterable[tuple]) -> Marks:
 
 
 def _note(vm: Machine, event: tuple, marks: Marks) -> None:
-    kind = event[0]
-    of = dict(zip(kind.operands, event[1:], strict=True))
-    if kind is ev.GUEST_READ:
-        marks.note(guest_table(of["gfn"]).entry(of["index"]), "read")
-    elif kind in READS:
-        marks.note(key_of(vm, of["hpa"] if "hpa" in of else of["spte"] << 3), "read")
-    elif kind.change:
-        key = key_of(vm, of["hpa"])
-        marks.note(key, "dead" if not of["new"] and key.kind == SHADOW else "changed")
-        marks.was[key] = of["old"]
-    elif kind is ev.ALLOC_PAGE:
-        marks.note(shadow_page(of["page"]), "new")
-    elif kind in (ev.ZAP_PAGE, ev.FREE_PAGE):
-        marks.note(shadow_page(of["page"]), "dead")
-    elif kind in (ev.RMAP_ADD, ev.RMAP_REMOVE):
-        marks.note(frame_key(vm, of["hfn"]).entry("rmap"), "changed")
+    if event[0].change:
+        _, hpa, _, old, new = event
+        key = key_of(vm, hpa)
+        marks.note(key, "dead" if not new and key.kind == SHADOW else "changed")
+        marks.was[key] = old
+    elif (mark := mark_of(vm, event)) is not None:
+        marks.note(*mark)
 
 
 BEFORE = "Before it begins."
@@ -184,7 +168,7 @@ class Camera:
     def _scene(self, first: int, told: list[Cut]) -> list[FilmStep]:
         self.focus, self.pages = [*self.gvas], {}
         for event in (event for cut in told for event in cut.events):
-            if event[0] in (ev.ACCESS, ev.PAGE_FAULT, ev.NONPAGING_FAULT) and event[1] not in self.focus:
+            if narration(event[0]).path and event[1] not in self.focus:
                 self.focus += [event[1]][: max(0, MOST_PATHS - len(self.focus))]
         before = [] if self.scenes else [FilmStep(BEFORE, self._shown(first - 1, Marks()), first - 1)]
         return before + [self._step(cut) for cut in told]

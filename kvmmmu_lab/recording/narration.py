@@ -1,243 +1,435 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Every kind of event as one plain sentence: what just happened, and why."""
+"""What is known of each kind of event: its sentence, whether a first look shows it, its tags, its marks in a picture.
+
+`NARRATIONS` has one entry for each kind in `mmu.events`. Sentences are what learners read under every step: they say what
+just happened, and why.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
-from ..inspect.names import Names, amount, doing, reason
+from ..inspect.entries import flags, guest_target, shadow_target, withheld
+from ..inspect.keys import Key, frame_key, guest_table, key_of, shadow_page, spte_key
+from ..inspect.names import Names
 from ..mmu import events as ev
-from ..mmu.bits import PAGE_SHIFT, PRESENT, WRITABLE
+from ..mmu.bits import BASE_MASK, DIRTY, PAGE_SHIFT, PRESENT, SHADOW_WRITABLE, WRITABLE, guest_format
+from ..mmu.machine import Machine
 from ..mmu.memory import FIRST_GUEST, PAE_ROOT
-
-Sentence = Callable[[Names, Any], str]
-"""Gets the names and the operands, by name."""
-
-MAIN: dict[ev.Kind, Sentence] = {
-    ev.ACCESS: lambda n, o: f"{doing(o.write, o.user, o.fetch)} {o.gva:#x}.",
-    ev.STORE: lambda n, o: f"The guest stores {amount(o.size)} at {n.gpa(o.hpa)}: {o.new:#x}.",
-    ev.POKE: lambda n, o: f"{n.gpa(o.hpa)} becomes {o.new:#x}, and nobody tells the MMU.",
-    ev.EMULATED_WRITE: lambda n, o: (
-        f"The host will carry the store out for the guest: {amount(o.size)} at gpa {o.gpa:#x}. First, what do they change?"
-    ),
-    ev.EMULATED_STORE: lambda n, o: f"Only now does guest memory change: {n.stored(o.hpa, o.size, o.new)}.",
-    ev.INJECT: lambda n, o: (
-        f"The guest's own tables refuse this ({reason(o.error)} its tables): the guest gets a page fault for {o.gva:#x}."
-    ),
-    ev.GENERAL_PROTECTION: lambda n, o: f"The guest gets a #GP: {o.why}.",
-    ev.LOAD_ROOT: lambda n, o: f"From now on the processor walks from {n.root(o.root)} down.",
-    ev.PAGE_FAULT: lambda n, o: (
-        f"A page fault stops the guest, and the host takes over: {reason(o.error)} the shadow tables for {o.gva:#x}."
-    ),
-    ev.NONPAGING_FAULT: lambda n, o: (
-        f"A page fault stops the guest, and the host takes over. The guest doesn't page, so {o.gva:#x} is a gpa already."
-    ),
-    ev.GUEST_ACCESSED: lambda n, o: f"The walk sets the accessed bit in {n.entry(o.hpa)}, as a processor would.",
-    ev.GUEST_DIRTY: lambda n, o: f"The dirty bit is set in {n.entry(o.hpa)}, as a processor would.",
-    ev.ALLOC_PAGE: lambda n, o: n.new_page(o.page, o.gfn, o.role),
-    ev.LINK_TABLE: lambda n, o: f"Entry {n.entry(o.hpa)} now leads to shadow page {n.target(o.new)}.",
-    ev.NONPAGING_LINK: lambda n, o: f"Entry {n.entry(o.hpa)} now leads to shadow page {n.target(o.new)}.",
-    ev.NONPAGING_MAP: lambda n, o: f"{n.entry(o.hpa)} now maps {n.target(o.new)}, with all rights.",
-    ev.MAKE_SPTE: lambda n, o: n.made(o.hpa, o.new),
-    ev.FIX_READ: lambda n, o: f"{n.entry(o.hpa)} gets user access back, and loses W.",
-    ev.WITHHOLD_USER: lambda n, o: f"{n.entry(o.hpa)} loses U while the kernel writes with CR0.WP clear.",
-    ev.DROP_SPTE: lambda n, o: f"{n.entry(o.hpa)} is emptied: the guest's entry is gone.",
-    ev.ALLOW_WRITE: lambda n, o: f"{n.entry(o.hpa)} gets its W: {n.target(o.new)} is no shadowed page table.",
-    ev.RMAP_ADD: lambda n, o: (
-        f"The reverse map of {n.frame(o.hfn)} notes {n.spte(o.spte)}{_form(o.form)}: through it this frame can be written."
-    ),
-    ev.RMAP_REMOVE: lambda n, o: f"The reverse map of {n.frame(o.hfn)} forgets {n.spte(o.spte)}{_form(o.form)}.",
-    ev.FLUSH: lambda n, o: "The processor is asked to forget its translations.",
-    ev.PROTECT_SPTE: lambda n, o: f"{n.entry(o.hpa)} loses its W: {n.target(o.new)} is a page table now.",
-    ev.PROTECT_SLOT_SPTE: lambda n, o: f"{n.entry(o.hpa)} loses its W, so that the next write is noticed.",
-    ev.PRE_WRITE: lambda n, o: (
-        f"Which shadow entries were made from the {amount(o.size)} at gpa {o.gpa:#x}? They have to go before the bytes change."
-    ),
-    ev.FLOODED: lambda n, o: (
-        f"Write {o.writes} in a row to gfn {o.gfn:#x}: that looks like no page table any more, and all its shadow goes."
-    ),
-    ev.MISALIGNED: lambda n, o: f"{o.size} bytes at offset {o.offset:#x} cross the edge of an entry: all of #{o.page} goes.",
-    ev.ZAP_SPTE: lambda n, o: (
-        f"Zap: the shadow entry {n.entry(o.hpa)}, which led to {n.target(o.old)}, dies. Its guest entry is about to change."
-    ),
-    ev.ZAP_PAGE: lambda n, o: f"Shadow page #{o.page} is zapped: unhooked from its parents, emptied, given back.",
-    ev.UNLINK_PARENT: lambda n, o: f"{n.entry(o.hpa)} is emptied: it led to the zapped page.",
-    ev.UNLINK_CHILD: lambda n, o: f"{n.entry(o.hpa)} is emptied; it led to {n.target(o.old)}.",
-    ev.ROTATE_PAGE: lambda n, o: f"#{o.page} is a root in use and stays, empty, at the head of the active list.",
-    ev.EVICT: lambda n, o: f"Only {len(n.vm.pool.free)} shadow pages are free: the oldest are zapped.",
-    ev.ROOT_SLOT: lambda n, o: f"{n.entry(o.hpa)} leads to {n.target(o.new)}.",
-    ev.NEW_CR3: lambda n, o: f"CR3 is {n.vm.cpu.cr3:#x}: other guest tables, so another root. The shadow pages stay.",
-    ev.ZAP_ALL: lambda n, o: "All shadow pages are zapped.",
-    ev.DESTROY: lambda n, o: "The VM ends.",
-    ev.CRASH: lambda n, o: f"The host would have crashed here ({o.kind}): {o.what}.",
-}
-"""Kinds that are a step of their own in a first look."""
-
-MINOR: dict[ev.Kind, Sentence] = {
-    ev.LOAD: lambda n, o: f"The page at {n.gpa(o.hpa)} is filled.",
-    ev.SET_REGISTERS: lambda n, o: "The host sets the guest's control registers.",
-    ev.LOAD_CR0: lambda n, o: f"The guest loads CR0 with {o.value:#x}.",
-    ev.LOAD_CR3: lambda n, o: f"The guest loads CR3 with {o.value:#x}.",
-    ev.LOAD_CR4: lambda n, o: f"The guest loads CR4 with {o.value:#x}.",
-    ev.LOAD_EFER: lambda n, o: f"The guest loads EFER with {o.value:#x}.",
-    ev.LOAD_PDPTES: lambda n, o: "The processor reads the guest's four topmost entries into registers.",
-    ev.SET_SLOT: lambda n, o: f"Memory slot {o.slot} is set: {o.npages} pages from gfn {o.base:#x} on.",
-    ev.SET_ALIAS: lambda n, o: f"Alias {o.alias}: {o.npages} pages from gfn {o.base:#x} on mean gfn {o.target:#x} and up.",
-    ev.DIRTY_LOG: lambda n, o: f"The host asks which pages of slot {o.slot} were written.",
-    ev.CLEAR_LOG: lambda n, o: f"The log of slot {o.slot} is cleared.",
-    ev.MARK_DIRTY: lambda n, o: f"gfn {o.gfn:#x} is noted as written.",
-    ev.WALK: lambda n, o: f"The host walks the guest's tables for {o.gva:#x}, as a processor would.",
-    ev.FETCH: lambda n, o: f"Now the shadow tables are walked for {o.gva:#x}, and what is missing is made.",
-    ev.MARK_LARGE: lambda n, o: f"{n.entry(o.hpa)} is marked: what is below it is a large page in pieces.",
-    ev.SET_SPTE: lambda n, o: f"{n.spte(o.spte)} is to be made from the guest's {n.flags(o.guest_entry)}.",
-    ev.FIX_WRITE: lambda n, o: f"This was a write: may {n.spte(o.spte)} become writable?",
-    ev.TOP_UP: lambda n, o: f"The cache of {o.cache} takes {o.taken} more.",
-    ev.GET_PAGE: lambda n, o: f"Is there a shadow page for gfn {o.gfn:#x} at level {o.level}?",
-    ev.FREE_PAGE: lambda n, o: f"#{o.page} goes back to the pool.",
-    ev.SLOT_BIT: lambda n, o: f"#{o.page} notes which memory slots it reaches.",
-    ev.UNPROTECT: lambda n, o: f"All shadow pages of gfn {o.gfn:#x} are to go.",
-    ev.PARENT_ADD: lambda n, o: f"#{o.page} notes its parent {n.spte(o.spte)}{_form(o.form)}.",
-    ev.PARENT_REMOVE: lambda n, o: f"#{o.page} forgets its parent {n.spte(o.spte)}{_form(o.form)}.",
-    ev.WRITE_PROTECT: lambda n, o: f"Who can write gfn {o.gfn:#x}? Its reverse map knows, and each entry there loses its W.",
-    ev.SLOT_PROTECT: lambda n, o: f"Write access to slot {o.slot} is taken from all entries.",
-    ev.ALLOC_ROOTS: lambda n, o: "The root of the shadow tables is found or made.",
-    ev.FREE_ROOTS: lambda n, o: "The root of the shadow tables is let go; its pages stay.",
-    ev.ROOT_COUNT: lambda n, o: f"#{o.page} counts {o.count} uses as a root.",
-    ev.ROOT_SLOT_FREE: lambda n, o: f"{n.entry(o.hpa)} is let go.",
-    ev.RESET_CONTEXT: lambda n, o: "The shadow is set up anew for the guest's mode.",
-}
-"""Kinds that only show in a look at every detail."""
-
-BACK = "The fault is handled. The guest goes on, and tries the same instruction again."
-OUTCOMES = {
-    "ok": "The access is through. The next one like it needs no help from the host.",
-    "emul": "The host has done the store, and the guest goes on behind it.",
-    "mmio": "There is no memory: a device answers instead.",
-    "inject": "The guest goes on in its own page-fault handler.",
-    "stuck": "The same fault comes back for ever (2007).",
-    "escape": "The access got to memory that is the guest's no longer (2007).",
-    "error": "The host is out of shadow pages.",
-}
-EMULATE = "The frame is a page table that is shadowed: it stays write-protected, and the host has to do the store itself."
-
-ENDINGS: dict[ev.Kind, Callable[[Any], str]] = {
-    ev.ACCESS: lambda outcome: OUTCOMES.get(outcome, ""),
-    ev.PAGE_FAULT: lambda result: BACK if result == 0 else "",
-    ev.NONPAGING_FAULT: lambda result: BACK if result == 0 else "",
-    ev.FIX_WRITE: lambda page_table: EMULATE if page_table else "",
-}
-"""What there is to say when an operation ends; nothing, for other kinds."""
-
-SENTENCES = {**MAIN, **MINOR}
-
-JOINED = {ev.HARDWARE_READ, ev.GUEST_READ, ev.SHADOW_READ, ev.UNLINK_CHILD, ev.UNLINK_PARENT, ev.ROOT_SLOT}
-"""Kinds of which several in a row are one step."""
-
-
-FORMS = {"0->1": ", its first", "1->many": ", its second, for which it takes a descriptor", "1->0": ", its last"}
-
-
-def _form(form: str) -> str:
-    """How the form of a reverse map, or of a page's parents, changes; nothing to say while it stays a list."""
-    return FORMS.get(form, "")
-
-
-def sentence(names: Names, events: Sequence[tuple], inside: tuple | None = None) -> str:
-    """One event, or several of the same kind in a row, in words; ``inside``: the event that began the operation around."""
-    kind = events[-1][0]
-    operands = [SimpleNamespace(**dict(zip(kind.operands, event[1:], strict=True))) for event in events]
-    if kind is ev.HARDWARE_READ:
-        return _hardware_walk(names, operands)
-    if kind is ev.GUEST_READ:
-        way = ", ".join(f"{o.gfn:#x}:{o.index}" for o in operands)
-        last = operands[-1].entry
-        end = f"The last says {names.flags(last)}" if last & PRESENT else "The last isn't present: the guest maps nothing here"
-        return f"The host reads the guest's tables{_sought(inside)}, level by level ({way}). {end}."
-    if kind is ev.SHADOW_READ:
-        return f"In the shadow: {', '.join(names.spte(o.spte) for o in operands)}."
-    say = SENTENCES.get(kind)
-    words = say(names, operands[-1]) if say else _unknown(names, kind, operands[-1])
-    return f"{len(events)} entries in a row; the last: {words}" if len(events) > 1 else words
-
-
-def _sought(inside: tuple | None) -> str:
-    """What a walk of the guest's tables is for."""
-    if inside is None or inside[0] is not ev.WALK:
-        return ""
-    _, gva, write, user, fetch = inside
-    what = "a write" if write else "a fetch" if fetch else "a read"
-    return f" for {what} by {'user code' if user else 'the kernel'} at {gva:#x}"
-
-
-def _unknown(names: Names, kind: ev.Kind, operands: Any) -> str:
-    """A kind that isn't the kit's own: a replaced part reports it."""
-    if kind.change:
-        return f"{names.entry(operands.hpa)} goes from {operands.old:#x} to {operands.new:#x} ({kind.name})."
-    return f"{kind.name}: {', '.join(f'{name} {value}' for name, value in vars(operands).items())}."
-
-
-def ending(opened: ev.Kind, result: Any) -> str:
-    """What there is to say when an operation ends."""
-    said = ENDINGS[opened](result) if opened in ENDINGS else ""
-    name = opened.function or opened.name
-    return said or f"{name} is done" + ("." if result is None else f": {result:#x}." if type(result) is int else f": {result}.")
-
-
-def _hardware_walk(names: Names, operands: Sequence[Any]) -> str:
-    way, last = ", ".join(names.entry(o.hpa) for o in operands), operands[-1]
-    if not last.entry & PRESENT:
-        return f"The processor walks the shadow tables ({way}) and finds {names.entry(last.hpa)} empty: it can't go on."
-    rights = "" if last.level > 1 or last.entry & WRITABLE else ", without W"
-    return f"The processor walks the shadow tables ({way}) and gets to {names.target(last.entry)}{rights}."
-
-
-# FOLDED IN: film.tags: What steps are about, in few words: to filter by, and to stop at.
-
+from ..mmu.pool import METAPHYSICAL
 
 TAGS = {
     "fault": "a page fault begins",
     "spte": "a shadow entry changes",
     "rmap": "a reverse map changes",
     "protect": "an entry loses its W",
-    "zap": "a shadow entry or page dies",
-    "page": "a shadow page comes or goes",
+    "zap": "a shadow entry or page is zapped",
+    "page": "a shadow page is taken, freed or moved",
     "parent": "a page's parents change",
     "guest": "guest memory changes",
     "inject": "the guest gets a fault",
     "flush": "the TLB is flushed",
     "crash": "the host crashes",
 }
+"""What steps are about: to filter by, and to stop at."""
 
-KINDS: dict[ev.Kind, tuple[str, ...]] = {
-    ev.PAGE_FAULT: ("fault",),
-    ev.NONPAGING_FAULT: ("fault",),
-    ev.RMAP_ADD: ("rmap",),
-    ev.RMAP_REMOVE: ("rmap",),
-    ev.PROTECT_SPTE: ("protect",),
-    ev.PROTECT_SLOT_SPTE: ("protect",),
-    ev.ZAP_SPTE: ("zap",),
-    ev.ZAP_PAGE: ("zap",),
-    ev.UNLINK_CHILD: ("zap",),
-    ev.UNLINK_PARENT: ("zap",),
-    ev.ALLOC_PAGE: ("page",),
-    ev.FREE_PAGE: ("page",),
-    ev.ROTATE_PAGE: ("page",),
-    ev.PARENT_ADD: ("parent",),
-    ev.PARENT_REMOVE: ("parent",),
-    ev.LOAD: ("guest",),
-    ev.INJECT: ("inject",),
-    ev.GENERAL_PROTECTION: ("inject",),
-    ev.FLUSH: ("flush",),
-    ev.CRASH: ("crash",),
-}
+
+@dataclass(frozen=True)
+class Narration:
+    """What is known of a kind of event. In the functions, ``n`` is the `Names` and ``o`` has the operands by name.
+
+    ``words``: the sentence of one event.
+    ``run``: the sentence of several in a row, which are one step; also gets the event that opened the operation around
+    them. Only some kinds have it, and it says one alone, too, where there are no ``words``.
+    ``main``: whether the event is a step of its own in a first look, or only in a look at every detail.
+    ``ending``: what to say at the end of the operation that it opens, by its result; empty for nothing.
+    ``tags``: keys of `TAGS`. Those of changes in memory, "guest" and "spte", go by the address and needn't be given.
+    ``mark``: what to mark in a picture, and how, for an event that changes no memory.
+    ``path``: whether the first operand is an address whose path a film should show.
+    """
+
+    words: Callable[[Names, Any], str] | None = None
+    run: Callable[[Names, Sequence[Any], tuple | None], str] | None = None
+    main: bool = True
+    ending: Callable[[Any], str] | None = None
+    tags: tuple[str, ...] = ()
+    mark: Callable[[Machine, Any], tuple[Key, str]] | None = None
+    path: bool = False
+
+
+UNKNOWN = Narration(main=False)
+"""Of a kind that isn't the kit's own: a replaced part reports it."""
+
+
+def narration(kind: ev.Kind) -> Narration:
+    """What is known of a kind of event."""
+    return NARRATIONS.get(kind, UNKNOWN)
+
+
+def sentence(names: Names, events: Sequence[tuple], inside: tuple | None = None) -> str:
+    """Say one event, or several of the same kind in a row. ``inside``: the event that opened the operation around them."""
+    kind, operands = events[-1][0], [_operands(event) for event in events]
+    told = narration(kind)
+    if told.run is not None and (len(events) > 1 or told.words is None):
+        return told.run(names, operands, inside)
+    if told.words is not None:
+        return told.words(names, operands[-1])
+    return _unknown(names, kind, operands[-1])
+
+
+def ending(opened: ev.Kind, result: Any) -> str:
+    """Say that an operation ends, and with what result."""
+    end = narration(opened).ending
+    said, name = end(result) if end else "", opened.function or opened.name
+    return said or f"{name} is done" + ("." if result is None else f": {result:#x}." if type(result) is int else f": {result}.")
 
 
 def tags_of(event: tuple) -> tuple[str, ...]:
     """The tags of an event."""
-    found = KINDS.get(event[0], ())
-    if event[0].change:
+    kind = event[0]
+    found = narration(kind).tags
+    if kind.change:
         hfn = event[1] >> PAGE_SHIFT
         found += ("guest",) if hfn >= FIRST_GUEST else ("spte",) if hfn >= PAE_ROOT else ()
     return found
+
+
+def mark_of(vm: Machine, event: tuple) -> tuple[Key, str] | None:
+    """What an event marks in a picture of ``vm``, and how; None for nothing, or for a change of memory."""
+    mark = narration(event[0]).mark
+    return None if mark is None else mark(vm, _operands(event))
+
+
+def _operands(event: tuple) -> Any:
+    return SimpleNamespace(**dict(zip(event[0].operands, event[1:], strict=True)))
+
+
+def _unknown(names: Names, kind: ev.Kind, o: Any) -> str:
+    if kind.change:
+        return f"{_entry(names, o.hpa)} goes from {o.old:#x} to {o.new:#x} ({kind.name})."
+    return f"{kind.name}: {', '.join(f'{name} {value}' for name, value in vars(o).items())}."
+
+
+# Parts of sentences
+
+
+def _entry(n: Names, hpa: int) -> str:
+    """An entry at the beginning of a sentence."""
+    name = n.entry(hpa)
+    return f"Entry {name}" if name.startswith("#") else name[0].upper() + name[1:]
+
+
+def _count(number: int, one: str) -> str:
+    """A number with its noun: "1 byte", "8 bytes"."""
+    return f"{number} {one}" + "s" * (number != 1)
+
+
+def _access(o: Any) -> str:
+    who = "User code" if o.user else "The guest's kernel"
+    return f"{who} {'writes' if o.write else 'fetches an instruction from' if o.fetch else 'reads'} {o.gva:#x}."
+
+
+def _refused(error: int) -> str:
+    """What tables do with an access, by its page-fault error code: "don't allow a user-mode write"."""
+    kind = "an instruction fetch" if error & 16 else "a write" if error & 2 else "a read"
+    mode = "user" if error & 4 else "supervisor"
+    return f"{'do not allow' if error & 1 else 'have no present entry for'} {kind} in {mode} mode"
+
+
+def _stored(n: Names, hpa: int, size: int, value: int) -> str:
+    """What was stored in a guest table: what the entry now says, if all of one was stored."""
+    if size == guest_format(n.vm.root_level).size and not hpa % size:
+        return f"{n.entry(hpa)} is now {flags(value)} {guest_target(n.vm, 1, value)}"
+    return f"the {_count(size, 'byte')} at {n.gpa(hpa)} are now {value:#x}"
+
+
+def _new_page(page: int, gfn: int, role: int) -> str:
+    level, glevels = role >> 4 & 15, role & 15
+    if not role & METAPHYSICAL:
+        why = f"it will shadow the guest table in gfn {gfn:#x}, which no entry may write any more"
+    elif glevels:
+        why = "it will map a large page of the guest in 4 KiB pieces, so it has no guest table (metaphysical)"
+    else:
+        why = "the guest isn't paging, so it has no guest table (metaphysical)"
+    return f"Shadow page #{page} of level {level} is taken from the pool: {why}."
+
+
+def _made(n: Names, hpa: int, entry: int) -> str:
+    """What a level-1 shadow entry says that was just made, and why it lacks a W that the guest grants."""
+    said = f"The spte {n.entry(hpa)} is made from the guest's entry: {flags(entry, withheld(1, entry))} "
+    said += f"{shadow_target(n.vm, entry)}."
+    if not entry & SHADOW_WRITABLE or entry & WRITABLE or not entry & PRESENT:
+        return said
+    gfn = n.vm.memory.gfns[(entry & BASE_MASK) >> PAGE_SHIFT]
+    if gfn is not None and n.vm.pool.lookup(gfn) is not None:
+        return f"{said} W is withheld (small w): the frame is a shadowed page table, so the host must see every write to it."
+    if not entry & DIRTY:
+        return f"{said} W is withheld (small w): the guest's dirty bit is clear, so the host must see the first write."
+    return said
+
+
+def _zapped(n: Names, o: Any) -> str:
+    led = f", which led to {n.target(o.old)}," if o.old & PRESENT else ""
+    return f"Zap: the shadow entry {n.entry(o.hpa)}{led} dies. Its guest entry is about to change."
+
+
+def _root_slot(n: Names, o: Any) -> str:
+    if not o.new & PRESENT:
+        return f"{_entry(n, o.hpa)} is cleared: the guest's PDPTE isn't present."
+    return f"{_entry(n, o.hpa)} now leads to shadow page {n.target(o.new)}."
+
+
+def _unlinked_parent(n: Names, o: Any) -> str:
+    return f"{_entry(n, o.hpa)} is emptied: it led to the zapped page."
+
+
+def _unlinked(n: Names, o: Any) -> str:
+    return f"{_entry(n, o.hpa)} is emptied" + (f"; it led to {n.target(o.old)}." if o.old & PRESENT else ".")
+
+
+def _evicted(n: Names, o: Any) -> str:
+    free = len(n.vm.pool.free)
+    return f"Only {_count(free, 'shadow page')} {'is' if free == 1 else 'are'} free: the oldest are zapped."
+
+
+def _form(form: str, holder: str) -> str:
+    """How the form of a reverse map, or of a page's parents, changes; nothing while it stays a list."""
+    return {"0->1": ", its first", "1->many": f", its second, which takes a {holder}", "1->0": ", its last"}.get(form, "")
+
+
+# Several events in a row
+
+
+def _last_of(words: Callable[[Names, Any], str]) -> Callable[[Names, Sequence[Any], tuple | None], str]:
+    return lambda n, run, inside: f"{len(run)} entries in a row; the last: {words(n, run[-1])}"
+
+
+def _hardware_walk(n: Names, run: Sequence[Any], inside: tuple | None) -> str:
+    way, last = ", ".join(n.entry(o.hpa) for o in run), run[-1]
+    if not last.entry & PRESENT:
+        return f"The processor walks the shadow tables ({way}) and can't go on: {n.entry(last.hpa)} isn't present."
+    rights = "" if last.level > 1 or last.entry & WRITABLE else ", without W"
+    return f"The processor walks the shadow tables ({way}) and reaches {n.target(last.entry)}{rights}."
+
+
+def _guest_walk(n: Names, run: Sequence[Any], inside: tuple | None) -> str:
+    way, last = ", ".join(f"{o.gfn:#x}:{o.index}" for o in run), run[-1].entry
+    end = f"The last entry says {flags(last)}" if last & PRESENT else "The last isn't present: the guest maps nothing here"
+    aim = ""
+    if inside is not None and inside[0] is ev.WALK:
+        _, gva, write, user, fetch = inside
+        what = "a write" if write else "a fetch" if fetch else "a read"
+        aim = f" for {what} by {'user code' if user else 'the kernel'} at {gva:#x}"
+    return f"The host reads the guest's tables{aim}, level by level ({way}). {end}."
+
+
+def _shadow_walk(n: Names, run: Sequence[Any], inside: tuple | None) -> str:
+    return f"The host reads the shadow entr{'ies' if len(run) > 1 else 'y'} {', '.join(n.spte(o.spte) for o in run)}."
+
+
+# What there is to say when an operation ends
+
+OUTCOMES = {
+    "ok": "The access succeeds. The next one like it needs no help from the host.",
+    "emul": "The host has carried out the store, and the guest goes on with its next instruction.",
+    "mmio": "There is no memory at this address: a device answers instead.",
+    "inject": "The guest goes on in its own page-fault handler.",
+    "stuck": "The same fault comes back for ever (2007).",
+    "escape": "The access reached memory that no longer belongs to the guest (2007).",
+    "error": "The host is out of shadow pages.",
+}
+"""By the outcome of an access."""
+
+
+def _fault_end(result: Any) -> str:
+    return "The fault is handled. The guest goes on, and tries the same instruction again." if result == 0 else ""
+
+
+def _fix_write_end(page_table: Any) -> str:
+    said = "The frame is a shadowed page table: it stays write-protected, and the host carries out the store itself."
+    return said if page_table else ""
+
+
+def _crash(n: Names, o: Any) -> str:
+    return f"The host would have crashed here ({o.kind}): {o.what}."
+
+
+NARRATIONS: dict[ev.Kind, Narration] = {
+    ev.CRASH: Narration(_crash, tags=("crash",)),
+    # The processor and the VM around the MMU
+    ev.ACCESS: Narration(lambda n, o: _access(o), ending=lambda outcome: OUTCOMES.get(outcome, ""), path=True),
+    ev.HARDWARE_READ: Narration(run=_hardware_walk, mark=lambda vm, o: (key_of(vm, o.hpa), "read")),
+    ev.STORE: Narration(lambda n, o: f"The guest stores {_count(o.size, 'byte')} at {n.gpa(o.hpa)}: {o.new:#x}."),
+    ev.POKE: Narration(lambda n, o: f"Memory at {n.gpa(o.hpa)} becomes {o.new:#x}, and the MMU doesn't notice."),
+    ev.LOAD: Narration(lambda n, o: f"The page at {n.gpa(o.hpa)} is filled.", main=False, tags=("guest",)),
+    ev.EMULATED_WRITE: Narration(
+        lambda n, o: (
+            f"The host carries out the store for the guest: {_count(o.size, 'byte')} at gpa {o.gpa:#x}. "
+            f"It checks the shadow tables first, and changes guest memory last."
+        )
+    ),
+    ev.EMULATED_STORE: Narration(lambda n, o: f"Only now does guest memory change: {_stored(n, o.hpa, o.size, o.new)}."),
+    ev.SET_REGISTERS: Narration(lambda n, o: "The host sets the guest's control registers.", main=False),
+    ev.LOAD_CR0: Narration(lambda n, o: f"The guest loads CR0 with {o.value:#x}.", main=False),
+    ev.LOAD_CR3: Narration(lambda n, o: f"The guest loads CR3 with {o.value:#x}.", main=False),
+    ev.LOAD_CR4: Narration(lambda n, o: f"The guest loads CR4 with {o.value:#x}.", main=False),
+    ev.LOAD_EFER: Narration(lambda n, o: f"The guest loads EFER with {o.value:#x}.", main=False),
+    ev.LOAD_PDPTES: Narration(lambda n, o: "The processor reads the guest's four PDPTEs into registers.", main=False),
+    ev.GENERAL_PROTECTION: Narration(lambda n, o: f"The guest gets a #GP: {o.why}.", tags=("inject",)),
+    ev.SET_SLOT: Narration(
+        lambda n, o: f"Memory slot {o.slot} is set: {_count(o.npages, 'page')} from gfn {o.base:#x} on.", main=False
+    ),
+    ev.SET_ALIAS: Narration(
+        lambda n, o: (
+            f"Alias {o.alias} is set: {_count(o.npages, 'page')} from gfn {o.base:#x} on stand for those from "
+            f"gfn {o.target:#x} on."
+        ),
+        main=False,
+    ),
+    ev.DIRTY_LOG: Narration(lambda n, o: f"The host asks which pages of slot {o.slot} were written.", main=False),
+    ev.CLEAR_LOG: Narration(lambda n, o: f"The dirty log of slot {o.slot} is cleared.", main=False),
+    ev.MARK_DIRTY: Narration(lambda n, o: f"The dirty log of its slot notes gfn {o.gfn:#x} as written.", main=False),
+    ev.FLUSH: Narration(lambda n, o: "The TLB is flushed: the processor forgets its translations.", tags=("flush",)),
+    ev.LOAD_ROOT: Narration(lambda n, o: f"From now on the processor's walks start at {n.root(o.root)}."),
+    ev.INJECT: Narration(
+        lambda n, o: f"The guest's own tables {_refused(o.error)} at {o.gva:#x}: the guest gets a page fault.",
+        tags=("inject",),
+    ),
+    # A fault and its walk
+    ev.PAGE_FAULT: Narration(
+        lambda n, o: (
+            f"A page fault stops the guest, and the host takes over: the shadow tables {_refused(o.error)} at {o.gva:#x}."
+        ),
+        ending=_fault_end,
+        tags=("fault",),
+        path=True,
+    ),
+    ev.WALK: Narration(lambda n, o: f"The host walks the guest's tables for {o.gva:#x}, as a processor would.", main=False),
+    ev.GUEST_READ: Narration(run=_guest_walk, mark=lambda vm, o: (guest_table(o.gfn).entry(o.index), "read")),
+    ev.GUEST_ACCESSED: Narration(lambda n, o: f"The walk sets the accessed bit in {n.entry(o.hpa)}, as a processor would."),
+    ev.FETCH: Narration(
+        lambda n, o: f"The host walks the shadow tables for {o.gva:#x}, and makes what is missing.", main=False
+    ),
+    ev.SHADOW_READ: Narration(run=_shadow_walk, main=False, mark=lambda vm, o: (spte_key(o.spte), "read")),
+    ev.LINK_TABLE: Narration(lambda n, o: f"{_entry(n, o.hpa)} now leads to shadow page {n.target(o.new)}."),
+    ev.MARK_LARGE: Narration(
+        lambda n, o: f"{_entry(n, o.hpa)} is marked: below it is a large page in 4 KiB pieces.", main=False
+    ),
+    ev.SET_SPTE: Narration(
+        lambda n, o: f"{n.spte(o.spte)} will be made from the guest's entry, {flags(o.guest_entry)}.", main=False
+    ),
+    ev.MAKE_SPTE: Narration(lambda n, o: _made(n, o.hpa, o.new)),
+    ev.FIX_READ: Narration(lambda n, o: f"{_entry(n, o.hpa)} gets U back, and loses its W."),
+    ev.FIX_WRITE: Narration(
+        lambda n, o: f"This was a write: may {n.spte(o.spte)} become writable?", main=False, ending=_fix_write_end
+    ),
+    ev.WITHHOLD_USER: Narration(
+        lambda n, o: f"{_entry(n, o.hpa)} loses U: with CR0.WP clear the kernel may write here, but user code may not."
+    ),
+    ev.DROP_SPTE: Narration(lambda n, o: f"{_entry(n, o.hpa)} is emptied: the guest's entry isn't present any more."),
+    ev.ALLOW_WRITE: Narration(lambda n, o: f"{_entry(n, o.hpa)} gets its W: {n.target(o.new)} is not a shadowed page table."),
+    ev.GUEST_DIRTY: Narration(lambda n, o: f"The host sets the dirty bit in {n.entry(o.hpa)}, as a processor would."),
+    ev.NONPAGING_FAULT: Narration(
+        lambda n, o: (
+            f"A page fault stops the guest, and the host takes over. The guest isn't paging, so {o.gva:#x} is already a gpa."
+        ),
+        ending=_fault_end,
+        tags=("fault",),
+        path=True,
+    ),
+    ev.NONPAGING_LINK: Narration(lambda n, o: f"{_entry(n, o.hpa)} now leads to shadow page {n.target(o.new)}."),
+    ev.NONPAGING_MAP: Narration(lambda n, o: f"{_entry(n, o.hpa)} now maps {n.target(o.new)}, with all rights."),
+    # Shadow pages
+    ev.TOP_UP: Narration(lambda n, o: f"The object cache of {o.cache} is topped up with {o.taken}.", main=False),
+    ev.GET_PAGE: Narration(lambda n, o: f"Is there a shadow page for gfn {o.gfn:#x} at level {o.level}?", main=False),
+    ev.ALLOC_PAGE: Narration(
+        lambda n, o: _new_page(o.page, o.gfn, o.role), tags=("page",), mark=lambda vm, o: (shadow_page(o.page), "new")
+    ),
+    ev.FREE_PAGE: Narration(
+        lambda n, o: f"Shadow page #{o.page} goes back to the pool.",
+        main=False,
+        tags=("page",),
+        mark=lambda vm, o: (shadow_page(o.page), "dead"),
+    ),
+    ev.ROTATE_PAGE: Narration(
+        lambda n, o: (
+            f"#{o.page} is a root in use, so it isn't freed: it stays, empty, and goes to the head of the active list."
+        ),
+        tags=("page",),
+    ),
+    ev.ZAP_PAGE: Narration(
+        lambda n, o: f"Shadow page #{o.page} is zapped: its entries, and those that lead to it, are emptied.",
+        tags=("zap",),
+        mark=lambda vm, o: (shadow_page(o.page), "dead"),
+    ),
+    ev.UNLINK_PARENT: Narration(_unlinked_parent, run=_last_of(_unlinked_parent), tags=("zap",)),
+    ev.UNLINK_CHILD: Narration(_unlinked, run=_last_of(_unlinked), tags=("zap",)),
+    ev.SLOT_BIT: Narration(lambda n, o: f"#{o.page} notes which memory slots it reaches.", main=False),
+    ev.EVICT: Narration(_evicted),
+    ev.UNPROTECT: Narration(lambda n, o: f"All shadow pages of the table in gfn {o.gfn:#x} have to go.", main=False),
+    ev.PARENT_ADD: Narration(
+        lambda n, o: f"#{o.page} notes its parent {n.spte(o.spte)}{_form(o.form, 'chain')}.", main=False, tags=("parent",)
+    ),
+    ev.PARENT_REMOVE: Narration(
+        lambda n, o: f"#{o.page} forgets its parent {n.spte(o.spte)}{_form(o.form, 'chain')}.", main=False, tags=("parent",)
+    ),
+    ev.RMAP_ADD: Narration(
+        lambda n, o: (
+            f"The reverse map of {n.frame(o.hfn)} notes {n.spte(o.spte)}{_form(o.form, 'descriptor')}: "
+            f"the frame can be written through it."
+        ),
+        tags=("rmap",),
+        mark=lambda vm, o: (frame_key(vm, o.hfn).entry("rmap"), "changed"),
+    ),
+    ev.RMAP_REMOVE: Narration(
+        lambda n, o: f"The reverse map of {n.frame(o.hfn)} forgets {n.spte(o.spte)}{_form(o.form, 'descriptor')}.",
+        tags=("rmap",),
+        mark=lambda vm, o: (frame_key(vm, o.hfn).entry("rmap"), "changed"),
+    ),
+    ev.WRITE_PROTECT: Narration(
+        lambda n, o: f"Which entries can write gfn {o.gfn:#x}? Its reverse map knows, and each of them loses its W.",
+        main=False,
+    ),
+    ev.PROTECT_SPTE: Narration(
+        lambda n, o: f"{_entry(n, o.hpa)} loses its W: {n.target(o.new)} is a page table now.", tags=("protect",)
+    ),
+    ev.SLOT_PROTECT: Narration(
+        lambda n, o: f"In all shadow pages that reach slot {o.slot}, every entry loses its W.", main=False
+    ),
+    ev.PROTECT_SLOT_SPTE: Narration(
+        lambda n, o: f"{_entry(n, o.hpa)} loses its W, so that the host sees the next write.", tags=("protect",)
+    ),
+    ev.PRE_WRITE: Narration(
+        lambda n, o: (
+            f"Which shadow entries were made from the {_count(o.size, 'byte')} at gpa {o.gpa:#x}? "
+            f"They have to go before the bytes change."
+        )
+    ),
+    ev.FLOODED: Narration(
+        lambda n, o: (
+            f"Write {o.writes} in a row to gfn {o.gfn:#x}: it no longer looks like a page table, and all its shadow goes."
+        )
+    ),
+    ev.MISALIGNED: Narration(
+        lambda n, o: f"{_count(o.size, 'byte')} at offset {o.offset:#x} cross the edge of an entry: all of #{o.page} goes."
+    ),
+    ev.ZAP_SPTE: Narration(_zapped, tags=("zap",)),
+    # Contexts and the whole
+    ev.ALLOC_ROOTS: Narration(lambda n, o: "The root of the shadow tables is found or made.", main=False),
+    ev.FREE_ROOTS: Narration(lambda n, o: "The root of the shadow tables is released; its pages stay.", main=False),
+    ev.ROOT_COUNT: Narration(lambda n, o: f"The root count of #{o.page} is now {o.count}.", main=False),
+    ev.ROOT_SLOT: Narration(_root_slot, run=_last_of(_root_slot)),
+    ev.ROOT_SLOT_FREE: Narration(lambda n, o: f"{_entry(n, o.hpa)} is cleared.", main=False),
+    ev.RESET_CONTEXT: Narration(lambda n, o: "The MMU is set up for the guest's present mode.", main=False),
+    ev.NEW_CR3: Narration(
+        lambda n, o: (
+            f"CR3 is now {n.vm.cpu.cr3:#x}: the guest uses other tables, so the shadow needs another root. Its pages stay."
+        )
+    ),
+    ev.ZAP_ALL: Narration(lambda n, o: "All shadow pages are zapped."),
+    ev.DESTROY: Narration(lambda n, o: "The VM is destroyed."),
+}
+"""By kind, in the order of `mmu.events`."""

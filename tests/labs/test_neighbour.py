@@ -22,9 +22,9 @@ def test_it_keeps_what_it_saw_between_flush_and_protection(lab):
     neighbour(vm, NEAR)
     film = lab.protect().film
     said = [step.words for step in film.steps]
-    flush = said.index("The processor is asked to forget its translations.")
+    flush = said.index("The TLB is flushed: the processor forgets its translations.")
     assert "forgets #248:1" in said[flush - 1] and "loses its W" in said[flush + 2]
-    assert said[flush + 1].endswith("#248:1) and gets to gfn 0x11.")
+    assert said[flush + 1].endswith("#248:1) and reaches gfn 0x11.")
     assert vm.access(NEAR, write=True, value=0, size=8).outcome == "ok" and vm.stats.entries_zapped == 0
 
 

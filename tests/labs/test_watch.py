@@ -12,10 +12,8 @@ from kvmmmu_lab.draw.example import guest_with_its_own_table_mapped
 from kvmmmu_lab.draw.page_tables import hierarchy_scene
 from kvmmmu_lab.draw.render import VARIABLE
 from kvmmmu_lab.labs import entry_of, watch
-from kvmmmu_lab.mmu import events as ev
 from kvmmmu_lab.player import widget
 from kvmmmu_lab.player.frames import MOST_STEPS
-from kvmmmu_lab.recording.narration import ENDINGS, MAIN, MINOR, OUTCOMES
 
 GVA = 0x343C9000
 
@@ -79,14 +77,6 @@ def test_every_detail(vm):
     assert {"kvm_mmu_get_page", "mmu_page_add_parent_pte", "rmap_write_protect"} <= set(functions(every))
     assert len(every.steps) > 2 * len(brief.steps)
     assert [step.words for step in brief.steps][-1] == [step.words for step in every.steps][-1]
-
-
-def test_every_kind_of_event_has_words():
-    joined = {ev.HARDWARE_READ, ev.GUEST_READ, ev.SHADOW_READ}
-    assert set(ev.KINDS.values()) == {*MAIN, *MINOR, *joined, ev.END}
-    assert not set(MAIN) & set(MINOR)
-    assert all(kind.opens for kind in ENDINGS)
-    assert set(OUTCOMES) == {"ok", "emul", "mmio", "inject", "stuck", "escape", "error"}
 
 
 @pytest.mark.parametrize(

@@ -120,7 +120,7 @@ def test_lesson_6_ends_as_it_says(ran):
         ran("06_reverse_maps"),
         "The reverse map of gfn 0x29af notes #248:454, its first",
         "It was: yes.",  # a read is enough
-        "notes #245:431, its second, for which it takes a descriptor",
+        "notes #245:431, its second, which takes a descriptor",
         "kept directly, one entry needs, no descriptor",
         "The spte #248:3 is made from the guest's entry: P.UAD.. gfn 0x11.",
         "It was: 2.",  # the read-only entry is not noted
@@ -132,9 +132,9 @@ def test_lesson_6_ends_as_it_says(ran):
         "the host would have crashed (BUG) in rmap_write_protect, mmu.c:430-433",
         "It was: the host crashes.",
         "It was: 1.",  # two addresses, one entry
-        "loses U while the kernel writes with CR0.WP clear.",
+        "loses U: with CR0.WP clear the kernel may write here, but user code may not.",
         "The reverse map of gfn 0x11 notes #248:1",
-        "#248:1 gets user access back, and loses W.",
+        "#248:1 gets U back, and loses its W.",
         "the reverse map still names #248:1, which can't write any more",
         "the host would have crashed (BUG) in rmap_write_protect, mmu.c:430-433",
     )
@@ -150,7 +150,7 @@ def test_lesson_6_finds_an_emptied_descriptor_gone(ran):
 
 
 def test_lesson_7_ends_as_it_says(ran):
-    flush = "The processor is asked to forget its translations."
+    flush = "The TLB is flushed: the processor forgets its translations."
     said(
         ran("07_write_protection"),
         "457 PW.ADGNX  gfn 0x61c9",
@@ -164,7 +164,7 @@ def test_lesson_7_ends_as_it_says(ran):
         "Access(outcome='ok', gpa=0x11000, faults=0, error=None)",  # reading needs no fault
         "The spte #248:7 is made from the guest's entry: PwUAD.. gfn 0x11.",
         "14 tables are shadowed. 0 of them can be written.",
-        "gets to gfn 0x61c9, without W.",
+        "reaches gfn 0x61c9, without W.",
         "Zap: the shadow entry #245:454",
         "Only now does guest memory change",
         "It was: 1.",  # the second store faults as well
@@ -173,7 +173,7 @@ def test_lesson_7_ends_as_it_says(ran):
         "[0, 0, 0, 0, 0]",
         "[(1, '0x29ae000'), (0, '0x29af000'), (0, '0x29af000')]",
         flush,
-        "#248:1) and gets to gfn 0x11.",  # the neighbour, between flush and protection
+        "#248:1) and reaches gfn 0x11.",  # the neighbour, between flush and protection
         "#248:1 loses its W: gfn 0x11 is a page table now.",
         "It was: nothing at all.",
         "Access(outcome='emul', gpa=0x11000, faults=1, error=None)",

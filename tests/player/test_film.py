@@ -63,7 +63,7 @@ def test_playing_the_steps_shows_what_each_picture_shows(recording, detail):
 def test_each_operation_is_a_scene_of_its_own(made):
     first, second = made.data["scenes"]
     assert first["steps"][0]["words"] == "Before it begins." and first["title"] == "User code reads 0x343c9000."
-    assert second["steps"][0]["words"].startswith("The host will carry the store out")
+    assert second["steps"][0]["words"].startswith("The host carries out the store for the guest")
     assert second["title"] == second["steps"][0]["words"], "a later scene begins with its first step"
     assert first["steps"][0]["set"] == {} == second["steps"][0]["set"]
     assert len(first["steps"]) == 16

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What is said of events: of every kind, in sentences that are right."""
+
+import pytest
+
+from kvmmmu_lab import Vm, open_guest, record
+from kvmmmu_lab.mmu import events as ev
+from kvmmmu_lab.recording.narration import NARRATIONS, OUTCOMES, TAGS, sentence, tags_of
+
+GVA = 0x343C9000
+
+
+def test_every_kind_of_event_has_its_narration():
+    missing = set(ev.KINDS.values()) - {ev.END} - set(NARRATIONS)
+    assert not missing, f"give these an entry in NARRATIONS (recording/narration.py): {missing}"
+    assert not set(NARRATIONS) - set(ev.KINDS.values())
+    for kind, told in NARRATIONS.items():
+        assert told.words or told.run, kind
+        assert set(told.tags) <= set(TAGS), kind
+        assert kind.opens or not told.ending, f"{kind} opens no operation, so nothing ends"
+        assert kind.operands[:1] == ("gva",) or not told.path, kind
+        assert not (kind.change and told.mark), f"{kind} marks the entry that it changes"
+
+
+def test_an_access_has_something_to_say_about_each_outcome():
+    assert set(OUTCOMES) == {"ok", "emul", "mmio", "inject", "stuck", "escape", "error"}
+
+
+def words(recording, kind):
+    return [recording[step].words for step in recording.where(kind=kind)]
+
+
+def test_a_first_fault():
+    vm = open_guest("lin64_A").vm()
+    with record(vm) as recording:
+        vm.access(GVA, user=True)
+    assert words(recording, "access") == ["User code reads 0x343c9000."]
+    assert words(recording, "page_fault") == [
+        "A page fault stops the guest, and the host takes over: the shadow tables have no present entry for a read in user "
+        "mode at 0x343c9000."
+    ]
+    assert words(recording, "link_table")[0] == "Entry #251:0 now leads to shadow page #250."
+    assert words(recording, "alloc_page")[0] == (
+        "Shadow page #250 of level 3 is taken from the pool: it will shadow the guest table in gfn 0x61d6, which no entry "
+        "may write any more."
+    )
+    assert words(recording, "rmap_add") == [
+        "The reverse map of gfn 0x29a5 notes #248:457, its first: the frame can be written through it."
+    ]
+    assert words(recording, "parent_add")[0] == "#250 notes its parent #251:0, its first."
+    assert recording[-1].words == "The access succeeds. The next one like it needs no help from the host."
+
+
+def large_page():
+    """A guest's kernel reads a byte that its tables map with a large page."""
+    guest = open_guest("lin64_A")
+    large = int(guest.tlb_gva[guest.tlb_flags >> 6 & 1 == 1][0])
+    with record(vm := guest.vm()) as recording:
+        vm.access(large)
+    return recording
+
+
+def test_a_page_without_a_guest_table_says_why():
+    vm = Vm()
+    with record(vm) as recording:
+        vm.access(0x1000)
+    assert words(recording, "alloc_page")[-1].endswith("the guest isn't paging, so it has no guest table (metaphysical).")
+    assert "is already a gpa" in words(recording, "nonpaging_fault")[0]
+    (large,) = {said for said in words(large_page(), "alloc_page") if "metaphysical" in said}
+    assert large.endswith("it will map a large page of the guest in 4 KiB pieces, so it has no guest table (metaphysical).")
+
+
+def test_a_root_slot_is_called_by_its_name():
+    guest = open_guest("linpae_A")
+    with record(vm := guest.vm()) as recording:
+        vm.load_cr3(vm.cpu.cr3)
+    slots = words(recording, "root_slot")
+    assert slots and all(said.startswith("Root slot ") for said in slots)
+
+
+def test_several_entries_in_a_row_are_one_sentence():
+    vm = open_guest("lin64_A").vm()
+    with record(vm) as recording:
+        vm.access(GVA, user=True)
+    reads = [recording.raw(step) for step in recording.where(kind="guest_read")]
+    assert sentence(None, reads).startswith("The host reads the guest's tables, level by level (0x61a6:0, ")
+    assert sentence(None, reads, (ev.WALK, GVA, 1, 1, 0)).startswith(
+        "The host reads the guest's tables for a write by user code at 0x343c9000, level by level ("
+    )
+
+
+@pytest.mark.parametrize(("hfn", "tags"), [(600, ("guest",)), (300, ("spte",))])
+def test_a_change_of_memory_has_the_tag_of_what_it_changes(hfn, tags):
+    assert tags_of((ev.MAKE_SPTE, hfn << 12, 8, 0, 1)) == tags
+    assert tags_of((ev.ZAP_SPTE, hfn << 12, 8, 1, 0)) == ("zap", *tags)
