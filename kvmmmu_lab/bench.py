@@ -20,7 +20,7 @@ from .data import open_guest, open_trace
 from .mmu import Vm
 from .mmu.bits import ACCESSED, CR0_WP, MODES, PFERR_PRESENT, PFERR_WRITE, PRESENT, USER, WRITABLE
 from .recording import Recording, record
-from .verify.replay import Replay
+from .verify.replay import TraceReplay
 
 ROUNDS = 9
 PAGES = 4096
@@ -78,7 +78,7 @@ def _page_table_writes() -> float:
 
 def _replay() -> float:
     trace = open_trace(TRACE)
-    replay = Replay(trace, "emulated", print)
+    replay = TraceReplay(trace, "emulated", print)
     begin = time.perf_counter()
     replay.run()
     return len(trace.type) / (time.perf_counter() - begin)

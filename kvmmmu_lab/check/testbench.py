@@ -17,7 +17,7 @@ from ..exercises import Scenario
 from ..mmu import Vm
 from ..mmu.bits import CR0_WP, EFER_NX, MODES, PAGE_SHIFT
 from ..verify.operations import apply
-from ..verify.replay import Replay
+from ..verify.replay import TraceReplay
 from .observe import Looks, Seen
 from .sandbox.protocol import plain
 from .steps import STEPS, flag_bits
@@ -32,7 +32,7 @@ class Bench(Looks):
         mode = MODES[scenario.mode]
         self.top = mode.levels
         self.events: list[tuple] = []
-        self.replay: Replay | None = None
+        self.replay: TraceReplay | None = None
         self.slots = scenario.slots
         self.another()
         self.first = self.vm
@@ -98,7 +98,7 @@ class Bench(Looks):
                 self.use(Vm(slots, **self.parts))
                 return self.vm
 
-            self.replay = Replay(trace, way, lambda *difference: None, make)
+            self.replay = TraceReplay(trace, way, lambda *difference: None, make)
             self.replay.events(0, begin)
             meta = trace.meta
             self.vm.set_registers(meta["cr0"], meta["cr3"], meta["cr4"], meta["efer"])

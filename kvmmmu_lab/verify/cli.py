@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""``kvmmmu-lab verify FILE...``: status 0 without any difference, 1 with one, 2 if a file can't be read."""
+"""``kvmmmu-lab verify FILE...``: exit status 0 if nothing differs, 1 if something does, 2 if a file can't be read."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from argparse import Namespace
 from typing import Any
 
 from ..errors import DataError
-from . import Report, verify_file
+from . import FileReport, verify_file
 
 
 def run(args: Namespace) -> int:
-    """Verify each file; print a report each, or one JSON object with ``reports`` and ``status``."""
+    """Verify each file. Print one report for each, or one JSON object with ``reports`` and ``status``."""
     reports: list[dict[str, Any]] = []
     status = 0
     for name in args.files:
-        found: Report | DataError
-        if sys.stderr.isatty():  # the largest guest takes seconds; a report on paper needs no such line
+        found: FileReport | DataError
+        if sys.stderr.isatty():  # the largest guest takes seconds
             print(f"comparing {name} ...", file=sys.stderr, flush=True)
         try:
             found = verify_file(name, audit=args.audit, without=args.without)
@@ -34,5 +34,5 @@ def run(args: Namespace) -> int:
         print(json.dumps({"status": status, "reports": reports}, indent=1))
     elif len(reports) > 1:
         bad = sum(not report["ok"] for report in reports)
-        print(f"{len(reports)} files: {'all as recorded' if not bad else f'{bad} not as recorded, or unreadable'}")
+        print(f"{len(reports)} files: {f'{bad} with differences, or unreadable' if bad else 'all as recorded'}")
     return status

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Golden traces: operations on the kernel's own code, compiled for user space, with results and state digests.
+"""Golden traces: operations that ran on the kernel's own code, compiled for user space, with the results and states.
 
-A file is gzip'd JSON lines: a scenario line, its operations (the first is ``create``) and some full states, an end
-line.
+A file is gzip'd JSON lines. Each scenario is a header line (``"t": "scenario"``), its operations (``"op"``), of which the
+first is ``create``, some full states (``"state"``), and a line ``"end"``. An operation's line has its number ``i``, the
+operation ``op``, its result ``r``, and a digest ``d`` of the state after it: for each part of `inspect.dump`, the first
+12 hex digits of SHA-256.
 """
 
 from __future__ import annotations
@@ -18,80 +20,43 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError, HostCrash, VmDead
-from ..inspect import dump as st
-from ..inspect.dump import PARTS, rmap_part, state
+from ..inspect import dump
 from ..mmu import Vm
 from ..mmu import events as ev
 from ..mmu.memory import FIRST_GUEST, FIRST_SHADOW
 from ..mmu.pool import NUM_PAGES
 from .operations import apply
-from .report import Report
-
-# FOLDED IN: verify.digest: Digests of a VM's state: six times the first 12 hex digits of SHA-256, one for each part
-# of `inspect.dump`.
-#
-# Hashing everything after each operation would take several ms, so the text of a shadow page is kept until its words
-# change.
-
-
-WIDTH = 12
-
-
-def compact(value: Any) -> str:
-    """JSON without spaces, the text that is hashed."""
-    return json.dumps(value, separators=(",", ":"))
-
-
-def short_hash(text: str) -> str:
-    """The first 12 hex digits of SHA-256."""
-    return hashlib.sha256(text.encode()).hexdigest()[:WIDTH]
-
-
-class Digester:
-    """Digests of one VM's state, operation after operation."""
-
-    def __init__(self, vm: Vm) -> None:
-        self.vm = vm
-        self.forget()
-
-    def forget(self) -> None:
-        """Drop the kept texts: the slots changed, so the same words may mean other frames."""
-        self.seen = np.zeros((NUM_PAGES, 512), dtype=np.uint64)
-        self.texts = [""] * NUM_PAGES
-
-    def sptes(self) -> str:
-        """Text of the sptes part."""
-        now = self.vm.memory.pages[FIRST_SHADOW : FIRST_SHADOW + NUM_PAGES]
-        for id in np.flatnonzero((now != self.seen).any(axis=1)).tolist():
-            entries = st.page_entries(self.vm, id)
-            self.texts[id] = compact([id, entries]) if entries else ""
-            self.seen[id] = now[id]
-        return f"[{','.join(filter(None, self.texts))}]"
-
-    def parts(self) -> list[str]:
-        """The six digests, in the order of `inspect.dump.PARTS`."""
-        vm = self.vm
-        texts = (
-            compact(st.mmu_part(vm)),
-            compact(st.pages_part(vm)),
-            self.sptes(),
-            compact(st.rmap_part(vm)),
-            compact(st.hash_part(vm)),
-            compact(st.dirty_part(vm)),
-        )
-        return [short_hash(text) for text in texts]
-
+from .report import FileReport
 
 MakeVm = Callable[..., Vm]
+DIGEST_WIDTH = 12
 STORES = {ev.STORE, ev.EMULATED_STORE, ev.GUEST_ACCESSED, ev.GUEST_DIRTY}
+
 MALFORMED = (KeyError, TypeError, AttributeError, ValueError, OverflowError, IndexError, VmDead)
-"""What applying an operation raises that no golden trace can have; among the ValueErrors, `InputError`."""
-IGNORED = {"audit", "alog", "div", "agpa", "crash"}
-"""Results that aren't compared key by key: informative, or compared on their own."""
+"""What the operations of a malformed file raise; `InputError` is a ValueError."""
+
+NOT_RESULTS = {"audit", "alog", "div", "agpa", "crash"}
+"""Keys of a result that aren't compared one by one: they are informative, or compared elsewhere."""
+
+
+def verify_golden(path: Path, report: FileReport, audit: bool = False, make_vm: MakeVm = Vm) -> None:
+    """Replay every scenario of a file and compare everything. ``audit``: also audit after each operation."""
+    category = None
+    for header, lines in read_scenarios(path):
+        category = category or header.get("cat")
+        report.check(str(header.get("name")), "category, the same in all of a file", category, header.get("cat"))
+        try:
+            ScenarioReplay(header, report, audit, make_vm).run(lines)
+        except DataError as error:
+            raise DataError(str(path), f"{error.argument}: {error.got!r}", error.expected) from error
+        except MALFORMED as error:
+            found = f"scenario {header.get('name')!r}: {error!r}"
+            raise DataError(str(path), found, "operations of the format of golden traces") from error
+        report.count("scenarios")
 
 
 def read_scenarios(path: Path) -> Iterator[tuple[dict[str, Any], list[dict[str, Any]]]]:
-    """The scenarios of a file, each a header and its op and state lines. Raises DataError."""
+    """Yield the scenarios of a file, each as its header and its lines of operations and states. Raises DataError."""
     header: dict[str, Any] | None = None
     lines: list[dict[str, Any]] = []
     number = 0
@@ -101,7 +66,7 @@ def read_scenarios(path: Path) -> Iterator[tuple[dict[str, Any], list[dict[str, 
                 line = json.loads(text)
                 kind = line["t"]
                 if (kind == "scenario") == (header is not None):
-                    raise DataError(str(path), kind, f"scenarios that begin and end in turn (line {number})")
+                    raise DataError(str(path), kind, f"a scenario line and an end line in turn (line {number})")
                 if kind == "scenario":
                     header, lines = line, []
                 elif kind == "end":
@@ -113,40 +78,24 @@ def read_scenarios(path: Path) -> Iterator[tuple[dict[str, Any], list[dict[str, 
                 else:
                     raise DataError(str(path), kind, f"a line of type scenario, op, state or end (line {number})")
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise DataError(str(path), str(error), "a whole gzip'd file of JSON lines") from None
+        raise DataError(str(path), str(error), "a complete gzip file of JSON lines") from None
     except (json.JSONDecodeError, KeyError, TypeError) as error:
         raise DataError(str(path), f"line {number}: {error!r}", "JSON objects with a type in 't'") from None
     if header is not None or not number:
-        raise DataError(str(path), f"{number} lines", "a file that ends with a whole scenario")
+        raise DataError(str(path), f"{number} lines", "a file that ends with a complete scenario")
 
 
-def verify_golden(path: Path, report: Report, audit: bool = False, make_vm: MakeVm = Vm) -> None:
-    """Replay every scenario of a file and compare everything. ``audit``: also audit after each operation."""
-    category = None
-    for header, lines in read_scenarios(path):
-        category = category or header.get("cat")
-        report.check(str(header.get("name")), "category, one for a file", category, header.get("cat"))
-        try:
-            Replay(header, report, audit, make_vm).run(lines)
-        except DataError as error:
-            raise DataError(str(path), f"{error.argument}: {error.got!r}", error.expected) from error
-        except MALFORMED as error:
-            found = f"scenario {header.get('name')!r}: {error!r}"
-            raise DataError(str(path), found, "operations as the format has them") from error
-        report.count("scenarios")
+class ScenarioReplay:
+    """The replay of one scenario on a VM of its own."""
 
-
-class Replay:
-    """One scenario on one VM."""
-
-    def __init__(self, header: dict[str, Any], report: Report, audit: bool, make_vm: MakeVm) -> None:
+    def __init__(self, header: dict[str, Any], report: FileReport, audit: bool, make_vm: MakeVm) -> None:
         self.header, self.report, self.audit, self.make_vm = header, report, audit, make_vm
         self.vm: Vm = None  # type: ignore[assignment]  # made by the first operation
         self.events: list[tuple] = []
         self.crash: HostCrash | None = None
 
     def run(self, lines: list[dict[str, Any]]) -> None:
-        """Apply and compare, line by line; after a crash nothing follows."""
+        """Apply and compare line by line. After a crash there are no more lines."""
         name, ops = self.header["name"], [line for line in lines if line["t"] == "op"]
         check = self.report.check
         check(name, "number of operations", self.header["nops"], len(ops))
@@ -177,7 +126,7 @@ class Replay:
             self.compare_memory(name)
 
     def operation(self, line: dict[str, Any], where: str) -> None:
-        """One operation: its result, its digests, its audit."""
+        """Apply one operation, and compare its result, its digests and its audit."""
         op, expected = line["op"], line["r"]
         self.report.count("operations")
         got: dict[str, Any] = {}
@@ -185,23 +134,23 @@ class Replay:
             self.apply(op, got)
         except HostCrash as crash:
             self.crash = crash
-        theirs = expected.get("crash")
-        if theirs or self.crash:
+        expected_crash = expected.get("crash")
+        if expected_crash or self.crash:
             self.report.count("crashes")
-            self.report.check(where, "crash", theirs and theirs["kind"], self.crash and self.crash.kind)
-            self.report.check(where, "crash, in the header and here", self.header.get("crash"), theirs)
-            self.report.check(where, "results beside the crash", [], sorted(expected.keys() - {"crash"}))
+            self.report.check(where, "crash", expected_crash and expected_crash["kind"], self.crash and self.crash.kind)
+            self.report.check(where, "crash, in the header and here", self.header.get("crash"), expected_crash)
+            self.report.check(where, "results besides the crash", [], sorted(expected.keys() - {"crash"}))
             return
         self.compare_result(op["op"], expected, got, where)
         if op["op"] == "destroy":
-            self.report.check(where, "digest of rmap", line["d"], short_hash(compact(rmap_part(self.vm))))
+            self.report.check(where, "digest of rmap", line["d"], short_hash(compact(dump.rmap_part(self.vm))))
             return
         digests = self.digester.parts()
-        theirs_cut = [line["d"][i : i + WIDTH] for i in range(0, len(line["d"]), WIDTH)]
-        self.report.count("digest parts", len(PARTS))
-        if digests != theirs_cut:
-            wrong = [part for part, a, b in zip(PARTS, theirs_cut, digests, strict=False) if a != b]
-            self.report.differ(where, f"state after it, in the parts {', '.join(wrong) or 'missing'}", theirs_cut, digests)
+        recorded = [line["d"][i : i + DIGEST_WIDTH] for i in range(0, len(line["d"]), DIGEST_WIDTH)]
+        self.report.count("digest parts", len(dump.PARTS))
+        if digests != recorded:
+            wrong = [part for part, a, b in zip(dump.PARTS, recorded, digests, strict=False) if a != b]
+            self.report.differ(where, f"state after it, in the parts {', '.join(wrong) or 'missing'}", recorded, digests)
         self.expected_audit = expected.get("audit", {"n": 0, "m": []})
         if self.audit or "audit" in expected:
             self.compare_audit(where)
@@ -209,25 +158,25 @@ class Replay:
             self.compare_alog(expected.get("alog", []), where)
 
     def compare_result(self, name: str, expected: dict[str, Any], got: dict[str, Any], where: str) -> None:
-        """All results; what is absent is 0 or empty."""
+        """Compare all results; one that is absent is 0 or empty."""
         for key in {**expected, **got}:
-            if key in IGNORED:
+            if key in NOT_RESULTS:
                 continue
             a, b = expected.get(key) or 0, got.get(key) or 0
-            if name == "gva2gpa" and key == "gpa":  # here null says "unmapped"
+            if name == "gva2gpa" and key == "gpa":  # for this result, null means "unmapped" and not 0
                 a, b = (x.get("gpa", 0) for x in (expected, got))
             self.report.count("results")
             self.report.check(where, f"result {key!r}", a, b)
 
     def compare_audit(self, where: str) -> None:
-        """Number of complaints after the last operation, and the first six."""
+        """Compare the number of complaints after the operation, and the first six of them."""
         self.report.count("audits")
         got = self.vm.audit()
         listed = [[c.audit, *c.facts] for c in got]
         self.report.check(where, "audit", self.expected_audit, {"n": len(got), "m": listed[:6]})
 
     def compare_alog(self, expected: Any, where: str) -> None:
-        """The complaints of the audits inside faults, which the trace has as a list or as number and first ones."""
+        """Compare the complaints of audits inside faults; the file has all of them, or their number and the first ones."""
         got = [[c.audit, *c.facts] for _, complaints in self.vm.audit_log for c in complaints]
         self.vm.audit_log.clear()
         if isinstance(expected, dict):
@@ -236,8 +185,8 @@ class Replay:
         self.report.check(where, "audits inside the fault", expected, got)
 
     def full_state(self, expected: dict[str, Any], where: str) -> None:
-        """A full state, part by part, and the audits."""
-        got = json.loads(compact(state(self.vm)))
+        """Compare a full state part by part, all of guest memory, and the audit."""
+        got = json.loads(compact(dump.state(self.vm)))
         self.report.count("full states")
         self.report.check(where, "parts of the state", sorted(expected), sorted(got))
         for part in got:
@@ -249,7 +198,7 @@ class Replay:
     # Applying
 
     def apply(self, op: dict[str, Any], got: dict[str, Any]) -> None:
-        """One operation; what it answered goes into ``got``."""
+        """Apply one operation; its result is added to ``got``."""
         name = op["op"]
         if name == "create":
             self.vm = self.make_vm([(base, n, bool(log)) for base, n, log in op["slots"]], audits=bool(op.get("audit")))
@@ -261,7 +210,7 @@ class Replay:
         vm = self.vm
         before = (vm.stats.tlb_flushes, vm.stats.root_loads, vm.stats.gp)
         self.events.clear()
-        vm.injected.clear()  # a refused operation would leave those of the last one
+        vm.injected.clear()  # an operation that is refused doesn't clear them
         apply(vm, op, got)
         if name == "set_slot":
             self.digester.forget()
@@ -271,7 +220,7 @@ class Replay:
         got["mem"] = self.changed_words(report=name not in ("poke", "destroy"))
 
     def changed_words(self, report: bool) -> list[list[int]]:
-        """Aligned words of guest memory that the operation changed, in slot order."""
+        """Return [gpa, value] of the aligned words of guest memory that the operation changed, in the order of slots."""
         pages = self.vm.memory.pages[FIRST_GUEST:]
         if len(pages) > len(self.mirror):
             self.mirror = np.concatenate([self.mirror, np.zeros_like(pages[len(self.mirror) :])])
@@ -286,16 +235,67 @@ class Replay:
         return [[gpa, value] for _, gpa, value in sorted(changed)] if report else []
 
     def _place(self, hpa: int) -> tuple[int, int]:
+        """Return the slot's number and the gpa of a host address."""
         for number, slot in enumerate(self.vm.memory.slots):
             if slot.hfn <= hpa >> 12 < slot.hfn + slot.npages:
                 return number, hpa - (slot.hfn - slot.base << 12)
         return len(self.vm.memory.slots), hpa
 
     def compare_memory(self, where: str) -> None:
-        """All of guest memory: nothing may have changed but what the operations reported."""
+        """Compare all of guest memory: only what the operations reported may have changed."""
         self.report.count("guest memories")
-        pages, step = self.vm.memory.pages[FIRST_GUEST:], 1 << 14  # in pieces: a slot may be far larger than what is used
+        pages, step = self.vm.memory.pages[FIRST_GUEST:], 1 << 14  # in pieces, since a slot may be huge
         pieces = (slice(at, at + step) for at in range(0, len(pages), step))
         if not all(np.array_equal(pages[piece], self.mirror[piece]) for piece in pieces):
-            self.report.differ(where, "guest memory", "no change but those reported", "a write past the door")
+            self.report.differ(where, "guest memory", "only the changes that were reported", "a write that reported nothing")
 
+
+# Digests
+
+
+class Digester:
+    """Digests of one VM's state, operation after operation.
+
+    Making the text of the whole state takes several ms, so that of a shadow page is kept until its words change.
+    """
+
+    def __init__(self, vm: Vm) -> None:
+        self.vm = vm
+        self.forget()
+
+    def forget(self) -> None:
+        """Forget the kept texts, since the slots changed and the same words may mean other frames."""
+        self.seen = np.zeros((NUM_PAGES, 512), dtype=np.uint64)
+        self.texts = [""] * NUM_PAGES
+
+    def sptes(self) -> str:
+        """Return the text of the part ``sptes``."""
+        now = self.vm.memory.pages[FIRST_SHADOW : FIRST_SHADOW + NUM_PAGES]
+        for id in np.flatnonzero((now != self.seen).any(axis=1)).tolist():
+            entries = dump.page_entries(self.vm, id)
+            self.texts[id] = compact([id, entries]) if entries else ""
+            self.seen[id] = now[id]
+        return f"[{','.join(filter(None, self.texts))}]"
+
+    def parts(self) -> list[str]:
+        """Return the six digests, in the order of `inspect.dump.PARTS`."""
+        vm = self.vm
+        texts = (
+            compact(dump.mmu_part(vm)),
+            compact(dump.pages_part(vm)),
+            self.sptes(),
+            compact(dump.rmap_part(vm)),
+            compact(dump.hash_part(vm)),
+            compact(dump.dirty_part(vm)),
+        )
+        return [short_hash(text) for text in texts]
+
+
+def compact(value: Any) -> str:
+    """Return a value as JSON without spaces, which is what is hashed."""
+    return json.dumps(value, separators=(",", ":"))
+
+
+def short_hash(text: str) -> str:
+    """Return the first 12 hex digits of a text's SHA-256."""
+    return hashlib.sha256(text.encode()).hexdigest()[:DIGEST_WIDTH]

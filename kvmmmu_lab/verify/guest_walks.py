@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Real guests' page tables: the walker, and the shadow path, must say what the guest's own processor said."""
+"""Walks of real guests' page tables: they must end where the guest's own processor ended.
+
+Each address is translated twice: by the walker, which reads the guest's tables, and by an access through the shadow
+tables.
+"""
 
 from __future__ import annotations
 
@@ -15,26 +19,31 @@ from ..mmu import Vm
 from ..mmu.bits import (
     BASE_MASK,
     CR0_WP,
-    CR4_PSE,
+    FLAGS,
     LARGE,
-    MODES,
+    NARROW,
     PAGE_SHIFT,
     PAGE_SIZE,
     PRESENT,
+    RIGHTS,
     UNMAPPED_GVA,
     canonical,
+    mode_of_registers,
 )
 from ..mmu.walk import Walk
-from .report import Report
+from .report import FileReport
 
-TLB_BITS = ((0, 1), (1, 2), (2, 3), (3, 4), (4, 5), (5, 6), (6, 7), (7, 8), (8, 63))
-"""Bit of ``tlb_flags`` and bit of the entry: W, U, PWT, PCD, A, D, PS, G, NX."""
-LARGE_FLAG = 1 << 6
+TLB_FLAGS = ("W", "U", "PWT", "PCD", "A", "D", "PS", "G", "NX")
+"""What the bits of ``tlb_flags`` stand for, beginning with bit 0."""
+
+TLB_BITS = tuple((TLB_FLAGS.index(flag.name), flag.bit) for flag in FLAGS if flag.name in TLB_FLAGS)
+"""(bit of ``tlb_flags``, bit of the entry) of each."""
+
+PS = TLB_FLAGS.index("PS")
 
 
-def verify_guest(path: Path, report: Report, make_vm: Callable[..., Vm] = Vm) -> None:
-    """Compare every probe, every TLB line and every range end, by the walker and by accesses through the shadow
-    tables."""
+def verify_guest(path: Path, report: FileReport, make_vm: Callable[..., Vm] = Vm) -> None:
+    """Compare every probe, every TLB line and both ends of every range, by walks and by accesses."""
     guest = Guest.load(path)
     report.facts["guest"] = f"mode {guest.mode}, {len(guest.gfns)} page-table frames"
     _probes(guest, report)
@@ -44,54 +53,50 @@ def verify_guest(path: Path, report: Report, make_vm: Callable[..., Vm] = Vm) ->
         _ranges(guest, report)
 
 
-def _hex(value: int | None) -> str:
-    return "unmapped" if value in (None, UNMAPPED_GVA) else f"{value:#x}"
-
-
 class Leaf(NamedTuple):
-    """A leaf entry: it maps ``size`` bytes at ``gva``; ``rights``: W and U of all levels ANDed, as bits 0 and 1."""
+    """A leaf entry, which maps ``size`` bytes at ``gva``. ``rights``: W and U of all levels ANDed, as bits 0 and 1."""
 
     gva: int
     size: int
     rights: int
 
 
-class Tables:
-    """The tables as they stand in the file: ``leaves`` below the current root by gva, ``reached`` gfns of any root."""
+class GuestTables:
+    """The tables in the file. ``leaves``: the leaf entries below the current root, by gva."""
 
-    def __init__(self, guest: Guest, report: Report) -> None:
+    def __init__(self, guest: Guest, report: FileReport) -> None:
         self.guest, self.report = guest, report
         self.pages = {gfn: page.tobytes() for gfn, page in zip(guest.gfns.tolist(), guest.pages, strict=True)}
-        mode = MODES[guest.mode]
-        self.format, self.large_pages = mode.format, mode.large_pages or guest.meta["cr4"] & CR4_PSE
+        self.mode = mode_of_registers(guest.meta["cr0"], guest.meta["cr4"], guest.meta["efer"])
         self.frames = guest.meta["mem_bytes"] >> PAGE_SHIFT
         self.seen: set[tuple[int, int]] = set()
         self.leaves: list[Leaf] = []
         for root in guest.roots.tolist()[1:]:
-            self._visit(root, mode.levels, 0, 3, current=False)
-        self._visit(guest.meta["cr3"], mode.levels, 0, 3, current=True)
+            self._visit(root, self.mode.levels, 0, RIGHTS >> 1, current=False)
+        self._visit(guest.meta["cr3"], self.mode.levels, 0, RIGHTS >> 1, current=True)
 
     @property
     def reached(self) -> set[int]:
-        """gfns of the tables below any root."""
+        """The gfns of all tables that any root reaches."""
         return {(address & BASE_MASK) >> PAGE_SHIFT for _, address in self.seen}
 
     def _visit(self, address: int, level: int, gva: int, rights: int, current: bool) -> None:
+        """Walk the table at ``address`` and those below it. ``current``: below the current root, whose leaves are kept."""
         if (level, address) in self.seen and not current:
             return
         self.seen.add((level, address))
-        gfn, guest, format = (address & BASE_MASK) >> PAGE_SHIFT, self.guest, self.format
+        gfn, guest, format = (address & BASE_MASK) >> PAGE_SHIFT, self.guest, self.mode.format
         if not self.report.check(f"table gfn {gfn:#x}", "frame in the file", True, gfn in self.pages):
             return
         table = np.frombuffer(self.pages[gfn], dtype=f"<u{format.size}")
         pdpt = level == 3 and guest.mode == "pae"
-        if pdpt:  # four entries, which have no rights
+        if pdpt:  # it has four entries, and they have no rights
             table = table[(address & 0xFE0) // 8 :][:4]
         for index in np.flatnonzero(table & table.dtype.type(PRESENT)).tolist():
             entry = int(table[index])
             at = gva | index << PAGE_SHIFT + format.index_bits * (level - 1)
             allowed = rights if pdpt else rights & entry >> 1
-            if level == 1 or (level == 2 and entry & LARGE and self.large_pages):
+            if level == 1 or (level == 2 and entry & LARGE and self.mode.large_pages):
                 if current:
                     size = PAGE_SIZE << format.index_bits * (level - 1)
                     self.leaves.append(Leaf(canonical(at) if guest.mode == "64" else at, size, allowed))
@@ -99,10 +104,10 @@ class Tables:
                 self._visit(entry & format.base, level - 1, at, allowed, current)
 
 
-def _tables(guest: Guest, report: Report) -> None:
-    """The file has the frames that its roots reach, lists every leaf once, and every range of equal rights."""
+def _tables(guest: Guest, report: FileReport) -> None:
+    """Check the file itself: it has the frames that its roots reach, and lists every leaf entry and every range once."""
     report.check("meta", "root and CR3", guest.meta["cr3"], int(guest.roots[0]))
-    tables = Tables(guest, report)
+    tables = GuestTables(guest, report)
     report.check("page tables", "frames that no root reaches", [], sorted(set(tables.pages) - tables.reached))
     report.count("tables", len(tables.pages))
     listed, found = guest.tlb_gva.tolist(), [leaf.gva for leaf in tables.leaves]
@@ -117,13 +122,13 @@ def _tables(guest: Guest, report: Report) -> None:
             ranges.append([leaf.gva, leaf.gva + leaf.size, leaf.rights])
     wrap = 1 << (64 if guest.mode == "64" else 32)
     columns = (guest.mem_start.tolist(), guest.mem_end.tolist(), guest.mem_flags.tolist())
-    theirs = [[start, (end - 1) % wrap + 1, flags] for start, end, flags in zip(*columns, strict=True)]
-    report.check("ranges", "number", len(ranges), len(theirs))
-    for ours, given in zip(ranges, theirs, strict=False):
-        report.check(f"range {given[0]:#x}", "start, end, rights (bit 0 W, bit 1 U)", given, ours)
+    listed_ranges = [[start, (end - 1) % wrap + 1, flags] for start, end, flags in zip(*columns, strict=True)]
+    report.check("ranges", "number", len(ranges), len(listed_ranges))
+    for expected, got in zip(listed_ranges, ranges, strict=False):
+        report.check(f"range {expected[0]:#x}", "start, end, rights (bit 0 W, bit 1 U)", expected, got)
 
 
-def _probes(guest: Guest, report: Report) -> None:
+def _probes(guest: Guest, report: FileReport) -> None:
     vm, shadowed = guest.vm(), guest.vm()
     for gva, gpa in zip(guest.probe_gva.tolist(), guest.probe_gpa.tolist(), strict=True):
         expected = _hex(gpa)
@@ -133,30 +138,29 @@ def _probes(guest: Guest, report: Report) -> None:
     report.count("probes", len(guest.probe_gva))
 
 
-def _tlb_lines(guest: Guest, report: Report) -> None:
+def _tlb_lines(guest: Guest, report: FileReport) -> None:
     vm, shadowed = guest.vm(), guest.vm()
-    before = vm.memory.pages.copy()  # the walk sets accessed bits, the file has them as they were
-    narrow = guest.mode == "32"
-    entries = before.view("<u4").reshape(-1) if narrow else before.reshape(-1)
+    before = vm.memory.pages.copy()  # a walk sets accessed bits; the file has them as they were
+    format = vm.cpu.mode.format
+    entries = before.view(f"<u{format.size}").reshape(-1)
     for gva, gpa, flags in zip(guest.tlb_gva.tolist(), guest.tlb_gpa.tolist(), guest.tlb_flags.tolist(), strict=True):
         where = f"TLB line {gva:#x}"
-        size = ((1 << 22) if narrow else (1 << 21)) if flags & LARGE_FLAG else PAGE_SIZE
+        size = format.large_size if flags >> PS & 1 else PAGE_SIZE
         walk: Walk = vm.walk(vm, gva, False, False, False)
         found = UNMAPPED_GVA if walk.error is not None else walk.gfn << PAGE_SHIFT
-        # in PAE mode NX stays in the printed address
-        beside = 0xFFF if guest.mode == "pae" else 0xFFF | -1 << (32 if narrow else 52)
-        report.check(where, "bits of the gpa beside the frame's", 0, gpa & beside)
+        # in PAE mode, the address was printed with NX in it
+        beside = 0xFFF if guest.mode == "pae" else 0xFFF | -1 << (32 if format is NARROW else 52)
+        report.check(where, "bits of the gpa besides the frame's", 0, gpa & beside)
         report.check(where, "gpa by the walker", _hex(gpa & BASE_MASK & -size), _hex(found))
         entry = int(entries[walk.entry])
-        got = sum(1 << flag for flag, bit in TLB_BITS if entry >> bit & 1 and (flag != 6 or walk.level == 2))
+        got = sum(1 << flag for flag, bit in TLB_BITS if entry >> bit & 1 and (flag != PS or walk.level == 2))
         report.check(where, "flags of the leaf entry", f"{flags:#x}", f"{got if entry & PRESENT else 0:#x}")
         report.check(where, "gpa through the shadow tables", _hex(gpa & BASE_MASK & -size), _hex(shadowed.access(gva).gpa))
     report.count("TLB lines", len(guest.tlb_gva))
 
 
-def _ranges(guest: Guest, report: Report) -> None:
-    """At both ends of each range: read and write, as supervisor and as user; beside it: other rights, or nothing
-    mapped."""
+def _ranges(guest: Guest, report: FileReport) -> None:
+    """Compare the rights at both ends of each range and beside it, for reads and writes by supervisor and user."""
     vm, shadowed = guest.vm(), guest.vm()
     wrap = 1 << (64 if guest.mode == "64" else 32)
     starts, flags = guest.mem_start.tolist(), guest.mem_flags.tolist()
@@ -164,7 +168,7 @@ def _ranges(guest: Guest, report: Report) -> None:
     write_protect = bool(guest.meta["cr0"] & CR0_WP)
 
     def allowed(gva: int) -> str:
-        """Which accesses succeed by the file: letters for supervisor read, write, user read, write."""
+        """Return which accesses the file allows, as letters: read and write by the supervisor, read and write by the user."""
         i = bisect_right(starts, gva) - 1
         if i < 0 or gva > lasts[i]:
             return "----"
@@ -180,7 +184,8 @@ def _ranges(guest: Guest, report: Report) -> None:
         outcomes = (shadowed.access(gva, write=w, user=u).outcome for w, u in kinds)
         return "".join("-rw"[(1 + w) * (o in ("ok", "emul", "mmio"))] for (w, _), o in zip(kinds, outcomes, strict=True))
 
-    # A user write is taken to be no page-table update, and for ever if it hits a live root: a real guest makes none.
+    # Page tables aren't accessed: 2007's code takes a user write for no page-table update, for ever if it hits a live
+    # root. Real guests make no such write.
     tables = set(guest.gfns.tolist())
     for start, last in zip(starts, lasts, strict=True):
         for gva in {start, last & -PAGE_SIZE, start - PAGE_SIZE, last + 1}:
@@ -191,3 +196,7 @@ def _ranges(guest: Guest, report: Report) -> None:
             if gva in (start, last & -PAGE_SIZE) and (vm.gva_to_gpa(gva) or 0) >> PAGE_SHIFT not in tables:
                 report.check(where, "rights through the shadow tables", expected, accessed(gva))
         report.count("range ends", 2)
+
+
+def _hex(gpa: int | None) -> str:
+    return "unmapped" if gpa in (None, UNMAPPED_GVA) else f"{gpa:#x}"

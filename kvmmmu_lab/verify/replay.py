@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Replay a trace of a real guest on a VM: what should have happened, happens.
+"""The replay of a real guest's trace: accesses reach the frames, and page faults have the error codes, that they had.
 
-Two ways. *emulated*: each write to a page table is emulated, so all go through pre-write. *native*: it is a CPU write
-through the shadow tables, trapped only where they are write-protected, so that missing protection shows.
+There are two ways. *emulated*: each write to a page table is emulated, so that all of them go through pre-write.
+*native*: it is a write by the processor through the shadow tables, which is trapped only where they are write-protected,
+so that missing protection is noticed.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -17,47 +19,100 @@ import numpy as np
 from ..data.trace import ACCESS, ADOPTED, CR3_LOAD, DROPPED, PAGE_FAULT, ROOT_DIED, TABLE_WRITE, Trace
 from ..errors import HostCrash
 from ..mmu import Vm
-from ..mmu.bits import ALL_ONES, PAGE_SHIFT, PAGE_SIZE, PFERR_FETCH, PFERR_USER, PFERR_WRITE
+from ..mmu.bits import ALL_ONES, MODES, PAGE_SHIFT, PAGE_SIZE, PFERR_FETCH, PFERR_USER, PFERR_WRITE
 from ..mmu.cpu import Access, access, emulated_write, shadow_walk
 from ..mmu.machine import Machine
 from ..mmu.registers import load_cr3
 from ..mmu.rmap import ReverseMap
 from ..mmu.spte import set_spte
 from ..mmu.walk import gva_to_gpa
-from .report import Report
+from .report import FileReport
 
 WAYS = ("emulated", "native")
+AUDITS = 10
+"""Audits of a whole replay."""
+
+STATISTICS = ("exits", "zapped", "entries_zapped", "flood_zaps", "evicted")
+"""Statistics of the VM that are shown in the report."""
+
 Differ = Callable[[str, str, Any, Any], None]
+"""Called for each difference with where, what, what was expected, and what came."""
 
 
-def _show(access: Access) -> str:
-    at = "" if access.gpa is None else f" at gpa {access.gpa:#x}"
-    return f"{access.outcome}{at}" if access.error is None else f"{access.outcome} with error code {access.error:#x}"
+# Mechanisms that can be switched off, by replacing parts
 
 
-class Replay:
-    """One way through a trace. ``differ`` is told of every difference; counts are in ``counts``."""
+class NoWriteProtection(ReverseMap):
+    """A reverse map that never protects a frame."""
+
+    def write_protect(self, gfn: int) -> None:
+        """Do nothing."""
+
+
+def unprotected_spte(vm: Machine, spte: int, guest_entry: int, rights: int, gpa: int, gfn: int) -> None:
+    """Make a shadow entry as if no frame were a page table."""
+    set_spte(vm, spte, guest_entry, rights, gpa, -1)
+
+
+def no_pre_write(vm: Machine, gpa: int, size: int) -> None:
+    """Do nothing."""
+
+
+WITHOUT: dict[str, tuple[str, dict[str, Any]]] = {
+    "prewrite": ("emulated", {"pre_write": no_pre_write}),
+    "write-protection": ("native", {"rmap": NoWriteProtection, "set_spte": unprotected_spte}),
+}
+"""Name of a mechanism -> the way of replaying that needs it, and the parts that replace it."""
+
+
+def verify_trace(path: Path, report: FileReport, audits: int = AUDITS, without: str | None = None) -> None:
+    """Replay a trace both ways, with audits; then once ``without`` a mechanism, which must go wrong."""
+    trace = Trace.load(path)
+    report.facts["trace"] = f"mode {trace.mode}, {len(trace.type):,} events"
+    for way in WAYS:
+        replay = TraceReplay(trace, way, report.differ)
+        replay.run(audits)
+        for what, n in replay.counts.items():
+            report.count(what, n)
+        statistics = asdict(replay.vm.stats)
+        report.facts[way] = {name.replace("_", " "): n for name, n in statistics.items() if name in STATISTICS}
+    report.count("audits", 2 * audits)
+    if without is not None:
+        _replay_without(trace, without, report)
+
+
+def _replay_without(trace: Trace, without: str, report: FileReport) -> None:
+    way, parts = WITHOUT[without]
+    differences: list[str] = []
+
+    def differ(where: str, what: str, expected: Any, got: Any) -> None:
+        differences.append(f"{where}: {what}, {got}")
+
+    replay = TraceReplay(trace, way, differ, functools.partial(Vm, **parts))
+    replay.run()
+    report.facts[f"without {without}"] = {"wrong": replay.wrong, "first:": differences[0] if differences else "none"}
+    if not replay.wrong:
+        report.differ(f"{way} replay", f"without {without}", "differences", "none")
+
+
+class TraceReplay:
+    """One way through a trace. ``differ`` is called for every difference; ``counts`` has what was compared."""
 
     def __init__(self, trace: Trace, way: str, differ: Differ, make_vm: Callable[..., Vm] = Vm) -> None:
-        self.trace, self.native, self.differ = trace, way == "native", differ
+        self.trace, self.way, self.native, self.differ = trace, way, way == "native", differ
         self.vm = make_vm([(0, trace.meta["mem_bytes"] >> PAGE_SHIFT)])
         self.known: set[int] = set()
+        """gfns of all frames that were ever adopted as page tables."""
         self.live: set[int] = set()
-        """gfns of page tables: all that were ever adopted, and those not dropped since."""
+        """gfns of those that weren't dropped since."""
         self.writer: dict[int, tuple[int, bool]] = {}
-        """gfn -> gva page and user bit of the latest write access that reached it."""
-        self.counts = {
-            "accesses": 0,
-            "guest page faults": 0,
-            "page-table writes": 0,
-            "CR3 loads": 0,
-            "frames adopted": 0,
-        }
+        """gfn -> gva of the page, and user bit, of the latest write access that reached the frame."""
+        self.counts = dict.fromkeys(("accesses", "guest page faults", "page-table writes", "CR3 loads", "frames adopted"), 0)
         self.wrong = 0
-        self.entry_size = 4 if trace.mode == "32" else 8
+        self.entry_size = MODES[trace.mode].format.size
 
     def run(self, audits: int = 0) -> None:
-        """Replay all events; audit so many times on the way, and at the end. A host crash ends it, as a difference."""
+        """Replay all events, with this many audits, the last at the end. A host crash is a difference, and the end."""
         trace = self.trace
         types, n = trace.type, len(trace.type)
         first = int(np.argmax(~np.isin(types, (ADOPTED, DROPPED, ROOT_DIED)))) if n else 0
@@ -71,29 +126,25 @@ class Replay:
                 if audits:
                     complaints = self.vm.audit()
                     if complaints:
-                        self.note(
-                            min(begin + step, n) - 1,
-                            "audit",
-                            "no complaint",
-                            f"{len(complaints)}, first {complaints[0]}",
-                        )
+                        event = min(begin + step, n) - 1
+                        self.note(event, "audit", "no complaint", f"{len(complaints)}, first {complaints[0]}")
         except HostCrash as crash:
             self.note(-1, "host", "no crash", str(crash))
 
     def note(self, event: int, what: str, expected: Any, got: Any) -> None:
-        """A difference."""
+        """Report a difference at an event; -1: at none in particular."""
         self.wrong += 1
-        if event < 0:
-            self.differ(f"{'native' if self.native else 'emulated'} replay", what, expected, got)
-        else:
+        where = f"{self.way} replay"
+        if event >= 0:
             r = self.trace
-            where = f"type {r.type[event]}, a {int(r.a[event]):#x}, b {int(r.b[event]):#x}, flag {r.flag[event]}"
-            self.differ(f"{'native' if self.native else 'emulated'} replay, event {event} ({where})", what, expected, got)
+            row = f"type {r.type[event]}, a {int(r.a[event]):#x}, b {int(r.b[event]):#x}, flag {r.flag[event]}"
+            where += f", event {event} ({row})"
+        self.differ(where, what, expected, got)
 
     def events(self, begin: int, end: int) -> None:
-        """Replay the events begin .. end - 1, the loop where the time goes."""
+        """Replay the events begin .. end - 1. This loop takes almost all of the time."""
         vm, r = self.vm, self.trace
-        stop = min(end + 1, len(r.type))  # one more: an access and a write behind it can be one instruction
+        stop = min(end + 1, len(r.type))  # one more: an access and the write after it can be one instruction
         types, flags, a, b = (column[begin:stop].tolist() for column in (r.type, r.flag, r.a, r.b))
         types.append(-1)
         gfns, writer, counts = vm.memory.gfns, self.writer, self.counts
@@ -127,12 +178,12 @@ class Replay:
         counts["accesses"] += types[: end - begin].count(ACCESS)
 
     def access(self, event: int, got: Access, gpa: int) -> None:
-        """An access has to get through, to the frame that it reached in reality."""
+        """Compare an access: it must succeed, and reach the frame that it reached on the real processor."""
         if got.outcome not in ("ok", "emul", "mmio") or (got.gpa != gpa and gpa != ALL_ONES):
             self.note(event, "access", "allowed" if gpa == ALL_ONES else f"allowed, at gpa {gpa:#x}", _show(got))
 
     def page_fault(self, event: int, gva: int, error: int) -> None:
-        """The guest's fault has to come from an access of the kind that its error code names, with the same code."""
+        """Replay a guest's fault by an access of the kind that its error code names, which must give the same code."""
         self.counts["guest page faults"] += 1
         kind = (bool(error & PFERR_WRITE), bool(error & PFERR_USER), bool(error & PFERR_FETCH))
         got = access(self.vm, gva, *kind, None, 1)
@@ -140,9 +191,9 @@ class Replay:
             self.note(event, "guest page fault", f"error code {error:#x}", _show(got))
 
     def table_write(self, event: int, gpa: int, value: int, size: int, one_instruction: bool) -> None:
-        """A write to a page table, through the address of the latest write access to its frame.
+        """Replay a write to a page table, through the address of the latest write access to its frame.
 
-        ``one_instruction``: that access is the event before; it wasn't run.
+        ``one_instruction``: that access is the previous event, and wasn't replayed.
         """
         self.counts["page-table writes"] += 1
         vm = self.vm
@@ -158,10 +209,13 @@ class Replay:
             if reached != gpa:
                 self.note(event, "page-table write", f"gpa {gpa:#x}", f"gpa {reached:#x}")
         if not emulated_write(vm, gpa, value, size):
-            self.note(event, "page-table write", "stored", "no memory there, or across a page")
+            self.note(event, "page-table write", "stored", "no memory at this gpa, or across pages")
 
     def adopt(self, gfn: int, image: np.ndarray) -> None:
-        """A frame becomes reachable as a page table. What changed in one known before was written unseen."""
+        """Load the image of a frame that becomes a page table. If it was one before, write what has changed since.
+
+        Those changes were made while it was no page table, so the trace has no events for them.
+        """
         self.counts["frames adopted"] += 1
         vm = self.vm
         self.live.add(gfn)
@@ -176,61 +230,7 @@ class Replay:
             self.known.add(gfn)
 
 
-# FOLDED IN: verify.trace: Traces of real guests: each access reaches its frame, each guest page fault comes
-# with its code, both ways
-# of replaying.
-
-
-AUDITS = 10
-
-
-class NoWriteProtection(ReverseMap):
-    """A reverse map that never protects a frame."""
-
-    def write_protect(self, gfn: int) -> None:
-        """Do nothing."""
-
-
-def unprotected_spte(vm: Machine, spte: int, guest_entry: int, rights: int, gpa: int, gfn: int) -> None:
-    """Make a shadow entry as if no frame were a page table."""
-    set_spte(vm, spte, guest_entry, rights, gpa, -1)
-
-
-def no_pre_write(vm: Machine, gpa: int, size: int) -> None:
-    """Let the shadow tables be."""
-
-
-WITHOUT: dict[str, tuple[str, dict[str, Any]]] = {
-    "prewrite": ("emulated", {"pre_write": no_pre_write}),
-    "write-protection": ("native", {"rmap": NoWriteProtection, "set_spte": unprotected_spte}),
-}
-"""What can be switched off, through replaceable parts, and the way of replaying that notices."""
-
-
-def verify_trace(path: Path, report: Report, audits: int = AUDITS, without: str | None = None) -> None:
-    """Replay both ways with audits; with ``without`` also once with that part switched off, which must go wrong."""
-    trace = Trace.load(path)
-    report.facts["trace"] = f"mode {trace.mode}, {len(trace.type):,} events"
-    for way in WAYS:
-        replay = Replay(trace, way, report.differ)
-        replay.run(audits)
-        for what, n in replay.counts.items():
-            report.count(what, n)
-        stats = asdict(replay.vm.stats)
-        report.facts[way] = {name.replace("_", " "): n for name, n in stats.items() if name in SHOWN}
-    report.count("audits", 2 * audits)
-    if without is not None:
-        way, parts = WITHOUT[without]
-        told: list[str] = []
-        replay = Replay(trace, way, lambda where, what, expected, got: told.append(f"{where}: {what}, {got}"), _vm_with(parts))
-        replay.run()
-        report.facts[f"without {without}"] = {"wrong": replay.wrong, "first:": told[0] if told else "none"}
-        if not replay.wrong:
-            report.differ(f"{way} replay", f"without {without}", "something goes wrong", "nothing did")
-
-
-SHOWN = ("exits", "zapped", "entries_zapped", "flood_zaps", "evicted")
-
-
-def _vm_with(parts: dict[str, Any]) -> Any:
-    return lambda slots: Vm(slots, **parts)
+def _show(access: Access) -> str:
+    """Return an access's outcome in words."""
+    at = "" if access.gpa is None else f" at gpa {access.gpa:#x}"
+    return f"{access.outcome}{at}" if access.error is None else f"{access.outcome} with error code {access.error:#x}"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a verification found: counts of what was compared, and the differences."""
+"""The report on one file: what was compared, and the differences between the file and the engine."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-KEPT = 20
-"""Differences that are kept in full; all are counted."""
+MAX_KEPT = 20
+"""Differences that are kept; all of them are counted."""
 
 
 @dataclass
-class Difference:
-    """One thing that isn't as recorded. ``where`` says which operation, row or probe."""
+class FileDifference:
+    """One difference between a file and the engine. ``where`` says at which operation, row or probe."""
 
     where: str
     what: str
@@ -25,41 +25,48 @@ class Difference:
 
 
 @dataclass
-class Report:
-    """The result for one file. ``compared``: what was looked at, with counts. ``apart``: rows of the known classes in
-    which the 2007 code differs from the processor. ``facts``: what else is worth knowing."""
+class FileReport:
+    """The report on one file.
+
+    ``compared``: what was compared -> how often. ``apart``: classes of rows in which the 2007 code is known to differ
+    from the processor -> how many. ``facts``: other things worth knowing.
+    """
 
     file: str
     kind: str
     compared: dict[str, int] = field(default_factory=dict)
     apart: dict[str, int] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
-    differences: list[Difference] = field(default_factory=list)
+    differences: list[FileDifference] = field(default_factory=list)
     difference_count: int = 0
 
     def count(self, what: str, n: int = 1) -> None:
         """Note that n more of ``what`` were compared."""
         self.compared[what] = self.compared.get(what, 0) + n
 
+    def count_apart(self, name: str) -> None:
+        """Note one more row of a class in which the 2007 code is known to differ from the processor."""
+        self.apart[name] = self.apart.get(name, 0) + 1
+
     def differ(self, where: str, what: str, expected: Any, got: Any) -> None:
         """Note a difference."""
         self.difference_count += 1
-        if len(self.differences) < KEPT:
-            self.differences.append(Difference(where, what, expected, got))
+        if len(self.differences) < MAX_KEPT:
+            self.differences.append(FileDifference(where, what, expected, got))
 
     def check(self, where: str, what: str, expected: Any, got: Any) -> bool:
-        """Note a difference unless the two are equal; whether they are."""
+        """Note a difference unless the two are equal; return whether they are."""
         if expected != got:
             self.differ(where, what, expected, got)
         return bool(expected == got)
 
     @property
     def ok(self) -> bool:
-        """Whether nothing differed, and anything was compared at all."""
+        """Whether there are no differences, and anything was compared."""
         return not self.difference_count and any(self.compared.values())
 
     def as_dict(self) -> dict[str, Any]:
-        """The report for programs."""
+        """Return the report as plain data, for JSON."""
         return {
             "file": self.file,
             "kind": self.kind,
@@ -72,12 +79,11 @@ class Report:
         }
 
     def __str__(self) -> str:
-        verdict = "0 differences" if self.ok else f"{self.difference_count:,} differences"
-        if not any(self.compared.values()):
-            verdict = "nothing was compared"
+        n = self.difference_count
+        verdict = f"{n:,} difference{'s' if n != 1 else ''}" if any(self.compared.values()) else "nothing was compared"
         lines = [f"{self.file}: {self.kind}, {verdict}", f"  compared: {_listing(self.compared)}"]
         if self.apart:
-            lines.append(f"  counted apart (the 2007 code differs from the processor): {_listing(self.apart)}")
+            lines.append(f"  counted apart (the 2007 code is known to differ from the processor): {_listing(self.apart)}")
         lines += [f"  {name}: {_listing(value) if isinstance(value, dict) else value}" for name, value in self.facts.items()]
         if self.differences:
             lines.append(f"  first difference: {self.differences[0]}")

@@ -9,8 +9,8 @@ from kvmmmu_lab import HostCrash, InputError, Vm, VmDead
 from kvmmmu_lab.inspect.dump import state
 from kvmmmu_lab.mmu import events as ev
 from kvmmmu_lab.mmu.walk import Walk, walk_guest
-from kvmmmu_lab.verify import Report
-from kvmmmu_lab.verify.golden import Replay, read_scenarios, verify_golden
+from kvmmmu_lab.verify import FileReport
+from kvmmmu_lab.verify.golden import ScenarioReplay, read_scenarios, verify_golden
 
 from ..golden_files import GOLDEN
 from .guests import ALL, FRAME, PAGED, Guest, P, W, kinds, oracle
@@ -104,8 +104,8 @@ def shape(part, vm):
 def test_a_stretch_of_a_golden_trace_with_other_structures(part, name, index):
     """Every result is as recorded, and every state as that of the kernel's own structures, but for their form."""
     header, lines = scenarios(name)[index]
-    report = Report(name, "golden trace")
-    theirs, ours = (Replay(header, report, False, make) for make in (Vm, lambda *a, **k: Vm(*a, **k, **part)))
+    report = FileReport(name, "golden trace")
+    theirs, ours = (ScenarioReplay(header, report, False, make) for make in (Vm, lambda *a, **k: Vm(*a, **k, **part)))
     for line in [line for line in lines if line["t"] == "op"][:150]:
         results = []
         for replay in (theirs, ours):
@@ -174,7 +174,7 @@ def nothing(*_):
 
 
 def test_a_pre_write_that_does_nothing_is_noticed_by_verify():
-    report = Report("l64", "golden trace")
+    report = FileReport("l64", "golden trace")
     verify_golden(GOLDEN / "l64.jsonl.gz", report, make_vm=lambda *a, **k: Vm(*a, **k, pre_write=nothing))
     assert report.difference_count > 100
 

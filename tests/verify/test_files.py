@@ -56,7 +56,7 @@ def test_status_and_output(tmp_path, capsys):
     assert "0 differences" in capsys.readouterr().out
     assert main(["verify", str(GUEST), str(wrong)]) == 1
     out = capsys.readouterr().out
-    assert "expected" in out and "got" in out and "1 not as recorded" in out
+    assert "expected" in out and "got" in out and "1 with differences" in out
     assert main(["verify", str(wrong), str(tmp_path / "missing")]) == 2
     assert "missing" in capsys.readouterr().err
 

@@ -325,7 +325,7 @@ def test_a_truncated_file_is_refused(share, tmp_path):
     whole = (GOLDEN / "directed.jsonl.gz").read_bytes()
     path = tmp_path / "cut.jsonl.gz"
     path.write_bytes(whole[: int(len(whole) * share)])
-    refused(path, "a whole gzip'd file")
+    refused(path, "a complete gzip file")
 
 
 def test_a_damaged_file_is_refused(tmp_path):
@@ -342,8 +342,8 @@ SCENARIO = '{"t":"scenario","name":"x"'
 FOREIGN = {
     "nothing": (b"", "empty"),
     "a text": (b"hello\n", "golden trace"),
-    "no archive": (b"PK\x03\x04 but no archive", "whole archive"),
-    "nothing, packed": ("", "whole scenario"),
+    "no archive": (b"PK\x03\x04 but no archive", "complete archive"),
+    "nothing, packed": ("", "complete scenario"),
     "a text, packed": ("hello\n", "line 1", "JSON objects"),
     "no text": (gzip.compress(b"\xff\xfe\xfd\n"), "JSON lines"),
     "a list": ("[1, 2]\n", "line 1", "JSON objects"),
@@ -352,7 +352,7 @@ FOREIGN = {
     "no type": ("{}\n", "line 1", "'t'"),
     "an unknown type": ('{"t":"song"}\n', "song", "line 1"),
     "an end without a scenario": ('{"t":"end"}\n', "end", "line 1"),
-    "a scenario without an end": (SCENARIO + "}\n", "whole scenario"),
+    "a scenario without an end": (SCENARIO + "}\n", "complete scenario"),
     "a scenario without a header": (SCENARIO + '}\n{"t":"end"}\n', "operations"),
     "a scenario without operations": (SCENARIO + ',"nops":0,"end":"open"}\n{"t":"end"}\n', "create"),
 }
@@ -433,7 +433,7 @@ def test_the_first_difference_says_which_operation_what_was_expected_and_what_ca
     assert not report.ok and report.difference_count == 1
     assert "gp_checks" in first.where and f"operation {lines[n]['i']}" in first.where
     assert ("gp" in first.what, first.expected - first.got) == (True, 41)
-    assert "expected" in str(report) and "1 differences" in str(report)
+    assert "expected" in str(report) and "1 difference" in str(report)
 
 
 def test_a_wrong_digest_names_the_part_of_the_state(tmp_path):
