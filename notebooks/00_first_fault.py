@@ -16,8 +16,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # -->
 # <!-- slide:
-# A program reads one byte. In a virtual machine of 2007, this can stop the processor, and the host then builds three
-# tables.
+# A program reads one byte. In a virtual machine of 2007, this access can fault, and the host then builds three tables.
 #
 # - **Which entry died because of which write?**
 # - **Why must the host intercept that write?**
@@ -25,8 +24,8 @@
 # # Lesson 0: The first fault
 #
 # A program reads one byte of its memory. On your machine that takes a nanosecond. In a virtual machine of 2007, the
-# same read could stop the processor. The *hypervisor* would build three tables, write one entry and let the program
-# try again, and the program would never notice. (The hypervisor is the part of the *host* that runs the virtual
+# same access could fault. The *hypervisor* would build three tables, write one entry and let the program try again,
+# and the program would never notice. (The hypervisor is the part of the *host* that runs the virtual
 # machine, the *guest*. Here it is KVM in Linux 2.6.22.)
 #
 # In the next ten minutes you will watch this happen on the page tables of a real Linux guest. Then the guest's kernel
@@ -180,10 +179,10 @@ entry
 
 # %% [markdown]
 # <!-- slide:
-# A cheat: `poke` writes the new value into the guest's memory, and the host is not informed. Which frame will the
+# A cheat: `poke` writes the new value into the guest's memory, and the host does not notice. Which frame will the
 # program reach: the old one or the adjacent one?
 # -->
-# Let us cheat first: `poke` writes the new value straight into the guest's memory, and the host is not informed.
+# Let us cheat first: `poke` writes the new value straight into the guest's memory, and the host does not notice.
 # Which frame will the program reach: the old one or the adjacent one? Decide, then run the two cells. The result
 # shows the `gpa` that was reached. Without its last three digits it is the gfn.
 
@@ -274,11 +273,11 @@ write.picked
 
 # %% [markdown]
 # <!-- slide:
-# *Which* entry died, because of *which* write? **The spte that was made from the guest entry that was written.** All
-# others stay.
+# *Which* entry died, because of *which* write? **The spte made from the guest entry that was written.** All others
+# stay.
 #
 # - The host did *not* copy the new value: it may never be used.
-# - The guest did *not* have to tell the host.
+# - The guest told the host *nothing*.
 # -->
 # Answer in your own words before you read on: *which* entry died, because of *which* write?
 #

@@ -305,7 +305,7 @@ guess_end.compare(happened, why=why)
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## A misconception: "from the frame back to the addresses"
 #
-# You can often read this: *the page tables translate gva to gfn, and the reverse map translates gfn back to gva.* It
+# You often read this: *the page tables translate gva to gfn, and the reverse map translates gfn back to gva.* It
 # sounds symmetrical, but it is wrong. Here is a guest in which the difference matters: two entries of its page
 # directory point to the *same* page table. So one page has two addresses, `0x1000` and `0x201000`, and the program
 # writes through both.

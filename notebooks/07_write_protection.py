@@ -151,7 +151,7 @@ lab.machine.access(0x1000)
 lab.map().film
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
-# The new entry was **made without W**. Whenever the host makes an spte, it asks whether the frame is shadowed as a
+# The new entry was **made without W**. Whenever the host makes an spte, it checks whether the frame is shadowed as a
 # page table. So the entry was not added to the reverse map either, and the host did the write through it. There are
 # two ways in which a page table could get a writable mapping, and the host prevents both:
 #
@@ -269,10 +269,10 @@ hierarchy(blind, heap)
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## A misconception: "the next fault reveals it"
 #
-# You can find this in good answers to good questions: *the guest changes its page table freely, and at the next page
-# fault the hypervisor notices, and brings the shadow up to date.* It sounds right, because so much does happen at
-# faults: the host makes entries there. Let us wait for that next fault. The table of this guest was changed without
-# the host noticing, and the program accesses the page five times:
+# You can find this claim in good answers to good questions: *the guest changes its page table freely, and at the next
+# page fault the hypervisor notices, and brings the shadow up to date.* It sounds right, because so much does happen
+# at faults: the host makes entries there. Let us wait for that next fault. The table of this guest was changed
+# without the host noticing, and the program accesses the page five times:
 
 # %%
 unseen = guest.vm()
@@ -420,8 +420,8 @@ write_lab()
 # - **A frame that is shadowed as a page table has no writable mapping.** The host keeps this rule in two ways. When a
 #   frame becomes a page table, all its writable entries lose their W. When the host makes an spte for a page table,
 #   the spte gets no W.
-# - Each entry goes through three steps: **out of the reverse map, flush, clear the W**. It is not cleared. So there
-#   are as many flushes as entries, and reading needs no fault.
+# - Each entry goes through three steps: **out of the reverse map, flush, clear the W**. The rest of the entry does
+#   not change. So there are as many flushes as entries, and reading needs no fault.
 # - A store to a page table is **trapped and emulated**, every time. Protection does not stop the store; it makes it
 #   visible.
 # - The host corrects the shadow **between the trap and the store**. A stale entry never faults, so there is no later

@@ -43,7 +43,7 @@
 # ## A store, drawn as a diagram
 #
 # We are back in the Linux guest of lesson 0. Its program uses three pages of its heap, so three entries of one page
-# table are in the shadow. The last line shows the guest's entry for the first of these pages.
+# table are in the shadow. The last line of the cell shows the guest's entry for the first of these pages.
 
 # %%
 from kvmmmu_lab import open_guest
@@ -165,10 +165,10 @@ guess_three.compare("stay, but cannot be reached", why=why)
 # The only path to #248 is cut. The page lost its parent and nothing else: it is still in the **hash**, under the gfn
 # of the guest's page table, with all its entries.
 # -->
-# That is enough: the processor starts at the root, and the only path to #248 is cut. Page #248 itself lost its parent
-# (lesson 8) and nothing else. It does not go back to the pool. It is still in the **hash**, under the gfn of the
-# guest's page table, with all its entries. The next picture shows that it has no parent. The one after it shows the
-# hash bucket in which the host finds it.
+# Only the link died, and that is enough: the processor starts at the root, and the only path to #248 is cut. Page
+# #248 itself lost its parent (lesson 8) and nothing else. It does not go back to the pool. It is still in the
+# **hash**, under the gfn of the guest's page table, with all its entries. The next picture shows that it has no
+# parent. The one after it shows the hash bucket in which the host finds it.
 
 # %%
 parent_chains(vm, 248)
@@ -481,7 +481,7 @@ vm.access(0x2000, user=True)
 # The second access needed a fault, and *that* fault read the entry and made the spte. **Pre-write only removes. Only
 # a fault makes entries.**
 # -->
-# After the first store no shadow entry pointed to the first frame, because the host had not used the value. After the
+# After the first store no shadow entry pointed to the first frame, because the host ignored the value. After the
 # second store the access needed a fault (`faults=1`), and *that* fault read the guest's entry and made the spte.
 # **Pre-write only removes. Only a fault makes entries**, and the fault checks the whole path, with all rights and all
 # dirty bits.
@@ -536,10 +536,10 @@ f"wanted: {third << 12:#x}, reached: {vm.access(0x2000, user=True).gpa:#x}"
 # -->
 # ## A bug of 2007: writing with paging off
 #
-# Pre-write runs only if write protection traps the store: no spte with W points to a shadowed table. Is that *always*
-# so? A guest can turn paging off for a while, for instance to switch to another mode. Without paging there are no
-# guest tables, so the host uses shadow pages of another kind (lesson 11). But the shadow pages of the page tables
-# stay in the hash until paging is on again.
+# Pre-write runs only if write protection traps the store. For that, no spte with W may point to a shadowed table. Is
+# that *always* true? A guest can turn paging off for a while, for instance to switch to another mode. Without paging
+# there are no guest tables, so the host uses shadow pages of another kind (lesson 11). But the shadow pages of the
+# page tables stay in the hash until paging is on again.
 #
 # Our small guest turns paging off, and then writes entry 2 of its page table, at its physical address. Look for the
 # step in which pre-write begins.

@@ -188,8 +188,8 @@ guess_quadrant.compare("#247:257 and #246:257", why=why)
 # lost the bit that says which half it was in. No program notices: it costs a fault.
 # -->
 # Go back to the film and read the numbers in brackets: `#246:257` was made from guest entry **769**, which was not
-# written. The code of 2007 doubles the offset and cuts it to three digits. With this it loses the one bit that says
-# which half the entry was in. Then it clears that place *in the page of every quadrant*.
+# written. The code of 2007 doubles the offset and cuts it to three digits. This loses the one bit that says which
+# half the entry was in. Then it clears that place *in the page of every quadrant*.
 #
 # Is this a bug? No program notices, because the wrongly cleared entry is made again at the next access. It only costs
 # a fault:
@@ -202,11 +202,11 @@ vm.access(0x301000, user=True)
 # **Clearing too much is slow, clearing too little is wrong.** The mistake mattered later, when KVM was about to
 # *copy* new values into the shadow. Then the code had to check the quadrant (fce0657f).
 # -->
-# This makes a shadow forgiving: **clearing too much is slow, clearing too little is wrong.** The mistake became a
-# real problem only when KVM was about to copy new values into the shadow at once (see lesson 9). To *fill* the other
-# entry with a value that belongs elsewhere would have been an error. So the code first had to check the quadrant
-# (fce0657f), which was in the page's role all the time. In your exercise the machine is that of 2007, which hits all
-# quadrants.
+# This property makes a shadow forgiving: **clearing too much is slow, clearing too little is wrong.** The mistake
+# became a real problem only when KVM was about to copy new values into the shadow at once (see lesson 9). *Filling*
+# the other entry with a value that belongs elsewhere would have been an error. So the code first had to check the
+# quadrant (fce0657f), which was in the page's role all the time. In your exercise the machine is that of 2007, which
+# hits all quadrants.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
@@ -459,7 +459,7 @@ vm.stats.flood_zaps
 # goes on.
 #
 # Again, the guest saw nothing wrong. That is why such bugs survive for a long time: **the shadow is a cache, and a
-# cache that is cleared too often is still correct.** Only a measurement of time shows the problem.
+# cache that is cleared too often is still correct.** Only a timing measurement shows the problem.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
