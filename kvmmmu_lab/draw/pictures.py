@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""All kinds of pictures, one function each. What they draw is a VM as it stands, or a moment of a recording.
+"""`Picture`, which shows itself in a notebook, and one function for each kind of picture.
 
-Looking changes nothing, not even accessed bits, and a dead VM can be looked at, too. All raise `InputError` for
-arguments that can't be. ``limit`` says how much is drawn, None how much suits; what is left out is said in the picture's
-notes.
+They draw a VM as it is now, or a moment of a recording. Drawing changes nothing, not even accessed bits; a VM that crashed
+can be drawn too. All functions raise InputError for impossible arguments. ``limit`` says how much to draw, None is the
+default; the notes of a picture say what it leaves out.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 from ..errors import InputError
 from ..mmu.machine import Machine
 from .arguments import check_count, check_gfn, check_gva, check_level, check_page, check_vm
+from .dot import to_dot
 from .entry_bits import entry_bits_scene
 from .memory_slots import memory_slots_scene
 from .page_pool import hash_table_scene, pool_scene
@@ -27,19 +28,16 @@ from .scene import Scene
 from .svg import Drawing, data_url
 from .text import alternative, to_text
 
-# FOLDED IN: draw.picture: `Picture`: a scene that shows itself wherever it is displayed, as a drawing or as text.
-
-
 SWITCH = """body[data-jp-theme-light="false"] .kvmmmu-picture > img.dark { display: inline !important; }
 body[data-jp-theme-light="false"] .kvmmmu-picture > img.light { display: none; }"""
-"""Where JupyterLab says that it is dark, the dark image shows and the light one doesn't."""
+"""In JupyterLab's dark theme, show the dark image in place of the light one."""
 
 
 class Picture:
-    """A drawing of a scene, made when it is first looked at.
+    """A drawing of a scene, made when it is first needed: ``svg``, ``dot``, ``html``, or as text with ``str``.
 
-    ``stage``, the `union` of many scenes, keeps things in place from one picture to the next; a ``drawing`` of such a
-    stage, shared by many pictures, is laid out only once. Where nothing can draw, the text form shows, and says why.
+    ``stage``, the `union` of many scenes, keeps things in place from one picture to the next. A ``drawing`` of such a
+    stage, shared by many pictures, is laid out only once. Where nothing can draw, the text form is shown, with the reason.
     """
 
     def __init__(self, scene: Scene, stage: Scene | None = None, *, drawing: Drawing | None = None) -> None:
@@ -48,15 +46,24 @@ class Picture:
 
     @functools.cached_property
     def svg(self) -> str:
-        """The picture as SVG. Raises `RenderError` if there is nothing to draw with."""
+        """The picture as SVG. Raises `RenderError` if nothing here can draw."""
         return self.drawing.svg(self.scene, alternative(self.scene))
 
     @functools.cached_property
-    def html(self) -> str:
-        """The picture for a page: an image that needs no script, or else the text. JupyterLab's dark theme has a dark one.
+    def dot(self) -> str:
+        """The whole picture in the DOT language, for your own Graphviz: ``graphviz.Source(picture.dot)``, or ``dot -Tpdf``.
 
-        An image in a ``data:`` address also survives in notebooks that aren't trusted, where bare SVG is torn apart, and
-        rules are taken out: there the light one shows. It never shrinks, since its text is as small as can be; where there
+        Labels, colours, edges and marks are in it; nodes are named after what they show ("s:248"), see `dot.to_dot`. It
+        needs no renderer. Graphviz places and draws everything, so that it looks a little different from ``svg``.
+        """
+        return to_dot(self.scene)
+
+    @functools.cached_property
+    def html(self) -> str:
+        """The picture for a page: an image that needs no script, or the text. JupyterLab's dark theme shows a dark image.
+
+        An image in a ``data:`` address also works in a notebook that isn't trusted, where bare SVG is broken and style rules
+        are removed: there the light image is shown. The image doesn't shrink, since its text is already small; where there
         is too little room it scrolls.
         """
         name = alternative(self.scene)
@@ -71,13 +78,16 @@ class Picture:
         )
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the picture to a file, .svg or .txt. Raises InputError for another ending, or one that can't be written."""
+        """Write the picture to a file: .svg, .dot or .txt.
+
+        Raises InputError for another ending or a file that can't be written, `RenderError` for a .svg if nothing can draw.
+        """
         file = Path(path)
-        if file.suffix not in (".svg", ".txt"):
-            raise InputError("path", str(path), "a file whose name ends in .svg or .txt")
-        text = self.svg if file.suffix == ".svg" else str(self)
+        if file.suffix not in (".svg", ".dot", ".txt"):
+            raise InputError("path", str(path), "a file whose name ends in .svg, .dot or .txt")
+        text = self.svg if file.suffix == ".svg" else self.dot if file.suffix == ".dot" else str(self)
         try:
-            file.write_text(text + "\n", "utf-8")
+            file.write_text(text.rstrip("\n") + "\n", "utf-8")
         except OSError as error:
             raise InputError("path", str(path), f"a file that can be written ({error.strerror})") from error
 
@@ -111,10 +121,10 @@ __all__ = [
 
 
 def hierarchy(vm: Machine, *gvas: int, depth: int | None = None, limit: int | None = None, fold: int | None = None) -> Picture:
-    """The guest's tables and, under them, the shadow tables, along the paths of these addresses.
+    """Draw the guest's tables and, below them, the shadow tables, along the paths of these addresses.
 
-    Without addresses: both trees from their roots, as far as ``depth`` levels, ``limit`` tables and ``fold`` rows of each
-    go. With addresses these add to what is on their paths.
+    Without addresses: both trees from their roots, up to ``depth`` levels, ``limit`` tables, and ``fold`` rows of each
+    table. With addresses, these limits add other tables to those on the paths.
     """
     chosen, limits = _checked(vm, gvas, depth, limit, fold)
     if chosen and limits == Limits():
@@ -125,7 +135,7 @@ def hierarchy(vm: Machine, *gvas: int, depth: int | None = None, limit: int | No
 def guest_tables(
     vm: Machine, *gvas: int, depth: int | None = None, limit: int | None = None, fold: int | None = None
 ) -> Picture:
-    """The guest's page tables alone: the paths of these addresses, or all from the root down; limits as in `hierarchy`."""
+    """Draw the guest's tables alone: the paths of these addresses, or the tree from its root. Limits as in `hierarchy`."""
     chosen, limits = _checked(vm, gvas, depth, limit, fold)
     return Picture(guest_tables_scene(vm, chosen, limits=limits))
 
@@ -133,56 +143,56 @@ def guest_tables(
 def shadow_tables(
     vm: Machine, *gvas: int, depth: int | None = None, limit: int | None = None, fold: int | None = None
 ) -> Picture:
-    """The shadow tables alone, with roots, quadrants and parents; addresses and limits as in `hierarchy`."""
+    """Draw the shadow tables alone, with roots, quadrants and parents. Addresses and limits as in `hierarchy`."""
     chosen, limits = _checked(vm, gvas, depth, limit, fold)
     return Picture(shadow_tables_scene(vm, chosen, limits=limits))
 
 
 def walk(vm: Machine, gva: int) -> Picture:
-    """The walk of an address through both trees, with the fields of the address that select the entries."""
+    """Draw the walk of an address through both trees, with the fields of the address that select the entries."""
     check_vm(vm)
     return Picture(walk_scene(vm, check_gva(vm, gva)))
 
 
 def entry_bits(vm: Machine, gva: int, level: int = 1) -> Picture:
-    """The entries of one level on an address's path, guest's and shadow's, bit by bit: what was copied, what wasn't, why."""
+    """Draw the guest's and the shadow's entry of one level on the path of gva, bit by bit: what was copied, and why not."""
     check_vm(vm)
     return Picture(entry_bits_scene(vm, check_gva(vm, gva), check_level(vm, level)))
 
 
 def reverse_map(vm: Machine, gfn: int, *, limit: int | None = None) -> Picture:
-    """A frame, its reverse map descriptor by descriptor, and the entries in it. ``limit``: tables."""
+    """Draw a frame, its reverse map descriptor by descriptor, and the entries in it. ``limit``: number of tables."""
     check_vm(vm)
     return Picture(reverse_map_scene(vm, check_gfn(gfn), limit=check_count("limit", limit)))
 
 
 def who_maps(vm: Machine, gfn: int, *, limit: int | None = None) -> Picture:
-    """All shadow entries that lead to a frame, and the guest entries that they were made from. ``limit``: tables."""
+    """Draw all shadow entries that lead to a frame, and the guest entries that they were made from. ``limit``: tables."""
     check_vm(vm)
     return Picture(who_maps_scene(vm, check_gfn(gfn), limit=check_count("limit", limit)))
 
 
 def parent_chains(vm: Machine, page_id: int, *, limit: int | None = None) -> Picture:
-    """A shadow page in use, its parents chain by chain, and the entries above it. ``limit``: tables."""
+    """Draw a shadow page in use, its parents chain by chain, and the entries above it. ``limit``: number of tables."""
     check_vm(vm)
     return Picture(parent_chains_scene(vm, check_page(vm, page_id), limit=check_count("limit", limit)))
 
 
 def hash_table(vm: Machine, gfn: int | None = None, *, limit: int | None = None) -> Picture:
-    """The hash of shadow pages; or the bucket of gfn, and what a lookup finds there. ``limit``: pages."""
+    """Draw the hash of shadow pages, or the bucket of gfn and what a lookup finds there. ``limit``: number of pages."""
     check_vm(vm)
     chosen = None if gfn is None else check_gfn(gfn)
     return Picture(hash_table_scene(vm, chosen, limit=check_count("limit", limit)))
 
 
 def pool(vm: Machine, *, limit: int | None = None) -> Picture:
-    """The free list, the active list in the order of eviction, the object caches. ``limit``: rows of a list."""
+    """Draw the free list, the active list in the order of eviction, and the object caches. ``limit``: rows of a list."""
     check_vm(vm)
     return Picture(pool_scene(vm, limit=check_count("limit", limit)))
 
 
 def memory_slots(vm: Machine, *, limit: int | None = None) -> Picture:
-    """Memory slots, aliases, dirty logs. ``limit``: ranges of dirty pages in each slot."""
+    """Draw the memory slots, their dirty logs, and the aliases. ``limit``: dirty ranges in each slot."""
     check_vm(vm)
     return Picture(memory_slots_scene(vm, limit=check_count("limit", limit)))
 

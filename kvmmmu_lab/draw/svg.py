@@ -15,7 +15,8 @@ from collections.abc import Sized
 
 from ..errors import InputError
 from . import metrics
-from .layout import READ_ONLY, Box, Layout, layout
+from .geometry import Box
+from .layout import READ_ONLY, Layout, layout
 from .metrics import Column
 from .scene import Edge, Entry, Scene, Table, check, edges_of
 from .theme import BOXES, SIGNS, plain, still_style

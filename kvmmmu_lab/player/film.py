@@ -198,15 +198,24 @@ class Film:
             return f'<pre class="kvmmmu-text" style="line-height:1.25;overflow-x:auto">{said}</pre>'
 
     def save(self, path: str | Path, *, step: int = -1) -> Path:
-        """Save as .html (a page that plays), .svg (the picture at ``step``), .gif (all steps as a moving picture) or .json (the
-        data).
+        """Save the film to a file and return its path. The ending says what is saved:
 
-        Raises InputError, RenderError if nothing here can draw, and, for a .gif, LabError where pillow or a browser is missing.
+        - .html: a page that plays the film; it needs no network
+        - .svg: the picture at ``step``
+        - .dot: the same picture in the DOT language, with all labels and marks, for your own Graphviz:
+          ``film.save("x.dot", step=7)``, then ``dot -Tpdf x.dot``
+        - .gif: all steps as a moving picture
+        - .json: the data that the player plays
+
+        ``step`` counts over the whole film from 0, the state before anything happened; -1 is the last. Raises InputError for
+        another ending, a step that isn't there, or a file that can't be written; RenderError if nothing here can draw (a
+        .dot needs no renderer); LabError for a .gif without Pillow or a browser.
         """
         path = Path(path)
         kinds: dict[str, Callable[[], str | bytes]] = {
             ".html": lambda: film_page(self.data, self.picture(-1).svg),
             ".svg": lambda: self.picture(step).svg,
+            ".dot": lambda: self.picture(step).dot,
             ".gif": lambda: gif(self.data),
             ".json": lambda: json.dumps(self.data),
         }
@@ -266,4 +275,3 @@ def _scene_data(steps: list[FilmStep], drawing: Drawing) -> dict[str, Any]:
     svg = drawing.bare_svg(steps[0].scene, alternative(steps[0].scene))
     begin = 1 if steps[0].words == BEFORE and len(steps) > 1 else 0  # only the first scene has a step before anything
     return {"title": steps[begin].words, "svg": svg, "steps": told}
-

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The SVG of every kind of picture has what its scene has: tables, entries, edges, and what they say."""
+"""The SVG and the DOT of every kind of picture have what its scene has: tables, entries, edges, and their texts."""
 
+import re
 import xml.etree.ElementTree as ET
 
 import pytest
 
 from kvmmmu_lab import open_guest
-from kvmmmu_lab.draw import pictures
-from kvmmmu_lab.draw.render import NAMES, VARIABLE, renderers
+from kvmmmu_lab.draw import metrics, pictures
+from kvmmmu_lab.draw.render import NAMES, VARIABLE, render, renderers
 from kvmmmu_lab.draw.scene import edges_of
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -72,3 +73,26 @@ def test_the_svg_has_what_the_scene_has(name, guest, renderer, machines, monkeyp
         assert groups[key].get("class") == f"edge {edge.kind}"
         assert groups[key].find(f"{SVG}path").get("d")
     assert all(note[:20] in "".join(root.itertext()) for note in scene.notes)
+
+
+@pytest.mark.parametrize("renderer", NAMES)
+@pytest.mark.parametrize("guest", GUESTS)
+@pytest.mark.parametrize("name", pictures.__all__)
+def test_the_dot_has_what_the_scene_has(name, guest, renderer, machines, monkeypatch):
+    if renderer not in HERE:
+        pytest.skip(f"{renderer} isn't installed")
+    monkeypatch.setenv(VARIABLE, renderer)
+    vm, *known = machines[guest]
+    picture = getattr(pictures, name)(vm, *asked(name, *known))
+    groups = list(ET.fromstring(render(picture.dot)).iter(f"{SVG}g"))
+    nodes = {group.find(f"{SVG}title").text: group for group in groups if group.get("class") == "node"}
+    for table in picture.scene.tables:
+        said = " ".join("".join(text.itertext()) for text in nodes[table.key].iter(f"{SVG}text"))
+        said = said.replace("\N{NO-BREAK SPACE}", " ")
+        for text in (table.title, *table.words, table.rest, *(cell for row in table.entries for cell in metrics.cells(row))):
+            assert text.replace("·", "-").replace("→", "->") in said
+    rows = {entry.key: table.key for table in picture.scene.tables for entry in table.entries}
+    ends = [sorted((rows.get(edge.source, edge.source), rows.get(edge.target, edge.target))) for edge in picture.scene.edges]
+    drawn = [group.find(f"{SVG}title").text for group in groups if group.get("class") == "edge"]
+    found = [sorted(re.sub(r"(:(h|r\d+[we]))?:[we]$", "", end) for end in title.split("->")) for title in drawn]
+    assert sorted(found) == sorted(ends)

@@ -9,7 +9,8 @@ import pytest
 from kvmmmu_lab import InputError, open_guest
 from kvmmmu_lab.draw import layout as module
 from kvmmmu_lab.draw import metrics
-from kvmmmu_lab.draw.layout import LABEL, Box, layout, points
+from kvmmmu_lab.draw.geometry import Box, points
+from kvmmmu_lab.draw.layout import LABEL, layout
 from kvmmmu_lab.draw.page_tables import hierarchy_scene
 from kvmmmu_lab.draw.render import NAMES, VARIABLE, renderers
 from kvmmmu_lab.draw.scene import Edge, Entry, Scene, Table

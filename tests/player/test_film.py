@@ -10,8 +10,9 @@ import pytest
 from PIL import Image
 
 from kvmmmu_lab import InputError, open_guest, record
+from kvmmmu_lab.draw.dot import to_dot
 from kvmmmu_lab.draw.example import SELF, guest_with_its_own_table_mapped
-from kvmmmu_lab.draw.render import renderers
+from kvmmmu_lab.draw.render import VARIABLE, renderers
 from kvmmmu_lab.draw.reverse_maps import reverse_map_scene
 from kvmmmu_lab.player.film import film
 from kvmmmu_lab.player.frames import MOST_STEPS
@@ -155,10 +156,35 @@ def test_a_long_film_is_no_moving_picture(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_each_step_is_saved_as_dot_with_the_state_at_that_step(made, tmp_path, monkeypatch):
+    monkeypatch.setenv(VARIABLE, "none")  # DOT needs no renderer
+    saved = [made.save(tmp_path / "x.dot", step=number).read_text("ascii") for number in range(len(made.steps))]
+    assert saved == [to_dot(step.scene) for step in made.steps]
+    assert saved[-1] == made.save(tmp_path / "last.dot").read_text("ascii")
+    gone = next(number for number, step in enumerate(made.steps) if ("s:248:457", "dead") in marks(step))
+    for number, dot in enumerate(saved):
+        (row,) = re.findall(
+            r'<TR><TD PORT="r0w".*?</TR>', next(line for line in dot.splitlines() if line.startswith('"g:61c9" ['))
+        )
+        assert ("PWUAD.NX" in row) == (number <= gone)
+        assert ("<S>" in dot) == any(mark == "dead" for _, mark in marks(made.steps[number]))
+
+
+def marks(step):
+    return [((entry or table).key, (entry or table).mark) for table, entry in step.scene.marked()]
+
+
 @pytest.mark.parametrize("step", [99, -99, True, "1"])
-def test_pictures_of_steps_that_are_not_there(made, step):
-    with pytest.raises(InputError, match="step"):
-        made.picture(step)
+def test_pictures_of_steps_that_are_not_there(made, step, tmp_path):
+    expected = f"expected a step of this film: 0 to {len(made.steps) - 1}"
+    for ask in (
+        made.picture,
+        lambda step: made.save(tmp_path / "x.dot", step=step),
+        lambda step: made.save(tmp_path / "x.svg", step=step),
+    ):
+        with pytest.raises(InputError, match=expected):
+            ask(step)
+    assert not list(tmp_path.iterdir())
 
 
 def test_no_recording_and_no_address(recording):
