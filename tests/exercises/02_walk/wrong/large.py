@@ -1,439 +1,101 @@
 # SPDX-License-Identifier: GPL-2.0-only
 
 
-class huge_pages(loop):
-    """PS is honoured at level 3, too (pages of 1 GiB are younger)."""
+class huge_pages(steps):
+    """PS counts at level 3 as well, as for the 1 GiB pages of later processors."""
+
+    def is_large(vm, entry, level):
+        return level in (2, 3) and entry & LARGE and (not small(vm) or vm.cpu.cr4 >> 4 & 1)
+
+
+class large_base_not_cut(steps):
+    """It adds the index to the frame in the entry without cutting its low bits."""
+
+    def target(vm, gva, entry, level):
+        first = frame(vm, entry)
+        if level == 1:
+            return first
+        size = 1 << index_bits(vm)
+        return first + (gva >> 12) % size
+
+
+class large_base_ored(steps):
+    """It ORs the index into the frame in the entry without cutting its low bits."""
+
+    def target(vm, gva, entry, level):
+        first = frame(vm, entry)
+        if level == 1:
+            return first
+        size = 1 << index_bits(vm)
+        return first | (gva >> 12) % size
+
+
+class large_index_of_9_bits(steps):
+    """A large page of a 32-bit guest counts as 2 MiB."""
+
+    def target(vm, gva, entry, level):
+        first = frame(vm, entry)
+        if level == 1:
+            return first
+        size = 512
+        return first // size * size + (gva >> 12) % size
+
+
+class large_says_level_1(steps):
+    """The walk to a large page says that it ended at level 1."""
 
     def walk(vm, gva, write, user, fetch):
-        small = vm.root_level == 2
-        bits = 10 if small else 9
-        frame_mask = 0xFFFFF000 if small else 0x000FFFFFFFFFF000
-        tables = [None] * 5
-        code = 2 * bool(write) + 4 * bool(user) + 16 * bool(fetch)
-        level, root = vm.root_level, vm.cpu.cr3
-        if level == 3:
-            root = vm.cpu.pdptrs[gva >> 30 & 3]
-            if not root & PRESENT:
-                return Walk(3, tables, None, 0, 0, code)
-            level = 2
-        rights = WRITABLE | USER
-        gfn = (root & frame_mask) >> 12
+        code = error_code(write, user, fetch)
+        tables, rights = [None] * 5, WRITABLE | USER
+        level, gfn = root(vm, gva)
+        if gfn is None:
+            return Walk(level, tables, None, 0, 0, code)
         while True:
             tables[level] = gfn
-            hfn = vm.memory.frames[gfn]
-            index = (gva >> 12 + bits * (level - 1)) & ((1 << bits) - 1)
-            if hfn is None:
+            at = place(vm, gfn, gva, level)
+            if at is None:
                 return Walk(level, tables, None, rights, 0, code)
-            at = (hfn << bits) + index
-            entry = vm.memory.halves[at] if small else vm.memory.words[at]
+            entry = entry_at(vm, at)
             if not entry & PRESENT:
                 return Walk(level, tables, at, rights, 0, code)
-            refused = write and not entry & WRITABLE and (user or vm.cpu.cr0 >> 16 & 1)
-            refused = refused or (user and not entry & USER)
-            refused = refused or (not small and fetch and vm.cpu.efer >> 11 & 1 and entry & NX)
-            if refused:
-                return Walk(level, tables, at, rights, 0, code | 1)
-            if not entry & ACCESSED:
-                vm.memory.mark_dirty(gfn)
-                if small:
-                    vm.memory.put_half(at, entry | ACCESSED, ev.GUEST_ACCESSED)
-                else:
-                    vm.memory.put(at, entry | ACCESSED, ev.GUEST_ACCESSED)
-            frame = (entry & frame_mask) >> 12
+            if refused(vm, entry, write, user, fetch):
+                return Walk(level, tables, at, rights, 0, code | PRESENT)
+            set_accessed(vm, gfn, at, entry)
+            if is_large(vm, entry, level):
+                return Walk(1, [0, 0, *tables[2:]], at, rights, target(vm, gva, entry, level), None)
             if level == 1:
-                return Walk(1, tables, at, rights, frame, None)
-            if level in (2, 3) and entry & LARGE and (not small or vm.cpu.cr4 >> 4 & 1):
-                size = 1 << bits
-                return Walk(2, tables, at, rights, frame // size * size + (gva >> 12) % size, None)
+                return Walk(level, tables, at, rights, target(vm, gva, entry, level), None)
             rights &= entry
-            gfn = frame
-            level -= 1
+            level, gfn = level - 1, frame(vm, entry)
 
 
-class large_base_not_cut(loop):
-    """Adds the index to the entry's frame as it stands."""
+class large_without_index(steps):
+    """The walk to a large page ends at its first frame."""
 
-    def walk(vm, gva, write, user, fetch):
-        small = vm.root_level == 2
-        bits = 10 if small else 9
-        frame_mask = 0xFFFFF000 if small else 0x000FFFFFFFFFF000
-        tables = [None] * 5
-        code = 2 * bool(write) + 4 * bool(user) + 16 * bool(fetch)
-        level, root = vm.root_level, vm.cpu.cr3
-        if level == 3:
-            root = vm.cpu.pdptrs[gva >> 30 & 3]
-            if not root & PRESENT:
-                return Walk(3, tables, None, 0, 0, code)
-            level = 2
-        rights = WRITABLE | USER
-        gfn = (root & frame_mask) >> 12
-        while True:
-            tables[level] = gfn
-            hfn = vm.memory.frames[gfn]
-            index = (gva >> 12 + bits * (level - 1)) & ((1 << bits) - 1)
-            if hfn is None:
-                return Walk(level, tables, None, rights, 0, code)
-            at = (hfn << bits) + index
-            entry = vm.memory.halves[at] if small else vm.memory.words[at]
-            if not entry & PRESENT:
-                return Walk(level, tables, at, rights, 0, code)
-            refused = write and not entry & WRITABLE and (user or vm.cpu.cr0 >> 16 & 1)
-            refused = refused or (user and not entry & USER)
-            refused = refused or (not small and fetch and vm.cpu.efer >> 11 & 1 and entry & NX)
-            if refused:
-                return Walk(level, tables, at, rights, 0, code | 1)
-            if not entry & ACCESSED:
-                vm.memory.mark_dirty(gfn)
-                if small:
-                    vm.memory.put_half(at, entry | ACCESSED, ev.GUEST_ACCESSED)
-                else:
-                    vm.memory.put(at, entry | ACCESSED, ev.GUEST_ACCESSED)
-            frame = (entry & frame_mask) >> 12
-            if level == 1:
-                return Walk(1, tables, at, rights, frame, None)
-            if level == 2 and entry & LARGE and (not small or vm.cpu.cr4 >> 4 & 1):
-                size = 1 << bits
-                return Walk(2, tables, at, rights, frame + (gva >> 12) % size, None)
-            rights &= entry
-            gfn = frame
-            level -= 1
+    def target(vm, gva, entry, level):
+        first = frame(vm, entry)
+        if level == 1:
+            return first
+        size = 1 << index_bits(vm)
+        return first // size * size
 
 
-class large_base_ored(loop):
-    """ORs the index into the entry's frame as it stands."""
+class large_without_pse(steps):
+    """PS counts in 32-bit guests whatever CR4.PSE says."""
 
-    def walk(vm, gva, write, user, fetch):
-        small = vm.root_level == 2
-        bits = 10 if small else 9
-        frame_mask = 0xFFFFF000 if small else 0x000FFFFFFFFFF000
-        tables = [None] * 5
-        code = 2 * bool(write) + 4 * bool(user) + 16 * bool(fetch)
-        level, root = vm.root_level, vm.cpu.cr3
-        if level == 3:
-            root = vm.cpu.pdptrs[gva >> 30 & 3]
-            if not root & PRESENT:
-                return Walk(3, tables, None, 0, 0, code)
-            level = 2
-        rights = WRITABLE | USER
-        gfn = (root & frame_mask) >> 12
-        while True:
-            tables[level] = gfn
-            hfn = vm.memory.frames[gfn]
-            index = (gva >> 12 + bits * (level - 1)) & ((1 << bits) - 1)
-            if hfn is None:
-                return Walk(level, tables, None, rights, 0, code)
-            at = (hfn << bits) + index
-            entry = vm.memory.halves[at] if small else vm.memory.words[at]
-            if not entry & PRESENT:
-                return Walk(level, tables, at, rights, 0, code)
-            refused = write and not entry & WRITABLE and (user or vm.cpu.cr0 >> 16 & 1)
-            refused = refused or (user and not entry & USER)
-            refused = refused or (not small and fetch and vm.cpu.efer >> 11 & 1 and entry & NX)
-            if refused:
-                return Walk(level, tables, at, rights, 0, code | 1)
-            if not entry & ACCESSED:
-                vm.memory.mark_dirty(gfn)
-                if small:
-                    vm.memory.put_half(at, entry | ACCESSED, ev.GUEST_ACCESSED)
-                else:
-                    vm.memory.put(at, entry | ACCESSED, ev.GUEST_ACCESSED)
-            frame = (entry & frame_mask) >> 12
-            if level == 1:
-                return Walk(1, tables, at, rights, frame, None)
-            if level == 2 and entry & LARGE and (not small or vm.cpu.cr4 >> 4 & 1):
-                size = 1 << bits
-                return Walk(2, tables, at, rights, frame | (gva >> 12) % size, None)
-            rights &= entry
-            gfn = frame
-            level -= 1
+    def is_large(vm, entry, level):
+        return level == 2 and entry & LARGE
 
 
-class large_index_of_9_bits(loop):
-    """A large page of a 32-bit guest is taken for 2 MiB."""
+class no_large_pages(steps):
+    """It knows no large pages, and reads the bytes of the page as entries."""
 
-    def walk(vm, gva, write, user, fetch):
-        small = vm.root_level == 2
-        bits = 10 if small else 9
-        frame_mask = 0xFFFFF000 if small else 0x000FFFFFFFFFF000
-        tables = [None] * 5
-        code = 2 * bool(write) + 4 * bool(user) + 16 * bool(fetch)
-        level, root = vm.root_level, vm.cpu.cr3
-        if level == 3:
-            root = vm.cpu.pdptrs[gva >> 30 & 3]
-            if not root & PRESENT:
-                return Walk(3, tables, None, 0, 0, code)
-            level = 2
-        rights = WRITABLE | USER
-        gfn = (root & frame_mask) >> 12
-        while True:
-            tables[level] = gfn
-            hfn = vm.memory.frames[gfn]
-            index = (gva >> 12 + bits * (level - 1)) & ((1 << bits) - 1)
-            if hfn is None:
-                return Walk(level, tables, None, rights, 0, code)
-            at = (hfn << bits) + index
-            entry = vm.memory.halves[at] if small else vm.memory.words[at]
-            if not entry & PRESENT:
-                return Walk(level, tables, at, rights, 0, code)
-            refused = write and not entry & WRITABLE and (user or vm.cpu.cr0 >> 16 & 1)
-            refused = refused or (user and not entry & USER)
-            refused = refused or (not small and fetch and vm.cpu.efer >> 11 & 1 and entry & NX)
-            if refused:
-                return Walk(level, tables, at, rights, 0, code | 1)
-            if not entry & ACCESSED:
-                vm.memory.mark_dirty(gfn)
-                if small:
-                    vm.memory.put_half(at, entry | ACCESSED, ev.GUEST_ACCESSED)
-                else:
-                    vm.memory.put(at, entry | ACCESSED, ev.GUEST_ACCESSED)
-            frame = (entry & frame_mask) >> 12
-            if level == 1:
-                return Walk(1, tables, at, rights, frame, None)
-            if level == 2 and entry & LARGE and (not small or vm.cpu.cr4 >> 4 & 1):
-                size = 512
-                return Walk(2, tables, at, rights, frame // size * size + (gva >> 12) % size, None)
-            rights &= entry
-            gfn = frame
-            level -= 1
+    def is_large(vm, entry, level):
+        return False
 
 
-class large_says_level_1(loop):
-    """A large page's walk says that it ended at level 1."""
+class pse_asked_of_all(steps):
+    """PS counts only with CR4.PSE, even in PAE and 64-bit guests."""
 
-    def walk(vm, gva, write, user, fetch):
-        small = vm.root_level == 2
-        bits = 10 if small else 9
-        frame_mask = 0xFFFFF000 if small else 0x000FFFFFFFFFF000
-        tables = [None] * 5
-        code = 2 * bool(write) + 4 * bool(user) + 16 * bool(fetch)
-        level, root = vm.root_level, vm.cpu.cr3
-        if level == 3:
-            root = vm.cpu.pdptrs[gva >> 30 & 3]
-            if not root & PRESENT:
-                return Walk(3, tables, None, 0, 0, code)
-            level = 2
-        rights = WRITABLE | USER
-        gfn = (root & frame_mask) >> 12
-        while True:
-            tables[level] = gfn
-            hfn = vm.memory.frames[gfn]
-            index = (gva >> 12 + bits * (level - 1)) & ((1 << bits) - 1)
-            if hfn is None:
-                return Walk(level, tables, None, rights, 0, code)
-            at = (hfn << bits) + index
-            entry = vm.memory.halves[at] if small else vm.memory.words[at]
-            if not entry & PRESENT:
-                return Walk(level, tables, at, rights, 0, code)
-            refused = write and not entry & WRITABLE and (user or vm.cpu.cr0 >> 16 & 1)
-            refused = refused or (user and not entry & USER)
-            refused = refused or (not small and fetch and vm.cpu.efer >> 11 & 1 and entry & NX)
-            if refused:
-                return Walk(level, tables, at, rights, 0, code | 1)
-            if not entry & ACCESSED:
-                vm.memory.mark_dirty(gfn)
-                if small:
-                    vm.memory.put_half(at, entry | ACCESSED, ev.GUEST_ACCESSED)
-                else:
-                    vm.memory.put(at, entry | ACCESSED, ev.GUEST_ACCESSED)
-            frame = (entry & frame_mask) >> 12
-            if level == 1:
-                return Walk(1, tables, at, rights, frame, None)
-            if level == 2 and entry & LARGE and (not small or vm.cpu.cr4 >> 4 & 1):
-                size = 1 << bits
-                return Walk(1, [0, 0, *tables[2:]], at, rights, frame // size * size + (gva >> 12) % size, None)
-            rights &= entry
-            gfn = frame
-            level -= 1
-
-
-class large_without_index(loop):
-    """A large page ends at its first frame."""
-
-    def walk(vm, gva, write, user, fetch):
-        small = vm.root_level == 2
-        bits = 10 if small else 9
-        frame_mask = 0xFFFFF000 if small else 0x000FFFFFFFFFF000
-        tables = [None] * 5
-        code = 2 * bool(write) + 4 * bool(user) + 16 * bool(fetch)
-        level, root = vm.root_level, vm.cpu.cr3
-        if level == 3:
-            root = vm.cpu.pdptrs[gva >> 30 & 3]
-            if not root & PRESENT:
-                return Walk(3, tables, None, 0, 0, code)
-            level = 2
-        rights = WRITABLE | USER
-        gfn = (root & frame_mask) >> 12
-        while True:
-            tables[level] = gfn
-            hfn = vm.memory.frames[gfn]
-            index = (gva >> 12 + bits * (level - 1)) & ((1 << bits) - 1)
-            if hfn is None:
-                return Walk(level, tables, None, rights, 0, code)
-            at = (hfn << bits) + index
-            entry = vm.memory.halves[at] if small else vm.memory.words[at]
-            if not entry & PRESENT:
-                return Walk(level, tables, at, rights, 0, code)
-            refused = write and not entry & WRITABLE and (user or vm.cpu.cr0 >> 16 & 1)
-            refused = refused or (user and not entry & USER)
-            refused = refused or (not small and fetch and vm.cpu.efer >> 11 & 1 and entry & NX)
-            if refused:
-                return Walk(level, tables, at, rights, 0, code | 1)
-            if not entry & ACCESSED:
-                vm.memory.mark_dirty(gfn)
-                if small:
-                    vm.memory.put_half(at, entry | ACCESSED, ev.GUEST_ACCESSED)
-                else:
-                    vm.memory.put(at, entry | ACCESSED, ev.GUEST_ACCESSED)
-            frame = (entry & frame_mask) >> 12
-            if level == 1:
-                return Walk(1, tables, at, rights, frame, None)
-            if level == 2 and entry & LARGE and (not small or vm.cpu.cr4 >> 4 & 1):
-                size = 1 << bits
-                return Walk(2, tables, at, rights, frame // size * size, None)
-            rights &= entry
-            gfn = frame
-            level -= 1
-
-
-class large_without_pse(loop):
-    """PS is honoured in 32-bit guests without asking CR4.PSE."""
-
-    def walk(vm, gva, write, user, fetch):
-        small = vm.root_level == 2
-        bits = 10 if small else 9
-        frame_mask = 0xFFFFF000 if small else 0x000FFFFFFFFFF000
-        tables = [None] * 5
-        code = 2 * bool(write) + 4 * bool(user) + 16 * bool(fetch)
-        level, root = vm.root_level, vm.cpu.cr3
-        if level == 3:
-            root = vm.cpu.pdptrs[gva >> 30 & 3]
-            if not root & PRESENT:
-                return Walk(3, tables, None, 0, 0, code)
-            level = 2
-        rights = WRITABLE | USER
-        gfn = (root & frame_mask) >> 12
-        while True:
-            tables[level] = gfn
-            hfn = vm.memory.frames[gfn]
-            index = (gva >> 12 + bits * (level - 1)) & ((1 << bits) - 1)
-            if hfn is None:
-                return Walk(level, tables, None, rights, 0, code)
-            at = (hfn << bits) + index
-            entry = vm.memory.halves[at] if small else vm.memory.words[at]
-            if not entry & PRESENT:
-                return Walk(level, tables, at, rights, 0, code)
-            refused = write and not entry & WRITABLE and (user or vm.cpu.cr0 >> 16 & 1)
-            refused = refused or (user and not entry & USER)
-            refused = refused or (not small and fetch and vm.cpu.efer >> 11 & 1 and entry & NX)
-            if refused:
-                return Walk(level, tables, at, rights, 0, code | 1)
-            if not entry & ACCESSED:
-                vm.memory.mark_dirty(gfn)
-                if small:
-                    vm.memory.put_half(at, entry | ACCESSED, ev.GUEST_ACCESSED)
-                else:
-                    vm.memory.put(at, entry | ACCESSED, ev.GUEST_ACCESSED)
-            frame = (entry & frame_mask) >> 12
-            if level == 1:
-                return Walk(1, tables, at, rights, frame, None)
-            if level == 2 and entry & LARGE:
-                size = 1 << bits
-                return Walk(2, tables, at, rights, frame // size * size + (gva >> 12) % size, None)
-            rights &= entry
-            gfn = frame
-            level -= 1
-
-
-class no_large_pages(loop):
-    """Knows no large pages, and goes on into the page's own bytes."""
-
-    def walk(vm, gva, write, user, fetch):
-        small = vm.root_level == 2
-        bits = 10 if small else 9
-        frame_mask = 0xFFFFF000 if small else 0x000FFFFFFFFFF000
-        tables = [None] * 5
-        code = 2 * bool(write) + 4 * bool(user) + 16 * bool(fetch)
-        level, root = vm.root_level, vm.cpu.cr3
-        if level == 3:
-            root = vm.cpu.pdptrs[gva >> 30 & 3]
-            if not root & PRESENT:
-                return Walk(3, tables, None, 0, 0, code)
-            level = 2
-        rights = WRITABLE | USER
-        gfn = (root & frame_mask) >> 12
-        while True:
-            tables[level] = gfn
-            hfn = vm.memory.frames[gfn]
-            index = (gva >> 12 + bits * (level - 1)) & ((1 << bits) - 1)
-            if hfn is None:
-                return Walk(level, tables, None, rights, 0, code)
-            at = (hfn << bits) + index
-            entry = vm.memory.halves[at] if small else vm.memory.words[at]
-            if not entry & PRESENT:
-                return Walk(level, tables, at, rights, 0, code)
-            refused = write and not entry & WRITABLE and (user or vm.cpu.cr0 >> 16 & 1)
-            refused = refused or (user and not entry & USER)
-            refused = refused or (not small and fetch and vm.cpu.efer >> 11 & 1 and entry & NX)
-            if refused:
-                return Walk(level, tables, at, rights, 0, code | 1)
-            if not entry & ACCESSED:
-                vm.memory.mark_dirty(gfn)
-                if small:
-                    vm.memory.put_half(at, entry | ACCESSED, ev.GUEST_ACCESSED)
-                else:
-                    vm.memory.put(at, entry | ACCESSED, ev.GUEST_ACCESSED)
-            frame = (entry & frame_mask) >> 12
-            if level == 1:
-                return Walk(1, tables, at, rights, frame, None)
-            rights &= entry
-            gfn = frame
-            level -= 1
-
-
-class pse_asked_of_all(loop):
-    """PS is honoured only with CR4.PSE, in PAE and 64-bit guests, too."""
-
-    def walk(vm, gva, write, user, fetch):
-        small = vm.root_level == 2
-        bits = 10 if small else 9
-        frame_mask = 0xFFFFF000 if small else 0x000FFFFFFFFFF000
-        tables = [None] * 5
-        code = 2 * bool(write) + 4 * bool(user) + 16 * bool(fetch)
-        level, root = vm.root_level, vm.cpu.cr3
-        if level == 3:
-            root = vm.cpu.pdptrs[gva >> 30 & 3]
-            if not root & PRESENT:
-                return Walk(3, tables, None, 0, 0, code)
-            level = 2
-        rights = WRITABLE | USER
-        gfn = (root & frame_mask) >> 12
-        while True:
-            tables[level] = gfn
-            hfn = vm.memory.frames[gfn]
-            index = (gva >> 12 + bits * (level - 1)) & ((1 << bits) - 1)
-            if hfn is None:
-                return Walk(level, tables, None, rights, 0, code)
-            at = (hfn << bits) + index
-            entry = vm.memory.halves[at] if small else vm.memory.words[at]
-            if not entry & PRESENT:
-                return Walk(level, tables, at, rights, 0, code)
-            refused = write and not entry & WRITABLE and (user or vm.cpu.cr0 >> 16 & 1)
-            refused = refused or (user and not entry & USER)
-            refused = refused or (not small and fetch and vm.cpu.efer >> 11 & 1 and entry & NX)
-            if refused:
-                return Walk(level, tables, at, rights, 0, code | 1)
-            if not entry & ACCESSED:
-                vm.memory.mark_dirty(gfn)
-                if small:
-                    vm.memory.put_half(at, entry | ACCESSED, ev.GUEST_ACCESSED)
-                else:
-                    vm.memory.put(at, entry | ACCESSED, ev.GUEST_ACCESSED)
-            frame = (entry & frame_mask) >> 12
-            if level == 1:
-                return Walk(1, tables, at, rights, frame, None)
-            if level == 2 and entry & LARGE and vm.cpu.cr4 >> 4 & 1:
-                size = 1 << bits
-                return Walk(2, tables, at, rights, frame // size * size + (gva >> 12) % size, None)
-            rights &= entry
-            gfn = frame
-            level -= 1
+    def is_large(vm, entry, level):
+        return level == 2 and entry & LARGE and vm.cpu.cr4 >> 4 & 1

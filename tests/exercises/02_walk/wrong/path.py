@@ -1,196 +1,104 @@
 # SPDX-License-Identifier: GPL-2.0-only
 
 
-class rights_always_full(loop):
+class rights_always_full(steps):
     """The rights are always W and U."""
 
     def walk(vm, gva, write, user, fetch):
-        small = vm.root_level == 2
-        bits = 10 if small else 9
-        frame_mask = 0xFFFFF000 if small else 0x000FFFFFFFFFF000
-        tables = [None] * 5
-        code = 2 * bool(write) + 4 * bool(user) + 16 * bool(fetch)
-        level, root = vm.root_level, vm.cpu.cr3
-        if level == 3:
-            root = vm.cpu.pdptrs[gva >> 30 & 3]
-            if not root & PRESENT:
-                return Walk(3, tables, None, 0, 0, code)
-            level = 2
-        rights = WRITABLE | USER
-        gfn = (root & frame_mask) >> 12
+        code = error_code(write, user, fetch)
+        tables, rights = [None] * 5, WRITABLE | USER
+        level, gfn = root(vm, gva)
+        if gfn is None:
+            return Walk(level, tables, None, 0, 0, code)
         while True:
             tables[level] = gfn
-            hfn = vm.memory.frames[gfn]
-            index = (gva >> 12 + bits * (level - 1)) & ((1 << bits) - 1)
-            if hfn is None:
+            at = place(vm, gfn, gva, level)
+            if at is None:
                 return Walk(level, tables, None, rights, 0, code)
-            at = (hfn << bits) + index
-            entry = vm.memory.halves[at] if small else vm.memory.words[at]
+            entry = entry_at(vm, at)
             if not entry & PRESENT:
                 return Walk(level, tables, at, rights, 0, code)
-            refused = write and not entry & WRITABLE and (user or vm.cpu.cr0 >> 16 & 1)
-            refused = refused or (user and not entry & USER)
-            refused = refused or (not small and fetch and vm.cpu.efer >> 11 & 1 and entry & NX)
-            if refused:
-                return Walk(level, tables, at, rights, 0, code | 1)
-            if not entry & ACCESSED:
-                vm.memory.mark_dirty(gfn)
-                if small:
-                    vm.memory.put_half(at, entry | ACCESSED, ev.GUEST_ACCESSED)
-                else:
-                    vm.memory.put(at, entry | ACCESSED, ev.GUEST_ACCESSED)
-            frame = (entry & frame_mask) >> 12
-            if level == 1:
-                return Walk(1, tables, at, rights, frame, None)
-            if level == 2 and entry & LARGE and (not small or vm.cpu.cr4 >> 4 & 1):
-                size = 1 << bits
-                return Walk(2, tables, at, rights, frame // size * size + (gva >> 12) % size, None)
-            gfn = frame
-            level -= 1
+            if refused(vm, entry, write, user, fetch):
+                return Walk(level, tables, at, rights, 0, code | PRESENT)
+            set_accessed(vm, gfn, at, entry)
+            if level == 1 or is_large(vm, entry, level):
+                return Walk(level, tables, at, rights, target(vm, gva, entry, level), None)
+            level, gfn = level - 1, frame(vm, entry)
 
 
-class rights_not_anded(loop):
+class rights_not_anded(steps):
     """The rights are those of the entry just above the last one."""
 
     def walk(vm, gva, write, user, fetch):
-        small = vm.root_level == 2
-        bits = 10 if small else 9
-        frame_mask = 0xFFFFF000 if small else 0x000FFFFFFFFFF000
-        tables = [None] * 5
-        code = 2 * bool(write) + 4 * bool(user) + 16 * bool(fetch)
-        level, root = vm.root_level, vm.cpu.cr3
-        if level == 3:
-            root = vm.cpu.pdptrs[gva >> 30 & 3]
-            if not root & PRESENT:
-                return Walk(3, tables, None, 0, 0, code)
-            level = 2
-        rights = WRITABLE | USER
-        gfn = (root & frame_mask) >> 12
+        code = error_code(write, user, fetch)
+        tables, rights = [None] * 5, WRITABLE | USER
+        level, gfn = root(vm, gva)
+        if gfn is None:
+            return Walk(level, tables, None, 0, 0, code)
         while True:
             tables[level] = gfn
-            hfn = vm.memory.frames[gfn]
-            index = (gva >> 12 + bits * (level - 1)) & ((1 << bits) - 1)
-            if hfn is None:
+            at = place(vm, gfn, gva, level)
+            if at is None:
                 return Walk(level, tables, None, rights, 0, code)
-            at = (hfn << bits) + index
-            entry = vm.memory.halves[at] if small else vm.memory.words[at]
+            entry = entry_at(vm, at)
             if not entry & PRESENT:
                 return Walk(level, tables, at, rights, 0, code)
-            refused = write and not entry & WRITABLE and (user or vm.cpu.cr0 >> 16 & 1)
-            refused = refused or (user and not entry & USER)
-            refused = refused or (not small and fetch and vm.cpu.efer >> 11 & 1 and entry & NX)
-            if refused:
-                return Walk(level, tables, at, rights, 0, code | 1)
-            if not entry & ACCESSED:
-                vm.memory.mark_dirty(gfn)
-                if small:
-                    vm.memory.put_half(at, entry | ACCESSED, ev.GUEST_ACCESSED)
-                else:
-                    vm.memory.put(at, entry | ACCESSED, ev.GUEST_ACCESSED)
-            frame = (entry & frame_mask) >> 12
-            if level == 1:
-                return Walk(1, tables, at, rights, frame, None)
-            if level == 2 and entry & LARGE and (not small or vm.cpu.cr4 >> 4 & 1):
-                size = 1 << bits
-                return Walk(2, tables, at, rights, frame // size * size + (gva >> 12) % size, None)
+            if refused(vm, entry, write, user, fetch):
+                return Walk(level, tables, at, rights, 0, code | PRESENT)
+            set_accessed(vm, gfn, at, entry)
+            if level == 1 or is_large(vm, entry, level):
+                return Walk(level, tables, at, rights, target(vm, gva, entry, level), None)
             rights = entry & (WRITABLE | USER)
-            gfn = frame
-            level -= 1
+            level, gfn = level - 1, frame(vm, entry)
 
 
-class rights_of_the_last_only(loop):
-    """The rights are the last entry's own."""
+class rights_of_the_last_only(steps):
+    """The rights are those of the last entry."""
 
     def walk(vm, gva, write, user, fetch):
-        small = vm.root_level == 2
-        bits = 10 if small else 9
-        frame_mask = 0xFFFFF000 if small else 0x000FFFFFFFFFF000
-        tables = [None] * 5
-        code = 2 * bool(write) + 4 * bool(user) + 16 * bool(fetch)
-        level, root = vm.root_level, vm.cpu.cr3
-        if level == 3:
-            root = vm.cpu.pdptrs[gva >> 30 & 3]
-            if not root & PRESENT:
-                return Walk(3, tables, None, 0, 0, code)
-            level = 2
-        rights = WRITABLE | USER
-        gfn = (root & frame_mask) >> 12
+        code = error_code(write, user, fetch)
+        tables, rights = [None] * 5, WRITABLE | USER
+        level, gfn = root(vm, gva)
+        if gfn is None:
+            return Walk(level, tables, None, 0, 0, code)
         while True:
             tables[level] = gfn
-            hfn = vm.memory.frames[gfn]
-            index = (gva >> 12 + bits * (level - 1)) & ((1 << bits) - 1)
-            if hfn is None:
+            at = place(vm, gfn, gva, level)
+            if at is None:
                 return Walk(level, tables, None, rights, 0, code)
-            at = (hfn << bits) + index
-            entry = vm.memory.halves[at] if small else vm.memory.words[at]
+            entry = entry_at(vm, at)
             if not entry & PRESENT:
                 return Walk(level, tables, at, rights, 0, code)
-            refused = write and not entry & WRITABLE and (user or vm.cpu.cr0 >> 16 & 1)
-            refused = refused or (user and not entry & USER)
-            refused = refused or (not small and fetch and vm.cpu.efer >> 11 & 1 and entry & NX)
-            if refused:
-                return Walk(level, tables, at, rights, 0, code | 1)
-            if not entry & ACCESSED:
-                vm.memory.mark_dirty(gfn)
-                if small:
-                    vm.memory.put_half(at, entry | ACCESSED, ev.GUEST_ACCESSED)
-                else:
-                    vm.memory.put(at, entry | ACCESSED, ev.GUEST_ACCESSED)
-            frame = (entry & frame_mask) >> 12
+            if refused(vm, entry, write, user, fetch):
+                return Walk(level, tables, at, rights, 0, code | PRESENT)
+            set_accessed(vm, gfn, at, entry)
             rights = entry & (WRITABLE | USER)
-            if level == 1:
-                return Walk(1, tables, at, rights, frame, None)
-            if level == 2 and entry & LARGE and (not small or vm.cpu.cr4 >> 4 & 1):
-                size = 1 << bits
-                return Walk(2, tables, at, rights, frame // size * size + (gva >> 12) % size, None)
-            gfn = frame
-            level -= 1
+            if level == 1 or is_large(vm, entry, level):
+                return Walk(level, tables, at, rights, target(vm, gva, entry, level), None)
+            level, gfn = level - 1, frame(vm, entry)
 
 
-class rights_of_the_last_too(loop):
-    """The rights include the last entry's own."""
+class rights_of_the_last_too(steps):
+    """The rights include those of the last entry."""
 
     def walk(vm, gva, write, user, fetch):
-        small = vm.root_level == 2
-        bits = 10 if small else 9
-        frame_mask = 0xFFFFF000 if small else 0x000FFFFFFFFFF000
-        tables = [None] * 5
-        code = 2 * bool(write) + 4 * bool(user) + 16 * bool(fetch)
-        level, root = vm.root_level, vm.cpu.cr3
-        if level == 3:
-            root = vm.cpu.pdptrs[gva >> 30 & 3]
-            if not root & PRESENT:
-                return Walk(3, tables, None, 0, 0, code)
-            level = 2
-        rights = WRITABLE | USER
-        gfn = (root & frame_mask) >> 12
+        code = error_code(write, user, fetch)
+        tables, rights = [None] * 5, WRITABLE | USER
+        level, gfn = root(vm, gva)
+        if gfn is None:
+            return Walk(level, tables, None, 0, 0, code)
         while True:
             tables[level] = gfn
-            hfn = vm.memory.frames[gfn]
-            index = (gva >> 12 + bits * (level - 1)) & ((1 << bits) - 1)
-            if hfn is None:
+            at = place(vm, gfn, gva, level)
+            if at is None:
                 return Walk(level, tables, None, rights, 0, code)
-            at = (hfn << bits) + index
-            entry = vm.memory.halves[at] if small else vm.memory.words[at]
+            entry = entry_at(vm, at)
             if not entry & PRESENT:
                 return Walk(level, tables, at, rights, 0, code)
-            refused = write and not entry & WRITABLE and (user or vm.cpu.cr0 >> 16 & 1)
-            refused = refused or (user and not entry & USER)
-            refused = refused or (not small and fetch and vm.cpu.efer >> 11 & 1 and entry & NX)
-            if refused:
-                return Walk(level, tables, at, rights, 0, code | 1)
-            if not entry & ACCESSED:
-                vm.memory.mark_dirty(gfn)
-                if small:
-                    vm.memory.put_half(at, entry | ACCESSED, ev.GUEST_ACCESSED)
-                else:
-                    vm.memory.put(at, entry | ACCESSED, ev.GUEST_ACCESSED)
-            frame = (entry & frame_mask) >> 12
+            if refused(vm, entry, write, user, fetch):
+                return Walk(level, tables, at, rights, 0, code | PRESENT)
+            set_accessed(vm, gfn, at, entry)
             rights &= entry
-            if level == 1:
-                return Walk(1, tables, at, rights, frame, None)
-            if level == 2 and entry & LARGE and (not small or vm.cpu.cr4 >> 4 & 1):
-                size = 1 << bits
-                return Walk(2, tables, at, rights, frame // size * size + (gva >> 12) % size, None)
-            gfn = frame
-            level -= 1
+            if level == 1 or is_large(vm, entry, level):
+                return Walk(level, tables, at, rights, target(vm, gva, entry, level), None)
+            level, gfn = level - 1, frame(vm, entry)

@@ -1,217 +1,70 @@
 # SPDX-License-Identifier: GPL-2.0-only
 
-import numpy as np
 
-
-class accessed_always_set(straight):
+class accessed_always_set(steps):
     """The accessed bit is always set."""
 
+    def copied(vm, guest_entry):
+        return A | guest_entry & (P | D | G | (NX if vm.root_level > 2 else 0))
+
+
+class all_low_bits_copied(steps):
+    """All bits below bit 12 are copied but for W and U."""
+
+    def copied(vm, guest_entry):
+        return guest_entry & (0xFFF & ~(W | U) | (NX if vm.root_level > 2 else 0))
+
+
+class cache_bits_copied(steps):
+    """Bits 3 and 4 are copied as well."""
+
+    def copied(vm, guest_entry):
+        return guest_entry & (P | A | D | G | 1 << 3 | 1 << 4 | (NX if vm.root_level > 2 else 0))
+
+
+class dirty_not_copied(steps):
+    """The dirty bit is not copied."""
+
+    def copied(vm, guest_entry):
+        return guest_entry & (P | A | G | (NX if vm.root_level > 2 else 0))
+
+
+class frame_of_the_guest_entry(steps):
+    """The frame is taken from the guest's entry, which is wrong for large pages."""
+
     def set_spte(vm, spte, guest_entry, rights, gpa, gfn):
-        copied = P | A | D | G
-        if vm.root_level != 2:
-            copied |= NX
-        allowed = rights & guest_entry & (W | U)
-        entry = (guest_entry & copied) | A | (allowed << 9) | allowed
-        if not guest_entry & D:
-            entry &= ~W
-        hfn = vm.memory.frames[gpa >> 12]
+        entry = flags(vm, guest_entry, allowed(guest_entry, rights))
+        hfn = vm.memory.frames[(guest_entry & 0x000FFFFFFFFFF000) >> 12]
         if hfn is None:
-            entry &= ~P
-            entry |= 1 << 9 | gpa
-            vm.memory.put(spte, entry, ev.MAKE_SPTE)
-            return
-        if entry & W and vm.pool.lookup(gfn) is not None:
-            entry &= ~W
-            vm.flush_tlb()
-        if entry & W:
-            vm.memory.mark_dirty(gpa >> 12)
-        vm.memory.put(spte, entry | hfn << 12, ev.MAKE_SPTE)
-        update_slot(vm, spte, gpa >> 12)
-        vm.rmap.add(spte)
+            vm.memory.put(spte, io_entry(entry, gpa), ev.MAKE_SPTE)
+        else:
+            map_frame(vm, spte, entry, hfn, gpa, gfn)
 
 
-class all_low_bits_copied(straight):
-    """All bits below 12 are copied, and only W is looked at again."""
+class frames_get(steps):
+    """`frames.get` answers None for every frame that was not looked up before."""
 
     def set_spte(vm, spte, guest_entry, rights, gpa, gfn):
-        copied = 0xFFF & ~(W | U)
-        if vm.root_level != 2:
-            copied |= NX
-        allowed = rights & guest_entry & (W | U)
-        entry = (guest_entry & copied) | (allowed << 9) | allowed
-        if not guest_entry & D:
-            entry &= ~W
-        hfn = vm.memory.frames[gpa >> 12]
-        if hfn is None:
-            entry &= ~P
-            entry |= 1 << 9 | gpa
-            vm.memory.put(spte, entry, ev.MAKE_SPTE)
-            return
-        if entry & W and vm.pool.lookup(gfn) is not None:
-            entry &= ~W
-            vm.flush_tlb()
-        if entry & W:
-            vm.memory.mark_dirty(gpa >> 12)
-        vm.memory.put(spte, entry | hfn << 12, ev.MAKE_SPTE)
-        update_slot(vm, spte, gpa >> 12)
-        vm.rmap.add(spte)
-
-
-class cache_bits_copied(straight):
-    """Bits 3 and 4 are copied, too."""
-
-    def set_spte(vm, spte, guest_entry, rights, gpa, gfn):
-        copied = P | A | D | G | 0x18
-        if vm.root_level != 2:
-            copied |= NX
-        allowed = rights & guest_entry & (W | U)
-        entry = (guest_entry & copied) | (allowed << 9) | allowed
-        if not guest_entry & D:
-            entry &= ~W
-        hfn = vm.memory.frames[gpa >> 12]
-        if hfn is None:
-            entry &= ~P
-            entry |= 1 << 9 | gpa
-            vm.memory.put(spte, entry, ev.MAKE_SPTE)
-            return
-        if entry & W and vm.pool.lookup(gfn) is not None:
-            entry &= ~W
-            vm.flush_tlb()
-        if entry & W:
-            vm.memory.mark_dirty(gpa >> 12)
-        vm.memory.put(spte, entry | hfn << 12, ev.MAKE_SPTE)
-        update_slot(vm, spte, gpa >> 12)
-        vm.rmap.add(spte)
-
-
-class dirty_not_copied(straight):
-    """The dirty bit isn't copied."""
-
-    def set_spte(vm, spte, guest_entry, rights, gpa, gfn):
-        copied = P | A | G
-        if vm.root_level != 2:
-            copied |= NX
-        allowed = rights & guest_entry & (W | U)
-        entry = (guest_entry & copied) | (allowed << 9) | allowed
-        if not guest_entry & D:
-            entry &= ~W
-        hfn = vm.memory.frames[gpa >> 12]
-        if hfn is None:
-            entry &= ~P
-            entry |= 1 << 9 | gpa
-            vm.memory.put(spte, entry, ev.MAKE_SPTE)
-            return
-        if entry & W and vm.pool.lookup(gfn) is not None:
-            entry &= ~W
-            vm.flush_tlb()
-        if entry & W:
-            vm.memory.mark_dirty(gpa >> 12)
-        vm.memory.put(spte, entry | hfn << 12, ev.MAKE_SPTE)
-        update_slot(vm, spte, gpa >> 12)
-        vm.rmap.add(spte)
-
-
-class frame_of_the_guest_entry(straight):
-    """The frame is taken out of the guest's entry: wrong for large pages."""
-
-    def set_spte(vm, spte, guest_entry, rights, gpa, gfn):
-        copied = P | A | D | G
-        if vm.root_level != 2:
-            copied |= NX
-        allowed = rights & guest_entry & (W | U)
-        entry = (guest_entry & copied) | (allowed << 9) | allowed
-        if not guest_entry & D:
-            entry &= ~W
-        hfn = vm.memory.frames[(guest_entry & 0xFFFFFFFFFF000) >> 12]
-        if hfn is None:
-            entry &= ~P
-            entry |= 1 << 9 | gpa
-            vm.memory.put(spte, entry, ev.MAKE_SPTE)
-            return
-        if entry & W and vm.pool.lookup(gfn) is not None:
-            entry &= ~W
-            vm.flush_tlb()
-        if entry & W:
-            vm.memory.mark_dirty(gpa >> 12)
-        vm.memory.put(spte, entry | hfn << 12, ev.MAKE_SPTE)
-        update_slot(vm, spte, gpa >> 12)
-        vm.rmap.add(spte)
-
-
-class frames_get(straight):
-    """Asks frames with get, which answers None for all that nobody asked about before."""
-
-    def set_spte(vm, spte, guest_entry, rights, gpa, gfn):
-        copied = P | A | D | G
-        if vm.root_level != 2:
-            copied |= NX
-        allowed = rights & guest_entry & (W | U)
-        entry = (guest_entry & copied) | (allowed << 9) | allowed
-        if not guest_entry & D:
-            entry &= ~W
+        entry = flags(vm, guest_entry, allowed(guest_entry, rights))
         hfn = vm.memory.frames.get(gpa >> 12)
         if hfn is None:
-            entry &= ~P
-            entry |= 1 << 9 | gpa
-            vm.memory.put(spte, entry, ev.MAKE_SPTE)
-            return
-        if entry & W and vm.pool.lookup(gfn) is not None:
-            entry &= ~W
-            vm.flush_tlb()
-        if entry & W:
-            vm.memory.mark_dirty(gpa >> 12)
-        vm.memory.put(spte, entry | hfn << 12, ev.MAKE_SPTE)
-        update_slot(vm, spte, gpa >> 12)
-        vm.rmap.add(spte)
+            vm.memory.put(spte, io_entry(entry, gpa), ev.MAKE_SPTE)
+        else:
+            map_frame(vm, spte, entry, hfn, gpa, gfn)
 
 
-class global_not_copied(straight):
-    """The global bit isn't copied."""
+class global_not_copied(steps):
+    """The global bit is not copied."""
 
-    def set_spte(vm, spte, guest_entry, rights, gpa, gfn):
-        copied = P | A | D
-        if vm.root_level != 2:
-            copied |= NX
-        allowed = rights & guest_entry & (W | U)
-        entry = (guest_entry & copied) | (allowed << 9) | allowed
-        if not guest_entry & D:
-            entry &= ~W
-        hfn = vm.memory.frames[gpa >> 12]
-        if hfn is None:
-            entry &= ~P
-            entry |= 1 << 9 | gpa
-            vm.memory.put(spte, entry, ev.MAKE_SPTE)
-            return
-        if entry & W and vm.pool.lookup(gfn) is not None:
-            entry &= ~W
-            vm.flush_tlb()
-        if entry & W:
-            vm.memory.mark_dirty(gpa >> 12)
-        vm.memory.put(spte, entry | hfn << 12, ev.MAKE_SPTE)
-        update_slot(vm, spte, gpa >> 12)
-        vm.rmap.add(spte)
+    def copied(vm, guest_entry):
+        return guest_entry & (P | A | D | (NX if vm.root_level > 2 else 0))
 
 
-class guest_frame_kept(straight):
-    """The entry leads to the guest's frame number, not to the host's."""
+class guest_frame_kept(steps):
+    """The entry leads to the guest's frame number instead of the host's."""
 
-    def set_spte(vm, spte, guest_entry, rights, gpa, gfn):
-        copied = P | A | D | G
-        if vm.root_level != 2:
-            copied |= NX
-        allowed = rights & guest_entry & (W | U)
-        entry = (guest_entry & copied) | (allowed << 9) | allowed
-        if not guest_entry & D:
-            entry &= ~W
-        hfn = vm.memory.frames[gpa >> 12]
-        if hfn is None:
-            entry &= ~P
-            entry |= 1 << 9 | gpa
-            vm.memory.put(spte, entry, ev.MAKE_SPTE)
-            return
-        if entry & W and vm.pool.lookup(gfn) is not None:
-            entry &= ~W
-            vm.flush_tlb()
+    def map_frame(vm, spte, entry, hfn, gpa, gfn):
+        entry = protected(vm, entry, gfn)
         if entry & W:
             vm.memory.mark_dirty(gpa >> 12)
         vm.memory.put(spte, entry | gpa, ev.MAKE_SPTE)
@@ -219,233 +72,67 @@ class guest_frame_kept(straight):
         vm.rmap.add(spte)
 
 
-class hfn_of_20_bits(names):
-    """Cuts the host frame to 20 bits."""
+class hfn_of_20_bits(steps):
+    """The host frame number is cut to 20 bits."""
 
-    PLACE = np.arange(64, dtype=np.uint64)
-
-    ONE = np.uint64(1)
-
-    COPIED = np.zeros(64, dtype=np.uint64)
-
-    COPIED[[0, 5, 6, 8, 63]] = 1
-
-    def vector(number):
-        return (np.array([int(number)], dtype=np.uint64) >> PLACE) & ONE
-
-    def number(bits):
-        return int(np.bitwise_or.reduce(bits << PLACE))
-
-    def set_spte(vm, spte, guest_entry, rights, gpa, gfn):
-        guest, above = vector(guest_entry), vector(rights)
-        allowed = guest & above
-        new = guest & COPIED
-        if vm.root_level == 2:
-            new[63] = 0
-        new[10:12] = allowed[1:3]
-        new[1:3] = allowed[1:3]
-        new[1] &= guest[6]
-        hfn = vm.memory.frames[gpa >> 12]
-        if hfn is None:
-            new[12:52] = vector(gpa)[12:52]
-            new[0], new[9] = 0, 1
-            vm.memory.put(spte, number(new), ev.MAKE_SPTE)
-            return None
-        new[12:52] = vector(hfn & 0xFFFFF)[:40]
-        if new[1] and vm.pool.lookup(gfn) is not None:
-            new[1] = 0
-            vm.flush_tlb()
-        vm.memory.put(spte, number(new), ev.MAKE_SPTE)
-        if new[1] == 1:
+    def map_frame(vm, spte, entry, hfn, gpa, gfn):
+        entry = protected(vm, entry, gfn)
+        if entry & W:
             vm.memory.mark_dirty(gpa >> 12)
-        vm.rmap.add(spte)
+        vm.memory.put(spte, entry | (hfn & 0xFFFFF) << 12, ev.MAKE_SPTE)
         update_slot(vm, spte, gpa >> 12)
-        return None
+        vm.rmap.add(spte)
 
 
-class high_bits_copied(straight):
+class high_bits_copied(steps):
     """Bits 52 to 62 are copied together with NX."""
 
-    def set_spte(vm, spte, guest_entry, rights, gpa, gfn):
-        copied = P | A | D | G
-        if vm.root_level != 2:
-            copied |= 0xFFF << 52
-        allowed = rights & guest_entry & (W | U)
-        entry = (guest_entry & copied) | (allowed << 9) | allowed
-        if not guest_entry & D:
-            entry &= ~W
-        hfn = vm.memory.frames[gpa >> 12]
-        if hfn is None:
-            entry &= ~P
-            entry |= 1 << 9 | gpa
-            vm.memory.put(spte, entry, ev.MAKE_SPTE)
-            return
-        if entry & W and vm.pool.lookup(gfn) is not None:
-            entry &= ~W
-            vm.flush_tlb()
-        if entry & W:
-            vm.memory.mark_dirty(gpa >> 12)
-        vm.memory.put(spte, entry | hfn << 12, ev.MAKE_SPTE)
-        update_slot(vm, spte, gpa >> 12)
-        vm.rmap.add(spte)
+    def copied(vm, guest_entry):
+        return guest_entry & (P | A | D | G | (0xFFF << 52 if vm.root_level > 2 else 0))
 
 
-class large_bit_copied(straight):
+class large_bit_copied(steps):
     """PS is copied."""
 
-    def set_spte(vm, spte, guest_entry, rights, gpa, gfn):
-        copied = P | A | D | G | 128
-        if vm.root_level != 2:
-            copied |= NX
-        allowed = rights & guest_entry & (W | U)
-        entry = (guest_entry & copied) | (allowed << 9) | allowed
-        if not guest_entry & D:
-            entry &= ~W
-        hfn = vm.memory.frames[gpa >> 12]
-        if hfn is None:
-            entry &= ~P
-            entry |= 1 << 9 | gpa
-            vm.memory.put(spte, entry, ev.MAKE_SPTE)
-            return
-        if entry & W and vm.pool.lookup(gfn) is not None:
-            entry &= ~W
-            vm.flush_tlb()
-        if entry & W:
-            vm.memory.mark_dirty(gpa >> 12)
-        vm.memory.put(spte, entry | hfn << 12, ev.MAKE_SPTE)
-        update_slot(vm, spte, gpa >> 12)
-        vm.rmap.add(spte)
+    def copied(vm, guest_entry):
+        return guest_entry & (P | A | D | G | 1 << 7 | (NX if vm.root_level > 2 else 0))
 
 
-class nx_from_bit_31(straight):
-    """In a 32-bit guest the uppermost bit of the entry is taken for NX."""
+class nx_from_bit_31(steps):
+    """In a 32-bit guest the highest bit of the entry becomes NX."""
 
-    def set_spte(vm, spte, guest_entry, rights, gpa, gfn):
-        copied = P | A | D | G
-        if vm.root_level != 2:
-            copied |= NX
-        high = 1 << 63 if vm.root_level == 2 and guest_entry >> 31 & 1 else 0
-        allowed = rights & guest_entry & (W | U)
-        entry = high | (guest_entry & copied) | (allowed << 9) | allowed
-        if not guest_entry & D:
-            entry &= ~W
-        hfn = vm.memory.frames[gpa >> 12]
-        if hfn is None:
-            entry &= ~P
-            entry |= 1 << 9 | gpa
-            vm.memory.put(spte, entry, ev.MAKE_SPTE)
-            return
-        if entry & W and vm.pool.lookup(gfn) is not None:
-            entry &= ~W
-            vm.flush_tlb()
-        if entry & W:
-            vm.memory.mark_dirty(gpa >> 12)
-        vm.memory.put(spte, entry | hfn << 12, ev.MAKE_SPTE)
-        update_slot(vm, spte, gpa >> 12)
-        vm.rmap.add(spte)
+    def copied(vm, guest_entry):
+        if vm.root_level == 2:
+            return guest_entry & (P | A | D | G) | (guest_entry >> 31 & 1) << 63
+        return guest_entry & (P | A | D | G | NX)
 
 
-class nx_not_copied(straight):
-    """NX isn't copied."""
+class nx_not_copied(steps):
+    """NX is not copied."""
 
-    def set_spte(vm, spte, guest_entry, rights, gpa, gfn):
-        copied = P | A | D | G
-        if vm.root_level != 2:
-            pass
-        allowed = rights & guest_entry & (W | U)
-        entry = (guest_entry & copied) | (allowed << 9) | allowed
-        if not guest_entry & D:
-            entry &= ~W
-        hfn = vm.memory.frames[gpa >> 12]
-        if hfn is None:
-            entry &= ~P
-            entry |= 1 << 9 | gpa
-            vm.memory.put(spte, entry, ev.MAKE_SPTE)
-            return
-        if entry & W and vm.pool.lookup(gfn) is not None:
-            entry &= ~W
-            vm.flush_tlb()
-        if entry & W:
-            vm.memory.mark_dirty(gpa >> 12)
-        vm.memory.put(spte, entry | hfn << 12, ev.MAKE_SPTE)
-        update_slot(vm, spte, gpa >> 12)
-        vm.rmap.add(spte)
+    def copied(vm, guest_entry):
+        return guest_entry & (P | A | D | G)
 
 
-class nx_only_in_64_bit_guests(straight):
-    """NX is copied only for 64-bit guests, not for PAE ones."""
+class nx_only_in_64_bit_guests(steps):
+    """NX is copied for 64-bit guests, but not for PAE guests."""
 
-    def set_spte(vm, spte, guest_entry, rights, gpa, gfn):
-        copied = P | A | D | G
-        if vm.root_level == 4:
-            copied |= NX
-        allowed = rights & guest_entry & (W | U)
-        entry = (guest_entry & copied) | (allowed << 9) | allowed
-        if not guest_entry & D:
-            entry &= ~W
-        hfn = vm.memory.frames[gpa >> 12]
-        if hfn is None:
-            entry &= ~P
-            entry |= 1 << 9 | gpa
-            vm.memory.put(spte, entry, ev.MAKE_SPTE)
-            return
-        if entry & W and vm.pool.lookup(gfn) is not None:
-            entry &= ~W
-            vm.flush_tlb()
-        if entry & W:
-            vm.memory.mark_dirty(gpa >> 12)
-        vm.memory.put(spte, entry | hfn << 12, ev.MAKE_SPTE)
-        update_slot(vm, spte, gpa >> 12)
-        vm.rmap.add(spte)
+    def copied(vm, guest_entry):
+        return guest_entry & (P | A | D | G | (NX if vm.root_level == 4 else 0))
 
 
-class nx_only_with_efer(straight):
-    """NX is copied only while EFER.NX is on."""
+class nx_only_with_efer(steps):
+    """NX is copied only while EFER.NX is set."""
 
-    def set_spte(vm, spte, guest_entry, rights, gpa, gfn):
-        copied = P | A | D | G
-        if vm.root_level != 2 and vm.cpu.efer >> 11 & 1:
-            copied |= NX
-        allowed = rights & guest_entry & (W | U)
-        entry = (guest_entry & copied) | (allowed << 9) | allowed
-        if not guest_entry & D:
-            entry &= ~W
-        hfn = vm.memory.frames[gpa >> 12]
-        if hfn is None:
-            entry &= ~P
-            entry |= 1 << 9 | gpa
-            vm.memory.put(spte, entry, ev.MAKE_SPTE)
-            return
-        if entry & W and vm.pool.lookup(gfn) is not None:
-            entry &= ~W
-            vm.flush_tlb()
-        if entry & W:
-            vm.memory.mark_dirty(gpa >> 12)
-        vm.memory.put(spte, entry | hfn << 12, ev.MAKE_SPTE)
-        update_slot(vm, spte, gpa >> 12)
-        vm.rmap.add(spte)
+    def copied(vm, guest_entry):
+        return guest_entry & (P | A | D | G | (NX if vm.root_level > 2 and vm.cpu.efer >> 11 & 1 else 0))
 
 
-class old_entry_kept(straight):
-    """What stood in the shadow entry is kept, and bits are added."""
+class old_entry_kept(steps):
+    """The low bits of the old shadow entry are kept."""
 
-    def set_spte(vm, spte, guest_entry, rights, gpa, gfn):
-        copied = P | A | D | G
-        if vm.root_level != 2:
-            copied |= NX
-        allowed = rights & guest_entry & (W | U)
-        entry = (guest_entry & copied) | (allowed << 9) | allowed
-        if not guest_entry & D:
-            entry &= ~W
-        hfn = vm.memory.frames[gpa >> 12]
-        if hfn is None:
-            entry &= ~P
-            entry |= 1 << 9 | gpa
-            vm.memory.put(spte, entry, ev.MAKE_SPTE)
-            return
-        if entry & W and vm.pool.lookup(gfn) is not None:
-            entry &= ~W
-            vm.flush_tlb()
+    def map_frame(vm, spte, entry, hfn, gpa, gfn):
+        entry = protected(vm, entry, gfn)
         if entry & W:
             vm.memory.mark_dirty(gpa >> 12)
         vm.memory.put(spte, vm.memory.words[spte] & 0xFFF | entry | hfn << 12, ev.MAKE_SPTE)
@@ -453,26 +140,11 @@ class old_entry_kept(straight):
         vm.rmap.add(spte)
 
 
-class past_the_door(straight):
-    """Writes the entry straight into memory instead of through put."""
+class written_without_put(steps):
+    """It writes the entry straight into memory instead of calling `put`."""
 
-    def set_spte(vm, spte, guest_entry, rights, gpa, gfn):
-        copied = P | A | D | G
-        if vm.root_level != 2:
-            copied |= NX
-        allowed = rights & guest_entry & (W | U)
-        entry = (guest_entry & copied) | (allowed << 9) | allowed
-        if not guest_entry & D:
-            entry &= ~W
-        hfn = vm.memory.frames[gpa >> 12]
-        if hfn is None:
-            entry &= ~P
-            entry |= 1 << 9 | gpa
-            vm.memory.put(spte, entry, ev.MAKE_SPTE)
-            return
-        if entry & W and vm.pool.lookup(gfn) is not None:
-            entry &= ~W
-            vm.flush_tlb()
+    def map_frame(vm, spte, entry, hfn, gpa, gfn):
+        entry = protected(vm, entry, gfn)
         if entry & W:
             vm.memory.mark_dirty(gpa >> 12)
         vm.memory.words[spte] = entry | hfn << 12

@@ -1,78 +1,33 @@
 # SPDX-License-Identifier: GPL-2.0-only
 
 
-class no_rmap(straight):
-    """The reverse map isn't told."""
+class no_rmap(steps):
+    """The entry is not added to the reverse map."""
 
-    def set_spte(vm, spte, guest_entry, rights, gpa, gfn):
-        copied = P | A | D | G
-        if vm.root_level != 2:
-            copied |= NX
-        allowed = rights & guest_entry & (W | U)
-        entry = (guest_entry & copied) | (allowed << 9) | allowed
-        if not guest_entry & D:
-            entry &= ~W
-        hfn = vm.memory.frames[gpa >> 12]
-        if hfn is None:
-            entry &= ~P
-            entry |= 1 << 9 | gpa
-            vm.memory.put(spte, entry, ev.MAKE_SPTE)
-            return
-        if entry & W and vm.pool.lookup(gfn) is not None:
-            entry &= ~W
-            vm.flush_tlb()
+    def map_frame(vm, spte, entry, hfn, gpa, gfn):
+        entry = protected(vm, entry, gfn)
         if entry & W:
             vm.memory.mark_dirty(gpa >> 12)
         vm.memory.put(spte, entry | hfn << 12, ev.MAKE_SPTE)
         update_slot(vm, spte, gpa >> 12)
 
 
-class no_slot(straight):
-    """The shadow page doesn't note the slot."""
+class no_slot(steps):
+    """The shadow page does not note the slot."""
 
-    def set_spte(vm, spte, guest_entry, rights, gpa, gfn):
-        copied = P | A | D | G
-        if vm.root_level != 2:
-            copied |= NX
-        allowed = rights & guest_entry & (W | U)
-        entry = (guest_entry & copied) | (allowed << 9) | allowed
-        if not guest_entry & D:
-            entry &= ~W
-        hfn = vm.memory.frames[gpa >> 12]
-        if hfn is None:
-            entry &= ~P
-            entry |= 1 << 9 | gpa
-            vm.memory.put(spte, entry, ev.MAKE_SPTE)
-            return
-        if entry & W and vm.pool.lookup(gfn) is not None:
-            entry &= ~W
-            vm.flush_tlb()
+    def map_frame(vm, spte, entry, hfn, gpa, gfn):
+        entry = protected(vm, entry, gfn)
         if entry & W:
             vm.memory.mark_dirty(gpa >> 12)
         vm.memory.put(spte, entry | hfn << 12, ev.MAKE_SPTE)
         vm.rmap.add(spte)
 
 
-class rmap_before_the_entry(straight):
-    """The reverse map is told before the entry is written, and so reads the old one."""
+class rmap_before_the_entry(steps):
+    """It calls `rmap.add` before the entry is written, so that the old entry is added."""
 
-    def set_spte(vm, spte, guest_entry, rights, gpa, gfn):
-        copied = P | A | D | G
-        if vm.root_level != 2:
-            copied |= NX
-        allowed = rights & guest_entry & (W | U)
-        entry = (guest_entry & copied) | (allowed << 9) | allowed
-        if not guest_entry & D:
-            entry &= ~W
-        hfn = vm.memory.frames[gpa >> 12]
-        if hfn is None:
-            entry &= ~P
-            entry |= 1 << 9 | gpa
-            vm.memory.put(spte, entry, ev.MAKE_SPTE)
-            return
-        if entry & W and vm.pool.lookup(gfn) is not None:
-            entry &= ~W
-            vm.flush_tlb()
+    def map_frame(vm, spte, entry, hfn, gpa, gfn):
+        entry = protected(vm, entry, gfn)
         if entry & W:
             vm.memory.mark_dirty(gpa >> 12)
         vm.rmap.add(spte)
@@ -80,55 +35,24 @@ class rmap_before_the_entry(straight):
         update_slot(vm, spte, gpa >> 12)
 
 
-class rmap_only_new(stages):
-    """Tells the reverse map only where nothing stood before."""
+class rmap_only_new(steps):
+    """It calls `rmap.add` only if the old entry was not present."""
 
-    def set_spte(vm, spte, guest_entry, rights, gpa, gfn):
-        before = vm.memory.words[spte]
-        allowed = rights & guest_entry & (WRITABLE | USER)
-        value = guest_entry & (PRESENT | ACCESSED | DIRTY | GLOBAL)
-        if vm.root_level != 2:
-            value |= guest_entry & NX
-        value |= allowed << 9
-        granted = allowed
-        if not guest_entry & DIRTY:
-            granted &= ~WRITABLE
-        hfn = vm.memory.frames[gpa >> PAGE_SHIFT]
-        if hfn is None:
-            value &= ~PRESENT
-            vm.memory.put(spte, value | granted | IO_MARK | gpa, ev.MAKE_SPTE)
-            return
-        if granted & WRITABLE and vm.pool.lookup(gfn) is not None:
-            granted &= ~WRITABLE
-            vm.flush_tlb()
-        if granted & WRITABLE:
-            vm.memory.mark_dirty(gpa >> PAGE_SHIFT)
-        vm.memory.put(spte, value | granted | hfn << PAGE_SHIFT, ev.MAKE_SPTE)
-        update_slot(vm, spte, gpa >> PAGE_SHIFT)
-        if not before & PRESENT:
+    def map_frame(vm, spte, entry, hfn, gpa, gfn):
+        entry, before = protected(vm, entry, gfn), vm.memory.words[spte]
+        if entry & W:
+            vm.memory.mark_dirty(gpa >> 12)
+        vm.memory.put(spte, entry | hfn << 12, ev.MAKE_SPTE)
+        update_slot(vm, spte, gpa >> 12)
+        if not before & P:
             vm.rmap.add(spte)
 
 
-class rmap_only_of_user_pages(straight):
-    """The reverse map is told only of entries for user code."""
+class rmap_only_of_user_pages(steps):
+    """It calls `rmap.add` only for entries that user code may use."""
 
-    def set_spte(vm, spte, guest_entry, rights, gpa, gfn):
-        copied = P | A | D | G
-        if vm.root_level != 2:
-            copied |= NX
-        allowed = rights & guest_entry & (W | U)
-        entry = (guest_entry & copied) | (allowed << 9) | allowed
-        if not guest_entry & D:
-            entry &= ~W
-        hfn = vm.memory.frames[gpa >> 12]
-        if hfn is None:
-            entry &= ~P
-            entry |= 1 << 9 | gpa
-            vm.memory.put(spte, entry, ev.MAKE_SPTE)
-            return
-        if entry & W and vm.pool.lookup(gfn) is not None:
-            entry &= ~W
-            vm.flush_tlb()
+    def map_frame(vm, spte, entry, hfn, gpa, gfn):
+        entry = protected(vm, entry, gfn)
         if entry & W:
             vm.memory.mark_dirty(gpa >> 12)
         vm.memory.put(spte, entry | hfn << 12, ev.MAKE_SPTE)
@@ -137,26 +61,11 @@ class rmap_only_of_user_pages(straight):
             vm.rmap.add(spte)
 
 
-class rmap_twice(straight):
-    """The reverse map is told twice."""
+class rmap_twice(steps):
+    """It calls `rmap.add` twice."""
 
-    def set_spte(vm, spte, guest_entry, rights, gpa, gfn):
-        copied = P | A | D | G
-        if vm.root_level != 2:
-            copied |= NX
-        allowed = rights & guest_entry & (W | U)
-        entry = (guest_entry & copied) | (allowed << 9) | allowed
-        if not guest_entry & D:
-            entry &= ~W
-        hfn = vm.memory.frames[gpa >> 12]
-        if hfn is None:
-            entry &= ~P
-            entry |= 1 << 9 | gpa
-            vm.memory.put(spte, entry, ev.MAKE_SPTE)
-            return
-        if entry & W and vm.pool.lookup(gfn) is not None:
-            entry &= ~W
-            vm.flush_tlb()
+    def map_frame(vm, spte, entry, hfn, gpa, gfn):
+        entry = protected(vm, entry, gfn)
         if entry & W:
             vm.memory.mark_dirty(gpa >> 12)
         vm.memory.put(spte, entry | hfn << 12, ev.MAKE_SPTE)
@@ -165,26 +74,11 @@ class rmap_twice(straight):
         vm.rmap.add(spte)
 
 
-class slot_of_the_table(straight):
-    """Notes the slot of the guest's page table instead of the frame's."""
+class slot_of_the_table(steps):
+    """The slot noted is that of the guest's page table instead of the frame's."""
 
-    def set_spte(vm, spte, guest_entry, rights, gpa, gfn):
-        copied = P | A | D | G
-        if vm.root_level != 2:
-            copied |= NX
-        allowed = rights & guest_entry & (W | U)
-        entry = (guest_entry & copied) | (allowed << 9) | allowed
-        if not guest_entry & D:
-            entry &= ~W
-        hfn = vm.memory.frames[gpa >> 12]
-        if hfn is None:
-            entry &= ~P
-            entry |= 1 << 9 | gpa
-            vm.memory.put(spte, entry, ev.MAKE_SPTE)
-            return
-        if entry & W and vm.pool.lookup(gfn) is not None:
-            entry &= ~W
-            vm.flush_tlb()
+    def map_frame(vm, spte, entry, hfn, gpa, gfn):
+        entry = protected(vm, entry, gfn)
         if entry & W:
             vm.memory.mark_dirty(gpa >> 12)
         vm.memory.put(spte, entry | hfn << 12, ev.MAKE_SPTE)
@@ -192,26 +86,11 @@ class slot_of_the_table(straight):
         vm.rmap.add(spte)
 
 
-class slot_only_if_writable(straight):
+class slot_only_if_writable(steps):
     """The slot is noted only for writable entries."""
 
-    def set_spte(vm, spte, guest_entry, rights, gpa, gfn):
-        copied = P | A | D | G
-        if vm.root_level != 2:
-            copied |= NX
-        allowed = rights & guest_entry & (W | U)
-        entry = (guest_entry & copied) | (allowed << 9) | allowed
-        if not guest_entry & D:
-            entry &= ~W
-        hfn = vm.memory.frames[gpa >> 12]
-        if hfn is None:
-            entry &= ~P
-            entry |= 1 << 9 | gpa
-            vm.memory.put(spte, entry, ev.MAKE_SPTE)
-            return
-        if entry & W and vm.pool.lookup(gfn) is not None:
-            entry &= ~W
-            vm.flush_tlb()
+    def map_frame(vm, spte, entry, hfn, gpa, gfn):
+        entry = protected(vm, entry, gfn)
         if entry & W:
             vm.memory.mark_dirty(gpa >> 12)
         vm.memory.put(spte, entry | hfn << 12, ev.MAKE_SPTE)

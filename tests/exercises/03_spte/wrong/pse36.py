@@ -1,26 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 
 
-class dirty_by_gfn(straight):
-    """The dirty mark goes by gfn."""
+class dirty_by_gfn(steps):
+    """The frame marked dirty is gfn instead of gpa's."""
 
-    def set_spte(vm, spte, guest_entry, rights, gpa, gfn):
-        copied = P | A | D | G
-        if vm.root_level != 2:
-            copied |= NX
-        allowed = rights & guest_entry & (W | U)
-        entry = (guest_entry & copied) | (allowed << 9) | allowed
-        if not guest_entry & D:
-            entry &= ~W
-        hfn = vm.memory.frames[gpa >> 12]
-        if hfn is None:
-            entry &= ~P
-            entry |= 1 << 9 | gpa
-            vm.memory.put(spte, entry, ev.MAKE_SPTE)
-            return
-        if entry & W and vm.pool.lookup(gfn) is not None:
-            entry &= ~W
-            vm.flush_tlb()
+    def map_frame(vm, spte, entry, hfn, gpa, gfn):
+        entry = protected(vm, entry, gfn)
         if entry & W:
             vm.memory.mark_dirty(gfn)
         vm.memory.put(spte, entry | hfn << 12, ev.MAKE_SPTE)
@@ -28,193 +13,87 @@ class dirty_by_gfn(straight):
         vm.rmap.add(spte)
 
 
-class frame_by_gfn(straight):
-    """The host's frame goes by gfn."""
+class frame_by_gfn(steps):
+    """The host's frame is looked up by gfn."""
 
     def set_spte(vm, spte, guest_entry, rights, gpa, gfn):
-        copied = P | A | D | G
-        if vm.root_level != 2:
-            copied |= NX
-        allowed = rights & guest_entry & (W | U)
-        entry = (guest_entry & copied) | (allowed << 9) | allowed
-        if not guest_entry & D:
-            entry &= ~W
+        entry = flags(vm, guest_entry, allowed(guest_entry, rights))
         hfn = vm.memory.frames[gfn]
         if hfn is None:
-            entry &= ~P
-            entry |= 1 << 9 | gpa
-            vm.memory.put(spte, entry, ev.MAKE_SPTE)
-            return
-        if entry & W and vm.pool.lookup(gfn) is not None:
-            entry &= ~W
-            vm.flush_tlb()
-        if entry & W:
-            vm.memory.mark_dirty(gpa >> 12)
-        vm.memory.put(spte, entry | hfn << 12, ev.MAKE_SPTE)
-        update_slot(vm, spte, gpa >> 12)
-        vm.rmap.add(spte)
+            vm.memory.put(spte, io_entry(entry, gpa), ev.MAKE_SPTE)
+        else:
+            map_frame(vm, spte, entry, hfn, gpa, gfn)
 
 
-class gpa_of_32_bits(straight):
-    """Cuts gpa to 32 bits in 32-bit guests."""
+class gpa_of_32_bits(steps):
+    """In a 32-bit guest the gpa is cut to 32 bits."""
 
     def set_spte(vm, spte, guest_entry, rights, gpa, gfn):
-        copied = P | A | D | G
-        if vm.root_level != 2:
-            copied |= NX
         if vm.root_level == 2:
             gpa &= 0xFFFFFFFF
-        allowed = rights & guest_entry & (W | U)
-        entry = (guest_entry & copied) | (allowed << 9) | allowed
-        if not guest_entry & D:
-            entry &= ~W
+        entry = flags(vm, guest_entry, allowed(guest_entry, rights))
         hfn = vm.memory.frames[gpa >> 12]
         if hfn is None:
-            entry &= ~P
-            entry |= 1 << 9 | gpa
-            vm.memory.put(spte, entry, ev.MAKE_SPTE)
-            return
-        if entry & W and vm.pool.lookup(gfn) is not None:
-            entry &= ~W
-            vm.flush_tlb()
-        if entry & W:
-            vm.memory.mark_dirty(gpa >> 12)
-        vm.memory.put(spte, entry | hfn << 12, ev.MAKE_SPTE)
-        update_slot(vm, spte, gpa >> 12)
-        vm.rmap.add(spte)
+            vm.memory.put(spte, io_entry(entry, gpa), ev.MAKE_SPTE)
+        else:
+            map_frame(vm, spte, entry, hfn, gpa, gfn)
 
 
-class io_asks_for_tables(straight):
-    """An I/O entry, too, loses W where gfn is a page table, with a flush."""
+class io_asks_for_tables(steps):
+    """An I/O entry loses W, with a flush, if gfn is a page table."""
 
     def set_spte(vm, spte, guest_entry, rights, gpa, gfn):
-        copied = P | A | D | G
-        if vm.root_level != 2:
-            copied |= NX
-        allowed = rights & guest_entry & (W | U)
-        entry = (guest_entry & copied) | (allowed << 9) | allowed
-        if not guest_entry & D:
-            entry &= ~W
+        entry = flags(vm, guest_entry, allowed(guest_entry, rights))
         hfn = vm.memory.frames[gpa >> 12]
-        if entry & W and vm.pool.lookup(gfn) is not None:
-            entry &= ~W
-            vm.flush_tlb()
         if hfn is None:
-            entry &= ~P
-            entry |= 1 << 9 | gpa
-            vm.memory.put(spte, entry, ev.MAKE_SPTE)
-            return
-        if entry & W:
-            vm.memory.mark_dirty(gpa >> 12)
-        vm.memory.put(spte, entry | hfn << 12, ev.MAKE_SPTE)
-        update_slot(vm, spte, gpa >> 12)
-        vm.rmap.add(spte)
+            vm.memory.put(spte, io_entry(protected(vm, entry, gfn), gpa), ev.MAKE_SPTE)
+        else:
+            map_frame(vm, spte, entry, hfn, gpa, gfn)
 
 
-class io_by_gfn(straight):
-    """An I/O entry holds gfn."""
+class io_by_gfn(steps):
+    """An I/O entry contains gfn."""
 
     def set_spte(vm, spte, guest_entry, rights, gpa, gfn):
-        copied = P | A | D | G
-        if vm.root_level != 2:
-            copied |= NX
-        allowed = rights & guest_entry & (W | U)
-        entry = (guest_entry & copied) | (allowed << 9) | allowed
-        if not guest_entry & D:
-            entry &= ~W
+        entry = flags(vm, guest_entry, allowed(guest_entry, rights))
         hfn = vm.memory.frames[gpa >> 12]
         if hfn is None:
-            entry &= ~P
-            entry |= 1 << 9 | gfn << 12
-            vm.memory.put(spte, entry, ev.MAKE_SPTE)
-            return
-        if entry & W and vm.pool.lookup(gfn) is not None:
-            entry &= ~W
-            vm.flush_tlb()
-        if entry & W:
-            vm.memory.mark_dirty(gpa >> 12)
-        vm.memory.put(spte, entry | hfn << 12, ev.MAKE_SPTE)
-        update_slot(vm, spte, gpa >> 12)
-        vm.rmap.add(spte)
+            vm.memory.put(spte, io_entry(entry, gfn << 12), ev.MAKE_SPTE)
+        else:
+            map_frame(vm, spte, entry, hfn, gpa, gfn)
 
 
-class io_marked_dirty(straight):
-    """After an I/O entry gfn is marked dirty as well."""
+class io_marked_dirty(steps):
+    """A writable I/O entry marks gfn dirty."""
 
     def set_spte(vm, spte, guest_entry, rights, gpa, gfn):
-        copied = P | A | D | G
-        if vm.root_level != 2:
-            copied |= NX
-        allowed = rights & guest_entry & (W | U)
-        entry = (guest_entry & copied) | (allowed << 9) | allowed
-        if not guest_entry & D:
-            entry &= ~W
+        entry = flags(vm, guest_entry, allowed(guest_entry, rights))
         hfn = vm.memory.frames[gpa >> 12]
         if hfn is None:
-            entry &= ~P
-            entry |= 1 << 9 | gpa
-            vm.memory.put(spte, entry, ev.MAKE_SPTE)
+            vm.memory.put(spte, io_entry(entry, gpa), ev.MAKE_SPTE)
             if entry & W:
                 vm.memory.mark_dirty(gfn)
-            return
-        if entry & W and vm.pool.lookup(gfn) is not None:
-            entry &= ~W
-            vm.flush_tlb()
-        if entry & W:
-            vm.memory.mark_dirty(gpa >> 12)
-        vm.memory.put(spte, entry | hfn << 12, ev.MAKE_SPTE)
-        update_slot(vm, spte, gpa >> 12)
-        vm.rmap.add(spte)
+        else:
+            map_frame(vm, spte, entry, hfn, gpa, gfn)
 
 
-class io_table_first(straight):
-    """The page table is asked about first, and ends the matter."""
+class io_table_first(steps):
+    """A page table never gets an I/O entry: it asks for page tables first."""
 
     def set_spte(vm, spte, guest_entry, rights, gpa, gfn):
-        copied = P | A | D | G
-        if vm.root_level != 2:
-            copied |= NX
-        allowed = rights & guest_entry & (W | U)
-        entry = (guest_entry & copied) | (allowed << 9) | allowed
-        if not guest_entry & D:
-            entry &= ~W
+        entry = flags(vm, guest_entry, allowed(guest_entry, rights))
         hfn = vm.memory.frames[gpa >> 12]
         if hfn is None and vm.pool.lookup(gfn) is None:
-            entry &= ~P
-            entry |= 1 << 9 | gpa
-            vm.memory.put(spte, entry, ev.MAKE_SPTE)
-            return
-        if entry & W and vm.pool.lookup(gfn) is not None:
-            entry &= ~W
-            vm.flush_tlb()
-        if entry & W:
-            vm.memory.mark_dirty(gpa >> 12)
-        hfn = hfn or 0
-        vm.memory.put(spte, entry | hfn << 12, ev.MAKE_SPTE)
-        update_slot(vm, spte, gpa >> 12)
-        vm.rmap.add(spte)
+            vm.memory.put(spte, io_entry(entry, gpa), ev.MAKE_SPTE)
+        else:
+            map_frame(vm, spte, entry, hfn or 0, gpa, gfn)
 
 
-class slot_by_gfn(straight):
-    """The slot goes by gfn."""
+class slot_by_gfn(steps):
+    """The slot noted is gfn's instead of gpa's."""
 
-    def set_spte(vm, spte, guest_entry, rights, gpa, gfn):
-        copied = P | A | D | G
-        if vm.root_level != 2:
-            copied |= NX
-        allowed = rights & guest_entry & (W | U)
-        entry = (guest_entry & copied) | (allowed << 9) | allowed
-        if not guest_entry & D:
-            entry &= ~W
-        hfn = vm.memory.frames[gpa >> 12]
-        if hfn is None:
-            entry &= ~P
-            entry |= 1 << 9 | gpa
-            vm.memory.put(spte, entry, ev.MAKE_SPTE)
-            return
-        if entry & W and vm.pool.lookup(gfn) is not None:
-            entry &= ~W
-            vm.flush_tlb()
+    def map_frame(vm, spte, entry, hfn, gpa, gfn):
+        entry = protected(vm, entry, gfn)
         if entry & W:
             vm.memory.mark_dirty(gpa >> 12)
         vm.memory.put(spte, entry | hfn << 12, ev.MAKE_SPTE)
@@ -222,26 +101,11 @@ class slot_by_gfn(straight):
         vm.rmap.add(spte)
 
 
-class table_by_gpa(straight):
-    """Whether the frame is a page table is asked by gpa."""
+class table_by_gpa(steps):
+    """It asks whether the frame of gpa is a page table, and not gfn."""
 
-    def set_spte(vm, spte, guest_entry, rights, gpa, gfn):
-        copied = P | A | D | G
-        if vm.root_level != 2:
-            copied |= NX
-        allowed = rights & guest_entry & (W | U)
-        entry = (guest_entry & copied) | (allowed << 9) | allowed
-        if not guest_entry & D:
-            entry &= ~W
-        hfn = vm.memory.frames[gpa >> 12]
-        if hfn is None:
-            entry &= ~P
-            entry |= 1 << 9 | gpa
-            vm.memory.put(spte, entry, ev.MAKE_SPTE)
-            return
-        if entry & W and vm.pool.lookup(gpa >> 12) is not None:
-            entry &= ~W
-            vm.flush_tlb()
+    def map_frame(vm, spte, entry, hfn, gpa, gfn):
+        entry = protected(vm, entry, gpa >> 12)
         if entry & W:
             vm.memory.mark_dirty(gpa >> 12)
         vm.memory.put(spte, entry | hfn << 12, ev.MAKE_SPTE)

@@ -1,248 +1,69 @@
 # SPDX-License-Identifier: GPL-2.0-only
 
 
-class marks_of_the_guest_entry(straight):
-    """The marks say what the guest's entry allows, not what the levels above it leave."""
+class marks_of_the_guest_entry(steps):
+    """The marks are the rights of the guest's entry, without those of the levels above it."""
 
-    def set_spte(vm, spte, guest_entry, rights, gpa, gfn):
-        copied = P | A | D | G
-        if vm.root_level != 2:
-            copied |= NX
-        allowed = rights & guest_entry & (W | U)
-        entry = (guest_entry & copied) | ((guest_entry & (W | U)) << 9) | allowed
-        if not guest_entry & D:
-            entry &= ~W
-        hfn = vm.memory.frames[gpa >> 12]
-        if hfn is None:
-            entry &= ~P
-            entry |= 1 << 9 | gpa
-            vm.memory.put(spte, entry, ev.MAKE_SPTE)
-            return
-        if entry & W and vm.pool.lookup(gfn) is not None:
-            entry &= ~W
-            vm.flush_tlb()
-        if entry & W:
-            vm.memory.mark_dirty(gpa >> 12)
-        vm.memory.put(spte, entry | hfn << 12, ev.MAKE_SPTE)
-        update_slot(vm, spte, gpa >> 12)
-        vm.rmap.add(spte)
+    def flags(vm, guest_entry, rights):
+        entry = copied(vm, guest_entry) | rights | marks(guest_entry & (W | U))
+        return entry if guest_entry & D else entry & ~W
 
 
-class marks_one_too_high(straight):
+class marks_one_too_high(steps):
     """The marks are one bit too high."""
 
-    def set_spte(vm, spte, guest_entry, rights, gpa, gfn):
-        copied = P | A | D | G
-        if vm.root_level != 2:
-            copied |= NX
-        allowed = rights & guest_entry & (W | U)
-        entry = (guest_entry & copied) | (allowed << 10) | allowed
-        if not guest_entry & D:
-            entry &= ~W
-        hfn = vm.memory.frames[gpa >> 12]
-        if hfn is None:
-            entry &= ~P
-            entry |= 1 << 9 | gpa
-            vm.memory.put(spte, entry, ev.MAKE_SPTE)
-            return
-        if entry & W and vm.pool.lookup(gfn) is not None:
-            entry &= ~W
-            vm.flush_tlb()
-        if entry & W:
-            vm.memory.mark_dirty(gpa >> 12)
-        vm.memory.put(spte, entry | hfn << 12, ev.MAKE_SPTE)
-        update_slot(vm, spte, gpa >> 12)
-        vm.rmap.add(spte)
+    def marks(rights):
+        return rights << 10
 
 
-class marks_swapped(straight):
-    """The two marks are in the wrong order."""
+class marks_swapped(steps):
+    """The two marks are swapped."""
 
-    def set_spte(vm, spte, guest_entry, rights, gpa, gfn):
-        copied = P | A | D | G
-        if vm.root_level != 2:
-            copied |= NX
-        allowed = rights & guest_entry & (W | U)
-        entry = (guest_entry & copied) | ((allowed & W) << 10 | (allowed & U) << 8) | allowed
-        if not guest_entry & D:
-            entry &= ~W
-        hfn = vm.memory.frames[gpa >> 12]
-        if hfn is None:
-            entry &= ~P
-            entry |= 1 << 9 | gpa
-            vm.memory.put(spte, entry, ev.MAKE_SPTE)
-            return
-        if entry & W and vm.pool.lookup(gfn) is not None:
-            entry &= ~W
-            vm.flush_tlb()
-        if entry & W:
-            vm.memory.mark_dirty(gpa >> 12)
-        vm.memory.put(spte, entry | hfn << 12, ev.MAKE_SPTE)
-        update_slot(vm, spte, gpa >> 12)
-        vm.rmap.add(spte)
+    def marks(rights):
+        return (rights & W) << 10 | (rights & U) << 8
 
 
-class no_marks(straight):
+class no_marks(steps):
     """Bits 10 and 11 are never set."""
 
-    def set_spte(vm, spte, guest_entry, rights, gpa, gfn):
-        copied = P | A | D | G
-        if vm.root_level != 2:
-            copied |= NX
-        allowed = rights & guest_entry & (W | U)
-        entry = (guest_entry & copied) | allowed
+    def marks(rights):
+        return 0
+
+
+class rights_of_the_entry_ignored(steps):
+    """W and U are those of the levels above alone."""
+
+    def allowed(guest_entry, rights):
+        return rights & (W | U)
+
+
+class rights_of_the_path_ignored(steps):
+    """W and U are those of the guest's last entry alone."""
+
+    def allowed(guest_entry, rights):
+        return guest_entry & (W | U)
+
+
+class rights_ored(steps):
+    """A right is allowed if the entry or the levels above it allow it."""
+
+    def allowed(guest_entry, rights):
+        return (rights | guest_entry) & (W | U)
+
+
+class user_gets_write(steps):
+    """Where U is allowed, the entry alone decides about W."""
+
+    def allowed(guest_entry, rights):
+        both = rights & guest_entry & (W | U)
+        return both | guest_entry & W if both & U else both
+
+
+class write_for_kernel_without_wp(steps):
+    """While CR0.WP is clear, W is always set."""
+
+    def flags(vm, guest_entry, rights):
+        entry = copied(vm, guest_entry) | rights | marks(rights)
         if not guest_entry & D:
-            entry &= ~W
-        hfn = vm.memory.frames[gpa >> 12]
-        if hfn is None:
-            entry &= ~P
-            entry |= 1 << 9 | gpa
-            vm.memory.put(spte, entry, ev.MAKE_SPTE)
-            return
-        if entry & W and vm.pool.lookup(gfn) is not None:
-            entry &= ~W
-            vm.flush_tlb()
-        if entry & W:
-            vm.memory.mark_dirty(gpa >> 12)
-        vm.memory.put(spte, entry | hfn << 12, ev.MAKE_SPTE)
-        update_slot(vm, spte, gpa >> 12)
-        vm.rmap.add(spte)
-
-
-class rights_of_the_entry_ignored(straight):
-    """W and U come from the levels above alone."""
-
-    def set_spte(vm, spte, guest_entry, rights, gpa, gfn):
-        copied = P | A | D | G
-        if vm.root_level != 2:
-            copied |= NX
-        allowed = rights & (W | U)
-        entry = (guest_entry & copied) | (allowed << 9) | allowed
-        if not guest_entry & D:
-            entry &= ~W
-        hfn = vm.memory.frames[gpa >> 12]
-        if hfn is None:
-            entry &= ~P
-            entry |= 1 << 9 | gpa
-            vm.memory.put(spte, entry, ev.MAKE_SPTE)
-            return
-        if entry & W and vm.pool.lookup(gfn) is not None:
-            entry &= ~W
-            vm.flush_tlb()
-        if entry & W:
-            vm.memory.mark_dirty(gpa >> 12)
-        vm.memory.put(spte, entry | hfn << 12, ev.MAKE_SPTE)
-        update_slot(vm, spte, gpa >> 12)
-        vm.rmap.add(spte)
-
-
-class rights_of_the_path_ignored(straight):
-    """W and U come from the guest's last entry alone."""
-
-    def set_spte(vm, spte, guest_entry, rights, gpa, gfn):
-        copied = P | A | D | G
-        if vm.root_level != 2:
-            copied |= NX
-        allowed = guest_entry & (W | U)
-        entry = (guest_entry & copied) | (allowed << 9) | allowed
-        if not guest_entry & D:
-            entry &= ~W
-        hfn = vm.memory.frames[gpa >> 12]
-        if hfn is None:
-            entry &= ~P
-            entry |= 1 << 9 | gpa
-            vm.memory.put(spte, entry, ev.MAKE_SPTE)
-            return
-        if entry & W and vm.pool.lookup(gfn) is not None:
-            entry &= ~W
-            vm.flush_tlb()
-        if entry & W:
-            vm.memory.mark_dirty(gpa >> 12)
-        vm.memory.put(spte, entry | hfn << 12, ev.MAKE_SPTE)
-        update_slot(vm, spte, gpa >> 12)
-        vm.rmap.add(spte)
-
-
-class rights_ored(straight):
-    """A right is set if the entry or the levels above allow it."""
-
-    def set_spte(vm, spte, guest_entry, rights, gpa, gfn):
-        copied = P | A | D | G
-        if vm.root_level != 2:
-            copied |= NX
-        allowed = (rights | guest_entry) & (W | U)
-        entry = (guest_entry & copied) | (allowed << 9) | allowed
-        if not guest_entry & D:
-            entry &= ~W
-        hfn = vm.memory.frames[gpa >> 12]
-        if hfn is None:
-            entry &= ~P
-            entry |= 1 << 9 | gpa
-            vm.memory.put(spte, entry, ev.MAKE_SPTE)
-            return
-        if entry & W and vm.pool.lookup(gfn) is not None:
-            entry &= ~W
-            vm.flush_tlb()
-        if entry & W:
-            vm.memory.mark_dirty(gpa >> 12)
-        vm.memory.put(spte, entry | hfn << 12, ev.MAKE_SPTE)
-        update_slot(vm, spte, gpa >> 12)
-        vm.rmap.add(spte)
-
-
-class user_gets_write(straight):
-    """W needs only one of the two where the other allows U."""
-
-    def set_spte(vm, spte, guest_entry, rights, gpa, gfn):
-        copied = P | A | D | G
-        if vm.root_level != 2:
-            copied |= NX
-        allowed = rights & guest_entry & (W | U)
-        if allowed & U and guest_entry & W:
-            allowed |= W
-        entry = (guest_entry & copied) | (allowed << 9) | allowed
-        if not guest_entry & D:
-            entry &= ~W
-        hfn = vm.memory.frames[gpa >> 12]
-        if hfn is None:
-            entry &= ~P
-            entry |= 1 << 9 | gpa
-            vm.memory.put(spte, entry, ev.MAKE_SPTE)
-            return
-        if entry & W and vm.pool.lookup(gfn) is not None:
-            entry &= ~W
-            vm.flush_tlb()
-        if entry & W:
-            vm.memory.mark_dirty(gpa >> 12)
-        vm.memory.put(spte, entry | hfn << 12, ev.MAKE_SPTE)
-        update_slot(vm, spte, gpa >> 12)
-        vm.rmap.add(spte)
-
-
-class write_for_kernel_without_wp(straight):
-    """With CR0.WP clear, W is always set."""
-
-    def set_spte(vm, spte, guest_entry, rights, gpa, gfn):
-        copied = P | A | D | G
-        if vm.root_level != 2:
-            copied |= NX
-        allowed = rights & guest_entry & (W | U)
-        entry = (guest_entry & copied) | (allowed << 9) | allowed
-        if guest_entry & D and not vm.cpu.cr0 >> 16 & 1:
-            entry |= W
-        if not guest_entry & D:
-            entry &= ~W
-        hfn = vm.memory.frames[gpa >> 12]
-        if hfn is None:
-            entry &= ~P
-            entry |= 1 << 9 | gpa
-            vm.memory.put(spte, entry, ev.MAKE_SPTE)
-            return
-        if entry & W and vm.pool.lookup(gfn) is not None:
-            entry &= ~W
-            vm.flush_tlb()
-        if entry & W:
-            vm.memory.mark_dirty(gpa >> 12)
-        vm.memory.put(spte, entry | hfn << 12, ev.MAKE_SPTE)
-        update_slot(vm, spte, gpa >> 12)
-        vm.rmap.add(spte)
+            return entry & ~W
+        return entry if vm.cpu.cr0 >> 16 & 1 else entry | W

@@ -1,26 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 
 
-class dirty_by_address(straight):
-    """Marks gpa itself, not the number of its frame."""
+class dirty_by_address(steps):
+    """It marks gpa itself dirty instead of its frame number."""
 
-    def set_spte(vm, spte, guest_entry, rights, gpa, gfn):
-        copied = P | A | D | G
-        if vm.root_level != 2:
-            copied |= NX
-        allowed = rights & guest_entry & (W | U)
-        entry = (guest_entry & copied) | (allowed << 9) | allowed
-        if not guest_entry & D:
-            entry &= ~W
-        hfn = vm.memory.frames[gpa >> 12]
-        if hfn is None:
-            entry &= ~P
-            entry |= 1 << 9 | gpa
-            vm.memory.put(spte, entry, ev.MAKE_SPTE)
-            return
-        if entry & W and vm.pool.lookup(gfn) is not None:
-            entry &= ~W
-            vm.flush_tlb()
+    def map_frame(vm, spte, entry, hfn, gpa, gfn):
+        entry = protected(vm, entry, gfn)
         if entry & W:
             vm.memory.mark_dirty(gpa)
         vm.memory.put(spte, entry | hfn << 12, ev.MAKE_SPTE)
@@ -28,159 +13,74 @@ class dirty_by_address(straight):
         vm.rmap.add(spte)
 
 
-class dirty_only_first_time(stages):
-    """Marks a frame dirty only if the entry could not write before."""
+class dirty_only_first_time(steps):
+    """A frame is marked dirty only if the old entry could not write."""
 
-    def set_spte(vm, spte, guest_entry, rights, gpa, gfn):
-        allowed = rights & guest_entry & (WRITABLE | USER)
-        value = guest_entry & (PRESENT | ACCESSED | DIRTY | GLOBAL)
-        if vm.root_level != 2:
-            value |= guest_entry & NX
-        value |= allowed << 9
-        granted = allowed
-        if not guest_entry & DIRTY:
-            granted &= ~WRITABLE
-        hfn = vm.memory.frames[gpa >> PAGE_SHIFT]
-        if hfn is None:
-            value &= ~PRESENT
-            vm.memory.put(spte, value | granted | IO_MARK | gpa, ev.MAKE_SPTE)
-            return
-        if granted & WRITABLE and vm.pool.lookup(gfn) is not None:
-            granted &= ~WRITABLE
-            vm.flush_tlb()
-        if granted & WRITABLE and not vm.memory.words[spte] & WRITABLE:
-            vm.memory.mark_dirty(gpa >> PAGE_SHIFT)
-        vm.memory.put(spte, value | granted | hfn << PAGE_SHIFT, ev.MAKE_SPTE)
-        update_slot(vm, spte, gpa >> PAGE_SHIFT)
-        vm.rmap.add(spte)
-
-
-class marked_dirty_if_allowed(straight):
-    """A frame is marked dirty if the guest allows writing, though W is withheld."""
-
-    def set_spte(vm, spte, guest_entry, rights, gpa, gfn):
-        copied = P | A | D | G
-        if vm.root_level != 2:
-            copied |= NX
-        allowed = rights & guest_entry & (W | U)
-        entry = (guest_entry & copied) | (allowed << 9) | allowed
-        if not guest_entry & D:
-            entry &= ~W
-        hfn = vm.memory.frames[gpa >> 12]
-        if hfn is None:
-            entry &= ~P
-            entry |= 1 << 9 | gpa
-            vm.memory.put(spte, entry, ev.MAKE_SPTE)
-            return
-        if entry & W and vm.pool.lookup(gfn) is not None:
-            entry &= ~W
-            vm.flush_tlb()
-        if allowed & W:
+    def map_frame(vm, spte, entry, hfn, gpa, gfn):
+        entry = protected(vm, entry, gfn)
+        if entry & W and not vm.memory.words[spte] & W:
             vm.memory.mark_dirty(gpa >> 12)
         vm.memory.put(spte, entry | hfn << 12, ev.MAKE_SPTE)
         update_slot(vm, spte, gpa >> 12)
         vm.rmap.add(spte)
 
 
-class marked_dirty_if_guest_dirty(straight):
-    """A frame is marked dirty if the guest's entry is."""
+class marked_dirty_if_allowed(steps):
+    """A frame is marked dirty if the guest allows writing, even if W is withheld."""
 
-    def set_spte(vm, spte, guest_entry, rights, gpa, gfn):
-        copied = P | A | D | G
-        if vm.root_level != 2:
-            copied |= NX
-        allowed = rights & guest_entry & (W | U)
-        entry = (guest_entry & copied) | (allowed << 9) | allowed
-        if not guest_entry & D:
-            entry &= ~W
-        hfn = vm.memory.frames[gpa >> 12]
-        if hfn is None:
-            entry &= ~P
-            entry |= 1 << 9 | gpa
-            vm.memory.put(spte, entry, ev.MAKE_SPTE)
-            return
-        if entry & W and vm.pool.lookup(gfn) is not None:
-            entry &= ~W
-            vm.flush_tlb()
-        if guest_entry & D:
+    def map_frame(vm, spte, entry, hfn, gpa, gfn):
+        entry = protected(vm, entry, gfn)
+        if entry & W << 9:
             vm.memory.mark_dirty(gpa >> 12)
         vm.memory.put(spte, entry | hfn << 12, ev.MAKE_SPTE)
         update_slot(vm, spte, gpa >> 12)
         vm.rmap.add(spte)
 
 
-class marks_the_first_frame_dirty(straight):
-    """Of a large page the first frame is marked dirty."""
+class marked_dirty_if_guest_dirty(steps):
+    """A frame is marked dirty if the guest's entry is dirty."""
+
+    def map_frame(vm, spte, entry, hfn, gpa, gfn):
+        entry = protected(vm, entry, gfn)
+        if entry & D:
+            vm.memory.mark_dirty(gpa >> 12)
+        vm.memory.put(spte, entry | hfn << 12, ev.MAKE_SPTE)
+        update_slot(vm, spte, gpa >> 12)
+        vm.rmap.add(spte)
+
+
+class marks_the_first_frame_dirty(steps):
+    """The frame marked dirty is the first one of a large page."""
 
     def set_spte(vm, spte, guest_entry, rights, gpa, gfn):
-        copied = P | A | D | G
-        if vm.root_level != 2:
-            copied |= NX
-        allowed = rights & guest_entry & (W | U)
-        entry = (guest_entry & copied) | (allowed << 9) | allowed
-        if not guest_entry & D:
-            entry &= ~W
+        entry = flags(vm, guest_entry, allowed(guest_entry, rights))
         hfn = vm.memory.frames[gpa >> 12]
         if hfn is None:
-            entry &= ~P
-            entry |= 1 << 9 | gpa
-            vm.memory.put(spte, entry, ev.MAKE_SPTE)
+            vm.memory.put(spte, io_entry(entry, gpa), ev.MAKE_SPTE)
             return
-        if entry & W and vm.pool.lookup(gfn) is not None:
-            entry &= ~W
-            vm.flush_tlb()
+        entry = protected(vm, entry, gfn)
         if entry & W:
-            vm.memory.mark_dirty((guest_entry & 0xFFFFFFFFFF000) >> 12)
+            vm.memory.mark_dirty((guest_entry & 0x000FFFFFFFFFF000) >> 12)
         vm.memory.put(spte, entry | hfn << 12, ev.MAKE_SPTE)
         update_slot(vm, spte, gpa >> 12)
         vm.rmap.add(spte)
 
 
-class no_dirty_mark(straight):
-    """A writable frame isn't marked dirty."""
+class no_dirty_mark(steps):
+    """A writable frame is not marked dirty."""
 
-    def set_spte(vm, spte, guest_entry, rights, gpa, gfn):
-        copied = P | A | D | G
-        if vm.root_level != 2:
-            copied |= NX
-        allowed = rights & guest_entry & (W | U)
-        entry = (guest_entry & copied) | (allowed << 9) | allowed
-        if not guest_entry & D:
-            entry &= ~W
-        hfn = vm.memory.frames[gpa >> 12]
-        if hfn is None:
-            entry &= ~P
-            entry |= 1 << 9 | gpa
-            vm.memory.put(spte, entry, ev.MAKE_SPTE)
-            return
-        if entry & W and vm.pool.lookup(gfn) is not None:
-            entry &= ~W
-            vm.flush_tlb()
+    def map_frame(vm, spte, entry, hfn, gpa, gfn):
+        entry = protected(vm, entry, gfn)
         vm.memory.put(spte, entry | hfn << 12, ev.MAKE_SPTE)
         update_slot(vm, spte, gpa >> 12)
         vm.rmap.add(spte)
 
 
-class read_only_marked_dirty(straight):
-    """A frame is marked dirty whether it can be written or not."""
+class read_only_marked_dirty(steps):
+    """A frame is marked dirty even if it can't be written."""
 
-    def set_spte(vm, spte, guest_entry, rights, gpa, gfn):
-        copied = P | A | D | G
-        if vm.root_level != 2:
-            copied |= NX
-        allowed = rights & guest_entry & (W | U)
-        entry = (guest_entry & copied) | (allowed << 9) | allowed
-        if not guest_entry & D:
-            entry &= ~W
-        hfn = vm.memory.frames[gpa >> 12]
-        if hfn is None:
-            entry &= ~P
-            entry |= 1 << 9 | gpa
-            vm.memory.put(spte, entry, ev.MAKE_SPTE)
-            return
-        if entry & W and vm.pool.lookup(gfn) is not None:
-            entry &= ~W
-            vm.flush_tlb()
+    def map_frame(vm, spte, entry, hfn, gpa, gfn):
+        entry = protected(vm, entry, gfn)
         vm.memory.mark_dirty(gpa >> 12)
         vm.memory.put(spte, entry | hfn << 12, ev.MAKE_SPTE)
         update_slot(vm, spte, gpa >> 12)
