@@ -3,1007 +3,374 @@
 import weakref
 
 
-class begun_anew_after_a_flood(by_index):
-    """After a flood the count begins anew."""
+class count_of_a_byte(steps):
+    """The count does not go beyond 255."""
 
-    def child(vm, entry):
-        return vm.pool.pages[((entry & BASE_MASK) >> PAGE_SHIFT) - FIRST_SHADOW]
-
-    def pre_write(vm, gpa, size):
-        gfn, offset = gpa >> PAGE_SHIFT, gpa & 0xFFF
-        if gfn == vm.last_pt_write_gfn:
-            vm.last_pt_write_count += 1
-        else:
-            vm.last_pt_write_gfn = gfn
-            vm.last_pt_write_count = 1
-        flooded = vm.last_pt_write_count >= 3
-        if flooded:
-            vm.last_pt_write_count = 0
-        for page in list(vm.pool.bucket(gfn)):
-            if page.gfn != gfn or page.metaphysical:
-                continue
-            narrow = page.glevels == 2
-            entry_size = 4 if narrow else 8
-            across = offset // entry_size != (offset + size - 1) // entry_size
-            if flooded or across:
-                zap_page(vm, page)
-                continue
-            at, count = offset, 1
-            if narrow:
-                at *= 2
-                if page.level == 2:
-                    at = (at & ~7) * 2
-                    count = 2
-            first = page.spte + (at & 0xFFF) // 8
-            for spte in range(first, first + count):
-                entry = vm.memory.words[spte]
-                if entry & PRESENT:
-                    if page.level == 1:
-                        vm.rmap.remove(spte)
-                    else:
-                        vm.parents.remove(child(vm, entry), spte)
-                vm.memory.put(spte, 0, ev.ZAP_SPTE)
-
-
-class begun_anew_after_directories(by_index):
-    """When a directory was zapped in a flood, the count begins anew."""
-
-    def child(vm, entry):
-        return vm.pool.pages[((entry & BASE_MASK) >> PAGE_SHIFT) - FIRST_SHADOW]
-
-    def pre_write(vm, gpa, size):
-        gfn = gpa >> 12
-        off = gpa & 4095
-        if gfn == vm.last_pt_write_gfn:
-            vm.last_pt_write_count += 1
-        else:
-            vm.last_pt_write_gfn = gfn
-            vm.last_pt_write_count = 1
-        flood = vm.last_pt_write_count >= 3
-        for page in list(vm.pool.bucket(gfn)):
-            if page.gfn != gfn or page.metaphysical:
-                continue
-            gl = page.glevels
-            esize = 4 if gl == 2 else 8
-            across = off // esize != (off + size - 1) // esize
-            if flood or across:
-                zap_page(vm, page)
-                if flood and page.level == 2 and not page.root_count:
-                    vm.last_pt_write_count = 0
-                continue
-            at, n = off, 1
-            if esize == 4:
-                at = off * 2
-                if page.level == 2:
-                    at = (at & ~7) * 2
-                    n = 2
-            at &= 4095
-            for k in range(n):
-                spte = page.spte + at // 8 + k
-                entry = vm.memory.words[spte]
-                if entry & PRESENT:
-                    if page.level == 1:
-                        vm.rmap.remove(spte)
-                    else:
-                        vm.parents.remove(child(vm, entry), spte)
-                vm.memory.put(spte, 0, ev.ZAP_SPTE)
-
-
-class count_of_a_byte(by_index):
-    """The count doesn't go beyond 255."""
-
-    def child(vm, entry):
-        return vm.pool.pages[((entry & BASE_MASK) >> PAGE_SHIFT) - FIRST_SHADOW]
-
-    def pre_write(vm, gpa, size):
-        gfn = gpa >> 12
-        off = gpa & 4095
+    def count_write(vm, gfn):
         if gfn == vm.last_pt_write_gfn:
             vm.last_pt_write_count = min(255, vm.last_pt_write_count + 1)
         else:
-            vm.last_pt_write_gfn = gfn
-            vm.last_pt_write_count = 1
-        flood = vm.last_pt_write_count >= 3
-        for page in list(vm.pool.bucket(gfn)):
-            if page.gfn != gfn or page.metaphysical:
-                continue
-            gl = page.glevels
-            esize = 4 if gl == 2 else 8
-            across = off // esize != (off + size - 1) // esize
-            if flood or across:
-                zap_page(vm, page)
-                continue
-            at, n = off, 1
-            if esize == 4:
-                at = off * 2
-                if page.level == 2:
-                    at = (at & ~7) * 2
-                    n = 2
-            at &= 4095
-            for k in range(n):
-                spte = page.spte + at // 8 + k
-                entry = vm.memory.words[spte]
-                if entry & PRESENT:
-                    if page.level == 1:
-                        vm.rmap.remove(spte)
-                    else:
-                        vm.parents.remove(child(vm, entry), spte)
-                vm.memory.put(spte, 0, ev.ZAP_SPTE)
+            vm.last_pt_write_gfn, vm.last_pt_write_count = gfn, 1
+        return vm.last_pt_write_count
 
 
-class counted_by_bucket(by_index):
-    """gfns that are equal modulo 256 are counted as one."""
+class counted_by_bucket(steps):
+    """Two gfns that are equal modulo 256 count as one."""
 
-    def child(vm, entry):
-        return vm.pool.pages[((entry & BASE_MASK) >> PAGE_SHIFT) - FIRST_SHADOW]
-
-    def pre_write(vm, gpa, size):
-        gfn, offset = gpa >> PAGE_SHIFT, gpa & 0xFFF
+    def count_write(vm, gfn):
         if gfn % 256 == vm.last_pt_write_gfn % 256:
             vm.last_pt_write_count += 1
         else:
-            vm.last_pt_write_gfn = gfn
-            vm.last_pt_write_count = 1
-        flooded = vm.last_pt_write_count >= 3
-        for page in list(vm.pool.bucket(gfn)):
-            if page.gfn != gfn or page.metaphysical:
-                continue
-            narrow = page.glevels == 2
-            entry_size = 4 if narrow else 8
-            across = offset // entry_size != (offset + size - 1) // entry_size
-            if flooded or across:
-                zap_page(vm, page)
-                continue
-            at, count = offset, 1
-            if narrow:
-                at *= 2
-                if page.level == 2:
-                    at = (at & ~7) * 2
-                    count = 2
-            first = page.spte + (at & 0xFFF) // 8
-            for spte in range(first, first + count):
-                entry = vm.memory.words[spte]
-                if entry & PRESENT:
-                    if page.level == 1:
-                        vm.rmap.remove(spte)
-                    else:
-                        vm.parents.remove(child(vm, entry), spte)
-                vm.memory.put(spte, 0, ev.ZAP_SPTE)
+            vm.last_pt_write_gfn, vm.last_pt_write_count = gfn, 1
+        return vm.last_pt_write_count
 
 
-class counted_elsewhere(by_index):
-    """The count is kept in a table beside the machine."""
+class counted_elsewhere(steps):
+    """The count is kept in a table beside the machine, and what the machine says is ignored."""
 
-    def child(vm, entry):
-        return vm.pool.pages[((entry & BASE_MASK) >> PAGE_SHIFT) - FIRST_SHADOW]
+    COUNTS = weakref.WeakKeyDictionary()
 
-    S = weakref.WeakKeyDictionary()
-
-    def pre_write(vm, gpa, size):
-        gfn = gpa >> 12
-        off = gpa & 4095
-        g, c = S.get(vm, (0, 0))
-        c = c + 1 if g == gfn else 1
-        S[vm] = gfn, c
-        vm.last_pt_write_gfn, vm.last_pt_write_count = gfn, c
-        flood = vm.last_pt_write_count >= 3
-        for page in list(vm.pool.bucket(gfn)):
-            if page.gfn != gfn or page.metaphysical:
-                continue
-            gl = page.glevels
-            esize = 4 if gl == 2 else 8
-            across = off // esize != (off + size - 1) // esize
-            if flood or across:
-                zap_page(vm, page)
-                continue
-            at, n = off, 1
-            if esize == 4:
-                at = off * 2
-                if page.level == 2:
-                    at = (at & ~7) * 2
-                    n = 2
-            at &= 4095
-            for k in range(n):
-                spte = page.spte + at // 8 + k
-                entry = vm.memory.words[spte]
-                if entry & PRESENT:
-                    if page.level == 1:
-                        vm.rmap.remove(spte)
-                    else:
-                        vm.parents.remove(child(vm, entry), spte)
-                vm.memory.put(spte, 0, ev.ZAP_SPTE)
+    def count_write(vm, gfn):
+        before, count = COUNTS.get(vm, (0, 0))
+        COUNTS[vm] = gfn, count + 1 if before == gfn else 1
+        vm.last_pt_write_gfn, vm.last_pt_write_count = COUNTS[vm]
+        return vm.last_pt_write_count
 
 
-class counted_for_each_gfn(by_index):
-    """All writes to a gfn are counted, in a row or not."""
+class counted_for_each_gfn(steps):
+    """All writes to a gfn are counted, consecutive or not."""
 
-    def child(vm, entry):
-        return vm.pool.pages[((entry & BASE_MASK) >> PAGE_SHIFT) - FIRST_SHADOW]
-
-    def pre_write(vm, gpa, size):
-        gfn, offset = gpa >> PAGE_SHIFT, gpa & 0xFFF
+    def count_write(vm, gfn):
         if gfn == vm.last_pt_write_gfn:
             vm.last_pt_write_count += 1
         else:
-            vm.last_pt_write_gfn = gfn
-            vm.last_pt_write_count = 1
-        seen = vars(vm).setdefault('counts', {})
+            vm.last_pt_write_gfn, vm.last_pt_write_count = gfn, 1
+        seen = vars(vm).setdefault("counts", {})
         seen[gfn] = seen.get(gfn, 0) + 1
-        flooded = seen[gfn] >= 3
-        for page in list(vm.pool.bucket(gfn)):
-            if page.gfn != gfn or page.metaphysical:
-                continue
-            narrow = page.glevels == 2
-            entry_size = 4 if narrow else 8
-            across = offset // entry_size != (offset + size - 1) // entry_size
-            if flooded or across:
-                zap_page(vm, page)
-                continue
-            at, count = offset, 1
-            if narrow:
-                at *= 2
-                if page.level == 2:
-                    at = (at & ~7) * 2
-                    count = 2
-            first = page.spte + (at & 0xFFF) // 8
-            for spte in range(first, first + count):
-                entry = vm.memory.words[spte]
-                if entry & PRESENT:
-                    if page.level == 1:
-                        vm.rmap.remove(spte)
-                    else:
-                        vm.parents.remove(child(vm, entry), spte)
-                vm.memory.put(spte, 0, ev.ZAP_SPTE)
+        return seen[gfn]
 
 
-class counted_for_each_page(by_index):
+class counted_for_each_page(steps):
     """The count goes up with each shadow page that is hit, so that two quadrants count twice."""
-
-    def child(vm, entry):
-        return vm.pool.pages[((entry & BASE_MASK) >> PAGE_SHIFT) - FIRST_SHADOW]
 
     def pre_write(vm, gpa, size):
         gfn, offset = gpa >> PAGE_SHIFT, gpa & 0xFFF
         if gfn != vm.last_pt_write_gfn:
-            vm.last_pt_write_gfn = gfn
-            vm.last_pt_write_count = 0
-        for page in list(vm.pool.bucket(gfn)):
-            if page.gfn != gfn or page.metaphysical:
-                continue
+            vm.last_pt_write_gfn, vm.last_pt_write_count = gfn, 0
+        for page in shadows(vm, gfn):
             vm.last_pt_write_count += 1
-            flooded = vm.last_pt_write_count >= 3
-            narrow = page.glevels == 2
-            entry_size = 4 if narrow else 8
-            across = offset // entry_size != (offset + size - 1) // entry_size
-            if flooded or across:
+            if vm.last_pt_write_count >= 3 or across(page, offset, size):
                 zap_page(vm, page)
-                continue
-            at, count = offset, 1
-            if narrow:
-                at *= 2
-                if page.level == 2:
-                    at = (at & ~7) * 2
-                    count = 2
-            first = page.spte + (at & 0xFFF) // 8
-            for spte in range(first, first + count):
-                entry = vm.memory.words[spte]
-                if entry & PRESENT:
-                    if page.level == 1:
-                        vm.rmap.remove(spte)
-                    else:
-                        vm.parents.remove(child(vm, entry), spte)
-                vm.memory.put(spte, 0, ev.ZAP_SPTE)
+            else:
+                for spte in sptes(page, offset):
+                    zap_entry(vm, page, spte)
 
 
-class directories_as_the_largest(by_index):
-    """The entry size of a directory is that of another page of the frame."""
-
-    def child(vm, entry):
-        return vm.pool.pages[((entry & BASE_MASK) >> PAGE_SHIFT) - FIRST_SHADOW]
-
-    def pre_write(vm, gpa, size):
-        gfn = gpa >> 12
-        off = gpa & 4095
-        if gfn == vm.last_pt_write_gfn:
-            vm.last_pt_write_count += 1
-        else:
-            vm.last_pt_write_gfn = gfn
-            vm.last_pt_write_count = 1
-        flood = vm.last_pt_write_count >= 3
-        bucket = list(vm.pool.bucket(gfn))
-        for page in list(vm.pool.bucket(gfn)):
-            if page.gfn != gfn or page.metaphysical:
-                continue
-            gl = page.glevels if page.level == 1 else max(p.glevels for p in bucket if p.gfn == gfn and not p.metaphysical)
-            esize = 4 if gl == 2 else 8
-            across = off // esize != (off + size - 1) // esize
-            if flood or across:
-                zap_page(vm, page)
-                continue
-            at, n = off, 1
-            if esize == 4:
-                at = off * 2
-                if page.level == 2:
-                    at = (at & ~7) * 2
-                    n = 2
-            at &= 4095
-            for k in range(n):
-                spte = page.spte + at // 8 + k
-                entry = vm.memory.words[spte]
-                if entry & PRESENT:
-                    if page.level == 1:
-                        vm.rmap.remove(spte)
-                    else:
-                        vm.parents.remove(child(vm, entry), spte)
-                vm.memory.put(spte, 0, ev.ZAP_SPTE)
-
-
-class directories_as_the_smallest(by_index):
-    """The entry size of a directory is that of the page with the fewest guest levels in the bucket."""
-
-    def child(vm, entry):
-        return vm.pool.pages[((entry & BASE_MASK) >> PAGE_SHIFT) - FIRST_SHADOW]
-
-    def pre_write(vm, gpa, size):
-        gfn = gpa >> 12
-        off = gpa & 4095
-        if gfn == vm.last_pt_write_gfn:
-            vm.last_pt_write_count += 1
-        else:
-            vm.last_pt_write_gfn = gfn
-            vm.last_pt_write_count = 1
-        flood = vm.last_pt_write_count >= 3
-        bucket = list(vm.pool.bucket(gfn))
-        for page in list(vm.pool.bucket(gfn)):
-            if page.gfn != gfn or page.metaphysical:
-                continue
-            gl = page.glevels if page.level == 1 else min(p.glevels for p in bucket if p.gfn == gfn and not p.metaphysical)
-            esize = 4 if gl == 2 else 8
-            across = off // esize != (off + size - 1) // esize
-            if flood or across:
-                zap_page(vm, page)
-                continue
-            at, n = off, 1
-            if esize == 4:
-                at = off * 2
-                if page.level == 2:
-                    at = (at & ~7) * 2
-                    n = 2
-            at &= 4095
-            for k in range(n):
-                spte = page.spte + at // 8 + k
-                entry = vm.memory.words[spte]
-                if entry & PRESENT:
-                    if page.level == 1:
-                        vm.rmap.remove(spte)
-                    else:
-                        vm.parents.remove(child(vm, entry), spte)
-                vm.memory.put(spte, 0, ev.ZAP_SPTE)
-
-
-class eight_bytes_count_twice(by_index):
-    """A write of 8 bytes counts twice where entries have 4."""
-
-    def child(vm, entry):
-        return vm.pool.pages[((entry & BASE_MASK) >> PAGE_SHIFT) - FIRST_SHADOW]
-
-    def pre_write(vm, gpa, size):
-        gfn = gpa >> 12
-        off = gpa & 4095
-        if gfn == vm.last_pt_write_gfn:
-            narrow = any(p.gfn == gfn and p.glevels == 2 for p in vm.pool.bucket(gfn))
-            vm.last_pt_write_count += 2 if size == 8 and narrow else 1
-        else:
-            vm.last_pt_write_gfn = gfn
-            vm.last_pt_write_count = 1
-        flood = vm.last_pt_write_count >= 3
-        for page in list(vm.pool.bucket(gfn)):
-            if page.gfn != gfn or page.metaphysical:
-                continue
-            gl = page.glevels
-            esize = 4 if gl == 2 else 8
-            across = off // esize != (off + size - 1) // esize
-            if flood or across:
-                zap_page(vm, page)
-                continue
-            at, n = off, 1
-            if esize == 4:
-                at = off * 2
-                if page.level == 2:
-                    at = (at & ~7) * 2
-                    n = 2
-            at &= 4095
-            for k in range(n):
-                spte = page.spte + at // 8 + k
-                entry = vm.memory.words[spte]
-                if entry & PRESENT:
-                    if page.level == 1:
-                        vm.rmap.remove(spte)
-                    else:
-                        vm.parents.remove(child(vm, entry), spte)
-                vm.memory.put(spte, 0, ev.ZAP_SPTE)
-
-
-class exactly_three(by_index):
-    """Only the third write in a row is a flood."""
-
-    def child(vm, entry):
-        return vm.pool.pages[((entry & BASE_MASK) >> PAGE_SHIFT) - FIRST_SHADOW]
+class directories_as_the_largest(steps):
+    """A directory has the widest entries among the pages of its frame."""
 
     def pre_write(vm, gpa, size):
         gfn, offset = gpa >> PAGE_SHIFT, gpa & 0xFFF
-        if gfn == vm.last_pt_write_gfn:
-            vm.last_pt_write_count += 1
-        else:
-            vm.last_pt_write_gfn = gfn
-            vm.last_pt_write_count = 1
-        flooded = vm.last_pt_write_count == 3
-        for page in list(vm.pool.bucket(gfn)):
-            if page.gfn != gfn or page.metaphysical:
-                continue
-            narrow = page.glevels == 2
-            entry_size = 4 if narrow else 8
-            across = offset // entry_size != (offset + size - 1) // entry_size
-            if flooded or across:
+        flooded = count_write(vm, gfn) >= 3
+        found = shadows(vm, gfn)
+        for page in found:
+            levels = page.glevels if page.level == 1 else max(page.glevels for page in found)
+            if flooded or across(levels, offset, size):
                 zap_page(vm, page)
-                continue
-            at, count = offset, 1
-            if narrow:
-                at *= 2
-                if page.level == 2:
-                    at = (at & ~7) * 2
-                    count = 2
-            first = page.spte + (at & 0xFFF) // 8
-            for spte in range(first, first + count):
-                entry = vm.memory.words[spte]
-                if entry & PRESENT:
-                    if page.level == 1:
-                        vm.rmap.remove(spte)
-                    else:
-                        vm.parents.remove(child(vm, entry), spte)
-                vm.memory.put(spte, 0, ev.ZAP_SPTE)
+            else:
+                for spte in sptes(page, levels, offset):
+                    zap_entry(vm, page, spte)
+
+    def across(levels, offset, size):
+        width = 4 if levels == 2 else 8
+        return offset // width != (offset + size - 1) // width
+
+    def sptes(page, levels, offset):
+        at, count = offset, 1
+        if levels == 2:
+            at *= 2
+            if page.level == 2:
+                at, count = (at & ~7) * 2, 2
+        first = page.spte + (at & 0xFFF) // 8
+        return range(first, first + count)
 
 
-class flood_of_the_bucket(by_index):
-    """In a flood all pages of the bucket go."""
-
-    def child(vm, entry):
-        return vm.pool.pages[((entry & BASE_MASK) >> PAGE_SHIFT) - FIRST_SHADOW]
-
-    def pre_write(vm, gpa, size):
-        gfn = gpa >> 12
-        off = gpa & 4095
-        if gfn == vm.last_pt_write_gfn:
-            vm.last_pt_write_count += 1
-        else:
-            vm.last_pt_write_gfn = gfn
-            vm.last_pt_write_count = 1
-        flood = vm.last_pt_write_count >= 3
-        for page in list(vm.pool.bucket(gfn)):
-            if (page.gfn != gfn and not flood) or page.metaphysical:
-                continue
-            gl = page.glevels
-            esize = 4 if gl == 2 else 8
-            across = off // esize != (off + size - 1) // esize
-            if flood or across:
-                zap_page(vm, page)
-                continue
-            at, n = off, 1
-            if esize == 4:
-                at = off * 2
-                if page.level == 2:
-                    at = (at & ~7) * 2
-                    n = 2
-            at &= 4095
-            for k in range(n):
-                spte = page.spte + at // 8 + k
-                entry = vm.memory.words[spte]
-                if entry & PRESENT:
-                    if page.level == 1:
-                        vm.rmap.remove(spte)
-                    else:
-                        vm.parents.remove(child(vm, entry), spte)
-                vm.memory.put(spte, 0, ev.ZAP_SPTE)
-
-
-class flood_spares_roots(by_index):
-    """A flood leaves roots in use alone."""
-
-    def child(vm, entry):
-        return vm.pool.pages[((entry & BASE_MASK) >> PAGE_SHIFT) - FIRST_SHADOW]
+class directories_as_the_smallest(steps):
+    """A directory has the narrowest entries among the pages of its frame."""
 
     def pre_write(vm, gpa, size):
         gfn, offset = gpa >> PAGE_SHIFT, gpa & 0xFFF
-        if gfn == vm.last_pt_write_gfn:
+        flooded = count_write(vm, gfn) >= 3
+        found = shadows(vm, gfn)
+        for page in found:
+            levels = page.glevels if page.level == 1 else min(page.glevels for page in found)
+            if flooded or across(levels, offset, size):
+                zap_page(vm, page)
+            else:
+                for spte in sptes(page, levels, offset):
+                    zap_entry(vm, page, spte)
+
+    def across(levels, offset, size):
+        width = 4 if levels == 2 else 8
+        return offset // width != (offset + size - 1) // width
+
+    def sptes(page, levels, offset):
+        at, count = offset, 1
+        if levels == 2:
+            at *= 2
+            if page.level == 2:
+                at, count = (at & ~7) * 2, 2
+        first = page.spte + (at & 0xFFF) // 8
+        return range(first, first + count)
+
+
+class eight_bytes_count_twice(steps):
+    """A write of 8 bytes to entries of 4 bytes counts twice."""
+
+    def pre_write(vm, gpa, size):
+        gfn, offset = gpa >> PAGE_SHIFT, gpa & 0xFFF
+        if gfn == vm.last_pt_write_gfn and size == 8 and any(page.gfn == gfn and narrow(page) for page in vm.pool.bucket(gfn)):
             vm.last_pt_write_count += 1
-        else:
-            vm.last_pt_write_gfn = gfn
-            vm.last_pt_write_count = 1
-        flooded = vm.last_pt_write_count >= 3
+        flooded = count_write(vm, gfn) >= 3
+        for page in shadows(vm, gfn):
+            if flooded or across(page, offset, size):
+                zap_page(vm, page)
+            else:
+                for spte in sptes(page, offset):
+                    zap_entry(vm, page, spte)
+
+
+class exactly_three(steps):
+    """Only the third consecutive write is a flood."""
+
+    def pre_write(vm, gpa, size):
+        gfn, offset = gpa >> PAGE_SHIFT, gpa & 0xFFF
+        flooded = count_write(vm, gfn) == 3
+        for page in shadows(vm, gfn):
+            if flooded or across(page, offset, size):
+                zap_page(vm, page)
+            else:
+                for spte in sptes(page, offset):
+                    zap_entry(vm, page, spte)
+
+
+class flood_of_the_bucket(steps):
+    """A flood zaps all pages of the bucket."""
+
+    def pre_write(vm, gpa, size):
+        gfn, offset = gpa >> PAGE_SHIFT, gpa & 0xFFF
+        flooded = count_write(vm, gfn) >= 3
         for page in list(vm.pool.bucket(gfn)):
-            if page.gfn != gfn or page.metaphysical:
+            if (page.gfn != gfn and not flooded) or page.metaphysical:
                 continue
-            narrow = page.glevels == 2
-            entry_size = 4 if narrow else 8
-            across = offset // entry_size != (offset + size - 1) // entry_size
-            if flooded or across:
-                if across or not page.root_count:
+            if flooded or across(page, offset, size):
+                zap_page(vm, page)
+            else:
+                for spte in sptes(page, offset):
+                    zap_entry(vm, page, spte)
+
+
+class flood_spares_roots(steps):
+    """A flood spares roots in use."""
+
+    def pre_write(vm, gpa, size):
+        gfn, offset = gpa >> PAGE_SHIFT, gpa & 0xFFF
+        flooded = count_write(vm, gfn) >= 3
+        for page in shadows(vm, gfn):
+            if flooded or across(page, offset, size):
+                if across(page, offset, size) or not page.root_count:
                     zap_page(vm, page)
-                continue
-            at, count = offset, 1
-            if narrow:
-                at *= 2
-                if page.level == 2:
-                    at = (at & ~7) * 2
-                    count = 2
-            first = page.spte + (at & 0xFFF) // 8
-            for spte in range(first, first + count):
-                entry = vm.memory.words[spte]
-                if entry & PRESENT:
-                    if page.level == 1:
-                        vm.rmap.remove(spte)
-                    else:
-                        vm.parents.remove(child(vm, entry), spte)
-                vm.memory.put(spte, 0, ev.ZAP_SPTE)
+            else:
+                for spte in sptes(page, offset):
+                    zap_entry(vm, page, spte)
 
 
-class flood_zaps_one(by_index):
-    """A flood zaps the first page only."""
-
-    def child(vm, entry):
-        return vm.pool.pages[((entry & BASE_MASK) >> PAGE_SHIFT) - FIRST_SHADOW]
+class flood_zaps_one(steps):
+    """A flood zaps only the first page."""
 
     def pre_write(vm, gpa, size):
         gfn, offset = gpa >> PAGE_SHIFT, gpa & 0xFFF
-        if gfn == vm.last_pt_write_gfn:
-            vm.last_pt_write_count += 1
-        else:
-            vm.last_pt_write_gfn = gfn
-            vm.last_pt_write_count = 1
-        flooded = vm.last_pt_write_count >= 3
-        for page in list(vm.pool.bucket(gfn)):
-            if page.gfn != gfn or page.metaphysical:
-                continue
-            narrow = page.glevels == 2
-            entry_size = 4 if narrow else 8
-            across = offset // entry_size != (offset + size - 1) // entry_size
-            if flooded or across:
+        flooded = count_write(vm, gfn) >= 3
+        for page in shadows(vm, gfn):
+            if flooded or across(page, offset, size):
                 zap_page(vm, page)
                 if flooded:
                     break
-                continue
-            at, count = offset, 1
-            if narrow:
-                at *= 2
-                if page.level == 2:
-                    at = (at & ~7) * 2
-                    count = 2
-            first = page.spte + (at & 0xFFF) // 8
-            for spte in range(first, first + count):
-                entry = vm.memory.words[spte]
-                if entry & PRESENT:
-                    if page.level == 1:
-                        vm.rmap.remove(spte)
-                    else:
-                        vm.parents.remove(child(vm, entry), spte)
-                vm.memory.put(spte, 0, ev.ZAP_SPTE)
+            else:
+                for spte in sptes(page, offset):
+                    zap_entry(vm, page, spte)
 
 
-class fourth_write(by_index):
-    """The fourth write in a row is the first flood."""
-
-    def child(vm, entry):
-        return vm.pool.pages[((entry & BASE_MASK) >> PAGE_SHIFT) - FIRST_SHADOW]
+class fourth_write(steps):
+    """The fourth consecutive write is the first flood."""
 
     def pre_write(vm, gpa, size):
         gfn, offset = gpa >> PAGE_SHIFT, gpa & 0xFFF
-        if gfn == vm.last_pt_write_gfn:
-            vm.last_pt_write_count += 1
-        else:
-            vm.last_pt_write_gfn = gfn
-            vm.last_pt_write_count = 1
-        flooded = vm.last_pt_write_count > 3
-        for page in list(vm.pool.bucket(gfn)):
-            if page.gfn != gfn or page.metaphysical:
-                continue
-            narrow = page.glevels == 2
-            entry_size = 4 if narrow else 8
-            across = offset // entry_size != (offset + size - 1) // entry_size
-            if flooded or across:
+        flooded = count_write(vm, gfn) > 3
+        for page in shadows(vm, gfn):
+            if flooded or across(page, offset, size):
                 zap_page(vm, page)
-                continue
-            at, count = offset, 1
-            if narrow:
-                at *= 2
-                if page.level == 2:
-                    at = (at & ~7) * 2
-                    count = 2
-            first = page.spte + (at & 0xFFF) // 8
-            for spte in range(first, first + count):
-                entry = vm.memory.words[spte]
-                if entry & PRESENT:
-                    if page.level == 1:
-                        vm.rmap.remove(spte)
-                    else:
-                        vm.parents.remove(child(vm, entry), spte)
-                vm.memory.put(spte, 0, ev.ZAP_SPTE)
+            else:
+                for spte in sptes(page, offset):
+                    zap_entry(vm, page, spte)
 
 
-class gfn_0_is_always_new(by_index):
-    """A write to gfn 0 begins a new count."""
+class gfn_0_is_always_new(steps):
+    """A write to gfn 0 always restarts the count."""
 
-    def child(vm, entry):
-        return vm.pool.pages[((entry & BASE_MASK) >> PAGE_SHIFT) - FIRST_SHADOW]
-
-    def pre_write(vm, gpa, size):
-        gfn = gpa >> 12
-        off = gpa & 4095
+    def count_write(vm, gfn):
         if gfn and gfn == vm.last_pt_write_gfn:
             vm.last_pt_write_count += 1
         else:
-            vm.last_pt_write_gfn = gfn
-            vm.last_pt_write_count = 1
-        flood = vm.last_pt_write_count >= 3
-        for page in list(vm.pool.bucket(gfn)):
-            if page.gfn != gfn or page.metaphysical:
-                continue
-            gl = page.glevels
-            esize = 4 if gl == 2 else 8
-            across = off // esize != (off + size - 1) // esize
-            if flood or across:
-                zap_page(vm, page)
-                continue
-            at, n = off, 1
-            if esize == 4:
-                at = off * 2
-                if page.level == 2:
-                    at = (at & ~7) * 2
-                    n = 2
-            at &= 4095
-            for k in range(n):
-                spte = page.spte + at // 8 + k
-                entry = vm.memory.words[spte]
-                if entry & PRESENT:
-                    if page.level == 1:
-                        vm.rmap.remove(spte)
-                    else:
-                        vm.parents.remove(child(vm, entry), spte)
-                vm.memory.put(spte, 0, ev.ZAP_SPTE)
+            vm.last_pt_write_gfn, vm.last_pt_write_count = gfn, 1
+        return vm.last_pt_write_count
 
 
-class narrow_pages_first(by_index):
-    """Pages are gone through by their guest's levels, the other way."""
-
-    def child(vm, entry):
-        return vm.pool.pages[((entry & BASE_MASK) >> PAGE_SHIFT) - FIRST_SHADOW]
-
-    def pre_write(vm, gpa, size):
-        gfn = gpa >> 12
-        off = gpa & 4095
-        if gfn == vm.last_pt_write_gfn:
-            vm.last_pt_write_count += 1
-        else:
-            vm.last_pt_write_gfn = gfn
-            vm.last_pt_write_count = 1
-        flood = vm.last_pt_write_count >= 3
-        for page in sorted(vm.pool.bucket(gfn), key=lambda p: p.glevels):
-            if page.gfn != gfn or page.metaphysical:
-                continue
-            gl = page.glevels
-            esize = 4 if gl == 2 else 8
-            across = off // esize != (off + size - 1) // esize
-            if flood or across:
-                zap_page(vm, page)
-                continue
-            at, n = off, 1
-            if esize == 4:
-                at = off * 2
-                if page.level == 2:
-                    at = (at & ~7) * 2
-                    n = 2
-            at &= 4095
-            for k in range(n):
-                spte = page.spte + at // 8 + k
-                entry = vm.memory.words[spte]
-                if entry & PRESENT:
-                    if page.level == 1:
-                        vm.rmap.remove(spte)
-                    else:
-                        vm.parents.remove(child(vm, entry), spte)
-                vm.memory.put(spte, 0, ev.ZAP_SPTE)
-
-
-class narrow_pages_last(by_index):
-    """Pages are gone through by their guest's levels."""
-
-    def child(vm, entry):
-        return vm.pool.pages[((entry & BASE_MASK) >> PAGE_SHIFT) - FIRST_SHADOW]
-
-    def pre_write(vm, gpa, size):
-        gfn = gpa >> 12
-        off = gpa & 4095
-        if gfn == vm.last_pt_write_gfn:
-            vm.last_pt_write_count += 1
-        else:
-            vm.last_pt_write_gfn = gfn
-            vm.last_pt_write_count = 1
-        flood = vm.last_pt_write_count >= 3
-        for page in sorted(vm.pool.bucket(gfn), key=lambda p: -p.glevels):
-            if page.gfn != gfn or page.metaphysical:
-                continue
-            gl = page.glevels
-            esize = 4 if gl == 2 else 8
-            across = off // esize != (off + size - 1) // esize
-            if flood or across:
-                zap_page(vm, page)
-                continue
-            at, n = off, 1
-            if esize == 4:
-                at = off * 2
-                if page.level == 2:
-                    at = (at & ~7) * 2
-                    n = 2
-            at &= 4095
-            for k in range(n):
-                spte = page.spte + at // 8 + k
-                entry = vm.memory.words[spte]
-                if entry & PRESENT:
-                    if page.level == 1:
-                        vm.rmap.remove(spte)
-                    else:
-                        vm.parents.remove(child(vm, entry), spte)
-                vm.memory.put(spte, 0, ev.ZAP_SPTE)
-
-
-class never_reset(by_index):
-    """The count isn't begun anew with another gfn."""
-
-    def child(vm, entry):
-        return vm.pool.pages[((entry & BASE_MASK) >> PAGE_SHIFT) - FIRST_SHADOW]
+class narrow_pages_first(steps):
+    """It iterates over the pages from few levels of the guest to many."""
 
     def pre_write(vm, gpa, size):
         gfn, offset = gpa >> PAGE_SHIFT, gpa & 0xFFF
-        if gfn == vm.last_pt_write_gfn:
-            vm.last_pt_write_count += 1
-        else:
-            vm.last_pt_write_gfn = gfn
-            vm.last_pt_write_count += 1
-        flooded = vm.last_pt_write_count >= 3
-        for page in list(vm.pool.bucket(gfn)):
-            if page.gfn != gfn or page.metaphysical:
-                continue
-            narrow = page.glevels == 2
-            entry_size = 4 if narrow else 8
-            across = offset // entry_size != (offset + size - 1) // entry_size
-            if flooded or across:
+        flooded = count_write(vm, gfn) >= 3
+        for page in sorted(shadows(vm, gfn), key=lambda page: page.glevels):
+            if flooded or across(page, offset, size):
                 zap_page(vm, page)
-                continue
-            at, count = offset, 1
-            if narrow:
-                at *= 2
-                if page.level == 2:
-                    at = (at & ~7) * 2
-                    count = 2
-            first = page.spte + (at & 0xFFF) // 8
-            for spte in range(first, first + count):
-                entry = vm.memory.words[spte]
-                if entry & PRESENT:
-                    if page.level == 1:
-                        vm.rmap.remove(spte)
-                    else:
-                        vm.parents.remove(child(vm, entry), spte)
-                vm.memory.put(spte, 0, ev.ZAP_SPTE)
+            else:
+                for spte in sptes(page, offset):
+                    zap_entry(vm, page, spte)
 
 
-class no_flood_of_64_bit(by_index):
-    """A flood isn't noticed in pages of 64-bit guests."""
-
-    def child(vm, entry):
-        return vm.pool.pages[((entry & BASE_MASK) >> PAGE_SHIFT) - FIRST_SHADOW]
-
-    def pre_write(vm, gpa, size):
-        gfn = gpa >> 12
-        off = gpa & 4095
-        if gfn == vm.last_pt_write_gfn:
-            vm.last_pt_write_count += 1
-        else:
-            vm.last_pt_write_gfn = gfn
-            vm.last_pt_write_count = 1
-        flood = vm.last_pt_write_count >= 3
-        for page in list(vm.pool.bucket(gfn)):
-            if page.gfn != gfn or page.metaphysical:
-                continue
-            gl = page.glevels
-            esize = 4 if gl == 2 else 8
-            across = off // esize != (off + size - 1) // esize
-            if across or (flood and gl != 4):
-                zap_page(vm, page)
-                continue
-            at, n = off, 1
-            if esize == 4:
-                at = off * 2
-                if page.level == 2:
-                    at = (at & ~7) * 2
-                    n = 2
-            at &= 4095
-            for k in range(n):
-                spte = page.spte + at // 8 + k
-                entry = vm.memory.words[spte]
-                if entry & PRESENT:
-                    if page.level == 1:
-                        vm.rmap.remove(spte)
-                    else:
-                        vm.parents.remove(child(vm, entry), spte)
-                vm.memory.put(spte, 0, ev.ZAP_SPTE)
-
-
-class not_counted_across(by_index):
-    """A write across entries isn't counted."""
-
-    def child(vm, entry):
-        return vm.pool.pages[((entry & BASE_MASK) >> PAGE_SHIFT) - FIRST_SHADOW]
+class narrow_pages_last(steps):
+    """It iterates over the pages from many levels of the guest to few."""
 
     def pre_write(vm, gpa, size):
         gfn, offset = gpa >> PAGE_SHIFT, gpa & 0xFFF
+        flooded = count_write(vm, gfn) >= 3
+        for page in sorted(shadows(vm, gfn), key=lambda page: -page.glevels):
+            if flooded or across(page, offset, size):
+                zap_page(vm, page)
+            else:
+                for spte in sptes(page, offset):
+                    zap_entry(vm, page, spte)
+
+
+class never_reset(steps):
+    """The count is not restarted by another gfn."""
+
+    def count_write(vm, gfn):
         if gfn == vm.last_pt_write_gfn:
             vm.last_pt_write_count += 1
         else:
             vm.last_pt_write_gfn = gfn
-            vm.last_pt_write_count = 1
-        flooded = vm.last_pt_write_count >= 3
-        for page in list(vm.pool.bucket(gfn)):
-            if page.gfn != gfn or page.metaphysical:
-                continue
-            narrow = page.glevels == 2
-            entry_size = 4 if narrow else 8
-            across = offset // entry_size != (offset + size - 1) // entry_size
-            if flooded or across:
+            vm.last_pt_write_count += 1
+        return vm.last_pt_write_count
+
+
+class no_flood_of_64_bit(steps):
+    """A flood spares the pages of 64-bit guests."""
+
+    def pre_write(vm, gpa, size):
+        gfn, offset = gpa >> PAGE_SHIFT, gpa & 0xFFF
+        flooded = count_write(vm, gfn) >= 3
+        for page in shadows(vm, gfn):
+            if across(page, offset, size) or (flooded and page.glevels != 4):
+                zap_page(vm, page)
+            else:
+                for spte in sptes(page, offset):
+                    zap_entry(vm, page, spte)
+
+
+class not_counted_across(steps):
+    """A write across entries restarts the count."""
+
+    def pre_write(vm, gpa, size):
+        gfn, offset = gpa >> PAGE_SHIFT, gpa & 0xFFF
+        flooded = count_write(vm, gfn) >= 3
+        for page in shadows(vm, gfn):
+            if flooded or across(page, offset, size):
                 zap_page(vm, page)
                 if not flooded:
                     vm.last_pt_write_count = 0
-                continue
-            at, count = offset, 1
-            if narrow:
-                at *= 2
-                if page.level == 2:
-                    at = (at & ~7) * 2
-                    count = 2
-            first = page.spte + (at & 0xFFF) // 8
-            for spte in range(first, first + count):
-                entry = vm.memory.words[spte]
-                if entry & PRESENT:
-                    if page.level == 1:
-                        vm.rmap.remove(spte)
-                    else:
-                        vm.parents.remove(child(vm, entry), spte)
-                vm.memory.put(spte, 0, ev.ZAP_SPTE)
+            else:
+                for spte in sptes(page, offset):
+                    zap_entry(vm, page, spte)
 
 
-class not_counted_unshadowed(by_index):
-    """Writes to frames that aren't shadowed aren't counted."""
-
-    def child(vm, entry):
-        return vm.pool.pages[((entry & BASE_MASK) >> PAGE_SHIFT) - FIRST_SHADOW]
+class not_counted_unshadowed(steps):
+    """Writes to frames without a shadow page are not counted."""
 
     def pre_write(vm, gpa, size):
         gfn, offset = gpa >> PAGE_SHIFT, gpa & 0xFFF
         if vm.pool.lookup(gfn) is None:
             return
-        if gfn == vm.last_pt_write_gfn:
-            vm.last_pt_write_count += 1
-        else:
-            vm.last_pt_write_gfn = gfn
-            vm.last_pt_write_count = 1
-        flooded = vm.last_pt_write_count >= 3
-        for page in list(vm.pool.bucket(gfn)):
-            if page.gfn != gfn or page.metaphysical:
-                continue
-            narrow = page.glevels == 2
-            entry_size = 4 if narrow else 8
-            across = offset // entry_size != (offset + size - 1) // entry_size
-            if flooded or across:
+        flooded = count_write(vm, gfn) >= 3
+        for page in shadows(vm, gfn):
+            if flooded or across(page, offset, size):
                 zap_page(vm, page)
-                continue
-            at, count = offset, 1
-            if narrow:
-                at *= 2
-                if page.level == 2:
-                    at = (at & ~7) * 2
-                    count = 2
-            first = page.spte + (at & 0xFFF) // 8
-            for spte in range(first, first + count):
-                entry = vm.memory.words[spte]
-                if entry & PRESENT:
-                    if page.level == 1:
-                        vm.rmap.remove(spte)
-                    else:
-                        vm.parents.remove(child(vm, entry), spte)
-                vm.memory.put(spte, 0, ev.ZAP_SPTE)
+            else:
+                for spte in sptes(page, offset):
+                    zap_entry(vm, page, spte)
 
 
-class one_wide_page_a_level(by_index):
-    """Of 8-byte pages only the newest of each level is hit."""
-
-    def child(vm, entry):
-        return vm.pool.pages[((entry & BASE_MASK) >> PAGE_SHIFT) - FIRST_SHADOW]
-
-    def pre_write(vm, gpa, size):
-        gfn = gpa >> 12
-        off = gpa & 4095
-        if gfn == vm.last_pt_write_gfn:
-            vm.last_pt_write_count += 1
-        else:
-            vm.last_pt_write_gfn = gfn
-            vm.last_pt_write_count = 1
-        flood = vm.last_pt_write_count >= 3
-        seen = set()
-        for page in list(vm.pool.bucket(gfn)):
-            if page.gfn == gfn and not page.metaphysical and page.glevels > 2:
-                if page.level in seen:
-                    continue
-                seen.add(page.level)
-            if page.gfn != gfn or page.metaphysical:
-                continue
-            gl = page.glevels
-            esize = 4 if gl == 2 else 8
-            across = off // esize != (off + size - 1) // esize
-            if flood or across:
-                zap_page(vm, page)
-                continue
-            at, n = off, 1
-            if esize == 4:
-                at = off * 2
-                if page.level == 2:
-                    at = (at & ~7) * 2
-                    n = 2
-            at &= 4095
-            for k in range(n):
-                spte = page.spte + at // 8 + k
-                entry = vm.memory.words[spte]
-                if entry & PRESENT:
-                    if page.level == 1:
-                        vm.rmap.remove(spte)
-                    else:
-                        vm.parents.remove(child(vm, entry), spte)
-                vm.memory.put(spte, 0, ev.ZAP_SPTE)
-
-
-class shared_counter(by_index):
-    """The count is kept in the module for all machines together, and copied into each."""
-
-    LAST = [0, 0]
-
-    def child(vm, entry):
-        return vm.pool.pages[((entry & BASE_MASK) >> PAGE_SHIFT) - FIRST_SHADOW]
+class one_wide_page_a_level(steps):
+    """Of the pages with 8-byte entries only the newest of each level is hit."""
 
     def pre_write(vm, gpa, size):
         gfn, offset = gpa >> PAGE_SHIFT, gpa & 0xFFF
+        flooded = count_write(vm, gfn) >= 3
+        seen = set()
+        for page in shadows(vm, gfn):
+            if page.glevels > 2:
+                if page.level in seen:
+                    continue
+                seen.add(page.level)
+            if flooded or across(page, offset, size):
+                zap_page(vm, page)
+            else:
+                for spte in sptes(page, offset):
+                    zap_entry(vm, page, spte)
+
+
+class restarted_by_a_flood(steps):
+    """A flood restarts the count."""
+
+    def pre_write(vm, gpa, size):
+        gfn, offset = gpa >> PAGE_SHIFT, gpa & 0xFFF
+        flooded = count_write(vm, gfn) >= 3
+        if flooded:
+            vm.last_pt_write_count = 0
+        for page in shadows(vm, gfn):
+            if flooded or across(page, offset, size):
+                zap_page(vm, page)
+            else:
+                for spte in sptes(page, offset):
+                    zap_entry(vm, page, spte)
+
+
+class restarted_by_directories(steps):
+    """A flood that zaps a directory restarts the count."""
+
+    def pre_write(vm, gpa, size):
+        gfn, offset = gpa >> PAGE_SHIFT, gpa & 0xFFF
+        flooded = count_write(vm, gfn) >= 3
+        for page in shadows(vm, gfn):
+            if flooded or across(page, offset, size):
+                zap_page(vm, page)
+                if flooded and page.level == 2 and not page.root_count:
+                    vm.last_pt_write_count = 0
+            else:
+                for spte in sptes(page, offset):
+                    zap_entry(vm, page, spte)
+
+
+class shared_counter(steps):
+    """The count is a global variable, the same for all machines, and is copied to each."""
+
+    LAST = [0, 0]
+
+    def count_write(vm, gfn):
         if LAST[0] != gfn:
             LAST[:] = gfn, 0
         LAST[1] += 1
         vm.last_pt_write_gfn, vm.last_pt_write_count = LAST
-        flooded = LAST[1] >= 3
-        for page in list(vm.pool.bucket(gfn)):
-            if page.gfn != gfn or page.metaphysical:
-                continue
-            narrow = page.glevels == 2
-            entry_size = 4 if narrow else 8
-            across = offset // entry_size != (offset + size - 1) // entry_size
-            if flooded or across:
-                zap_page(vm, page)
-                continue
-            at, count = offset, 1
-            if narrow:
-                at *= 2
-                if page.level == 2:
-                    at = (at & ~7) * 2
-                    count = 2
-            first = page.spte + (at & 0xFFF) // 8
-            for spte in range(first, first + count):
-                entry = vm.memory.words[spte]
-                if entry & PRESENT:
-                    if page.level == 1:
-                        vm.rmap.remove(spte)
-                    else:
-                        vm.parents.remove(child(vm, entry), spte)
-                vm.memory.put(spte, 0, ev.ZAP_SPTE)
+        return LAST[1]

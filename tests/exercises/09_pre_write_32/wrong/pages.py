@@ -1,750 +1,250 @@
 # SPDX-License-Identifier: GPL-2.0-only
 
 
-class count_stays_two(by_index):
-    """The number of sptes is set to 2 by a directory and stays for the pages after it."""
-
-    def child(vm, entry):
-        return vm.pool.pages[((entry & BASE_MASK) >> PAGE_SHIFT) - FIRST_SHADOW]
+class count_stays_two(steps):
+    """A directory sets the number of sptes to 2, also for the pages after it."""
 
     def pre_write(vm, gpa, size):
         gfn, offset = gpa >> PAGE_SHIFT, gpa & 0xFFF
-        if gfn == vm.last_pt_write_gfn:
-            vm.last_pt_write_count += 1
-        else:
-            vm.last_pt_write_gfn = gfn
-            vm.last_pt_write_count = 1
-        flooded = vm.last_pt_write_count >= 3
+        flooded = count_write(vm, gfn) >= 3
         count = 1
-        for page in list(vm.pool.bucket(gfn)):
-            if page.gfn != gfn or page.metaphysical:
-                continue
-            narrow = page.glevels == 2
-            entry_size = 4 if narrow else 8
-            across = offset // entry_size != (offset + size - 1) // entry_size
-            if flooded or across:
+        for page in shadows(vm, gfn):
+            if flooded or across(page, offset, size):
                 zap_page(vm, page)
-                continue
-            at = offset
-            if narrow:
-                at *= 2
-                if page.level == 2:
-                    at = (at & ~7) * 2
-                    count = 2
-            first = page.spte + (at & 0xFFF) // 8
-            for spte in range(first, first + count):
-                entry = vm.memory.words[spte]
-                if entry & PRESENT:
-                    if page.level == 1:
-                        vm.rmap.remove(spte)
-                    else:
-                        vm.parents.remove(child(vm, entry), spte)
-                vm.memory.put(spte, 0, ev.ZAP_SPTE)
+            else:
+                count = max(count, len(sptes(page, offset)))
+                first = sptes(page, offset)[0]
+                for spte in range(first, first + count):
+                    zap_entry(vm, page, spte)
 
 
-class first_page_only(by_index):
+class first_page_only(steps):
     """Only the first shadow page of the gfn is hit."""
 
-    def child(vm, entry):
-        return vm.pool.pages[((entry & BASE_MASK) >> PAGE_SHIFT) - FIRST_SHADOW]
-
     def pre_write(vm, gpa, size):
         gfn, offset = gpa >> PAGE_SHIFT, gpa & 0xFFF
-        if gfn == vm.last_pt_write_gfn:
-            vm.last_pt_write_count += 1
-        else:
-            vm.last_pt_write_gfn = gfn
-            vm.last_pt_write_count = 1
-        flooded = vm.last_pt_write_count >= 3
-        for page in list(vm.pool.bucket(gfn)):
-            if page.gfn != gfn or page.metaphysical:
-                continue
-            narrow = page.glevels == 2
-            entry_size = 4 if narrow else 8
-            across = offset // entry_size != (offset + size - 1) // entry_size
-            if flooded or across:
+        flooded = count_write(vm, gfn) >= 3
+        for page in shadows(vm, gfn):
+            if flooded or across(page, offset, size):
                 zap_page(vm, page)
-                continue
-            at, count = offset, 1
-            if narrow:
-                at *= 2
-                if page.level == 2:
-                    at = (at & ~7) * 2
-                    count = 2
-            first = page.spte + (at & 0xFFF) // 8
-            for spte in range(first, first + count):
-                entry = vm.memory.words[spte]
-                if entry & PRESENT:
-                    if page.level == 1:
-                        vm.rmap.remove(spte)
-                    else:
-                        vm.parents.remove(child(vm, entry), spte)
-                vm.memory.put(spte, 0, ev.ZAP_SPTE)
-            break
+            else:
+                for spte in sptes(page, offset):
+                    zap_entry(vm, page, spte)
+                break
 
 
-class gfn_of_20_bits(by_index):
+class gfn_of_20_bits(steps):
     """Only 20 bits of a gfn are compared."""
 
-    def child(vm, entry):
-        return vm.pool.pages[((entry & BASE_MASK) >> PAGE_SHIFT) - FIRST_SHADOW]
-
     def pre_write(vm, gpa, size):
-        gfn = (gpa >> 12) & 0xfffff
-        off = gpa & 4095
-        if gfn == vm.last_pt_write_gfn:
-            vm.last_pt_write_count += 1
-        else:
-            vm.last_pt_write_gfn = gfn
-            vm.last_pt_write_count = 1
-        flood = vm.last_pt_write_count >= 3
-        for page in list(vm.pool.bucket(gfn)):
-            if page.gfn != gfn or page.metaphysical:
-                continue
-            gl = page.glevels
-            esize = 4 if gl == 2 else 8
-            across = off // esize != (off + size - 1) // esize
-            if flood or across:
+        gfn, offset = gpa >> PAGE_SHIFT & 0xFFFFF, gpa & 0xFFF
+        flooded = count_write(vm, gfn) >= 3
+        for page in shadows(vm, gfn):
+            if flooded or across(page, offset, size):
                 zap_page(vm, page)
-                continue
-            at, n = off, 1
-            if esize == 4:
-                at = off * 2
-                if page.level == 2:
-                    at = (at & ~7) * 2
-                    n = 2
-            at &= 4095
-            for k in range(n):
-                spte = page.spte + at // 8 + k
-                entry = vm.memory.words[spte]
-                if entry & PRESENT:
-                    if page.level == 1:
-                        vm.rmap.remove(spte)
-                    else:
-                        vm.parents.remove(child(vm, entry), spte)
-                vm.memory.put(spte, 0, ev.ZAP_SPTE)
+            else:
+                for spte in sptes(page, offset):
+                    zap_entry(vm, page, spte)
 
 
-class large_pages_hit(by_index):
-    """Only the pages from before paging are taken for metaphysical; those of large pages are hit."""
+class large_pages_hit(steps):
+    """Only pages from before paging count as metaphysical; those of large pages are hit."""
 
-    def child(vm, entry):
-        return vm.pool.pages[((entry & BASE_MASK) >> PAGE_SHIFT) - FIRST_SHADOW]
+    def shadows(vm, gfn):
+        return [page for page in vm.pool.bucket(gfn) if page.gfn == gfn and page.glevels != 0]
+
+
+class last_entry_spared(steps):
+    """The last entry of quadrant 0 spares the pages of quadrant 3."""
 
     def pre_write(vm, gpa, size):
         gfn, offset = gpa >> PAGE_SHIFT, gpa & 0xFFF
-        if gfn == vm.last_pt_write_gfn:
-            vm.last_pt_write_count += 1
-        else:
-            vm.last_pt_write_gfn = gfn
-            vm.last_pt_write_count = 1
-        flooded = vm.last_pt_write_count >= 3
-        for page in list(vm.pool.bucket(gfn)):
-            if page.gfn != gfn or page.glevels == 0:
-                continue
-            narrow = page.glevels == 2
-            entry_size = 4 if narrow else 8
-            across = offset // entry_size != (offset + size - 1) // entry_size
-            if flooded or across:
+        flooded = count_write(vm, gfn) >= 3
+        for page in shadows(vm, gfn):
+            if flooded or across(page, offset, size):
                 zap_page(vm, page)
-                continue
-            at, count = offset, 1
-            if narrow:
-                at *= 2
-                if page.level == 2:
-                    at = (at & ~7) * 2
-                    count = 2
-            first = page.spte + (at & 0xFFF) // 8
-            for spte in range(first, first + count):
-                entry = vm.memory.words[spte]
-                if entry & PRESENT:
-                    if page.level == 1:
-                        vm.rmap.remove(spte)
-                    else:
-                        vm.parents.remove(child(vm, entry), spte)
-                vm.memory.put(spte, 0, ev.ZAP_SPTE)
+            elif not (narrow(page) and page.level == 2 and page.quadrant == 3 and 1020 <= offset < 1024):
+                for spte in sptes(page, offset):
+                    zap_entry(vm, page, spte)
 
 
-class last_entry_spared(by_index):
-    """A page of quadrant 3 is spared by the last entry of quadrant 0."""
+class last_pair_halved(steps):
+    """The last entry of the first quadrant has only one spte."""
 
-    def child(vm, entry):
-        return vm.pool.pages[((entry & BASE_MASK) >> PAGE_SHIFT) - FIRST_SHADOW]
-
-    def pre_write(vm, gpa, size):
-        gfn = gpa >> 12
-        off = gpa & 4095
-        if gfn == vm.last_pt_write_gfn:
-            vm.last_pt_write_count += 1
-        else:
-            vm.last_pt_write_gfn = gfn
-            vm.last_pt_write_count = 1
-        flood = vm.last_pt_write_count >= 3
-        for page in list(vm.pool.bucket(gfn)):
-            if page.gfn != gfn or page.metaphysical:
-                continue
-            gl = page.glevels
-            esize = 4 if gl == 2 else 8
-            across = off // esize != (off + size - 1) // esize
-            if flood or across:
-                zap_page(vm, page)
-                continue
-            q = off * 2 // 4096 if page.level == 1 else off * 4 // 4096
-            if esize == 4 and (page.level == 2 and page.quadrant == 3 and q == 0 and off >= 1020):
-                continue
-            at, n = off, 1
-            if esize == 4:
-                at = off * 2
-                if page.level == 2:
-                    at = (at & ~7) * 2
-                    n = 2
-            at &= 4095
-            for k in range(n):
-                spte = page.spte + at // 8 + k
-                entry = vm.memory.words[spte]
-                if entry & PRESENT:
-                    if page.level == 1:
-                        vm.rmap.remove(spte)
-                    else:
-                        vm.parents.remove(child(vm, entry), spte)
-                vm.memory.put(spte, 0, ev.ZAP_SPTE)
+    def sptes(page, offset):
+        at, count = offset, 1
+        if narrow(page):
+            at *= 2
+            if page.level == 2:
+                at, count = (at & ~7) * 2, 2 if offset // 4 != 255 else 1
+        first = page.spte + (at & 0xFFF) // 8
+        return range(first, first + count)
 
 
-class last_pair_halved(by_index):
-    """The last entry of the first quadrant has one spte only."""
-
-    def child(vm, entry):
-        return vm.pool.pages[((entry & BASE_MASK) >> PAGE_SHIFT) - FIRST_SHADOW]
-
-    def pre_write(vm, gpa, size):
-        gfn = gpa >> 12
-        off = gpa & 4095
-        if gfn == vm.last_pt_write_gfn:
-            vm.last_pt_write_count += 1
-        else:
-            vm.last_pt_write_gfn = gfn
-            vm.last_pt_write_count = 1
-        flood = vm.last_pt_write_count >= 3
-        for page in list(vm.pool.bucket(gfn)):
-            if page.gfn != gfn or page.metaphysical:
-                continue
-            gl = page.glevels
-            esize = 4 if gl == 2 else 8
-            across = off // esize != (off + size - 1) // esize
-            if flood or across:
-                zap_page(vm, page)
-                continue
-            at, n = off, 1
-            if esize == 4:
-                at = off * 2
-                if page.level == 2:
-                    at = (at & ~7) * 2
-                    n = 2 if off // 4 != 255 else 1
-            at &= 4095
-            for k in range(n):
-                spte = page.spte + at // 8 + k
-                entry = vm.memory.words[spte]
-                if entry & PRESENT:
-                    if page.level == 1:
-                        vm.rmap.remove(spte)
-                    else:
-                        vm.parents.remove(child(vm, entry), spte)
-                vm.memory.put(spte, 0, ev.ZAP_SPTE)
-
-
-class level_of_the_newest(by_index):
-    """The newest page's level is taken for that of all."""
-
-    def child(vm, entry):
-        return vm.pool.pages[((entry & BASE_MASK) >> PAGE_SHIFT) - FIRST_SHADOW]
+class level_of_the_newest(steps):
+    """All pages have the level of the newest one."""
 
     def pre_write(vm, gpa, size):
         gfn, offset = gpa >> PAGE_SHIFT, gpa & 0xFFF
-        if gfn == vm.last_pt_write_gfn:
-            vm.last_pt_write_count += 1
-        else:
-            vm.last_pt_write_gfn = gfn
-            vm.last_pt_write_count = 1
-        flooded = vm.last_pt_write_count >= 3
-        newest = vm.pool.lookup(gfn)
-        for page in list(vm.pool.bucket(gfn)):
-            if page.gfn != gfn or page.metaphysical:
-                continue
-            narrow = page.glevels == 2
-            entry_size = 4 if narrow else 8
-            across = offset // entry_size != (offset + size - 1) // entry_size
-            if flooded or across:
+        flooded = count_write(vm, gfn) >= 3
+        for page in shadows(vm, gfn):
+            if flooded or across(page, offset, size):
                 zap_page(vm, page)
-                continue
-            at, count = offset, 1
-            if narrow:
-                at *= 2
-                if newest.level == 2:
-                    at = (at & ~7) * 2
-                    count = 2
-            first = page.spte + (at & 0xFFF) // 8
-            for spte in range(first, first + count):
-                entry = vm.memory.words[spte]
-                if entry & PRESENT:
-                    if page.level == 1:
-                        vm.rmap.remove(spte)
-                    else:
-                        vm.parents.remove(child(vm, entry), spte)
-                vm.memory.put(spte, 0, ev.ZAP_SPTE)
+            else:
+                for spte in sptes(page, vm.pool.lookup(gfn).level, offset):
+                    zap_entry(vm, page, spte)
+
+    def sptes(page, level, offset):
+        at, count = offset, 1
+        if narrow(page):
+            at *= 2
+            if level == 2:
+                at, count = (at & ~7) * 2, 2
+        first = page.spte + (at & 0xFFF) // 8
+        return range(first, first + count)
 
 
-class metaphysical_entries_hit(by_index):
-    """Metaphysical pages are hit by writes of one entry."""
-
-    def child(vm, entry):
-        return vm.pool.pages[((entry & BASE_MASK) >> PAGE_SHIFT) - FIRST_SHADOW]
-
-    def pre_write(vm, gpa, size):
-        gfn = gpa >> 12
-        off = gpa & 4095
-        if gfn == vm.last_pt_write_gfn:
-            vm.last_pt_write_count += 1
-        else:
-            vm.last_pt_write_gfn = gfn
-            vm.last_pt_write_count = 1
-        flood = vm.last_pt_write_count >= 3
-        for page in list(vm.pool.bucket(gfn)):
-            if page.gfn != gfn or (page.metaphysical and (flood or size >= 4)):
-                continue
-            gl = page.glevels
-            esize = 4 if gl == 2 else 8
-            across = off // esize != (off + size - 1) // esize
-            if flood or across:
-                zap_page(vm, page)
-                continue
-            at, n = off, 1
-            if esize == 4:
-                at = off * 2
-                if page.level == 2:
-                    at = (at & ~7) * 2
-                    n = 2
-            at &= 4095
-            for k in range(n):
-                spte = page.spte + at // 8 + k
-                entry = vm.memory.words[spte]
-                if entry & PRESENT:
-                    if page.level == 1:
-                        vm.rmap.remove(spte)
-                    else:
-                        vm.parents.remove(child(vm, entry), spte)
-                vm.memory.put(spte, 0, ev.ZAP_SPTE)
-
-
-class metaphysical_hit(by_index):
-    """Metaphysical pages of the same gfn are hit, too."""
-
-    def child(vm, entry):
-        return vm.pool.pages[((entry & BASE_MASK) >> PAGE_SHIFT) - FIRST_SHADOW]
+class metaphysical_entries_hit(steps):
+    """Metaphysical pages are hit by writes of less than 4 bytes."""
 
     def pre_write(vm, gpa, size):
         gfn, offset = gpa >> PAGE_SHIFT, gpa & 0xFFF
-        if gfn == vm.last_pt_write_gfn:
-            vm.last_pt_write_count += 1
-        else:
-            vm.last_pt_write_gfn = gfn
-            vm.last_pt_write_count = 1
-        flooded = vm.last_pt_write_count >= 3
+        flooded = count_write(vm, gfn) >= 3
         for page in list(vm.pool.bucket(gfn)):
-            if page.gfn != gfn:
+            if page.gfn != gfn or (page.metaphysical and (flooded or size >= 4)):
                 continue
-            narrow = page.glevels == 2
-            entry_size = 4 if narrow else 8
-            across = offset // entry_size != (offset + size - 1) // entry_size
-            if flooded or across:
+            if flooded or across(page, offset, size):
                 zap_page(vm, page)
-                continue
-            at, count = offset, 1
-            if narrow:
-                at *= 2
-                if page.level == 2:
-                    at = (at & ~7) * 2
-                    count = 2
-            first = page.spte + (at & 0xFFF) // 8
-            for spte in range(first, first + count):
-                entry = vm.memory.words[spte]
-                if entry & PRESENT:
-                    if page.level == 1:
-                        vm.rmap.remove(spte)
-                    else:
-                        vm.parents.remove(child(vm, entry), spte)
-                vm.memory.put(spte, 0, ev.ZAP_SPTE)
+            else:
+                for spte in sptes(page, offset):
+                    zap_entry(vm, page, spte)
 
 
-class metaphysical_hit_in_part(by_index):
-    """Metaphysical pages are hit by small writes."""
+class metaphysical_hit(steps):
+    """Metaphysical pages of the gfn are hit as well."""
 
-    def child(vm, entry):
-        return vm.pool.pages[((entry & BASE_MASK) >> PAGE_SHIFT) - FIRST_SHADOW]
-
-    def pre_write(vm, gpa, size):
-        gfn = gpa >> 12
-        off = gpa & 4095
-        if gfn == vm.last_pt_write_gfn:
-            vm.last_pt_write_count += 1
-        else:
-            vm.last_pt_write_gfn = gfn
-            vm.last_pt_write_count = 1
-        flood = vm.last_pt_write_count >= 3
-        for page in list(vm.pool.bucket(gfn)):
-            if page.gfn != gfn or (page.metaphysical and (flood or size >= 4 or off // 8 != (off + size - 1) // 8)):
-                continue
-            gl = page.glevels
-            esize = 4 if gl == 2 else 8
-            across = off // esize != (off + size - 1) // esize
-            if flood or across:
-                zap_page(vm, page)
-                continue
-            at, n = off, 1
-            if esize == 4:
-                at = off * 2
-                if page.level == 2:
-                    at = (at & ~7) * 2
-                    n = 2
-            at &= 4095
-            for k in range(n):
-                spte = page.spte + at // 8 + k
-                entry = vm.memory.words[spte]
-                if entry & PRESENT:
-                    if page.level == 1:
-                        vm.rmap.remove(spte)
-                    else:
-                        vm.parents.remove(child(vm, entry), spte)
-                vm.memory.put(spte, 0, ev.ZAP_SPTE)
+    def shadows(vm, gfn):
+        return [page for page in vm.pool.bucket(gfn) if page.gfn == gfn]
 
 
-class metaphysical_roots_hit(by_index):
-    """Metaphysical pages are hit if they are roots."""
-
-    def child(vm, entry):
-        return vm.pool.pages[((entry & BASE_MASK) >> PAGE_SHIFT) - FIRST_SHADOW]
-
-    def pre_write(vm, gpa, size):
-        gfn = gpa >> 12
-        off = gpa & 4095
-        if gfn == vm.last_pt_write_gfn:
-            vm.last_pt_write_count += 1
-        else:
-            vm.last_pt_write_gfn = gfn
-            vm.last_pt_write_count = 1
-        flood = vm.last_pt_write_count >= 3
-        for page in list(vm.pool.bucket(gfn)):
-            if page.gfn != gfn or (page.metaphysical and not page.root_count):
-                continue
-            gl = page.glevels
-            esize = 4 if gl == 2 else 8
-            across = off // esize != (off + size - 1) // esize
-            if flood or across:
-                zap_page(vm, page)
-                continue
-            at, n = off, 1
-            if esize == 4:
-                at = off * 2
-                if page.level == 2:
-                    at = (at & ~7) * 2
-                    n = 2
-            at &= 4095
-            for k in range(n):
-                spte = page.spte + at // 8 + k
-                entry = vm.memory.words[spte]
-                if entry & PRESENT:
-                    if page.level == 1:
-                        vm.rmap.remove(spte)
-                    else:
-                        vm.parents.remove(child(vm, entry), spte)
-                vm.memory.put(spte, 0, ev.ZAP_SPTE)
-
-
-class offset_grows_on(by_index):
-    """The offset is doubled in place, once more for each page of the bucket."""
-
-    def child(vm, entry):
-        return vm.pool.pages[((entry & BASE_MASK) >> PAGE_SHIFT) - FIRST_SHADOW]
+class metaphysical_hit_in_part(steps):
+    """Metaphysical pages are hit by writes of less than 4 bytes inside 8 bytes."""
 
     def pre_write(vm, gpa, size):
         gfn, offset = gpa >> PAGE_SHIFT, gpa & 0xFFF
-        if gfn == vm.last_pt_write_gfn:
-            vm.last_pt_write_count += 1
-        else:
-            vm.last_pt_write_gfn = gfn
-            vm.last_pt_write_count = 1
-        flooded = vm.last_pt_write_count >= 3
+        flooded = count_write(vm, gfn) >= 3
+        small = size < 4 and offset // 8 == (offset + size - 1) // 8
         for page in list(vm.pool.bucket(gfn)):
-            if page.gfn != gfn or page.metaphysical:
+            if page.gfn != gfn or (page.metaphysical and (flooded or not small)):
                 continue
-            narrow = page.glevels == 2
-            entry_size = 4 if narrow else 8
-            across = offset // entry_size != (offset + size - 1) // entry_size
-            if flooded or across:
+            if flooded or across(page, offset, size):
                 zap_page(vm, page)
-                continue
-            count = 1
-            if narrow:
-                offset *= 2
-                if page.level == 2:
-                    offset = (offset & ~7) * 2
-                    count = 2
-            first = page.spte + (offset & 0xFFF) // 8
-            for spte in range(first, first + count):
-                entry = vm.memory.words[spte]
-                if entry & PRESENT:
-                    if page.level == 1:
-                        vm.rmap.remove(spte)
-                    else:
-                        vm.parents.remove(child(vm, entry), spte)
-                vm.memory.put(spte, 0, ev.ZAP_SPTE)
+            else:
+                for spte in sptes(page, offset):
+                    zap_entry(vm, page, spte)
 
 
-class one_level_only(by_index):
-    """Of a frame that is directory and page table only the directory is hit."""
+class metaphysical_roots_hit(steps):
+    """Metaphysical pages are hit if they are roots in use."""
 
-    def child(vm, entry):
-        return vm.pool.pages[((entry & BASE_MASK) >> PAGE_SHIFT) - FIRST_SHADOW]
+    def shadows(vm, gfn):
+        return [page for page in vm.pool.bucket(gfn) if page.gfn == gfn and (not page.metaphysical or page.root_count)]
+
+
+class offset_grows_on(steps):
+    """The offset is doubled in place, and once more for each page after the first."""
 
     def pre_write(vm, gpa, size):
         gfn, offset = gpa >> PAGE_SHIFT, gpa & 0xFFF
-        if gfn == vm.last_pt_write_gfn:
-            vm.last_pt_write_count += 1
-        else:
-            vm.last_pt_write_gfn = gfn
-            vm.last_pt_write_count = 1
-        flooded = vm.last_pt_write_count >= 3
+        flooded = count_write(vm, gfn) >= 3
+        for page in shadows(vm, gfn):
+            if flooded or across(page, offset, size):
+                zap_page(vm, page)
+            else:
+                count = 1
+                if narrow(page):
+                    offset *= 2
+                    if page.level == 2:
+                        offset, count = (offset & ~7) * 2, 2
+                first = page.spte + (offset & 0xFFF) // 8
+                for spte in range(first, first + count):
+                    zap_entry(vm, page, spte)
+
+
+class one_level_only(steps):
+    """If a frame is directory and page table, only the directory is hit."""
+
+    def shadows(vm, gfn):
         found = [page for page in vm.pool.bucket(gfn) if page.gfn == gfn]
-        for page in [page for page in found if page.level == 2] or found:
-            if page.gfn != gfn or page.metaphysical:
-                continue
-            narrow = page.glevels == 2
-            entry_size = 4 if narrow else 8
-            across = offset // entry_size != (offset + size - 1) // entry_size
-            if flooded or across:
-                zap_page(vm, page)
-                continue
-            at, count = offset, 1
-            if narrow:
-                at *= 2
-                if page.level == 2:
-                    at = (at & ~7) * 2
-                    count = 2
-            first = page.spte + (at & 0xFFF) // 8
-            for spte in range(first, first + count):
-                entry = vm.memory.words[spte]
-                if entry & PRESENT:
-                    if page.level == 1:
-                        vm.rmap.remove(spte)
-                    else:
-                        vm.parents.remove(child(vm, entry), spte)
-                vm.memory.put(spte, 0, ev.ZAP_SPTE)
+        return [page for page in [page for page in found if page.level == 2] or found if not page.metaphysical]
 
 
-class own_quadrant_of_directories(by_index):
+class own_quadrant_of_directories(steps):
     """Of directories only the quadrant that shadows the written entry is hit."""
 
-    def child(vm, entry):
-        return vm.pool.pages[((entry & BASE_MASK) >> PAGE_SHIFT) - FIRST_SHADOW]
-
     def pre_write(vm, gpa, size):
         gfn, offset = gpa >> PAGE_SHIFT, gpa & 0xFFF
-        if gfn == vm.last_pt_write_gfn:
-            vm.last_pt_write_count += 1
-        else:
-            vm.last_pt_write_gfn = gfn
-            vm.last_pt_write_count = 1
-        flooded = vm.last_pt_write_count >= 3
-        for page in list(vm.pool.bucket(gfn)):
-            if page.gfn != gfn or page.metaphysical:
+        flooded = count_write(vm, gfn) >= 3
+        for page in shadows(vm, gfn):
+            if narrow(page) and page.level == 2 and page.quadrant != offset >> 10:
                 continue
-            narrow = page.glevels == 2
-            if narrow and page.level == 2 and page.quadrant != offset >> 10:
-                continue
-            entry_size = 4 if narrow else 8
-            across = offset // entry_size != (offset + size - 1) // entry_size
-            if flooded or across:
+            if flooded or across(page, offset, size):
                 zap_page(vm, page)
-                continue
-            at, count = offset, 1
-            if narrow:
-                at *= 2
-                if page.level == 2:
-                    at = (at & ~7) * 2
-                    count = 2
-            first = page.spte + (at & 0xFFF) // 8
-            for spte in range(first, first + count):
-                entry = vm.memory.words[spte]
-                if entry & PRESENT:
-                    if page.level == 1:
-                        vm.rmap.remove(spte)
-                    else:
-                        vm.parents.remove(child(vm, entry), spte)
-                vm.memory.put(spte, 0, ev.ZAP_SPTE)
+            else:
+                for spte in sptes(page, offset):
+                    zap_entry(vm, page, spte)
 
 
-class own_quadrant_of_page_tables(by_index):
+class own_quadrant_of_page_tables(steps):
     """Of page tables only the quadrant that shadows the written entry is hit."""
 
-    def child(vm, entry):
-        return vm.pool.pages[((entry & BASE_MASK) >> PAGE_SHIFT) - FIRST_SHADOW]
-
     def pre_write(vm, gpa, size):
         gfn, offset = gpa >> PAGE_SHIFT, gpa & 0xFFF
-        if gfn == vm.last_pt_write_gfn:
-            vm.last_pt_write_count += 1
-        else:
-            vm.last_pt_write_gfn = gfn
-            vm.last_pt_write_count = 1
-        flooded = vm.last_pt_write_count >= 3
-        for page in list(vm.pool.bucket(gfn)):
-            if page.gfn != gfn or page.metaphysical:
+        flooded = count_write(vm, gfn) >= 3
+        for page in shadows(vm, gfn):
+            if narrow(page) and page.level == 1 and page.quadrant != offset >> 11:
                 continue
-            narrow = page.glevels == 2
-            if narrow and page.level == 1 and page.quadrant != offset >> 11:
-                continue
-            entry_size = 4 if narrow else 8
-            across = offset // entry_size != (offset + size - 1) // entry_size
-            if flooded or across:
+            if flooded or across(page, offset, size):
                 zap_page(vm, page)
-                continue
-            at, count = offset, 1
-            if narrow:
-                at *= 2
-                if page.level == 2:
-                    at = (at & ~7) * 2
-                    count = 2
-            first = page.spte + (at & 0xFFF) // 8
-            for spte in range(first, first + count):
-                entry = vm.memory.words[spte]
-                if entry & PRESENT:
-                    if page.level == 1:
-                        vm.rmap.remove(spte)
-                    else:
-                        vm.parents.remove(child(vm, entry), spte)
-                vm.memory.put(spte, 0, ev.ZAP_SPTE)
+            else:
+                for spte in sptes(page, offset):
+                    zap_entry(vm, page, spte)
 
 
-class own_quadrant_only(by_index):
+class own_quadrant_only(steps):
     """Only the quadrant that shadows the written entry is hit."""
 
-    def child(vm, entry):
-        return vm.pool.pages[((entry & BASE_MASK) >> PAGE_SHIFT) - FIRST_SHADOW]
+    def pre_write(vm, gpa, size):
+        gfn, offset = gpa >> PAGE_SHIFT, gpa & 0xFFF
+        flooded = count_write(vm, gfn) >= 3
+        for page in shadows(vm, gfn):
+            if narrow(page) and page.quadrant != offset >> 12 - page.level:
+                continue
+            if flooded or across(page, offset, size):
+                zap_page(vm, page)
+            else:
+                for spte in sptes(page, offset):
+                    zap_entry(vm, page, spte)
+
+
+class quadrant_0_only(steps):
+    """Only quadrant 0 is hit, and the quadrant that shadows the written entry."""
 
     def pre_write(vm, gpa, size):
         gfn, offset = gpa >> PAGE_SHIFT, gpa & 0xFFF
-        if gfn == vm.last_pt_write_gfn:
-            vm.last_pt_write_count += 1
-        else:
-            vm.last_pt_write_gfn = gfn
-            vm.last_pt_write_count = 1
-        flooded = vm.last_pt_write_count >= 3
-        for page in list(vm.pool.bucket(gfn)):
-            if page.gfn != gfn or page.metaphysical:
+        flooded = count_write(vm, gfn) >= 3
+        for page in shadows(vm, gfn):
+            if narrow(page) and page.quadrant not in (0, offset >> 12 - page.level):
                 continue
-            narrow = page.glevels == 2
-            index = offset // 4
-            if narrow and page.quadrant != (index >> 9 if page.level == 1 else index >> 8):
-                continue
-            entry_size = 4 if narrow else 8
-            across = offset // entry_size != (offset + size - 1) // entry_size
-            if flooded or across:
+            if flooded or across(page, offset, size):
                 zap_page(vm, page)
-                continue
-            at, count = offset, 1
-            if narrow:
-                at *= 2
-                if page.level == 2:
-                    at = (at & ~7) * 2
-                    count = 2
-            first = page.spte + (at & 0xFFF) // 8
-            for spte in range(first, first + count):
-                entry = vm.memory.words[spte]
-                if entry & PRESENT:
-                    if page.level == 1:
-                        vm.rmap.remove(spte)
-                    else:
-                        vm.parents.remove(child(vm, entry), spte)
-                vm.memory.put(spte, 0, ev.ZAP_SPTE)
+            else:
+                for spte in sptes(page, offset):
+                    zap_entry(vm, page, spte)
 
 
-class quadrant_0_only(by_index):
-    """Only quadrant 0 is hit, and a quadrant that holds the entry."""
-
-    def child(vm, entry):
-        return vm.pool.pages[((entry & BASE_MASK) >> PAGE_SHIFT) - FIRST_SHADOW]
-
-    def pre_write(vm, gpa, size):
-        gfn, offset = gpa >> PAGE_SHIFT, gpa & 0xFFF
-        if gfn == vm.last_pt_write_gfn:
-            vm.last_pt_write_count += 1
-        else:
-            vm.last_pt_write_gfn = gfn
-            vm.last_pt_write_count = 1
-        flooded = vm.last_pt_write_count >= 3
-        for page in list(vm.pool.bucket(gfn)):
-            if page.gfn != gfn or page.metaphysical:
-                continue
-            narrow = page.glevels == 2
-            index = offset // 4
-            if narrow and page.quadrant not in (0, index >> 9 if page.level == 1 else index >> 8):
-                continue
-            entry_size = 4 if narrow else 8
-            across = offset // entry_size != (offset + size - 1) // entry_size
-            if flooded or across:
-                zap_page(vm, page)
-                continue
-            at, count = offset, 1
-            if narrow:
-                at *= 2
-                if page.level == 2:
-                    at = (at & ~7) * 2
-                    count = 2
-            first = page.spte + (at & 0xFFF) // 8
-            for spte in range(first, first + count):
-                entry = vm.memory.words[spte]
-                if entry & PRESENT:
-                    if page.level == 1:
-                        vm.rmap.remove(spte)
-                    else:
-                        vm.parents.remove(child(vm, entry), spte)
-                vm.memory.put(spte, 0, ev.ZAP_SPTE)
-
-
-class whole_bucket(by_index):
+class whole_bucket(steps):
     """All pages of the bucket are hit, whatever their gfn."""
 
-    def child(vm, entry):
-        return vm.pool.pages[((entry & BASE_MASK) >> PAGE_SHIFT) - FIRST_SHADOW]
-
-    def pre_write(vm, gpa, size):
-        gfn, offset = gpa >> PAGE_SHIFT, gpa & 0xFFF
-        if gfn == vm.last_pt_write_gfn:
-            vm.last_pt_write_count += 1
-        else:
-            vm.last_pt_write_gfn = gfn
-            vm.last_pt_write_count = 1
-        flooded = vm.last_pt_write_count >= 3
-        for page in list(vm.pool.bucket(gfn)):
-            if page.metaphysical:
-                continue
-            narrow = page.glevels == 2
-            entry_size = 4 if narrow else 8
-            across = offset // entry_size != (offset + size - 1) // entry_size
-            if flooded or across:
-                zap_page(vm, page)
-                continue
-            at, count = offset, 1
-            if narrow:
-                at *= 2
-                if page.level == 2:
-                    at = (at & ~7) * 2
-                    count = 2
-            first = page.spte + (at & 0xFFF) // 8
-            for spte in range(first, first + count):
-                entry = vm.memory.words[spte]
-                if entry & PRESENT:
-                    if page.level == 1:
-                        vm.rmap.remove(spte)
-                    else:
-                        vm.parents.remove(child(vm, entry), spte)
-                vm.memory.put(spte, 0, ev.ZAP_SPTE)
+    def shadows(vm, gfn):
+        return [page for page in vm.pool.bucket(gfn) if not page.metaphysical]

@@ -1,608 +1,190 @@
 # SPDX-License-Identifier: GPL-2.0-only
 
 
-class across_by_the_smallest(by_index):
-    """Whether a write is across entries is asked of entries of 4 bytes if one page has them."""
-
-    def child(vm, entry):
-        return vm.pool.pages[((entry & BASE_MASK) >> PAGE_SHIFT) - FIRST_SHADOW]
+class across_by_the_smallest(steps):
+    """Whether a write is across entries is asked of 4-byte entries if one of the pages has them."""
 
     def pre_write(vm, gpa, size):
         gfn, offset = gpa >> PAGE_SHIFT, gpa & 0xFFF
-        if gfn == vm.last_pt_write_gfn:
-            vm.last_pt_write_count += 1
-        else:
-            vm.last_pt_write_gfn = gfn
-            vm.last_pt_write_count = 1
-        flooded = vm.last_pt_write_count >= 3
-        smallest = min([4 if page.glevels == 2 else 8 for page in vm.pool.bucket(gfn) if page.gfn == gfn], default=8)
-        for page in list(vm.pool.bucket(gfn)):
-            if page.gfn != gfn or page.metaphysical:
-                continue
-            narrow = page.glevels == 2
-            across = offset // smallest != (offset + size - 1) // smallest
-            if flooded or across:
+        flooded = count_write(vm, gfn) >= 3
+        widths = [4 if narrow(page) else 8 for page in vm.pool.bucket(gfn) if page.gfn == gfn]
+        width = min(widths, default=8)
+        for page in shadows(vm, gfn):
+            if flooded or offset // width != (offset + size - 1) // width:
                 zap_page(vm, page)
-                continue
-            at, count = offset, 1
-            if narrow:
-                at *= 2
-                if page.level == 2:
-                    at = (at & ~7) * 2
-                    count = 2
-            first = page.spte + (at & 0xFFF) // 8
-            for spte in range(first, first + count):
-                entry = vm.memory.words[spte]
-                if entry & PRESENT:
-                    if page.level == 1:
-                        vm.rmap.remove(spte)
-                    else:
-                        vm.parents.remove(child(vm, entry), spte)
-                vm.memory.put(spte, 0, ev.ZAP_SPTE)
+            else:
+                for spte in sptes(page, offset):
+                    zap_entry(vm, page, spte)
 
 
-class across_in_64_bit_forgiven(by_index):
-    """Writes across entries of 64-bit guests are taken as within one."""
+class always_4_bytes(steps):
+    """All entries have 4 bytes."""
 
-    def child(vm, entry):
-        return vm.pool.pages[((entry & BASE_MASK) >> PAGE_SHIFT) - FIRST_SHADOW]
-
-    def pre_write(vm, gpa, size):
-        gfn = gpa >> 12
-        off = gpa & 4095
-        if gfn == vm.last_pt_write_gfn:
-            vm.last_pt_write_count += 1
-        else:
-            vm.last_pt_write_gfn = gfn
-            vm.last_pt_write_count = 1
-        flood = vm.last_pt_write_count >= 3
-        for page in list(vm.pool.bucket(gfn)):
-            if page.gfn != gfn or page.metaphysical:
-                continue
-            gl = page.glevels
-            esize = 4 if gl == 2 else 8
-            across = off // esize != (off + size - 1) // esize or (gl == 4 and size == 4 and off % 4 > 0)
-            if flood or across:
-                zap_page(vm, page)
-                continue
-            at, n = off, 1
-            if esize == 4:
-                at = off * 2
-                if page.level == 2:
-                    at = (at & ~7) * 2
-                    n = 2
-            at &= 4095
-            for k in range(n):
-                spte = page.spte + at // 8 + k
-                entry = vm.memory.words[spte]
-                if entry & PRESENT:
-                    if page.level == 1:
-                        vm.rmap.remove(spte)
-                    else:
-                        vm.parents.remove(child(vm, entry), spte)
-                vm.memory.put(spte, 0, ev.ZAP_SPTE)
+    def narrow(page):
+        return True
 
 
-class always_4_bytes(by_index):
-    """All entries are taken to have 4 bytes."""
+class directories_always_paired(steps):
+    """Directories of 8-byte entries have pairs as well."""
 
-    def child(vm, entry):
-        return vm.pool.pages[((entry & BASE_MASK) >> PAGE_SHIFT) - FIRST_SHADOW]
+    def sptes(page, offset):
+        at, count = offset, 1
+        if narrow(page):
+            at *= 2
+        if page.level == 2:
+            at, count = (at & ~7) * 2, 2
+        first = page.spte + (at & 0xFFF) // 8
+        return range(first, first + count)
+
+
+class flood_of_narrow_tables_only(steps):
+    """Only tables of 4-byte entries are zapped as a whole."""
 
     def pre_write(vm, gpa, size):
         gfn, offset = gpa >> PAGE_SHIFT, gpa & 0xFFF
-        if gfn == vm.last_pt_write_gfn:
-            vm.last_pt_write_count += 1
-        else:
-            vm.last_pt_write_gfn = gfn
-            vm.last_pt_write_count = 1
-        flooded = vm.last_pt_write_count >= 3
-        for page in list(vm.pool.bucket(gfn)):
-            if page.gfn != gfn or page.metaphysical:
-                continue
-            narrow = True
-            entry_size = 4 if narrow else 8
-            across = offset // entry_size != (offset + size - 1) // entry_size
-            if flooded or across:
+        flooded = count_write(vm, gfn) >= 3
+        for page in shadows(vm, gfn):
+            if narrow(page) and (flooded or across(page, offset, size)):
                 zap_page(vm, page)
-                continue
-            at, count = offset, 1
-            if narrow:
-                at *= 2
-                if page.level == 2:
-                    at = (at & ~7) * 2
-                    count = 2
-            first = page.spte + (at & 0xFFF) // 8
-            for spte in range(first, first + count):
-                entry = vm.memory.words[spte]
-                if entry & PRESENT:
-                    if page.level == 1:
-                        vm.rmap.remove(spte)
-                    else:
-                        vm.parents.remove(child(vm, entry), spte)
-                vm.memory.put(spte, 0, ev.ZAP_SPTE)
+            else:
+                for spte in sptes(page, offset):
+                    zap_entry(vm, page, spte)
 
 
-class directories_always_paired(by_index):
-    """Directories of 8-byte entries are taken to have pairs, too."""
+class glevels_as_level(steps):
+    """The level of a page is taken for the number of levels of its guest."""
 
-    def child(vm, entry):
-        return vm.pool.pages[((entry & BASE_MASK) >> PAGE_SHIFT) - FIRST_SHADOW]
+    def narrow(page):
+        return page.level == 2 or page.glevels == 2
+
+
+class misaligned_writes_zap_64_bit_pages(steps):
+    """A 4-byte write that is not aligned zaps the page of a 64-bit guest."""
+
+    def across(page, offset, size):
+        width = 4 if narrow(page) else 8
+        if page.glevels == 4 and size == 4 and offset % 4:
+            return True
+        return offset // width != (offset + size - 1) // width
+
+
+class mode_of_the_machine(steps):
+    """The width of an entry is that of the guest's present mode instead of the page's."""
 
     def pre_write(vm, gpa, size):
         gfn, offset = gpa >> PAGE_SHIFT, gpa & 0xFFF
-        if gfn == vm.last_pt_write_gfn:
-            vm.last_pt_write_count += 1
-        else:
-            vm.last_pt_write_gfn = gfn
-            vm.last_pt_write_count = 1
-        flooded = vm.last_pt_write_count >= 3
-        for page in list(vm.pool.bucket(gfn)):
-            if page.gfn != gfn or page.metaphysical:
-                continue
-            narrow = page.glevels == 2
-            entry_size = 4 if narrow else 8
-            across = offset // entry_size != (offset + size - 1) // entry_size
-            if flooded or across:
+        flooded = count_write(vm, gfn) >= 3
+        for page in shadows(vm, gfn):
+            if flooded or across(vm, offset, size):
                 zap_page(vm, page)
-                continue
-            at, count = offset, 1
-            if narrow:
-                at *= 2
+            else:
+                for spte in sptes(vm, page, offset):
+                    zap_entry(vm, page, spte)
+
+    def across(vm, offset, size):
+        width = 4 if vm.root_level == 2 else 8
+        return offset // width != (offset + size - 1) // width
+
+    def sptes(vm, page, offset):
+        at, count = offset, 1
+        if vm.root_level == 2:
+            at *= 2
             if page.level == 2:
-                at = (at & ~7) * 2
-                count = 2
-            first = page.spte + (at & 0xFFF) // 8
-            for spte in range(first, first + count):
-                entry = vm.memory.words[spte]
-                if entry & PRESENT:
-                    if page.level == 1:
-                        vm.rmap.remove(spte)
-                    else:
-                        vm.parents.remove(child(vm, entry), spte)
-                vm.memory.put(spte, 0, ev.ZAP_SPTE)
+                at, count = (at & ~7) * 2, 2
+        first = page.spte + (at & 0xFFF) // 8
+        return range(first, first + count)
 
 
-class flood_of_narrow_tables_only(by_index):
-    """Only tables of 4-byte entries are zapped whole."""
+class one_byte_over_forgiven(steps):
+    """8 bytes that reach one byte into the next 8-byte entry count as inside one entry."""
 
-    def child(vm, entry):
-        return vm.pool.pages[((entry & BASE_MASK) >> PAGE_SHIFT) - FIRST_SHADOW]
-
-    def pre_write(vm, gpa, size):
-        gfn, offset = gpa >> PAGE_SHIFT, gpa & 0xFFF
-        if gfn == vm.last_pt_write_gfn:
-            vm.last_pt_write_count += 1
-        else:
-            vm.last_pt_write_gfn = gfn
-            vm.last_pt_write_count = 1
-        flooded = vm.last_pt_write_count >= 3
-        for page in list(vm.pool.bucket(gfn)):
-            if page.gfn != gfn or page.metaphysical:
-                continue
-            narrow = page.glevels == 2
-            entry_size = 4 if narrow else 8
-            across = offset // entry_size != (offset + size - 1) // entry_size
-            if narrow and (flooded or across):
-                zap_page(vm, page)
-                continue
-            at, count = offset, 1
-            if narrow:
-                at *= 2
-                if page.level == 2:
-                    at = (at & ~7) * 2
-                    count = 2
-            first = page.spte + (at & 0xFFF) // 8
-            for spte in range(first, first + count):
-                entry = vm.memory.words[spte]
-                if entry & PRESENT:
-                    if page.level == 1:
-                        vm.rmap.remove(spte)
-                    else:
-                        vm.parents.remove(child(vm, entry), spte)
-                vm.memory.put(spte, 0, ev.ZAP_SPTE)
+    def across(page, offset, size):
+        width = 4 if narrow(page) else 8
+        return offset // width != (offset + size - 1 - (size == width == 8)) // width
 
 
-class glevels_as_level(by_index):
-    """The level of a page is taken for the levels of its guest."""
+class pae_as_4_bytes(steps):
+    """An entry of a PAE guest has 4 bytes."""
 
-    def child(vm, entry):
-        return vm.pool.pages[((entry & BASE_MASK) >> PAGE_SHIFT) - FIRST_SHADOW]
+    def narrow(page):
+        return page.glevels in (2, 3)
+
+
+class pages_of_another_mode_skipped(steps):
+    """Pages from before a change of the mode are skipped."""
+
+    def shadows(vm, gfn):
+        found = [page for page in vm.pool.bucket(gfn) if page.gfn == gfn and not page.metaphysical]
+        return [page for page in found if page.glevels == vm.root_level]
+
+
+class size_of_the_newest(steps):
+    """The width of an entry is that of the newest page's."""
 
     def pre_write(vm, gpa, size):
         gfn, offset = gpa >> PAGE_SHIFT, gpa & 0xFFF
-        if gfn == vm.last_pt_write_gfn:
-            vm.last_pt_write_count += 1
-        else:
-            vm.last_pt_write_gfn = gfn
-            vm.last_pt_write_count = 1
-        flooded = vm.last_pt_write_count >= 3
-        for page in list(vm.pool.bucket(gfn)):
-            if page.gfn != gfn or page.metaphysical:
-                continue
-            narrow = page.level == 2 or page.glevels == 2
-            entry_size = 4 if narrow else 8
-            across = offset // entry_size != (offset + size - 1) // entry_size
-            if flooded or across:
-                zap_page(vm, page)
-                continue
-            at, count = offset, 1
-            if narrow:
-                at *= 2
-                if page.level == 2:
-                    at = (at & ~7) * 2
-                    count = 2
-            first = page.spte + (at & 0xFFF) // 8
-            for spte in range(first, first + count):
-                entry = vm.memory.words[spte]
-                if entry & PRESENT:
-                    if page.level == 1:
-                        vm.rmap.remove(spte)
-                    else:
-                        vm.parents.remove(child(vm, entry), spte)
-                vm.memory.put(spte, 0, ev.ZAP_SPTE)
-
-
-class mode_of_the_machine(by_index):
-    """The entry size is that of the guest's mode of now and not that of each page."""
-
-    def child(vm, entry):
-        return vm.pool.pages[((entry & BASE_MASK) >> PAGE_SHIFT) - FIRST_SHADOW]
-
-    def pre_write(vm, gpa, size):
-        gfn, offset = gpa >> PAGE_SHIFT, gpa & 0xFFF
-        if gfn == vm.last_pt_write_gfn:
-            vm.last_pt_write_count += 1
-        else:
-            vm.last_pt_write_gfn = gfn
-            vm.last_pt_write_count = 1
-        flooded = vm.last_pt_write_count >= 3
-        for page in list(vm.pool.bucket(gfn)):
-            if page.gfn != gfn or page.metaphysical:
-                continue
-            narrow = vm.root_level == 2
-            entry_size = 4 if narrow else 8
-            across = offset // entry_size != (offset + size - 1) // entry_size
-            if flooded or across:
-                zap_page(vm, page)
-                continue
-            at, count = offset, 1
-            if narrow:
-                at *= 2
-                if page.level == 2:
-                    at = (at & ~7) * 2
-                    count = 2
-            first = page.spte + (at & 0xFFF) // 8
-            for spte in range(first, first + count):
-                entry = vm.memory.words[spte]
-                if entry & PRESENT:
-                    if page.level == 1:
-                        vm.rmap.remove(spte)
-                    else:
-                        vm.parents.remove(child(vm, entry), spte)
-                vm.memory.put(spte, 0, ev.ZAP_SPTE)
-
-
-class one_byte_over_forgiven(by_index):
-    """Eight bytes that reach one byte into the next entry of 8 aren't taken as across."""
-
-    def child(vm, entry):
-        return vm.pool.pages[((entry & BASE_MASK) >> PAGE_SHIFT) - FIRST_SHADOW]
-
-    def pre_write(vm, gpa, size):
-        gfn = gpa >> 12
-        off = gpa & 4095
-        if gfn == vm.last_pt_write_gfn:
-            vm.last_pt_write_count += 1
-        else:
-            vm.last_pt_write_gfn = gfn
-            vm.last_pt_write_count = 1
-        flood = vm.last_pt_write_count >= 3
-        for page in list(vm.pool.bucket(gfn)):
-            if page.gfn != gfn or page.metaphysical:
-                continue
-            gl = page.glevels
-            esize = 4 if gl == 2 else 8
-            across = off // esize != (off + size - 1 - (size == 8 == esize)) // esize
-            if flood or across:
-                zap_page(vm, page)
-                continue
-            at, n = off, 1
-            if esize == 4:
-                at = off * 2
-                if page.level == 2:
-                    at = (at & ~7) * 2
-                    n = 2
-            at &= 4095
-            for k in range(n):
-                spte = page.spte + at // 8 + k
-                entry = vm.memory.words[spte]
-                if entry & PRESENT:
-                    if page.level == 1:
-                        vm.rmap.remove(spte)
-                    else:
-                        vm.parents.remove(child(vm, entry), spte)
-                vm.memory.put(spte, 0, ev.ZAP_SPTE)
-
-
-class pae_as_4_bytes(by_index):
-    """PAE guests are taken to have entries of 4 bytes."""
-
-    def child(vm, entry):
-        return vm.pool.pages[((entry & BASE_MASK) >> PAGE_SHIFT) - FIRST_SHADOW]
-
-    def pre_write(vm, gpa, size):
-        gfn, offset = gpa >> PAGE_SHIFT, gpa & 0xFFF
-        if gfn == vm.last_pt_write_gfn:
-            vm.last_pt_write_count += 1
-        else:
-            vm.last_pt_write_gfn = gfn
-            vm.last_pt_write_count = 1
-        flooded = vm.last_pt_write_count >= 3
-        for page in list(vm.pool.bucket(gfn)):
-            if page.gfn != gfn or page.metaphysical:
-                continue
-            narrow = page.glevels in (2, 3)
-            entry_size = 4 if narrow else 8
-            across = offset // entry_size != (offset + size - 1) // entry_size
-            if flooded or across:
-                zap_page(vm, page)
-                continue
-            at, count = offset, 1
-            if narrow:
-                at *= 2
-                if page.level == 2:
-                    at = (at & ~7) * 2
-                    count = 2
-            first = page.spte + (at & 0xFFF) // 8
-            for spte in range(first, first + count):
-                entry = vm.memory.words[spte]
-                if entry & PRESENT:
-                    if page.level == 1:
-                        vm.rmap.remove(spte)
-                    else:
-                        vm.parents.remove(child(vm, entry), spte)
-                vm.memory.put(spte, 0, ev.ZAP_SPTE)
-
-
-class pages_of_another_mode_passed_by(by_index):
-    """Pages from before a switch of the mode are left alone."""
-
-    def child(vm, entry):
-        return vm.pool.pages[((entry & BASE_MASK) >> PAGE_SHIFT) - FIRST_SHADOW]
-
-    def pre_write(vm, gpa, size):
-        gfn, offset = gpa >> PAGE_SHIFT, gpa & 0xFFF
-        if gfn == vm.last_pt_write_gfn:
-            vm.last_pt_write_count += 1
-        else:
-            vm.last_pt_write_gfn = gfn
-            vm.last_pt_write_count = 1
-        flooded = vm.last_pt_write_count >= 3
-        for page in list(vm.pool.bucket(gfn)):
-            if page.gfn != gfn or page.metaphysical or page.glevels != vm.root_level:
-                continue
-            narrow = page.glevels == 2
-            entry_size = 4 if narrow else 8
-            across = offset // entry_size != (offset + size - 1) // entry_size
-            if flooded or across:
-                zap_page(vm, page)
-                continue
-            at, count = offset, 1
-            if narrow:
-                at *= 2
-                if page.level == 2:
-                    at = (at & ~7) * 2
-                    count = 2
-            first = page.spte + (at & 0xFFF) // 8
-            for spte in range(first, first + count):
-                entry = vm.memory.words[spte]
-                if entry & PRESENT:
-                    if page.level == 1:
-                        vm.rmap.remove(spte)
-                    else:
-                        vm.parents.remove(child(vm, entry), spte)
-                vm.memory.put(spte, 0, ev.ZAP_SPTE)
-
-
-class size_of_the_newest(by_index):
-    """The newest page's entry size is taken for that of all."""
-
-    def child(vm, entry):
-        return vm.pool.pages[((entry & BASE_MASK) >> PAGE_SHIFT) - FIRST_SHADOW]
-
-    def pre_write(vm, gpa, size):
-        gfn, offset = gpa >> PAGE_SHIFT, gpa & 0xFFF
-        if gfn == vm.last_pt_write_gfn:
-            vm.last_pt_write_count += 1
-        else:
-            vm.last_pt_write_gfn = gfn
-            vm.last_pt_write_count = 1
-        flooded = vm.last_pt_write_count >= 3
+        flooded = count_write(vm, gfn) >= 3
         newest = vm.pool.lookup(gfn)
-        for page in list(vm.pool.bucket(gfn)):
-            if page.gfn != gfn or page.metaphysical:
-                continue
-            narrow = newest.glevels == 2
-            entry_size = 4 if narrow else 8
-            across = offset // entry_size != (offset + size - 1) // entry_size
-            if flooded or across:
+        for page in shadows(vm, gfn):
+            if flooded or across(newest, offset, size):
                 zap_page(vm, page)
-                continue
-            at, count = offset, 1
-            if narrow:
-                at *= 2
-                if page.level == 2:
-                    at = (at & ~7) * 2
-                    count = 2
-            first = page.spte + (at & 0xFFF) // 8
-            for spte in range(first, first + count):
-                entry = vm.memory.words[spte]
-                if entry & PRESENT:
-                    if page.level == 1:
-                        vm.rmap.remove(spte)
-                    else:
-                        vm.parents.remove(child(vm, entry), spte)
-                vm.memory.put(spte, 0, ev.ZAP_SPTE)
+            else:
+                for spte in sptes(newest, page, offset):
+                    zap_entry(vm, page, spte)
 
-
-class two_sptes_always(by_index):
-    """Two sptes go for every directory entry, in 8-byte tables as well."""
-
-    def child(vm, entry):
-        return vm.pool.pages[((entry & BASE_MASK) >> PAGE_SHIFT) - FIRST_SHADOW]
-
-    def pre_write(vm, gpa, size):
-        gfn, offset = gpa >> PAGE_SHIFT, gpa & 0xFFF
-        if gfn == vm.last_pt_write_gfn:
-            vm.last_pt_write_count += 1
-        else:
-            vm.last_pt_write_gfn = gfn
-            vm.last_pt_write_count = 1
-        flooded = vm.last_pt_write_count >= 3
-        for page in list(vm.pool.bucket(gfn)):
-            if page.gfn != gfn or page.metaphysical:
-                continue
-            narrow = page.glevels == 2
-            entry_size = 4 if narrow else 8
-            across = offset // entry_size != (offset + size - 1) // entry_size
-            if flooded or across:
-                zap_page(vm, page)
-                continue
-            at, count = offset, 1
-            if narrow:
-                at *= 2
-                if page.level == 2:
-                    at = (at & ~7) * 2
+    def sptes(newest, page, offset):
+        at, count = offset, 1
+        if narrow(newest):
+            at *= 2
             if page.level == 2:
-                count = 2
-            first = page.spte + (at & 0xFFF) // 8
-            for spte in range(first, first + count):
-                entry = vm.memory.words[spte]
-                if entry & PRESENT:
-                    if page.level == 1:
-                        vm.rmap.remove(spte)
-                    else:
-                        vm.parents.remove(child(vm, entry), spte)
-                vm.memory.put(spte, 0, ev.ZAP_SPTE)
+                at, count = (at & ~7) * 2, 2
+        first = page.spte + (at & 0xFFF) // 8
+        return range(first, first + count)
 
 
-class upper_levels_as_leaves(by_index):
-    """Only level 2 is taken to have children; those above it are treated as leaves."""
+class two_sptes_always(steps):
+    """Every directory entry has two sptes, even in tables of 8-byte entries."""
 
-    def child(vm, entry):
-        return vm.pool.pages[((entry & BASE_MASK) >> PAGE_SHIFT) - FIRST_SHADOW]
+    def sptes(page, offset):
+        at, count = offset, 1
+        if narrow(page):
+            at *= 2
+            if page.level == 2:
+                at, count = (at & ~7) * 2, 2
+        if page.level == 2:
+            count = 2
+        first = page.spte + (at & 0xFFF) // 8
+        return range(first, first + count)
+
+
+class upper_levels_as_leaves(steps):
+    """Only entries of level 2 have children; those of higher levels are treated as leaves."""
+
+    def unlink(vm, page, spte, entry):
+        if page.level == 2:
+            vm.parents.remove(child(vm, entry), spte)
+        else:
+            vm.rmap.remove(spte)
+
+
+class wide_pages_skipped(steps):
+    """Pages of 8-byte entries are skipped."""
+
+    def shadows(vm, gfn):
+        return [page for page in vm.pool.bucket(gfn) if page.gfn == gfn and not page.metaphysical and narrow(page)]
+
+
+class zaps_all_if_across_in_one(steps):
+    """If a write is across entries for one page, the pages after it are zapped as well."""
 
     def pre_write(vm, gpa, size):
         gfn, offset = gpa >> PAGE_SHIFT, gpa & 0xFFF
-        if gfn == vm.last_pt_write_gfn:
-            vm.last_pt_write_count += 1
-        else:
-            vm.last_pt_write_gfn = gfn
-            vm.last_pt_write_count = 1
-        flooded = vm.last_pt_write_count >= 3
-        for page in list(vm.pool.bucket(gfn)):
-            if page.gfn != gfn or page.metaphysical:
-                continue
-            narrow = page.glevels == 2
-            entry_size = 4 if narrow else 8
-            across = offset // entry_size != (offset + size - 1) // entry_size
-            if flooded or across:
+        flooded = count_write(vm, gfn) >= 3
+        whole = flooded
+        for page in shadows(vm, gfn):
+            whole = whole or across(page, offset, size)
+            if whole:
                 zap_page(vm, page)
-                continue
-            at, count = offset, 1
-            if narrow:
-                at *= 2
-                if page.level == 2:
-                    at = (at & ~7) * 2
-                    count = 2
-            first = page.spte + (at & 0xFFF) // 8
-            for spte in range(first, first + count):
-                entry = vm.memory.words[spte]
-                if entry & PRESENT:
-                    if page.level == 2:
-                        vm.parents.remove(child(vm, entry), spte)
-                    else:
-                        vm.rmap.remove(spte)
-                vm.memory.put(spte, 0, ev.ZAP_SPTE)
-
-
-class wide_pages_passed_by(by_index):
-    """Pages of 8-byte entries are left alone."""
-
-    def child(vm, entry):
-        return vm.pool.pages[((entry & BASE_MASK) >> PAGE_SHIFT) - FIRST_SHADOW]
-
-    def pre_write(vm, gpa, size):
-        gfn, offset = gpa >> PAGE_SHIFT, gpa & 0xFFF
-        if gfn == vm.last_pt_write_gfn:
-            vm.last_pt_write_count += 1
-        else:
-            vm.last_pt_write_gfn = gfn
-            vm.last_pt_write_count = 1
-        flooded = vm.last_pt_write_count >= 3
-        for page in list(vm.pool.bucket(gfn)):
-            if page.gfn != gfn or page.metaphysical or page.glevels != 2:
-                continue
-            narrow = page.glevels == 2
-            entry_size = 4 if narrow else 8
-            across = offset // entry_size != (offset + size - 1) // entry_size
-            if flooded or across:
-                zap_page(vm, page)
-                continue
-            at, count = offset, 1
-            if narrow:
-                at *= 2
-                if page.level == 2:
-                    at = (at & ~7) * 2
-                    count = 2
-            first = page.spte + (at & 0xFFF) // 8
-            for spte in range(first, first + count):
-                entry = vm.memory.words[spte]
-                if entry & PRESENT:
-                    if page.level == 1:
-                        vm.rmap.remove(spte)
-                    else:
-                        vm.parents.remove(child(vm, entry), spte)
-                vm.memory.put(spte, 0, ev.ZAP_SPTE)
-
-
-class zaps_all_if_across_in_one(by_index):
-    """If a write is across entries for one page, those after it are zapped, too."""
-
-    def child(vm, entry):
-        return vm.pool.pages[((entry & BASE_MASK) >> PAGE_SHIFT) - FIRST_SHADOW]
-
-    def pre_write(vm, gpa, size):
-        gfn, offset = gpa >> PAGE_SHIFT, gpa & 0xFFF
-        if gfn == vm.last_pt_write_gfn:
-            vm.last_pt_write_count += 1
-        else:
-            vm.last_pt_write_gfn = gfn
-            vm.last_pt_write_count = 1
-        flooded = vm.last_pt_write_count >= 3
-        across = False
-        for page in list(vm.pool.bucket(gfn)):
-            if page.gfn != gfn or page.metaphysical:
-                continue
-            narrow = page.glevels == 2
-            entry_size = 4 if narrow else 8
-            across = across or offset // entry_size != (offset + size - 1) // entry_size
-            if flooded or across:
-                zap_page(vm, page)
-                continue
-            at, count = offset, 1
-            if narrow:
-                at *= 2
-                if page.level == 2:
-                    at = (at & ~7) * 2
-                    count = 2
-            first = page.spte + (at & 0xFFF) // 8
-            for spte in range(first, first + count):
-                entry = vm.memory.words[spte]
-                if entry & PRESENT:
-                    if page.level == 1:
-                        vm.rmap.remove(spte)
-                    else:
-                        vm.parents.remove(child(vm, entry), spte)
-                vm.memory.put(spte, 0, ev.ZAP_SPTE)
+            else:
+                for spte in sptes(page, offset):
+                    zap_entry(vm, page, spte)
