@@ -1,650 +1,209 @@
 # SPDX-License-Identifier: GPL-2.0-only
 
-from collections import defaultdict
-from dataclasses import dataclass, field
 
+class absent_slots_followed(steps):
+    """It follows root slots that are not present."""
 
-class absent_slots_followed(sets):
-    """Follows root slots that are not present."""
-
-    def frame_of(entry):
-        return (entry & BASE_MASK) >> PAGE_SHIFT
-
-    def writable_leaves(vm):
-        words = vm.memory.words
-        want = Counter()
-        for page in vm.pool.active:
-            if page.level != 1:
-                continue
-            for spte in entries_with(vm, page):
-                entry = words[spte]
-                if entry & WRITABLE:
-                    want[frame_of(entry), spte] += 1
-        return want
-
-    def noted(vm):
-        have = Counter()
-        for hfn in set(vm.rmap.frames()):
-            for spte in vm.rmap.sptes(hfn):
-                have[hfn, spte] += 1
-        return have
-
-    def go_down(vm, page, level, base, complaints):
-        words = vm.memory.words
-        for spte in entries_with(vm, page):
-            gva = base + ((spte - page.spte) << 3 + 9 * level)
-            if level > 1:
-                go_down(vm, vm.pool.pages[frame_of(words[spte]) - FIRST_SHADOW], level - 1, gva, complaints)
-            else:
-                gva = canonical(gva)
-                if guest_path(vm, gva).hfn != frame_of(words[spte]):
-                    complaints.add(("map", gva))
-
-    def audit(vm):
-        words = vm.memory.words
-        complaints = set()
-        # rmap
-        want, have = writable_leaves(vm), noted(vm)
-        for _, spte in (want - have) + (have - want):
-            complaints.add(("rmap", spte))
-        # wp
-        written = {hfn for hfn, _ in want}
-        for page in vm.pool.active:
-            if page.metaphysical:
-                continue
-            if vm.memory.frames[page.gfn] in written:
-                complaints.add(("wp", page.gfn))
-        # map
+    def mappings(vm):
+        """Yield (gva, spte) of all leaves that the root leads to."""
         if vm.root_level == 4:
-            go_down(vm, vm.pool.pages[(vm.root >> PAGE_SHIFT) - FIRST_SHADOW], 4, 0, complaints)
-        else:
-            for i in range(4):
-                slot = words[PAE_ROOT * 512 + i]
-                if slot:
-                    go_down(vm, vm.pool.pages[frame_of(slot) - FIRST_SHADOW], 2, i << 30, complaints)
-        return list(complaints)
-
-
-class each_table_once(sets):
-    """It goes into each shadow table once, however many ways lead there."""
-
-    def audit(vm):
-        words, found = vm.memory.words, set()
-
-        def frame(spte):
-            return (words[spte] & BASE_MASK) >> PAGE_SHIFT
-
-        should = Counter()
-        for page in vm.pool.active:
-            if page.level == 1:
-                for spte in entries_with(vm, page):
-                    if words[spte] & WRITABLE:
-                        should[frame(spte), spte] += 1
-        noted = Counter((hfn, spte) for hfn in vm.rmap.frames() for spte in vm.rmap.sptes(hfn))
-        for _, spte in (should - noted) | (noted - should):
-            found.add(("rmap", spte))
-
-        writable = {hfn for hfn, _ in should}
-        for page in vm.pool.active:
-            if not page.metaphysical and vm.memory.frames[page.gfn] in writable:
-                found.add(("wp", page.gfn))
-
-        been = set()
-
-        def down(table, level, gva):
-            if table in been:
-                return
-            been.add(table)
-            for spte in entries_with(vm, vm.pool.pages[(table >> PAGE_SHIFT) - FIRST_SHADOW]):
-                at = gva + ((spte & 511) << PAGE_SHIFT + 9 * (level - 1))
-                if level > 1:
-                    down(words[spte] & BASE_MASK, level - 1, at)
-                elif guest_path(vm, canonical(at)).hfn != frame(spte):
-                    found.add(("map", canonical(at)))
-
-        if vm.root_level == 4:
-            down(vm.root, 4, 0)
+            yield from below(vm, vm.root >> PAGE_SHIFT, 4, 0)
         else:
             for slot in range(4):
-                entry = words[PAE_ROOT << 9 | slot]
-                if entry & PRESENT:
-                    down(entry & BASE_MASK, 2, slot << 30)
-        return list(found)
+                spte = PAE_ROOT << 9 | slot
+                if vm.memory.words[spte]:
+                    yield from below(vm, frame(vm, spte), 2, slot << 30)
 
 
-class first_slot_only(sets):
-    """It goes down from the first of the four root slots only."""
+class each_table_once(steps):
+    """It enters each shadow table only once, however many entries lead there."""
 
-    def audit(vm):
-        words, found = vm.memory.words, set()
-
-        def frame(spte):
-            return (words[spte] & BASE_MASK) >> PAGE_SHIFT
-
-        should = Counter()
-        for page in vm.pool.active:
-            if page.level == 1:
-                for spte in entries_with(vm, page):
-                    if words[spte] & WRITABLE:
-                        should[frame(spte), spte] += 1
-        noted = Counter((hfn, spte) for hfn in vm.rmap.frames() for spte in vm.rmap.sptes(hfn))
-        for _, spte in (should - noted) | (noted - should):
-            found.add(("rmap", spte))
-
-        writable = {hfn for hfn, _ in should}
-        for page in vm.pool.active:
-            if not page.metaphysical and vm.memory.frames[page.gfn] in writable:
-                found.add(("wp", page.gfn))
-
-        def down(table, level, gva):
-            for spte in entries_with(vm, vm.pool.pages[(table >> PAGE_SHIFT) - FIRST_SHADOW]):
-                at = gva + ((spte & 511) << PAGE_SHIFT + 9 * (level - 1))
-                if level > 1:
-                    down(words[spte] & BASE_MASK, level - 1, at)
-                elif guest_path(vm, canonical(at)).hfn != frame(spte):
-                    found.add(("map", canonical(at)))
-
+    def mappings(vm):
+        """Yield (gva, spte) of all leaves that the root leads to."""
+        seen = set()
         if vm.root_level == 4:
-            down(vm.root, 4, 0)
+            yield from below(vm, vm.root >> PAGE_SHIFT, 4, 0, seen)
+        else:
+            for slot in range(4):
+                spte = PAE_ROOT << 9 | slot
+                if vm.memory.words[spte] & PRESENT:
+                    yield from below(vm, frame(vm, spte), 2, slot << 30, seen)
+
+    def below(vm, hfn, level, first, seen):
+        """Yield (gva, spte) of all leaves below a table at a level that maps addresses from the first one on."""
+        if hfn in seen:
+            return
+        seen.add(hfn)
+        for spte in entries_with(vm, vm.pool.pages[hfn - FIRST_SHADOW]):
+            gva = first + ((spte & 511) << PAGE_SHIFT + 9 * (level - 1))
+            if level == 1:
+                yield canonical(gva), spte
+            else:
+                yield from below(vm, frame(vm, spte), level - 1, gva, seen)
+
+
+class first_slot_only(steps):
+    """It follows only the first of the four root slots."""
+
+    def mappings(vm):
+        """Yield (gva, spte) of all leaves that the root leads to."""
+        if vm.root_level == 4:
+            yield from below(vm, vm.root >> PAGE_SHIFT, 4, 0)
         else:
             for slot in range(1):
-                entry = words[PAE_ROOT << 9 | slot]
-                if entry & PRESENT:
-                    down(entry & BASE_MASK, 2, slot << 30)
-        return list(found)
+                spte = PAE_ROOT << 9 | slot
+                if vm.memory.words[spte] & PRESENT:
+                    yield from below(vm, frame(vm, spte), 2, slot << 30)
 
 
-class four_levels_only(sets):
-    """It knows only the shadow of a 64-bit guest."""
+class four_levels_only(steps):
+    """It knows only the shadow tables of a 64-bit guest."""
 
-    def audit(vm):
-        words, found = vm.memory.words, set()
-
-        def frame(spte):
-            return (words[spte] & BASE_MASK) >> PAGE_SHIFT
-
-        should = Counter()
-        for page in vm.pool.active:
-            if page.level == 1:
-                for spte in entries_with(vm, page):
-                    if words[spte] & WRITABLE:
-                        should[frame(spte), spte] += 1
-        noted = Counter((hfn, spte) for hfn in vm.rmap.frames() for spte in vm.rmap.sptes(hfn))
-        for _, spte in (should - noted) | (noted - should):
-            found.add(("rmap", spte))
-
-        writable = {hfn for hfn, _ in should}
-        for page in vm.pool.active:
-            if not page.metaphysical and vm.memory.frames[page.gfn] in writable:
-                found.add(("wp", page.gfn))
-
-        def down(table, level, gva):
-            for spte in entries_with(vm, vm.pool.pages[(table >> PAGE_SHIFT) - FIRST_SHADOW]):
-                at = gva + ((spte & 511) << PAGE_SHIFT + 9 * (level - 1))
-                if level > 1:
-                    down(words[spte] & BASE_MASK, level - 1, at)
-                elif guest_path(vm, canonical(at)).hfn != frame(spte):
-                    found.add(("map", canonical(at)))
-
+    def mappings(vm):
         if vm.root_level == 4:
-            down(vm.root, 4, 0)
-        else:
-            for slot in []:
-                entry = words[PAE_ROOT << 9 | slot]
-                if entry & PRESENT:
-                    down(entry & BASE_MASK, 2, slot << 30)
-        return list(found)
+            yield from below(vm, vm.root >> PAGE_SHIFT, 4, 0)
 
 
-class io_entries_compared(sets):
-    """It compares entries that aren't present: those of a frame without memory."""
+class io_entries_compared(steps):
+    """It compares entries that are not present, those of a frame without memory."""
 
-    def audit(vm):
-        words, found = vm.memory.words, set()
+    def below(vm, hfn, level, first):
+        """Yield (gva, spte) of all leaves below a table at a level that maps addresses from the first one on."""
+        for spte in entries_with(vm, vm.pool.pages[hfn - FIRST_SHADOW], -1):
+            gva = first + ((spte & 511) << PAGE_SHIFT + 9 * (level - 1))
+            if level == 1:
+                yield canonical(gva), spte
+            else:
+                yield from below(vm, frame(vm, spte), level - 1, gva)
 
-        def frame(spte):
-            return (words[spte] & BASE_MASK) >> PAGE_SHIFT
 
-        should = Counter()
-        for page in vm.pool.active:
-            if page.level == 1:
-                for spte in entries_with(vm, page):
-                    if words[spte] & WRITABLE:
-                        should[frame(spte), spte] += 1
-        noted = Counter((hfn, spte) for hfn in vm.rmap.frames() for spte in vm.rmap.sptes(hfn))
-        for _, spte in (should - noted) | (noted - should):
-            found.add(("rmap", spte))
+class large_pages_at_their_first_entry(steps):
+    """Of a large page it compares only the first entry."""
 
-        writable = {hfn for hfn, _ in should}
-        for page in vm.pool.active:
-            if not page.metaphysical and vm.memory.frames[page.gfn] in writable:
-                found.add(("wp", page.gfn))
+    def below(vm, hfn, level, first):
+        """Yield (gva, spte) of all leaves below a table at a level that maps addresses from the first one on."""
+        page = vm.pool.pages[hfn - FIRST_SHADOW]
+        large = level == 1 and page.metaphysical and vm.root_level
+        for spte in entries_with(vm, page)[: 1 if large else 512]:
+            gva = first + ((spte & 511) << PAGE_SHIFT + 9 * (level - 1))
+            if level == 1:
+                yield canonical(gva), spte
+            else:
+                yield from below(vm, frame(vm, spte), level - 1, gva)
 
-        def down(table, level, gva):
-            for spte in entries_with(vm, vm.pool.pages[(table >> PAGE_SHIFT) - FIRST_SHADOW], -1):
-                at = gva + ((spte & 511) << PAGE_SHIFT + 9 * (level - 1))
-                if level > 1:
-                    down(words[spte] & BASE_MASK, level - 1, at)
-                elif guest_path(vm, canonical(at)).hfn != frame(spte):
-                    found.add(("map", canonical(at)))
 
+class large_pages_not_compared(steps):
+    """It does not compare the frames of large pages."""
+
+    def below(vm, hfn, level, first):
+        """Yield (gva, spte) of all leaves below a table at a level that maps addresses from the first one on."""
+        page = vm.pool.pages[hfn - FIRST_SHADOW]
+        if level == 1 and vm.root_level and page.metaphysical:
+            return
+        for spte in entries_with(vm, page):
+            gva = first + ((spte & 511) << PAGE_SHIFT + 9 * (level - 1))
+            if level == 1:
+                yield canonical(gva), spte
+            else:
+                yield from below(vm, frame(vm, spte), level - 1, gva)
+
+
+class not_canonical(steps):
+    """It does not set the upper bits of an address above the middle."""
+
+    def below(vm, hfn, level, first):
+        """Yield (gva, spte) of all leaves below a table at a level that maps addresses from the first one on."""
+        for spte in entries_with(vm, vm.pool.pages[hfn - FIRST_SHADOW]):
+            gva = first + ((spte & 511) << PAGE_SHIFT + 9 * (level - 1))
+            if level == 1:
+                yield gva, spte
+            else:
+                yield from below(vm, frame(vm, spte), level - 1, gva)
+
+
+class nx_in_the_frame(steps):
+    """It shifts out the flags below the frame, and leaves NX above it."""
+
+    def frame(vm, spte):
+        return vm.memory.words[spte] >> PAGE_SHIFT
+
+    def below(vm, hfn, level, first):
+        """Yield (gva, spte) of all leaves below a table at a level that maps addresses from the first one on."""
+        for spte in entries_with(vm, vm.pool.pages[hfn - FIRST_SHADOW]):
+            gva = first + ((spte & 511) << PAGE_SHIFT + 9 * (level - 1))
+            if level == 1:
+                yield canonical(gva), spte
+            else:
+                yield from below(vm, (vm.memory.words[spte] & BASE_MASK) >> PAGE_SHIFT, level - 1, gva)
+
+    def mappings(vm):
+        """Yield (gva, spte) of all leaves that the root leads to."""
         if vm.root_level == 4:
-            down(vm.root, 4, 0)
-        else:
-            for slot in range(4):
-                entry = words[PAE_ROOT << 9 | slot]
-                if entry & PRESENT:
-                    down(entry & BASE_MASK, 2, slot << 30)
-        return list(found)
-
-
-class large_pages_at_their_first_entry(sets):
-    """Of a large page only the first entry is compared."""
-
-    @dataclass(frozen=True, order=True)
-    class Leaf:
-        hfn: int
-        spte: int
-
-    @dataclass
-    class Survey:
-        leaves: set = field(default_factory=set)
-        notes: list = field(default_factory=list)
-        tables: set = field(default_factory=set)
-
-    def survey(vm):
-        s = Survey()
-        for page in vm.pool.active:
-            if not page.metaphysical:
-                s.tables.add(page.gfn)
-            if page.level == 1:
-                for spte in entries_with(vm, page):
-                    entry = vm.memory.words[spte]
-                    if entry & WRITABLE:
-                        s.leaves.add(Leaf((entry & BASE_MASK) >> PAGE_SHIFT, spte))
-        for hfn in set(vm.rmap.frames()):
-            s.notes += [Leaf(hfn, spte) for spte in vm.rmap.sptes(hfn)]
-        return s
-
-    def bad_sptes(s):
-        bad = {leaf.spte for leaf in s.leaves.symmetric_difference(s.notes)}
-        notes = sorted(s.notes)
-        bad.update(a.spte for a, b in zip(notes, notes[1:], strict=False) if a == b)  # noqa: RUF007
-        return bad
-
-    def bad_gvas(vm):
-        words = vm.memory.words
-        reached = defaultdict(set)
-        if vm.root_level == 4:
-            level = 4
-            reached[(vm.root >> PAGE_SHIFT) - FIRST_SHADOW].add(0)
-        else:
-            level = 2
-            for i in range(4):
-                slot = words[PAE_ROOT * 512 + i]
-                if slot & PRESENT:
-                    reached[((slot & BASE_MASK) >> PAGE_SHIFT) - FIRST_SHADOW].add(i << 30)
-        while level > 1:
-            below = defaultdict(set)
-            for number, firsts in reached.items():
-                for spte in entries_with(vm, vm.pool.pages[number]):
-                    child = ((words[spte] & BASE_MASK) >> PAGE_SHIFT) - FIRST_SHADOW
-                    below[child] |= {first + (spte % 512 << 3 + 9 * level) for first in firsts}
-            reached, level = below, level - 1
-        bad = set()
-        for number, firsts in reached.items():
-            page = vm.pool.pages[number]
-            for spte in entries_with(vm, page)[: 1 if page.metaphysical and vm.root_level else 512]:
-                hfn = (words[spte] & BASE_MASK) >> PAGE_SHIFT
-                for first in firsts:
-                    gva = canonical(first + (spte % 512 << 12))
-                    if guest_path(vm, gva).hfn != hfn:
-                        bad.add(gva)
-        return bad
-
-    def audit(vm):
-        s = survey(vm)
-        writable_frames = {leaf.hfn for leaf in s.leaves}
-        found = [("rmap", spte) for spte in sorted(bad_sptes(s))]
-        found += [("wp", gfn) for gfn in sorted(s.tables) if vm.memory.frames[gfn] in writable_frames]
-        found += [("map", gva) for gva in sorted(bad_gvas(vm))]
-        return found
-
-
-class large_pages_not_compared(sets):
-    """It doesn't compare the frames of large pages."""
-
-    def audit(vm):
-        words, found = vm.memory.words, set()
-
-        def frame(spte):
-            return (words[spte] & BASE_MASK) >> PAGE_SHIFT
-
-        should = Counter()
-        for page in vm.pool.active:
-            if page.level == 1:
-                for spte in entries_with(vm, page):
-                    if words[spte] & WRITABLE:
-                        should[frame(spte), spte] += 1
-        noted = Counter((hfn, spte) for hfn in vm.rmap.frames() for spte in vm.rmap.sptes(hfn))
-        for _, spte in (should - noted) | (noted - should):
-            found.add(("rmap", spte))
-
-        writable = {hfn for hfn, _ in should}
-        for page in vm.pool.active:
-            if not page.metaphysical and vm.memory.frames[page.gfn] in writable:
-                found.add(("wp", page.gfn))
-
-        def down(table, level, gva):
-            if level == 1 and vm.root_level and vm.pool.pages[(table >> PAGE_SHIFT) - FIRST_SHADOW].metaphysical:
-                return
-            for spte in entries_with(vm, vm.pool.pages[(table >> PAGE_SHIFT) - FIRST_SHADOW]):
-                at = gva + ((spte & 511) << PAGE_SHIFT + 9 * (level - 1))
-                if level > 1:
-                    down(words[spte] & BASE_MASK, level - 1, at)
-                elif guest_path(vm, canonical(at)).hfn != frame(spte):
-                    found.add(("map", canonical(at)))
-
-        if vm.root_level == 4:
-            down(vm.root, 4, 0)
+            yield from below(vm, vm.root >> PAGE_SHIFT, 4, 0)
         else:
             for slot in range(4):
-                entry = words[PAE_ROOT << 9 | slot]
-                if entry & PRESENT:
-                    down(entry & BASE_MASK, 2, slot << 30)
-        return list(found)
+                spte = PAE_ROOT << 9 | slot
+                if vm.memory.words[spte] & PRESENT:
+                    yield from below(vm, (vm.memory.words[spte] & BASE_MASK) >> PAGE_SHIFT, 2, slot << 30)
 
 
-class not_canonical(sets):
-    """It forgets that an address above the middle has all its upper bits set."""
+class quadrants_forgotten(steps):
+    """A shadow table of a guest with 4-byte entries has 1,024 entries."""
 
-    def audit(vm):
-        words, found = vm.memory.words, set()
+    def below(vm, hfn, level, first):
+        """Yield (gva, spte) of all leaves below a table at a level that maps addresses from the first one on."""
+        for spte in entries_with(vm, vm.pool.pages[hfn - FIRST_SHADOW]):
+            gva = first + ((spte & 511) << PAGE_SHIFT + (10 if vm.root_level == 2 else 9) * (level - 1))
+            if level == 1:
+                yield canonical(gva), spte
+            else:
+                yield from below(vm, frame(vm, spte), level - 1, gva)
 
-        def frame(spte):
-            return (words[spte] & BASE_MASK) >> PAGE_SHIFT
 
-        should = Counter()
-        for page in vm.pool.active:
-            if page.level == 1:
-                for spte in entries_with(vm, page):
-                    if words[spte] & WRITABLE:
-                        should[frame(spte), spte] += 1
-        noted = Counter((hfn, spte) for hfn in vm.rmap.frames() for spte in vm.rmap.sptes(hfn))
-        for _, spte in (should - noted) | (noted - should):
-            found.add(("rmap", spte))
+class slot_not_in_the_address(steps):
+    """It forgets that each root slot begins a gigabyte later."""
 
-        writable = {hfn for hfn, _ in should}
-        for page in vm.pool.active:
-            if not page.metaphysical and vm.memory.frames[page.gfn] in writable:
-                found.add(("wp", page.gfn))
-
-        def down(table, level, gva):
-            for spte in entries_with(vm, vm.pool.pages[(table >> PAGE_SHIFT) - FIRST_SHADOW]):
-                at = gva + ((spte & 511) << PAGE_SHIFT + 9 * (level - 1))
-                if level > 1:
-                    down(words[spte] & BASE_MASK, level - 1, at)
-                elif guest_path(vm, at).hfn != frame(spte):
-                    found.add(("map", at))
-
+    def mappings(vm):
+        """Yield (gva, spte) of all leaves that the root leads to."""
         if vm.root_level == 4:
-            down(vm.root, 4, 0)
+            yield from below(vm, vm.root >> PAGE_SHIFT, 4, 0)
         else:
             for slot in range(4):
-                entry = words[PAE_ROOT << 9 | slot]
-                if entry & PRESENT:
-                    down(entry & BASE_MASK, 2, slot << 30)
-        return list(found)
+                spte = PAE_ROOT << 9 | slot
+                if vm.memory.words[spte] & PRESENT:
+                    yield from below(vm, frame(vm, spte), 2, 0)
 
 
-class nx_in_the_frame(sets):
-    """It shifts the flags away below the frame and leaves NX above it."""
-
-    def audit(vm):
-        words, found = vm.memory.words, set()
-
-        def frame(spte):
-            return words[spte] >> PAGE_SHIFT
-
-        should = Counter()
-        for page in vm.pool.active:
-            if page.level == 1:
-                for spte in entries_with(vm, page):
-                    if words[spte] & WRITABLE:
-                        should[frame(spte), spte] += 1
-        noted = Counter((hfn, spte) for hfn in vm.rmap.frames() for spte in vm.rmap.sptes(hfn))
-        for _, spte in (should - noted) | (noted - should):
-            found.add(("rmap", spte))
-
-        writable = {hfn for hfn, _ in should}
-        for page in vm.pool.active:
-            if not page.metaphysical and vm.memory.frames[page.gfn] in writable:
-                found.add(("wp", page.gfn))
-
-        def down(table, level, gva):
-            for spte in entries_with(vm, vm.pool.pages[(table >> PAGE_SHIFT) - FIRST_SHADOW]):
-                at = gva + ((spte & 511) << PAGE_SHIFT + 9 * (level - 1))
-                if level > 1:
-                    down(words[spte] & BASE_MASK, level - 1, at)
-                elif guest_path(vm, canonical(at)).hfn != frame(spte):
-                    found.add(("map", canonical(at)))
-
-        if vm.root_level == 4:
-            down(vm.root, 4, 0)
-        else:
-            for slot in range(4):
-                entry = words[PAE_ROOT << 9 | slot]
-                if entry & PRESENT:
-                    down(entry & BASE_MASK, 2, slot << 30)
-        return list(found)
-
-
-class quadrants_forgotten(sets):
-    """It takes a shadow table of a guest with 4-byte entries to have 1,024 entries."""
-
-    def audit(vm):
-        words, found = vm.memory.words, set()
-
-        def frame(spte):
-            return (words[spte] & BASE_MASK) >> PAGE_SHIFT
-
-        should = Counter()
-        for page in vm.pool.active:
-            if page.level == 1:
-                for spte in entries_with(vm, page):
-                    if words[spte] & WRITABLE:
-                        should[frame(spte), spte] += 1
-        noted = Counter((hfn, spte) for hfn in vm.rmap.frames() for spte in vm.rmap.sptes(hfn))
-        for _, spte in (should - noted) | (noted - should):
-            found.add(("rmap", spte))
-
-        writable = {hfn for hfn, _ in should}
-        for page in vm.pool.active:
-            if not page.metaphysical and vm.memory.frames[page.gfn] in writable:
-                found.add(("wp", page.gfn))
-
-        def down(table, level, gva):
-            for spte in entries_with(vm, vm.pool.pages[(table >> PAGE_SHIFT) - FIRST_SHADOW]):
-                bits = 10 if vm.root_level == 2 else 9
-                at = gva + ((spte & 511) << PAGE_SHIFT + bits * (level - 1))
-                if level > 1:
-                    down(words[spte] & BASE_MASK, level - 1, at)
-                elif guest_path(vm, canonical(at)).hfn != frame(spte):
-                    found.add(("map", canonical(at)))
-
-        if vm.root_level == 4:
-            down(vm.root, 4, 0)
-        else:
-            for slot in range(4):
-                entry = words[PAE_ROOT << 9 | slot]
-                if entry & PRESENT:
-                    down(entry & BASE_MASK, 2, slot << 30)
-        return list(found)
-
-
-class slot_not_in_the_address(sets):
-    """It forgets that each root slot is a gigabyte further on."""
-
-    def audit(vm):
-        words, found = vm.memory.words, set()
-
-        def frame(spte):
-            return (words[spte] & BASE_MASK) >> PAGE_SHIFT
-
-        should = Counter()
-        for page in vm.pool.active:
-            if page.level == 1:
-                for spte in entries_with(vm, page):
-                    if words[spte] & WRITABLE:
-                        should[frame(spte), spte] += 1
-        noted = Counter((hfn, spte) for hfn in vm.rmap.frames() for spte in vm.rmap.sptes(hfn))
-        for _, spte in (should - noted) | (noted - should):
-            found.add(("rmap", spte))
-
-        writable = {hfn for hfn, _ in should}
-        for page in vm.pool.active:
-            if not page.metaphysical and vm.memory.frames[page.gfn] in writable:
-                found.add(("wp", page.gfn))
-
-        def down(table, level, gva):
-            for spte in entries_with(vm, vm.pool.pages[(table >> PAGE_SHIFT) - FIRST_SHADOW]):
-                at = gva + ((spte & 511) << PAGE_SHIFT + 9 * (level - 1))
-                if level > 1:
-                    down(words[spte] & BASE_MASK, level - 1, at)
-                elif guest_path(vm, canonical(at)).hfn != frame(spte):
-                    found.add(("map", canonical(at)))
-
-        if vm.root_level == 4:
-            down(vm.root, 4, 0)
-        else:
-            for slot in range(4):
-                entry = words[PAE_ROOT << 9 | slot]
-                if entry & PRESENT:
-                    down(entry & BASE_MASK, 2, 0)
-        return list(found)
-
-
-class thirty_two_bits(sets):
+class thirty_two_bits(steps):
     """It reports only the lower 32 bits of an address."""
 
-    def audit(vm):
-        words, found = vm.memory.words, set()
-
-        def frame(spte):
-            return (words[spte] & BASE_MASK) >> PAGE_SHIFT
-
-        should = Counter()
-        for page in vm.pool.active:
-            if page.level == 1:
-                for spte in entries_with(vm, page):
-                    if words[spte] & WRITABLE:
-                        should[frame(spte), spte] += 1
-        noted = Counter((hfn, spte) for hfn in vm.rmap.frames() for spte in vm.rmap.sptes(hfn))
-        for _, spte in (should - noted) | (noted - should):
-            found.add(("rmap", spte))
-
-        writable = {hfn for hfn, _ in should}
-        for page in vm.pool.active:
-            if not page.metaphysical and vm.memory.frames[page.gfn] in writable:
-                found.add(("wp", page.gfn))
-
-        def down(table, level, gva):
-            for spte in entries_with(vm, vm.pool.pages[(table >> PAGE_SHIFT) - FIRST_SHADOW]):
-                at = gva + ((spte & 511) << PAGE_SHIFT + 9 * (level - 1))
-                if level > 1:
-                    down(words[spte] & BASE_MASK, level - 1, at)
-                elif guest_path(vm, canonical(at)).hfn != frame(spte):
-                    found.add(("map", canonical(at) & 0xFFFFFFFF))
-
-        if vm.root_level == 4:
-            down(vm.root, 4, 0)
-        else:
-            for slot in range(4):
-                entry = words[PAE_ROOT << 9 | slot]
-                if entry & PRESENT:
-                    down(entry & BASE_MASK, 2, slot << 30)
-        return list(found)
+    def check_map(vm):
+        return [("map", gva & 0xFFFFFFFF) for gva, spte in mappings(vm) if guest_path(vm, gva).hfn != frame(vm, spte)]
 
 
-class three_slots(sets):
+class three_slots(steps):
     """It forgets the last root slot."""
 
-    def audit(vm):
-        words, found = vm.memory.words, set()
-
-        def frame(spte):
-            return (words[spte] & BASE_MASK) >> PAGE_SHIFT
-
-        should = Counter()
-        for page in vm.pool.active:
-            if page.level == 1:
-                for spte in entries_with(vm, page):
-                    if words[spte] & WRITABLE:
-                        should[frame(spte), spte] += 1
-        noted = Counter((hfn, spte) for hfn in vm.rmap.frames() for spte in vm.rmap.sptes(hfn))
-        for _, spte in (should - noted) | (noted - should):
-            found.add(("rmap", spte))
-
-        writable = {hfn for hfn, _ in should}
-        for page in vm.pool.active:
-            if not page.metaphysical and vm.memory.frames[page.gfn] in writable:
-                found.add(("wp", page.gfn))
-
-        def down(table, level, gva):
-            for spte in entries_with(vm, vm.pool.pages[(table >> PAGE_SHIFT) - FIRST_SHADOW]):
-                at = gva + ((spte & 511) << PAGE_SHIFT + 9 * (level - 1))
-                if level > 1:
-                    down(words[spte] & BASE_MASK, level - 1, at)
-                elif guest_path(vm, canonical(at)).hfn != frame(spte):
-                    found.add(("map", canonical(at)))
-
+    def mappings(vm):
+        """Yield (gva, spte) of all leaves that the root leads to."""
         if vm.root_level == 4:
-            down(vm.root, 4, 0)
+            yield from below(vm, vm.root >> PAGE_SHIFT, 4, 0)
         else:
             for slot in range(3):
-                entry = words[PAE_ROOT << 9 | slot]
-                if entry & PRESENT:
-                    down(entry & BASE_MASK, 2, slot << 30)
-        return list(found)
+                spte = PAE_ROOT << 9 | slot
+                if vm.memory.words[spte] & PRESENT:
+                    yield from below(vm, frame(vm, spte), 2, slot << 30)
 
 
-class without_paging_nothing(sets):
-    """Without paging it compares no mappings, for there are no guest tables."""
+class without_paging_nothing(steps):
+    """Without paging it compares no mappings, because there are no guest tables."""
 
-    def audit(vm):
-        words, found = vm.memory.words, set()
-
-        def frame(spte):
-            return (words[spte] & BASE_MASK) >> PAGE_SHIFT
-
-        should = Counter()
-        for page in vm.pool.active:
-            if page.level == 1:
-                for spte in entries_with(vm, page):
-                    if words[spte] & WRITABLE:
-                        should[frame(spte), spte] += 1
-        noted = Counter((hfn, spte) for hfn in vm.rmap.frames() for spte in vm.rmap.sptes(hfn))
-        for _, spte in (should - noted) | (noted - should):
-            found.add(("rmap", spte))
-
-        writable = {hfn for hfn, _ in should}
-        for page in vm.pool.active:
-            if not page.metaphysical and vm.memory.frames[page.gfn] in writable:
-                found.add(("wp", page.gfn))
-
-        def down(table, level, gva):
-            for spte in entries_with(vm, vm.pool.pages[(table >> PAGE_SHIFT) - FIRST_SHADOW]):
-                at = gva + ((spte & 511) << PAGE_SHIFT + 9 * (level - 1))
-                if level > 1:
-                    down(words[spte] & BASE_MASK, level - 1, at)
-                elif guest_path(vm, canonical(at)).hfn != frame(spte):
-                    found.add(("map", canonical(at)))
-
+    def mappings(vm):
+        """Yield (gva, spte) of all leaves that the root leads to."""
         if vm.root_level == 4:
-            down(vm.root, 4, 0)
+            yield from below(vm, vm.root >> PAGE_SHIFT, 4, 0)
         elif vm.root_level:
             for slot in range(4):
-                entry = words[PAE_ROOT << 9 | slot]
-                if entry & PRESENT:
-                    down(entry & BASE_MASK, 2, slot << 30)
-        return list(found)
+                spte = PAE_ROOT << 9 | slot
+                if vm.memory.words[spte] & PRESENT:
+                    yield from below(vm, frame(vm, spte), 2, slot << 30)

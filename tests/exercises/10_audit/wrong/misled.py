@@ -1,216 +1,46 @@
 # SPDX-License-Identifier: GPL-2.0-only
 
 
-class gfn_for_hfn(sets):
-    """It compares the gfn that the guest's tables say with the shadow's host frame."""
+class gfn_for_hfn(steps):
+    """It compares the gfn in the guest's tables with the host frame in the shadow."""
+
+    def check_map(vm):
+        return [("map", gva) for gva, spte in mappings(vm) if guest_path(vm, gva).gfn != frame(vm, spte)]
+
+
+class misled_by_entry(steps):
+    """It reports the entry that is misled instead of its gva."""
+
+    def check_map(vm):
+        return [("map", spte) for gva, spte in mappings(vm) if guest_path(vm, gva).hfn != frame(vm, spte)]
+
+
+class unmapped_passes(steps):
+    """It complains about nothing where the guest's tables map nothing."""
+
+    def check_map(vm):
+        return [("map", gva) for gva, spte in mappings(vm) if guest_path(vm, gva).hfn not in (frame(vm, spte), None)]
+
+
+class unreached_mappings(steps):
+    """It also checks leaves that the root does not reach, at the gva that it guesses for them."""
 
     def audit(vm):
-        words, found = vm.memory.words, set()
+        return list({*check_rmap(vm), *check_wp(vm), *check_map(vm), *check_unreached(vm)})
 
-        def frame(spte):
-            return (words[spte] & BASE_MASK) >> PAGE_SHIFT
-
-        should = Counter()
-        for page in vm.pool.active:
-            if page.level == 1:
-                for spte in entries_with(vm, page):
-                    if words[spte] & WRITABLE:
-                        should[frame(spte), spte] += 1
-        noted = Counter((hfn, spte) for hfn in vm.rmap.frames() for spte in vm.rmap.sptes(hfn))
-        for _, spte in (should - noted) | (noted - should):
-            found.add(("rmap", spte))
-
-        writable = {hfn for hfn, _ in should}
-        for page in vm.pool.active:
-            if not page.metaphysical and vm.memory.frames[page.gfn] in writable:
-                found.add(("wp", page.gfn))
-
-        def down(table, level, gva):
-            for spte in entries_with(vm, vm.pool.pages[(table >> PAGE_SHIFT) - FIRST_SHADOW]):
-                at = gva + ((spte & 511) << PAGE_SHIFT + 9 * (level - 1))
-                if level > 1:
-                    down(words[spte] & BASE_MASK, level - 1, at)
-                elif guest_path(vm, canonical(at)).gfn != frame(spte):
-                    found.add(("map", canonical(at)))
-
-        if vm.root_level == 4:
-            down(vm.root, 4, 0)
-        else:
-            for slot in range(4):
-                entry = words[PAE_ROOT << 9 | slot]
-                if entry & PRESENT:
-                    down(entry & BASE_MASK, 2, slot << 30)
-        return list(found)
-
-
-class misled_by_entry(sets):
-    """It reports the entry that is misled, not the gva."""
-
-    def audit(vm):
-        words, found = vm.memory.words, set()
-
-        def frame(spte):
-            return (words[spte] & BASE_MASK) >> PAGE_SHIFT
-
-        should = Counter()
-        for page in vm.pool.active:
-            if page.level == 1:
-                for spte in entries_with(vm, page):
-                    if words[spte] & WRITABLE:
-                        should[frame(spte), spte] += 1
-        noted = Counter((hfn, spte) for hfn in vm.rmap.frames() for spte in vm.rmap.sptes(hfn))
-        for _, spte in (should - noted) | (noted - should):
-            found.add(("rmap", spte))
-
-        writable = {hfn for hfn, _ in should}
-        for page in vm.pool.active:
-            if not page.metaphysical and vm.memory.frames[page.gfn] in writable:
-                found.add(("wp", page.gfn))
-
-        def down(table, level, gva):
-            for spte in entries_with(vm, vm.pool.pages[(table >> PAGE_SHIFT) - FIRST_SHADOW]):
-                at = gva + ((spte & 511) << PAGE_SHIFT + 9 * (level - 1))
-                if level > 1:
-                    down(words[spte] & BASE_MASK, level - 1, at)
-                elif guest_path(vm, canonical(at)).hfn != frame(spte):
-                    found.add(("map", spte))
-
-        if vm.root_level == 4:
-            down(vm.root, 4, 0)
-        else:
-            for slot in range(4):
-                entry = words[PAE_ROOT << 9 | slot]
-                if entry & PRESENT:
-                    down(entry & BASE_MASK, 2, slot << 30)
-        return list(found)
-
-
-class unmapped_passes(sets):
-    """Where the guest's tables say nothing it has nothing to compare, and says nothing."""
-
-    def audit(vm):
-        words, found = vm.memory.words, set()
-
-        def frame(spte):
-            return (words[spte] & BASE_MASK) >> PAGE_SHIFT
-
-        should = Counter()
-        for page in vm.pool.active:
-            if page.level == 1:
-                for spte in entries_with(vm, page):
-                    if words[spte] & WRITABLE:
-                        should[frame(spte), spte] += 1
-        noted = Counter((hfn, spte) for hfn in vm.rmap.frames() for spte in vm.rmap.sptes(hfn))
-        for _, spte in (should - noted) | (noted - should):
-            found.add(("rmap", spte))
-
-        writable = {hfn for hfn, _ in should}
-        for page in vm.pool.active:
-            if not page.metaphysical and vm.memory.frames[page.gfn] in writable:
-                found.add(("wp", page.gfn))
-
-        def down(table, level, gva):
-            for spte in entries_with(vm, vm.pool.pages[(table >> PAGE_SHIFT) - FIRST_SHADOW]):
-                at = gva + ((spte & 511) << PAGE_SHIFT + 9 * (level - 1))
-                if level > 1:
-                    down(words[spte] & BASE_MASK, level - 1, at)
-                elif guest_path(vm, canonical(at)).hfn not in (frame(spte), None):
-                    found.add(("map", canonical(at)))
-
-        if vm.root_level == 4:
-            down(vm.root, 4, 0)
-        else:
-            for slot in range(4):
-                entry = words[PAE_ROOT << 9 | slot]
-                if entry & PRESENT:
-                    down(entry & BASE_MASK, 2, slot << 30)
-        return list(found)
-
-
-class unreached_mappings(sets):
-    """It looks at all leaves that lead anywhere, by what it thinks their gva is, also at those that the root doesn't reach."""
-
-    def audit(vm):
-        words, found = vm.memory.words, set()
-
-        def frame(spte):
-            return (words[spte] & BASE_MASK) >> PAGE_SHIFT
-
-        should = Counter()
-        for page in vm.pool.active:
-            if page.level == 1:
-                for spte in entries_with(vm, page):
-                    if words[spte] & WRITABLE:
-                        should[frame(spte), spte] += 1
-        noted = Counter((hfn, spte) for hfn in vm.rmap.frames() for spte in vm.rmap.sptes(hfn))
-        for _, spte in (should - noted) | (noted - should):
-            found.add(("rmap", spte))
-
-        writable = {hfn for hfn, _ in should}
-        for page in vm.pool.active:
-            if not page.metaphysical and vm.memory.frames[page.gfn] in writable:
-                found.add(("wp", page.gfn))
-
-        def down(table, level, gva):
-            for spte in entries_with(vm, vm.pool.pages[(table >> PAGE_SHIFT) - FIRST_SHADOW]):
-                at = gva + ((spte & 511) << PAGE_SHIFT + 9 * (level - 1))
-                if level > 1:
-                    down(words[spte] & BASE_MASK, level - 1, at)
-                elif guest_path(vm, canonical(at)).hfn != frame(spte):
-                    found.add(("map", canonical(at)))
-
-        if vm.root_level == 4:
-            down(vm.root, 4, 0)
-        else:
-            for slot in range(4):
-                entry = words[PAE_ROOT << 9 | slot]
-                if entry & PRESENT:
-                    down(entry & BASE_MASK, 2, slot << 30)
+    def check_unreached(vm):
         for page in vm.pool.active:
             if page.level == 1 and page.glevels == 4 and not page.metaphysical and vm.parents.first(page) is None:
                 for spte in entries_with(vm, page):
-                    if vm.memory.frames[vm.peek((page.gfn << 12) + (spte & 511) * 8) >> 12 & 0xFFFFFFFFFF] != frame(spte):
-                        found.add(("map", (spte & 511) << 12))
-        return list(found)
+                    index = spte & 511
+                    entry = vm.peek((page.gfn << 12) + index * 8)
+                    if vm.memory.frames[entry >> 12 & 0xFFFFFFFFFF] != frame(vm, spte):
+                        yield "map", index << 12
 
 
-class writable_leaves_only(sets):
-    """It looks where entries lead that can write, and not where the others do."""
+class writable_leaves_only(steps):
+    """It compares only leaves that can write."""
 
-    def audit(vm):
-        words, found = vm.memory.words, set()
-
-        def frame(spte):
-            return (words[spte] & BASE_MASK) >> PAGE_SHIFT
-
-        should = Counter()
-        for page in vm.pool.active:
-            if page.level == 1:
-                for spte in entries_with(vm, page):
-                    if words[spte] & WRITABLE:
-                        should[frame(spte), spte] += 1
-        noted = Counter((hfn, spte) for hfn in vm.rmap.frames() for spte in vm.rmap.sptes(hfn))
-        for _, spte in (should - noted) | (noted - should):
-            found.add(("rmap", spte))
-
-        writable = {hfn for hfn, _ in should}
-        for page in vm.pool.active:
-            if not page.metaphysical and vm.memory.frames[page.gfn] in writable:
-                found.add(("wp", page.gfn))
-
-        def down(table, level, gva):
-            for spte in entries_with(vm, vm.pool.pages[(table >> PAGE_SHIFT) - FIRST_SHADOW]):
-                at = gva + ((spte & 511) << PAGE_SHIFT + 9 * (level - 1))
-                if level > 1:
-                    down(words[spte] & BASE_MASK, level - 1, at)
-                elif words[spte] & WRITABLE and guest_path(vm, canonical(at)).hfn != frame(spte):
-                    found.add(("map", canonical(at)))
-
-        if vm.root_level == 4:
-            down(vm.root, 4, 0)
-        else:
-            for slot in range(4):
-                entry = words[PAE_ROOT << 9 | slot]
-                if entry & PRESENT:
-                    down(entry & BASE_MASK, 2, slot << 30)
-        return list(found)
+    def check_map(vm):
+        writable = [(gva, spte) for gva, spte in mappings(vm) if vm.memory.words[spte] & WRITABLE]
+        return [("map", gva) for gva, spte in writable if guest_path(vm, gva).hfn != frame(vm, spte)]

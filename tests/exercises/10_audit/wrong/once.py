@@ -1,301 +1,58 @@
 # SPDX-License-Identifier: GPL-2.0-only
 
 
-class counts_by_frame(sets):
-    """It compares how many references each frame has, so another entry in the place of one passes."""
+class counts_by_frame(steps):
+    """It compares how many entries the map of a frame has, so that another entry in place of one passes."""
 
-    def audit(vm):
-        words, found = vm.memory.words, set()
-
-        def frame(spte):
-            return (words[spte] & BASE_MASK) >> PAGE_SHIFT
-
-        should = Counter()
-        for page in vm.pool.active:
-            if page.level == 1:
-                for spte in entries_with(vm, page):
-                    if words[spte] & WRITABLE:
-                        should[frame(spte), spte] += 1
-        noted = Counter((hfn, spte) for hfn in vm.rmap.frames() for spte in vm.rmap.sptes(hfn))
-        counts = [Counter(hfn for hfn, _ in pairs.elements()) for pairs in (should, noted)]
-        for hfn, spte in (should - noted) | (noted - should):
-            if counts[0][hfn] != counts[1][hfn]:
-                found.add(("rmap", spte))
-
-        writable = {hfn for hfn, _ in should}
-        for page in vm.pool.active:
-            if not page.metaphysical and vm.memory.frames[page.gfn] in writable:
-                found.add(("wp", page.gfn))
-
-        def down(table, level, gva):
-            for spte in entries_with(vm, vm.pool.pages[(table >> PAGE_SHIFT) - FIRST_SHADOW]):
-                at = gva + ((spte & 511) << PAGE_SHIFT + 9 * (level - 1))
-                if level > 1:
-                    down(words[spte] & BASE_MASK, level - 1, at)
-                elif guest_path(vm, canonical(at)).hfn != frame(spte):
-                    found.add(("map", canonical(at)))
-
-        if vm.root_level == 4:
-            down(vm.root, 4, 0)
-        else:
-            for slot in range(4):
-                entry = words[PAE_ROOT << 9 | slot]
-                if entry & PRESENT:
-                    down(entry & BASE_MASK, 2, slot << 30)
-        return list(found)
+    def check_rmap(vm):
+        should, have = writable_leaves(vm), noted(vm)
+        counts = [Counter(hfn for hfn, _ in pairs.elements()) for pairs in (should, have)]
+        wrong = (should - have) | (have - should)
+        return [("rmap", spte) for hfn, spte in wrong if counts[0][hfn] != counts[1][hfn]]
 
 
-class counts_only(sets):
-    """As the kernel's audit it compares counts: one missing and one too many make none."""
+class counts_only(steps):
+    """Like the kernel's audit it compares totals, so that one missing and one too many pass."""
 
-    def audit(vm):
-        words, found = vm.memory.words, set()
-
-        def frame(spte):
-            return (words[spte] & BASE_MASK) >> PAGE_SHIFT
-
-        should = Counter()
-        for page in vm.pool.active:
-            if page.level == 1:
-                for spte in entries_with(vm, page):
-                    if words[spte] & WRITABLE:
-                        should[frame(spte), spte] += 1
-        noted = Counter((hfn, spte) for hfn in vm.rmap.frames() for spte in vm.rmap.sptes(hfn))
-        if should.total() != noted.total():
-            for _, spte in (should - noted) | (noted - should):
-                found.add(("rmap", spte))
-
-        writable = {hfn for hfn, _ in should}
-        for page in vm.pool.active:
-            if not page.metaphysical and vm.memory.frames[page.gfn] in writable:
-                found.add(("wp", page.gfn))
-
-        def down(table, level, gva):
-            for spte in entries_with(vm, vm.pool.pages[(table >> PAGE_SHIFT) - FIRST_SHADOW]):
-                at = gva + ((spte & 511) << PAGE_SHIFT + 9 * (level - 1))
-                if level > 1:
-                    down(words[spte] & BASE_MASK, level - 1, at)
-                elif guest_path(vm, canonical(at)).hfn != frame(spte):
-                    found.add(("map", canonical(at)))
-
-        if vm.root_level == 4:
-            down(vm.root, 4, 0)
-        else:
-            for slot in range(4):
-                entry = words[PAE_ROOT << 9 | slot]
-                if entry & PRESENT:
-                    down(entry & BASE_MASK, 2, slot << 30)
-        return list(found)
+    def check_rmap(vm):
+        should, have = writable_leaves(vm), noted(vm)
+        if should.total() == have.total():
+            return []
+        return [("rmap", spte) for _, spte in (should - have) | (have - should)]
 
 
-class first_complaint_only(sets):
+class first_complaint_only(steps):
     """It stops at the first complaint."""
 
     def audit(vm):
-        words, found = vm.memory.words, set()
-
-        def frame(spte):
-            return (words[spte] & BASE_MASK) >> PAGE_SHIFT
-
-        should = Counter()
-        for page in vm.pool.active:
-            if page.level == 1:
-                for spte in entries_with(vm, page):
-                    if words[spte] & WRITABLE:
-                        should[frame(spte), spte] += 1
-        noted = Counter((hfn, spte) for hfn in vm.rmap.frames() for spte in vm.rmap.sptes(hfn))
-        for _, spte in (should - noted) | (noted - should):
-            found.add(("rmap", spte))
-
-        writable = {hfn for hfn, _ in should}
-        for page in vm.pool.active:
-            if not page.metaphysical and vm.memory.frames[page.gfn] in writable:
-                found.add(("wp", page.gfn))
-
-        def down(table, level, gva):
-            for spte in entries_with(vm, vm.pool.pages[(table >> PAGE_SHIFT) - FIRST_SHADOW]):
-                at = gva + ((spte & 511) << PAGE_SHIFT + 9 * (level - 1))
-                if level > 1:
-                    down(words[spte] & BASE_MASK, level - 1, at)
-                elif guest_path(vm, canonical(at)).hfn != frame(spte):
-                    found.add(("map", canonical(at)))
-
-        if vm.root_level == 4:
-            down(vm.root, 4, 0)
-        else:
-            for slot in range(4):
-                entry = words[PAE_ROOT << 9 | slot]
-                if entry & PRESENT:
-                    down(entry & BASE_MASK, 2, slot << 30)
-        return list(found)[:1]
+        return list({*check_rmap(vm), *check_wp(vm), *check_map(vm)})[:1]
 
 
-class one_of_each_kind(sets):
+class one_of_each_kind(steps):
     """It stops at the first complaint of each kind."""
 
     def audit(vm):
-        words, found = vm.memory.words, set()
-
-        def frame(spte):
-            return (words[spte] & BASE_MASK) >> PAGE_SHIFT
-
-        should = Counter()
-        for page in vm.pool.active:
-            if page.level == 1:
-                for spte in entries_with(vm, page):
-                    if words[spte] & WRITABLE:
-                        should[frame(spte), spte] += 1
-        noted = Counter((hfn, spte) for hfn in vm.rmap.frames() for spte in vm.rmap.sptes(hfn))
-        for _, spte in (should - noted) | (noted - should):
-            found.add(("rmap", spte))
-
-        writable = {hfn for hfn, _ in should}
-        for page in vm.pool.active:
-            if not page.metaphysical and vm.memory.frames[page.gfn] in writable:
-                found.add(("wp", page.gfn))
-
-        def down(table, level, gva):
-            for spte in entries_with(vm, vm.pool.pages[(table >> PAGE_SHIFT) - FIRST_SHADOW]):
-                at = gva + ((spte & 511) << PAGE_SHIFT + 9 * (level - 1))
-                if level > 1:
-                    down(words[spte] & BASE_MASK, level - 1, at)
-                elif guest_path(vm, canonical(at)).hfn != frame(spte):
-                    found.add(("map", canonical(at)))
-
-        if vm.root_level == 4:
-            down(vm.root, 4, 0)
-        else:
-            for slot in range(4):
-                entry = words[PAE_ROOT << 9 | slot]
-                if entry & PRESENT:
-                    down(entry & BASE_MASK, 2, slot << 30)
+        found = [*check_rmap(vm), *check_wp(vm), *check_map(vm)]
         return list({kind: (kind, where) for kind, where in found}.values())
 
 
-class place_ignored(sets):
-    """It asks whether an entry is in any map, not whether it is in the right one."""
+class place_ignored(steps):
+    """It asks whether an entry is in any map, and not whether it is in the right one."""
+
+    def check_rmap(vm):
+        return [("rmap", spte) for spte in {spte for _, spte in writable_leaves(vm)} ^ {spte for _, spte in noted(vm)}]
+
+
+class reported_for_each_map(steps):
+    """An entry in the wrong map is reported twice, as missing here and as too many there."""
 
     def audit(vm):
-        words, found = vm.memory.words, set()
-
-        def frame(spte):
-            return (words[spte] & BASE_MASK) >> PAGE_SHIFT
-
-        should = Counter()
-        for page in vm.pool.active:
-            if page.level == 1:
-                for spte in entries_with(vm, page):
-                    if words[spte] & WRITABLE:
-                        should[frame(spte), spte] += 1
-        noted = Counter((hfn, spte) for hfn in vm.rmap.frames() for spte in vm.rmap.sptes(hfn))
-        for spte in {spte for _, spte in should} ^ {spte for _, spte in noted}:
-            found.add(("rmap", spte))
-
-        writable = {hfn for hfn, _ in should}
-        for page in vm.pool.active:
-            if not page.metaphysical and vm.memory.frames[page.gfn] in writable:
-                found.add(("wp", page.gfn))
-
-        def down(table, level, gva):
-            for spte in entries_with(vm, vm.pool.pages[(table >> PAGE_SHIFT) - FIRST_SHADOW]):
-                at = gva + ((spte & 511) << PAGE_SHIFT + 9 * (level - 1))
-                if level > 1:
-                    down(words[spte] & BASE_MASK, level - 1, at)
-                elif guest_path(vm, canonical(at)).hfn != frame(spte):
-                    found.add(("map", canonical(at)))
-
-        if vm.root_level == 4:
-            down(vm.root, 4, 0)
-        else:
-            for slot in range(4):
-                entry = words[PAE_ROOT << 9 | slot]
-                if entry & PRESENT:
-                    down(entry & BASE_MASK, 2, slot << 30)
-        return list(found)
+        return [*check_rmap(vm), *{*check_wp(vm), *check_map(vm)}]
 
 
-class reported_for_each_map(sets):
-    """An entry in the wrong map is reported twice: missing here, too many there."""
+class sets_not_counts(steps):
+    """It compares sets, and does not see that an entry is noted twice."""
 
-    def audit(vm):
-        words, found = vm.memory.words, []
-
-        def frame(spte):
-            return (words[spte] & BASE_MASK) >> PAGE_SHIFT
-
-        should = Counter()
-        for page in vm.pool.active:
-            if page.level == 1:
-                for spte in entries_with(vm, page):
-                    if words[spte] & WRITABLE:
-                        should[frame(spte), spte] += 1
-        noted = Counter((hfn, spte) for hfn in vm.rmap.frames() for spte in vm.rmap.sptes(hfn))
-        for _, spte in should - noted:
-            found.append(("rmap", spte))
-        for _, spte in noted - should:
-            found.append(("rmap", spte))
-
-        writable = {hfn for hfn, _ in should}
-        for page in vm.pool.active:
-            if not page.metaphysical and vm.memory.frames[page.gfn] in writable:
-                found.append(("wp", page.gfn))
-
-        def down(table, level, gva):
-            for spte in entries_with(vm, vm.pool.pages[(table >> PAGE_SHIFT) - FIRST_SHADOW]):
-                at = gva + ((spte & 511) << PAGE_SHIFT + 9 * (level - 1))
-                if level > 1:
-                    down(words[spte] & BASE_MASK, level - 1, at)
-                elif guest_path(vm, canonical(at)).hfn != frame(spte):
-                    found.append(("map", canonical(at)))
-
-        if vm.root_level == 4:
-            down(vm.root, 4, 0)
-        else:
-            for slot in range(4):
-                entry = words[PAE_ROOT << 9 | slot]
-                if entry & PRESENT:
-                    down(entry & BASE_MASK, 2, slot << 30)
-        wrong = [item for item in found if item[0] == "rmap"]
-        return wrong + list({item for item in found if item[0] != "rmap"})
-
-
-class sets_not_counts(sets):
-    """It compares sets, so it doesn't see what is noted twice."""
-
-    def audit(vm):
-        words, found = vm.memory.words, set()
-
-        def frame(spte):
-            return (words[spte] & BASE_MASK) >> PAGE_SHIFT
-
-        should = Counter()
-        for page in vm.pool.active:
-            if page.level == 1:
-                for spte in entries_with(vm, page):
-                    if words[spte] & WRITABLE:
-                        should[frame(spte), spte] += 1
-        noted = Counter((hfn, spte) for hfn in vm.rmap.frames() for spte in vm.rmap.sptes(hfn))
-        for _, spte in set(should) ^ set(noted):
-            found.add(("rmap", spte))
-
-        writable = {hfn for hfn, _ in should}
-        for page in vm.pool.active:
-            if not page.metaphysical and vm.memory.frames[page.gfn] in writable:
-                found.add(("wp", page.gfn))
-
-        def down(table, level, gva):
-            for spte in entries_with(vm, vm.pool.pages[(table >> PAGE_SHIFT) - FIRST_SHADOW]):
-                at = gva + ((spte & 511) << PAGE_SHIFT + 9 * (level - 1))
-                if level > 1:
-                    down(words[spte] & BASE_MASK, level - 1, at)
-                elif guest_path(vm, canonical(at)).hfn != frame(spte):
-                    found.add(("map", canonical(at)))
-
-        if vm.root_level == 4:
-            down(vm.root, 4, 0)
-        else:
-            for slot in range(4):
-                entry = words[PAE_ROOT << 9 | slot]
-                if entry & PRESENT:
-                    down(entry & BASE_MASK, 2, slot << 30)
-        return list(found)
+    def check_rmap(vm):
+        should, have = writable_leaves(vm), noted(vm)
+        return [("rmap", spte) for _, spte in set(should) ^ set(have)]
