@@ -40,15 +40,15 @@ class Complaint(NamedTuple):
 
 
 def audit(vm: Machine) -> list[Complaint]:
-    """All three audits, in the kernel's order; nothing while there is no root. Sets accessed bits as the kernel's
-    does."""
+    """Run all three audits, in the kernel's order; none if there is no root. Sets accessed bits, as the kernel's audits
+    do."""
     if vm.root == INVALID_PAGE:
         return []
     return [*audit_rmap(vm), *audit_write_protection(vm), *audit_mappings(vm)]
 
 
 def undone(vm: Machine) -> list[Complaint]:
-    """The audits, without a trace: accessed bits, dirty marks and events that they cause are taken back."""
+    """Run the audits without side effects: accessed bits and dirty marks are restored, events aren't reported."""
     sink, changes = vm.emit, list[tuple]()
     logs = [slot.log and bytes(slot.log) for slot in vm.memory.slots]
     vm.listen(changes.append)
@@ -66,7 +66,7 @@ def undone(vm: Machine) -> list[Complaint]:
 
 
 def audit_rmap(vm: Machine) -> Iterator[Complaint]:
-    """As many references in the reverse maps of slot frames as writable level-1 entries? (mmu.c:1446-1511)"""
+    """Check that the reverse maps of slot frames have as many entries as level-1 entries are writable (mmu.c:1446-1511)."""
     references = sum(len(list(vm.rmap.sptes(hfn))) for hfn in vm.rmap.frames() if vm.memory.gfns[hfn] is not None)
     words, both, writable = vm.memory.words, PRESENT | WRITABLE, 0
     for page in vm.pool.active:
@@ -77,7 +77,7 @@ def audit_rmap(vm: Machine) -> Iterator[Complaint]:
 
 
 def audit_write_protection(vm: Machine) -> Iterator[Complaint]:
-    """Has no shadowed guest table a writable mapping? (mmu.c:1513-1533)"""
+    """Check that no shadowed guest table has a writable mapping (mmu.c:1513-1533)."""
     for page in reversed(vm.pool.active):
         if not page.role & METAPHYSICAL:
             hfn = vm.memory.frames[page.gfn]
@@ -86,7 +86,7 @@ def audit_write_protection(vm: Machine) -> Iterator[Complaint]:
 
 
 def audit_mappings(vm: Machine) -> Iterator[Complaint]:
-    """Does every leaf reach the frame that the guest's tables name? (mmu.c:1401-1444)"""
+    """Check that every leaf reaches the frame that the guest's tables name (mmu.c:1401-1444)."""
     if vm.root_level == ROOT_64:
         yield from _mappings_below(vm, vm.root, 0, 4)
     else:

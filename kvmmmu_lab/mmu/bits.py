@@ -12,10 +12,10 @@ A guest entry has 8 bytes (PAE, 64-bit) or 4 (32-bit); a shadow entry always has
     6     D   dirty                    copied
     7     PS  large page (level 2)     -
     8     G   global                   copied
-    9     free for software            in a leaf: "no memory there" (I/O); in a level-2 entry: "below is a large page"
+    9     free for software            level 1: no memory there (I/O entry); level 2: a large page is below
     10    free for software            the guest allows writing
     11    free for software            the guest allows user access
-    12-51 frame (12-31 of 4 bytes)     host frame; in an I/O entry the guest address
+    12-51 frame (12-31 of 4 bytes)     host frame; in an I/O entry the guest frame
     63    NX  no execution (8 bytes)   copied
 
 A level-n entry covers ``4 KiB << 9 * (n - 1)`` (8 bytes) or ``4 KiB << 10 * (n - 1)`` (4 bytes).
@@ -110,14 +110,15 @@ def flag_names(entry: int) -> str:
 
 @dataclass(frozen=True)
 class EntryFormat:
-    """Format of a guest's entries: ``size`` bytes each, ``index_bits`` address bits a level, masks over the entry."""
+    """The format of a guest's entries: ``size`` bytes each, ``index_bits`` address bits per level, and masks: ``base`` for
+    the frame, ``large_base`` for that of a large page."""
 
     size: int
     index_bits: int
     base: int
     large_base: int
     copied: int
-    """Bits that a shadow entry takes over as they are (PT32_PTE_COPY_MASK, PT64_PTE_COPY_MASK)."""
+    """Bits that are copied into a shadow entry (PT32_PTE_COPY_MASK, PT64_PTE_COPY_MASK)."""
 
     @property
     def large_size(self) -> int:
@@ -138,19 +139,19 @@ WIDE = EntryFormat(8, 9, BASE_MASK, BASE_MASK & ~0x1FFFFF, _COPIED | NX)
 NARROW = EntryFormat(4, 10, 0xFFFFF000, 0xFFC00000, _COPIED)
 
 PSE36_MASK, PSE36_SHIFT = 0xF << 13, 32 - 13
-"""Bits 13..16 of a large 4-byte entry, moved by 19, are address bits 32..35 (mmu.c:88-90)."""
+"""Bits 13..16 of a large 4-byte entry, shifted left by 19, are address bits 32..35 (mmu.c:88-90)."""
 
 
 @dataclass(frozen=True)
 class GuestMode:
     """A paging mode of the guest: how many levels its tables and their shadow have, and the registers that choose it.
 
-    ``cr0``, ``cr4`` and ``efer`` hold the bits that choose the mode, and no others. The shadow of a guest without
-    paging, and of one with 4-byte entries, has three levels of 8-byte entries all the same.
+    ``cr0``, ``cr4`` and ``efer`` hold the bits that choose the mode, and no others. Even a guest without paging, or with
+    4-byte entries, has a shadow of three levels with 8-byte entries.
     """
 
     name: str
-    """What scenarios, files and menus call it."""
+    """Its name in scenarios and files."""
 
     words: str
     levels: int
@@ -201,7 +202,7 @@ MODES = {
 
 
 def mode_of_registers(cr0: int, cr4: int, efer: int) -> GuestMode:
-    """The mode that these registers choose (mmu.c:921-935, 1039-1097): EFER.LME decides on 64-bit, not LMA (2007)."""
+    """The mode that these registers choose (mmu.c:921-935, 1039-1097): EFER.LME decides on 64-bit mode, not LMA (2007)."""
     if not cr0 & CR0_PG:
         return MODES["none"]
     if efer & EFER_LME:
@@ -222,7 +223,7 @@ def guest_format(root_level: int) -> EntryFormat:
 
 
 def shadow_index(gva: int, level: int) -> int:
-    """Index of gva's entry in a shadow table: 9 bits a level, whatever the guest uses."""
+    """Index of gva's entry in a shadow table: always 9 bits per level."""
     return (gva >> (3 + 9 * level)) & 511
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Memory caches: objects set aside before a fault, since none may be allocated under the lock
+"""Memory caches: objects allocated before a fault is handled, since none may be allocated under the lock
 (mmu.c:161-304, 1361-1388).
 
-Only the count matters here: a fault that takes more than was topped up is a BUG.
+Only their number matters here: taking an object from an empty cache is a BUG.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ CAPACITY = 20
 
 
 class Cache:
-    """How many free objects of one kind there are. ``least`` is what a top-up guarantees."""
+    """The number of free objects of one kind. A top-up guarantees at least ``least``."""
 
     __slots__ = ("name", "least", "free")
 
@@ -22,13 +22,13 @@ class Cache:
         self.name, self.least, self.free = name, least, 0
 
     def take(self) -> None:
-        """One object less. Raises HostCrash (BUG) when none is left (mmu.c:263-272)."""
+        """Take an object (mmu.c:263-272). Raises HostCrash (BUG) if none is left."""
         if not self.free:
             raise HostCrash("BUG", "mmu_memory_cache_alloc", "mmu.c:268", f"the cache of {self.name} is empty")
         self.free -= 1
 
     def give(self) -> None:
-        """One object back; beyond the capacity it is freed for good (mmu.c:274-280)."""
+        """Give an object back; beyond the capacity it is really freed (mmu.c:274-280)."""
         if self.free < CAPACITY:
             self.free += 1
 
@@ -43,7 +43,7 @@ class Caches:
         self.rmap_desc = Cache("rmap descriptors", 1)
 
     def top_up(self, emit: ev.Sink | None) -> None:
-        """Fill each cache that holds less than its least (mmu.c:228-255). Allocation never fails here."""
+        """Fill each cache that holds less than its minimum (mmu.c:228-255). Allocation never fails here."""
         for cache in (self.pte_chain, self.rmap_desc):
             if cache.free < cache.least:
                 if emit is not None:

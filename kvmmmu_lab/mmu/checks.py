@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Checks of what callers give: each returns a plain whole number, or raises an `InputError` that says what was
-expected."""
+"""Checks of arguments: each returns the argument as a plain value, or raises an `InputError` that says what was expected.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FRAMES = "a frame number of at most 52 bits, or a count of frames (4 KiB pages, 
 
 
 def whole(name: str, value: Any, expected: str = "a whole number") -> int:
-    """A whole number, numpy's among them."""
+    """A whole number; numpy's count, too."""
     if type(value) is int:
         return value
     try:
@@ -27,7 +27,7 @@ def whole(name: str, value: Any, expected: str = "a whole number") -> int:
 
 
 def word(name: str, value: Any) -> int:
-    """A register's or an address's 64 bits."""
+    """The 64 bits of a register or an address."""
     value = whole(name, value)
     if not 0 <= value <= ALL_ONES:
         raise InputError(name, value, "an unsigned value of 64 bits")
@@ -35,7 +35,7 @@ def word(name: str, value: Any) -> int:
 
 
 def flag(name: str, value: Any) -> bool:
-    """True or false, or what counts as one of them."""
+    """True or False, or a value that Python takes for one of them."""
     try:
         return bool(value)
     except (TypeError, ValueError):
@@ -56,7 +56,7 @@ def gva(vm: Machine, value: Any) -> int:
 
 
 def size(value: Any) -> int:
-    """A number of bytes that an instruction stores."""
+    """The number of bytes that an instruction stores."""
     value = whole("size", value, SIZES)
     if value not in (1, 2, 4, 8):
         raise InputError("size", value, SIZES)
@@ -64,21 +64,21 @@ def size(value: Any) -> int:
 
 
 def stored(value: Any, size: int) -> int:
-    """A value that fits into so many bytes."""
+    """A value that fits into ``size`` bytes."""
     value = whole("value", value)
     if not 0 <= value < (1 << (8 * size)):
-        raise InputError("value", value, f"an unsigned value of {size} bytes, 0..{(1 << (8 * size)) - 1:#x}")
+        raise InputError("value", value, f"an unsigned value of {size} byte{'s' * (size > 1)}, 0..{(1 << (8 * size)) - 1:#x}")
     return value
 
 
 def in_page(name: str, address: int, size: int) -> None:
-    """Bytes that don't cross a page."""
+    """An address with ``size`` bytes that don't cross a page."""
     if address % PAGE_SIZE + size > PAGE_SIZE:
         raise InputError(name, address, f"{size} bytes inside one page")
 
 
 def ram(vm: Machine, gpa: Any, size: int) -> int:
-    """The hpa of bytes in guest memory."""
+    """A gpa with ``size`` bytes in guest memory; returns their hpa."""
     gpa = word("gpa", gpa)
     in_page("gpa", gpa, size)
     hfn = vm.memory.frames[gpa >> PAGE_SHIFT]
@@ -129,7 +129,7 @@ def frames(name: str, value: Any) -> int:
 
 
 def span(name: str, base: Any, npages: Any) -> tuple[int, int]:
-    """Frames that a slot or an alias covers."""
+    """The frames that a slot or an alias covers."""
     base, npages = frames(name, base), frames("npages", npages)
     if base + npages > (1 << 52):
         raise SlotError(name, base, "frames that end below 2**52", EINVAL)
@@ -137,7 +137,7 @@ def span(name: str, base: Any, npages: Any) -> tuple[int, int]:
 
 
 def slots(given: Any) -> list[tuple[int, int, bool]]:
-    """The slots of a new VM, each as base, pages and whether it has a dirty log."""
+    """The slots of a new VM; returns base, pages and whether there is a dirty log for each."""
     try:
         several = [tuple(slot) for slot in given]
         if not all(len(slot) in (2, 3) for slot in several):
@@ -148,7 +148,7 @@ def slots(given: Any) -> list[tuple[int, int, bool]]:
 
 
 def parts(given: Mapping[str, Any]) -> None:
-    """Parts of a VM, by name: each has to be a class or a function."""
+    """Parts of a VM by name, each a class or a function."""
     for name, part in given.items():
         if name not in PARTS:
             raise InputError("parts", name, f"parts of a VM: {', '.join(PARTS)}")

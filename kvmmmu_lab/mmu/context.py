@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Contexts: the four modes, their roots, and faults without guest paging (mmu.c:765-952, 1026-1119)."""
+"""Contexts: the roots of each mode, and faults without guest paging (mmu.c:765-952, 1026-1119)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PAE_ROOT_HPA = PAE_ROOT << PAGE_SHIFT
 def init_context(vm: Machine) -> None:
     """Choose the mode by the registers, and build its roots (mmu.c:921-935, 1039-1097).
 
-    CR3's PWT and PCD bits, which a paging context hands on to the processor (mmu.c:1053, 1075), mean nothing here.
+    The kernel passes CR3's PWT and PCD bits on to the processor (mmu.c:1053, 1075); here they mean nothing.
     """
     mode = vm.cpu.mode
     vm.root_level, vm.shadow_root_level = mode.levels, mode.shadow_levels
@@ -28,14 +28,14 @@ def init_context(vm: Machine) -> None:
 
 
 def destroy_context(vm: Machine) -> None:
-    """Let go of the roots, if there are any (mmu.c:1099-1106)."""
+    """Release the roots, if there are any (mmu.c:1099-1106)."""
     if vm.root != INVALID_PAGE:
         free_roots(vm)
 
 
 @traced(ev.RESET_CONTEXT)
 def reset_context(vm: Machine) -> None:
-    """New roots for the mode of now (mmu.c:1108-1119). The pool isn't checked first (2007: an oops when it is
+    """Build new roots for the current mode (mmu.c:1108-1119). The pool isn't checked first (2007: an oops if it is
     empty)."""
     destroy_context(vm)
     init_context(vm)
@@ -43,14 +43,14 @@ def reset_context(vm: Machine) -> None:
 
 
 def new_cr3(vm: Machine) -> None:
-    """CR3 was loaded: other roots, or without paging nothing (mmu.c:765-767)."""
+    """CR3 was loaded: change the roots; without paging, do nothing (mmu.c:765-767)."""
     if vm.root_level != NONPAGING:
         _paging_new_cr3(vm)
 
 
 @traced(ev.NEW_CR3)
 def _paging_new_cr3(vm: Machine) -> None:
-    """Other roots for another CR3; the shadow pages stay (mmu.c:943-952)."""
+    """Change the roots; the shadow pages stay (mmu.c:943-952)."""
     free_roots(vm)
     refill(vm)
     alloc_roots(vm)
@@ -69,7 +69,7 @@ def zap_all(vm: Machine) -> None:
 
 @traced(ev.DESTROY)
 def destroy(vm: Machine) -> None:
-    """Zap everything and free the caches, at the end of a VM (mmu.c:1237-1254, 1313-1320)."""
+    """End a VM: zap everything and free the caches (mmu.c:1237-1254, 1313-1320)."""
     _zap_active(vm)
     vm.caches.empty()
 
@@ -84,8 +84,8 @@ def _zap_active(vm: Machine) -> None:
 def alloc_roots(vm: Machine) -> None:
     """Get the root page, or the four below the PAE root, and pin them (mmu.c:845-886).
 
-    2007: nobody looks whether CR3, or a PDPTE, is an address in memory, nor whether a shadow page is free. Raises
-    HostCrash: BUG for a root outside of every slot, oops when the pool is empty.
+    2007: it isn't checked whether CR3 or a PDPTE is an address in memory, nor whether a shadow page is free. Raises
+    HostCrash: BUG for a root outside every slot, oops if the pool is empty.
     """
     if vm.shadow_root_level == ROOT_64:
         vm.root = _pin(vm, get_page(vm, vm.cpu.cr3 >> PAGE_SHIFT, 0, ROOT_64, False, 0, None))
@@ -107,7 +107,7 @@ def alloc_roots(vm: Machine) -> None:
 def _pin(vm: Machine, page: ShadowPage | None) -> int:
     if page is None:
         source = "mmu.c:860" if vm.shadow_root_level == ROOT_64 else "mmu.c:881"
-        raise HostCrash("oops", "mmu_alloc_roots", source, "no free shadow page, and nobody looks (null pointer)")
+        raise HostCrash("oops", "mmu_alloc_roots", source, "no free shadow page, which isn't checked (null pointer)")
     _count_root(vm, page, 1)
     return page.hpa
 
@@ -135,15 +135,15 @@ def free_roots(vm: Machine) -> None:
 
 @traced(ev.NONPAGING_FAULT)
 def nonpaging_fault(vm: Machine, gva: int, error: int) -> int:
-    """A fault while the guest doesn't page: gva is the gpa (mmu.c:893-914). 1: no memory there, emulate."""
+    """Handle a fault without guest paging: gva is the gpa (mmu.c:893-914). Returns 1 if there is no memory: emulate."""
     vm.caches.top_up(vm.emit)
     hfn = vm.memory.frames[(gva & BASE_MASK) >> PAGE_SHIFT]
     return 1 if hfn is None else _nonpaging_map(vm, gva & ~0xFFF, hfn << PAGE_SHIFT)
 
 
 def _nonpaging_map(vm: Machine, gva: int, hpa: int) -> int:
-    """Map one 4 KiB page at its own address, all rights, also where it is a shadowed page table (2007)
-    (mmu.c:769-813)."""
+    """Map one 4 KiB page at its own address with all rights, even a page table that is shadowed (2007) (mmu.c:769-813).
+    """
     words, put = vm.memory.words, vm.memory.put
     table = vm.root
     for level in (3, 2):

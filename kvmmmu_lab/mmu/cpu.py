@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The processor: it walks the shadow tables, never the guest's, and faults (the hardware around mmu.c).
 
-CR0.WP and EFER.NX are on for the host, so a supervisor write needs the writable bit, too. Accessed and dirty
-bits of shadow entries aren't set by this processor.
+The host has CR0.WP and EFER.NX on, so a supervisor write needs the writable bit, too. This processor doesn't set accessed
+and dirty bits in shadow entries.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ LEVELS_BELOW_PAE_ROOT = ALL_LEVELS[2:]
 
 
 class Access(NamedTuple):
-    """What became of an access.
+    """The result of an access.
 
     ``outcome``: "ok" (through the shadow tables), "emul" (emulated, in memory), "mmio" (emulated, no memory there),
-    "inject" (the guest got a page fault), "stuck" (8 faults and no end), "escape" (reached a frame that
-    belongs to no slot any more), "error" (the host is out of shadow pages).
-    ``gpa``: byte address reached, None where there is none. ``faults``: handled page faults. ``error``: code of
+    "inject" (the guest got a page fault), "stuck" (still faulting after 8 faults), "escape" (reached a frame that
+    no longer belongs to a slot), "error" (the host has no free shadow page).
+    ``gpa``: byte address reached, or None. ``faults``: number of page faults handled. ``error``: error code of
     the injected fault.
     """
 
@@ -54,7 +54,7 @@ class Access(NamedTuple):
 
     @property
     def brief(self) -> str:
-        """What events show of it."""
+        """The outcome, which stands for it in events."""
         return self.outcome
 
     def __repr__(self) -> str:
@@ -63,21 +63,24 @@ class Access(NamedTuple):
 
 
 def shadow_walk(vm: Machine, gva: int, write: bool, user: bool, fetch: bool) -> int:
-    """hpa of gva's page through the TLB or the shadow tables, or -1 - error code for a fault."""
+    """Translate gva by the TLB or the shadow tables: the hpa of its page, or -1 - error code for a fault."""
     entry, granted = walk_shadow(vm, gva) if vm.tlb is None else _look_up(vm, vm.tlb, gva)
     if not entry & PRESENT:
         return -1 - error_code(write, user, fetch)
     asked = (write and WRITABLE) | (user and USER) | (fetch and NX)
     if (granted & asked) != asked:
         if vm.tlb is not None:
-            del vm.tlb[gva >> PAGE_SHIFT]  # a fault drops what the TLB held of its page
+            del vm.tlb[gva >> PAGE_SHIFT]  # a fault drops the translation of its page
         return -1 - (PFERR_PRESENT | error_code(write, user, fetch))
     return entry & BASE_MASK
 
 
 def walk_shadow(vm: Machine, gva: int) -> tuple[int, int]:
-    """The last entry on gva's path, and the rights that all levels grant: W and U where every entry has them, NX where
-    none has. The four PAE root entries have no rights."""
+    """Walk the shadow tables: the last entry on gva's path, and the rights that all levels grant.
+
+    W and U are granted if every entry has them, execution (NX) if none forbids it. The four PAE root entries have no
+    rights.
+    """
     words, emit = vm.memory.words, vm.emit
     if vm.shadow_root_level == 4:
         entry, shifts = vm.root | PRESENT, ALL_LEVELS
@@ -96,7 +99,7 @@ def walk_shadow(vm: Machine, gva: int) -> tuple[int, int]:
 
 
 def _look_up(vm: Machine, tlb: dict[int, tuple[int, int]], gva: int) -> tuple[int, int]:
-    """The same by the TLB, which keeps what it finds in the shadow tables and is present."""
+    """Like `walk_shadow`, but look in the TLB first, and keep a present entry there."""
     found = tlb.get(gva >> PAGE_SHIFT)
     if found is None:
         found = walk_shadow(vm, gva)
@@ -107,7 +110,7 @@ def _look_up(vm: Machine, tlb: dict[int, tuple[int, int]], gva: int) -> tuple[in
 
 @traced(ev.ACCESS)
 def access(vm: Machine, gva: int, write: bool, user: bool, fetch: bool, value: int | None, size: int) -> Access:
-    """One access of the guest's, faults and all: shadow walk, fault, again, until it is through."""
+    """One access of the guest, with its faults: translate, handle the fault, try again."""
     for faults in range(MAX_FAULTS + 1):
         hpa = shadow_walk(vm, gva, write, user, fetch)
         if hpa >= 0:
@@ -126,7 +129,7 @@ def access(vm: Machine, gva: int, write: bool, user: bool, fetch: bool, value: i
 
 
 def handle_fault(vm: Machine, gva: int, error: int) -> int:
-    """The way into a fault: refill the pool, then the context's handler."""
+    """Handle a fault: refill the pool, then call the handler of the mode."""
     vm.stats.exits += 1
     refill(vm)
     return nonpaging_fault(vm, gva, error) if vm.root_level == NONPAGING else page_fault(vm, gva, error)
@@ -142,7 +145,7 @@ def _through(vm: Machine, gva: int, hpa: int, write: bool, value: int | None, si
 
 
 def _emulate(vm: Machine, gva: int, write: bool, value: int | None, size: int, faults: int) -> Access:
-    """The instruction is carried out by the host: a page table is written, or there is no memory."""
+    """Let the host carry out the instruction: it writes a page table, or there is no memory."""
     gpa = gva_to_gpa(vm, gva)
     if gpa == UNMAPPED_GVA:
         if write:
@@ -160,7 +163,7 @@ def _emulate(vm: Machine, gva: int, write: bool, value: int | None, size: int, f
 def emulated_write(vm: Machine, gpa: int, value: int, size: int) -> bool:
     """A store that the host carries out: pre-write, dirty mark, bytes (post_write, mmu.c:1214, is empty).
 
-    False: no memory there, or across a page.
+    False: there is no memory, or the store crosses a page.
     """
     hfn = vm.memory.frames[gpa >> 12]
     stored = hfn is not None and (gpa & 0xFFF) + size <= 4096
@@ -172,7 +175,7 @@ def emulated_write(vm: Machine, gpa: int, value: int, size: int) -> bool:
 
 
 def emulated_write_gva(vm: Machine, gva: int, value: int, size: int) -> str:
-    """The same at a gva: "stored", "mmio", or "inject" where the guest gets a page fault."""
+    """Like `emulated_write`, at a gva: "stored", "mmio", or "inject" if the guest gets a page fault."""
     gpa = gva_to_gpa(vm, gva)
     if gpa == UNMAPPED_GVA:
         vm.inject_page_fault(gva, PFERR_WRITE)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The small steps that the engine can report, and the record that one becomes when somebody looks.
+"""Events: the small steps that the engine can report.
 
 An event is a plain tuple: its `Kind`, then the operands in the order of ``kind.operands``. Every kind knows
-the kernel function and lines that it stands for. Kinds with ``opens`` begin an operation which `END` closes,
-so events nest as the kernel's calls do. A sink is any callable of one event, for instance ``list.append``::
+the kernel function and the lines that it stands for. Kinds with ``opens`` begin an operation that `END` closes,
+so events nest as the kernel's calls do. A sink is any function of one event, for instance ``list.append``::
 
     events = []
     detach = vm.attach(events.append)
@@ -11,9 +11,9 @@ so events nest as the kernel's calls do. A sink is any callable of one event, fo
     print(*map(describe, events), sep="\\n")
     detach()
 
-Kinds whose operands are ``hpa size old new`` are changes of ``size`` bytes of host memory: all changes of guest memory
-and of shadow tables come in this form, through the door in `arena`; `LOAD` fills a whole page. An event comes when what
-it says has happened; one that opens an operation, before it begins.
+Kinds with the operands ``hpa size old new`` are changes of ``size`` bytes of host memory. All changes of guest memory
+and of shadow tables have this form (see `memory`), except `LOAD`, which fills a whole page. An event is reported after the
+step has happened; one that opens an operation, before the operation begins.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Kind:
 
 @dataclass(frozen=True)
 class Event:
-    """One step, to be read: which kernel function did what, with its operands by name."""
+    """One step in readable form: the kernel function, and the operands by name."""
 
     name: str
     function: str
@@ -61,7 +61,7 @@ class Event:
 
 
 def describe(event: tuple) -> Event:
-    """The typed record of a raw event. Raises InputError for what is no event."""
+    """Turn a raw event into an `Event`. Raises InputError if it isn't an event."""
     kind = event[0] if isinstance(event, tuple) and event else None
     if not isinstance(kind, Kind) or len(event) != 1 + len(kind.operands):
         raise InputError("event", event, "a tuple that a sink was given: a Kind and its operands")
@@ -73,16 +73,16 @@ def _brief(result: Any) -> Any:
 
 
 def traced(kind: Kind) -> Callable[[F], F]:
-    """Report a function of a VM as one operation: ``kind`` with its first arguments, and `END` with its result.
+    """Report each call of a function of a VM as an operation: ``kind`` with the first arguments, `END` with the result.
 
-    A page, and a result that is an object, are reported by their ``brief``: the object may change.
+    A page, or a result that is an object, is reported by its ``brief``, since the object may change.
     """
 
     def wrap(function: F) -> F:
         count, of_page = len(kind.operands), kind.operands[:1] == ("page",)
 
         @functools.wraps(function)
-        def told(vm: Any, *operands: Any) -> Any:
+        def reported(vm: Any, *operands: Any) -> Any:
             emit = vm.emit
             if emit is None:
                 return function(vm, *operands)
@@ -91,7 +91,7 @@ def traced(kind: Kind) -> Callable[[F], F]:
             emit((END, result if type(result) is int else _brief(result)))
             return result
 
-        return told  # type: ignore[return-value]
+        return reported  # type: ignore[return-value]
 
     return wrap
 

@@ -36,11 +36,11 @@ from .walk import Walk, read_entry
 
 @traced(ev.PAGE_FAULT)
 def page_fault(vm: Machine, gva: int, error: int) -> int:
-    """Handle a fault of the shadow tables at gva; 1: emulate the instruction, 0: run the guest again
+    """Handle a fault at gva in the shadow tables; returns 1: emulate the instruction, 0: run the guest again
     (paging_tmpl.h:392).
 
-    ``error``: bit 1 write, bit 2 user, bit 4 fetch. What the guest's own tables refuse becomes the guest's fault.
-    Whether the shadow entry could be fixed isn't looked at (2007: the same fault may come back for ever).
+    ``error``: bit 1 write, bit 2 user, bit 4 fetch. If the guest's own tables deny the access, the guest gets the fault.
+    The handler doesn't check whether it could fix the shadow entry (2007: the same fault may come back forever).
     """
     write, user = bool(error & PFERR_WRITE), bool(error & PFERR_USER)
     if vm.audits:
@@ -66,9 +66,9 @@ def page_fault(vm: Machine, gva: int, error: int) -> int:
 
 @traced(ev.FETCH)
 def fetch(vm: Machine, gva: int, walk: Walk) -> int:
-    """Go down the shadow tables to gva's level-1 entry, and make what is missing (paging_tmpl.h:224).
+    """Go down the shadow tables to gva's level-1 entry, and make what is missing (paging_tmpl.h:224). Returns its spte.
 
-    Rights of the levels above are not enforced above level 1: links to tables allow everything.
+    Links to tables allow everything: the rights of all guest levels are enforced at level 1.
     """
     words, put, emit = vm.memory.words, vm.memory.put, vm.emit
     level, table = vm.shadow_root_level, vm.root
@@ -98,7 +98,7 @@ def fetch(vm: Machine, gva: int, walk: Walk) -> int:
 
 
 def _link_table(vm: Machine, gva: int, walk: Walk, level: int, spte: int) -> int:
-    """Put a shadow table below the empty entry ``spte`` of level ``level``; the entry that now stands there."""
+    """Link a shadow table to the empty entry ``spte`` of level ``level``; returns the new entry."""
     if level == 2 and walk.level == 2:  # below a large page there is no guest table to shadow
         guest_entry = read_entry(vm, walk)
         gfn, metaphysical = (guest_entry & guest_format(vm.root_level).base) >> PAGE_SHIFT, True
@@ -107,17 +107,17 @@ def _link_table(vm: Machine, gva: int, walk: Walk, level: int, spte: int) -> int
         gfn, metaphysical, access = walk.tables[level - 1], False, 0
     page = get_page(vm, gfn, gva, level - 1, metaphysical, access, spte)
     if page is None:
-        raise HostCrash("oops", "fetch", "paging_tmpl.h:224", "no free shadow page, and nobody looks (null pointer)")
+        raise HostCrash("oops", "fetch", "paging_tmpl.h:224", "no free shadow page, which isn't checked (null pointer)")
     vm.memory.put(spte, page.hpa | LINK, ev.LINK_TABLE)
     return page.hpa | LINK
 
 
 @traced(ev.FIX_WRITE)
 def fix_write(vm: Machine, spte: int, user: bool, walk: Walk) -> bool:
-    """Make a shadow entry writable for a write, where that is right (paging_tmpl.h:307).
+    """Make a shadow entry writable for a write, if that is allowed (paging_tmpl.h:307).
 
-    True: the write goes to a page table and has to be emulated. A user write is taken to be none: the shadow
-    pages of its frame are zapped (2007: for ever if one is a live root; and if the page that holds spte is among
+    True: the write goes to a page table and has to be emulated. A user write is assumed to go to no page table: the shadow
+    pages of its frame are zapped (2007: forever if one is a live root; and if the page that holds spte is among
     them, a freed page keeps an entry of 2, only the writable bit).
     """
     memory = vm.memory

@@ -83,7 +83,7 @@ class Memory:
         try:
             room = _zeroes(needed)
         except MemoryError:
-            raise InputError("npages", npages, "guest memory that fits into this machine's") from None
+            raise InputError("npages", npages, "guest memory that fits into this computer's") from None
         used = np.flatnonzero(self.pages.any(axis=1))  # untouched frames stay untouched, and cost nothing
         room[used] = self.pages[used]
         self.use(room, len(self.pages))
@@ -105,20 +105,20 @@ class Memory:
         self.put, self.put_half = put, put_half
         if emit is None:
             return
-        tell = emit
+        report = emit
 
-        def put_and_tell(at: int, value: int, why: ev.Kind) -> None:
+        def put_and_report(at: int, value: int, why: ev.Kind) -> None:
             old, words[at] = words[at], value
             if old != value:
-                tell((why, at << 3, 8, old, value))
+                report((why, at << 3, 8, old, value))
 
-        def put_half_and_tell(at: int, value: int, why: ev.Kind) -> None:
+        def put_half_and_report(at: int, value: int, why: ev.Kind) -> None:
             old, halves[at] = halves[at], value
             if old != value:
-                tell((why, at << 2, 4, old, value))
+                report((why, at << 2, 4, old, value))
 
-        put_and_tell.__qualname__, put_half_and_tell.__qualname__ = "put", "put_half"  # for messages about wrong calls
-        self.put, self.put_half = put_and_tell, put_half_and_tell
+        put_and_report.__qualname__, put_half_and_report.__qualname__ = "put", "put_half"  # for messages about wrong calls
+        self.put, self.put_half = put_and_report, put_half_and_report
 
     def load(self, hpa: int, size: int) -> int:
         """Read ``size`` bytes, little endian."""

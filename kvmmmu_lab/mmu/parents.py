@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Parent chains: the entries that point to a shadow page (mmu.c:491-565).
 
-A page has no parent (a root), one, kept directly, or a list of chains with five places each, the newest
+A page has no parent (a root), one parent, which needs no chain, or a list of chains with five places each, the newest
 chain first. A page with chains is *multimapped* until the last chain is gone.
 """
 
@@ -22,7 +22,7 @@ class ParentChains:
         self.vm = vm
 
     def add(self, page: ShadowPage, spte: int) -> None:
-        """Note that spte points to page (mmu.c:491-526)."""
+        """Add spte, which points to page (mmu.c:491-526)."""
         vm, parents = self.vm, page.parents
         if parents is None:
             form, page.parents = "0->1", spte
@@ -42,9 +42,9 @@ class ParentChains:
             vm.emit((ev.PARENT_ADD, page.id, spte, form))
 
     def remove(self, page: ShadowPage, spte: int) -> None:
-        """Forget a parent; those behind it in its chain move up (mmu.c:528-565).
+        """Remove a parent; those behind it in its chain move up (mmu.c:528-565).
 
-        Raises HostCrash (BUG) when page has no such parent.
+        Raises HostCrash (BUG) if page has no such parent.
         """
         vm, parents = self.vm, page.parents
         if not isinstance(parents, list):

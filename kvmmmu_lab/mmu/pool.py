@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The pool of 256 shadow pages: headers, roles, free and active list, hash (mmu.c:442-489, 567-619).
 
-A page's *role* is one word; two shadow pages are the same when gfn and role are equal::
+A shadow page is identified by its gfn and its *role*, one word::
 
     bits 0-3    guest levels (0 without paging, 2, 3, 4)
     bits 4-7    level of this shadow page
@@ -38,7 +38,7 @@ def make_role(root_level: int, level: int, gva: int, metaphysical: bool, access:
 
 
 class ShadowPage:
-    """Header of a shadow page. ``parents`` is None, one spte, or a list of chains (see `parents`)."""
+    """The header of a shadow page. ``parents`` is None, one spte, or a list of chains (see `parents`)."""
 
     __slots__ = ("id", "hpa", "gfn", "role", "slot_bitmap", "root_count", "parents")
 
@@ -50,27 +50,27 @@ class ShadowPage:
 
     @property
     def brief(self) -> int:
-        """What events show of a page: its id."""
+        """Its id, which stands for the page in events."""
         return self.id
 
     @property
     def glevels(self) -> int:
-        """Levels of the guest's tables that this page was made for."""
+        """Levels of the guest's tables when this page was made."""
         return self.role & 15
 
     @property
     def level(self) -> int:
-        """Level of this page in the shadow hierarchy, 1 for leaves."""
+        """Level of this page in the shadow tables, 1 for leaves."""
         return (self.role >> 4) & 15
 
     @property
     def quadrant(self) -> int:
-        """Which part of a 4-byte guest table is shadowed: 0..1 of a page table, 0..3 of a directory."""
+        """The part of a 4-byte guest table that is shadowed: 0..1 of a page table, 0..3 of a directory."""
         return (self.role >> 8) & 3
 
     @property
     def metaphysical(self) -> bool:
-        """Whether no guest table is shadowed."""
+        """Whether the page shadows no guest table."""
         return bool(self.role & METAPHYSICAL)
 
     @property
@@ -92,8 +92,8 @@ class ShadowPage:
 
 
 class Pool:
-    """All shadow pages. ``free`` is a stack, its last item is taken next; ``active`` runs from tail to head;
-    ``buckets[gfn % 256]`` is the hash, newest page first."""
+    """All shadow pages. ``free`` is a stack whose last item is taken next; ``active`` is ordered from tail to head;
+    ``buckets[gfn % 256]`` is a bucket of the hash, newest page first."""
 
     def __init__(self) -> None:
         self.pages = [ShadowPage(id) for id in range(NUM_PAGES)]
@@ -114,9 +114,9 @@ class Pool:
         return None
 
     def take(self, gfn: int, role: int) -> ShadowPage | None:
-        """Move a free page to the head of the active list and into the hash; None when none is free (mmu.c:473-489).
+        """Move a free page to the head of the active list and into the hash; None if none is free (mmu.c:473-489).
 
-        Its entries are 0, but for what `fault.fix_write` may leave behind (2007).
+        Its entries are 0, except for what `fault.fix_write` may leave behind (2007).
         """
         if not self.free:
             return None
@@ -129,7 +129,7 @@ class Pool:
         return page
 
     def give(self, page: ShadowPage) -> None:
-        """Out of the hash and onto the free list (mmu.c:458-466, 692)."""
+        """Move an active page out of the hash and onto the free list (mmu.c:458-466, 692)."""
         self.bucket(page.gfn).remove(page)
         del self.active[page]
         self.free.append(page)
@@ -137,13 +137,16 @@ class Pool:
             self.emit((ev.FREE_PAGE, page.id))
 
     def rotate(self, page: ShadowPage) -> None:
-        """To the head of the active list: a root in use can't go (mmu.c:695)."""
+        """Move a page to the head of the active list: a root in use can't be freed (mmu.c:695)."""
         self.active.move_to_end(page)
         if self.emit is not None:
             self.emit((ev.ROTATE_PAGE, page.id))
 
     def header(self, hpa: int, function: str, source: str) -> ShadowPage:
-        """The header of the shadow page that holds hpa (page_header). Elsewhere the kernel follows a wild pointer."""
+        """The header of the shadow page that holds hpa (page_header).
+
+        Raises HostCrash (oops) for an hpa in no shadow page, where the kernel follows a wild pointer.
+        """
         id = (hpa >> PAGE_SHIFT) - FIRST_SHADOW
         if not 0 <= id < NUM_PAGES:
             raise HostCrash("oops", function, source, f"host address {hpa:#x} is in no shadow page")

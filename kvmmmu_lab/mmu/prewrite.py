@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What happens before the guest's write to a page table: the shadow of what is written dies (mmu.c:1121-1216).
+"""Before the guest writes a page table: the shadow of what it writes is zapped (mmu.c:1121-1216).
 
-Nothing of the new value is looked at. A later fault makes the shadow entry anew.
+The new value doesn't matter. A later fault makes the shadow entry again.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from .pool import METAPHYSICAL, ShadowPage
 from .shadow import zap_page
 
 FLOOD = 3
-"""From this many writes in a row to one frame on, it is taken to be no page table any more."""
+"""After this many writes in a row, a frame is assumed to be no page table any more."""
 
 
 def pre_write(vm: Machine, gpa: int, size: int) -> None:
     """Zap the shadow entries of the guest entry that ``size`` bytes at ``gpa`` are about to change (mmu.c:1140-1212).
 
-    A write across entries, or the third in a row to the same frame, zaps the whole shadow page. Only other
-    writes reset that count, faults don't (2007). Of a 4-byte guest table every quadrant's page is hit, also
-    those that don't shadow the written entry (2007).
+    A write across entries, or the third in a row to the same frame, zaps the whole shadow page. Writes to other frames
+    reset that count, but faults don't (2007). For a 4-byte guest table the pages of all quadrants are hit, even those
+    that don't shadow the written entry (2007).
     """
     emit = vm.emit
     gfn, offset = gpa >> PAGE_SHIFT, gpa & (PAGE_SIZE - 1)
@@ -49,10 +49,10 @@ def pre_write(vm: Machine, gpa: int, size: int) -> None:
 
 
 def shadow_range(page: ShadowPage, offset: int) -> tuple[int, int]:
-    """First spte and number of the entries of page that shadow the guest entry at byte ``offset`` (mmu.c:1188-1209).
+    """The first spte, and the number, of page's entries that shadow the guest entry at byte ``offset`` (mmu.c:1188-1209).
 
-    An 8-byte entry lies where its shadow lies. Of 4-byte entries two quadrants make one table, so offsets double;
-    a directory entry maps 4 MiB with two shadow entries of 2 MiB, so they double twice.
+    An 8-byte entry has the offset of its shadow. With 4-byte entries, two quadrants make one page table, so offsets double;
+    a directory entry maps 4 MiB, which takes two shadow entries of 2 MiB, so they double twice.
     """
     count = 1
     if page.glevels == ROOT_32:
@@ -64,8 +64,7 @@ def shadow_range(page: ShadowPage, offset: int) -> tuple[int, int]:
 
 
 def zap_spte(vm: Machine, page: ShadowPage, spte: int) -> None:
-    """Empty one shadow entry, whatever it was: a leaf, a link to a table (which stays), an I/O mark
-    (mmu.c:1121-1138)."""
+    """Clear a shadow entry of any kind: a leaf, a link to a table (which stays), an I/O entry (mmu.c:1121-1138)."""
     entry = vm.memory.words[spte]
     if entry & PRESENT:
         if page.level == 1:

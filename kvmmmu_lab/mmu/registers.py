@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Control registers: loads by the guest, with their checks (around mmu.c:943-952, 1108-1119; kvm_main.c).
 
-A refused load is a #GP for the guest: `general_protection` counts it. CR0.WP, CR4.PSE and EFER.NX aren't in the role
+If a load is refused, the guest gets a #GP (`Machine.general_protection`). CR0.WP, CR4.PSE and EFER.NX aren't in the role
 of a shadow page (2007: entries made before such a change keep their rights).
 """
 
@@ -23,9 +23,9 @@ PDPTE_RESERVED = 0xFFFFFFF0000001E6
 
 
 def load_pdptrs(vm: Machine, cr3: int) -> bool:
-    """Cache the four PDPTEs at cr3's 32-byte aligned address; False, and nothing, if a present one has reserved bits.
+    """Cache the four PDPTEs at cr3's 32-byte aligned address; False, and no change, if a present one has reserved bits.
 
-    Raises HostCrash (oops) where no memory is (2007).
+    Raises HostCrash (oops) if there is no memory (2007).
     """
     hfn = vm.memory.frames[cr3 >> PAGE_SHIFT]
     if hfn is None:
@@ -41,7 +41,7 @@ def load_pdptrs(vm: Machine, cr3: int) -> bool:
 
 
 def _lma(vm: Machine, new_cr0: int) -> None:
-    """LMA follows paging while LME is set."""
+    """Let LMA follow paging while LME is set."""
     cpu = vm.cpu
     if cpu.long_mode and (new_cr0 ^ cpu.cr0) & CR0_PG:
         cpu.efer = cpu.efer | EFER_LMA if new_cr0 & CR0_PG else cpu.efer & ~EFER_LMA
@@ -49,7 +49,7 @@ def _lma(vm: Machine, new_cr0: int) -> None:
 
 @traced(ev.LOAD_CR0)
 def load_cr0(vm: Machine, value: int) -> bool:
-    """MOV CR0: False and a #GP for reserved bits, NW without CD, PG without PE or, in long mode, without PAE."""
+    """MOV CR0: False and a #GP for reserved bits, NW without CD, PG without PE or, with EFER.LME, without CR4.PAE."""
     cpu = vm.cpu
     turns_on = value & CR0_PG and not cpu.paging
     if value & CR0_RESERVED:
@@ -70,7 +70,7 @@ def load_cr0(vm: Machine, value: int) -> bool:
 
 @traced(ev.LOAD_CR4)
 def load_cr4(vm: Machine, value: int) -> bool:
-    """MOV CR4. After the #GP for bad PDPTEs CR4 changes all the same (2007)."""
+    """MOV CR4. CR4 changes even after the #GP for bad PDPTEs (2007)."""
     cpu = vm.cpu
     accepted = True
     if value & CR4_RESERVED:
@@ -87,7 +87,7 @@ def load_cr4(vm: Machine, value: int) -> bool:
 
 @traced(ev.LOAD_CR3)
 def load_cr3(vm: Machine, value: int) -> bool:
-    """MOV CR3. A CR3 outside of every slot is a #GP, but has been stored by then (2007)."""
+    """MOV CR3. A CR3 outside every slot is a #GP, but by then it has been stored (2007)."""
     cpu = vm.cpu
     if cpu.long_mode:
         if value & CR3_RESERVED_LONG:
@@ -106,7 +106,7 @@ def load_cr3(vm: Machine, value: int) -> bool:
 
 @traced(ev.LOAD_EFER)
 def load_efer(vm: Machine, value: int) -> bool:
-    """WRMSR EFER: False and a #GP for reserved bits, or for LME changed while paging. The context stays as it was
+    """WRMSR EFER: False and a #GP for reserved bits, or for a change of LME while paging. The context isn't reset
     (2007)."""
     cpu = vm.cpu
     if value & EFER_RESERVED:
@@ -119,7 +119,7 @@ def load_efer(vm: Machine, value: int) -> bool:
 
 @traced(ev.SET_REGISTERS)
 def set_registers(vm: Machine, cr0: int, cr3: int, cr4: int, efer: int) -> None:
-    """All four at once, unchecked, as the host restores a guest; bad PDPTEs leave the cached ones as they were."""
+    """Set all four without checks, as the host does to restore a guest; bad PDPTEs leave the cached ones unchanged."""
     cpu = vm.cpu
     cpu.cr3, cpu.efer, cpu.cr4 = cr3, efer, cr4
     _lma(vm, cr0)

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Reverse maps: from a guest frame to the shadow entries through which it can be written (mmu.c:307-440).
+"""Reverse maps: from a frame to the shadow entries through which it can be written (mmu.c:307-440).
 
-Only entries that are present *and* writable count. A frame's map has one of three forms: nothing; one
-entry, kept directly; many, kept in a row of descriptors with four places each. A new entry goes to the
-first descriptor with room; the last entry of the same descriptor fills the hole that a removed one leaves;
-an emptied descriptor goes. A map that shrinks to one entry keeps its descriptor.
+Only entries that are present *and* writable count. The map of a frame has one of three forms: empty; one entry, which
+needs no descriptor; or a list of descriptors with four places each. A new entry goes into the first descriptor with room.
+When an entry is removed, the last entry of its descriptor takes its place; an empty descriptor is dropped. A map that
+shrinks to one entry keeps its descriptor.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class ReverseMap:
         self.heads: dict[int, int | list[list[int]]] = {}
 
     def add(self, spte: int) -> None:
-        """Note a new entry, if it is present and writable (mmu.c:315-346)."""
+        """Add a new entry, if it is present and writable (mmu.c:315-346)."""
         vm = self.vm
         entry = vm.memory.words[spte]
         if (entry & COUNTED) != COUNTED:
@@ -37,7 +37,7 @@ class ReverseMap:
             vm.emit((ev.RMAP_ADD, spte, hfn, form))
 
     def link(self, hfn: int, spte: int) -> str:
-        """Put spte into hfn's map; how the map's form changed (mmu.c:325-345)."""
+        """Put spte into hfn's map; returns how the map's form changed (mmu.c:325-345)."""
         head = self.heads.get(hfn)
         if head is None:
             form = "0->1"
@@ -58,9 +58,9 @@ class ReverseMap:
         return form
 
     def remove(self, spte: int) -> None:
-        """Forget an entry that is about to lose its writable or present bit (mmu.c:372-410).
+        """Remove an entry that is about to lose its writable or present bit (mmu.c:372-410).
 
-        Raises HostCrash (BUG) when the frame's map doesn't have it.
+        Raises HostCrash (BUG) if it isn't in the map of its frame.
         """
         vm = self.vm
         entry = vm.memory.words[spte]
@@ -72,10 +72,10 @@ class ReverseMap:
             vm.emit((ev.RMAP_REMOVE, spte, hfn, form))
 
     def unlink(self, hfn: int, spte: int) -> str:
-        """Take spte out of hfn's map; how the map's form changed (mmu.c:382-410). Raises HostCrash (BUG)."""
+        """Take spte out of hfn's map; returns how the map's form changed (mmu.c:382-410). Raises HostCrash (BUG)."""
         head = self.heads.get(hfn)
         if head is None:
-            raise HostCrash("BUG", "rmap_remove", "mmu.c:384", f"frame {hfn:#x} has no reverse map, spte {spte:#x} goes")
+            raise HostCrash("BUG", "rmap_remove", "mmu.c:384", f"spte {spte:#x}: frame {hfn:#x} has no reverse map")
         if isinstance(head, int):
             if head != spte:
                 raise HostCrash("BUG", "rmap_remove", "mmu.c:390", f"frame {hfn:#x} is mapped by {head:#x}, not {spte:#x}")
@@ -85,7 +85,7 @@ class ReverseMap:
         return "many->many"
 
     def _remove_from(self, descriptors: list[list[int]], hfn: int, spte: int) -> None:
-        """Fill the hole with the descriptor's last entry; drop an empty descriptor (mmu.c:348-370)."""
+        """Replace spte by its descriptor's last entry; drop an empty descriptor (mmu.c:348-370)."""
         for descriptor in descriptors:
             if spte in descriptor:
                 break
@@ -94,16 +94,16 @@ class ReverseMap:
         descriptor[descriptor.index(spte)] = descriptor[-1]
         descriptor.pop()
         if not descriptor:
-            # by identity: two emptied descriptors would be equal
+            # by identity: lists compare by content
             descriptors[:] = [other for other in descriptors if other is not descriptor]
             self.vm.caches.rmap_desc.give()
         if not descriptors:
             del self.heads[hfn]
 
     def write_protect(self, gfn: int) -> None:
-        """Take write access from every entry that reaches gfn: gfn becomes a page table (mmu.c:412-439).
+        """Remove write access from every entry that reaches gfn, which becomes a page table (mmu.c:412-439).
 
-        Raises HostCrash (BUG) when gfn has no memory, or an entry isn't what the map says.
+        Raises HostCrash (BUG) if gfn has no memory, or if an entry in the map leads elsewhere or isn't writable.
         """
         vm = self.vm
         if vm.emit is not None:

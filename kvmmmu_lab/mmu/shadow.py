@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Shadow pages come and go: get, zap, unprotect, evict, protect a slot (mmu.c:587-726, 1218-1235, 1322-1342)."""
+"""Shadow pages come and go: get, zap, unprotect, evict; and a slot loses write access (mmu.c:587-726, 1218-1235,
+1322-1342)."""
 
 from __future__ import annotations
 
@@ -18,11 +19,11 @@ def get_page(
 ) -> ShadowPage | None:
     """The shadow page of this gfn and role, found or new; None when the pool is empty (mmu.c:587-632).
 
-    A new page's gfn is write-protected, unless the page is metaphysical. ``parent`` is the spte that will
-    point here, None for a root. What the rights of upper levels were isn't part of the role (2007: one
-    guest table reached with different rights shares one shadow page, and the first rights seen); and of a large
-    page neither NX nor the dirty bit is (2007: its shadow is found again after the guest changed them).
-    Raises HostCrash (BUG) for a gfn without memory, unless metaphysical.
+    The gfn of a new page is write-protected, unless the page is metaphysical. ``parent`` is the spte that will
+    point here, None for a root. The role doesn't hold the rights of upper levels (2007: a guest table that is reached with
+    different rights has one shadow page, with the rights seen first), nor NX and the dirty bit of a large page (2007: its
+    shadow is found again after the guest has changed them). Raises HostCrash (BUG) for a gfn without memory, unless
+    metaphysical.
     """
     role = make_role(vm.root_level, level, gva, metaphysical, access)
     for page in vm.pool.bucket(gfn):
@@ -40,20 +41,20 @@ def get_page(
 
 
 def entries_with(vm: Machine, page: ShadowPage, mask: int = PRESENT) -> list[int]:
-    """References to the entries of page that have a bit of ``mask``, ascending."""
+    """The sptes of page whose entries have a bit of ``mask``, in ascending order."""
     words, first = vm.memory.words, page.spte
     used = vm.memory.pages[FIRST_SHADOW + page.id].nonzero()[0].tolist()
     return [first + index for index in used if words[first + index] & mask]
 
 
 def unlink_children(vm: Machine, page: ShadowPage) -> None:
-    """Empty a page's entries: leaves leave their reverse maps, tables lose a parent (mmu.c:634-662)."""
+    """Clear a page's entries: each leaf leaves its reverse map, each table below loses a parent (mmu.c:634-662)."""
     words, put = vm.memory.words, vm.memory.put
     leaf = page.level == 1
     for spte in entries_with(vm, page, ALL_ONES):
         entry = words[spte]
         if leaf and entry & PRESENT:
-            vm.rmap.remove(spte)  # before it is cleared: the reverse map goes by what stands there
+            vm.rmap.remove(spte)  # before it is cleared: the reverse map reads the entry
         put(spte, 0, ev.UNLINK_CHILD)
         if not leaf and entry & PRESENT:
             child = vm.pool.header(entry & BASE_MASK, "kvm_mmu_page_unlink_children", "mmu.c:660")
@@ -64,9 +65,9 @@ def unlink_children(vm: Machine, page: ShadowPage) -> None:
 
 @traced(ev.ZAP_PAGE)
 def zap_page(vm: Machine, page: ShadowPage) -> None:
-    """Unhook a shadow page from its parents, empty it, free it (mmu.c:671-696).
+    """Unhook a shadow page from its parents, clear its entries, free it (mmu.c:671-696).
 
-    Children stay: without parents, but still in the hash. A live root stays, too, and moves to the head of
+    Its children stay: without parents, but still in the hash. A live root stays, too, and moves to the head of
     the active list.
     """
     vm.stats.zapped += 1
@@ -82,7 +83,7 @@ def zap_page(vm: Machine, page: ShadowPage) -> None:
 
 @traced(ev.UNPROTECT)
 def unprotect_page(vm: Machine, gfn: int) -> bool:
-    """Zap all shadow pages of the guest table in gfn; whether there were any (mmu.c:698-718)."""
+    """Zap all shadow pages of the guest table in gfn; returns whether there were any (mmu.c:698-718)."""
     doomed = [page for page in vm.pool.bucket(gfn) if page.gfn == gfn and not page.role & METAPHYSICAL]
     for page in doomed:
         zap_page(vm, page)
@@ -90,12 +91,12 @@ def unprotect_page(vm: Machine, gfn: int) -> bool:
 
 
 def unprotect_gva(vm: Machine, gva: int) -> bool:
-    """The same of the frame that gva is in (mmu.c:1218-1223)."""
+    """Like `unprotect_page`, for the frame that gva is in (mmu.c:1218-1223)."""
     return unprotect_page(vm, gva_to_gpa(vm, gva) >> PAGE_SHIFT)
 
 
 def update_slot(vm: Machine, spte: int, gfn: int) -> None:
-    """Note in the header of spte's page that it reaches gfn's slot (mmu.c:720-726)."""
+    """Note in the header of spte's page that the page reaches gfn's slot (mmu.c:720-726)."""
     page = vm.pool.pages[page_of(spte)]
     bit = vm.memory.slot_bits[gfn]
     if bit is not None and not page.slot_bitmap & bit:
@@ -108,7 +109,7 @@ def update_slot(vm: Machine, spte: int, gfn: int) -> None:
 def free_some_pages(vm: Machine) -> None:
     """Zap from the tail of the active list until 25 pages are free: first in, first out (mmu.c:1225-1234).
 
-    A live root at the tail is zapped as well: emptied, and moved to the head.
+    A live root at the tail is zapped as well: it is cleared, and moves to the head.
     """
     pool = vm.pool
     while len(pool.free) < REFILL:
@@ -118,14 +119,15 @@ def free_some_pages(vm: Machine) -> None:
 
 
 def refill(vm: Machine) -> None:
-    """Free pages when fewer than 5 are free: before a fault, and between two CR3s (mmu.c:947-948)."""
+    """Evict if fewer than 5 pages are free: before a fault, and when CR3 is loaded (mmu.c:947-948)."""
     if len(vm.pool.free) < MIN_FREE:
         free_some_pages(vm)
 
 
 @traced(ev.SLOT_PROTECT)
 def slot_remove_write_access(vm: Machine, slot: int) -> None:
-    """Take write access from every entry of the pages that reach a slot, other slots' entries too (mmu.c:1322-1342)."""
+    """Remove write access from every entry of the pages that reach a slot, even if it reaches another slot
+    (mmu.c:1322-1342)."""
     put, words = vm.memory.put, vm.memory.words
     for page in reversed(vm.pool.active):
         if (page.slot_bitmap >> slot) & 1:
@@ -135,5 +137,5 @@ def slot_remove_write_access(vm: Machine, slot: int) -> None:
 
 
 def page_of(spte: int) -> int:
-    """Id of the shadow page that holds an spte."""
+    """The id of the shadow page that holds an spte."""
     return (spte >> 9) - FIRST_SHADOW

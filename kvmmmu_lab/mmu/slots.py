@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Memory slots, aliases and dirty logs: what their change does to the shadow tables (kvm_main.c, around
+"""Memory slots, aliases and dirty logs: what a change of them does to the shadow tables (kvm_main.c, around
 mmu.c:1322-1359)."""
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from .shadow import slot_remove_write_access
 
 @traced(ev.SET_SLOT)
 def set_slot(vm: Machine, slot: int, base: int, npages: int, log: bool) -> None:
-    """Install a slot that was checked; with a log it loses write access; then the context is reset.
+    """Install a slot that was checked; if it has a log, remove write access to it; then reset the context.
 
-    Shadow entries into a slot that is deleted or moved stay (2007: they reach frames that are no longer the guest's), and
-    so do I/O entries where a slot is made (2007: its memory stays emulated).
+    Shadow entries that reach a deleted or moved slot stay (2007: they reach frames that are no longer the guest's). So do
+    I/O entries where a slot is added (2007: accesses to its memory are still emulated).
     """
     vm.memory.set_slot(slot, base, npages, log)
     if vm.memory.slots[slot].log is not None:
@@ -34,7 +34,7 @@ def set_alias(vm: Machine, alias: int, base: int, npages: int, target: int) -> N
 
 @traced(ev.DIRTY_LOG)
 def dirty_log(vm: Machine, slot: int) -> list[int]:
-    """Pages written since the last call; if there are any, write access goes, the log is cleared, the TLB flushed."""
+    """The pages written since the last call. If there are any, remove write access, clear the log and flush the TLB."""
     log = vm.memory.log_of(slot)
     dirty = [page for page, written in enumerate(log) if written]
     if dirty:

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The guest's page tables, walked as its processor would (paging_tmpl.h:72, 457).
+"""The walk of the guest's page tables, in place of the guest's processor (paging_tmpl.h:72, 457).
 
-The walk stops at the first entry that denies the access, so accessed bits above that entry are set already.
-The rights that it gathers leave out the last entry's own. Reserved bits and PSE-36 are not known to it. A processor
-looks at the rights at the end: there, an entry that isn't present decides before one above that denies (2007).
+The walk stops at the first entry that denies the access, so the accessed bits above that entry are already set.
+The rights that it collects don't include those of the last entry. It ignores reserved bits and PSE-36. It differs from
+a processor, which checks rights at the end: there, a lower entry that isn't present decides before an upper one that
+denies (2007).
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def walk_guest(vm: Machine, gva: int, write: bool, user: bool, fetch: bool) -> W
                 return _stop(Walk(3, tables, 0, RIGHTS, 0, 0), write, user, fetch)
             level = 2
     bits, base = form.index_bits, form.base
-    # What this access asks of every entry on the way, besides being present. A set NX bit denies.
+    # The bits that this access needs in every entry, and those that it looks at: also NX, which has to be clear.
     need = PRESENT | ACCESSED | (user and USER)
     if write and (user or cpu.cr0 & CR0_WP):
         need |= WRITABLE
@@ -64,7 +65,7 @@ def walk_guest(vm: Machine, gva: int, write: bool, user: bool, fetch: bool) -> W
         tables[level] = gfn
         hfn = memory.frames[gfn]
         if hfn is None:
-            hfn = BAD_PAGE  # zeroes, so: not present (safe_gpa_to_hpa, mmu.c:728-733)
+            hfn = BAD_PAGE  # zeroes: not present (safe_gpa_to_hpa, mmu.c:728-733)
         index = (gva >> shift) & index_mask
         at = (hfn << bits) | index
         entry = entries[at]
@@ -92,14 +93,14 @@ def walk_guest(vm: Machine, gva: int, write: bool, user: bool, fetch: bool) -> W
 
 
 def _stop(walk: Walk, write: bool, user: bool, fetch: bool) -> Walk:
-    """Complete the error code. A fetch is reported whatever EFER.NX says (2007; processors report it with NX on)."""
+    """Complete the error code. It reports a fetch even if EFER.NX is off (2007: a processor only if it is on)."""
     assert walk.error is not None
     walk.error |= error_code(write, user, fetch)
     return walk
 
 
 def gva_to_gpa(vm: Machine, gva: int) -> int:
-    """gpa of gva for a supervisor read, UNMAPPED_GVA where there is none (paging_tmpl.h:457). Sets accessed bits."""
+    """The gpa of gva for a supervisor read, UNMAPPED_GVA if there is none (paging_tmpl.h:457). Sets accessed bits."""
     if vm.root_level == NONPAGING:
         return gva
     walk = vm.walk(vm, gva, False, False, False)
@@ -107,11 +108,11 @@ def gva_to_gpa(vm: Machine, gva: int) -> int:
 
 
 def gva_to_hpa(vm: Machine, gva: int) -> int:
-    """hpa of gva (mmu.c:747-763): all ones where gva isn't mapped, bit 63 set where no memory is."""
+    """The hpa of gva (mmu.c:747-763): all ones if gva isn't mapped, bit 63 set if there is no memory."""
     gpa = gva_to_gpa(vm, gva)
     return UNMAPPED_GVA if gpa == UNMAPPED_GVA else vm.memory.gpa_to_hpa(gpa)
 
 
 def read_entry(vm: Machine, walk: Walk) -> int:
-    """The walk's last guest entry as it stands in memory now."""
+    """The last guest entry of a walk, as it is in memory now."""
     return (vm.memory.halves if guest_format(vm.root_level).size == 4 else vm.memory.words)[walk.entry]

@@ -119,7 +119,7 @@ def test_the_last_addresses_that_are_allowed():
 VALUES = {
     "a size that no instruction has": (lambda vm: vm.poke(0x1000, 0, 3), "size is 3", "1, 2, 4 or 8 bytes"),
     "a size of zero": (lambda vm: vm.peek(0x1000, 0), "size is 0", "1, 2, 4 or 8"),
-    "a value too wide by one": (lambda vm: vm.poke(0x1000, 256, 1), "value is 0x100", "1 bytes, 0..0xff"),
+    "a value too wide by one": (lambda vm: vm.poke(0x1000, 256, 1), "value is 0x100", "1 byte, 0..0xff"),
     "far too wide": (lambda vm: vm.poke(0x1000, 1 << 64), "value is 0x1", "8 bytes, 0..0xffffffffffffffff"),
     "too wide, stored by an access": (
         lambda vm: vm.access(0x1000, write=True, value=1 << 16, size=2),
