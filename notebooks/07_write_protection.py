@@ -155,7 +155,7 @@ lab.map().film
 # page table. So the entry was not added to the reverse map either, and the host did the write through it. There are
 # two ways in which a page table could get a writable mapping, and the host prevents both:
 #
-# | what comes first | what comes then | how the rule is kept |
+# | first | then | how the rule is kept |
 # | --- | --- | --- |
 # | a writable mapping | the frame becomes a page table | write protection goes through the reverse map |
 # | the frame is a page table | a mapping is made, or needs its W | the host does not give it the W |
