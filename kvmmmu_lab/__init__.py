@@ -62,7 +62,7 @@ def __getattr__(name: str) -> Any:
 
 
 def load_ipython_extension(shell: Any) -> None:
-    """``%load_ext kvmmmu_lab``: the cell magic ``%%record`` (see `kvmmmu_lab.labs.watch`)."""
-    from .labs.watch import load
+    """``%load_ext kvmmmu_lab``: the cell magic ``%%record`` (see `kvmmmu_lab.labs.record_magic`)."""
+    from .labs.record_magic import load
 
     load(shell)

@@ -47,7 +47,7 @@
 
 # %%
 from kvmmmu_lab import open_guest
-from kvmmmu_lab.labs import entry_of, hash_table, parent_chains, predict, small_guest, store_beam, watch, watch_store
+from kvmmmu_lab.labs import entry_of, hash_table, parent_chains, predict, small_guest, store_diagram, watch, watch_store
 
 vm = open_guest("lin64_A").vm()
 heap = 0x343C6000
@@ -71,7 +71,7 @@ entry
 # - **on the right**, what an spte points to: a frame, with its reverse map.
 
 # %%
-store_beam(vm, entry.gpa, 8)
+store_diagram(vm, entry.gpa, 8)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # <!-- slide:
@@ -134,7 +134,7 @@ watch_store(vm, entry.gpa, entry.moved)
 # %%
 small = small_guest("64", 0x1000, 0x2000, 0x3000, 0x201000)
 vm, table, directory = small.vm, small.table(0x2000), small.entry_gpa(0x2000, level=2)
-store_beam(vm, directory, 8)
+store_diagram(vm, directory, 8)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # <!-- slide:
@@ -250,7 +250,7 @@ guess_half.compare("one spte", why=why)
 # is the diagram of a store to the very last byte of entry 2, at offset `0x17`:
 
 # %%
-store_beam(vm, entry2 + 7, 1)
+store_diagram(vm, entry2 + 7, 1)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
@@ -406,7 +406,7 @@ again
 linux = open_guest("lin64_A").vm()
 linux.access(0x400000, user=True)
 linux.access(0xFFFF888005000000)
-store_beam(linux, entry_of(linux, 0x400000).gpa, 8)
+store_diagram(linux, entry_of(linux, 0x400000).gpa, 8)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # <!-- slide:
@@ -422,7 +422,7 @@ store_beam(linux, entry_of(linux, 0x400000).gpa, 8)
 small = small_guest("64", 0x1000)
 small.map(0x400000, 0x400, large=True)
 small.vm.access(0x400000)
-store_beam(small.vm, 0x400 << 12, 8)
+store_diagram(small.vm, 0x400 << 12, 8)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # <!-- slide:

@@ -44,7 +44,7 @@
 
 # %%
 from kvmmmu_lab import open_guest
-from kvmmmu_lab.labs import entry_of, hierarchy, predict, small_guest, store_beam, watch, watch_store, write_lab
+from kvmmmu_lab.labs import entry_of, hierarchy, predict, small_guest, store_diagram, watch, watch_store, write_lab
 
 vm = open_guest("lin32_A").vm()
 code, data = 0x81CE000, 0x823E000
@@ -271,7 +271,7 @@ vm.access(0x301000, user=True)
 
 # %%
 small = small_guest("32", 0x400000, 0x600000, 0x40400000, 0x40600000)
-store_beam(small.vm, small.entry_gpa(0x40400000, level=2), 4)
+store_diagram(small.vm, small.entry_gpa(0x40400000, level=2), 4)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
@@ -505,7 +505,7 @@ hex(entry_of(vm, 0x400000).value >> 12), hex(vm.access(0x400000, user=True).gpa 
 # %%
 pae = open_guest("linpae_A").vm()
 pae.access(0x81CE000, user=True)
-store_beam(pae, entry_of(pae, 0x81CE000).gpa, 8)
+store_diagram(pae, entry_of(pae, 0x81CE000).gpa, 8)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # <!-- slide:

@@ -1,23 +1,26 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the lessons are made of: everything here shows itself in a notebook, and says the same as text elsewhere.
+"""What the lessons use: films, pictures, questions and labs. Each shows itself in a notebook, and as text everywhere else.
 
-**Films.** `watch` runs one operation and makes a film of it; `recording` makes one of a recording (``with record(vm) as r:``,
-or the cell magic ``%%record vm`` after ``%load_ext kvmmmu_lab``). A film plays forward and back, ``recording.save("x.html")``
-writes it to one file, ``recording.picked`` is what was clicked on.
+**Films.** `watch` runs one operation and returns the film of it. `film` makes one of a recording (``with record(vm) as r:``,
+or the cell magic ``%%record vm`` after ``%load_ext kvmmmu_lab``). A film plays forward and back; ``film.save("x.html")`` writes
+it to one file; ``film.picked`` is what was clicked on.
 
-**Pictures**, of a VM or of any step of a recording: `hierarchy` (guest and shadow tables side by side), `guest_tables`,
+**Pictures** of a VM, or of a step of a recording: `hierarchy` (guest and shadow tables below each other), `guest_tables`,
 `shadow_tables`, `walk`, `entry_bits`, `reverse_map`, `who_maps`, `parent_chains`, `hash_table`, `pool`, `memory_slots`. Of a
-store that is about to happen: `store_beam` (which shadow entries it hits, by which arithmetic; `watch_store` is its film).
+store to a page table: `store_diagram` (which shadow entries it zaps, and how they are computed), and `watch_store`, its film.
 
-**Questions.** `pick_address` offers a real guest's mappings, `entry_of` finds the guest's own entry for an address,
-`predict` asks before it looks.
+**Questions.** `predict` asks before you look. `pick_address` offers addresses that a real guest maps; `entry_of` is the
+guest's own entry for an address.
 
-**Labs** to play with, each also without a notebook, and on your own parts (``fault_lab(set_spte=mine)``): `fault_lab`
-(what comes of an access?), `write_lab` (which shadow entries does a write kill?), `rmap_lab` (who can write a frame?),
-`entry_decoder` (what does an entry say?), `pool_lab` (who has to go?).
+**Labs** to experiment with, in a notebook or a terminal, also with your own parts (``fault_lab(set_spte=mine)``):
+`fault_lab` (what happens on an access?), `write_lab` (which shadow entries does a write zap?), `rmap_lab` (which entries can
+write a frame?), `entry_decoder` (what does an entry say?), `pool_lab` (which shadow pages are evicted?).
 
-**Guests by hand.** `small_guest` has a few pages in its shadow; `Builder` puts one together, mapping by mapping; `neighbour`
-gives a guest a second processor.
+**Guests** that are built by hand: `small_guest` maps a few pages and has accessed them; `Builder` maps whatever you choose;
+`neighbour` adds a second processor.
+
+**To add a lab**, write one file for it. The docstring of ``labs/lab.py`` is a complete short lab to begin with; ``pool_lab.py``
+is a longer one. Then import its function here and add it to ``LABS``.
 """
 
 from ..draw.pictures import (
@@ -43,9 +46,12 @@ from .guests import Builder, neighbour, small_guest
 from .pool_lab import pool_lab
 from .prediction import predict
 from .rmap_lab import rmap_lab
-from .store_diagram import store_beam, watch_store
+from .store_diagram import store_diagram, watch_store
 from .watch import Watch, watch
 from .write_lab import write_lab
+
+LABS = [fault_lab, write_lab, rmap_lab, entry_decoder, pool_lab]
+"""All labs. Each is a function that returns a `lab.Lab`; without arguments it returns one that can be used at once."""
 
 __all__ = [
     "Builder",
@@ -53,9 +59,7 @@ __all__ = [
     "Picture",
     "Watch",
     "entry_bits",
-    "entry_decoder",
     "entry_of",
-    "fault_lab",
     "film",
     "guest_tables",
     "hash_table",
@@ -65,17 +69,15 @@ __all__ = [
     "parent_chains",
     "pick_address",
     "pool",
-    "pool_lab",
     "predict",
     "record",
     "reverse_map",
-    "rmap_lab",
     "shadow_tables",
     "small_guest",
-    "store_beam",
+    "store_diagram",
     "walk",
     "watch",
     "watch_store",
     "who_maps",
-    "write_lab",
 ]
+__all__ += [lab.__name__ for lab in LABS]

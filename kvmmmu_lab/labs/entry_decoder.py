@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`entry_decoder`: 64 bits spelled out, and what the host makes of a guest entry."""
+"""`entry_decoder`: every bit of an entry in words, and the shadow entry that the host makes from a guest entry."""
 
 from __future__ import annotations
 
-import functools
 import html
-import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,83 +12,35 @@ from ..errors import InputError, LabError
 from ..inspect.entries import flags, shadow_target, spell, withheld
 from ..inspect.paths import shadow_path
 from ..mmu import Vm, checks
-from ..mmu.bits import IO_MARK, LARGE, MODES, PAGE_SHIFT, PRESENT, USER
+from ..mmu.bits import FLAGS, IO_MARK, LARGE, MODES, NARROW, PAGE_SHIFT, PRESENT, USER, GuestMode
 from ..mmu.memory import FIRST_SHADOW
 from ..mmu.pool import NUM_PAGES
 from ..player.cell_output import close_all
-from .entry_fields import Bits, frame_of, guest_bits, shadow_bits
-from .explain_access import Ask, Before, explain
+from .explain_access import PathsBefore, Request, explain_access
+from .form import Form, form_of, status_html
 from .guests import GVAS, ROOT, GuestTable
 from .lab import Lab
-from .widgets import ROW, Form, menu, row, status, switch
-
-# FOLDED IN: labs.decoder_text: Reading numbers as people paste them: hexadecimal, binary or decimal, with spaces and
-# underscores.
-
-
-EXPECTED = (
-    "a number of at most 64 bits: hexadecimal with 0x before it, binary with 0b before it, or decimal; without 0x, digits "
-    "are taken for hexadecimal only if a letter from a to f is among them"
-)
-
-
-def parse(text: str, bits: int = 64) -> int:
-    """The number that ``text`` says.
-
-    >>> hex(parse("0x80000000_02b45c65")), parse("0b1 0110 0111"), parse("1_000"), hex(parse("2b4 5c65"))
-    ('0x8000000002b45c65', 359, 1000, '0x2b45c65')
-
-    32 or 64 zeroes and ones are taken for bits. Raises InputError.
-    """
-    if not isinstance(text, str):
-        raise InputError("text", text, EXPECTED)
-    plain = re.sub(r"[\s_,'`|]", "", text).lower()
-    value = None
-    for pattern, base in (
-        (r"0x[0-9a-f]+", 16),
-        (r"0b[01]+", 2),
-        (r"[01]{32}|[01]{64}", 2),
-        (r"[0-9]+", 10),
-        (r"[0-9][0-9a-f]*h", 16),
-        (r"(?!0b)[0-9a-f]+", 16),
-    ):
-        if re.fullmatch(pattern, plain):
-            value = int(plain.removesuffix("h"), base) if len(plain) <= 80 else None
-            break
-    if value is None or value >= 1 << bits:
-        raise InputError("text", text, EXPECTED.replace("64", str(bits)))
-    return value
-
+from .parse_number import parse_number
 
 KINDS = ("guest", "shadow")
 EXAMPLE = 0x8000000002B45C65
 
 
-def entry_decoder(entry: int | str = EXAMPLE, kind: str = "guest", mode: str = "64", level: int = 1, **parts: Any) -> Decoder:
-    """A decoder of entries: ``kind`` "guest" or "shadow"; ``mode`` "32", "32 pse", "pae" or "64".
+def entry_decoder(
+    entry: int | str = EXAMPLE, kind: str = "guest", mode: str = "64", level: int = 1, **parts: Any
+) -> EntryDecoder:
+    """A decoder for entries. ``kind``: "guest" or "shadow"; ``mode``: "32", "32 pse", "pae" or "64".
 
     ``parts`` (``set_spte=...``) make the shadow entries that it shows. Raises InputError.
     """
-    return Decoder(entry, kind, mode, level, parts)
+    return EntryDecoder(entry, kind, mode, level, parts)
 
 
-@dataclass(frozen=True)
-class Made:
-    """What the host made of a guest entry for one access: the outcome, the shadow entry (or None), reasons."""
+class EntryDecoder(Lab):
+    """``value`` is the entry. Change it with `read`, `set`, `toggle`, `set_frame`, and what it is with `choose`.
 
-    access: str
-    outcome: str
-    entry: int | None
-    says: str
-    reasons: tuple[str, ...]
-
-    def __str__(self) -> str:
-        entry = "no shadow entry" if self.entry is None else f"{self.entry:#018x}  {self.says}"
-        return "\n".join([f"{self.access}: {self.outcome}", f"  {entry}", *(f"  - {reason}" for reason in self.reasons)])
-
-
-class Decoder(Lab):
-    """``value`` is the entry; `inspect` takes text, `toggle` a bit, `choose` kind, mode and level; `made` asks the engine."""
+    `fields` are its fields, ``meaning`` is the whole entry in a sentence, `shadow_results` are the shadow entries.
+    """
 
     title = "What does this entry say?"
 
@@ -103,20 +53,15 @@ class Decoder(Lab):
         else:
             self.set(entry)
 
-    @functools.cached_property
-    def form(self) -> Any:
-        """The form. Raises ImportError without ipywidgets."""
-        pass
-
-        return DecoderForm(self)
-
     @property
     def width(self) -> int:
-        """Bits of an entry of this kind."""
+        """The number of bits of an entry of this kind: 32 or 64."""
         return 8 * MODES[self.mode].format.size if self.kind == "guest" else 64
 
+    # The entry
+
     def choose(self, kind: str | None = None, mode: str | None = None, level: int | None = None) -> None:
-        """Another kind, mode or level. What doesn't fit into a shorter entry is cut off."""
+        """Change kind, mode or level. If the new entry is shorter, the upper half of the value is cut off."""
         kind, mode = kind or self.kind, mode or self.mode
         if kind not in KINDS:
             raise InputError("kind", kind, f"one of {', '.join(KINDS)}")
@@ -131,50 +76,51 @@ class Decoder(Lab):
 
     @staticmethod
     def levels(kind: str, mode: str) -> int:
-        """The highest level of an entry: the shadow of a 32-bit or PAE guest has tables at levels 2 and 1."""
+        """The highest level of an entry: in the shadow of a 32-bit or PAE guest there are tables at levels 2 and 1."""
         return MODES[mode].levels if kind == "guest" or mode == "64" else 2
 
     def read(self, text: str) -> None:
-        """Take a number as it was pasted: hexadecimal, binary, decimal."""
-        self.value = parse(text, self.width)
+        """Set the value to a number in text: hexadecimal, binary or decimal (see `parse_number`)."""
+        self.value = parse_number(text, bits=self.width)
 
     def set(self, value: int) -> None:
-        """Take a number."""
+        """Set the value."""
         value = checks.whole("entry", value)
         if not 0 <= value < 1 << self.width:
             raise InputError("entry", value, f"an unsigned number of {self.width} bits")
         self.value = value
 
     def toggle(self, bit: int) -> None:
-        """Turn a bit over."""
+        """Invert a bit."""
         bit = checks.whole("bit", bit)
         if not 0 <= bit < self.width:
             raise InputError("bit", bit, f"0..{self.width - 1}")
         self.value ^= 1 << bit
 
     def set_frame(self, frame: int) -> None:
-        """Put another frame number into the entry. It has to fit, and a large page begins where its size allows."""
-        field = next(field for field in self.bits() if field.letter == "frame")
+        """Set the frame number. It must fit into the entry; for a large page it must be aligned to its size."""
+        field = next(field for field in self.fields() if field.name == "frame")
         frame = checks.whole("frame", frame)
-        value, room = frame << PAGE_SHIFT, (1 << field.high + 1) - (1 << field.low)
-        if value & ~room:
+        value, mask = frame << PAGE_SHIFT, (1 << field.high + 1) - (1 << field.low)
+        if value & ~mask:
             step = 1 << field.low - PAGE_SHIFT
             kind = "a frame number" if step == 1 else f"a frame number that is a multiple of {step:#x}, and"
             raise InputError("frame", frame, f"{kind} below {1 << field.high + 1 - PAGE_SHIFT:#x}")
-        self.value = self.value & ~room | value
+        self.value = self.value & ~mask | value
 
     # What it says
 
-    def bits(self) -> list[Bits]:
-        """Its fields, the lowest first."""
+    def fields(self) -> list[EntryField]:
+        """The fields of the entry, the lowest bits first."""
         if self.kind == "shadow":
-            return shadow_bits(self.level, self.value)
-        return guest_bits(MODES[self.mode], self.level, self.value)
+            return shadow_fields(self.level, self.value)
+        return guest_fields(MODES[self.mode], self.level, self.value)
 
     @property
     def frame(self) -> int:
-        """The frame number in it."""
-        return frame_of(self.bits(), self.value)
+        """The frame number in the entry."""
+        field = next(field for field in self.fields() if field.name == "frame")
+        return field.of(self.value) << field.low - PAGE_SHIFT
 
     @property
     def large(self) -> bool:
@@ -183,7 +129,7 @@ class Decoder(Lab):
 
     @property
     def meaning(self) -> str:
-        """All of it in one sentence."""
+        """The whole entry in one sentence."""
         if not self.value & PRESENT:
             return self._absent()
         words = spell(self.value, withheld(self.level, self.value) & ~self.value if self.kind == "shadow" else 0)
@@ -191,53 +137,53 @@ class Decoder(Lab):
 
     def _absent(self) -> str:
         if self.kind == "shadow" and self.level == 1 and self.value & IO_MARK:
-            return f"An I/O entry: no memory is behind gfn {self.frame:#x}, and every access to it is emulated."
+            return f"An I/O entry: gfn {self.frame:#x} has no memory, so every access to it is emulated."
         if self.kind == "guest" and self.value:
-            return "Not present. A walk ends here, and the other bits are the guest's own business (a place in its swap, say)."
-        return "Empty." if not self.value else "Not present: the processor stops here."
+            return "Not present: the walk ends here. The guest may use the other bits, for instance for a place in its swap."
+        return "Empty." if not self.value else "Not present: the walk ends here."
 
     def _target(self) -> str:
         if self.kind == "shadow":
             page = self.frame - FIRST_SHADOW
             return f"shadow page #{page}" if 0 <= page < NUM_PAGES else f"host frame {self.frame:#x}"
         if self.large:
-            return f"a large page of {4 if self.width == 32 else 2} MB, from gfn {self.frame:#x} on"
+            return f"a large page of {MODES[self.mode].format.large_size >> 20} MB that begins at gfn {self.frame:#x}"
         return f"gfn {self.frame:#x}" + f", the level-{self.level - 1} table" * (self.level > 1)
 
-    # What the host makes of it
+    # The shadow entry
 
-    def made(self) -> list[Made]:
-        """What the engine makes of this guest entry for a read and for a write, each on a machine of its own."""
+    def shadow_results(self) -> list[ShadowResult]:
+        """What the engine makes from this guest entry for a read and for a write, each in a new VM."""
         if self.kind == "shadow":
             return []
-        return [self._made(write=False), self._made(write=True)]
+        return [self._shadow_result(write=False), self._shadow_result(write=True)]
 
-    def _made(self, write: bool) -> Made:
+    def _shadow_result(self, write: bool) -> ShadowResult:
         user = bool(self.value & USER)
-        ask = Ask(GVAS[self.mode], write, user)
+        request = Request(GVAS[self.mode], write, user)
         who = f"{'user code' if user else 'the kernel'} {'writes' if write else 'reads'}"
         try:
-            vm = self.guarded(self.scratch)
-            before, free = Before.of(vm, ask), len(vm.pool.free)
-            result = self.guarded(lambda: vm.access(ask.gva, write=write, user=user))
+            vm = self.run(self.make_vm)
+            before, free = PathsBefore.of(vm, request), len(vm.pool.free)
+            result = self.run(lambda: vm.access(request.gva, write=write, user=user))
         except LabError as error:
-            return Made(who, "it ends here", None, "", (f"{error}.",))
-        reasons = explain(vm, before, result.outcome, result.error, 0)
+            return ShadowResult(who, "not possible", None, "", (f"{error}.",))
+        reasons = explain_access(vm, before, result.outcome, result.error, 0)
         if self.level > 1 and not self.large and result.outcome in ("ok", "emul") and len(vm.pool.free) < free:
             reasons.append(
-                "A link to a shadow table has P, W, U and A, whatever the guest's entry says: rights of the levels above "
-                "are taken from the last shadow entry only."
+                "A link to a shadow table always has P, W, U and A, whatever the guest's entry says: the shadow withholds "
+                "rights in the last entry only."
             )
-        return Made(who, _outcome(result), *_entry(vm, ask.gva, 1 if self.large else self.level), tuple(reasons))
+        return ShadowResult(who, _outcome(result), *_entry(vm, request.gva, 1 if self.large else self.level), tuple(reasons))
 
-    def scratch(self) -> Vm:
-        """A machine whose guest has this entry on the path of one address, with all rights at the other levels."""
+    def make_vm(self) -> Vm:
+        """A VM whose guest has this entry on the path of one address, and every right at the other levels."""
         table = GuestTable(self.mode)
         form, gfn = table.mode.format, self.frame
         large = self.large
         span = 1 << form.index_bits if large else 1
         begin = gfn & -span
-        base = ROOT if begin > ROOT + 16 else begin + span + ROOT  # tables stand apart from what the entry leads to
+        base = ROOT if begin > ROOT + 16 else begin + span + ROOT  # keep the tables apart from the frame in the entry
         table.gfns = {level: base + table.mode.levels - level for level in range(table.mode.levels, 0, -1)}
         if self.level > 1 and not large:
             table.gfns[self.level - 1] = gfn
@@ -247,70 +193,198 @@ class Decoder(Lab):
         return table.vm(**self.parts)
 
     def state(self) -> str:
-        """Every bit, the meaning, and what the host makes of it."""
+        """The number, the meaning, every field, and the shadow entries."""
         digits = self.width // 4
-        of = f"{self.kind} entry, {MODES[self.mode].title}"
-        rows = [f"{field.where:>6}  {content(field, self.value):<14}{field.letter:<6}{field.words}" for field in self.bits()]
-        made = [line for made in self.made() for line in ("", str(made))]
+        kind = f"{self.kind} entry, {MODES[self.mode].title}"
+        rows = [f"{field.bits:>6}  {field.content(self.value):<14}{field.name:<6}{field.words}" for field in self.fields()]
+        results = [line for result in self.shadow_results() for line in ("", str(result))]
         number = f"{self.value:#0{digits + 2}x} = {self.value}"
-        head = f"{number}   ({of}, level {self.level}, {LEVELS[self.level]})"
-        return "\n".join([head, flags(self.value), self.meaning, "", *rows, *made])
+        head = f"{number}   ({kind}, level {self.level}, {LEVELS[self.level]})"
+        return "\n".join([head, flags(self.value), self.meaning, "", *rows, *results])
 
 
-def content(field: Bits, value: int) -> str:
-    """What a field holds, as text."""
-    content = field.of(value)
-    if field.letter == "frame":
-        return f"{content << field.low - PAGE_SHIFT:#x}"
-    return str(content) if field.low == field.high else f"{content:#x}"
+@dataclass(frozen=True)
+class ShadowResult:
+    """The result of one access: its outcome, the shadow entry (None if there is none) in words, and the reasons."""
+
+    access: str
+    outcome: str
+    entry: int | None
+    says: str
+    reasons: tuple[str, ...]
+
+    def __str__(self) -> str:
+        entry = "no shadow entry" if self.entry is None else f"{self.entry:#018x}  {self.says}"
+        return "\n".join([f"{self.access}: {self.outcome}", f"  {entry}", *(f"  - {reason}" for reason in self.reasons)])
 
 
 def _outcome(result: Any) -> str:
     if result.outcome == "inject":
         return f"the guest gets a page fault, error code {result.error}"
-    words = {"ok": "it goes through", "emul": "the host carries it out", "mmio": "a device answers"}
-    return words.get(result.outcome, "the same fault for ever")
+    words = {"ok": "the access succeeds", "emul": "the host emulates the store", "mmio": "a device answers (MMIO)"}
+    return words.get(result.outcome, "the same fault again and again")
 
 
 def _entry(vm: Vm, gva: int, level: int) -> tuple[int | None, str]:
-    """The shadow entry of a level on gva's path, and what it says; None where there is none."""
+    """The shadow entry of a level on gva's path, and the same in letters; (None, "") if there is none."""
     value = next((step.entry for step in shadow_path(vm, gva).steps if step.level == level and step.entry), None)
     if value is None:
         return None, ""
-    kept = withheld(level, value) & ~value
-    return value, f"{flags(value, kept)} {shadow_target(vm, value)}"
+    refused = withheld(level, value) & ~value
+    return value, f"{flags(value, refused)} {shadow_target(vm, value)}"
 
 
-# FOLDED IN: labs.decoder_form: The form of `entry_decoder`.
+# The fields of an entry
 
+
+@dataclass(frozen=True)
+class EntryField:
+    """The bits ``low`` to ``high`` of an entry. ``name``: as in the manual, or ""; "frame" is the frame number."""
+
+    low: int
+    high: int
+    name: str
+    words: str
+
+    def of(self, value: int) -> int:
+        """The content of the field in an entry."""
+        return value >> self.low & (1 << self.high - self.low + 1) - 1
+
+    def content(self, value: int) -> str:
+        """The same as text; a frame number as a gfn or hfn."""
+        content = self.of(value)
+        if self.name == "frame":
+            return f"{content << self.low - PAGE_SHIFT:#x}"
+        return str(content) if self.low == self.high else f"{content:#x}"
+
+    @property
+    def bits(self) -> str:
+        """The numbers of its bits: "5", "12-51"."""
+        return str(self.low) if self.low == self.high else f"{self.low}-{self.high}"
+
+
+def _bit(bit: int, name: str, words: str) -> EntryField:
+    return EntryField(bit, bit, name, words)
+
+
+def _flag(name: str, words: str) -> EntryField:
+    return _bit(next(flag.bit for flag in FLAGS if flag.name == name), name, words)
+
+
+IGNORED = "ignored at this level"
+RESERVED = "reserved, must be 0"
+NOT_USED = "not used"
+
+
+def guest_fields(mode: GuestMode, level: int, value: int) -> list[EntryField]:
+    """The fields of a guest entry of this level. ``value``: its PS flag decides on the fields of a level-2 entry."""
+    pdpte = mode.levels == 3 == level
+    large = level == 2 and mode.large_pages and bool(value & LARGE)
+    leaf = level == 1 or large
+    fields = [_flag("P", "present: while it is clear, all other bits are ignored")]
+    if pdpte:
+        fields.append(EntryField(1, 2, "", "reserved in a PDPTE: if set, loading CR3 gives a #GP"))
+    else:
+        fields += [
+            _flag("W", "writable, if it is set at all levels"),
+            _flag("U", "user code may access it, if it is set at all levels"),
+        ]
+    fields += [
+        _flag("PWT", "write-through caching; KVM 2.6.22 ignores it"),
+        _flag("PCD", "caching disabled; KVM 2.6.22 ignores it"),
+    ]
+    if pdpte:
+        fields.append(EntryField(5, 8, "", "reserved in a PDPTE"))
+    else:
+        fields += [
+            _flag("A", "accessed: the walk sets it"),
+            _flag("D", "dirty: the first write sets it; while it is clear, the shadow withholds W" if leaf else IGNORED),
+            _bit7(mode, level),
+            _flag("G", "global: stays in the TLB when CR3 is loaded; copied" if leaf else IGNORED),
+        ]
+    fields.append(EntryField(9, 11, "", "free for the guest's kernel; not copied"))
+    fields += _frame_fields(mode, level, large)
+    if mode.format is not NARROW:
+        nx = _bit(63, "", "reserved in a PDPTE") if pdpte else _flag("NX", "no execution, if EFER.NX is set")
+        fields += [EntryField(52, 62, "", "free for the guest's kernel, or reserved"), nx]
+    return fields
+
+
+def _bit7(mode: GuestMode, level: int) -> EntryField:
+    if level == 2:
+        return _flag("PS", "large page: this is the last entry" if mode.large_pages else "ignored: CR4.PSE is clear")
+    return _bit(7, "PAT", "memory type") if level == 1 else _bit(7, "", RESERVED)
+
+
+def _frame_fields(mode: GuestMode, level: int, large: bool) -> list[EntryField]:
+    top = 31 if mode.format is NARROW else 51
+    if large and mode.format is NARROW:
+        return [
+            _bit(12, "PAT", "memory type"),
+            EntryField(13, 16, "", "PSE-36: address bits 32-35; the walk of KVM 2.6.22 ignores them, its shadow uses them"),
+            EntryField(17, 21, "", RESERVED),
+            EntryField(22, top, "frame", "the gfn of the 4 MB page"),
+        ]
+    if large:
+        return [
+            _bit(12, "PAT", "memory type"),
+            EntryField(13, 20, "", RESERVED),
+            EntryField(21, top, "frame", "the gfn of the 2 MB page"),
+        ]
+    return [EntryField(12, top, "frame", "the gfn of the page" if level == 1 else f"the gfn of the level-{level - 1} table")]
+
+
+def shadow_fields(level: int, value: int) -> list[EntryField]:
+    """The fields of a shadow entry of this level. ``value``: an entry that isn't present can be an I/O entry."""
+    leaf, io = level == 1, level == 1 and not value & PRESENT
+    bit9 = {1: "I/O: the gfn has no memory", 2: "the table below shadows a large page of the guest, in pieces of 4 KiB"}
+    link = "always set in a link to a table; the shadow withholds rights at level 1 only"
+    return [
+        _flag("P", "present"),
+        _flag("W", "writable" if leaf else link),
+        _flag("U", "user code may access it" if leaf else link),
+        EntryField(3, 4, "", NOT_USED),
+        _flag("A", "copied from the guest's entry" if leaf else "always set in a link to a table"),
+        _flag("D", "copied from the guest's entry" if leaf else NOT_USED),
+        _bit(7, "", "not used: a shadow has no large pages"),
+        _flag("G", "copied from the guest's entry" if leaf else NOT_USED),
+        _bit(9, "", bit9.get(level, NOT_USED)),
+        _bit(10, "", "the guest's entries allow writing, at all levels" if leaf else NOT_USED),
+        _bit(11, "", "the guest's entries allow user access, at all levels" if leaf else NOT_USED),
+        EntryField(12, 51, "frame", "the gfn of the device" if io else "the host frame" + " of a shadow page" * (not leaf)),
+        EntryField(52, 62, "", NOT_USED),
+        _flag("NX", "copied from the guest's last entry" if leaf else NOT_USED),
+    ]
+
+
+# The form
 
 CELL = "text-align:left;padding:1px 12px 1px 0;vertical-align:top"
 
 
+@form_of(EntryDecoder)
 class DecoderForm(Form):
-    """The number, kind, mode and level; a button for each bit; all of it spelled out."""
+    """The number; kind, mode and level; a button for each flag; the frame; every field in words; the shadow entries."""
 
-    lab: Decoder
+    lab: EntryDecoder
 
     def controls(self) -> list[Any]:
-        """The number and what it is taken for."""
-        import ipywidgets as widgets
-
-        lab = self.lab
+        """The number, what it is, the flags, the frame."""
+        lab, ui = self.lab, self.ui
         self.number = self.field("text", "Entry", hex(lab.value), "A number: hexadecimal, binary or decimal", width="420px")
         self.number.text.observe(lambda change: self.act(self.read), "value")
-        self.kind = menu("It is a", [("guest entry", "guest"), ("shadow entry", "shadow")], lab.kind, "Whose entry it is")
+        self.kind = ui.menu("Kind", [("guest entry", "guest"), ("shadow entry", "shadow")], lab.kind, "Guest or shadow entry")
         modes = [(mode.title, key) for key, mode in MODES.items() if mode.levels]
-        self.mode = menu("of a guest", modes, lab.mode, "The guest's mode")
-        self.level = menu("level", [], None, "The level of its table")
-        for box in (self.kind, self.mode, self.level):
-            box.observe(lambda change: self.act(self.choose), "value")
-        self.frame = self.field("frame", "Frame", "0x0", "The frame number in the entry (gfn, or host frame)", width="240px")
+        self.mode = ui.menu("Guest", modes, lab.mode, "The guest's mode")
+        self.level = ui.menu("Level", [], None, "The level of the entry's table")
+        for menu in (self.kind, self.mode, self.level):
+            menu.observe(lambda change: self.act(self.choose), "value")
+        self.frame = self.field("frame", "Frame", "0x0", "The frame number in the entry: a gfn or a host frame", width="240px")
         self.frame.text.observe(lambda change: self.act(self.set_frame), "value")
-        self.toggles = widgets.HBox(layout=ROW)
+        self.toggles = ui.row()
         self.filling = False
         self.shown: list[tuple[int, str, str]] = []
-        return [row(self.kind, self.mode, self.level), self.number.box, self.toggles, self.frame.box]
+        return [ui.row(self.kind, self.mode, self.level), self.number.box, self.toggles, self.frame.box]
 
     def read(self) -> None:
         """The number was changed."""
@@ -326,14 +400,10 @@ class DecoderForm(Form):
     def set_frame(self) -> None:
         """The frame was changed."""
         if not self.filling:
-            try:
-                frame = parse(self.frame.text.value)
-            except InputError as error:
-                raise InputError("frame", error.got, error.expected) from None
-            self.lab.set_frame(frame)
+            self.lab.set_frame(parse_number(self.frame.text.value, "frame"))
 
     def refresh(self) -> None:
-        """Everything as the entry is now."""
+        """Fill in everything from the present entry."""
         lab, self.filling = self.lab, True
         try:
             levels = range(lab.levels(lab.kind, lab.mode), 0, -1)
@@ -341,17 +411,17 @@ class DecoderForm(Form):
             self.level.value = lab.level
             self.number.text.value = f"{lab.value:#0{lab.width // 4 + 2}x}"
             self.frame.text.value = hex(lab.frame)
-            self._build_toggles()
+            self._fill_toggles()
         finally:
             self.filling = False
-        self.status.value = status(f"<b>{html.escape(lab.meaning)}</b>")
-        self.picture.value = _spelled(lab)
-        self.state.value = _side_by_side(lab.made())
+        self.status.value = status_html(f"<b>{html.escape(lab.meaning)}</b>")
+        self.picture.value = _table_html(lab)
+        self.state.value = _results_html(lab.shadow_results())
 
-    def _build_toggles(self) -> None:
+    def _fill_toggles(self) -> None:
         old = self.toggles.children
         bits = sorted(self._bits())
-        if bits == self.shown:  # the one that was clicked keeps the focus
+        if bits == self.shown:  # keep the buttons: the one that was clicked has the focus
             for button in old:
                 button.value = bool(self.lab.value >> button.bit & 1)
             return
@@ -360,52 +430,52 @@ class DecoderForm(Form):
             close_all(button)
 
     def _bits(self) -> list[tuple[int, str, str]]:
-        """Bit, name and meaning of what has a button: all that isn't part of the frame or of a wide field."""
+        """Number, name and meaning of each bit that gets a button: single bits, and bits 9 to 11."""
         found = []
-        for field in self.lab.bits():
-            if field.low == field.high and (field.letter or field.low < 12):
-                found.append((field.low, field.letter or str(field.low), field.words))
+        for field in self.lab.fields():
+            if field.low == field.high and (field.name or field.low < 12):
+                found.append((field.low, field.name or str(field.low), field.words))
             elif field.low == 9:
                 found += [(bit, str(bit), field.words) for bit in range(9, 12)]
         return found
 
-    def _toggle(self, bit: int, letter: str, words: str) -> Any:
+    def _toggle(self, bit: int, name: str, words: str) -> Any:
         on = bool(self.lab.value >> bit & 1)
-        button = switch(letter, on, f"bit {bit}, {words}", "58px", lambda value: self.turn(bit))
+        button = self.ui.toggle(name, on, f"bit {bit}, {words}", "58px", lambda value: self.toggle(bit))
         button.bit = bit
         return button
 
-    def turn(self, bit: int) -> None:
+    def toggle(self, bit: int) -> None:
         """A button was clicked."""
         if not self.filling:
             self.act(lambda: self.lab.toggle(bit))
 
 
-def _spelled(lab: Decoder) -> str:
-    head = "".join(f'<th style="{CELL}">{name}</th>' for name in ("bits", "now", "", "meaning"))
-    rows = "".join(_line(field, lab.value) for field in lab.bits())
+def _table_html(lab: EntryDecoder) -> str:
+    head = "".join(f'<th style="{CELL}">{name}</th>' for name in ("bits", "value", "", "meaning"))
+    rows = "".join(_field_html(field, lab.value) for field in lab.fields())
     return f'<table style="border-collapse:collapse;line-height:1.45"><tr>{head}</tr>{rows}</table>'
 
 
-def _line(field: Bits, value: int) -> str:
-    quiet = "" if field.of(value) else "opacity:.75"
-    cells = (field.where, f"<code>{content(field, value)}</code>", f"<b>{field.letter}</b>", html.escape(field.words))
-    return f'<tr style="{quiet}">' + "".join(f'<td style="{CELL}">{cell}</td>' for cell in cells) + "</tr>"
+def _field_html(field: EntryField, value: int) -> str:
+    pale = "" if field.of(value) else "opacity:.75"
+    cells = (field.bits, f"<code>{field.content(value)}</code>", f"<b>{field.name}</b>", html.escape(field.words))
+    return f'<tr style="{pale}">' + "".join(f'<td style="{CELL}">{cell}</td>' for cell in cells) + "</tr>"
 
 
-def _side_by_side(made: list[Made]) -> str:
-    """What the engine made of it, for a read and a write."""
-    if not made:
+def _results_html(results: list[ShadowResult]) -> str:
+    """The shadow entries for a read and a write, beside each other."""
+    if not results:
         return ""
     boxes = ""
-    for one in made:
-        entry = "no shadow entry" if one.entry is None else f"{one.entry:#018x}<br>{html.escape(one.says)}"
-        reasons = "".join(f"<li>{html.escape(reason)}</li>" for reason in one.reasons)
+    for result in results:
+        entry = "no shadow entry" if result.entry is None else f"{result.entry:#018x}<br>{html.escape(result.says)}"
+        reasons = "".join(f"<li>{html.escape(reason)}</li>" for reason in result.reasons)
+        access = html.escape(f"{result.access}: {result.outcome}")
         boxes += (
             '<div style="flex:1 1 340px;box-sizing:border-box;border:1px solid #EBD3B8;border-left:4px solid #B35900;'
-            f'border-radius:4px;padding:6px 10px;line-height:1.45"><b>{html.escape(one.access)}: {html.escape(one.outcome)}</b>'
+            f'border-radius:4px;padding:6px 10px;line-height:1.45"><b>{access}</b>'
             f'<br><code>{entry}</code><ul style="margin:4px 0;padding-left:20px">{reasons}</ul></div>'
         )
-    head = '<div style="font-weight:600;padding:8px 0 4px">The shadow entry that the host makes of it</div>'
+    head = '<div style="font-weight:600;padding:8px 0 4px">The shadow entry that the host makes from it</div>'
     return f'{head}<div style="display:flex;flex-wrap:wrap;gap:10px">{boxes}</div>'
-

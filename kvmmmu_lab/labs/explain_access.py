@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Why an access ended as it did, in words: which entry refused, what the shadow withholds, what was missing.
+"""`explain_access`: why an access had this outcome, in sentences: which entry refuses it, what the shadow withholds.
 
-Everything is read from the machine, before and after; nothing is worked out anew but which entry refused first.
+The sentences are derived from the guest and shadow paths before the access (`PathsBefore`) and after it.
 """
 
 from __future__ import annotations
@@ -32,168 +32,191 @@ from ..mmu.spte import set_spte
 
 
 @dataclass(frozen=True)
-class Ask:
-    """An access: what is asked of the tables."""
+class Request:
+    """An access: the address, what is done there, and whether user code does it."""
 
     gva: int
     write: bool = False
     user: bool = False
     fetch: bool = False
 
+    @property
+    def who(self) -> str:
+        """Who makes the access."""
+        return "user code" if self.user else "the kernel"
+
     def __str__(self) -> str:
-        verb = "writes to" if self.write else "fetches from" if self.fetch else "reads"
-        return f"{'user code' if self.user else 'the kernel'} {verb} {self.gva:#x}"
+        return f"{self.who} {'writes to' if self.write else 'fetches from' if self.fetch else 'reads'} {self.gva:#x}"
 
 
 @dataclass(frozen=True)
-class Before:
-    """What there was before an access: the guest's path, the shadow's, and why the guest's tables would refuse."""
+class PathsBefore:
+    """The paths of an address before an access. ``refusal``: why the guest's tables refuse the access, or ""."""
 
-    ask: Ask
+    request: Request
     guest: tuple[PathEntry, ...]
     shadow: tuple[PathEntry, ...]
     refusal: str
 
     @classmethod
-    def of(cls, vm: Machine, ask: Ask) -> Before:
-        """Look, and change nothing."""
-        guest, shadow = guest_path(vm, ask.gva).steps, shadow_path(vm, ask.gva).steps
-        return cls(ask, tuple(guest), tuple(shadow), _refusal(vm, ask, guest))
+    def of(cls, vm: Machine, request: Request) -> PathsBefore:
+        """Read the paths; the VM isn't changed."""
+        guest, shadow = guest_path(vm, request.gva).steps, shadow_path(vm, request.gva).steps
+        return cls(request, tuple(guest), tuple(shadow), _refusal(vm, request, guest))
 
 
-def name_of(step: PathEntry) -> str:
+def explain_access(vm: Machine, before: PathsBefore, outcome: str, error: int | None, pages: int) -> list[str]:
+    """Sentences that explain the outcome of an access that has just been made.
+
+    ``outcome``: `Access.outcome`, or "crash"; ``error``: the guest's page-fault error code, or None; ``pages``: the number of
+    shadow pages that were allocated.
+    """
+    explain = {"inject": _inject, "mmio": _mmio, "emul": _emulated, "stuck": _stuck, "ok": _ok, "crash": _crash}.get(outcome)
+    found = explain(vm, before, error) if explain else []
+    found += _pdpt_in_registers(vm, before) if outcome == "ok" else []
+    if pages and outcome != "stuck":
+        found.append(_allocated(before, pages))
+    if vm.dead is None and outcome in ("ok", "mmio"):
+        found += _withheld_rights(vm, before)
+    return [sentence[0].upper() + sentence[1:] + "." for sentence in found]
+
+
+def _name(step: PathEntry) -> str:
     """A guest entry, as pictures call it."""
     return f"the {LEVELS[step.level]} entry (level {step.level}, index {step.index})"
 
 
-def _refusal(vm: Machine, ask: Ask, steps: list[PathEntry]) -> str:
-    """The first entry that refuses, and why: as the host's walk goes, from the root down."""
+def _refusal(vm: Machine, request: Request, steps: list[PathEntry]) -> str:
+    """The first entry that refuses the access, in the order of the walk, and why; "" if none does."""
     for step in steps:
         if not step.entry & PRESENT:
-            return f"{name_of(step)} isn't present, and the walk ends there; so bit 0 of the error code is clear"
+            return f"{_name(step)} isn't present, so the walk ends there, and bit 0 of the error code is clear"
         if step.table == PDPT:
             continue
-        if ask.write and not step.entry & WRITABLE and (ask.user or vm.cpu.cr0 & CR0_WP):
-            who = "user code may never write without it" if ask.user else "CR0.WP is set, so the kernel needs it, too"
-            return f"{name_of(step)} has no W, and {who}"
-        if ask.user and not step.entry & USER:
-            return f"{name_of(step)} has no U: it is for the kernel only"
-        if ask.fetch and step.entry & NX and vm.root_level != ROOT_32 and vm.cpu.efer & EFER_NX:
-            return f"{name_of(step)} has NX, and EFER.NX is on: no instruction may come from there"
+        if request.write and not step.entry & WRITABLE and (request.user or vm.cpu.cr0 & CR0_WP):
+            who = "user code never writes without it" if request.user else "CR0.WP is set, so the kernel needs it, too"
+            return f"{_name(step)} has no W, and {who}"
+        if request.user and not step.entry & USER:
+            return f"{_name(step)} has no U, so it is for the kernel only"
+        if request.fetch and step.entry & NX and vm.root_level != ROOT_32 and vm.cpu.efer & EFER_NX:
+            return f"{_name(step)} has NX, and EFER.NX is set, so no instruction may be fetched from there"
     return ""
 
 
-def explain(vm: Machine, before: Before, outcome: str, error: int | None, pages: int) -> list[str]:
-    """Sentences that say why the outcome was this one. ``outcome`` is `Access.outcome`, or "crash"."""
-    known = {"inject": _inject, "mmio": _mmio, "emul": _emulated, "stuck": _stuck, "ok": _ok, "crash": _crash}
-    said = known.get(outcome)
-    found = said(vm, before, error) if said else []
-    found += _registers(vm, before) if outcome == "ok" else []
-    if pages and outcome != "stuck":
-        found.append(_taken(before, pages))
-    if vm.dead is None and outcome in ("ok", "mmio"):
-        found += _kept_back(vm, before)
-    return [sentence[0].upper() + sentence[1:] + "." for sentence in found]
+# One function for each outcome
 
 
-def _inject(vm: Machine, before: Before, error: int | None) -> list[str]:
-    why = before.refusal or "the guest's tables refuse it"
-    bits = ((1, "an entry was present but forbids"), (2, "a write"), (4, "by user code"), (16, "an instruction fetch"))
+def _inject(vm: Machine, before: PathsBefore, error: int | None) -> list[str]:
+    why = before.refusal or "the guest's tables refuse the access"
+    bits = (
+        (1, "an entry was present and refused the access"),
+        (2, "a write"),
+        (4, "by user code"),
+        (16, "an instruction fetch"),
+    )
     parts = [f"{bit} ({words})" for bit, words in bits if (error or 0) & bit]
-    code = " + ".join(parts) or "nothing present, a read by the kernel"
-    made = [f"error code {error} = {code}"] if error is not None else []
-    return [why, *made, "what the guest's own tables refuse is the guest's business: the host makes no shadow entry for it"]
+    code = " + ".join(parts) or "an entry was not present, on a read by the kernel"
+    codes = [f"error code {error} = {code}"] if error is not None else []
+    return [
+        why,
+        *codes,
+        "the guest's own tables refuse the access, so the guest gets the fault, and the host makes no shadow entry",
+    ]
 
 
-def _mmio(vm: Machine, before: Before, error: int | None) -> list[str]:
+def _mmio(vm: Machine, before: PathsBefore, error: int | None) -> list[str]:
     if vm.root_level == NONPAGING:
-        return ["there is no memory at this address, and a guest that doesn't page gets no shadow entry for that"]
-    return ["no memory slot has the frame: the shadow entry notes that in bit 9, isn't present, and every access is emulated"]
+        return ["there is no memory at this address; for a guest without paging, the host makes no shadow entry for that"]
+    return ["no memory slot has this frame: the shadow entry isn't present, bit 9 marks it, and every access is emulated"]
 
 
-def _emulated(vm: Machine, before: Before, error: int | None) -> list[str]:
-    if not _leaf(shadow_path(vm, before.ask.gva).steps) & PRESENT:
+def _emulated(vm: Machine, before: PathsBefore, error: int | None) -> list[str]:
+    if not _leaf(shadow_path(vm, before.request.gva).steps) & PRESENT:
         return [
-            "the walk and the shadow disagree on the frame: bits 13-16 of a 4 MB entry (PSE-36) are address bits 32-35 for "
-            "the shadow, which finds no memory there, and nothing for the walk, which does (so the code of 2007)"
+            "the walk and the shadow disagree on the frame: for the shadow, bits 13-16 of a 4 MB entry (PSE-36) are address "
+            "bits 32-35, and there is no memory at that address; the walk of KVM 2.6.22 ignores them, and finds memory"
         ]
     return [
-        "the frame holds a page table that is shadowed, so no shadow entry may write it: "
-        "the host does the store itself, and zaps before it what was made from those bytes"
+        "the frame holds a page table that is shadowed, so no shadow entry allows writing to it: the host emulates the store, "
+        "and before that it zaps the shadow entries that were made from those bytes"
     ]
 
 
-def _stuck(vm: Machine, before: Before, error: int | None) -> list[str]:
-    ask, leaf = before.ask, _leaf(shadow_path(vm, before.ask.gva).steps)
-    if ask.fetch and leaf & NX and not vm.cpu.efer & EFER_NX:
+def _stuck(vm: Machine, before: PathsBefore, error: int | None) -> list[str]:
+    request, leaf = before.request, _leaf(shadow_path(vm, before.request.gva).steps)
+    if request.fetch and leaf & NX and not vm.cpu.efer & EFER_NX:
         return [
-            "NX means nothing to this guest, since EFER.NX is off; but the code of 2007 copies the bit, and the real processor "
-            "has NX on: it refuses what the guest allows, and the host finds nothing to do"
+            "this guest has EFER.NX clear, so NX means nothing to it; but KVM 2.6.22 copies the bit, and the real processor "
+            "has NX enabled: it refuses what the guest allows, and the host finds nothing to do"
         ]
-    target = guest_path(vm, ask.gva).gfn
-    if ask.user and ask.write and target in [step.number for step in before.guest if step.table != PDPT]:
+    target = guest_path(vm, request.gva).gfn
+    if request.user and request.write and target in [step.number for step in before.guest if step.table != PDPT]:
         return [
-            "the code of 2007 takes a page table that user code writes for none, and zaps its shadow; but this very path needs "
-            "that table again at once, it is shadowed and protected again, and the same write faults again"
+            "KVM 2.6.22 assumes that a page to which user code writes is no page table, and zaps its shadow; but this path "
+            "needs the table again at once, so it is shadowed and write-protected again, and the same write faults again"
         ]
     return [
-        "the shadow entry refuses what the guest's tables allow, and the code of 2007 doesn't notice that the fault comes back"
+        "the shadow entry refuses what the guest's tables allow, and KVM 2.6.22 doesn't notice that the same fault comes back"
     ]
 
 
-def _crash(vm: Machine, before: Before, error: int | None) -> list[str]:
-    ask, root = before.ask, next((step.number for step in before.guest if step.table != PDPT), None)
-    if not (ask.user and ask.write and guest_path(vm, ask.gva).gfn == root):
+def _crash(vm: Machine, before: PathsBefore, error: int | None) -> list[str]:
+    request, root = before.request, next((step.number for step in before.guest if step.table != PDPT), None)
+    if not (request.user and request.write and guest_path(vm, request.gva).gfn == root):
         return []
     return [
-        "the code of 2007 takes a page table that user code writes for none, and zaps its shadow until there is none; but this "
-        "is the root in use, which is emptied and stays"
+        "KVM 2.6.22 assumes that a page to which user code writes is no page table, and zaps its shadow pages until none is "
+        "left; but this one is the root in use, which is emptied and stays"
     ]
 
 
-def _ok(vm: Machine, before: Before, error: int | None) -> list[str]:
-    leaf = _leaf(list(before.shadow))
+def _ok(vm: Machine, before: PathsBefore, error: int | None) -> list[str]:
+    leaf = _leaf(before.shadow)
     if before.refusal:
-        shadow = "the processor asks the shadow alone, and its last entry was made with other rights"
-        how = shadow if leaf & PRESENT else "the host's walk let it pass"
-        return [f"it went through, although the guest's own tables refuse it now: {how}", before.refusal]
+        shadow = "the processor uses only the shadow, and the last shadow entry was made with the old rights"
+        how = shadow if leaf & PRESENT else "the host's walk allowed it"
+        return [f"the access succeeds, although the guest's own tables refuse it now: {how}", before.refusal]
     if not before.guest and leaf & PRESENT:
-        return ["the shadow had this page"]
+        return ["the shadow had an entry for this page"]
     missing = next((step for step in before.shadow if not step.entry & PRESENT), None)
     if missing is not None:
-        allowed = "" if vm.root_level == NONPAGING else "the guest's tables allow this, but "
-        return [
-            f"{allowed}the shadow had nothing for this address at level {missing.level}: a fault for the host alone, which "
-            "the guest never sees"
-        ]
-    if before.ask.write and not leaf & WRITABLE:
+        allowed = "" if vm.root_level == NONPAGING else "the guest's tables allow the access, but "
+        return [f"{allowed}the shadow had no entry for this address at level {missing.level}: the host handles the fault, and "
+                "the guest doesn't see it"]  # fmt: skip
+    if before.request.write and not leaf & WRITABLE:
         dirty = before.guest and before.guest[-1].entry & DIRTY
-        because = "" if dirty else ": the guest's D was clear, and this first write had to be noticed, so that D gets set"
-        return [f"the shadow had the page, but without W{because}"]
-    if before.ask.user and not leaf & USER:
-        return ["the shadow had the page, but without U: the kernel's write with CR0.WP clear had taken it"]
-    return ["everything was in place: the processor needed no help"]
+        because = "" if dirty else ": the guest's D was clear, and the host had to see the first write, to set D"
+        return [f"the shadow had an entry for this page, but without W{because}"]
+    if before.request.user and not leaf & USER:
+        return [
+            "the shadow had an entry for this page, but without U, because the kernel had written to it while CR0.WP was clear"
+        ]
+    return ["the shadow had every entry that is needed, so the processor did not need the host"]
 
 
-def _registers(vm: Machine, before: Before) -> list[str]:
-    if not before.ask.write or vm.root_level != ROOT_PAE or guest_path(vm, before.ask.gva).gfn != vm.cpu.cr3 >> PAGE_SHIFT:
+# Sentences about several outcomes
+
+
+def _pdpt_in_registers(vm: Machine, before: PathsBefore) -> list[str]:
+    gfn = guest_path(vm, before.request.gva).gfn
+    if not before.request.write or vm.root_level != ROOT_PAE or gfn != vm.cpu.cr3 >> PAGE_SHIFT:
         return []
-    return ["the frame has the guest's PDPT, but the processor holds those four entries in registers: nothing shadows it"]
+    return ["the frame holds the guest's PDPT, but the processor has its four entries in registers, so it isn't shadowed"]
 
 
-def _taken(before: Before, pages: int) -> str:
+def _allocated(before: PathsBefore, pages: int) -> str:
     missing = next((step.level for step in before.shadow if not step.entry & PRESENT), 0)
     below = "for the level below" if pages == 1 else f"one for each level below {missing}"
-    each = f": {below}" if missing > 1 and pages == missing - 1 else ""
+    each = f", {below}" if missing > 1 and pages == missing - 1 else ""
     large = before.guest and before.guest[-1].level == 2 and each
-    extra = "; the last holds pieces of 4 KiB of the large page, for which the guest has no table" if large else ""
-    return f"{pages} shadow {'page was' if pages == 1 else 'pages were'} taken{each}{extra}"
+    extra = "; the last one has pieces of 4 KiB of the large page, for which the guest has no table" if large else ""
+    return f"{pages} shadow {'page was' if pages == 1 else 'pages were'} allocated{each}{extra}"
 
 
-def _kept_back(vm: Machine, before: Before) -> list[str]:
-    """What the guest allows and the shadow entry doesn't, and the other way round."""
-    path = shadow_path(vm, before.ask.gva)
-    leaf, guest = _leaf(path.steps), guest_path(vm, before.ask.gva)
+def _withheld_rights(vm: Machine, before: PathsBefore) -> list[str]:
+    """Rights that the guest allows and the shadow entry withholds, and the other way round."""
+    path = shadow_path(vm, before.request.gva)
+    leaf, guest = _leaf(path.steps), guest_path(vm, before.request.gva)
     if not guest.steps or not leaf & (PRESENT | IO_MARK):
         return []
     last, above = guest.steps[-1], [step for step in guest.steps[:-1] if step.table != PDPT]
@@ -201,42 +224,43 @@ def _kept_back(vm: Machine, before: Before) -> list[str]:
     for bit, noted, letter in ((WRITABLE, leaf & SHADOW_WRITABLE, "W"), (USER, leaf & SHADOW_USER, "U")):
         refusing = next((step for step in above if not step.entry & bit), None)
         if bool(noted) != bool(last.entry & bit and refusing is None):
-            found += _other_rights(vm, letter, last if not last.entry & bit else refusing)
+            found += _outdated_right(vm, letter, last if not last.entry & bit else refusing)
         elif last.entry & bit and refusing is not None:
             found.append(
-                f"{name_of(last)} has {letter} but {name_of(refusing)} hasn't: rights are ANDed over the path, and "
-                f"since the shadow's links allow everything, the last shadow entry goes without {letter}"
+                f"{_name(last)} has {letter}, but {_name(refusing)} hasn't: the rights of all levels are ANDed. The links in "
+                f"the shadow allow everything, so it is the last shadow entry that has no {letter}"
             )
     if leaf & SHADOW_WRITABLE and not leaf & WRITABLE and leaf & PRESENT:
-        found.append(_withheld(vm, guest.gfn, last))
+        found.append(_withheld_write(vm, guest.gfn, last))
     if leaf & WRITABLE and not leaf & SHADOW_WRITABLE:
         found.append(
-            "W isn't what the guest's tables gave, but with CR0.WP clear the kernel may write: the shadow entry gets W, and "
-            "loses U as long, so that user code can't write through it"
+            "the guest's tables don't allow W, but while CR0.WP is clear the kernel may write: the shadow entry gets W, and "
+            "loses U meanwhile, so that user code can't write through it"
         )
     elif leaf & SHADOW_USER and not leaf & USER:
         found.append("U is withheld: with it, user code could write through this entry")
     return found
 
 
-def _other_rights(vm: Machine, letter: str, refusing: PathEntry | None) -> list[str]:
-    """The shadow entry notes another right than the guest's tables give now. Your own `set_spte` may have its own notes."""
+def _outdated_right(vm: Machine, letter: str, refusing: PathEntry | None) -> list[str]:
+    """The shadow entry has noted another right than the guest's tables give now. `set_spte` of your own may note others."""
     if vm.set_spte is not set_spte:
         return []
-    now = f"{name_of(refusing)} has no {letter}" if refusing is not None else f"the guest allows {letter} on all of the path"
+    now = f"{_name(refusing)} has no {letter}" if refusing is not None else f"the guest allows {letter} at all levels"
     return [
-        f"{now}, but the last shadow entry was made with the old rights, and keeps them: what upper levels allow isn't in the "
-        "role of a shadow page, so the old page is found again by the code of 2007"
+        f"{now}, but the last shadow entry was made with the old rights and keeps them: in KVM 2.6.22 the role of a shadow "
+        "page doesn't contain the rights of the upper levels, so the old page is found and used again"
     ]
 
 
-def _withheld(vm: Machine, gfn: int | None, last: PathEntry) -> str:
+def _withheld_write(vm: Machine, gfn: int | None, last: PathEntry) -> str:
     if gfn is not None and vm.pool.lookup(gfn) is not None:
-        return "W is withheld: the frame is itself a shadowed page table, and each write to it must be seen"
+        return "W is withheld: the frame is itself a shadowed page table, so the host has to see every write"
     if not last.entry & DIRTY:
-        return "W is withheld: the guest's D is clear, so the first write must be seen"
-    return "W is withheld (and nobody gives it back before the next write faults)"
+        return "W is withheld: the guest's D is clear, so the host has to see the first write"
+    return "W is withheld until the next write faults"
 
 
 def _leaf(steps: list[PathEntry] | tuple[PathEntry, ...]) -> int:
+    """The level-1 entry of a shadow path; 0 if the path ends above it."""
     return steps[-1].entry if steps and steps[-1].level == 1 else 0

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`fault_lab`: choose tables and an access, predict what comes of it, and watch."""
+"""`fault_lab`: choose guest tables and an access, predict what happens, and watch it."""
 
 from __future__ import annotations
 
-import functools
 import html
 from typing import Any
 
@@ -15,25 +14,25 @@ from ..mmu import events as ev
 from ..mmu.bits import CR0_WP, EFER_NX, MODES, ROOT_PAE
 from ..player.cell_output import close_all
 from .addresses import AddressPicker, pick_address
-from .entry_decoder import parse
-from .explain_access import Ask, Before, explain
+from .explain_access import PathsBefore, Request, explain_access
+from .form import Form, form_of
 from .guests import FLAGS, PRESETS, GuestTable
 from .lab import Lab, Round
+from .parse_number import parse_number
 from .prediction import Prediction
 from .watch import Watch
-from .widgets import Form, choice, heading, menu, quiet, row, say, switch, tick
 
 OUTCOMES = {
-    "through": "it goes through, without a fault",
-    "ok": "it goes through after a fault that the host handles",
+    "through": "the access succeeds without a fault",
+    "ok": "the access succeeds after a fault that the host handles",
     "inject": "the guest gets a page fault",
-    "emul": "the host does the store (emulation)",
+    "emul": "the host emulates the store",
     "mmio": "a device answers (MMIO)",
-    "stuck": "the same fault for ever",
+    "stuck": "the same fault again and again",
     "crash": "the host crashes",
     "else": "something else",
 }
-"""What can come of an access, by short names for `FaultLab.guess`."""
+"""The outcomes of an access in words, by the short names that `FaultLab.guess` takes."""
 
 CODES = ["none", 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 20, 21]
 MOST = 5
@@ -41,7 +40,7 @@ PAGES = [*range(MOST + 1), "more"]
 
 
 def fault_lab(vm: Vm | None = None, **parts: Any) -> FaultLab:
-    """The lab of faults: on tables that you build, on a real guest, or on your own ``vm``.
+    """A lab about page faults: with tables that you build, with a real guest, or with your own ``vm``.
 
     ``parts`` (``set_spte=...``, ``walk=...``) go into each VM that the lab makes. Raises InputError.
     """
@@ -49,22 +48,24 @@ def fault_lab(vm: Vm | None = None, **parts: Any) -> FaultLab:
 
 
 class FaultLab(Lab):
-    """Choose with `build`, ``table``, `open` and the attributes; `guess`; `go`.
+    """Choose a guest with `build` and ``table``, or with `open`; then `guess`, then `go`.
 
-    ``source``: "tables" (the guest in ``table``), a real guest's name, or "vm". ``write``, ``user``, ``fetch`` say what
-    the access does; ``wp`` and ``nx`` are CR0.WP and EFER.NX; with ``keep`` the VM goes on instead of a new one.
+    ``source``: "tables" (the guest in ``table``), the name of a real guest, or "vm". ``write``, ``user``, ``fetch``: the
+    access. ``wp`` and ``nx``: CR0.WP and EFER.NX. ``keep``: use the same VM for the next access; else each gets a new one.
     """
 
-    title = "What comes of an access?"
+    title = "What happens on an access?"
+
+    picker: AddressPicker | None
 
     def __init__(self, vm: Vm | None, parts: dict[str, Any]) -> None:
         super().__init__(parts)
         if vm is not None and parts:
-            raise InputError("parts", list(parts), "no parts beside a VM: make the VM with them")
+            raise InputError("parts", list(parts), "no parts together with a VM: give them to the VM, Vm(..., rmap=...)")
         if vm is not None and not isinstance(vm, Vm):
             raise InputError("vm", vm, "a Vm, or nothing")
         self.given, self.vm = vm, vm
-        self.after_crash = "The next round runs on a new VM." if vm is None else "Make another VM, and the lab anew."
+        self.after_crash = "The next round runs in a new VM." if vm is None else "Make a new VM, and a new lab with it."
         self.table, self.picker = GuestTable(), None
         self.write = self.user = self.fetch = False
         self.wp = self.nx = True
@@ -72,50 +73,41 @@ class FaultLab(Lab):
         self.address = 0x1000
         if vm is not None:
             self.wp, self.nx = bool(vm.cpu.cr0 & CR0_WP), bool(vm.cpu.efer & EFER_NX)
-        self.written: dict[int, int] = {}
-        self.replaced = False
-        """Whether the latest access should have gone on with a VM, but that was dead."""
+        self._entries: dict[int, int] = {}
+        """By level, the entries of ``table`` as they are in the VM."""
+        self._replaced = False
+        """Whether the latest access needed a new VM because the one to be kept was dead."""
         self.outcome = Prediction("Outcome", list(OUTCOMES.values()))
         self.code = Prediction("Error code for the guest", CODES)
-        self.pages = Prediction("Shadow pages taken", PAGES)
+        self.pages = Prediction("Shadow pages allocated", PAGES)
         self.predictions = [self.outcome, self.code, self.pages]
 
-    picker: AddressPicker | None
-
-    @functools.cached_property
-    def form(self) -> Any:
-        """The form. Raises ImportError without ipywidgets."""
-        pass
-
-        return FaultForm(self)
-
-    # Choosing
+    # The guest and the access
 
     def build(self, mode: str = "64", preset: str = "all allowed") -> None:
-        """A guest with tables of your own: a mode of `bits.MODES`, a preset of `tables.PRESETS`."""
-        self._mine()
+        """Choose a guest whose tables you build: a mode of `bits.MODES`, and one of `guests.PRESETS` to begin with."""
+        self._check_no_vm_given()
         table = GuestTable(mode, preset)
-        if self.source != "tables" or mode != self.table.key:
+        if self.source != "tables" or mode != self.table.mode.name:
             self.vm = None
         self.table, self.source, self.picker = table, "tables", None
         self.rounds.clear()
 
     def open(self, name: str) -> None:
-        """A real guest, with the addresses that it maps in ``picker``."""
-        self._mine()
+        """Choose a real guest; ``picker`` then has addresses that it maps."""
+        self._check_no_vm_given()
         guest = open_guest(name)
         self.picker, self.source, self.vm, self.keep = pick_address(guest), name, None, False
         self.wp, self.nx = bool(guest.meta["cr0"] & CR0_WP), bool(guest.meta["efer"] & EFER_NX)
         self.rounds.clear()
 
-    def _mine(self) -> None:
-        """A lab on a VM of yours has no other guest."""
+    def _check_no_vm_given(self) -> None:
         if self.given is not None:
-            raise InputError("vm", self.given, "a lab without a VM of your own: make another one, fault_lab()")
+            raise InputError("vm", self.given, "a lab without a VM of your own: make one with fault_lab()")
 
     @staticmethod
     def guests() -> list[str]:
-        """Real guests that page."""
+        """The names of the real guests that have paging enabled."""
         return guests()
 
     @property
@@ -124,6 +116,8 @@ class FaultLab(Lab):
         if self.source == "tables":
             return self.table.gva
         return self.picker.gva if self.picker is not None else self.address
+
+    # A round
 
     def guess(self, outcome: str | None = None, code: int | str | None = None, pages: int | str | None = None) -> None:
         """Predict: ``outcome`` is one of "through", "ok", "inject", "emul", "mmio", "stuck", "crash", "else".
@@ -135,65 +129,68 @@ class FaultLab(Lab):
         pages = "more" if isinstance(pages, int) and pages > MOST else pages
         self.answer(outcome=None if outcome is None else OUTCOMES[outcome], code=code, pages=pages)
 
-    # Going
-
     def go(self) -> Round:
-        """Run the access, and compare."""
+        """Run the access, and compare it with the predictions."""
         if self.write and self.fetch:
             raise InputError("fetch", self.fetch, "a fetch or a write, not both")
         try:
-            vm = self.guarded(self._machine)
-            ask = Ask(checks.gva(vm, self.gva), self.write, self.user, self.fetch)
-            before, title = Before.of(vm, ask), self._access()
-            title = title[0].upper() + title[1:]
-            film = self.film(title, lambda: vm.access(ask.gva, write=ask.write, user=ask.user, fetch=ask.fetch), vm, [ask.gva])
+            vm = self.run(self._prepare_vm)
+            request = Request(checks.gva(vm, self.gva), self.write, self.user, self.fetch)
+            before, title = PathsBefore.of(vm, request), self._access()
+            film = self.film(
+                title[0].upper() + title[1:],
+                lambda: vm.access(request.gva, write=request.write, user=request.user, fetch=request.fetch),
+                vm,
+                [request.gva],
+            )
         except InputError:
             raise
         except LabError as error:
-            return self.played(Round(error=error, about=self.about))
-        return self.played(self._judged(vm, before, film))
+            return self.add_round(Round(error=error, about=self.about))
+        return self.add_round(self._compare(vm, before, film))
 
-    def _machine(self) -> Vm:
-        """The VM for this access: a new one, or the one of before with what was changed since."""
-        self.replaced = False
+    def _prepare_vm(self) -> Vm:
+        """The VM for this access: a new one, or the previous one with what was changed since."""
+        self._replaced = False
         if self.source == "vm" and self.given is not None:
             self.vm = self.given
         elif self.vm is None or not self.keep or self.vm.dead is not None:
-            self.replaced = self.keep and self.vm is not None
-            self.vm = self._new()
-            self.written = {level: self.table.entry(level) for level in self.table.flags}
+            self._replaced = self.keep and self.vm is not None
+            self.vm = self._new_vm()
+            self._entries = {level: self.table.entry(level) for level in self.table.flags}
         vm = self.vm
         if self.source == "tables":
-            self._edit(vm)
+            self._store_entries(vm)
         if bool(vm.cpu.cr0 & CR0_WP) != self.wp:
             vm.load_cr0(vm.cpu.cr0 ^ CR0_WP)
         if bool(vm.cpu.efer & EFER_NX) != self.nx:
             vm.load_efer(vm.cpu.efer ^ EFER_NX)
         return vm
 
-    def _new(self) -> Vm:
+    def _new_vm(self) -> Vm:
         if self.source == "tables":
             return self.table.vm(self.wp, self.nx, **self.parts)
         return open_guest(self.source).vm(**self.parts)
 
-    def _edit(self, vm: Vm) -> None:
-        """The guest writes the entries that were changed in the form, as its kernel would."""
+    def _store_entries(self, vm: Vm) -> None:
+        """The guest stores the entries that were changed, as its kernel would."""
         table = self.table
-        for level, old in self.written.items():
+        for level, old in self._entries.items():
             if table.entry(level) != old:
                 vm.emulate_write_gpa(table.entry_gpa(level), table.entry(level), table.mode.format.size)
-        if vm.root_level == ROOT_PAE and self.written[3] != table.entry(3):
+        if vm.root_level == ROOT_PAE and self._entries[3] != table.entry(3):
             vm.load_cr3(vm.cpu.cr3)
-        self.written = {level: table.entry(level) for level in table.flags}
+        self._entries = {level: table.entry(level) for level in table.flags}
 
-    def _judged(self, vm: Vm, before: Before, film: Watch) -> Round:
+    def _compare(self, vm: Vm, before: PathsBefore, film: Watch) -> Round:
         pages = len(film.recording.where(kind=ev.ALLOC_PAGE.name))
         kind, code, shown = "else", None, pages if pages <= MOST else "more"
         if film.result is not None:
             kind, code = film.result.outcome, film.result.error
         elif isinstance(film.error, HostCrash):
             kind = "crash"
-        reasons = ["That VM is dead; this ran on a new one."] * self.replaced + explain(vm, before, kind, code, pages)
+        reasons = ["The previous VM is dead, so this ran in a new one."] * self._replaced
+        reasons += explain_access(vm, before, kind, code, pages)
         if kind == "ok" and not film.result.faults:
             kind = "through"
         outcomes = [self.outcome.compare(OUTCOMES.get(kind, OUTCOMES["else"]))]
@@ -202,111 +199,114 @@ class FaultLab(Lab):
         outcomes.append(self.pages.compare(shown, f"{pages} (more than {MOST})" if pages > MOST else ""))
         return Round(tuple(outcomes), tuple(reasons), film, film.error, self.about)
 
-    # Looking
+    # What is chosen, in words
 
     def _access(self) -> str:
         verb = "write" if self.write else "fetch" if self.fetch else "read"
         return f"a {verb} by {'user code' if self.user else 'the kernel'} at {self.gva:#x}"
 
+    def _guest(self, tables: str) -> str:
+        return {"tables": tables, "vm": "your VM"}.get(self.source, f"the real guest {self.source}")
+
     @property
     def about(self) -> str:
-        """What is chosen now, in words: the access, the guest, the registers, and which VM."""
-        own = f"a guest with tables that you built ({self.table.mode.title})"
-        guest = {"tables": own, "vm": "your VM"}.get(self.source, f"the real guest {self.source}")
+        """The access, the guest, the registers, and which VM, in one line."""
+        guest = self._guest(f"a guest with tables that you built ({self.table.mode.title})")
         registers = f"CR0.WP {'set' if self.wp else 'clear'}, EFER.NX {'set' if self.nx else 'clear'}"
-        return f"{self._access()}, on {guest}, {registers}" + ", going on with the same VM" * self.keep
+        return f"{self._access()}, in {guest}, {registers}" + ", in the same VM as before" * self.keep
 
     def state(self) -> str:
         """The guest and the access."""
-        guest = {"tables": str(self.table), "vm": "your VM"}.get(self.source, f"guest {self.source}")
-        ask = Ask(self.gva, self.write, self.user, self.fetch)
-        going = "the same VM" if self.keep else "a new VM"
-        return f"{guest}\n{ask}; CR0.WP {int(self.wp)}, EFER.NX {int(self.nx)}; {going}"
+        request = Request(self.gva, self.write, self.user, self.fetch)
+        which = "the same VM for each access" if self.keep else "a new VM for each access"
+        registers = f"CR0.WP is {int(self.wp)}, EFER.NX is {int(self.nx)}"
+        return f"{self._guest(str(self.table))}\nThe access: {request}. {registers}; {which}."
 
 
-# FOLDED IN: labs.fault_form: The form of `fault_lab`.
-
+# The form
 
 REGISTERS = (
-    "CR0.WP: while it is set, the kernel, too, needs W to write; while it is clear, the kernel may write everywhere. "
-    "EFER.NX: only while it is set do the NX bits in the guest's entries forbid anything."
+    "CR0.WP: while it is set, the kernel, too, needs W to write; while it is clear, the kernel may write to every page. "
+    "EFER.NX: only while it is set do the NX bits in the guest's entries forbid execution."
 )
-CHANGED = "Something else is chosen by now than what the result below is about. Go shows what comes of it."
-OWN, GIVEN = "tables", "vm"
-SAYS = {flag.name: flag.word for flag in bits.FLAGS}
+CHANGED = "You have changed your choice since. The result below is about the previous one. Press Go to see the new one."
+TABLES, VM = "tables", "vm"
+WORDS = {flag.name: flag.word for flag in bits.FLAGS}
 
 
+@form_of(FaultLab)
 class FaultForm(Form):
-    """Guest and tables, the access, the prediction, *Go*; the verdict and the film under them."""
+    """Guest and tables, the access, the predictions, *Go*; below them the verdict and the film."""
 
     lab: FaultLab
 
     def controls(self) -> list[Any]:
         """From the guest down to *Go*."""
-        import ipywidgets as widgets
-
-        lab = self.lab
-        sources = [("tables that you build", OWN), *((f"{name}, a real guest", name) for name in lab.guests())]
-        self.source = menu(
-            "Guest", [("your VM", GIVEN)] if lab.given is not None else sources, lab.source, "Whose tables are walked"
-        )
+        lab, ui = self.lab, self.ui
+        sources = [("tables that you build", TABLES), *((f"{name}, a real guest", name) for name in lab.guests())]
+        sources = [("your VM", VM)] if lab.given is not None else sources
+        self.source = ui.menu("Guest", sources, lab.source, "The guest whose tables are used")
         self.source.observe(lambda change: self.act(self.choose_source), "value")
-        self.mode = menu("Mode", [(mode.title, key) for key, mode in MODES.items()], lab.table.key, "The guest's mode")
+        modes = [(mode.title, key) for key, mode in MODES.items()]
+        self.mode = ui.menu("Mode", modes, lab.table.mode.name, "The guest's mode")
         self.mode.observe(lambda change: self.act(self.choose_mode), "value")
-        self.preset = menu("Begin with", lab.table.presets(), "all allowed", "Tables to begin with")
+        self.preset = ui.menu("Begin with", lab.table.presets(), "all allowed", "The tables to begin with")
         self.preset.observe(lambda change: self.act(self.choose_preset), "value")
-        self.about = widgets.HTML()
-        self.tables, self.place = widgets.VBox(), widgets.VBox()
-        self.own = widgets.VBox([row(self.mode, self.preset), self.about, self.tables])
+        self.about = ui.html()
+        self.tables, self.place = ui.column(), ui.column()
+        self.builder = ui.column(ui.row(self.mode, self.preset), self.about, self.tables)
         self.address = self.field("gva", "Address", hex(lab.address), "The address (gva) of the access", width="280px")
         self.address.text.observe(lambda change: self.act(self.choose_address), "value")
-        self.changed = quiet()
+        self.changed = ui.note()
+        self.outcome, self.code, self.pages = (self.question(prediction) for prediction in lab.predictions)
         self.build_tables()
         return [
-            row(self.source),
-            self.own,
+            ui.row(self.source),
+            self.builder,
             self.place,
-            *self.access(),
-            heading("Predict first"),
-            row(lab.outcome.menu, lab.code.menu, lab.pages.menu),
-            row(self.go),
+            *self.access_controls(),
+            ui.heading("Predict first"),
+            ui.row(self.outcome, self.code, self.pages),
+            ui.row(self.go),
             self.changed,
         ]
 
-    def access(self) -> list[Any]:
-        """What the access does, and to whom the processor listens."""
-        lab = self.lab
-        self.verb = choice("Access", [(verb, verb) for verb in ("read", "write", "fetch")], "read", "What the access does")
-        self.who = choice("by", [("kernel", "kernel"), ("user", "user")], "kernel", "Who does it")
-        self.wp = tick("CR0.WP", lab.wp, "CR0.WP: the kernel, too, needs W to write")
-        self.nx = tick("EFER.NX", lab.nx, "EFER.NX: the guest's NX bits mean something")
-        self.keep = tick("go on with the same VM", lab.keep, "Otherwise each access meets a new VM with an empty shadow")
+    def access_controls(self) -> list[Any]:
+        """The access, the registers, and which VM."""
+        lab, ui = self.lab, self.ui
+        self.verb = ui.choice("Access", [(verb, verb) for verb in ("read", "write", "fetch")], "read", "The kind of access")
+        self.who = ui.choice("by", [("kernel", "kernel"), ("user", "user")], "kernel", "Who makes the access")
+        self.wp = ui.checkbox("CR0.WP", lab.wp, "CR0.WP: the kernel, too, needs W to write")
+        self.nx = ui.checkbox("EFER.NX", lab.nx, "EFER.NX: the guest's NX bits forbid execution")
+        self.keep = ui.checkbox(
+            "keep the VM", lab.keep, "Use the same VM for the next access, not a new one with an empty shadow"
+        )
         self.keep.disabled = lab.given is not None
         for box in (self.verb, self.who, self.wp, self.nx, self.keep):
             box.observe(lambda change: self.act(self.choose_access), "value")
         self.go = self.button("Go", "Run the access and watch it", lab.go, primary=True)
-        return [row(self.verb, self.who), row(self.wp, self.nx, self.keep), quiet(REGISTERS)]
+        return [ui.row(self.verb, self.who), ui.row(self.wp, self.nx, self.keep), ui.note(REGISTERS)]
 
     def refresh(self) -> None:
-        """Also whether the result that is shown is about what is chosen now."""
+        """Also say whether the result below is about what is chosen now."""
         super().refresh()
         last = self.lab.last if self.status.value else None
-        say(self.changed, CHANGED if last is not None and last.about != self.lab.about else "")
+        self.ui.set_note(self.changed, CHANGED if last is not None and last.about != self.lab.about else "")
 
-    # What was chosen
+    # Changes
 
     def choose_source(self) -> None:
-        """Tables of one's own, or a real guest with its addresses."""
-        if self.source.value == OWN:
+        """Another guest was chosen."""
+        if self.source.value == TABLES:
             self.lab.build(self.mode.value, self.preset.value)
-        elif self.source.value != GIVEN:
+        elif self.source.value != VM:
             self.lab.open(self.source.value)
             self.wp.value, self.nx.value, self.keep.value = self.lab.wp, self.lab.nx, self.lab.keep
         self.build_tables()
         self.clear()
 
     def choose_mode(self) -> None:
-        """Another mode, with all allowed."""
+        """Another mode was chosen: begin with all rights."""
         self.lab.build(self.mode.value)
         self.preset.options = self.lab.table.presets()
         self.preset.value = "all allowed"
@@ -314,47 +314,44 @@ class FaultForm(Form):
         self.clear()
 
     def choose_preset(self) -> None:
-        """Other tables to begin with."""
+        """Other tables to begin with were chosen."""
         if self.preset.value in self.lab.table.presets():
             self.lab.build(self.mode.value, self.preset.value)
             self.build_tables()
             self.clear()
 
     def choose_access(self) -> None:
-        """The access and the registers."""
+        """Access, registers, or which VM was changed."""
         lab = self.lab
         lab.write, lab.fetch = self.verb.value == "write", self.verb.value == "fetch"
         lab.user, lab.wp, lab.nx, lab.keep = self.who.value == "user", self.wp.value, self.nx.value, self.keep.value
 
     def choose_address(self) -> None:
-        """An address that was typed in."""
+        """Another address was typed in."""
         self.clear()
-        try:
-            self.lab.address = parse(self.address.text.value)
-        except InputError as error:
-            raise InputError("gva", error.got, error.expected) from None
+        self.lab.address = parse_number(self.address.text.value, "gva")
 
     def choose_frame(self, frame: int) -> None:
-        """Another frame at the end of the path."""
+        """Another frame at the end of the path was chosen."""
         self.lab.table.frame = frame
         self.clear()
 
     def choose_flag(self, level: int, flag: str, on: bool) -> None:
-        """A flag of an entry was turned over."""
+        """A flag of an entry was clicked."""
         self.lab.table.set(level, flag, on)
         self.clear()
 
     # The tables
 
     def build_tables(self) -> None:
-        """The toggles of each level, the frame at the end; or the real guest's addresses."""
+        """Fill in the flags of each level and the frame at the end; or the addresses of a real guest."""
         lab, old = self.lab, [*self.tables.children, *self.place.children]
-        own = lab.source == OWN
-        self.own.layout.display = "" if own else "none"
+        builds = lab.source == TABLES
+        self.builder.layout.display = "" if builds else "none"
         self.tables.children, self.place.children = [], []
-        if own:
+        if builds:
             self.about.value = f'<span style="opacity:.8">{html.escape(PRESETS[self.preset.value or "all allowed"])}</span>'
-            levels = [self.level(level) for level in range(lab.table.mode.levels, 0, -1)]
+            levels = [self.flag_row(level) for level in range(lab.table.mode.levels, 0, -1)]
             self.tables.children = [*levels, self.frame_menu()]
         else:
             self.place.children = [self.address.box if lab.picker is None else lab.picker.widget]
@@ -364,38 +361,27 @@ class FaultForm(Form):
             if part is not self.address.box:
                 close_all(part)
 
-    def level(self, level: int) -> Any:
-        """One entry: a button for each of its flags."""
-        import ipywidgets as widgets
-
-        table = self.lab.table
+    def flag_row(self, level: int) -> Any:
+        """One entry: a button for each of its flags. A flag has the same column at all levels."""
+        table, ui = self.lab.table, self.ui
         name = f"{LEVELS[level]} entry {table.index(level)}"
-        label = widgets.HTML(f"<code>{name}</code>", layout={"width": "120px"})
-        here = table.choices(level)
-        known = [flag for flag in FLAGS if any(flag in table.choices(at) for at in table.flags)]
-        return row(label, *(self.toggle(level, flag, name) if flag in here else self.gap() for flag in known))
+        label = ui.html(f"<code>{name}</code>", width="120px")
+        columns = [flag for flag in FLAGS if any(flag in table.choices(at) for at in table.flags)]
+        has = table.choices(level)
+        return ui.row(label, *(self.flag(level, flag, name) if flag in has else ui.html(width="52px") for flag in columns))
 
-    @staticmethod
-    def gap() -> Any:
-        """As wide as a toggle: flags stand in columns."""
-        import ipywidgets as widgets
-
-        return widgets.HTML(layout={"width": "52px"})
-
-    def toggle(self, level: int, flag: str, name: str) -> Any:
-        """A flag of an entry."""
+    def flag(self, level: int, flag: str, name: str) -> Any:
+        """The button for a flag of an entry."""
         on = bool(self.lab.table.flags[level] & FLAGS[flag])
 
         def change(value: bool) -> None:
             self.act(lambda: self.choose_flag(level, flag, value))
 
-        return switch(flag, on, f"{name}: {flag} ({SAYS[flag]})", "52px", change)
+        return self.ui.toggle(flag, on, f"{name}: {flag} ({WORDS[flag]})", "52px", change)
 
     def frame_menu(self) -> Any:
-        """Where the last entry leads."""
-        places = self.lab.table.places()
-        options = [(f"{name} (gfn {gfn:#x})", gfn) for name, gfn in places.items()]
-        frames = menu("Frame at the end", options, self.lab.table.frame, "Where the last entry leads")
+        """The menu of frames to which the last entry can lead."""
+        options = [(f"{name} (gfn {gfn:#x})", gfn) for name, gfn in self.lab.table.places().items()]
+        frames = self.ui.menu("Frame at the end", options, self.lab.table.frame, "The frame to which the last entry leads")
         frames.observe(lambda change: self.act(lambda: self.choose_frame(change["new"])), "value")
         return frames
-

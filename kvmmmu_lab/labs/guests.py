@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A guest made by hand: the entries on the path of one address, flag by flag, and the frame at its end."""
+"""Guests that are built by hand: `GuestTable` for one address, `Builder` and `small_guest` for several.
+
+`GuestTable` is the path of one address, with each flag of each entry to choose. `Builder` maps any addresses in a running
+guest. `store` is a store of the guest to its own tables, `neighbour` a second processor.
+"""
 
 from __future__ import annotations
 
@@ -29,62 +33,42 @@ from ..mmu.bits import (
 )
 from ..mmu.cpu import shadow_walk
 
-# FOLDED IN: labs.neighbour: `neighbour`: a second processor of the guest, which goes on while the host works for the
-# first.
-
-
-def neighbour(vm: Vm, gva: int) -> None:
-    """Give the guest a second processor that wants to write at ``gva`` all the time. Raises InputError.
-
-    It remembers translations (``vm.tlb``) until the host has them forgotten, and walks again at once when that happens: so
-    it sees what the shadow says at that very moment. KVM of 2007 had no such guests; this is for asking what if.
-    """
-    check_gva(vm, gva)
-    vm.tlb = {}
-    flush = vm.flush_tlb
-
-    def flush_and_walk() -> None:
-        flush()
-        shadow_walk(vm, gva, True, False, False)
-
-    vm.flush_tlb = flush_and_walk  # type: ignore[method-assign]
-
-
-ALL = PRESENT | WRITABLE | USER
 FLAGS = {flag.name: flag.mask for flag in bits.FLAGS if flag.letter}
-ROOT, DATA, BIG, DEVICE = 0x10, 0x40, 0x400, 0xFEE00
-"""gfns: of the root table (those below it follow), of a data page, of what a large page maps, and of no memory at all."""
+ALL = PRESENT | WRITABLE | USER
+FULL = ALL | ACCESSED | DIRTY
 
+ROOT, DATA, BIG, DEVICE = 0x10, 0x40, 0x400, 0xFEE00
+"""gfns: of the root table (the other tables follow), of a data page, of a large page, and of a device without memory."""
 
 GVAS = {"none": DATA << PAGE_SHIFT, "32": 0x00C05000, "32 pse": 0x00C05000, "pae": 0x40605000, "64": 0x8040605000}
-"""By mode, the address whose path is shown."""
+"""By mode, the address of a `GuestTable`."""
 
 PRESETS = {
     "all allowed": "every right at every level, and a data page at the end",
     "read-only page": "the last entry has no W",
     "supervisor page": "the last entry has no U",
     "not dirty": "the guest has not written this page yet: the last entry has no D",
-    "nothing there": "the last entry isn't present",
+    "not present": "the last entry has no P",
     "upper level read-only": "the entry above the last has no W",
     "no execution": "the last entry has NX",
     "large page": "the level-2 entry is the last one, with PS",
-    "its own page table": "the frame at the end is the last page table itself",
-    "the root table": "the frame at the end is the table that CR3 names",
-    "device": "no memory is where the last entry leads",
+    "its own page table": "the last entry leads to the page table that holds it",
+    "the root table": "the last entry leads to the table in CR3",
+    "device": "the last entry leads to a gfn without memory",
 }
-"""Tables to begin with, and what is special about each."""
+"""Tables to begin with, by name, and what is special about them."""
 
 
 class GuestTable:
-    """The path of one address, ``gva``: ``flags[level]`` of each entry, ``frame`` (a gfn) at the end.
+    """The guest tables for one address, ``gva``: ``flags[level]`` of each entry, and the ``frame`` (a gfn) at the end.
 
-    ``gfns[level]`` is where the table of a level stands. Without paging the address is the frame's own.
+    ``gfns[level]``: the gfn of the table of a level. Without paging, ``gva`` is the address of the frame.
     """
 
     def __init__(self, mode: str = "64", preset: str = "all allowed") -> None:
         if mode not in MODES:
             raise InputError("mode", mode, f"one of {', '.join(MODES)}")
-        self.key, self.mode = mode, MODES[mode]
+        self.mode = MODES[mode]
         self.flags: dict[int, int] = {}
         self.gfns = {level: ROOT + self.mode.levels - level for level in range(self.mode.levels, 0, -1)}
         self.slots = [(0, 0x100), (BIG, 0x400)]
@@ -94,11 +78,11 @@ class GuestTable:
     @property
     def gva(self) -> int:
         """The address whose path this is."""
-        return GVAS[self.key] if self.mode.levels else self.frame << PAGE_SHIFT
+        return GVAS[self.mode.name] if self.mode.levels else self.frame << PAGE_SHIFT
 
     @property
     def last(self) -> int:
-        """The level of the last entry: 2 with a large page, else 1."""
+        """The level of the last entry: 2 for a large page, else 1."""
         return 2 if self.mode.levels and self.mode.large_pages and self.flags[2] & LARGE else 1
 
     def choices(self, level: int) -> list[str]:
@@ -106,7 +90,7 @@ class GuestTable:
         return [flag.name for flag in self.mode.flags(level)]
 
     def presets(self) -> list[str]:
-        """The presets that this mode can have."""
+        """The names of the `PRESETS` that this mode has."""
         if not self.mode.levels:
             return ["all allowed", "device"]
         without = {"large page"} if not self.mode.large_pages else set()
@@ -115,7 +99,7 @@ class GuestTable:
         return [name for name in PRESETS if name not in without]
 
     def preset(self, name: str) -> None:
-        """Begin anew with one of `PRESETS`."""
+        """Set flags and frame to one of `PRESETS`. Raises InputError for one that this mode doesn't have."""
         if name not in self.presets():
             raise InputError("preset", name, f"one of {', '.join(self.presets())}")
         accessed = ALL | ACCESSED
@@ -126,7 +110,7 @@ class GuestTable:
         self.frame = frames.get(name) or DATA
         if not self.mode.levels:
             return
-        cleared = {"read-only page": WRITABLE, "supervisor page": USER, "not dirty": DIRTY, "nothing there": PRESENT}
+        cleared = {"read-only page": WRITABLE, "supervisor page": USER, "not dirty": DIRTY, "not present": PRESENT}
         self.flags[1] = (accessed | DIRTY) & ~cleared.get(name, 0)
         if name == "upper level read-only":
             self.flags[2] &= ~WRITABLE
@@ -136,18 +120,18 @@ class GuestTable:
             self.flags[2] |= LARGE | DIRTY
 
     def set(self, level: int, flag: str, on: bool) -> None:
-        """Set or clear a flag of an entry."""
+        """Set or clear a flag of an entry. Raises InputError for a flag that the entry doesn't have."""
         if level not in self.flags or flag not in self.choices(level):
             raise InputError("flag", flag, f"a flag that an entry of level {level} has in this mode")
         self.flags[level] = self.flags[level] | FLAGS[flag] if on else self.flags[level] & ~FLAGS[flag]
 
     def places(self) -> dict[str, int]:
-        """Frames to lead to, by what they are; the tables first take a name only where there are some."""
+        """The frames that the last entry can lead to: what they hold, and their gfn."""
         tables = {"its own page table": self.gfns[1], "the root table": ROOT} if self.mode.levels else {}
-        return {"a data page": DATA, **tables, "memory of a large page": BIG, "a device": DEVICE}
+        return {"a data page": DATA, **tables, "memory for a large page": BIG, "a device": DEVICE}
 
     def entry(self, level: int) -> int:
-        """An entry as it stands in the guest's memory. A large page begins where its size allows."""
+        """The entry of a level, as it is in guest memory. The frame of a large page is rounded down to its size."""
         form = self.mode.format
         if level > self.last:
             return (self.gfns[level - 1] << PAGE_SHIFT) & form.base | self.flags[level]
@@ -155,15 +139,18 @@ class GuestTable:
         return (self.frame << PAGE_SHIFT) & base | self.flags[level]
 
     def entry_gpa(self, level: int) -> int:
-        """Where that entry stands."""
+        """The guest address of that entry."""
         return self.gfns[level] << PAGE_SHIFT | self.index(level) * self.mode.format.size
 
     def index(self, level: int) -> int:
-        """Its index in its table."""
-        return GVAS[self.key] >> 30 & 3 if level == 3 == self.mode.levels else self.mode.format.index(GVAS[self.key], level)
+        """The index of that entry in its table."""
+        return _index(self.mode, GVAS[self.mode.name], level)
 
     def vm(self, wp: bool = True, nx: bool = True, **parts: Any) -> Vm:
-        """A VM with these tables and shadow tables that are still empty. Raises InputError for a PDPTE that is refused."""
+        """A VM with these guest tables, whose shadow is still empty. ``wp``: CR0.WP; ``nx``: EFER.NX.
+
+        Raises InputError if loading CR3 gives the guest a #GP, as with W or U in a PDPTE.
+        """
         checks.gfn(self.frame)
         vm = Vm(self.slots, **parts)
         for level in range(self.mode.levels, 0, -1):
@@ -173,7 +160,9 @@ class GuestTable:
         cr0 = CR0_PE | (wp and CR0_WP)
         vm.set_registers(cr0, self.gfns[self.mode.levels] << PAGE_SHIFT, self.mode.cr4, self.mode.efer | (nx and EFER_NX))
         if not vm.load_cr0(cr0 | CR0_PG):
-            raise InputError("entry", self.entry(3), "a PDPTE without W and U: the guest gets a #GP when it loads CR3")
+            raise InputError(
+                "entry", self.entry(3), "a PDPTE without W and U: otherwise the guest gets a #GP when it loads CR3"
+            )
         return vm
 
     def __str__(self) -> str:
@@ -181,37 +170,33 @@ class GuestTable:
             return f"{self.mode.title}: gva = gpa = {self.gva:#x}"
         lines = [f"{self.mode.title}, the path of {self.gva:#x}:"]
         for level in range(self.mode.levels, self.last - 1, -1):
-            named = flag_names(self.flags[level])
+            flags = flag_names(self.flags[level])
             target = (self.entry(level) & self.mode.format.base) >> PAGE_SHIFT
-            lines.append(f"  level {level}, gfn {self.gfns[level]:#x}:{self.index(level):<3} {named:<17} -> gfn {target:#x}")
+            lines.append(f"  level {level}, gfn {self.gfns[level]:#x}:{self.index(level):<3} {flags:<17} -> gfn {target:#x}")
         return "\n".join(lines)
 
 
-# FOLDED IN: labs.builder: Little guests with several mappings, put together by hand, for the labs about writes,
-# reverse maps and the pool.
-
-
-FULL = ALL | ACCESSED | DIRTY
-ON = CR0_PE | CR0_WP | CR0_PG
-FIRST = 0x10
+def _index(mode: GuestMode, gva: int, level: int) -> int:
+    """The index of gva's entry in its level-``level`` table; of the four PDPTEs in PAE mode."""
+    return gva >> 30 & 3 if level == 3 == mode.levels else mode.format.index(gva, level)
 
 
 def paging_mode(name: str) -> GuestMode:
-    """The mode of this name. Raises InputError for one without paging, or none at all."""
+    """The mode of this name. Raises InputError for no paging, and for unknown names."""
     if name not in MODES or not MODES[name].levels:
         raise InputError("mode", name, "a paging mode: 32, 32 pse, pae or 64")
     return MODES[name]
 
 
 class Builder:
-    """A running guest in a paging mode. Tables and frames are taken from gfn 0x10 up.
+    """A guest in a paging mode. Its tables and frames are taken from gfn 0x10 upwards.
 
-    `map` writes into guest memory behind the MMU's back, so it is for entries that no shadow has seen; `edit` goes the
-    proper way.
+    `start` turns paging on. `map` writes to guest memory without the MMU, so use it for entries that no shadow entry was
+    made from; use `edit` for all others. Raises InputError for a mode that isn't one.
     """
 
     def __init__(self, mode: str = "64", frames: int = 0x100, **parts: Any) -> None:
-        self.mode, self.next = paging_mode(mode), FIRST
+        self.mode, self.next = paging_mode(mode), ROOT
         self.vm = Vm([(0, frames), (max(BIG, frames), 0x400)], **parts)
         self.root = self.frame()
         if self.mode.levels == 3:
@@ -220,23 +205,23 @@ class Builder:
 
     def start(self) -> Vm:
         """Turn paging on."""
-        self.vm.set_registers(ON, self.root << PAGE_SHIFT, self.mode.cr4, self.mode.efer | EFER_NX)
+        cr0 = CR0_PE | CR0_WP | CR0_PG
+        self.vm.set_registers(cr0, self.root << PAGE_SHIFT, self.mode.cr4, self.mode.efer | EFER_NX)
         return self.vm
 
     def frame(self) -> int:
-        """A frame that nobody used yet."""
+        """The gfn of a frame that isn't in use yet."""
         self.next += 1
         return self.next - 1
 
     def entry_gpa(self, gva: int, level: int = 1) -> int:
-        """Where the guest keeps gva's entry of that level."""
-        table, at, form = self.root, self.mode.levels, self.mode.format
+        """The guest address of gva's entry of that level."""
+        table, at, size = self.root, self.mode.levels, self.mode.format.size
         while True:
-            index = gva >> 30 & 3 if at == 3 == self.mode.levels else form.index(gva, at)
-            gpa = table << PAGE_SHIFT | index * form.size
+            gpa = table << PAGE_SHIFT | _index(self.mode, gva, at) * size
             if at == level:
                 return gpa
-            table = (self.vm.peek(gpa, form.size) & BASE_MASK) >> PAGE_SHIFT
+            table = (self.vm.peek(gpa, size) & BASE_MASK) >> PAGE_SHIFT
             at -= 1
 
     def table(self, gva: int, level: int = 1) -> int:
@@ -244,7 +229,7 @@ class Builder:
         return self.entry_gpa(gva, level) >> PAGE_SHIFT
 
     def map(self, gva: int, gfn: int | None = None, flags: int = FULL, large: bool = False) -> int:
-        """Map gva to gfn (a new frame if none is given), and make the tables that are missing. Returns the gfn."""
+        """Map gva to gfn (a new frame, if it is None) and add missing tables. Returns the gfn."""
         last, size = 2 if large else 1, self.mode.format.size
         gfn = self.frame() if gfn is None else gfn
         for level in range(self.mode.levels, last, -1):
@@ -255,55 +240,15 @@ class Builder:
         return gfn
 
     def edit(self, gva: int, entry: int) -> None:
-        """The guest writes its last entry for gva: by way of the host where the table is shadowed, else at once."""
+        """The guest stores ``entry`` as its last entry for gva (see `store`)."""
         store(self.vm, self.entry_gpa(gva), entry, self.mode.format.size)
 
 
-def store(vm: Vm, gpa: int, value: int, size: int) -> bool:
-    """What becomes of a guest's store to its own tables; whether the host noticed.
-
-    Where the frame is a shadowed table no shadow entry allows writing, so the host carries the store out. Elsewhere the
-    guest writes and nobody looks.
-    """
-    if vm.pool.lookup(gpa >> PAGE_SHIFT) is None:
-        vm.poke(gpa, value, size)
-        return False
-    vm.emulate_write_gpa(gpa, value, size)
-    return True
-
-
-# FOLDED IN: labs.write_guest: The guest that `write_lab` prepares: pages in two tables, and a table that nobody used
-# yet.
-
-
-def prepared(mode: str, parts: dict[str, Any]) -> tuple[Vm, dict[int, int], list[int]]:
-    """The VM, the level of each of its tables by gfn, and the addresses that it has touched.
-
-    Those of a 32-bit guest are in both quadrants of one table.
-    """
-    guest = Builder(mode, **parts)
-    region = 1 << PAGE_SHIFT + guest.mode.format.index_bits
-    half = region // 2
-    touched = [0x1000, 0x2000, 0x3000, half + 0x1000, half + 0x2000, region + 0x1000]
-    mapped = [*touched, 3 * region]
-    for gva in mapped:
-        guest.map(gva)
-    vm = guest.start()
-    for gva in touched:
-        vm.access(gva, user=True)
-    levels = [level for level in range(1, guest.mode.levels + 1) if not level == 3 == guest.mode.levels]
-    return vm, {guest.table(gva, level): level for level in levels for gva in mapped}, touched
-
-
-# FOLDED IN: labs.small: `small_guest`: a guest with a handful of pages, for lessons in which a real one would have
-# too much to look at.
-
-
 def small_guest(mode: str, *gvas: int, **parts: Any) -> Builder:
-    """A running guest ("64", "pae", "32" or "32 pse") that maps these addresses and has touched each of them once.
+    """A running guest ("64", "pae", "32" or "32 pse") that maps these addresses and has accessed each of them once.
 
-    ``vm`` of the result is the machine; ``entry_gpa(gva, level)`` says where the guest keeps an entry, ``table(gva, level)``
-    in which gfn; ``map(gva)`` maps one more. ``parts`` go into the VM. Raises InputError.
+    ``vm`` of the result is the VM; ``entry_gpa(gva, level)`` is the guest address of an entry, ``table(gva, level)`` the gfn
+    of a table; ``map(gva)`` maps another address. ``parts`` go into the VM. Raises InputError.
 
     >>> guest = small_guest("64", 0x1000, 0x2000)
     >>> hex(guest.entry_gpa(0x2000)), guest.vm.access(0x2000).faults
@@ -317,3 +262,32 @@ def small_guest(mode: str, *gvas: int, **parts: Any) -> Builder:
         vm.access(gva, user=True)
     return guest
 
+
+def store(vm: Vm, gpa: int, value: int, size: int) -> bool:
+    """The guest stores ``value`` to one of its tables. Returns whether the host emulates the store.
+
+    It does so if the frame is a shadowed table, since no shadow entry allows writing there. Otherwise the guest writes
+    directly, and the host doesn't notice.
+    """
+    if vm.pool.lookup(gpa >> PAGE_SHIFT) is None:
+        vm.poke(gpa, value, size)
+        return False
+    vm.emulate_write_gpa(gpa, value, size)
+    return True
+
+
+def neighbour(vm: Vm, gva: int) -> None:
+    """Add a second processor to the guest, which writes at ``gva`` all the time. Raises InputError.
+
+    It has a TLB (``vm.tlb``), and it walks the shadow immediately after each flush, so it caches what the shadow says at
+    that moment. In KVM of 2.6.22 a guest has only one processor; this shows what a second one would do.
+    """
+    check_gva(vm, gva)
+    vm.tlb = {}
+    flush = vm.flush_tlb
+
+    def flush_and_walk() -> None:
+        flush()
+        shadow_walk(vm, gva, True, False, False)
+
+    vm.flush_tlb = flush_and_walk  # type: ignore[method-assign]

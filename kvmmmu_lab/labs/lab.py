@@ -1,89 +1,91 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What all labs share: a guest, perhaps with your own parts, rounds of predicting and watching, and the verdict after each."""
+"""`Lab`: a guest, perhaps with parts of your own, and rounds in which you predict, run something, and compare.
+
+A lab is one file: the lab, the sentences that explain its results, and its form. This is a complete one::
+
+    from kvmmmu_lab.draw.pictures import hierarchy
+    from kvmmmu_lab.labs.form import GuestForm, form_of
+    from kvmmmu_lab.labs.guests import small_guest
+    from kvmmmu_lab.labs.lab import GuestLab, Round
+    from kvmmmu_lab.labs.prediction import Prediction
+
+    def read_lab(**parts):
+        return ReadLab(parts)
+
+    class ReadLab(GuestLab):
+        title = "How many faults does a read take?"
+
+        def __init__(self, parts):
+            super().__init__(parts)
+            self.faults = Prediction("Faults", [0, 1])
+            self.predictions = [self.faults]
+            self.reset()
+
+        def prepare(self):
+            guest = small_guest("64", 0x1000, **self.parts)
+            guest.map(0x2000)
+            return guest.vm
+
+        def read(self, gva):
+            film = self.film(f"Read {gva:#x}", lambda: self.machine.access(gva), self.machine, [gva])
+            if film.error is not None:
+                return self.add_round(Round(film=film, error=film.error))
+            reasons = ("The first access to a page finds no shadow entry.",) * film.result.faults
+            return self.add_round(Round((self.faults.compare(film.result.faults),), reasons, film))
+
+        def state_text(self, vm):
+            return f"The page at 0x1000 was read before. Faults that the host handled: {vm.stats.fixed}."
+
+        def picture_html(self, vm):
+            return hierarchy(vm, 0x1000, 0x2000).html
+
+    @form_of(ReadLab)
+    class ReadForm(GuestForm):
+        def controls(self):
+            lab = self.lab
+            return [
+                self.ui.heading("Predict first"),
+                self.question(lab.faults),
+                self.ui.row(
+                    self.button("Read 0x1000", "A page that was read before", lambda: lab.read(0x1000)),
+                    self.button("Read 0x2000", "A page that was never read", lambda: lab.read(0x2000)),
+                    self.button("New guest", "Begin again with a new guest", self.restart),
+                ),
+            ]
+
+Its function goes into ``LABS`` in ``labs/__init__.py``. The tests of that list then check that the lab works as text, takes
+your own parts, names each of its controls, and closes its widgets.
+"""
 
 from __future__ import annotations
 
+import functools
 import html
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import CodeType
-from typing import Any
+from typing import Any, ClassVar
 
-from ..errors import InputError, LabError
+from ..draw.pictures import Picture
+from ..draw.scene import Scene
+from ..errors import HostCrash, InputError, LabError
 from ..mmu import Vm, checks
+from ..player.cell_output import card, card_of, html_of
 from ..player.film import Draw
-from .display import Shown, error_html
+from .display import Displayable
 from .prediction import Outcome, Prediction
 from .watch import Watch, watch
 
-# FOLDED IN: labs.own: A lab on your own part: an exception in it is told as what it is, and names the part.
-
-
-class PartError(LabError):
-    """A part that was given to a lab raised something, or was stopped. ``part`` is its name, ``cause`` what it raised."""
-
-    def __init__(self, part: str, cause: BaseException) -> None:
-        self.part, self.cause = part, cause
-        what = "was stopped" if isinstance(cause, KeyboardInterrupt) else f"raised {type(cause).__name__}: {cause}"
-        super().__init__(f"your {part} {what}{_place(cause)}")
-
-    @property
-    def card(self) -> tuple[str, list[str]]:
-        """Title and rows of the card that says so (see `player.cell_output`)."""
-        return "Your own part stopped here", [f"{self}.", "This VM is dead now; build a new one."]
-
-
-def guarded(operation: Callable[[], Any], parts: Mapping[str, Any]) -> Callable[[], Any]:
-    """``operation``, but what one of ``parts`` raises becomes a `PartError`. Without parts nothing changes."""
-    if not parts:
-        return operation
-
-    def run() -> Any:
-        try:
-            return operation()
-        except LabError:
-            raise
-        except (Exception, KeyboardInterrupt) as error:
-            raise PartError(blame(error, parts), error) from error
-
-    return run
-
-
-def blame(error: BaseException, parts: Mapping[str, Any]) -> str:
-    """The name of the part in whose code ``error`` came up; of all, if it can't be told."""
-    codes = {name: _codes(part) for name, part in parts.items()}
-    trace, found = error.__traceback__, ""
-    while trace is not None:
-        found = next((name for name, own in codes.items() if trace.tb_frame.f_code in own), found)
-        trace = trace.tb_next
-    return found or " or ".join(parts)
-
-
-def _codes(part: Any) -> set[CodeType]:
-    """The code of a function, or of all methods of a class and its bases."""
-    members = [part]
-    for base in inspect.getmro(part if isinstance(part, type) else type(part)):
-        members += vars(base).values()
-    functions = [inspect.unwrap(member) for member in members if callable(member)]
-    return {function.__code__ for function in functions if inspect.isfunction(function)}
-
-
-def _place(error: BaseException) -> str:
-    trace = error.__traceback__
-    if trace is None:
-        return ""
-    while trace.tb_next is not None:
-        trace = trace.tb_next
-    return f" (line {trace.tb_lineno}, in {trace.tb_frame.f_code.co_name})"
+NO_VM = "No VM: one of your own parts raised an exception while the guest was made."
 
 
 @dataclass(frozen=True)
 class Round:
-    """One round of a lab: ``outcomes`` are the predictions beside what happened, ``reasons`` say why, ``recording`` shows it.
+    """One round of a lab: predictions compared with what happened, the reasons, and the film.
 
     ``error``: what ended the operation (a crash of the host, an exception in your own part), or None. ``about``: what was
-    done, in words; ``after``: what to do once the host has crashed.
+    done, in words. ``after``: what to do after a crash of the host.
     """
 
     outcomes: tuple[Outcome, ...] = ()
@@ -95,7 +97,7 @@ class Round:
 
     @property
     def right(self) -> bool | None:
-        """Whether every prediction that was made came true; None if none was made."""
+        """Whether all predictions that were made are right; None if none was made."""
         judged = [outcome.right for outcome in self.outcomes if outcome.right is not None]
         return all(judged) if judged else None
 
@@ -111,7 +113,7 @@ class Round:
 
     def __str__(self) -> str:
         lines = [f"This was {self.about}."] * bool(self.about)
-        lines += [f"{outcome.sign} {_asked(outcome)} {outcome}" for outcome in self.outcomes]
+        lines += [f"{outcome.sign} {_question(outcome)} {outcome}" for outcome in self.outcomes]
         lines += [f"- {reason}" for reason in self.reasons]
         return "\n".join(lines + [f"! {self.error}"] * (self.error is not None))
 
@@ -122,7 +124,7 @@ class Round:
         return {"text/html": self.html + film, "text/plain": str(self)}
 
 
-def _asked(outcome: Outcome) -> str:
+def _question(outcome: Outcome) -> str:
     question = outcome.prediction.question
     return question if question.endswith("?") else f"{question}:"
 
@@ -135,23 +137,19 @@ def _row(outcome: Outcome) -> str:
     return f'<tr><td style="{style}"><b>{outcome.sign}</b></td>{text}</tr>'
 
 
-class Lab(Shown):
-    """A lab without its form. ``rounds`` are those played with this guest, ``last`` the latest (or None)."""
+class Lab(Displayable):
+    """A lab without its form. ``rounds`` are the rounds with this guest, ``last`` is the latest of them, or None.
+
+    ``parts``: your own parts of the VM, by name (see `mmu.parts`). Raises InputError for one that a VM doesn't have.
+    """
 
     title = ""
 
     after_crash = ""
-    """What to do after a crash of the host, in words."""
+    """What to do after a crash of the host, as a sentence."""
 
-    @property
-    def form(self) -> Any:
-        """The form, with ``box`` (the widget) and ``close()``. Raises ImportError without ipywidgets."""
-        raise NotImplementedError
-
-    @property
-    def widget(self) -> Any:
-        """The form's widget. Raises ImportError without ipywidgets."""
-        return self.form.box
+    form_class: ClassVar[type[Any] | None] = None
+    """The class of the form. `form.form_of` sets it."""
 
     def __init__(self, parts: dict[str, Any]) -> None:
         checks.parts(parts)
@@ -163,25 +161,30 @@ class Lab(Shown):
         """The latest round."""
         return self.rounds[-1] if self.rounds else None
 
+    # Rounds
+
     def answer(self, **answers: Any) -> None:
-        """Answer questions by the names of their attributes; None takes an answer back. Raises InputError, and changes none."""
+        """Answer predictions by the names of their attributes; None takes an answer back.
+
+        Raises InputError if one of them is no choice, and changes none of them.
+        """
         found = [(getattr(self, name), getattr(self, name).choice(answer, name)) for name, answer in answers.items()]
         for prediction, answer in found:
             prediction.guess(answer)
 
-    def guarded(self, action: Callable[[], Any]) -> Any:
-        """Do something with the VM; what your own part raises comes as a `PartError`."""
-        return guarded(action, self.parts)()
+    def run(self, action: Callable[[], Any]) -> Any:
+        """Do something with the VM. An exception in one of your own parts is raised as a `PartError`."""
+        return name_part_errors(action, self.parts)()
 
     def film(
         self, title: str, operation: Callable[[], Any], vm: Vm, focus: Iterable[int] = (), draw: Draw | None = None
     ) -> Watch:
-        """Watch an operation (see `watch`). What your own part raises ends the film, or comes as a `PartError`.
+        """Run an operation and return its film (see `watch`). ``title`` says what is done.
 
-        ``title`` says what was done.
+        An exception in one of your own parts ends the film, or is raised as a `PartError` if it prevents the film.
         """
         try:
-            film = watch(guarded(operation, self.parts), vm, focus, draw=draw)
+            film = watch(name_part_errors(operation, self.parts), vm, focus, draw=draw)
             film.title = title
             return film
         except (LabError, KeyboardInterrupt):
@@ -189,10 +192,13 @@ class Lab(Shown):
         except Exception as error:
             if not self.parts:
                 raise
-            raise PartError(blame(error, self.parts), error) from error
+            raise PartError(failing_part(error, self.parts), error) from error
 
-    def played(self, round_: Round) -> Round:
-        """Keep a round. A guess counts once: the next round asks anew. Films are large, and only the latest is kept."""
+    def add_round(self, round_: Round) -> Round:
+        """Add a round to ``rounds`` and return it. Each guess counts for one round only.
+
+        Films are large, so only the latest round keeps its film.
+        """
         round_ = replace(round_, after=self.after_crash)
         if self.rounds:
             self.rounds[-1] = replace(self.rounds[-1], film=None)
@@ -201,16 +207,27 @@ class Lab(Shown):
             prediction.ask_again()
         return round_
 
+    # What a lab shows
+
+    @functools.cached_property
+    def form(self) -> Any:
+        """The form (a `form.Form`), or None if this lab has none. Raises ImportError without ipywidgets."""
+        return None if self.form_class is None else self.form_class(self)
+
+    def make_widget(self, ui: Any) -> Any:
+        """The form's widget."""
+        return None if self.form is None else self.form.box
+
     def state(self) -> str:
-        """What there is to know now, as text."""
+        """The present state as text."""
         raise NotImplementedError
 
     def picture(self) -> str:
-        """The picture of the state, as HTML; nothing where there is none."""
+        """The picture of the present state, as HTML; empty if there is none."""
         return ""
 
     def drawing(self) -> str:
-        """The picture, or a card where your own part lets none be made."""
+        """The picture, or a card with the error if your own part makes it impossible."""
         try:
             return self.picture()
         except LabError as error:
@@ -234,64 +251,153 @@ class Lab(Shown):
     __repr__ = __str__
 
 
-# FOLDED IN: labs.guest_lab: What labs share that make their guest themselves: a new one, and none where your own part
-# lets none come to be.
-
-
-NO_VM = "There is no VM: your own part let none come to be."
-
-
 class GuestLab(Lab):
-    """A lab on a guest of its own making. ``vm`` is None if your own part failed while it was made: ``last`` says how."""
+    """A lab that makes its own guest, in `prepare`. ``vm`` is None if one of your own parts failed meanwhile: see ``last``."""
 
     vm: Vm | None = None
-    after_crash = 'Press "New guest" to begin anew, or call reset().'
+    after_crash = 'Press "New guest" to begin again, or call reset().'
 
     @property
     def machine(self) -> Vm:
-        """The VM. Raises InputError if your own part let none come to be."""
+        """The VM. Raises InputError if there is none."""
         if self.vm is None:
-            raise InputError("vm", self.vm, "a VM: none could be made with your part; mend it and make the lab anew")
+            raise InputError("vm", self.vm, "a VM, but your own part raised an exception: correct it and make the lab again")
         return self.vm
 
     def reset(self) -> None:
-        """A new guest, with no round played yet and no guess made."""
+        """Make a new guest; rounds and guesses are removed."""
         self.vm = None
         self.rounds.clear()
         self.forget()
         for prediction in self.predictions:
             prediction.ask_again()
         try:
-            self.vm = self.guarded(self.prepare)
+            self.vm = self.run(self.prepare)
         except LabError as error:
-            self.failed(error)
+            self.add_failed_round(error)
 
-    def forget(self) -> None:
-        """Forget what was known about the old guest."""
-
-    def prepare(self) -> Vm:
-        """Make the guest."""
-        raise NotImplementedError
-
-    def failed(self, error: LabError) -> Round:
-        """The round that an error ended before there was a film. Bad input is no round: it is raised again."""
+    def add_failed_round(self, error: LabError) -> Round:
+        """Add a round that ended before there was a film. An `InputError` makes no round; it is raised again."""
         if isinstance(error, InputError):
             raise error
-        return self.played(Round(error=error))
+        return self.add_round(Round(error=error))
 
     def state(self) -> str:
-        """What there is to know now, as text."""
-        return NO_VM if self.vm is None else self.told(self.vm)
-
-    def told(self, vm: Vm) -> str:
-        """The state of a guest that there is."""
-        raise NotImplementedError
+        """The present state as text."""
+        return NO_VM if self.vm is None else self.state_text(self.vm)
 
     def picture(self) -> str:
-        """The picture of the state, as HTML."""
-        return "" if self.vm is None else str(self.guarded(lambda: self.drawn(self.machine)))
+        """The picture of the present state, as HTML."""
+        return "" if self.vm is None else str(self.run(lambda: self.picture_html(self.machine)))
 
-    def drawn(self, vm: Vm) -> str:
-        """The picture of a guest that there is; nothing where there is none."""
+    # For subclasses
+
+    def prepare(self) -> Vm:
+        """Make the guest, with ``self.parts``."""
         raise NotImplementedError
 
+    def forget(self) -> None:
+        """Reset what the lab knows about the previous guest."""
+
+    def state_text(self, vm: Vm) -> str:
+        """The state of a guest, as text."""
+        raise NotImplementedError
+
+    def picture_html(self, vm: Vm) -> str:
+        """The picture of a guest, as HTML; empty if there is none."""
+        raise NotImplementedError
+
+
+# Pictures and errors, as a form shows them
+
+
+def form_picture(picture: Picture) -> Picture:
+    """A picture whose notes don't suggest ``limit=``."""
+    return Picture(without_limits(picture.scene))
+
+
+def without_limits(scene: Scene) -> Scene:
+    """A scene whose notes don't suggest ``limit=``: a form has no field for it."""
+    return replace(scene, notes=tuple(note.partition("; limit=")[0] for note in scene.notes))
+
+
+def error_html(error: Exception, after: str = "") -> str:
+    """An error as a card. Any exception that isn't a `LabError` is a bug of the kit.
+
+    ``after``: what to do after a crash of the host, instead of the card's own advice to build a new VM.
+    """
+    said = card_of(error)
+    if isinstance(error, HostCrash) and after and said is not None:
+        rows = [said["rows"][0], f"It happened in {error.function}(), {error.source}. This VM is dead now. {after}"]
+        return html_of(said["title"], rows)
+    if isinstance(error, LabError):
+        return card(error)
+    words = f"{type(error).__name__}: {error}"
+    return html_of("This is a bug in kvmmmu_lab", [words, "Please report it, with what you did."])
+
+
+# Errors in your own parts
+
+
+class PartError(LabError):
+    """One of your own parts raised an exception or was interrupted. ``part`` is its name, ``cause`` the exception."""
+
+    def __init__(self, part: str, cause: BaseException) -> None:
+        self.part, self.cause = part, cause
+        what = "was interrupted" if self.interrupted else f"raised {type(cause).__name__}: {cause}"
+        super().__init__(f"your {part} {what}{_place(cause)}")
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether it was interrupted."""
+        return isinstance(self.cause, KeyboardInterrupt)
+
+    @property
+    def card(self) -> tuple[str, list[str]]:
+        """Title and rows of the card that shows it (see `player.cell_output`)."""
+        title = f"Your own part {'was interrupted' if self.interrupted else 'raised an exception'}"
+        return title, [f"{self}.", "This VM is dead now; build a new one."]
+
+
+def name_part_errors(operation: Callable[[], Any], parts: Mapping[str, Any]) -> Callable[[], Any]:
+    """Wrap ``operation``: what it raises becomes a `PartError`, unless it is a `LabError`. Without parts, unchanged."""
+    if not parts:
+        return operation
+
+    def run() -> Any:
+        try:
+            return operation()
+        except LabError:
+            raise
+        except (Exception, KeyboardInterrupt) as error:
+            raise PartError(failing_part(error, parts), error) from error
+
+    return run
+
+
+def failing_part(error: BaseException, parts: Mapping[str, Any]) -> str:
+    """The name of the part whose code raised ``error``; all names, joined by "or", if none is on the traceback."""
+    codes = {name: _codes(part) for name, part in parts.items()}
+    trace, found = error.__traceback__, ""
+    while trace is not None:
+        found = next((name for name, known in codes.items() if trace.tb_frame.f_code in known), found)
+        trace = trace.tb_next
+    return found or " or ".join(parts)
+
+
+def _codes(part: Any) -> set[CodeType]:
+    """The code of a function, or of all methods of a class and its bases."""
+    members = [part]
+    for base in inspect.getmro(part if isinstance(part, type) else type(part)):
+        members += vars(base).values()
+    functions = [inspect.unwrap(member) for member in members if callable(member)]
+    return {function.__code__ for function in functions if inspect.isfunction(function)}
+
+
+def _place(error: BaseException) -> str:
+    trace = error.__traceback__
+    if trace is None:
+        return ""
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    return f" (line {trace.tb_lineno}, in {trace.tb_frame.f_code.co_name})"

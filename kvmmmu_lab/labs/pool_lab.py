@@ -1,59 +1,65 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`pool_lab`: a guest that touches more memory than 256 shadow pages can shadow. Who has to go?"""
+"""`pool_lab`: a guest that uses more page tables than 256 shadow pages can shadow. Which pages are evicted?"""
 
 from __future__ import annotations
 
 import functools
+from dataclasses import dataclass
 from typing import Any
 
 from ..draw.page_pool import pool_scene
+from ..draw.pictures import pool
 from ..draw.scene import Marks, Scene
 from ..errors import InputError, LabError
 from ..mmu import Vm, checks
 from ..mmu.bits import ACCESSED
 from ..mmu.machine import Machine
 from ..mmu.pool import MIN_FREE, NUM_PAGES, REFILL, ShadowPage
-from .display import picture, without_limits
+from .form import GuestForm, form_of
 from .guests import ALL, Builder
-from .lab import GuestLab, Round
+from .lab import GuestLab, Round, form_picture, without_limits
 from .prediction import Prediction
-from .widgets import Field, GuestForm, heading, quiet, row
 
 REGIONS = 600
-"""Regions of 2 MB, each with a page table of its own: a touch takes one shadow page, and some more now and then."""
+"""Regions of 2 MB, each with its own page table. A first touch of one allocates one shadow page, and sometimes more."""
 
 SHIFT = 21
-NOBODY, OLDEST, NEWEST = "nobody: there is room", "the pages taken first", "the pages taken last"
-UNUSED, ROOT = "the pages not used for longest", "the root"
+NONE, OLDEST, NEWEST = "none: enough pages are free", "the pages allocated first", "the pages allocated last"
+UNUSED, ROOT = "the pages not used for the longest time", "the root"
 HOW_MANY = [0, 1, 5, *range(REFILL - MIN_FREE + 1, REFILL + 1), NUM_PAGES]
 
 
 def pool_lab(**parts: Any) -> PoolLab:
-    """The lab of the pool. ``parts`` (``parents=...``) go into its VM. Raises InputError."""
+    """A lab about the pool of shadow pages. ``parts`` (``parents=...``) go into its VM. Raises InputError."""
     return PoolLab(parts)
 
 
-class PoolLab(GuestLab):
-    """`touch` the next regions or an old one; ``who`` and ``evicted`` are the predictions. ``next`` is the next region."""
+@dataclass(frozen=True)
+class PageUse:
+    """What a shadow page is for. ``region``: the one whose page table it shadows; ``upper``: it is of a level above those."""
 
-    title = "256 shadow pages: who has to go?"
+    name: str
+    region: int | None = None
+    upper: bool = False
+    root: bool = False
+
+
+class PoolLab(GuestLab):
+    """`touch` the next regions, or `again` an old one. ``first`` and ``evicted`` are the predictions."""
+
+    title = "256 shadow pages: which are evicted?"
 
     def __init__(self, parts: dict[str, Any]) -> None:
         super().__init__(parts)
-        self.who = Prediction("Who goes first", [NOBODY, OLDEST, UNUSED, NEWEST, ROOT])
-        self.evicted = Prediction("Pages given up to make room", HOW_MANY)
-        self.predictions = [self.who, self.evicted]
+        self.first = Prediction("Evicted first", [NONE, OLDEST, UNUSED, NEWEST, ROOT])
+        self.evicted = Prediction("Pages evicted", HOW_MANY)
+        self.predictions = [self.first, self.evicted]
         self.reset()
 
-    @functools.cached_property
-    def form(self) -> Any:
-        """The form. Raises ImportError without ipywidgets."""
-        pass
-
-        return PoolForm(self)
+    # The guest
 
     def forget(self) -> None:
-        """The new guest has touched nothing yet."""
+        """The new guest has touched no region."""
         self.next, self.touched = 0, list[int]()
 
     def prepare(self) -> Vm:
@@ -64,130 +70,121 @@ class PoolLab(GuestLab):
             guest.map(region << SHIFT, data, ALL | ACCESSED)
         return guest.start()
 
-    # Doing
+    # The pool
 
-    def guess(self, who: str | None = None, evicted: int | None = None) -> None:
-        """Predict who goes first, and how many pages are given up: ``lab.who.choices``, ``lab.evicted.choices``."""
-        self.answer(who=who, evicted=evicted)
+    def queue(self) -> list[ShadowPage]:
+        """The shadow pages in use; the one to be evicted next is the first."""
+        return list(self.machine.pool.active)
+
+    def use(self, page: ShadowPage) -> PageUse:
+        """What a page is for."""
+        region = self._regions.get(page.gfn) if page.level == 1 and not page.metaphysical else None
+        if region is not None:
+            return PageUse(f"region {region} (gfn {page.gfn:#x})", region)
+        if page.glevels == 0:
+            return PageUse("from before paging")
+        if page.root_count:
+            return PageUse(f"root, L{page.level}", root=True)
+        return PageUse(f"level {page.level}", upper=True)
+
+    @functools.cached_property
+    def _regions(self) -> dict[int, int]:
+        """By the gfn of its page table, each region."""
+        return {self.guest.table(region << SHIFT): region for region in range(REGIONS)}
+
+    def _least_recently_used(self) -> int | None:
+        """The region that was touched least recently, of those in the shadow."""
+        shadowed = {self.use(page).region for page in self.queue()}
+        return next((region for region in self.touched if region in shadowed), None)
+
+    # A round
+
+    def guess(self, first: str | None = None, evicted: int | None = None) -> None:
+        """Predict which pages are evicted first, and how many: see ``lab.first.choices`` and ``lab.evicted.choices``."""
+        self.answer(first=first, evicted=evicted)
 
     def touch(self, count: int = 1) -> Round:
-        """Touch the next ``count`` regions. It stops after the first that needs room to be made, so that you can look."""
+        """Access the next ``count`` regions. Stops after the first eviction, so that you can look at it."""
         count = checks.whole("count", count)
         if not 1 <= count <= NUM_PAGES:
             raise InputError("count", count, f"1 to {NUM_PAGES} regions at a time")
         if self.next + count > REGIONS:
-            raise InputError("count", count, f"at most {REGIONS - self.next}: so many of {REGIONS} regions are left")
+            raise InputError("count", count, f"at most {REGIONS - self.next}: only so many of the {REGIONS} regions are left")
         vm, done = self.machine, 0
         try:
             while done < count - 1 and len(vm.pool.free) >= MIN_FREE:
-                self.guarded(lambda: vm.access(self.next << SHIFT))
+                self.run(lambda: vm.access(self.next << SHIFT))
                 self._note(self.next)
                 done += 1
         except LabError as error:
-            return self.failed(error)
-        said = [f"{done} {'region was' if done == 1 else 'regions were'} touched before this one."] if done else []
+            return self.add_failed_round(error)
+        said = [f"{_regions(done)} {'was' if done == 1 else 'were'} touched before this one."] if done else []
         if done < count - 1:
-            said.append(f"Stopped at the first eviction, after {_regions(done + 1)} of {count}: look who had to go.")
-        return self._watch(self.next, said)
+            said.append(f"Stopped at the first eviction, after {_regions(done + 1)} of {count}: look which pages were evicted.")
+        return self._round(self.next, said)
 
     def again(self, region: int) -> Round:
-        """Touch a region that was touched before."""
+        """Access a region that was touched before."""
         region = checks.whole("region", region)
         if region not in self.touched:
             last = f"0..{self.next - 1}" if self.next else "none yet"
             raise InputError("region", region, f"a region that was touched before: {last}")
-        return self._watch(region, [])
+        return self._round(region, [])
 
     def _note(self, region: int) -> None:
+        """Note that a region was touched."""
         if region in self.touched:
             self.touched.remove(region)
         self.touched.append(region)
         self.next = max(self.next, region + 1)
 
-    def _watch(self, region: int, more: list[str]) -> Round:
+    def _round(self, region: int, said: list[str]) -> Round:
         vm = self.machine
-        tail, free = self.queue(), len(vm.pool.free)
-        names = {page.id: self.name(page) for page in tail}
-        unused, zapped, evicted = self._unused(), vm.stats.zapped, vm.stats.evicted
+        uses, free = (
+            [self.use(page) for page in self.queue()],
+            len(vm.pool.free),
+        )  # evicted pages may be in use again afterwards
+        unused, zapped, evicted = self._least_recently_used(), vm.stats.zapped, vm.stats.evicted
         try:
             film = self.film(f"Touch region {region}", lambda: vm.access(region << SHIFT), vm, draw=_scene)
         except LabError as error:
-            return self.failed(error)
+            return self.add_failed_round(error)
         if film.error is not None:
-            return self.played(Round(film=film, error=film.error))
-        doomed = tail[: vm.stats.zapped - zapped]
+            return self.add_round(Round(film=film, error=film.error))
+        count = vm.stats.zapped - zapped
         self._note(region)
-        outcomes = (self.who.compare(OLDEST if doomed else NOBODY), self.evicted.compare(vm.stats.evicted - evicted))
-        reasons = [*more, *self._why(free, doomed, film.result), *_lost([names[page.id] for page in doomed], unused)]
-        return self.played(Round(outcomes, tuple(reasons), film))
+        outcomes = (self.first.compare(OLDEST if count else NONE), self.evicted.compare(vm.stats.evicted - evicted))
+        if not film.result.faults:
+            said = [*said, HIT]
+        elif not count:
+            said = [*said, f"{free} pages were free. Pages are evicted only if fewer than {MIN_FREE} are free at a fault."]
+        else:
+            said = [*said, *eviction_reasons(free, uses[:count], unused)]
+        return self.add_round(Round(outcomes, tuple(said), film))
 
-    # Looking
+    # What it shows
 
-    def queue(self) -> list[ShadowPage]:
-        """Shadow pages in use, the next to go first."""
-        return list(self.machine.pool.active)
-
-    def region_of(self, page: ShadowPage) -> int | None:
-        """The region whose page table a page shadows."""
-        return self._tables.get(page.gfn) if page.level == 1 and not page.metaphysical else None
-
-    @functools.cached_property
-    def _tables(self) -> dict[int, int]:
-        return {self.guest.table(region << SHIFT): region for region in range(REGIONS)}
-
-    def name(self, page: ShadowPage) -> str:
-        """What a page is for."""
-        region = self.region_of(page)
-        if region is not None:
-            return f"region {region} (gfn {page.gfn:#x})"
-        if page.glevels == 0:
-            return "from before paging"
-        return f"root, L{page.level}" if page.root_count else f"level {page.level}"
-
-    def _unused(self) -> int | None:
-        """The region that LRU would choose among those in the shadow."""
-        shadowed = {self.region_of(page) for page in self.queue()}
-        return next((region for region in self.touched if region in shadowed), None)
-
-    def _why(self, free: int, doomed: list[ShadowPage], result: Any) -> list[str]:
-        """``doomed``: what was zapped from the tail on; their headers may have been used again since."""
-        if not result.faults:
-            return [
-                "Everything was in place, so nobody but the processor saw this access: it moves no page in the queue. "
-                "The host can't know what is used, only what was made; that is why it is FIFO, not LRU "
-                "(first in, first out; not: the least recently used goes first)."
-            ]
-        if not doomed:
-            return [f"{free} pages were free, and room is only made before a fault with fewer than {MIN_FREE}."]
-        said = [
-            f"{free} pages were free, fewer than {MIN_FREE}: from the tail of the queue on, pages are zapped until "
-            f"{REFILL} are free. First in, first out: when a page was last used doesn't matter."
-        ]
-        if any(page.root_count for page in doomed):
-            said.append("The root in use came up, too: it can't be given back, so it was emptied and went to the other end.")
-        return said
-
-    def told(self, vm: Vm) -> str:
-        """The pool, from its tail on."""
+    def state_text(self, vm: Vm) -> str:
+        """The pool; the page to be evicted next comes first."""
         queue = self.queue()
-        names = [f"#{page.id} {self.name(page)}" for page in queue]
+        names = [f"#{page.id} {self.use(page).name}" for page in queue]
         shown = names if len(names) <= 24 else [*names[:16], f"... {len(names) - 22} more ...", *names[-6:]]
-        last = f"region {self.touched[-1]}" if self.touched else "nothing"
+        last = f"region {self.touched[-1]}" if self.touched else "none"
         return "\n".join(
             [
-                f"{len(vm.pool.free)} of {NUM_PAGES} shadow pages are free, {len(queue)} in use; last touched: {last}.",
-                "In use, the next to go first:",
+                f"{len(vm.pool.free)} of {NUM_PAGES} shadow pages are free, {len(queue)} in use; last region touched: {last}.",
+                "In use, the next to be evicted first:",
                 *(f"  {',  '.join(shown[at : at + 4])}" for at in range(0, len(shown), 4)),
             ]
         )
 
-    def drawn(self, vm: Vm) -> str:
+    def picture_html(self, vm: Vm) -> str:
         """The pool."""
-        return picture("pool", vm).html
+        return form_picture(pool(vm)).html
 
 
 def _scene(vm: Machine, marks: Marks) -> Scene:
-    """The pool, as a film of a form shows it."""
+    """The pool, for a film in a form."""
     return without_limits(pool_scene(vm, marks))
 
 
@@ -195,69 +192,87 @@ def _regions(count: int) -> str:
     return f"{count} region{'s' * (count != 1)}"
 
 
-def _lost(names: list[str], unused: int | None) -> list[str]:
-    """What the pages that went were for."""
-    said = []
-    upper = [name for name in names if name.startswith("level")]
-    if upper:
-        said.append(
-            f"Among them: {', '.join(upper)}. What hung below is still in the pool, but no path leads there until faults "
-            "make the links again."
-        )
-    regions = [name for name in names if name.startswith("region")]
-    if regions and unused is not None:
-        said.append(f"Of the regions, {regions[0]} went first" + (f", {regions[-1]} last." if regions[1:] else "."))
-        oldest = regions[0].partition(" (")[0]
-        if f"region {unused}" == oldest:
-            said.append("LRU would have begun there, too. Touch the oldest region again next time: will that save it?")
-        else:
-            said.append(f"LRU would have begun with region {unused}. {oldest.capitalize()} was used since, in vain.")
-    return said
+# Why these pages were evicted
 
-
-# FOLDED IN: labs.pool_form: The form of `pool_lab`.
-
-
-HELP = (
-    "A region is 2 MB of addresses: what one page table maps. So each region that is touched needs a shadow page of its own. "
-    "FIFO (first in, first out) gives up what was made first; LRU (least recently used) what nobody used for longest."
+HIT = (
+    "Everything was in the shadow, so the access caused no fault, and no page moved in the queue. The host knows when a page "
+    "was allocated, but not when it was used. So it evicts in FIFO order (first in, first out), not in LRU order (least "
+    "recently used first)."
 )
 
 
+def eviction_reasons(free: int, evicted: list[PageUse], unused: int | None) -> list[str]:
+    """Sentences about an eviction. ``free``: pages that were free before; ``unused``: the region that LRU would evict first."""
+    said = [
+        f"{free} pages were free, fewer than {MIN_FREE}: pages are zapped from the tail of the queue on, until {REFILL} are "
+        "free. First in, first out: it makes no difference when a page was last used."
+    ]
+    if any(use.root for use in evicted):
+        said.append(
+            "The root in use was at the tail, too: it can't be freed, so it was emptied and moved to the head of the queue."
+        )
+    upper = [use.name for use in evicted if use.upper]
+    if upper:
+        said.append(
+            f"Among them: {', '.join(upper)}. The pages below these stay in the pool, but no path leads to them until faults "
+            "make the links again."
+        )
+    regions = [use.region for use in evicted if use.region is not None]
+    if regions and unused is not None:
+        said.append(f"Of the regions, {regions[0]} was evicted first" + (f", {regions[-1]} last." if regions[1:] else "."))
+        if unused == regions[0]:
+            said.append("LRU would have begun there, too. Next time, touch the oldest region again before: does that save it?")
+        else:
+            said.append(
+                f"LRU would have begun with region {unused}. Region {regions[0]} was used since, but that didn't save it."
+            )
+    return said
+
+
+# The form
+
+HELP = (
+    "A region is 2 MB of addresses, which one page table maps. So each region that is touched needs its own shadow page. "
+    "FIFO (first in, first out) evicts what was allocated first; LRU (least recently used) what wasn't used for the longest "
+    "time."
+)
+
+
+@form_of(PoolLab)
 class PoolForm(GuestForm):
-    """Buttons that touch memory, the predictions, the queue."""
+    """The predictions, and buttons that touch regions."""
 
     lab: PoolLab
 
     def controls(self) -> list[Any]:
         """What the guest can do."""
-        lab = self.lab
+        lab, ui = self.lab, self.ui
+        self.first, self.evicted = self.question(lab.first), self.question(lab.evicted)
         self.counts = self.number("count", f"regions (1 to {NUM_PAGES})", 50, "How many regions to touch")
-        self.regions = self.number("region", "region", 0, "Which one")
+        self.regions = self.number("region", "region", 0, "Which region to touch again")
         self.count, self.region = self.counts.text, self.regions.text
-        self.next = self.button("Touch the next region", "One more region of 2 MB", lab.touch, primary=True)
-        self.many = self.button("Touch the next", "So many; it stops when room had to be made", self.touch_many)
-        self.old = self.button("Touch again", "A region that was touched before", self.touch_old)
-        self.reset = self.button("New guest", "Begin anew", self.anew)
+        self.next = self.button("Touch the next region", "Access the next 2 MB", lab.touch, primary=True)
+        self.many = self.button("Touch the next", "Access this many regions; stops at the first eviction", self.touch_many)
+        self.old = self.button("Touch again", "Access a region that was touched before", self.touch_old)
+        self.reset = self.button("New guest", "Begin again with a new guest", self.restart)
         return [
-            quiet(HELP),
-            heading("Predict first: will this touch need room, and who has to go?"),
-            row(lab.who.menu, lab.evicted.menu),
-            row(self.next, self.reset),
-            row(self.many, self.count, self.old, self.region),
+            ui.note(HELP),
+            ui.heading("Predict first: does this touch evict pages, and which?"),
+            ui.row(self.first, self.evicted),
+            ui.row(self.next, self.reset),
+            ui.row(self.many, self.count, self.old, self.region),
             self.counts.message,
             self.regions.message,
         ]
 
-    def number(self, argument: str, name: str, value: int, tooltip: str) -> Field:
-        """A number to fill in. One that can't be is told, not bent into its bounds as a bounded field would."""
+    def number(self, argument: str, name: str, value: int, tooltip: str) -> Any:
+        """A field for a number. One out of range gets a message; a bounded field would change it silently."""
         return self.field(argument, name, value, tooltip, width=f"{110 + 7 * len(name)}px")
 
     def touch_many(self) -> Round:
-        """As many as the field says."""
+        """Touch as many regions as the field says."""
         return self.lab.touch(self.count.value)
 
     def touch_old(self) -> Round:
-        """An old region."""
+        """Touch an old region again."""
         return self.lab.again(self.region.value)
-

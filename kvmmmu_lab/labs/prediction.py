@@ -1,39 +1,40 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`predict`: a question to be answered before looking, and compared with what happened."""
+"""`predict`: a question to answer before you look, and the comparison with what happened."""
 
 from __future__ import annotations
 
-import functools
 import html
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..errors import InputError
-from .display import Shown
+from .display import Displayable
 
 NO_GUESS = "(no guess)"
 NOT_GUESSED = "(You made no guess this time.)"
-AGAIN = "Run the comparison again to see this guess judged."
+AGAIN = "Run the comparison again to compare this guess."
 
 
 def predict(question: str, choices: Sequence[Any]) -> Prediction:
-    """Ask ``question`` with some ``choices``. The answer isn't judged before `Prediction.compare` knows what happened."""
+    """Ask ``question``, with at least two ``choices``. `Prediction.compare` then compares the answer. Raises InputError."""
     if isinstance(choices, str) or len(choices) < 2:
         raise InputError("choices", choices, "at least two answers to choose from")
     return Prediction(question, list(choices))
 
 
-class Prediction(Shown):
-    """Show it in a notebook to choose, or `guess`; ``answer`` is what was chosen, None until then."""
+class Prediction(Displayable):
+    """Choose an answer in a notebook, or call `guess`; ``answer`` is the choice, None until there is one."""
 
     def __init__(self, question: str, choices: list[Any]) -> None:
         self.question, self.choices = question, choices
         self.answer: Any = None
         self.judged: list[Any] = []
-        """The answer that was compared last, if one was: another one since isn't judged yet."""
+        """The answer that was compared last; empty if none was. A later answer isn't judged yet."""
+        self._views: list[Callable[[], None]] = []
+        self._updating = False
 
     def choice(self, answer: Any, argument: str = "answer") -> Any:
-        """The choice that an answer stands for; None stands for none. Raises InputError, about ``argument``."""
+        """The choice that equals ``answer``; None for None. Raises InputError about ``argument``."""
         for choice in [None, *self.choices]:
             if choice is answer or (choice == answer and isinstance(answer, bool) is isinstance(choice, bool)):
                 return choice
@@ -42,88 +43,71 @@ class Prediction(Shown):
     def guess(self, answer: Any) -> None:
         """Answer with one of the choices, or take the answer back (None). Raises InputError."""
         self.answer = self.choice(answer)
-        index = None if self.answer is None else self.choices.index(self.answer)
-        if "radio" in vars(self):
-            self.radio.index = index
-        if "menu" in vars(self):
-            self.menu.index = 0 if index is None else 1 + index
-        self._remind()
+        self._update()
 
     def compare(self, happened: Any, words: str = "", why: str = "") -> Outcome:
-        """The answer beside what happened (in other ``words``, if given), and ``why``. Guessing first makes it stick."""
+        """Compare the answer with what happened. ``words`` say it otherwise than ``str(happened)``; ``why`` is the reason."""
         self.judged = [self.answer]
-        self._remind()
+        self._update()
         return Outcome(self, happened, words, why)
 
-    def _remind(self) -> None:
-        """Say under the choices that the answer changed after a comparison: that one stays as it was."""
-        if "note" in vars(self):
+    def ask_again(self, choices: Sequence[Any] | None = None) -> None:
+        """Remove the answer; replace the choices, if other ones are given."""
+        self.choices = self.choices if choices is None else list(choices)
+        self.answer, self.judged = None, []
+        self._update()
+
+    # What it shows
+
+    def make_widget(self, ui: Any) -> Any:
+        """The question, a radio button for each choice, and a note that appears when a compared answer is changed."""
+        radio, note = ui.radio(self._options()), ui.html(display="none")
+        self._connect(radio)
+
+        def remind() -> None:
             waiting = bool(self.judged) and self.judged != [self.answer]
-            self.note.value = f'<span role="status" style="opacity:.8">{AGAIN}</span>' if waiting else ""
-            self.note.layout.display = "" if waiting else "none"
+            note.value = f'<span role="status" style="opacity:.8">{AGAIN}</span>' if waiting else ""
+            note.layout.display = "" if waiting else "none"
 
-    @functools.cached_property
-    def widget(self) -> Any:
-        """Question and choices. Raises ImportError without ipywidgets."""
-        import ipywidgets as widgets
+        self._views.append(remind)
+        return ui.column(ui.html(f"<b>{html.escape(self.question)}</b>"), radio, note)
 
-        return widgets.VBox([widgets.HTML(f"<b>{html.escape(self.question)}</b>"), self.radio, self.note])
-
-    @functools.cached_property
-    def note(self) -> Any:
-        """A line under the choices, empty at first. Raises ImportError without ipywidgets."""
-        import ipywidgets as widgets
-
-        return widgets.HTML(layout={"display": "none"})
-
-    @functools.cached_property
-    def radio(self) -> Any:
-        """A button for each choice. Raises ImportError without ipywidgets."""
-        import ipywidgets as widgets
-
-        radio = widgets.RadioButtons(
-            options=[(str(choice), choice) for choice in self.choices], value=self.answer, layout={"width": "max-content"}
-        )
-        radio.observe(lambda change: self._picked(change["new"]), "value")
-        return radio
-
-    def _picked(self, answer: Any) -> None:
-        self.answer = answer
-        self._remind()
-
-    @functools.cached_property
-    def menu(self) -> Any:
-        """The same as a menu of one line, for a form with little room. Raises ImportError without ipywidgets."""
-        import ipywidgets as widgets
-
-        menu = widgets.Dropdown(
-            options=self._options(),
-            index=0 if self.answer is None else 1 + self.choices.index(self.answer),
-            description=self.question,
-            tooltip=self.question,
-            style={"description_width": "initial"},
-            layout={"width": "max-content", "max_width": "100%", "margin": "2px 20px 2px 2px"},
-        )
-        menu.observe(lambda change: self._chosen(change["new"]), "index")
+    def menu(self, ui: Any) -> Any:
+        """The choices as a menu, for a form."""
+        menu = ui.menu(self.question, self._options(NO_GUESS), NO_GUESS)
+        self._connect(menu, NO_GUESS)
         return menu
 
-    def _chosen(self, index: int | None) -> None:
-        self.answer = self.choices[index - 1] if index else None
+    def _options(self, *none: str) -> tuple[tuple[str, Any], ...]:
+        """The choices with their labels; first of all ``none``, the label of no answer, if there is one."""
+        return tuple([(label, label) for label in none] + [(str(choice), choice) for choice in self.choices])
 
-    def _options(self) -> list[str]:
-        return [NO_GUESS, *map(str, self.choices)]
+    def _connect(self, widget: Any, *none: str) -> None:
+        """Keep the answer and what is selected in a widget the same."""
+        shift = len(none)
 
-    def ask_again(self, choices: Sequence[Any] | None = None) -> None:
-        """Forget the answer, and offer other ``choices``, if some are given."""
-        self.choices = self.choices if choices is None else list(choices)
-        if "menu" in vars(self):
-            self.menu.options = self._options()
-            self.menu.index = 0
-        if "radio" in vars(self):
-            self.radio.options = [(str(choice), choice) for choice in self.choices]
-            self.radio.index = None
-        self.answer, self.judged = None, []
-        self._remind()
+        def show() -> None:
+            if widget.options != self._options(*none):
+                widget.options = self._options(*none)
+            index = -1 if self.answer is None else self.choices.index(self.answer)
+            widget.index = None if index + shift < 0 else index + shift
+
+        def selected(change: Any) -> None:
+            if not self._updating:
+                index = -1 if change["new"] is None else change["new"] - shift
+                self.answer = None if index < 0 else self.choices[index]
+                self._update()
+
+        show()
+        self._views.append(show)
+        widget.observe(selected, "index")
+
+    def _update(self) -> None:
+        """Let all widgets show the present answer and choices."""
+        self._updating = True
+        for view in self._views:
+            view()
+        self._updating = False
 
     def still(self) -> str:
         """Question and choices."""
@@ -137,7 +121,7 @@ class Prediction(Shown):
 
 
 class Outcome:
-    """A prediction beside what happened, both as they were then; ``why`` it happened, if somebody said so."""
+    """A prediction and what happened, as they were at the comparison; ``why`` is the reason, if one was given."""
 
     def __init__(self, prediction: Prediction, happened: Any, words: str = "", why: str = "") -> None:
         self.prediction, self.answer, self.happened = prediction, prediction.answer, happened
@@ -145,7 +129,7 @@ class Outcome:
 
     @property
     def right(self) -> bool | None:
-        """Whether the prediction came true; None if there was none."""
+        """Whether the prediction is right; None if there is none."""
         return None if self.answer is None else bool(self.answer == self.happened)
 
     @property
@@ -155,10 +139,10 @@ class Outcome:
 
     @property
     def verdict(self) -> str:
-        """What was said and what it was. Where no reason will be given, a wrong answer is sent to look for one."""
+        """The answer and what happened. A wrong answer without a reason is followed by a question to think about."""
         if self.right is None:
             return f"It was: {self.words}. {NOT_GUESSED}"
-        judged = "Right!" if self.right else "" if self.why else "Where did your picture of it differ?"
+        judged = "Right!" if self.right else "" if self.why else "Which step did you expect to be different?"
         return f"You said: {self.answer}. It was: {self.words}. {judged}".rstrip()
 
     def __str__(self) -> str:

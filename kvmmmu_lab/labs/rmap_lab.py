@@ -1,335 +1,340 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`rmap_lab`: map one frame many times, and see its reverse map grow, get holes, and be emptied."""
+"""`rmap_lab`: map one frame many times, and watch its reverse map grow, lose entries, and be emptied."""
 
 from __future__ import annotations
 
 import contextlib
-import functools
 from collections.abc import Callable
 from typing import Any
 
+from ..draw.pictures import reverse_map
 from ..draw.reverse_maps import reverse_map_scene, who_maps_scene
 from ..draw.scene import Scene
 from ..errors import InputError, LabError
-from ..inspect.names import Names
+from ..inspect.names import entry_name
 from ..inspect.paths import shadow_path
 from ..mmu import Vm, checks
 from ..mmu.bits import PAGE_SHIFT, PRESENT, WRITABLE
 from ..mmu.rmap import RMAP_EXT, ReverseMap
-from .display import picture
+from .form import GuestForm, form_of
 from .guests import FULL, Builder, store
-from .lab import GuestLab, Round
+from .lab import GuestLab, Round, form_picture
 from .prediction import Prediction
-from .widgets import GuestForm, heading, menu, quiet, row
-
-# FOLDED IN: labs.rmaps_why: What changed in a reverse map, and why, in words. A map is a row of descriptors, each a
-# row of entries by name.
-
 
 Places = list[list[str]]
-
-NOBODY = "nobody: no hole is left"
-
-
-def why_map(before: Places, after: Places, read_only: bool, protected: bool) -> list[str]:
-    """After a mapping was made. ``protected``: the frame is a shadowed page table."""
-    old, new = sum(map(len, before)), sum(map(len, after))
-    if old == new and not read_only and protected:
-        return ["The frame is a shadowed page table now: the new entry doesn't get its W, so it isn't in the map."]
-    if old == new:
-        return ["Only entries that are present and writable are in the map: this one may not write the frame."]
-    return [_form(old, before, after)]
-
-
-def why_protect(before: Places, after: Places) -> list[str]:
-    """After the frame became a page table."""
-    count = sum(map(len, before))
-    if not count:
-        return ["The map was empty: there was nobody to take W from."]
-    return [
-        f"{count} {'entry' if count == 1 else 'entries'} lost W, one after the other: each first leaves the map (its bits "
-        "still say that it is in there), then the processor forgets what it knew, then W goes.",
-        "The map has no need of an order: it is emptied from its first place on, until nothing is left.",
-    ]
-
-
-def filler_of(gone: str, before: Places, after: Places) -> str:
-    """Who stands now where ``gone`` stood."""
-    at = next(number for number, row in enumerate(before) if gone in row)
-    place, old = before[at].index(gone), before[at]
-    if len(old) == 1 or at >= len(after) or place >= len(after[at]):
-        return NOBODY
-    return after[at][place]
-
-
-def why_hole(gone: str, before: Places, after: Places) -> list[str]:
-    """After the mapping through ``gone`` was taken away."""
-    row = next((row for row in before if gone in row), None)
-    if row is None:
-        return [f"{gone} was not in the map, since it could not write the frame: nothing to forget."]
-    if len(before) == 1 and len(row) == 1:
-        return [f"{gone} was the only entry, and the map is empty now."]
-    if len(row) == 1:
-        return [f"{gone} was alone in its descriptor: the descriptor is unhooked and given back."]
-    filler = filler_of(gone, before, after)
-    if filler == NOBODY:
-        return [f"{gone} was the last in its descriptor: it just goes, and no hole is left."]
-    stays = " The map has one entry left, and keeps its descriptor." if sum(map(len, after)) == 1 else ""
-    return [f"The last entry of the same descriptor, {filler}, fills the hole: an order is kept for nobody.{stays}"]
-
-
-def _form(old: int, before: Places, after: Places) -> str:
-    if not old:
-        return "The first entry is kept without any descriptor: most frames are mapped once, and need no more."
-    if old == 1 and len(before) == len(after) == 1:
-        return "Two entries need a descriptor, with four places; a map of one entry that has a descriptor keeps using it."
-    if len(after) > len(before):
-        return "All descriptors were full, so there is a new one at the end of the row."
-    return "The first descriptor with a free place takes the new entry."
-
+"""A reverse map: for each descriptor, the names of its entries."""
 
 MOST = 14
-"""So many mappings at a time: enough for four descriptors, and they all fit into one picture."""
+"""The number of mappings at a time: enough for four descriptors, and few enough for one picture."""
 
 NEAR, TABLE = 0x0000, 0x40000000
-"""gva of the first mapping's entry, and one that the frame itself would map as a page table."""
+"""The address that maps the page table of all mappings, and one whose walk uses the frame itself as a page table."""
 
-
-class Full(InputError):
-    """There are as many mappings as there may be."""
-
-    def __init__(self) -> None:
-        super().__init__("mappings", MOST, "fewer: unmap one first")
-        self.args = (f"{MOST} mappings are there already; unmap one first",)  # what to do, not what came
+NONE = "none: no hole is left"
 
 
 def rmap_lab(**parts: Any) -> RmapLab:
-    """The lab of reverse maps, also for your own: ``rmap_lab(rmap=Mine)``. Raises InputError."""
+    """A lab about reverse maps, also about one of your own: ``rmap_lab(rmap=Mine)``. Raises InputError."""
     return RmapLab(parts)
 
 
-class RmapLab(GuestLab):
-    """`map`, `unmap`, `protect` in any order; ``count`` and ``filler`` are the predictions. ``gfn`` is the frame."""
+class TooManyMappings(InputError):
+    """The frame has `MOST` mappings already."""
 
-    title = "Who can write this frame? Its reverse map"
-    after_crash = 'Press "Reset" to begin anew, or call reset().'
+    def __init__(self) -> None:
+        super().__init__("mappings", MOST, "fewer: unmap one first")
+        self.args = (f"there are {MOST} mappings already; unmap one first",)  # what to do, not what came
+
+
+class RmapLab(GuestLab):
+    """`map`, `unmap` and `protect` in any order. ``gfn`` is the frame; ``count`` and ``filler`` are the predictions."""
+
+    title = "Which entries can write this frame? Its reverse map"
 
     def __init__(self, parts: dict[str, Any]) -> None:
         super().__init__(parts)
         self.count = Prediction("Entries in the map afterwards", list(range(MOST + 2)))
-        self.filler = Prediction("Who fills the hole", [NOBODY])
+        self.filler = Prediction("Entry that fills the hole", [NONE])
         self.predictions = [self.count, self.filler]
         self.reset()
 
-    @functools.cached_property
-    def form(self) -> Any:
-        """The form. Raises ImportError without ipywidgets."""
-        pass
-
-        return RmapForm(self)
+    # The guest
 
     def forget(self) -> None:
-        """The new guest maps the frame nowhere, so nobody can fill a hole."""
+        """The new guest has no mapping of the frame."""
         self.mapped = list[int]()
         self.gfn = self.elsewhere = 0
-        self.filler.ask_again([NOBODY])
+        self.filler.ask_again([NONE])
 
     def prepare(self) -> Vm:
-        """One page table for all mappings, shadowed already, so that pictures are about the map and nothing else."""
+        """A guest with one page table for all mappings. It is shadowed already, so films show only the reverse map."""
         self.guest = guest = Builder("64", **self.parts)
         self.gfn, self.elsewhere = guest.frame(), guest.frame()
         other = guest.map(NEAR)
         guest.map(TABLE)
         at = guest.entry_gpa(TABLE, 2)
         guest.vm.poke(at, self.gfn << PAGE_SHIFT | FULL)
-        guest.vm.poke(self.gfn << PAGE_SHIFT, other << PAGE_SHIFT | FULL)  # data that would do as a page-table entry
+        guest.vm.poke(self.gfn << PAGE_SHIFT, other << PAGE_SHIFT | FULL)  # the frame's data is a valid page-table entry
         vm = guest.start()
         vm.access(NEAR)
         return vm
 
     @property
     def hfn(self) -> int:
-        """The frame, as the host calls it."""
+        """The host frame of the frame."""
         return self.machine.memory.frames[self.gfn] or 0
 
-    # What the map holds
+    # The map and the mappings
 
     def places(self) -> Places:
-        """The map, descriptor by descriptor; a single entry without a descriptor, and your own map, as one list."""
+        """The names of the map's entries, a list for each descriptor; one list for a map without, and for one of your own."""
         vm = self.machine
-        names = Names(vm)
         head = vm.rmap.heads.get(self.hfn) if type(vm.rmap) is ReverseMap else None
-        rows = head if isinstance(head, list) else [list(self.guarded(lambda: vm.rmap.sptes(self.hfn)))]
-        return [[names.spte(spte) for spte in row] for row in rows if row]
+        rows = head if isinstance(head, list) else [list(self.run(lambda: vm.rmap.sptes(self.hfn)))]
+        return [[entry_name(spte) for spte in row] for row in rows if row]
 
     def mappings(self) -> list[tuple[int, str]]:
-        """(gva, what to call it) of each mapping, in the order in which they were made."""
-        return [(gva, f"{gva:#x}, through {self.entry(gva)}") for gva in self.mapped]
+        """(gva, description) of each mapping, in the order in which they were made."""
+        return [(gva, f"{gva:#x}, shadow entry {self.entry(gva)}") for gva in self.mapped]
 
-    def entry(self, gva: int) -> str:
-        """The shadow entry of a mapping: its name, and whether it may write."""
+    def spte(self, gva: int) -> int | None:
+        """The level-1 shadow entry of a mapping, as an index of ``memory.words``; None if it isn't present."""
         steps = shadow_path(self.machine, gva).steps
         last = steps[-1] if steps else None
-        if last is None or last.level != 1 or not last.entry & PRESENT:
-            return "nothing: not in the shadow"
-        return f"{last.key.replace('s:', '#')}{'' if last.entry & WRITABLE else ' (read-only)'}"
+        return last.key.spte if last is not None and last.level == 1 and last.entry & PRESENT else None
 
-    # What can be done
+    def entry(self, gva: int) -> str:
+        """The name of a mapping's shadow entry, with a remark if it is read-only; "none" if it isn't present."""
+        spte = self.spte(gva)
+        if spte is None:
+            return "none"
+        return entry_name(spte) + " (read-only)" * (not self.machine.memory.words[spte] & WRITABLE)
+
+    # A round
 
     def guess(self, count: int | None = None, filler: str | None = None) -> None:
-        """Predict how many entries the map will have, and which of them (see ``lab.filler.choices``) fills the hole."""
+        """Predict how many entries the map will have, and which of ``lab.filler.choices`` will fill the hole."""
         self.answer(count=count, filler=filler)
 
     def map(self, read_only: bool = False) -> Round:
-        """The guest maps the frame once more, and touches it: a write, or a read where it may not write."""
+        """The guest maps the frame once more and writes to it; it reads instead if the mapping is read-only."""
         if len(self.mapped) >= MOST:
-            raise Full
+            raise TooManyMappings
         gva = next(gva for gva in (NEAR + (i + 1 << PAGE_SHIFT) for i in range(MOST)) if gva not in self.mapped)
         entry = self.gfn << PAGE_SHIFT | (FULL & ~WRITABLE if read_only else FULL)
 
-        def do() -> Any:
-            self._write(gva, entry)
+        def map_and_access() -> Any:
+            self._store(gva, entry)
             return self.machine.access(gva, user=False, write=not read_only)
+
+        def reasons(before: Places, after: Places) -> list[str]:
+            return map_reasons(before, after, read_only, self._is_table())
 
         self.mapped.append(gva)
         title = "Map the frame once more" + ", read-only" * read_only
-        scene = who_maps_scene if self._protected() else reverse_map_scene
-
-        def why(before: Places, after: Places) -> list[str]:
-            return why_map(before, after, read_only, self._protected())
-
-        round_ = self._play(title, do, gva, why, scene=scene)
+        scene = who_maps_scene if self._is_table() else reverse_map_scene
+        round_ = self._round(title, map_and_access, gva, reasons, scene=scene)
         if self.machine.dead is not None:
             self.mapped.remove(gva)
         return round_
 
     def unmap(self, number: int) -> Round:
-        """The guest takes mapping ``number`` (0 is the oldest) out of its table."""
+        """The guest clears its entry for mapping ``number`` (0 is the oldest)."""
         number = checks.whole("mapping", number)
         if not 0 <= number < len(self.mapped):
             raise InputError("mapping", number, f"0..{len(self.mapped) - 1}" if self.mapped else "a mapping: there is none yet")
         gva = self.mapped[number]
-        name, title = self.entry(gva).split()[0], f"Take mapping {number} ({gva:#x}) away"
-        round_ = self._play(title, lambda: self._write(gva, 0), gva, lambda before, after: why_hole(name, before, after), name)
+        spte = self.spte(gva)
+        name = "" if spte is None else entry_name(spte)
+        round_ = self._round(
+            f"Unmap mapping {number} ({gva:#x})",
+            lambda: self._store(gva, 0),
+            gva,
+            lambda before, after: unmap_reasons(name, before, after),
+            removed=name,
+        )
         if round_.error is None:
             self.mapped.remove(gva)
         return round_
 
     def protect(self) -> Round:
-        """The guest uses the frame as a page table: nobody may write it any more. Films show all that lead to it then."""
+        """The guest uses the frame as a page table, so it is write-protected. Films show every entry that leads to it then."""
         title = "Make the frame a page table"
-        return self._play(title, lambda: self.machine.access(TABLE), TABLE, why_protect, scene=who_maps_scene)
+        return self._round(title, lambda: self.machine.access(TABLE), TABLE, protect_reasons, scene=who_maps_scene)
 
-    def played(self, round_: Round) -> Round:
-        """Keep a round; the next hole can be filled by other entries."""
-        round_ = super().played(round_)
+    def add_round(self, round_: Round) -> Round:
+        """Add a round, and offer the entries that are in the map now as answers to which of them fills the hole."""
+        round_ = super().add_round(round_)
         if self.vm is not None:
             with contextlib.suppress(LabError):
-                self.filler.ask_again([NOBODY, *(name for row in self.places() for name in row)])
+                self.filler.ask_again([NONE, *(name for row in self.places() for name in row)])
         return round_
 
-    def _protected(self) -> bool:
+    def _is_table(self) -> bool:
         return self.machine.pool.lookup(self.gfn) is not None
 
-    def _write(self, gva: int, entry: int) -> None:
+    def _store(self, gva: int, entry: int) -> None:
         store(self.machine, self.guest.entry_gpa(gva), entry, 8)
 
-    def _play(
+    def _round(
         self,
         title: str,
-        do: Callable[[], Any],
+        action: Callable[[], Any],
         gva: int,
-        why: Callable[[Places, Places], list[str]],
-        gone: str = "",
+        reasons: Callable[[Places, Places], list[str]],
+        removed: str = "",
         scene: Callable[..., Scene] = reverse_map_scene,
     ) -> Round:
+        """Watch an action and compare the map before and after it. ``removed``: the entry that the action removes."""
         vm = self.machine
         try:
             before = self.places()
-            # Three writes in a row to one table would zap all of it. This guest writes elsewhere in between, so that
-            # the picture is about the map alone.
-            self.guarded(lambda: vm.emulate_write_gpa(self.elsewhere << PAGE_SHIFT, 0, 1))
-            film = self.film(title, do, vm, [gva], lambda vm, marks: scene(vm, self.gfn, marks))
+            # The third write in a row to one table would zap all its shadow. A write elsewhere in between prevents that, so
+            # that the film shows only the reverse map.
+            self.run(lambda: vm.emulate_write_gpa(self.elsewhere << PAGE_SHIFT, 0, 1))
+            film = self.film(title, action, vm, [gva], lambda vm, marks: scene(vm, self.gfn, marks))
             if film.error is not None:
-                return self.played(Round(film=film, error=film.error))
+                return self.add_round(Round(film=film, error=film.error))
             after = self.places()
         except LabError as error:
-            return self.failed(error)
+            return self.add_failed_round(error)
         outcomes = [self.count.compare(sum(map(len, after)))]
-        if gone and any(gone in row for row in before):
-            outcomes.append(self.filler.compare(filler_of(gone, before, after)))
-        return self.played(Round(tuple(outcomes), tuple(why(before, after)), film))
+        if removed and any(removed in row for row in before):
+            outcomes.append(self.filler.compare(filler_of(removed, before, after)))
+        return self.add_round(Round(tuple(outcomes), tuple(reasons(before, after)), film))
 
-    def told(self, vm: Vm) -> str:
-        """The map, place by place, and the mappings."""
+    # What it shows
+
+    def state_text(self, vm: Vm) -> str:
+        """The map, descriptor by descriptor, and the mappings."""
         try:
             rows = self.places()
         except LabError as error:
             return f"{error}"
-        heads = vm.rmap.heads.get(self.hfn) if type(vm.rmap) is ReverseMap else None
-        free = RMAP_EXT if isinstance(heads, list) else 0
-        shown = [f"  [{' | '.join([*row, *['.'] * (free - len(row))])}]" for row in rows] or ["  empty"]
-        table = "; it is a shadowed page table" if self._protected() else ""
-        mapped = [f"  {number}: {says}" for number, (_, says) in enumerate(self.mappings())] or ["  none"]
-        return "\n".join([f"Reverse map of gfn {self.gfn:#x}{table}:", *shown, "Mappings by the guest:", *mapped])
+        head = vm.rmap.heads.get(self.hfn) if type(vm.rmap) is ReverseMap else None
+        size = RMAP_EXT if isinstance(head, list) else 0
+        shown = [f"  [{' | '.join([*row, *['.'] * (size - len(row))])}]" for row in rows] or ["  empty"]
+        table = ", which is a shadowed page table" if self._is_table() else ""
+        mapped = [f"  {number}: {text}" for number, (_, text) in enumerate(self.mappings())] or ["  none"]
+        return "\n".join([f"Reverse map of gfn {self.gfn:#x}{table}:", *shown, "The guest's mappings of it:", *mapped])
 
-    def drawn(self, vm: Vm) -> str:
+    def picture_html(self, vm: Vm) -> str:
         """The reverse map."""
-        return picture("reverse_map", vm, self.gfn).html
+        return form_picture(reverse_map(vm, self.gfn)).html
 
 
-# FOLDED IN: labs.rmap_form: The form of `rmap_lab`.
+# Why the map changed
 
+
+def map_reasons(before: Places, after: Places, read_only: bool, is_table: bool) -> list[str]:
+    """After the frame was mapped. ``is_table``: it is a shadowed page table."""
+    if sum(map(len, before)) < sum(map(len, after)):
+        return [_place_of_new(before, after)]
+    if is_table and not read_only:
+        return ["The frame is a shadowed page table now, so the new entry doesn't get W, and it isn't added to the map."]
+    return ["The map has only entries that are present and writable. The new one is read-only."]
+
+
+def _place_of_new(before: Places, after: Places) -> str:
+    old = sum(map(len, before))
+    if not old:
+        return "One entry needs no descriptor: most frames are mapped only once."
+    if old == 1 and len(after) == 1:
+        return "Two entries need a descriptor, which has four places. A map that has a descriptor already goes on using it."
+    if len(after) > len(before):
+        return "All descriptors were full, so a new one was added to the end of the chain."
+    return "The new entry goes into the first descriptor that has a free place."
+
+
+def protect_reasons(before: Places, after: Places) -> list[str]:
+    """After the frame became a page table."""
+    count = sum(map(len, before))
+    if not count:
+        return ["The map was empty, so no entry had to lose W."]
+    return [
+        f"{count} {'entry' if count == 1 else 'entries'} lost W, one after the other: each is first removed from the map "
+        "(while its bits still say that it is in there), then the TLB is flushed, and then W is cleared.",
+        "This needs no order in the map: always the first entry is removed, until the map is empty.",
+    ]
+
+
+def unmap_reasons(removed: str, before: Places, after: Places) -> list[str]:
+    """After the guest unmapped the page of the entry ``removed``; "" if it had no shadow entry."""
+    if not removed:
+        return ["The mapping had no shadow entry, so there was nothing to remove."]
+    row = next((row for row in before if removed in row), None)
+    if row is None:
+        return [f"{removed} was not in the map, since it could not write the frame, so there was nothing to remove."]
+    if len(before) == 1 and len(row) == 1:
+        return [f"{removed} was the only entry, so the map is empty now."]
+    if len(row) == 1:
+        return [f"{removed} was alone in its descriptor, so the descriptor is unlinked and freed."]
+    filler = filler_of(removed, before, after)
+    if filler == NONE:
+        return [f"{removed} was the last entry in its descriptor, so there is no hole to fill."]
+    stays = " The map has one entry left, but keeps its descriptor." if sum(map(len, after)) == 1 else ""
+    return [f"The last entry of the same descriptor, {filler}, fills the hole: the order of the entries isn't kept.{stays}"]
+
+
+def filler_of(removed: str, before: Places, after: Places) -> str:
+    """The entry that is now at the place where ``removed`` was."""
+    at = next(number for number, row in enumerate(before) if removed in row)
+    place, old = before[at].index(removed), before[at]
+    if len(old) == 1 or at >= len(after) or place >= len(after[at]):
+        return NONE
+    return after[at][place]
+
+
+# The form
 
 HELP = (
-    "The reverse map of a frame lists the shadow entries through which it can be written. A single entry is kept directly, "
-    "in the frame's own record. From two on they stand in descriptors: pieces of memory with four places each, one after "
-    "the other. When a place is freed, another entry moves there: who fills the hole?"
+    "The reverse map of a frame lists the shadow entries through which it can be written. One entry needs no descriptor. Two "
+    "or more are kept in descriptors, pieces of memory with four places each, in a chain. When an entry is removed, another "
+    "entry moves into the hole. Which one?"
 )
-
-
 NO_MAPPING = -1
-"""Stands for no mapping in the menu: there is none to take away."""
+"""The menu's value if there is no mapping."""
 
 
+@form_of(RmapLab)
 class RmapForm(GuestForm):
-    """Buttons that map and unmap, the predictions, the map."""
+    """Buttons that map and unmap the frame, the predictions, the map."""
 
     lab: RmapLab
 
     def controls(self) -> list[Any]:
         """What can be done to the frame."""
-        lab = self.lab
-        self.which = menu("Mapping", [], None, "The mapping to take away")
+        lab, ui = self.lab, self.ui
+        self.which = ui.menu("Mapping", [], None, "The mapping to unmap")
+        self.count, self.filler = self.question(lab.count), self.question(lab.filler)
         self.map = self.button("Map once more", "The guest maps the frame once more, and writes to it", lab.map, primary=True)
-        self.map_ro = self.button("Map read-only", "The same, without W in the guest's entry", self.read_only)
-        self.unmap = self.button("Unmap", "The guest takes the chosen mapping away", self.take_away)
+        self.map_ro = self.button("Map read-only", "The guest maps the frame without W, and reads it", self.map_read_only)
+        self.unmap = self.button("Unmap", "The guest removes this mapping", self.unmap_chosen)
         self.protect = self.button("Make it a page table", "The guest uses the frame as a page table", lab.protect)
-        self.reset = self.button("Reset", "A new guest, and the frame mapped nowhere", self.anew)
+        self.reset = self.button("New guest", "Begin again with a new guest that doesn't map the frame", self.restart)
         return [
-            quiet(HELP),
-            heading("Predict first"),
-            row(lab.count.menu, lab.filler.menu),
-            row(self.map, self.map_ro, self.protect, self.reset),
-            row(self.which, self.unmap),
+            ui.note(HELP),
+            ui.heading("Predict first"),
+            ui.row(self.count, self.filler),
+            ui.row(self.map, self.map_ro, self.protect, self.reset),
+            ui.row(self.which, self.unmap),
         ]
 
-    def read_only(self) -> Round:
-        """Map read-only."""
+    def map_read_only(self) -> Round:
+        """Map the frame read-only."""
         return self.lab.map(read_only=True)
 
-    def take_away(self) -> Round:
-        """Unmap the chosen one."""
+    def unmap_chosen(self) -> Round:
+        """Unmap the mapping in the menu."""
         return self.lab.unmap(-1 if self.which.value == NO_MAPPING else self.lab.mapped.index(self.which.value))
 
     def refresh(self) -> None:
-        """The map, and the mappings that can be taken away."""
+        """The map, and the mappings in the menu."""
         super().refresh()
         if self.lab.vm is not None:
             chosen = self.which.value
-            known = [(f"{number}: {says}", gva) for number, (gva, says) in enumerate(self.lab.mappings())]
+            known = [(f"{number}: {text}", gva) for number, (gva, text) in enumerate(self.lab.mappings())]
             self.which.options = known or [("(none yet)", NO_MAPPING)]
             self.which.value = chosen if chosen in self.lab.mapped else next(iter(self.lab.mapped), NO_MAPPING)
         self.unmap.disabled = self.which.disabled = not self.lab.mapped
-        self.lab.filler.menu.layout.display = "" if self.lab.mapped else "none"  # no hole without an unmap
-
+        self.filler.layout.display = "" if self.lab.mapped else "none"  # only an unmap leaves a hole

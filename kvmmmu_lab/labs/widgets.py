@@ -1,72 +1,92 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the labs' forms share: inputs with a message beside them, and actions that never end in a traceback."""
+"""The widgets that forms are built from: menus, checkboxes, buttons, input fields. The only module that needs ipywidgets.
+
+`display.load_widgets` imports it when the first form is built, so the labs work as text where ipywidgets is missing.
+"""
 
 from __future__ import annotations
 
-import html
-from collections.abc import Callable
+import html as markup
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..errors import InputError
-from ..player.cell_output import close_all
-from .display import error_html, player_of
-from .lab import GuestLab, Lab, Round
-from .watch import Watch
+import ipywidgets
 
-ROW = {"flex_flow": "row wrap", "align_items": "center"}
-WIDTH = {"width": "auto", "max_width": "1400px"}
-WORDS = {"description_width": "initial"}
+WIDE = {"width": "auto", "max_width": "1400px"}
+NAME_AS_LONG_AS_IT_IS = {"description_width": "initial"}
+MARGIN = "2px 20px 2px 2px"
 
 
-def status(text: str) -> str:
-    """HTML that screen readers read out when it changes."""
-    return f'<div role="status" aria-live="polite" style="line-height:1.5">{text}</div>' if text else ""
+def html(text: str = "", **layout: str) -> Any:
+    """HTML; ``value`` changes it. ``layout``: CSS properties, with _ for -."""
+    return ipywidgets.HTML(text, layout=layout)
 
 
 def heading(text: str) -> Any:
     """A small heading."""
-    import ipywidgets as widgets
+    return html(f'<div style="font-weight:600;padding-top:6px">{markup.escape(text)}</div>')
 
-    return widgets.HTML(f'<div style="font-weight:600;padding-top:6px">{html.escape(text)}</div>')
+
+def note(text: str = "") -> Any:
+    """A line that explains something; hidden while it is empty."""
+    line = html()
+    set_note(line, text)
+    return line
+
+
+def set_note(line: Any, text: str) -> None:
+    """Change the text of a `note`."""
+    line.value = f'<div style="opacity:.8;line-height:1.4;max-width:900px">{markup.escape(text)}</div>' if text else ""
+    line.layout.display = "" if text else "none"
 
 
 def row(*parts: Any) -> Any:
-    """Widgets side by side, as many as there is room for."""
-    import ipywidgets as widgets
-
-    return widgets.HBox(list(parts), layout=ROW)
+    """Widgets beside each other, wrapped where the line is full; ``children`` changes them."""
+    return ipywidgets.HBox(list(parts), layout={"flex_flow": "row wrap", "align_items": "center"})
 
 
-def menu(name: str, options: list[Any], value: Any, tooltip: str = "", width: str = "max-content") -> Any:
-    """A menu of one line."""
-    import ipywidgets as widgets
-
-    layout = {"width": width, "max_width": "100%", "margin": "2px 20px 2px 2px"}
-    return widgets.Dropdown(options=options, value=value, description=name, tooltip=tooltip or name, style=WORDS, layout=layout)
+def column(*parts: Any, **layout: str) -> Any:
+    """Widgets below each other; ``children`` changes them."""
+    return ipywidgets.VBox(list(parts), layout=layout)
 
 
-def tick(name: str, value: bool, tooltip: str) -> Any:
-    """A box to tick."""
-    import ipywidgets as widgets
+def button(name: str, tooltip: str, action: Callable[[], Any], primary: bool = False) -> Any:
+    """A button that calls ``action``."""
+    style = "primary" if primary else ""
+    made = ipywidgets.Button(description=name, tooltip=tooltip, button_style=style, layout={"width": "max-content"})
+    made.on_click(lambda _: action())
+    return made
 
-    layout = {"width": "max-content", "margin": "2px 14px 2px 2px"}
-    return widgets.Checkbox(value=value, description=name, tooltip=tooltip, indent=False, layout=layout)
+
+def menu(name: str, options: Sequence[Any], value: Any, tooltip: str = "", width: str = "max-content") -> Any:
+    """A drop-down menu. ``options``: values, or pairs (label, value)."""
+    return ipywidgets.Dropdown(
+        options=options,
+        value=value,
+        description=name,
+        tooltip=tooltip or name,
+        style=NAME_AS_LONG_AS_IT_IS,
+        layout={"width": width, "max_width": "100%", "margin": MARGIN},
+    )
+
+
+def radio(options: Sequence[tuple[str, Any]]) -> Any:
+    """A radio button for each option, none of them selected."""
+    return ipywidgets.RadioButtons(options=options, value=None, layout={"width": "max-content"})
 
 
 def choice(name: str, options: list[tuple[str, Any]], value: Any, tooltip: str) -> Any:
-    """A few buttons of which one is down."""
-    import ipywidgets as widgets
-
-    return widgets.ToggleButtons(
+    """A few buttons of which one is pressed."""
+    return ipywidgets.ToggleButtons(
         options=options,
         value=value,
         description=f"{name}\N{EN SPACE}",
         tooltip=tooltip,
         tooltips=[f"{tooltip}: {label}" for label, _ in options],
-        style={**WORDS, "button_width": "76px"},
+        style={**NAME_AS_LONG_AS_IT_IS, "button_width": "76px"},
         layout={
             "width": "max-content",
-            "margin": "2px 20px 2px 2px",
+            "margin": MARGIN,
             "display": "flex",
             "flex_flow": "row nowrap",
             "align_items": "center",
@@ -74,46 +94,36 @@ def choice(name: str, options: list[tuple[str, Any]], value: Any, tooltip: str) 
     )
 
 
-def switch(letter: str, on: bool, says: str, width: str, change: Callable[[bool], None]) -> Any:
-    """A flag to turn over. That it is set shows in colour and in its name: a dot stands before one that is clear."""
-    import ipywidgets as widgets
+def checkbox(name: str, value: bool, tooltip: str) -> Any:
+    """A checkbox."""
+    layout = {"width": "max-content", "margin": "2px 14px 2px 2px"}
+    return ipywidgets.Checkbox(value=value, description=name, tooltip=tooltip, indent=False, layout=layout)
 
-    button = widgets.ToggleButton(value=on, layout={"width": width})
 
-    def look() -> None:
-        button.description = letter if button.value else f"·{letter}"
-        button.tooltip = f"{says}: {'set' if button.value else 'clear'}"
-        button.button_style = "info" if button.value else ""
+def toggle(name: str, value: bool, tooltip: str, width: str, change: Callable[[bool], None]) -> Any:
+    """A button for a flag; ``change`` gets each new value. A set flag is coloured, a clear one has a dot before its name."""
+    made = ipywidgets.ToggleButton(value=value, layout={"width": width})
+
+    def show() -> None:
+        made.description = name if made.value else f"·{name}"
+        made.tooltip = f"{tooltip}: {'set' if made.value else 'clear'}"
+        made.button_style = "info" if made.value else ""
 
     def changed(event: Any) -> None:
-        look()
+        show()
         change(event["new"])
 
-    look()
-    button.observe(changed, "value")
-    return button
+    show()
+    made.observe(changed, "value")
+    return made
 
 
-def quiet(text: str = "") -> Any:
-    """A line that explains something; without a text there is none."""
-    import ipywidgets as widgets
+class InputField:
+    """An input field for text or, with an int as ``value``, for a whole number; and the message about wrong input.
 
-    line = widgets.HTML()
-    say(line, text)
-    return line
-
-
-def say(line: Any, text: str) -> None:
-    """Let a `quiet` line say something else."""
-    line.value = f'<div style="opacity:.8;line-height:1.4;max-width:900px">{html.escape(text)}</div>' if text else ""
-    line.layout.display = "" if text else "none"
-
-
-class Field:
-    """A line to fill in, with a message under it: a text, or a whole number. ``argument``: whose errors belong here.
-
-    ``live``: every key counts, not only what stands there in the end. A message goes as soon as the field changes. ``box``
-    holds both; in a row with others ``text`` and ``message`` are placed apart, so that a message pushes nothing away.
+    ``argument``: the `InputError` argument whose message belongs here; it is hidden again when the field changes. ``live``:
+    every key stroke is a change, not only Enter. ``box`` holds field and message; in a row, place ``text`` and ``message``
+    apart, so that the message doesn't move the other widgets.
     """
 
     def __init__(
@@ -123,117 +133,22 @@ class Field:
         value: str | int,
         tooltip: str,
         width: str = "220px",
-        empty: str = "",
+        placeholder: str = "",
         live: bool = False,
     ) -> None:
-        import ipywidgets as widgets
-
         self.argument = argument
-        shown: dict[str, Any] = {"value": value, "description": name, "tooltip": tooltip, "style": WORDS}
-        shown |= {"continuous_update": live, "layout": {"width": width, "margin": "2px 24px 2px 2px"}}
-        self.text = widgets.IntText(**shown) if isinstance(value, int) else widgets.Text(placeholder=empty, **shown)
-        self.message = widgets.HTML(layout={"display": "none"})
-        self.box = widgets.VBox([self.text, self.message])
-        self.text.observe(lambda _: self.complain(""), "value")
-
-    def complain(self, words: str) -> None:
-        """Show a message, or none."""
-        text = f'<span role="alert" style="color:#B3261E;background:#fff;padding:0 4px">{html.escape(words)}</span>'
-        self.message.value = text if words else ""
-        self.message.layout.display = "" if words else "none"
-
-
-class Form:
-    """The form of a lab. ``box`` is what to display; ``status`` shows the verdict, ``stage`` the film, ``state`` what is.
-
-    Derived forms fill ``controls`` and say in `refresh` what follows from the lab's state.
-    """
-
-    def __init__(self, lab: Lab) -> None:
-        import ipywidgets as widgets
-
-        self.lab = lab
-        self.fields: list[Field] = []
-        self.state, self.status, self.picture = (widgets.HTML(layout=WIDTH) for _ in range(3))
-        self.stage = widgets.VBox(layout=WIDTH)
-        self.film: Watch | None = None
-        title = widgets.HTML(f'<div style="font-size:16px;font-weight:600">{html.escape(lab.title)}</div>')
-        parts = [title, *self.controls(), self.status, self.picture, self.stage, self.state]
-        self.box = widgets.VBox(parts, layout=WIDTH)
-        self.act(self.refresh)
-
-    def controls(self) -> list[Any]:
-        """The lab's own controls."""
-        raise NotImplementedError
-
-    def refresh(self) -> None:
-        """Show the lab's state."""
-        text = f'<pre style="white-space:pre-wrap;line-height:1.4">{html.escape(self.lab.state())}</pre>'
-        self.state.value = f"<details><summary>The state as text</summary>{text}</details>"
-        self.picture.value = self.lab.drawing()
-
-    def button(self, name: str, tooltip: str, action: Callable[[], Any], primary: bool = False) -> Any:
-        """A button that does ``action``, and shows what comes of it."""
-        import ipywidgets as widgets
-
-        button = widgets.Button(
-            description=name, tooltip=tooltip, button_style="primary" if primary else "", layout={"width": "max-content"}
-        )
-        button.on_click(lambda _: self.act(action))
-        return button
-
-    def field(self, *arguments: Any, **options: Any) -> Field:
-        """A `Field` of this form."""
-        made = Field(*arguments, **options)
-        self.fields.append(made)
-        return made
-
-    def act(self, action: Callable[[], Any]) -> None:
-        """Do something. A `Round` is shown; bad input is told beside its field, everything else as a card."""
-        for field in self.fields:
-            field.complain("")
-        try:
-            result = action()
-            if isinstance(result, Round):
-                self.show(result)
-            self.refresh()
-        except InputError as error:
-            field_ = next((field for field in self.fields if field.argument == error.argument), None)
-            if field_ is None:
-                self.status.value = error_html(error)
-            else:
-                field_.complain(f"Expected {error.expected}.")
-        except (Exception, KeyboardInterrupt) as error:
-            self.status.value = error_html(error if isinstance(error, Exception) else RuntimeError("it was stopped"))
-
-    def show(self, round_: Round) -> None:
-        """The verdict, and the film under it; the film before goes."""
-        self.status.value = status(round_.html)
-        old, self.film = self.stage.children, round_.film
-        self.stage.children = [player_of(round_.film)] if round_.film is not None else []
-        for player in set(old) - set(self.stage.children):
-            close_all(player)
-
-    def clear(self) -> None:
-        """No verdict and no film, as in the beginning."""
-        self.show(Round())
-
-    def close(self) -> None:
-        """Let the widgets go, and all that they hold; also fields that aren't shown now."""
-        for part in (self.box, *(field.box for field in self.fields)):
-            close_all(part)
-
-
-class GuestForm(Form):
-    """The form of a lab that makes its guest itself."""
-
-    lab: GuestLab
-
-    def anew(self) -> None:
-        """A new guest; or the card that says why your own part let none come to be."""
-        self.lab.reset()
-        last = self.lab.last
-        if self.lab.vm is None and last is not None:
-            self.show(last)
+        options: dict[str, Any] = {"value": value, "description": name, "tooltip": tooltip, "style": NAME_AS_LONG_AS_IT_IS}
+        options |= {"continuous_update": live, "layout": {"width": width, "margin": "2px 24px 2px 2px"}}
+        if isinstance(value, int):
+            self.text = ipywidgets.IntText(**options)
         else:
-            self.clear()
+            self.text = ipywidgets.Text(placeholder=placeholder, **options)
+        self.message = html(display="none")
+        self.box = column(self.text, self.message)
+        self.text.observe(lambda _: self.set_message(""), "value")
+
+    def set_message(self, text: str) -> None:
+        """Show a message, or hide it if the text is empty."""
+        line = f'<span role="alert" style="color:#B3261E;background:#fff;padding:0 4px">{markup.escape(text)}</span>'
+        self.message.value = line if text else ""
+        self.message.layout.display = "" if text else "none"

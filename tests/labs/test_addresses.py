@@ -35,7 +35,7 @@ def test_groups(name):
 def test_a_64_bit_guest_has_more_to_show():
     groups = [choice.group for choice in mappings(open_guest("lin64_A"), per_group=1)]
     assert groups[0].startswith("program")
-    assert {"heap", "kernel: all memory", "kernel: its code", "code lent by the kernel"} <= set(groups)
+    assert {"heap", "kernel: direct map", "kernel: code and data", "vDSO"} <= set(groups)
     assert len(groups) == len(set(groups))
 
 
@@ -63,11 +63,11 @@ def test_the_picker():
     assert (picker.chosen.group, picker.gva, picker.user) == ("heap", 0x343C6000, True)
     assert "> heap   0x343c6000" in str(picker)
     pytest.importorskip("ipywidgets")
-    other = next(choice for choice in picker.choices if choice.group == "kernel: its code")
+    other = next(choice for choice in picker.choices if choice.group == "kernel: code and data")
     picker.widget.value = other
     assert (picker.gva, picker.user) == (other.gva, False)
     bundle = picker._repr_mimebundle_()
-    assert "> kernel: its code" in bundle["text/plain"] and "&gt; kernel: its code" in bundle["text/html"]
+    assert "> kernel: code and data" in bundle["text/plain"] and "&gt; kernel: code and data" in bundle["text/html"]
 
 
 def test_the_picker_without_ipywidgets(monkeypatch):

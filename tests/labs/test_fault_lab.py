@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from kvmmmu_lab import InputError, Vm, open_guest
 from kvmmmu_lab.draw.example import guest_with_its_own_table_mapped
 from kvmmmu_lab.labs import fault_lab
-from kvmmmu_lab.labs.explain_access import Ask, Before
+from kvmmmu_lab.labs.explain_access import PathsBefore, Request
 from kvmmmu_lab.labs.fault_lab import OUTCOMES
 from kvmmmu_lab.labs.guests import FLAGS, PRESETS, GuestTable
 from kvmmmu_lab.labs.lab import Round
@@ -37,10 +37,10 @@ EXPECTED = [
     ("supervisor page", READ, False, "ok", ""),
     ("not dirty", READ, True, "ok", "W is withheld: the guest's D is clear"),
     ("not dirty", WRITE, True, "ok", ""),
-    ("nothing there", READ, False, "inject", "isn't present"),
+    ("not present", READ, False, "inject", "isn't present"),
     ("device", WRITE, False, "mmio", "bit 9"),
-    ("its own page table", WRITE, False, "emul", "host does the store itself"),
-    ("its own page table", WRITE, True, "stuck", "this very path"),
+    ("its own page table", WRITE, False, "emul", "host emulates the store"),
+    ("its own page table", WRITE, True, "stuck", "this path needs"),
     ("its own page table", READ, True, "ok", "W is withheld: the frame is itself a shadowed page table"),
 ]
 
@@ -59,13 +59,13 @@ def test_no_execution(mode):
     assert go(mode, "no execution", FETCH, True)[1] == "inject"
     assert go(mode, "no execution", READ, True)[1] == "ok"
     round_, happened = go(mode, "no execution", FETCH, True, nx=False)
-    assert happened == "stuck" and "EFER.NX is off" in round_.reasons[0]
+    assert happened == "stuck" and "EFER.NX clear" in round_.reasons[0]
 
 
 def test_rights_of_the_levels_above():
     round_, happened = go("64", "upper level read-only", READ, True)
     assert happened == "ok"
-    assert any("ANDed over the path" in reason and "PD entry" in reason for reason in round_.reasons)
+    assert any("rights of all levels are ANDed" in reason and "PD entry" in reason for reason in round_.reasons)
     round_, happened = go("64", "upper level read-only", WRITE, True)
     assert happened == "inject" and "PD entry (level 2, index 3)" in round_.reasons[0]
 
@@ -103,7 +103,7 @@ def test_an_error_code_can_be_predicted():
     lab.guess("inject", 6, 0)
     round_ = lab.go()
     assert [outcome.right for outcome in round_.outcomes] == [True, False, True]
-    assert "7 = 1 (an entry was present but forbids) + 2 (a write) + 4 (by user code)" in str(round_)
+    assert "7 = 1 (an entry was present and refused the access) + 2 (a write) + 4 (by user code)" in str(round_)
     lab.build("64")
     lab.guess("ok", "none")
     assert lab.go().right is True
@@ -132,12 +132,12 @@ def test_a_round_says_what_it_was():
     lab = fault_lab()
     lab.user = lab.write = True
     round_ = lab.go()
-    said = "This was a write by user code at 0x8040605000, on a guest with tables that you built (64-bit), CR0.WP set"
+    said = "This was a write by user code at 0x8040605000, in a guest with tables that you built (64-bit), CR0.WP set"
     assert str(round_).startswith(said) and said in round_.html
     assert round_.film.title == "A write by user code at 0x8040605000"
     lab.open("lin32_A")
     lab.keep, lab.wp = True, False
-    assert "on the real guest lin32_A, CR0.WP clear" in str(lab.go()) and "going on with the same VM" in str(lab.last)
+    assert "in the real guest lin32_A, CR0.WP clear" in str(lab.go()) and "in the same VM as before" in str(lab.last)
 
 
 def test_more_pages_are_counted():
@@ -145,10 +145,10 @@ def test_more_pages_are_counted():
     lab.keep = True
     lab.guess(pages="more")
     film = lab.go().film
-    before = Before.of(lab.vm, Ask(lab.gva))
+    before = PathsBefore.of(lab.vm, Request(lab.gva))
     film.recording.where = lambda **_: [None] * 6
     lab.guess(pages="more")
-    pages = lab._judged(lab.vm, before, film).outcomes[-1]
+    pages = lab._compare(lab.vm, before, film).outcomes[-1]
     assert pages.right and "It was: 6 (more than 5)." in str(pages)
 
 
@@ -169,23 +169,23 @@ def test_an_upper_entry_that_was_narrowed(mode):
     lab.table.set(2, "U", False)
     lab.user = False
     words = " ".join(lab.go().reasons)
-    assert "goes without U" not in words and "PD entry (level 2, index 3) has no U, but" in words
+    assert "are ANDed" not in words and "PD entry (level 2, index 3) has no U, but" in words
     assert "made with the old rights" in words and "role of a shadow page" in words
     lab.user = True
     round_ = lab.go()
     assert round_.outcomes[0].happened == OUTCOMES["through"]
-    assert "It went through, although the guest's own tables refuse it now" in round_.reasons[0]
+    assert "The access succeeds, although the guest's own tables refuse it now" in round_.reasons[0]
     assert "PD entry (level 2, index 3) has no U" in round_.reasons[1]
-    assert "goes without U" not in str(round_) and "Everything was in place" not in str(round_)
+    assert "are ANDed" not in str(round_) and "The shadow had every entry" not in str(round_)
 
 
 def test_an_upper_entry_that_was_widened():
     lab = fault_lab()
     lab.build("64", "upper level read-only")
     lab.keep = lab.user = True
-    assert "goes without W" in " ".join(lab.go().reasons)
+    assert "are ANDed" in " ".join(lab.go().reasons)
     lab.table.set(2, "W", True)
-    assert "allows W on all of the path, but the last shadow entry was made with the old rights" in str(lab.go())
+    assert "allows W at all levels, but the last shadow entry was made with the old rights" in str(lab.go())
 
 
 def test_going_on_with_the_same_vm():
@@ -205,11 +205,11 @@ def test_going_on_with_the_same_vm():
     assert lab.go().error is not None
     round_ = lab.go()
     assert round_.outcomes[0].happened == OUTCOMES["crash"]  # a dead VM is replaced
-    assert round_.reasons[0] == "That VM is dead; this ran on a new one."
-    assert "The next round runs on a new VM." in round_.html and "build a new one" not in round_.html
+    assert round_.reasons[0] == "The previous VM is dead, so this ran in a new one."
+    assert "The next round runs in a new VM." in round_.html and "build a new one" not in round_.html
     assert "build a new one" in round_.film.data["card"]["rows"][1]
     lab.keep = False
-    assert "That VM is dead" not in str(lab.go())
+    assert "The previous VM is dead" not in str(lab.go())
 
 
 def test_a_pdpte_that_changes():
@@ -314,12 +314,12 @@ class TestForm:
         form.close()
 
     def test_go(self, form):
-        form.lab.outcome.menu.value = OUTCOMES["ok"]
-        form.lab.pages.menu.value = "2"
+        form.outcome.value = OUTCOMES["ok"]
+        form.pages.value = 2
         form.go.click()
         assert "✓" in form.status.value and "✗" in form.status.value and "it was: 3" in form.status.value
         assert len(form.stage.children) == 1 and 'role="status"' in form.status.value
-        assert form.lab.outcome.menu.index == 0
+        assert form.outcome.index == 0
 
     def test_another_film_closes_the_one_before(self, form):
         form.go.click()
@@ -343,7 +343,7 @@ class TestForm:
                 form.preset.value = preset
                 assert len(form.tables.children) == MODES[mode].levels + 1
                 form.go.click()
-                assert form.status.value and "mistake" not in form.status.value, (mode, preset)
+                assert form.status.value and "bug in" not in form.status.value, (mode, preset)
 
     def test_another_guest_has_no_verdict_yet(self, form):
         for box, value in ((form.preset, "device"), (form.mode, "32"), (form.source, "lin32_A"), (form.source, "tables")):
@@ -370,7 +370,7 @@ class TestForm:
         for box, other in ((form.verb, "write"), (form.who, "user"), (form.wp, False), (form.keep, True)):
             assert "This was" in form.status.value and not form.changed.value
             before, box.value = box.value, other
-            assert "Something else is chosen" in form.changed.value and form.status.value
+            assert "You have changed your choice" in form.changed.value and form.status.value
             box.value = before
             assert not form.changed.value and form.changed.layout.display == "none"
         form.who.value = "user"
@@ -380,12 +380,12 @@ class TestForm:
     def test_a_real_guest(self, form):
         form.source.value = "lin32_A"
         menu = form.lab.picker.widget
-        assert form.place.children == (menu,) and form.own.layout.display == "none"
+        assert form.place.children == (menu,) and form.builder.layout.display == "none"
         form.who.value = "user"
         form.go.click()
         assert "it was" in form.status.value
         form.source.value = "tables"
-        assert not form.place.children and form.own.layout.display == "" and menu.comm is None
+        assert not form.place.children and form.builder.layout.display == "" and menu.comm is None
 
     def test_a_vm_of_ones_own_and_its_address(self):
         pytest.importorskip("ipywidgets")

@@ -5,7 +5,7 @@ import pytest
 
 from kvmmmu_lab import InputError
 from kvmmmu_lab.labs import pool_lab
-from kvmmmu_lab.labs.pool_lab import NEWEST, NOBODY, OLDEST, UNUSED
+from kvmmmu_lab.labs.pool_lab import NEWEST, NONE, OLDEST, UNUSED
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def full():
 def test_a_touch_takes_one_page_and_sometimes_more():
     lab = pool_lab()
     assert len(lab.vm.pool.free) == 251
-    lab.guess(NOBODY, 0)
+    lab.guess(NONE, 0)
     assert lab.touch().right is True
     assert len(lab.vm.pool.free) == 248
     lab.touch()
@@ -32,19 +32,19 @@ def test_the_oldest_go_and_21_of_them(full):
     full.guess(OLDEST, 21)
     round_ = full.touch()
     assert round_.right is True
-    assert "fewer than 5" in str(round_) and "The root in use came up" in str(round_)
+    assert "fewer than 5" in str(round_) and "The root in use was at the tail" in str(round_)
     assert "level 3, level 2" in str(round_)
     assert any(step.function == "kvm_mmu_zap_page" for step in round_.film.steps)
 
 
 def test_touching_again_saves_nobody(full):
-    full.guess(NOBODY, 0)
+    full.guess(NONE, 0)
     again = full.again(0)
-    assert again.right is True and "FIFO, not LRU" in str(again)
+    assert again.right is True and "in FIFO order (first in, first out), not in LRU order" in str(again)
     full.guess(UNUSED)
     round_ = full.touch()
     assert round_.right is False
-    assert "LRU would have begun with region 1. Region 0 was used since, in vain." in str(round_)
+    assert "LRU would have begun with region 1. Region 0 was used since, but that didn't save it." in str(round_)
     assert full.again(0).film.result.faults == 1
 
 
@@ -77,7 +77,7 @@ def test_no_note_asks_for_what_a_form_has_no_place_for():
 def test_pages_and_what_they_are_for():
     lab = pool_lab()
     lab.touch(2)
-    assert [lab.name(page) for page in lab.queue()] == [
+    assert [lab.use(page).name for page in lab.queue()] == [
         *["from before paging"] * 4, "root, L4", "level 3", "level 2", "region 0 (gfn 0x14)", "region 1 (gfn 0x15)",
     ]  # fmt: skip
 
@@ -97,7 +97,7 @@ def test_bad_input(wrong):
     lab.touch()
     with pytest.raises(InputError):
         wrong(lab)
-    assert lab.next == 1 and lab.who.answer is None
+    assert lab.next == 1 and lab.first.answer is None
 
 
 def test_a_new_guest_is_asked_about_anew():
@@ -105,7 +105,7 @@ def test_a_new_guest_is_asked_about_anew():
     lab.touch()
     lab.guess(OLDEST, 22)
     lab.reset()
-    assert (lab.next, lab.touched, lab.rounds) == (0, [], []) and lab.who.answer is None and lab.evicted.answer is None
+    assert (lab.next, lab.touched, lab.rounds) == (0, [], []) and lab.first.answer is None and lab.evicted.answer is None
 
 
 def test_all_regions_can_be_touched():
@@ -119,7 +119,7 @@ def test_all_regions_can_be_touched():
 def test_the_form():
     pytest.importorskip("ipywidgets")
     form = pool_lab().form
-    form.lab.evicted.menu.value = "0"
+    form.evicted.value = 0
     form.next.click()
     assert "✓" in form.status.value and len(form.stage.children) == 1 and form.picture.value
     form.count.value = 250

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from kvmmmu_lab import InputError
 from kvmmmu_lab.labs import rmap_lab
-from kvmmmu_lab.labs.rmap_lab import MOST, NOBODY
+from kvmmmu_lab.labs.rmap_lab import MOST, NONE
 from kvmmmu_lab.mmu.rmap import ReverseMap
 
 
@@ -26,7 +26,7 @@ def filled(count):
 def test_it_grows_descriptor_by_descriptor(lab):
     lab.guess(1)
     assert lab.map().right is True and lab.places() == [["#248:1"]]
-    assert "without any descriptor" in str(lab.last)
+    assert "needs no descriptor" in str(lab.last)
     lab.guess(3)
     assert lab.map().right is False and "need a descriptor" in str(lab.last)
     for _ in range(3):
@@ -43,14 +43,14 @@ def test_a_hole_is_filled_by_the_last_of_the_same_descriptor():
     assert round_.right is True and [row[1] for row in lab.places()] == ["#248:4", "#248:6"]
     lab.guess(4, "#248:6")
     assert lab.unmap(0).right is False  # #248:3 did
-    assert "an order is kept for nobody" in str(lab.last)
+    assert "the order of the entries isn't kept" in str(lab.last)
 
 
 def test_the_last_leaves_no_hole():
     lab = filled(5)
-    lab.guess(filler=NOBODY)
-    assert lab.unmap(4).right is True and "given back" in str(lab.last)
-    lab.guess(filler=NOBODY)
+    lab.guess(filler=NONE)
+    assert lab.unmap(4).right is True and "unlinked and freed" in str(lab.last)
+    lab.guess(filler=NONE)
     assert lab.unmap(3).right is True and "no hole" in str(lab.last)
     lab.unmap(0)
     lab.unmap(0)
@@ -73,7 +73,7 @@ def test_a_page_table_may_be_written_by_nobody():
     assert "5 entries lost W" in str(lab.last) and lab.places() == []
     assert lab.map().outcomes[0].happened == 0 and "shadowed page table now" in str(lab.last)
     lab.reset()
-    assert lab.protect().reasons == ("The map was empty: there was nobody to take W from.",)
+    assert lab.protect().reasons == ("The map was empty, so no entry had to lose W.",)
 
 
 def test_films_say_what_was_pressed(lab):
@@ -81,7 +81,7 @@ def test_films_say_what_was_pressed(lab):
     assert titles == [
         "Map the frame once more",
         "Map the frame once more, read-only",
-        "Take mapping 0 (0x1000) away",
+        "Unmap mapping 0 (0x1000)",
         "Make the frame a page table",
     ]
     assert lab.last.film.data["title"] == titles[-1]
@@ -90,7 +90,7 @@ def test_films_say_what_was_pressed(lab):
 def test_there_is_an_end(lab):
     for _ in range(MOST):
         lab.map()
-    with pytest.raises(InputError, match=r"^14 mappings are there already; unmap one first$"):
+    with pytest.raises(InputError, match=r"^there are 14 mappings already; unmap one first$"):
         lab.map()
     assert len(lab.places()) == 4
     for wrong in (-1, MOST, "1"):
@@ -106,7 +106,7 @@ def test_a_guess_has_to_be_possible():
             lab.guess(**wrong)
     assert (lab.count.answer, lab.filler.answer) == (1, "#248:2")
     lab.reset()
-    assert lab.filler.choices == [NOBODY] and lab.filler.answer is None
+    assert lab.filler.choices == [NONE] and lab.filler.answer is None
 
 
 def test_a_map_of_ones_own_is_a_plain_list():
@@ -148,19 +148,19 @@ def test_any_order(actions, data):
 def test_the_form():
     pytest.importorskip("ipywidgets")
     form = rmap_lab().form
-    assert form.unmap.disabled and "Mappings by the guest" in form.state.value
+    assert form.unmap.disabled and "mappings of it" in form.state.value
     assert form.which.disabled and form.which.label == "(none yet)"
-    assert form.lab.filler.menu.layout.display == "none", "no hole without an unmap"
-    form.lab.count.menu.value = "1"
+    assert form.filler.layout.display == "none", "no hole without an unmap"
+    form.count.value = 1
     form.map.click()
     assert "✓" in form.status.value and not form.unmap.disabled and len(form.stage.children) == 1
     assert form.picture.value
     for _ in range(3):
         form.map.click()
     form.which.index = 1
-    assert "#248:4" in form.lab.filler.menu.options
-    assert not form.which.disabled and form.lab.filler.menu.layout.display == ""
-    form.lab.filler.menu.value = "#248:4"
+    assert "#248:4" in dict(form.filler.options)
+    assert not form.which.disabled and form.filler.layout.display == ""
+    form.filler.value = "#248:4"
     form.unmap.click()
     assert "✓" in form.status.value and "#248:4, fills the hole" in form.status.value
     form.map_ro.click()

@@ -6,8 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kvmmmu_lab import InputError, Vm, open_guest
-from kvmmmu_lab.labs import write_lab
-from kvmmmu_lab.labs.display import picture
+from kvmmmu_lab.labs import hierarchy, write_lab
 from kvmmmu_lab.labs.guests import Builder
 from kvmmmu_lab.labs.lab import Round
 from kvmmmu_lab.labs.write_lab import DRAWN
@@ -36,7 +35,7 @@ def test_one_entry_dies_and_the_guess_is_judged():
         lab.guess(first)
         round_ = lab.write(8)
         assert died(round_) == first and round_.right is True
-        assert f"guest entry 1; its shadow is {first}" in round_.reasons[0]
+        assert f"guest entry 1. Its shadow is {first}" in round_.reasons[0]
         lab.touch()
         lab.guess(first, second)
         assert lab.write(8).right is False
@@ -65,7 +64,7 @@ def test_across_the_edge_of_an_entry_the_page_goes(lab):
     lab.guess("the whole page")
     round_ = lab.write(SIZE[lab.mode] + 1, 0, SIZE[lab.mode])
     assert round_.right is True
-    assert "cross the edge" in round_.reasons[0]
+    assert "cross the boundary" in round_.reasons[0]
     assert not lab.candidates()
 
 
@@ -89,14 +88,14 @@ def test_a_write_elsewhere_resets_the_row(lab):
 def test_a_part_of_an_entry_is_enough(lab):
     size = SIZE[lab.mode]
     round_ = lab.write(2 * size + size - 1, 0, 1)
-    assert died(round_) != "none" and f"1 of its {size} bytes" in round_.reasons[0]
+    assert died(round_) != "none" and f"only 1 of its {size} bytes" in round_.reasons[1]
 
 
 def test_tables_that_arent_shadowed_are_nobodys_business(lab):
     lab.choose(next(name.gfn for name in lab.tables() if not name.shadowed))
     lab.guess("none")
     round_ = lab.write(0)
-    assert round_.right is True and "Only shadowed tables matter" in round_.reasons[0]
+    assert round_.right is True and "no shadow entry was made from this table" in round_.reasons[0]
 
 
 def test_links_die_and_what_is_below_stays():
@@ -162,9 +161,9 @@ def test_a_film_shows_the_written_entry_of_ones_own_vm(own):
 def test_all_that_is_asked_about_is_drawn(lab):
     for table in lab.tables():
         lab.choose(table.gfn)
-        ways = list(lab._asked(DRAWN).values())
+        ways = list(lab._gvas(DRAWN).values())
         assert not ways or {name.replace("#", "s:") for name in lab.candidates()} <= {
-            entry.key for drawing in picture("hierarchy", lab.vm, *ways).scene.tables for entry in drawing.entries
+            entry.key for drawing in hierarchy(lab.vm, *ways).scene.tables for entry in drawing.entries
         }
         assert "more aren't" not in lab.picture()
 
@@ -189,12 +188,12 @@ def test_more_entries_than_can_be_drawn_are_counted():
 
 
 def test_what_died_in_ones_own_vm_comes_back(own):
-    assert "nothing to bring back" in str(own.touch())
-    for level in sorted(set(own.known.values())):
+    assert "nothing to access" in str(own.touch())
+    for level in sorted(set(own.levels.values())):
         table = next(table for table in own.tables() if table.level == level and table.candidates())
         own.choose(table.gfn)
         before = own.candidates()
-        at = table.entries()[0][0] + 1  # across the edge: all of the page dies, and the table stays as it is
+        at = table.entries()[0][0] + 1  # across the boundary: all of the page dies, and the table stays as it is
         own.write(at, table.value(at, own.entry_size), own.entry_size)
         assert not own.candidates()
         assert own.touch().error is None
@@ -211,7 +210,7 @@ def test_tables_of_ones_own_vm_are_those_of_now():
     assert {table.gfn for table in lab.tables()} > before
     chosen = lab.gfn
     vm.zap_all()
-    assert chosen in lab.known and "not shadowed" in str(lab.table)
+    assert chosen in lab.levels and "not shadowed" in str(lab.table)
     vm.load_cr0(1)
     assert lab.tables() == [] and lab.state()
     with pytest.raises(InputError, match="gfn"):
@@ -219,7 +218,7 @@ def test_tables_of_ones_own_vm_are_those_of_now():
     lab.reset()
     pytest.importorskip("ipywidgets")
     form = lab.form
-    assert form.table.value is None and "mistake" not in form.status.value
+    assert form.table.value is None and "bug in" not in form.status.value
     form.close()
 
 
@@ -232,8 +231,8 @@ def test_a_table_out_of_reach_is_shown_in_the_hash():
     assert "hash" in lab.picture()
     round_ = lab.write(457 * 8)
     assert died(round_) == "#248:457" and "hash" in round_.film.steps[0].scene.title
-    assert "leads to this table by no address" in round_.reasons[-1]
-    assert "nothing to bring back" in str(lab.touch())
+    assert "No address leads to this table" in round_.reasons[-1]
+    assert "nothing to access" in str(lab.touch())
 
 
 def test_both_halves_of_a_directory_entry_come_back():
@@ -255,7 +254,7 @@ def test_both_halves_of_a_directory_entry_come_back():
 def test_your_own_pre_write_is_compared_with_the_kernels():
     round_ = write_lab(pre_write=lambda vm, gpa, size: None).write(8)
     assert died(round_) == "none"
-    assert "Your own pre_write emptied: none. The kernel: #248:1." in round_.reasons
+    assert "Your own pre_write zapped: none. The kernel zaps: #248:1." in round_.reasons
 
 
 @pytest.mark.parametrize(
@@ -275,7 +274,7 @@ def test_bad_input_is_told_and_changes_nothing(arguments, argument):
     with pytest.raises(InputError, match=argument):
         lab.write(*arguments)
     assert not lab.rounds and lab.vm.last_pt_write_count == 0
-    with pytest.raises(InputError, match="dead"):
+    with pytest.raises(InputError, match="zapped"):
         lab.guess("#1:1")
     with pytest.raises(InputError, match="gfn"):
         lab.choose(1)

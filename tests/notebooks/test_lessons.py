@@ -144,7 +144,7 @@ def test_lesson_6_finds_an_emptied_descriptor_gone(ran):
     film = next(
         output.data["text/plain"]
         for output in outputs(ran("06_reverse_maps"))
-        if output.data.get("text/plain", "").startswith("Take mapping 3 (0x2000) away")
+        if output.data.get("text/plain", "").startswith("Unmap mapping 3 (0x2000)")
     )
     assert "descriptor 1, 2 of 4 places" in film and "descriptor 2" not in film and "0 #248:6" in film
 

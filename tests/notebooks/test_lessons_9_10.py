@@ -50,7 +50,7 @@ def test_a_leaf_leaves_its_reverse_map_then_becomes_zero_then_the_bytes_change(s
     film = shown(NINE, "watch_store(vm, entry.gpa, entry.moved)")
     order = ["The reverse map of gfn 0x29af forgets #248:454", "Zap: the shadow entry #248:454", "Only now does guest memory"]
     assert [film.index(words) for words in order] == sorted(film.index(words) for words in order)
-    beam = shown(NINE, "store_beam(vm, entry.gpa, 8)")
+    beam = shown(NINE, "store_diagram(vm, entry.gpa, 8)")
     assert "offset 0xe30" in beam and "/ 8 entry 454" in beam and "(from 454)" in beam
 
 
@@ -68,7 +68,7 @@ def test_a_directory_entry_costs_a_link_and_the_page_below_keeps_what_it_has(sho
 
 def test_half_an_entry_counts_as_the_entry_and_two_halves_zap_the_page(shown):
     assert zapped(shown(NINE, "watch_store(vm, entry2 + 4, 0x80000000, 4)")) == ["#248:2"]
-    assert "offset 0x17" in shown(NINE, "store_beam(vm, entry2 + 7, 1)")
+    assert "offset 0x17" in shown(NINE, "store_diagram(vm, entry2 + 7, 1)")
     film = shown(NINE, "watch_store(vm, entry2 + 4, 0)")
     assert "cross the edge" in film and zapped(film) == []
     assert emptied(film) == ["#249:0", "#248:1", "#248:2", "#248:3"]
@@ -89,9 +89,9 @@ def test_an_io_mark_dies_without_a_reverse_map(shown):
 
 
 def test_pages_of_other_gfns_and_of_no_table_are_skipped_and_all_roles_are_hit(shown):
-    assert "of gfn 0x50c1, passed by: another gfn" in shown(NINE, "entry_of(linux, 0x400000).gpa")
+    assert "of gfn 0x50c1, skipped: another gfn" in shown(NINE, "entry_of(linux, 0x400000).gpa")
     large = shown(NINE, "small.map(0x400000, 0x400, large=True)")
-    assert "passed by: no page table" in large and "nothing is hit" in large
+    assert "skipped: no page table" in large and "nothing is zapped" in large
     film = shown(NINE, "watch_store(vm, itself, 0)")
     assert zapped(film) == ["#245:493", "#246:493", "#247:493", "#251:493"]
     assert "It was: 4." in shown(NINE, "guess_self.compare")

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from kvmmmu_lab import InputError
 from kvmmmu_lab.labs import entry_decoder
-from kvmmmu_lab.labs.entry_decoder import KINDS, parse
+from kvmmmu_lab.labs.entry_decoder import KINDS
 from kvmmmu_lab.labs.guests import MODES
+from kvmmmu_lab.labs.parse_number import parse_number
 
 PAGING = [key for key, mode in MODES.items() if mode.levels]
 
@@ -32,7 +33,7 @@ PAGING = [key for key, mode in MODES.items() if mode.levels]
     ],
 )
 def test_numbers_as_they_are_pasted(text, value):
-    assert parse(text) == value
+    assert parse_number(text) == value
 
 
 @pytest.mark.parametrize(
@@ -40,15 +41,14 @@ def test_numbers_as_they_are_pasted(text, value):
 )
 def test_what_is_no_number(text):
     with pytest.raises(InputError, match="text"):
-        parse(text)
+        parse_number(text)
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, (1 << 64) - 1))
 def test_numbers_go_round(value):
-    grouped = f"{value:_x}"
-    assert parse(hex(value)) == parse(bin(value)) == parse(str(value)) == parse("0x" + grouped) == value
-    assert parse(f"{value:064b}") == value
+    for text in (hex(value), bin(value), str(value), f"0x{value:_x}", f"{value:064b}"):
+        assert parse_number(text) == value
 
 
 @settings(max_examples=60, deadline=None)
@@ -61,11 +61,11 @@ def test_every_entry_of_every_kind_is_spelled_out(data):
     frame = data.draw(st.integers(0, 0x40) | st.integers(0, (1 << 20) - 1) | st.integers(0, (1 << 40) - 1))
     value = (frame << 12 | low | data.draw(st.sampled_from([0, 1 << 63]))) & (1 << decoder.width) - 1
     decoder.set(value)
-    covered = [bit for field in decoder.bits() for bit in range(field.low, field.high + 1)]
+    covered = [bit for field in decoder.fields() for bit in range(field.low, field.high + 1)]
     assert covered == list(range(decoder.width))
-    assert sum(field.of(value) << field.low for field in decoder.bits()) == value
+    assert sum(field.of(value) << field.low for field in decoder.fields()) == value
     assert decoder.meaning.endswith(".") and decoder.state()
-    assert len(decoder.made()) == (2 if kind == "guest" else 0)
+    assert len(decoder.shadow_results()) == (2 if kind == "guest" else 0)
     bit = data.draw(st.integers(0, decoder.width - 1))
     decoder.toggle(bit)
     assert decoder.value == value ^ 1 << bit
@@ -74,49 +74,49 @@ def test_every_entry_of_every_kind_is_spelled_out(data):
     assert decoder.value == value
 
 
-def made(entry, mode="64", level=1, **parts):
-    return entry_decoder(entry, mode=mode, level=level, **parts).made()
+def results(entry, mode="64", level=1, **parts):
+    return entry_decoder(entry, mode=mode, level=level, **parts).shadow_results()
 
 
 def test_what_the_host_makes_of_it():
-    read, write = made(0x2B45067)
-    assert read.outcome == write.outcome == "it goes through"
+    read, write = results(0x2B45067)
+    assert read.outcome == write.outcome == "the access succeeds"
     assert read.says == write.says == "PWUAD.. gfn 0x2b45"
-    read, write = made(0x2B45027)  # not dirty
+    read, write = results(0x2B45027)  # not dirty
     assert read.says == "PwUA... gfn 0x2b45" and write.says == "PWUA... gfn 0x2b45"
     assert any("D is clear" in reason for reason in read.reasons)
-    read, write = made(0x2B45005)  # read-only
+    read, write = results(0x2B45005)  # read-only
     assert read.says == "P.UA... gfn 0x2b45" and write.entry is None and "error code 7" in write.outcome
-    assert made(0)[0].outcome == "the guest gets a page fault, error code 0"
+    assert results(0)[0].outcome == "the guest gets a page fault, error code 0"
 
 
 @pytest.mark.parametrize("mode", PAGING)
 def test_links_allow_everything(mode):
     for level in range(2, MODES[mode].levels + (mode != "pae")):
-        read, _ = made(0x30021, mode, level)  # for the kernel, read-only
+        read, _ = results(0x30021, mode, level)  # for the kernel, read-only
         assert read.says.startswith("PWUA") and any("whatever the guest's entry says" in reason for reason in read.reasons)
 
 
 def test_large_pages():
-    read, _ = made(0x4000E7, "64", 2)
+    read, _ = results(0x4000E7, "64", 2)
     assert read.says == "PWUAD.. gfn 0x405"
     assert entry_decoder(0x4000E7, mode="64", level=2).meaning.startswith("It leads to a large page of 2 MB")
     assert entry_decoder(0x4000E7, mode="32", level=2).meaning.startswith("It leads to gfn 0x400, the level-1 table")
-    odd, _ = made(0x4020E7, "32 pse", 2)
+    odd, _ = results(0x4020E7, "32 pse", 2)
     assert "I/O" in odd.says and "PSE-36" in odd.reasons[0]
 
 
 def test_a_pdpte_that_is_refused():
-    read, _ = made(0x30003, "pae", 3)
+    read, _ = results(0x30003, "pae", 3)
     assert read.entry is None and "#GP" in read.reasons[0]
-    assert made(0x30001, "pae", 3)[0].outcome == "it goes through"
+    assert results(0x30001, "pae", 3)[0].outcome == "the access succeeds"
 
 
 def test_shadow_entries():
     leaf = entry_decoder(0x210C65, kind="shadow")
     assert leaf.meaning.endswith("the guest allows, the shadow withholds: writable.")
     assert "host frame 0xf8" in entry_decoder(0xF8027, kind="shadow", level=2).meaning
-    assert entry_decoder(0xF8026, kind="shadow", level=2).meaning == "Not present: the processor stops here."
+    assert entry_decoder(0xF8026, kind="shadow", level=2).meaning == "Not present: the walk ends here."
     assert "shadow page #248" in entry_decoder(0x1F8027, kind="shadow", level=2).meaning
     assert "I/O entry" in entry_decoder(0xFEE00206, kind="shadow").meaning
     assert entry_decoder(0, kind="shadow").meaning == "Empty."
@@ -126,8 +126,8 @@ def test_your_own_part_makes_it():
     def mine(vm, spte, guest_entry, rights, gpa, gfn):
         raise ArithmeticError("not yet")
 
-    read, _ = made(0x2B45067, set_spte=mine)
-    assert read.outcome == "it ends here" and "your set_spte raised ArithmeticError" in read.reasons[0]
+    read, _ = results(0x2B45067, set_spte=mine)
+    assert read.outcome == "not possible" and "your set_spte raised ArithmeticError" in read.reasons[0]
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_bad_input(wrong):
 
 
 def test_bad_numbers_are_told_in_plain_words():
-    with pytest.raises(InputError, match="hexadecimal with 0x before it.* only if a letter from a to f"):
+    with pytest.raises(InputError, match="hexadecimal after 0x.* only if a letter from a to f"):
         entry_decoder("what?")
     with pytest.raises(InputError, match="expected a frame number below 0x10000000000$"):
         entry_decoder().set_frame(1 << 40)
@@ -204,5 +204,5 @@ class TestForm:
                 for _, level in form.level.options:
                     form.level.value = level
                     assert (form.lab.kind, form.lab.mode, form.lab.level) == (kind, mode, level)
-                    assert "mistake" not in form.status.value
+                    assert "bug in" not in form.status.value
                     assert bool(form.state.value) is (kind == "guest")

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from kvmmmu_lab import InputError, open_guest
 from kvmmmu_lab.draw.scene import check
 from kvmmmu_lab.inspect.keys import key_of
-from kvmmmu_lab.labs import small_guest, store_beam, watch_store
-from kvmmmu_lab.labs.store_diagram import Beam
+from kvmmmu_lab.labs import small_guest, store_diagram, watch_store
+from kvmmmu_lab.labs.store_diagram import StoreDiagram
 
 PAGED = ("64", "pae", "32")
 
@@ -55,7 +55,7 @@ def test_the_beam_falls_where_pre_write_strikes(mode, level, offset, size, writt
     vm, gpa = small.vm, (small.table(0x1000, level) << 12) + min(offset, 4096 - size)
     for _ in range(written):
         vm.emulate_write_gpa(small.table(0x1000, level) << 12, 0, 1)
-    scene, before = store_beam(vm, gpa, size).scene, filled(vm)
+    scene, before = store_diagram(vm, gpa, size).scene, filled(vm)
     whole = [vm.pool.pages[int(key[2:])] for key in sptes(scene) if key.count(":") == 1]
     links = {key_of(vm, spte << 3) for page in whole for spte in vm.parents.sptes(page)}
     hit = {key for key in before if key in sptes(scene) or key.rpartition(":")[0] in sptes(scene)}
@@ -79,7 +79,7 @@ def test_every_step_of_the_film_fits_on_its_stage(mode, size):
 def test_looking_stores_nothing():
     small = pages("64")
     before = filled(small.vm), small.vm.last_pt_write_count, small.vm.stats.exits
-    store_beam(small.vm, small.entry_gpa(0x1000), 8)
+    store_diagram(small.vm, small.entry_gpa(0x1000), 8)
     assert before == (filled(small.vm), small.vm.last_pt_write_count, small.vm.stats.exits)
 
 
@@ -87,18 +87,18 @@ def test_a_page_that_is_passed_by_says_why():
     vm = open_guest("lin64_A").vm()
     vm.access(0x400000, user=True)
     vm.access(0xFFFF888005000000)
-    scene = store_beam(vm, 0x61C1 << 12, 8).scene
-    assert "passed by: another gfn" in scene.table("s:245").words
+    scene = store_diagram(vm, 0x61C1 << 12, 8).scene
+    assert "skipped: another gfn" in scene.table("s:245").words
     assert sptes(scene) == {"s:248:0"}
 
 
 def test_an_unshadowed_frame_is_hit_nowhere():
     small = pages("64")
-    scene = store_beam(small.vm, 0xF0 << 12, 8).scene
+    scene = store_diagram(small.vm, 0xF0 << 12, 8).scene
     assert sptes(scene) == set() and "isn't shadowed" in scene.notes[0]
 
 
 @pytest.mark.parametrize(("gpa", "size"), [(0x14FFC, 8), (0x90000000, 8), (0x14000, 3), ("x", 8)])
 def test_what_is_no_store_is_refused(gpa, size):
     with pytest.raises(InputError):
-        Beam(pages("64").vm, gpa, size)
+        StoreDiagram(pages("64").vm, gpa, size)

@@ -1,20 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What all labs share: how they show themselves, how they close, and what an own part that fails looks like."""
 
+import subprocess
 import sys
+import textwrap
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from kvmmmu_lab import HostCrash, InputError, VmDead, open_guest
-from kvmmmu_lab.labs import entry_decoder, fault_lab, pick_address, pool_lab, predict, rmap_lab, watch, write_lab
-from kvmmmu_lab.labs.display import error_html
-from kvmmmu_lab.labs.lab import Lab, PartError, Round, blame, guarded
+from kvmmmu_lab.labs import LABS, entry_decoder, fault_lab, pick_address, pool_lab, predict, rmap_lab, watch, write_lab
+from kvmmmu_lab.labs import lab as lab_module
+from kvmmmu_lab.labs.display import load_widgets
+from kvmmmu_lab.labs.lab import Lab, PartError, Round, error_html, failing_part, name_part_errors
 from kvmmmu_lab.labs.prediction import NO_GUESS
 from kvmmmu_lab.mmu.rmap import ReverseMap
 from kvmmmu_lab.player.cell_output import close_all
 
-LABS = [fault_lab, write_lab, rmap_lab, entry_decoder, pool_lab]
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
@@ -36,13 +39,20 @@ def stopped_pre_write(vm, gpa, size):
 
 def play(lab):
     """Something that every lab can do."""
-    actions = {"FaultLab": "go", "WriteLab": "touch", "RmapLab": "map", "PoolLab": "touch", "Decoder": "made"}
+    actions = {"FaultLab": "go", "WriteLab": "touch", "RmapLab": "map", "PoolLab": "touch", "EntryDecoder": "shadow_results"}
     return getattr(lab, actions[type(lab).__name__])()
+
+
+def without_ipywidgets(monkeypatch):
+    """As if ipywidgets were not installed, and nothing had imported it yet."""
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)
+    monkeypatch.delitem(sys.modules, "kvmmmu_lab.labs.widgets", raising=False)
+    monkeypatch.delattr("kvmmmu_lab.labs.widgets", raising=False)
 
 
 @pytest.mark.parametrize("make", LABS)
 def test_a_lab_without_widgets_shows_its_state(make, monkeypatch):
-    monkeypatch.setitem(sys.modules, "ipywidgets", None)
+    without_ipywidgets(monkeypatch)
     lab = make()
     play(lab)
     bundle = lab._repr_mimebundle_()
@@ -53,9 +63,7 @@ def test_a_lab_without_widgets_shows_its_state(make, monkeypatch):
 
 @pytest.mark.parametrize("make", LABS)
 def test_without_ipywidgets_a_cell_says_what_to_install(make, monkeypatch):
-    for name in [name for name in sys.modules if name.startswith("kvmmmu_lab.labs.") and name.endswith("form")]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "ipywidgets", None)
+    without_ipywidgets(monkeypatch)
     monkeypatch.setattr("kvmmmu_lab.labs.display.has_kernel", lambda: True)
     shown = []
     monkeypatch.setattr("IPython.display.display", lambda bundle, **_: shown.append(bundle))
@@ -97,6 +105,40 @@ def everything(widget):
     yield widget
     for child in getattr(widget, "children", ()):
         yield from everything(child)
+
+
+def example():
+    """The lab that the docstring of `lab` has as an example."""
+    blocks = [block for block in lab_module.__doc__.split("\n\n") if not block.startswith("`Lab`")]
+    lines = [line for block in blocks for line in [*block.split("\n"), ""] if line.startswith("    ") or not line]
+    names = {}
+    exec(textwrap.dedent("\n".join(lines)), names)
+    return names["read_lab"]
+
+
+def test_the_example_of_a_lab_is_one():
+    lab = example()()
+    lab.faults.guess(0)
+    assert lab.read(0x1000).right is True
+    lab.faults.guess(0)
+    round_ = lab.read(0x2000)
+    assert round_.right is False and "finds no shadow entry" in str(round_)
+    assert "Faults that the host handled: 2" in str(lab) and lab.picture()
+    with pytest.raises(InputError, match="parts"):
+        example()(sptes=1)
+    pytest.importorskip("ipywidgets")
+    form = example()().form
+    form.box.children[-5].children[1].click()
+    assert "it was: 1" in form.status.value
+    form.close()
+
+
+def test_only_the_widgets_import_ipywidgets():
+    """A lab in a terminal loads without it; and what builds widgets is in one place."""
+    folder = Path(lab_module.__file__).parent
+    assert [path.name for path in folder.glob("*.py") if "import ipywidgets" in path.read_text("utf-8")] == ["widgets.py"]
+    program = "import sys; from kvmmmu_lab.labs import LABS; [str(lab()) for lab in LABS]; print('ipywidgets' in sys.modules)"
+    assert subprocess.check_output([sys.executable, "-c", program], text=True) == "False\n"
 
 
 def notebook(monkeypatch, name):
@@ -191,12 +233,12 @@ class TestOwnParts:
         assert "division by &lt;zero&gt;" in round_.html and "Traceback" not in round_.html
         assert "pre_write" in round_.film.steps[-1].words
         assert round_.film.error is round_.error
-        assert round_.film.data["card"]["title"] == "Your own part stopped here"
+        assert round_.film.data["card"]["title"] == "Your own part raised an exception"
         assert isinstance(lab.write(8).error, VmDead)
 
     def test_a_film_of_ones_own_has_the_same_card(self):
         vm = write_lab(pre_write=broken_pre_write).vm
-        write = guarded(lambda: vm.emulate_write_gpa(0x14008, 0, 8), {"pre_write": broken_pre_write})
+        write = name_part_errors(lambda: vm.emulate_write_gpa(0x14008, 0, 8), {"pre_write": broken_pre_write})
         film = watch(write, vm, [0x1000])
         assert isinstance(film.error, PartError)
         assert film.data["card"]["rows"][0].startswith("your pre_write raised ZeroDivisionError")
@@ -206,7 +248,7 @@ class TestOwnParts:
             lab = make(rmap=ForgetfulMap)
             assert lab.vm is None and lab.last.error.part == "rmap"
             assert "KeyError" in lab._repr_mimebundle_()["text/html"]
-            with pytest.raises(InputError, match="mend it"):
+            with pytest.raises(InputError, match="correct it"):
                 _ = lab.machine
 
     def test_forms_show_it_as_a_card(self):
@@ -220,7 +262,7 @@ class TestOwnParts:
 
     def test_one_that_never_ends_can_be_stopped(self):
         round_ = write_lab(pre_write=stopped_pre_write).write(8)
-        assert "your pre_write was stopped" in str(round_.error)
+        assert "your pre_write was interrupted" in str(round_.error)
 
     def test_one_that_cant_be_looked_at(self):
         class Blind(ReverseMap):
@@ -239,7 +281,7 @@ class TestOwnParts:
         assert rmap_lab(rmap=Mine).map().error is None
         assert fault_lab(rmap=Mine).go().film.result.outcome == "ok"
 
-    def test_blame(self):
+    def test_failing_part(self):
         def fail():
             raise ValueError("x")
 
@@ -248,10 +290,10 @@ class TestOwnParts:
                 fail()
 
         with pytest.raises(PartError, match="your walk raised ValueError: x"):
-            guarded(Callable(), {"rmap": ReverseMap, "walk": Callable()})()
-        assert blame(ValueError(), {"rmap": ReverseMap, "walk": fail}) == "rmap or walk"
+            name_part_errors(Callable(), {"rmap": ReverseMap, "walk": Callable()})()
+        assert failing_part(ValueError(), {"rmap": ReverseMap, "walk": fail}) == "rmap or walk"
         with pytest.raises(ValueError):
-            guarded(fail, {})()
+            name_part_errors(fail, {})()
 
     @pytest.mark.parametrize("make", LABS)
     def test_parts_have_names(self, make):
@@ -263,16 +305,16 @@ class TestOwnParts:
 
 def test_cards():
     assert "The host would have crashed" in error_html(HostCrash("BUG", "f", "mmu.c:1", "why"))
-    assert "a mistake" in error_html(RuntimeError("<b>")) and "&lt;b&gt;" in error_html(RuntimeError("<b>"))
+    assert "a bug" in error_html(RuntimeError("<b>")) and "&lt;b&gt;" in error_html(RuntimeError("<b>"))
     assert "Your own part" in error_html(PartError("rmap", ValueError("x")))
 
 
 def test_after_a_crash_a_lab_says_what_can_be_done():
     crash = HostCrash("BUG", "f", "mmu.c:1", "why")
     assert "dead now; build a new one" in error_html(crash)
-    words_of = {fault_lab: "runs on a new VM", write_lab: "New guest", rmap_lab: "Reset", pool_lab: "New guest"}
+    words_of = {fault_lab: "runs in a new VM", write_lab: "New guest", rmap_lab: "New guest", pool_lab: "New guest"}
     for make, words in words_of.items():
-        card = make().played(Round(error=crash)).html
+        card = make().add_round(Round(error=crash)).html
         assert words in card and "f(), mmu.c:1" in card and "build a new one" not in card
 
 
@@ -291,20 +333,20 @@ def test_a_guess_counts_once():
     lab = Lab({})
     lab.predictions = [predict("?", [1, 2])]
     lab.predictions[0].answer = 1
-    lab.played(Round())
+    lab.add_round(Round())
     assert lab.predictions[0].answer is None
 
 
 def test_a_prediction_as_a_menu():
     pytest.importorskip("ipywidgets")
     guess = predict("How many?", [0, 1, 3])
-    menu = guess.menu
+    menu = guess.menu(load_widgets())
     assert menu.value == NO_GUESS and guess.answer is None
     menu.index = 1
     assert guess.answer == 0
     outcome = guess.compare(0)
     guess.guess(3)
-    assert menu.value == "3"
+    assert menu.value == 3
     guess.ask_again(["a", "b"])
     assert outcome.right and guess.answer is None and menu.index == 0
     menu.value = "b"

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""`Form`: what every lab's form has in common: the verdict, the film, the picture, and errors shown as messages.
+
+A form knows its lab; a lab doesn't know its form. `form_of` ties the two together.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from ..draw.render import RenderError
+from ..errors import InputError
+from ..player.cell_output import close_all, html_of
+from .display import load_widgets
+from .lab import GuestLab, Lab, Round, error_html
+from .prediction import Prediction
+from .watch import Watch
+
+FormClass = TypeVar("FormClass", bound="type[Form]")
+
+
+def form_of(lab: type[Lab]) -> Callable[[FormClass], FormClass]:
+    """Decorate a `Form`: it is the form of every ``lab`` of this class."""
+
+    def register(form: FormClass) -> FormClass:
+        lab.form_class = form
+        return form
+
+    return register
+
+
+class Form:
+    """The form of a lab. ``box`` is the widget: the controls, the verdict, the picture, the film, the state as text.
+
+    A subclass returns its controls from `controls` and updates them in `refresh`. It builds them with ``ui``, the module
+    `labs.widgets`, and with `button`, `field` and `question`. Raises ImportError without ipywidgets.
+    """
+
+    def __init__(self, lab: Lab) -> None:
+        self.ui = ui = load_widgets()
+        self.lab = lab
+        self.fields: list[Any] = []
+        self.status, self.picture, self.state = (ui.html(**ui.WIDE) for _ in range(3))
+        self.stage = ui.column(**ui.WIDE)
+        self.film: Watch | None = None
+        title = ui.html(f'<div style="font-size:16px;font-weight:600">{html.escape(lab.title)}</div>')
+        self.box = ui.column(title, *self.controls(), self.status, self.picture, self.stage, self.state, **ui.WIDE)
+        self.act(self.refresh)
+
+    # For subclasses
+
+    def controls(self) -> list[Any]:
+        """The widgets of this lab, from top to bottom."""
+        raise NotImplementedError
+
+    def refresh(self) -> None:
+        """Show the lab's present state. Runs after every action."""
+        text = f'<pre style="white-space:pre-wrap;line-height:1.4">{html.escape(self.lab.state())}</pre>'
+        self.state.value = f"<details><summary>The state as text</summary>{text}</details>"
+        self.picture.value = self.lab.drawing()
+
+    def button(self, name: str, tooltip: str, action: Callable[[], Any], primary: bool = False) -> Any:
+        """A button that does ``action`` and shows the result."""
+        return self.ui.button(name, tooltip, lambda: self.act(action), primary)
+
+    def field(self, *arguments: Any, **options: Any) -> Any:
+        """A `widgets.InputField` that shows the error messages about its argument."""
+        made = self.ui.InputField(*arguments, **options)
+        self.fields.append(made)
+        return made
+
+    def question(self, prediction: Prediction) -> Any:
+        """A menu for a prediction."""
+        return prediction.menu(self.ui)
+
+    # Actions
+
+    def act(self, action: Callable[[], Any]) -> None:
+        """Run an action, show the `Round` that it returns, and refresh the form.
+
+        An `InputError` about a field is shown beside that field; every other error as a card.
+        """
+        for field in self.fields:
+            field.set_message("")
+        try:
+            result = action()
+            if isinstance(result, Round):
+                self.show(result)
+            self.refresh()
+        except InputError as error:
+            field_ = next((field for field in self.fields if field.argument == error.argument), None)
+            if field_ is None:
+                self.status.value = error_html(error)
+            else:
+                field_.set_message(f"Expected {error.expected}.")
+        except KeyboardInterrupt:
+            self.status.value = html_of("Interrupted", ["This was interrupted before it ended. Begin again with a new guest."])
+        except Exception as error:
+            self.status.value = error_html(error)
+
+    def show(self, round_: Round) -> None:
+        """Show a verdict, with its film below it. The previous film is closed."""
+        self.status.value = status_html(round_.html)
+        old, self.film = self.stage.children, round_.film
+        self.stage.children = [self._player(round_.film)] if round_.film is not None else []
+        for player in set(old) - set(self.stage.children):
+            close_all(player)
+
+    def _player(self, film: Watch) -> Any:
+        """The widget that plays a film; its steps as text where no renderer is installed."""
+        try:
+            return film.widget
+        except RenderError:
+            return self.ui.html(film.html)
+
+    def clear(self) -> None:
+        """Remove verdict and film."""
+        self.show(Round())
+
+    def close(self) -> None:
+        """Close all widgets, also fields that aren't shown at the moment."""
+        for part in (self.box, *(field.box for field in self.fields)):
+            close_all(part)
+
+
+class GuestForm(Form):
+    """The form of a `GuestLab`."""
+
+    lab: GuestLab
+
+    def restart(self) -> None:
+        """Begin again with a new guest; or show the error, if one of your own parts raises an exception while it is made."""
+        self.lab.reset()
+        last = self.lab.last
+        if self.lab.vm is None and last is not None:
+            self.show(last)
+        else:
+            self.clear()
+
+
+def status_html(text: str) -> str:
+    """HTML that a screen reader reads out when it changes."""
+    return f'<div role="status" aria-live="polite" style="line-height:1.5">{text}</div>' if text else ""

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""`InverseWalk`: page walks the other way round, from an entry of a guest table to addresses whose walk uses it."""
+
+from __future__ import annotations
+
+from ..inspect.keys import guest_table
+from ..inspect.paths import guest_entry, guest_tree, made_from, maps_large
+from ..mmu.bits import PAGE_SHIFT, PRESENT, ROOT_32, ROOT_64, canonical, guest_format
+from ..mmu.machine import Machine
+from ..mmu.pool import METAPHYSICAL, ShadowPage
+from ..mmu.prewrite import shadow_range
+
+HALF = 1 << 21
+"""Bytes that a link in the shadow maps. A 4-byte directory entry maps twice as much, with two links."""
+
+
+def shadow_pages(vm: Machine, gfn: int) -> list[ShadowPage]:
+    """The shadow pages of a guest table: one, or one for each quadrant in use of a 32-bit guest's table."""
+    found = [page for page in vm.pool.bucket(gfn) if page.gfn == gfn and not page.role & METAPHYSICAL]
+    return sorted(found, key=lambda page: page.role)
+
+
+def in_shadow(vm: Machine, gfn: int, index: int) -> bool:
+    """Whether a shadow entry was made from this entry of a guest table."""
+    ranges = [shadow_range(page, index * guest_format(vm.root_level).size) for page in shadow_pages(vm, gfn)]
+    return any(vm.memory.words[first + number] for first, count in ranges for number in range(count))
+
+
+class InverseWalk:
+    """The guest tables that the root leads to at this moment, and the lowest address that each of them maps."""
+
+    def __init__(self, vm: Machine) -> None:
+        self.vm, self.tree, self.form = vm, guest_tree(vm), guest_format(vm.root_level)
+        self.lowest = dict.fromkeys(list(self.tree)[:1], 0)
+        for key, branch in self.tree.items():  # breadth first, so a table comes after the table that leads to it
+            for index, to in branch.links:
+                if self.tree[to].level == branch.level - 1:  # a table can also be reached on another level
+                    self.lowest.setdefault(to, self.lowest[key] | self._bits(index, branch.level))
+
+    def _bits(self, index: int, level: int) -> int:
+        """The address bits that select an index at a level."""
+        return index << PAGE_SHIFT + self.form.index_bits * (level - 1)
+
+    def _canonical(self, gva: int) -> int:
+        return canonical(gva) if self.vm.root_level == ROOT_64 else gva
+
+    def present(self, gfn: int) -> list[int]:
+        """The indices of a table's present entries; those in the shadow come first."""
+        found = [index for index in range(1 << self.form.index_bits) if guest_entry(self.vm, gfn, index) & PRESENT]
+        return sorted(found, key=lambda index: not in_shadow(self.vm, gfn, index))
+
+    def gva_through(self, gfn: int, index: int | None = None, half: int | None = None) -> int | None:
+        """An address whose walk uses entry ``index`` (any, if it is None) of a table and ends at a page.
+
+        ``half``: 0 or 1, the half of the 4 MB of a directory entry. None if there is no such address.
+        """
+        key = guest_table(gfn)
+        if key not in self.lowest:
+            return None
+        indices = self.present(gfn) if index is None else [index]
+        gva = self._descend(gfn, self.tree[key].level, self.lowest[key], indices, half)
+        return None if gva is None else self._canonical(gva)
+
+    def lowest_gva(self, gfn: int, index: int = 0) -> int | None:
+        """The lowest address whose walk uses this entry, whether or not it is present; None if no walk uses the table."""
+        key = guest_table(gfn)
+        if key not in self.lowest:
+            return None
+        return self._canonical(self.lowest[key] | self._bits(index, self.tree[key].level))
+
+    def gva_of_shadow(self, page: ShadowPage, index: int) -> int | None:
+        """An address whose walk in the shadow uses this entry of a shadow page, or None."""
+        guest = made_from(self.vm, page, index)
+        two_links = page.glevels == ROOT_32 and page.level == 2
+        return None if guest is None else self.gva_through(*guest, index & 1 if two_links else None)
+
+    def first_and_last(self, gfn: int) -> list[int]:
+        """Addresses through the first and the last entry of a table: of those in the shadow, else present, else of all."""
+        present = self.present(gfn)
+        used = [index for index in present if in_shadow(self.vm, gfn, index)] or present
+        found = [self.gva_through(gfn, index) for index in (*used[:1], *used[-1:])]
+        gvas = dict.fromkeys(gva for gva in found if gva is not None)
+        lowest = self.lowest_gva(gfn)
+        return list(gvas) or ([] if lowest is None else [lowest])
+
+    def _descend(self, gfn: int, level: int, base: int, indices: list[int], half: int | None = None) -> int | None:
+        """The first of ``indices`` that leads to a page, as an address; ``base`` has the bits of the levels above."""
+        for index in indices:
+            entry, gva = guest_entry(self.vm, gfn, index), base | self._bits(index, level)
+            below = (entry & self.form.base) >> PAGE_SHIFT
+            if not entry & PRESENT:
+                continue
+            if level == 1 or maps_large(self.vm, level, entry):
+                return gva | HALF * (half or 0)
+            if self.vm.memory.frames[below] is not None:
+                wanted = [at for at in self.present(below) if half is None or at >> 9 == half]
+                found = self._descend(below, level - 1, gva, wanted)
+                if found is not None:
+                    return found
+        return None
