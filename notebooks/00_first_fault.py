@@ -253,7 +253,7 @@ guess_zaps
 # Step slowly near the end. The host looks up the sptes that were made from the bytes that are about to change. It
 # removes each from the reverse map of its frame, then clears it. This is called a **zap**: the picture shows the
 # entry struck through. The guest's memory changes only after that. (To go there directly, choose *a shadow entry or
-# page dies* under *Stop where*, and run to the next such step.)
+# page is zapped* under *Stop where*, and run to the next such step.)
 
 # %%
 zapped_before = vm.stats.entries_zapped

@@ -10,6 +10,8 @@ import jupytext
 import nbformat
 import pytest
 
+from kvmmmu_lab.recording.narration import TAGS
+
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 LESSONS = sorted(NOTEBOOKS.glob("*.py"))
 DRAWING = ("matplotlib", "graphviz", "svg", "digraph", "plot", "ipywidgets", "html", "display")
@@ -70,6 +72,14 @@ def test_cells_are_short_import_from_one_package_and_do_not_draw(notebook):
                 assert all(alias.name.split(".")[0] == "kvmmmu_lab" for alias in node.names)
             elif isinstance(node, ast.ImportFrom):
                 assert (node.module or "").split(".")[0] == "kvmmmu_lab"
+
+
+def test_lessons_quote_the_choices_of_a_film_as_they_are():
+    quoted = []
+    for path in LESSONS:
+        text = re.sub(r"\s*\n# *", " ", path.read_text("utf-8"))
+        quoted += re.findall(r"\*([^*]+)\* under \*Stop where\*", text) + re.findall(r"\*Stop where\*, \*([^*]+)\*", text)
+    assert len(quoted) == 3 and set(quoted) <= set(TAGS.values())
 
 
 @pytest.fixture(scope="module")
