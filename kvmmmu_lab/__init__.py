@@ -12,7 +12,7 @@ A first session, with the page tables of a real Linux guest and the shadow table
     >>> vm.pool.lookup(vm.cpu.cr3 >> 12)
     <shadow L4 #251 of gfn 0x61a6, 4 guest levels, root x1>
 
-`Vm` is the machine, `kvmmmu_lab.mmu` the engine, to be read in the order that its docstring gives.
+`Vm` is the machine. `kvmmmu_lab.mmu` is the engine; its docstring says in which order to read it.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Names of data and recordings, loaded when first used: the engine alone imports in a fraction of the time."""
+    """Import `data` and `recording` on first use, so that importing the engine alone stays fast."""
     if name in ("load_recording", "record"):
         from . import recording
 
@@ -62,7 +62,7 @@ def __getattr__(name: str) -> Any:
 
 
 def load_ipython_extension(shell: Any) -> None:
-    """``%load_ext kvmmmu_lab``: the cell magic ``%%record`` (see `kvmmmu_lab.labs.record_magic`)."""
+    """Run for ``%load_ext kvmmmu_lab``: register the cell magic ``%%record`` (see `kvmmmu_lab.labs.record_magic`)."""
     from .labs.record_magic import load
 
     load(shell)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""``kvmmmu-lab bench``: what a fault, a page-table write, a replayed event and the import cost; and what it costs to watch.
+"""``kvmmmu-lab bench``: the cost of a fault, a page-table write, a replayed event, an import, a recording and a picture.
 
-Faults are those of a 64-bit guest with 4,096 pages whose tables above level 1 are shadowed and whose dirty bits are
-clear; a write fault is the first write to a page after a read.
+The faults are those of a 64-bit guest with 4,096 pages. Its tables above level 1 are shadowed already, and its dirty bits
+are clear. A write fault is the first write to a page that was read before.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ IMPORT = "import time, numpy; t = time.perf_counter(); import kvmmmu_lab; print(
 
 
 def _vm() -> Vm:
-    """The guest: PML4 in gfn 1, PDPT in 2, PD in 3, eight page tables from 4, pages from 64."""
+    """Make the guest: PML4 in gfn 1, PDPT in 2, directory in 3, eight page tables from 4, pages from 64."""
     vm = Vm([(0, 2 * PAGES)])
     allow = PRESENT | WRITABLE | USER | ACCESSED
     vm.poke(0x1000, 0x2000 | allow)
@@ -48,7 +48,7 @@ def _vm() -> Vm:
 
 
 def _timed(action: Callable[[int], object], n: int, step: int = 1) -> float:
-    """Microseconds for one call of n."""
+    """Call ``action`` n times; return the microseconds of one call."""
     begin = time.perf_counter()
     for i in range(0, n * step, step):
         action(i)
@@ -56,6 +56,7 @@ def _timed(action: Callable[[int], object], n: int, step: int = 1) -> float:
 
 
 def _faults() -> tuple[float, float]:
+    """Return the microseconds of a read fault and of a write fault."""
     vm = _vm()
     for table in range(TABLES):  # the last page of each table builds the path
         vm.page_fault((table + 1 << 21) - 4096)
@@ -64,7 +65,7 @@ def _faults() -> tuple[float, float]:
 
 
 def _page_table_writes() -> float:
-    """Emulated writes, each to the next page table, so that none counts as flooding."""
+    """Return the microseconds of an emulated write. Each one goes to another page table, so that none counts as flooding."""
     vm = _vm()
     for page in range(PAGES):
         vm.page_fault(page << 12)
@@ -72,11 +73,12 @@ def _page_table_writes() -> float:
     zapped = vm.stats.entries_zapped
     cost = _timed(lambda i: vm.emulate_write_gpa(gpas[i], 0, 8), PAGES)
     if vm.stats.entries_zapped - zapped != PAGES:
-        raise AssertionError("a write that zaps no entry, or more than one, was measured")
+        raise AssertionError("each write must zap one entry")
     return cost
 
 
 def _replay() -> float:
+    """Return the events of a real guest's trace that are replayed in a second."""
     trace = open_trace(TRACE)
     replay = TraceReplay(trace, "emulated", print)
     begin = time.perf_counter()
@@ -85,7 +87,7 @@ def _replay() -> float:
 
 
 def _bare_walk() -> float:
-    """Four reads through a memoryview, each with a present check: what the fastest walk would cost."""
+    """Return the microseconds of four reads through a memoryview, each with a present check: the fastest possible walk."""
     vm = _vm()
     words, base = vm.memory.words, vm.memory.frames[0]
     assert base is not None
@@ -107,13 +109,13 @@ def _bare_walk() -> float:
 
 
 def _import() -> float:
-    """Milliseconds in a fresh interpreter, beyond numpy."""
+    """Return the milliseconds of an import in another interpreter, without those of numpy."""
     found = subprocess.run([sys.executable, "-c", IMPORT], capture_output=True, text=True, check=True)
     return float(found.stdout) * 1e3
 
 
 def _busy(vm: Vm, gvas: list[int]) -> float:
-    """Seconds for faults of a real guest's, one after the other."""
+    """Return the seconds that these faults take."""
     begin = time.perf_counter()
     for gva in gvas:
         vm.page_fault(gva)
@@ -121,9 +123,9 @@ def _busy(vm: Vm, gvas: list[int]) -> float:
 
 
 def recorded(**parts: Any) -> tuple[float, float, float]:
-    """How many times slower a recorded machine is; the slowest of many jumps in its recording, in ms; bytes a step.
+    """Measure a recording: the slowdown of the VM (a factor), the slowest of many jumps (ms), and the bytes of a step.
 
-    ``parts``: of the machine, see `Vm`.
+    ``parts`` go to `Vm`.
     """
     guest = open_guest(GUEST)
     gvas = guest.tlb_gva[: RECORDED_STEPS // 17].tolist()
@@ -143,7 +145,7 @@ def _seek(recording: Recording, step: int) -> float:
 
 
 def _size(recording: Recording) -> int:
-    """Bytes of a tape beyond what it began with."""
+    """Return the bytes of a tape, without those of the state that it begins with."""
     tape = recording.tape
     numbers = sum(sys.getsizeof(item) for item in tape.items if type(item) is int and item > 256)
     lists = sum(map(sys.getsizeof, (tape.items, tape.bounds, tape.changes, tape.moves)))
@@ -152,7 +154,7 @@ def _size(recording: Recording) -> int:
 
 
 def pictures() -> tuple[float, float]:
-    """Milliseconds to the first picture of a fault, and to its film, ready to be played."""
+    """Return the milliseconds to the first picture of a fault, and to a film of it that can be played."""
     from .draw.pictures import hierarchy
     from .player.film import film
 
@@ -168,7 +170,7 @@ def pictures() -> tuple[float, float]:
 
 
 def measure(rounds: int = ROUNDS) -> dict[str, float]:
-    """All figures: medians of several rounds."""
+    """Measure everything; each figure is the median of several rounds."""
     faults = [_faults() for _ in range(rounds)]
     watched = [recorded() for _ in range(rounds)]
     drawn = [pictures() for _ in range(rounds)]
@@ -189,7 +191,7 @@ def measure(rounds: int = ROUNDS) -> dict[str, float]:
 
 
 def run(json: bool = False) -> int:
-    """Print the figures."""
+    """Measure and print the figures."""
     figures = measure()
     if json:
         print(json_module.dumps(figures))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A headless Chromium, for what only a browser can do: print, take pictures, and say how soon a page shows."""
+"""A headless Chromium, for what needs a browser: printing, screenshots, and measuring how soon a page appears."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ ARGUMENTS = (
 
 
 def find_chromium() -> str | None:
-    """The browser that CHROMIUM names, or the first that is here; None leaves it to playwright, which may have its own."""
+    """Return the path in CHROMIUM, or the first browser that is installed. None: playwright may have one of its own."""
     return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
 
 
 @contextmanager
 def chromium() -> Iterator[Any]:
-    """A browser that asks no network for anything. Raises LabError where there is none."""
+    """Start a browser, and close it at the end. Raises LabError if there is no browser, or no playwright."""
     try:
         from playwright.sync_api import Error, sync_playwright
     except ImportError:
@@ -41,10 +41,10 @@ def chromium() -> Iterator[Any]:
         try:
             browser = playwright.chromium.launch(executable_path=find_chromium(), args=list(ARGUMENTS))
         except Error as error:
-            said = str(error).splitlines()[0]
+            reason = str(error).splitlines()[0]
             raise LabError(
-                f"no browser can be started ({said}): install Chromium, or say where it is in the variable CHROMIUM, "
-                "or run `playwright install chromium`"
+                f"no browser can be started ({reason}): install Chromium, or set the environment variable CHROMIUM to its "
+                "path, or run `playwright install chromium`"
             ) from None
         try:
             yield browser
@@ -53,13 +53,13 @@ def chromium() -> Iterator[Any]:
 
 
 def offline(browser: Any, **options: Any) -> Any:
-    """A page of it without a network."""
+    """Return a new page without network access."""
     context = browser.new_context(offline=True, **options)
     return context.new_page()
 
 
 def print_pdf(markup: str, path: Path, folder: Path) -> None:
-    """Print a page, which brings its own size of paper. ``folder`` is for what lies in between."""
+    """Print a page to a PDF; its style sheet sets the paper size. ``folder`` is for a temporary file."""
     source = folder / f".{path.stem}.print.html"
     source.write_text(markup, "utf-8")
     try:
@@ -73,8 +73,10 @@ def print_pdf(markup: str, path: Path, folder: Path) -> None:
 
 
 def pictures(markup: str, selector: str, *, width: int) -> list[bytes]:
-    """PNGs of the elements of a page that a CSS selector finds, in a window so many pixels wide. Also from a notebook: a thread
-    of its own has no event loop running, which playwright doesn't bear."""
+    """Return a PNG of each element that a CSS selector finds, in a window of this width in pixels.
+
+    This runs in a thread of its own, since playwright refuses to run where an event loop runs, as in a notebook.
+    """
 
     def take() -> list[bytes]:
         with chromium() as browser:
@@ -88,7 +90,7 @@ def pictures(markup: str, selector: str, *, width: int) -> list[bytes]:
 
 
 def first_paints(pages: list[Path]) -> dict[str, float]:
-    """Milliseconds until each page first shows something, from its file."""
+    """Return name -> milliseconds until the page first shows something, opened as a file."""
     found = {}
     with chromium() as browser:
         for path in pages:

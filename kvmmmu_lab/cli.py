@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The command ``kvmmmu-lab``. Thin: each command loads what it needs when it is chosen."""
+"""The command ``kvmmmu-lab``. Each command imports what it needs when it runs."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from pathlib import Path
 from .errors import LabError
 
 Command = Callable[[str, object, str], argparse.ArgumentParser]
-"""Adds a command: its name, what runs it, and a summary."""
+"""Adds a command, given its name, the function that runs it, and a summary."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; return its exit status (2 for a wrong command line, as argparse exits)."""
+    """Run one command and return its exit status. argparse itself exits with 2 for a wrong command line."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    # `lab` is what most people want: no command means that one, and its options work without its name
+    # most people want `lab`: without a command it runs, and its options work without its name
     if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help", "--version")):
         arguments.insert(0, "lab")
     args = _parser().parse_args(arguments)
@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # the reader (`| head`) has gone; Python would complain once more when it closes standard output
+        # the reader (`| head`) has gone; without this, Python would complain again when it closes standard output
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     return status
@@ -43,10 +43,10 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="kvmmmu-lab",
         description="A lab for the shadow-paging MMU of KVM in Linux 2.6.22.",
-        epilog="Without a command: lab.",
+        epilog="Without a command, `lab` runs.",
     )
     parser.add_argument("--version", action="version", version=f"kvmmmu-lab {kit_version()}")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     def command(name: str, run: object, summary: str) -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
@@ -59,78 +59,105 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _working(command: Command) -> None:
-    lab = command("lab", _lab, "copy the course into a working folder and open lesson 0 in JupyterLab")
-    lab.add_argument("--folder", type=Path, help="the working folder (default: kvmmmu-lab in your home directory)")
-    lab.add_argument("--no-browser", action="store_true", help="start JupyterLab, but no browser")
-    lab.add_argument("--port", type=_port, help="the port JupyterLab listens on (default: 8888 or the next free one)")
-    lab.add_argument("--print-only", action="store_true", help="make the folder ready and say so, no more")
+    lab = command("lab", _lab, "copy the course to a working folder and open lesson 0 in JupyterLab")
+    lab.add_argument(
+        "--folder", type=Path, metavar="DIR", help="the working folder (default: kvmmmu-lab in your home directory)"
+    )
+    lab.add_argument("--no-browser", action="store_true", help="start JupyterLab without opening a browser")
+    lab.add_argument("--port", type=_port, help="the port of JupyterLab (default: 8888, or the next free one)")
+    lab.add_argument("--print-only", action="store_true", help="only prepare the working folder, and print where it is")
 
-    doctor = command("doctor", _doctor, "say what is here, what is missing, what that costs and how to get it")
-    doctor.add_argument("--json", action="store_true", help="the same report for programs")
+    doctor = command("doctor", _doctor, "show what this machine has for the kit, what is missing, and how to get it")
+    _json_option(doctor)
 
-    verify = command("verify", _verify, "compare the engine with traces of the kernel's own code and of real guests")
-    known = "a trace, guest or matrix (the kit has some in kvmmmu_lab/data); its content says which"
-    verify.add_argument("files", nargs="+", metavar="FILE", help=known)
-    verify.add_argument("--json", action="store_true", help="the same report for programs")
-    verify.add_argument("--audit", action="store_true", help="audit after every operation, which is slower")
+    verify = command("verify", _verify, "compare the engine with data recorded from the kernel's own code and from real guests")
+    data = "a golden trace, a guest's page tables, a guest's trace or a permission matrix, such as those in kvmmmu_lab/data"
+    verify.add_argument("files", nargs="+", metavar="FILE", help=data)
+    verify.add_argument("--audit", action="store_true", help="audit after every operation of a golden trace (slower)")
     verify.add_argument(
         "--without",
         choices=("prewrite", "write-protection"),
-        help="replay a guest's trace once more with one mechanism off, and say what goes wrong then",
+        help="replay a guest's trace once more without this mechanism, and show what goes wrong",
     )
+    _json_option(verify)
 
 
 def _exercises(command: Command) -> None:
-    check = command("check", _check, "check an exercise: your file in the working folder, or another")
-    check.add_argument("exercise", help="its name or number: rmap_add, 04")
-    check.add_argument("file", nargs="?", type=Path, metavar="FILE", help="a .py, or an .ipynb with cells tagged 'solution'")
-    check.add_argument("--folder", type=Path, help="the working folder (default: this one, or that of `lab`)")
-    check.add_argument("--all", action="store_true", help="tell all of each rule that doesn't hold, not only of the first")
-    check.add_argument("--full", action="store_true", help="replay all traces that fit, not only chosen stretches")
-    check.add_argument("--seed", type=int, default=0, help="another seed for the random part")
-    check.add_argument("--json", action="store_true", help="the report for programs")
-    check.add_argument("--inline", action="store_true", help="in this process, for a debugger; it does not count")
+    check = command("check", _check, "check your solution to an exercise")
+    check.add_argument("exercise", help=EXERCISE)
+    solution = "a .py file, or an .ipynb with cells tagged 'solution' (default: your file in the working folder)"
+    check.add_argument("file", nargs="?", type=Path, metavar="FILE", help=solution)
+    _folder_option(check)
+    check.add_argument("--all", action="store_true", help="explain every failure, not only the first")
+    check.add_argument("--full", action="store_true", help="replay every trace that fits, and not only parts of some")
+    check.add_argument("--seed", type=int, default=0, metavar="N", help="the seed of the random scenarios (default: 0)")
+    inline = "run your code in this process, for a debugger; the result doesn't count"
+    check.add_argument("--inline", action="store_true", help=inline)
+    _json_option(check)
 
-    hint = command("hint", _hint, "give the next of an exercise's three hints")
-    hint.add_argument("exercise", help="its name or number")
-    hint.add_argument("number", nargs="?", type=int, help="an earlier one once more: 1, 2 or 3")
-    hint.add_argument("--folder", type=Path, help="the working folder (default: this one, or that of `lab`)")
+    hint = command("hint", _hint, "show the next of an exercise's three hints")
+    hint.add_argument("exercise", help=EXERCISE)
+    hint.add_argument("number", nargs="?", type=int, help="show this hint again: 1, 2 or 3")
+    _folder_option(hint)
 
-    watch = command("watch", _watch, "check the exercise at hand on each save")
-    watch.add_argument("exercise", nargs="?", help="begin with this one (default: the first that isn't solved)")
-    watch.add_argument("--folder", type=Path, help="the working folder (default: this one, or that of `lab`)")
+    watch = command("watch", _watch, "check an exercise each time you save it, one exercise after the other")
+    watch.add_argument("exercise", nargs="?", help="the exercise to begin with (default: the first that isn't solved)")
+    _folder_option(watch)
 
 
 def _publishing(command: Command) -> None:
-    slides = command("slides", _slides, "make slides of notebooks: one HTML file each that needs nothing, films and all")
-    slides.add_argument("notebooks", nargs="+", type=Path, metavar="NOTEBOOK", help="an .ipynb, of the course or your own")
-    slides.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder for NAME.html")
-    onoff = argparse.BooleanOptionalAction
-    slides.add_argument("--execute", action=onoff, default=True, help="run the notebook first (default)")
-    slides.add_argument("--theme", choices=("auto", "light", "dark"), default="auto", help="default: as the system says")
-    slides.add_argument("--title", default="", help="another title than the first heading")
-    slides.add_argument("--no-code", dest="code", action="store_false", help="leave the code out")
-    slides.add_argument("--pdf", action="store_true", help="make NAME.pdf as well, with each film as a strip of its key steps")
-    slides.add_argument("--serve", action="store_true", help="show it in a preview that follows the notebook")
-    slides.add_argument("--port", type=_port, help="the preview's port (default: a free one)")
+    slides = command("slides", _slides, "export notebooks as slides: one self-contained HTML file each, with films that play")
+    notebooks = "an .ipynb file, one of the course or your own"
+    slides.add_argument("notebooks", nargs="+", type=Path, metavar="NOTEBOOK", help=notebooks)
+    slides.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder for the exported files")
+    _execute_option(slides, "run the notebooks first (default)")
+    theme = "the colours; auto follows the system (default)"
+    slides.add_argument("--theme", choices=("auto", "light", "dark"), default="auto", help=theme)
+    slides.add_argument("--title", default="", help="the title (default: the first heading)")
+    slides.add_argument("--no-code", dest="code", action="store_false", help="leave out all code")
+    slides.add_argument("--pdf", action="store_true", help="also make a PDF, in which each film is a storyboard")
+    _preview_options(slides, "preview the slides, and export them again when a notebook changes")
 
-    site = command("site", _site, "make pages of all lessons and exercises, for a web server or a folder")
+    site = command("site", _site, "export all lessons and exercises as a website")
     site.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder for index.html and the other pages")
-    site.add_argument("--folder", type=Path, help="a folder with notebooks/ and exercises/ (default: the kit's course)")
-    site.add_argument("--execute", action=onoff, default=True, help="run lessons that changed (default)")
-    site.add_argument("--measure", action="store_true", help="say how soon each page shows, in a headless Chromium")
-    site.add_argument("--serve", action="store_true", help="show it in a preview that follows the lessons")
-    site.add_argument("--port", type=_port, help="the preview's port (default: a free one)")
+    course = "a folder with notebooks/ and exercises/ (default: the kit's course)"
+    site.add_argument("--folder", type=Path, metavar="DIR", help=course)
+    _execute_option(site, "run the lessons that have changed (default)")
+    site.add_argument("--measure", action="store_true", help="measure how soon each page appears, in a headless Chromium")
+    _preview_options(site, "preview the website, and export it again when a lesson changes")
 
 
 def _measuring(command: Command) -> None:
-    bench = command("bench", _bench, "time the engine (faults, page-table writes, replay, import), recordings and pictures")
-    bench.add_argument("--json", action="store_true", help="the same figures for programs")
+    bench = command("bench", _bench, "measure the speed of the engine, of recordings and of pictures")
+    _json_option(bench)
+
+
+# Arguments that several commands have
+
+EXERCISE = "the exercise's name or number: rmap_add, 04"
+
+
+def _json_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+
+
+def _folder_option(parser: argparse.ArgumentParser) -> None:
+    default = "the working folder (default: the current folder, or that of `lab`)"
+    parser.add_argument("--folder", type=Path, metavar="DIR", help=default)
+
+
+def _execute_option(parser: argparse.ArgumentParser, words: str) -> None:
+    parser.add_argument("--execute", action=argparse.BooleanOptionalAction, default=True, help=words)
+
+
+def _preview_options(parser: argparse.ArgumentParser, words: str) -> None:
+    parser.add_argument("--serve", action="store_true", help=words)
+    parser.add_argument("--port", type=_port, help="the port of the preview (default: any free one)")
 
 
 def _port(text: str) -> int:
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 65535):
-        raise argparse.ArgumentTypeError(f"{text!r} is no port; expected a whole number from 1 to 65535")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port; expected a whole number from 1 to 65535")
     return int(text)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What this machine has for the kit: what is there, what is missing, what that costs, how to get it."""
+"""A diagnosis: what this machine has for the kit, what is missing, what doesn't work without it, and how to get it."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from .draw.render import NAMES, VARIABLE, renderers
 from .errors import LabError
 
 FREE_BYTES = 50_000_000
-"""Room that a working folder may come to need: the course, and notebooks saved with their drawings."""
+"""Space that a working folder may need, for the course and for notebooks that are saved with their drawings."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """One line of the diagnosis. ``cost`` and ``remedy`` say what is lost without it, and the way to get it."""
+    """One thing that was looked for. ``cost`` says what doesn't work without it, ``remedy`` how to get it."""
 
     name: str
     ok: bool
     found: str
     needed: bool
-    """Whether lessons can't be opened and worked through without it."""
+    """Whether the lessons need it."""
     cost: str
     remedy: str
 
 
 def run(as_json: bool = False) -> int:
-    """Print the diagnosis; return 0 if lessons can be worked through here, else 1."""
+    """Print the diagnosis; return 0 if everything that the lessons need is here, else 1."""
     found = checks()
     ok = all(check.ok for check in found if check.needed)
     print(_as_json(ok, found) if as_json else _as_text(ok, found))
@@ -43,18 +43,18 @@ def run(as_json: bool = False) -> int:
 
 
 def checks() -> list[Check]:
-    """Look at this machine; takes a second or so, since each package is loaded for real."""
+    """Look at this machine. This takes about a second, since each package is imported."""
     lab = workspace.install_hint("lab")
     return [
         _python(),
         _package("numpy", True, "the engine does not run", workspace.install_hint()),
         _package("jupyterlab", True, "no lesson can be opened in JupyterLab", lab),
         _package("ipywidgets", True, "the lessons have no menus, and the labs no controls", lab),
-        _package("anywidget", False, "films play, but Python doesn't hear of clicks in them", lab),
+        _package("anywidget", False, "films play, but clicks in them don't reach Python", lab),
         _package("hypothesis", False, "exercises can't be checked", lab),
-        _package("pytest", False, "exercises can't be checked by pytest; `kvmmmu-lab check` works", lab),
+        _package("pytest", False, "pytest can't check exercises; `kvmmmu-lab check` can", lab),
         _slides(),
-        _package("graphviz", False, "nothing is drawn: lessons show text instead", lab),
+        _package("graphviz", False, "nothing is drawn; lessons show text instead", lab),
         *(_renderer(name) for name in NAMES),
         _fork(),
         _folder(),
@@ -74,18 +74,18 @@ def _python() -> Check:
 
 
 def _package(name: str, needed: bool, cost: str, remedy: str) -> Check:
-    """Load a package, since one that is installed can still be broken."""
+    """Import a package, since one that is installed may be broken."""
     try:
         importlib.import_module(name)
         found, ok = metadata.version(name), True
-    except Exception as error:  # a broken package may raise anything; the diagnosis has to go on
+    except Exception as error:  # a broken package may raise anything, and the diagnosis goes on
         missing = isinstance(error, ModuleNotFoundError) and error.name == name
         found, ok = "missing" if missing else f"broken: {type(error).__name__}: {error}", False
     return Check(name, ok, found, needed, cost, remedy)
 
 
 def _slides() -> Check:
-    """Find what decks are made of, without loading Sphinx, which comes along with it."""
+    """Look for what slides need, without importing Sphinx, which sphinx-revealjs brings along."""
     from .publish.template import PAGE_MODULES, require, reveal_asset
 
     try:
@@ -99,14 +99,14 @@ def _slides() -> Check:
 
 
 def _renderer(name: str) -> Check:
-    """Draw something with one renderer. Neither is needed: the other does, and text does without both."""
+    """Draw something with a renderer. None of them is needed: one is enough, and without any there is text."""
     sample = 'digraph { a [shape=plain, label=<<TABLE><TR><TD PORT="p">x</TD></TR></TABLE>>]; a:p -> b }'
     ways = {
         "dot": "apt install graphviz, brew install graphviz or winget install graphviz",
         "graphviz-pure": workspace.install_hint("lab"),
     }
     others = " or ".join(other for other in NAMES if other != name)
-    cost = f"drawings are left to {others}; without any of them, lessons show text instead"
+    cost = f"{others} draws instead; without any renderer, lessons show text"
     found, ok = "missing", False
     try:
         for renderer in renderers():
@@ -124,15 +124,15 @@ def _fork() -> Check:
     return Check(
         "fork",
         hasattr(os, "fork"),
-        "yes" if hasattr(os, "fork") else "this system has none",
+        "yes" if hasattr(os, "fork") else "this system has no fork",
         False,
-        "exercises can't be checked by forked workers",
+        "exercises can't be checked in forked workers",
         "use Linux or macOS; on Windows, the Windows Subsystem for Linux",
     )
 
 
 def _folder() -> Check:
-    """Try to write where the default working folder is, or will be made."""
+    """Write a file where the default working folder is, or will be."""
     try:
         folder = workspace.default_folder()
         place = next(path for path in (folder, *folder.parents) if path.exists())
@@ -141,8 +141,8 @@ def _folder() -> Check:
         found, ok = f"{folder}, {free / 1e9:.1f} GB free", free >= FREE_BYTES
     except (LabError, OSError) as error:
         found, ok = str(error), False
-    remedy = f"choose another with --folder, with {FREE_BYTES // 1_000_000} MB free"
-    return Check("working folder", ok, found, True, "the course can't be copied there", remedy)
+    remedy = f"choose another folder with --folder, with {FREE_BYTES // 1_000_000} MB of free space"
+    return Check("working folder", ok, found, True, "the course can't be copied", remedy)
 
 
 def _course() -> Check:
@@ -162,9 +162,9 @@ def _as_json(ok: bool, found: list[Check]) -> str:
 def _as_text(ok: bool, found: list[Check]) -> str:
     lines = [f"kvmmmu-lab {workspace.kit_version()} on {platform.platform()}", ""]
     for check in found:
-        verdict = "ok" if check.ok else "NEEDED" if check.needed else "without"
+        verdict = "ok" if check.ok else "NEEDED" if check.needed else "optional"
         lines.append(f"  {verdict:8} {check.name:15} {check.found}")
         if not check.ok:
-            lines += [f"{'':11}so:     {check.cost}", f"{'':11}to get: {check.remedy}"]
-    verdict = "can be worked through here." if ok else "can't be worked through here: see NEEDED above."
-    return "\n".join([*lines, "", f"Lessons {verdict}"])
+            lines += [f"{'':11}without it: {check.cost}", f"{'':11}to get it:  {check.remedy}"]
+    ready = "ready for the lessons." if ok else "not ready for the lessons: see NEEDED above."
+    return "\n".join([*lines, "", f"This machine is {ready}"])

@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What can go wrong, as a tree.
+"""The kit's exceptions, as a tree.
 
 ::
 
     LabError
-    +-- InputError        what was given can't be used; nothing was changed
-    |   +-- SlotError     a memory slot or alias is refused (has the kernel's errno)
-    |   +-- DataError     a file is truncated, foreign or damaged
-    +-- HostCrash         the kernel of 2007 would have died here: BUG, oops or hang
-    +-- VmDead            a VM is used after it crashed or was destroyed
-    +-- RenderError       a drawing could not be made (draw.render); NoRenderer: nothing here can draw
+    +-- InputError        an argument can't be used; nothing was changed
+    |   +-- SlotError     a memory slot or alias is refused, with the kernel's errno
+    |   +-- DataError     a file is truncated, damaged or of another kind
+    +-- HostCrash         the kernel of 2007 would have crashed here: BUG, oops or hang
+    +-- VmDead            a VM is used after its host crashed, or after it was destroyed
+    +-- RenderError       a drawing can't be made (draw.render); NoRenderer: no renderer is installed
     +-- WorkspaceError    the working folder can't be made ready (workspace)
 
-A fault that the *guest* gets (#PF, #GP) is no exception: it is a result.
+A fault of the *guest* (#PF, #GP) is a result, not an exception.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ EINVAL = 22
 
 
 class LabError(Exception):
-    """Everything that kvmmmu_lab raises on purpose."""
+    """The base class of all exceptions that the kit raises on purpose."""
 
 
 class InputError(LabError, ValueError):
-    """An argument that can't be used. Says which, what came, what was expected; the state is unchanged."""
+    """An argument that can't be used. The message says which, what came and what was expected; nothing was changed."""
 
     def __init__(self, argument: str, got: object, expected: str) -> None:
         self.argument, self.got, self.expected = argument, got, expected
@@ -33,14 +33,14 @@ class InputError(LabError, ValueError):
 
 
 def _shown(got: object) -> str:
-    """A number as hexadecimal, since most are addresses, and a small one, which may be a count, also as people count."""
+    """Show a number in hexadecimal, since most are addresses; one that may be a count also in decimal."""
     if not isinstance(got, int) or isinstance(got, bool) or abs(got) <= 9:
         return repr(got)
     return f"{got:#x}" if abs(got) >= 1_000_000 else f"{got:#x} ({got})"
 
 
 class SlotError(InputError):
-    """A memory slot or alias that is refused. ``errno`` is the kernel's answer (EINVAL 22, EEXIST 17, ENOENT 2)."""
+    """A memory slot or alias that is refused. ``errno`` is what the kernel returns (EINVAL 22, EEXIST 17, ENOENT 2)."""
 
     def __init__(self, argument: str, got: object, expected: str, errno: int) -> None:
         super().__init__(argument, got, expected)
@@ -48,18 +48,18 @@ class SlotError(InputError):
 
 
 class DataError(InputError):
-    """A file that isn't what it should be; ``argument`` is its name."""
+    """A file that can't be used: truncated, damaged or of another kind. ``argument`` is its name."""
 
     def __init__(self, argument: str, got: object, expected: str) -> None:
         super().__init__(argument, got, expected)
-        self.args = (f"{argument}: {got}; expected {expected}",)  # what came is said in words, not quoted
+        self.args = (f"{argument}: {got}; expected {expected}",)  # what came is described, and not a value to quote
 
 
 class HostCrash(LabError):
-    """The host kernel of 2007 would have died here.
+    """The host kernel of 2007 would have crashed here.
 
-    ``kind`` is "BUG" (a consistency check), "oops" (a bad pointer) or "hang" (a loop without end);
-    ``function`` and ``source`` say where in the kernel (``mmu.c:384``), ``what`` says what was wrong.
+    ``kind`` is "BUG" (a failed consistency check), "oops" (a bad pointer) or "hang" (an endless loop). ``function`` and
+    ``source`` say where in the kernel (``mmu.c:384``), and ``what`` says what was wrong.
     """
 
     def __init__(self, kind: str, function: str, source: str, what: str) -> None:
@@ -68,4 +68,4 @@ class HostCrash(LabError):
 
 
 class VmDead(LabError):
-    """The VM crashed or was destroyed; build a new one."""
+    """The VM's host crashed, or the VM was destroyed; make a new one."""

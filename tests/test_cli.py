@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The command line: what it accepts, whom it calls, and how it ends."""
+"""The command line: what it accepts, what it calls, and its exit status."""
 
 import os
 import subprocess
@@ -32,7 +32,7 @@ def opened(monkeypatch):
 
 
 def stand_in(monkeypatch, name, run):
-    """Let a module's ``run`` be this one."""
+    """Put a module with this function ``run`` in the place of another."""
     module = types.ModuleType(name)
     module.run = run
     parent, _, child = name.rpartition(".")
@@ -41,7 +41,7 @@ def stand_in(monkeypatch, name, run):
 
 
 @pytest.mark.parametrize("command", [[], ["lab"]])
-def test_lab_is_what_no_command_means(course, opened, tmp_path, command, capsys):
+def test_without_a_command_lab_runs(course, opened, tmp_path, command, capsys):
     folder = tmp_path / "mine"
     assert main([*command, "--folder", str(folder), "--no-browser", "--port", "9000"]) == 0
     assert (folder / "notebooks/00_first_fault.ipynb").exists()
@@ -49,7 +49,7 @@ def test_lab_is_what_no_command_means(course, opened, tmp_path, command, capsys)
     assert str(folder) in capsys.readouterr().out
 
 
-def test_lab_with_nothing_said_uses_a_folder_in_the_home_directory(course, opened, tmp_path, monkeypatch):
+def test_lab_uses_a_folder_in_the_home_directory_by_default(course, opened, tmp_path, monkeypatch):
     monkeypatch.setattr(Path, "home", lambda: tmp_path)
     assert main([]) == 0
     assert (tmp_path / "kvmmmu-lab/notebooks/00_first_fault.ipynb").exists()
@@ -62,7 +62,7 @@ def test_print_only_opens_nothing(course, opened, tmp_path, capsys):
     assert str(tmp_path / "mine/notebooks/00_first_fault.ipynb") in capsys.readouterr().out
 
 
-def test_lab_reports_what_it_kept_and_what_it_put_beside(course, opened, tmp_path, capsys):
+def test_lab_reports_what_it_left_alone_and_what_it_put_beside_it(course, opened, tmp_path, capsys):
     prepare = ["--print-only", "--folder", str(tmp_path / "mine")]
     main(prepare)
     (tmp_path / "mine/notebooks/00_first_fault.ipynb").write_text("my notes")
@@ -87,15 +87,15 @@ def test_an_error_is_one_readable_line_and_status_1(course, opened, tmp_path, ca
     [
         (["nonsense"], "nonsense"),
         (["--nonsense"], "--nonsense"),
-        (["--port", "0"], "'0' is no port"),
+        (["--port", "0"], "'0' is not a port"),
         (["--port", "65536"], "1 to 65535"),
-        (["--port", "²"], "no port"),
+        (["--port", "²"], "not a port"),
         (["verify"], "FILE"),
         (["verify", "x", "--without", "flush"], "write-protection"),
         (["doctor", "extra"], "extra"),
     ],
 )
-def test_a_wrong_command_line_names_the_mistake_and_ends_with_2(course, opened, arguments, named, capsys):
+def test_a_wrong_command_line_names_the_mistake_and_exits_with_2(course, opened, arguments, named, capsys):
     with pytest.raises(SystemExit) as caught:
         main(arguments)
     assert caught.value.code == 2
@@ -103,8 +103,8 @@ def test_a_wrong_command_line_names_the_mistake_and_ends_with_2(course, opened, 
 
 
 @pytest.mark.parametrize("status", [0, 1, 2])
-def test_verify_gets_its_arguments_and_its_status_is_the_commands(monkeypatch, status):
-    import kvmmmu_lab.verify  # noqa: F401  (the parent of the module that is stood in for)
+def test_verify_gets_its_arguments_and_returns_its_status(monkeypatch, status):
+    import kvmmmu_lab.verify  # noqa: F401  (the parent of the module that is replaced)
 
     seen = []
     stand_in(monkeypatch, "kvmmmu_lab.verify.cli", lambda args: seen.append(args) or status)
@@ -113,7 +113,7 @@ def test_verify_gets_its_arguments_and_its_status_is_the_commands(monkeypatch, s
     assert (args.files, args.json, args.audit, args.without) == (["a.npz", "b.gz"], True, True, "prewrite")
 
 
-def test_bench_is_told_whether_to_write_json(monkeypatch):
+def test_bench_gets_the_option_json(monkeypatch):
     seen = []
     stand_in(monkeypatch, "kvmmmu_lab.bench", lambda json: seen.append(json) or 0)
     assert main(["bench"]) == main(["bench", "--json"]) == 0
@@ -129,7 +129,7 @@ def test_an_interrupt_ends_quietly(monkeypatch, capsys):
     assert capsys.readouterr().err == ""
 
 
-def test_what_the_kit_raises_on_purpose_is_said_without_a_traceback(monkeypatch, capsys):
+def test_an_error_of_the_kit_is_printed_without_a_traceback(monkeypatch, capsys):
     def refuses(json):
         raise LabError("level is 9; expected 1 to 4")
 
@@ -143,7 +143,7 @@ def test_the_module_is_the_command():
     assert done.stdout == f"kvmmmu-lab {workspace.kit_version()}\n"
 
 
-def test_a_reader_that_leaves_early_gets_no_traceback():
+def test_a_reader_that_stops_early_gets_no_traceback():
     command = [sys.executable, "-m", "kvmmmu_lab", "doctor", "--json"]
     # buffered, as on a user's machine: then the pipe breaks only when the buffer is written out at the end
     buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}

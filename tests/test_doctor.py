@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The doctor: each thing that can be missing is named, with its cost and the way to get it."""
+"""The doctor names each thing that is missing, what doesn't work without it, and how to get it."""
 
 import json
 import os
@@ -16,7 +16,7 @@ DEFAULT_FOLDER = workspace.default_folder
 
 @pytest.fixture(autouse=True)
 def healthy(tmp_path, monkeypatch):
-    """A machine on which all that is needed is there, so that each test takes one thing away."""
+    """A machine that has everything, so that each test takes one thing away."""
     (tmp_path / "notebooks").mkdir()
     (tmp_path / "notebooks/00_first_fault.ipynb").write_text("{}")
     monkeypatch.setattr(workspace, "course_root", lambda: tmp_path)
@@ -29,9 +29,9 @@ def check(name):
     return found
 
 
-def test_a_machine_with_the_extra_lab_is_fit_for_lessons(capsys):
+def test_a_machine_with_the_extra_lab_is_ready_for_lessons(capsys):
     assert doctor.run() == 0
-    assert "Lessons can be worked through here." in capsys.readouterr().out
+    assert "This machine is ready for the lessons." in capsys.readouterr().out
 
 
 def test_the_json_says_the_same(capsys):
@@ -54,14 +54,14 @@ def test_a_missing_package_that_is_needed_names_the_extra(name, monkeypatch, cap
 
 
 @pytest.mark.parametrize("name", ["anywidget", "graphviz"])
-def test_a_missing_package_that_is_not_needed_costs_something_but_no_status(name, monkeypatch, capsys):
+def test_a_missing_optional_package_is_named_with_status_0(name, monkeypatch, capsys):
     missing(monkeypatch, name)
     assert doctor.run() == 0
     assert check(name).cost in capsys.readouterr().out
 
 
 def missing(monkeypatch, name):
-    """Make a package look as if it had never been installed."""
+    """Make a package look as if it weren't installed."""
     load = doctor.importlib.import_module
 
     def without(wanted, *package):
@@ -72,7 +72,7 @@ def missing(monkeypatch, name):
     monkeypatch.setattr(doctor.importlib, "import_module", without)
 
 
-def test_a_package_that_breaks_when_loaded_is_broken_not_missing(monkeypatch, tmp_path):
+def test_a_package_that_raises_when_imported_is_broken_not_missing(monkeypatch, tmp_path):
     (tmp_path / "anywidget.py").write_text("1 / 0")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "anywidget", raising=False)
@@ -81,7 +81,7 @@ def test_a_package_that_breaks_when_loaded_is_broken_not_missing(monkeypatch, tm
     assert found.found == "broken: ZeroDivisionError: division by zero"
 
 
-def test_without_renderers_lessons_still_work_and_the_cost_is_said(monkeypatch):
+def test_without_renderers_the_lessons_still_work_and_show_text(monkeypatch):
     monkeypatch.setenv(render.VARIABLE, "none")
     found = check("dot")
     assert not found.ok
@@ -101,13 +101,13 @@ def test_a_dot_that_does_not_draw_is_broken(tmp_path, monkeypatch):
     assert '"svg" not recognized' in found.found
 
 
-def test_a_system_without_fork_is_told_so(monkeypatch):
+def test_a_system_without_fork_is_noticed(monkeypatch):
     assert check("fork").ok is hasattr(os, "fork")
     monkeypatch.delattr(os, "fork", raising=False)
     assert not check("fork").ok
 
 
-def test_a_working_folder_that_cannot_be_written_is_found_before_it_matters(tmp_path, monkeypatch):
+def test_a_working_folder_that_cannot_be_written_is_noticed(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setattr(workspace, "default_folder", lambda: tmp_path / "file" / "below")
     found = check("working folder")
@@ -126,7 +126,7 @@ def test_a_user_without_a_home_is_told_to_choose_a_folder(monkeypatch):
     assert "no home directory" in found.found
 
 
-def test_a_full_disk_is_found_before_it_matters(monkeypatch):
+def test_a_full_disk_is_noticed(monkeypatch):
     assert check("working folder").ok
     monkeypatch.setattr(doctor.shutil, "disk_usage", lambda place: types.SimpleNamespace(free=1000))
     assert not check("working folder").ok

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the kit promises about its speed, as ``kvmmmu-lab bench`` measures it. Other work only ever makes it slower."""
+"""The speed that the kit promises, measured as by ``kvmmmu-lab bench``. The best of several rounds counts."""
 
 import pytest
 
@@ -14,14 +14,14 @@ def best(measure, rounds=5):
     return [min(values) for values in zip(*(measure() for _ in range(rounds)), strict=True)]
 
 
-def test_recording_slows_the_engine_at_most_5_times_and_any_step_is_there_in_10_ms():
+def test_recording_slows_the_engine_at_most_5_times_and_any_jump_takes_at_most_10_ms():
     slowdown, slowest_seek, bytes_per_step = best(bench.recorded)
     assert slowdown <= 5 and slowest_seek <= 10 and bytes_per_step <= 1024
 
 
-def test_a_replaced_part_is_recorded_at_that_price_as_well():
+def test_a_replaced_part_is_recorded_with_the_same_slowdown():
     class Mine(ReverseMap):
-        """Not the kernel's own, as far as a recording knows."""
+        """To a recording, this is not the kernel's own reverse map."""
 
     slowdown, _, _ = best(lambda: bench.recorded(rmap=Mine), rounds=3)
     assert slowdown <= 5

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The wheel: what it carries, and that it works where nothing else is."""
+"""The wheel: what is in it, and that it works in an empty environment."""
 
 import json
 import os
@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
-    """The wheel, built by the backend that pip would call, without a network."""
+    """The wheel, built without a network by the backend that pip calls."""
     target = tmp_path_factory.mktemp("wheel")
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(target)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
@@ -38,7 +38,7 @@ def course_files():
     }
 
 
-def test_the_wheel_carries_the_package_and_the_course_and_nothing_else(wheel):
+def test_the_wheel_has_the_package_and_the_course_and_nothing_else(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert "kvmmmu_lab/cli.py" in names
     assert {f"kvmmmu_lab/_course/{name}" for name in course_files()} == {
@@ -56,14 +56,14 @@ def test_the_wheel_names_its_licence(wheel):
 
 
 class Installed:
-    """The wheel in a virtual environment of its own, far from the checkout."""
+    """The wheel in a virtual environment of its own, away from the checkout."""
 
     def __init__(self, folder, requirement):
         venv.create(folder / "venv", with_pip=True)
         self.programs = folder / "venv" / ("Scripts" if os.name == "nt" else "bin")
         self.away = folder / "away"
         self.away.mkdir()
-        # a home of its own: the default working folder and Jupyter's settings belong to nobody here
+        # a home of its own, for the default working folder and Jupyter's settings
         self.environment = {**os.environ, "HOME": str(self.away), "USERPROFILE": str(self.away), "JUPYTER_TOKEN": "t"}
         self.environment.pop("PYTHONPATH", None)
         self.run("python", "-m", "pip", "install", "-q", requirement, check=True)
@@ -159,7 +159,7 @@ def test_with_the_extra_exercises_are_checked_with_golden_operations_and_a_boot(
 
 
 @pytest.mark.slow
-def test_with_the_extra_the_doctor_is_content(full):
+def test_with_the_extra_the_doctor_finds_everything(full):
     done = full.run("kvmmmu-lab", "doctor", "--json")
     assert done.returncode == 0, done.stdout + done.stderr
     assert {"graphviz", "graphviz-pure"} <= {found["name"] for found in json.loads(done.stdout)["checks"] if found["ok"]}

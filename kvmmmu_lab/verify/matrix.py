@@ -65,7 +65,12 @@ INDEX = 1
 
 @dataclass(frozen=True)
 class MatrixRow:
-    """The inputs of one row, as entries and switches, and the word that says what the processor did."""
+    """The inputs of one row, as entries and switches, and ``result``, a word that says what the processor did.
+
+    Bits of the result: 0 page fault, 1-5 its error code (P, W, U, RSVD, I/D), 6 PTE.A, 7 PTE.D, 8 PDE.A, 9 PDE.D,
+    10 PDPTE.A, 11 PML4E.A, 12 CR2 is the address of the access, 15 executed. The processor left P clear with RSVD, where
+    the architecture sets it.
+    """
 
     index: int
     pte: int
@@ -91,7 +96,7 @@ class MatrixRow:
 
 
 class RowClasses:
-    """The predicates of the closed list for one row: ``rs``, ``f``, ``o``, ``a`` and ``n``."""
+    """Which classes of the closed list one row belongs to: ``rs``, ``f``, ``o``, ``a`` and ``n``."""
 
     def __init__(self, mode: str, row: MatrixRow) -> None:
         r, d, p = row, row.pde, row.pte
@@ -205,16 +210,16 @@ def verify_matrix(path: Path, report: FileReport, make_vm: Callable[..., Vm] = V
     for switches in range(4):  # the upper two bits of the index are register bits: change registers rarely
         for index in executed[executed >> width - 2 == switches].tolist():
             row = MatrixRow.of(mode, index, int(result[index]))
-            _row(guest, row, RowClasses(mode, row), report)
+            _compare_row(guest, row, RowClasses(mode, row), report)
     counts = report.apart | {"executed": report.compared.get("executed", 0)}
     for name, n in COUNTS.get(mode, {}).items():
         report.check("the matrix", f"rows of class {name}" if name != "executed" else "executed rows", n, counts.get(name, 0))
 
 
-def _row(guest: MatrixGuest, row: MatrixRow, classes: RowClasses, report: FileReport) -> None:
+def _compare_row(guest: MatrixGuest, row: MatrixRow, classes: RowClasses, report: FileReport) -> None:
     report.count("executed")
     where = f"row {row.index:#x} ({_words(row)})"
-    truth = row.result >> 1 & 31 | (row.result >> 4 & 1) if row.result & 1 else None
+    truth = row.result >> 1 & 31 | (row.result >> 4 & 1) if row.result & 1 else None  # RSVD comes with P
     guest.prepare(row, classes.big)
     got = guest.access(row.write, row.user, row.fetch)
     unused = 0x6000 if row.result & 1 else 0x703E  # there is an error code and CR2 only with a fault
