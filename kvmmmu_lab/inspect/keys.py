@@ -54,7 +54,8 @@ class Key(str):
     @property
     def row(self) -> str:
         """The row's index or name in its table, as text; empty for a table."""
-        return self[len(self.table) + 1 :]
+        parts = self.split(":")
+        return ":".join(parts[PARTS.get(parts[0], 2) :])
 
     @property
     def page(self) -> int:

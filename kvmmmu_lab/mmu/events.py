@@ -31,14 +31,18 @@ KINDS: dict[str, Kind] = {}
 
 
 class Kind:
-    """A kind of event: its name, kernel function, source lines and operand names."""
+    """A kind of event: its name, kernel function, source lines and operand names.
 
-    __slots__ = ("name", "function", "source", "operands", "opens", "change", "width")
+    ``opens``: it begins an operation. ``change``: it is a change of memory. ``context``: in the operation that it begins,
+    registers, roots or memory slots may change, for which there are no events.
+    """
+
+    __slots__ = ("name", "function", "source", "operands", "opens", "change", "context", "width")
 
     def __init__(self, name: str, function: str, source: str, operands: str = "", opens: bool = False) -> None:
         self.name, self.function, self.source, self.opens = name, function, source, opens
         self.operands = tuple(operands.split())
-        self.change = operands == "hpa size old new"
+        self.change, self.context = operands == "hpa size old new", False
         self.width = 1 + len(self.operands)
         KINDS[name] = self
 
@@ -100,6 +104,12 @@ def _change(name: str, function: str, source: str) -> Kind:
     return Kind(name, function, source, "hpa size old new")
 
 
+def _context(name: str, function: str, source: str, operands: str = "") -> Kind:
+    kind = Kind(name, function, source, operands, True)
+    kind.context = True
+    return kind
+
+
 END = Kind("end", "", "", "result")
 CRASH = Kind("host_crash", "", "", "kind function source what")
 
@@ -111,16 +121,16 @@ POKE = Kind("poke", "", "the test bench", "hpa size old new")
 LOAD = Kind("load", "", "the test bench", "hpa old new")
 EMULATED_WRITE = Kind("emulated_write", "emulator_write_phys", "kvm_main.c", "gpa value size", True)
 EMULATED_STORE = Kind("emulated_store", "emulator_write_phys", "kvm_main.c", "hpa size old new")
-SET_REGISTERS = Kind("set_registers", "", "kvm_main.c", "cr0 cr3 cr4 efer", True)
-LOAD_CR0 = Kind("load_cr0", "set_cr0", "kvm_main.c", "value", True)
-LOAD_CR3 = Kind("load_cr3", "set_cr3", "kvm_main.c", "value", True)
-LOAD_CR4 = Kind("load_cr4", "set_cr4", "kvm_main.c", "value", True)
-LOAD_EFER = Kind("load_efer", "set_efer", "kvm_main.c", "value", True)
+SET_REGISTERS = _context("set_registers", "", "kvm_main.c", "cr0 cr3 cr4 efer")
+LOAD_CR0 = _context("load_cr0", "set_cr0", "kvm_main.c", "value")
+LOAD_CR3 = _context("load_cr3", "set_cr3", "kvm_main.c", "value")
+LOAD_CR4 = _context("load_cr4", "set_cr4", "kvm_main.c", "value")
+LOAD_EFER = _context("load_efer", "set_efer", "kvm_main.c", "value")
 LOAD_PDPTES = Kind("load_pdptes", "load_pdptrs", "kvm_main.c", "pdpte0 pdpte1 pdpte2 pdpte3")
 GENERAL_PROTECTION = Kind("inject_gp", "inject_gp", "kvm_main.c", "why")
-SET_SLOT = Kind("set_slot", "kvm_vm_ioctl_set_memory_region", "kvm_main.c", "slot base npages log", True)
-SET_ALIAS = Kind("set_alias", "kvm_vm_ioctl_set_memory_alias", "kvm_main.c", "alias base npages target", True)
-DIRTY_LOG = Kind("dirty_log", "kvm_vm_ioctl_get_dirty_log", "kvm_main.c", "slot", True)
+SET_SLOT = _context("set_slot", "kvm_vm_ioctl_set_memory_region", "kvm_main.c", "slot base npages log")
+SET_ALIAS = _context("set_alias", "kvm_vm_ioctl_set_memory_alias", "kvm_main.c", "alias base npages target")
+DIRTY_LOG = _context("dirty_log", "kvm_vm_ioctl_get_dirty_log", "kvm_main.c", "slot")
 CLEAR_LOG = Kind("clear_log", "kvm_vm_ioctl_get_dirty_log", "kvm_main.c", "slot")
 MARK_DIRTY = Kind("mark_dirty", "mark_page_dirty", "kvm_main.c", "gfn")
 FLUSH = Kind("tlb_flush", "tlb_flush", "mmu.c:436, 649, 940, 990, 1357")
@@ -174,12 +184,12 @@ MISALIGNED = Kind("misaligned", "kvm_mmu_pre_write", "mmu.c:1170-1187", "page of
 ZAP_SPTE = _change("zap_spte", "mmu_pre_write_zap_pte", "mmu.c:1121-1138")
 
 # Contexts and the whole
-ALLOC_ROOTS = Kind("alloc_roots", "mmu_alloc_roots", "mmu.c:845-886", "", True)
-FREE_ROOTS = Kind("free_roots", "mmu_free_roots", "mmu.c:815-843", "", True)
+ALLOC_ROOTS = _context("alloc_roots", "mmu_alloc_roots", "mmu.c:845-886")
+FREE_ROOTS = _context("free_roots", "mmu_free_roots", "mmu.c:815-843")
 ROOT_COUNT = Kind("root_count", "mmu_alloc_roots, mmu_free_roots", "mmu.c:826, 838, 861, 882", "page count")
 ROOT_SLOT = _change("root_slot", "mmu_alloc_roots", "mmu.c:866-884")
 ROOT_SLOT_FREE = _change("root_slot_free", "mmu_free_roots", "mmu.c:831-841")
-RESET_CONTEXT = Kind("reset_context", "kvm_mmu_reset_context", "mmu.c:1108-1119", "", True)
-NEW_CR3 = Kind("new_cr3", "paging_new_cr3", "mmu.c:943-952", "", True)
-ZAP_ALL = Kind("zap_all", "kvm_mmu_zap_all", "mmu.c:1344-1359", "", True)
-DESTROY = Kind("destroy", "kvm_mmu_destroy", "mmu.c:1313-1320", "", True)
+RESET_CONTEXT = _context("reset_context", "kvm_mmu_reset_context", "mmu.c:1108-1119")
+NEW_CR3 = _context("new_cr3", "paging_new_cr3", "mmu.c:943-952")
+ZAP_ALL = _context("zap_all", "kvm_mmu_zap_all", "mmu.c:1344-1359")
+DESTROY = _context("destroy", "kvm_mmu_destroy", "mmu.c:1313-1320")

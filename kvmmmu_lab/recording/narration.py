@@ -90,7 +90,7 @@ def ending(opened: ev.Kind, result: Any) -> str:
 def tags_of(event: tuple) -> tuple[str, ...]:
     """The tags of an event."""
     kind = event[0]
-    found = narration(kind).tags
+    found = NARRATIONS.get(kind, UNKNOWN).tags
     if kind.change:
         hfn = event[1] >> PAGE_SHIFT
         found += ("guest",) if hfn >= FIRST_GUEST else ("spte",) if hfn >= PAE_ROOT else ()

@@ -18,28 +18,20 @@ from ..errors import InputError
 from ..mmu import events as ev
 from ..mmu.machine import Machine
 from . import snapshot
+from .moment import MOVES
 from .proxies import Calls, look, replaced, watch_parts
 from .recording import Recording
 from .tape import KEYFRAME, Tape
 
 CALM = frozenset((ev.ACCESS, ev.PAGE_FAULT, ev.NONPAGING_FAULT, ev.EMULATED_WRITE))
-"""Operations in which no register and no memory slot changes: most of all."""
-
-STIR = frozenset(
-    (ev.SET_REGISTERS, ev.LOAD_CR0, ev.LOAD_CR3, ev.LOAD_CR4, ev.LOAD_EFER, ev.SET_SLOT, ev.SET_ALIAS, ev.DIRTY_LOG)
-) | {ev.ALLOC_ROOTS, ev.FREE_ROOTS, ev.RESET_CONTEXT, ev.NEW_CR3, ev.ZAP_ALL, ev.DESTROY}
-"""Operations in which they may."""
-
-MOVES = frozenset(
-    (ev.ALLOC_PAGE, ev.FREE_PAGE, ev.ROTATE_PAGE, ev.ROOT_COUNT, ev.SLOT_BIT, ev.PARENT_ADD, ev.PARENT_REMOVE)
-) | {ev.RMAP_ADD, ev.RMAP_REMOVE, ev.MARK_DIRTY, ev.CLEAR_LOG}
+"""Operations of the guest in which registers, roots and memory slots stay as they are: most of all operations."""
 
 
 def record(vm: Machine) -> Recorder:
     """Record what ``vm`` does: ``with record(vm) as recording: vm.access(...)``.
 
-    The recording is complete when the block ends, also by an error. Raises InputError for what is no VM, or has a sink
-    already.
+    The recording is complete when the block ends, with an error or without. Raises InputError unless ``vm`` is a VM without
+    a sink.
     """
     return Recorder(vm)
 
@@ -74,7 +66,7 @@ class Recorder:
 
 
 def blank(vm: Machine) -> Tape:
-    """A tape that begins now."""
+    """Make a tape that begins with the present state."""
     pages = vm.memory.pages
     used = np.flatnonzero(pages.any(axis=1))
     tape = Tape(pickle.loads(pickle.dumps(snapshot.take(vm))), used, pages[used], replaced(vm))
@@ -86,14 +78,14 @@ def blank(vm: Machine) -> Tape:
 
 
 def sink(vm: Machine, tape: Tape, calls: Calls) -> Callable[[tuple], None]:
-    """What `record` attaches. All that it needs is in local names: it is called for each event."""
+    """The sink that fills a tape. It is called for each event, so all that it needs is in local names."""
     items, changes = tape.items, tape.changes
     extend, bound, change, move = items.extend, tape.bounds.append, changes.extend, tape.moves.append
     bounds, words = tape.bounds, vm.memory.words
     stats, chain, desc = vars(vm.stats), vm.caches.pte_chain, vm.caches.rmap_desc
     last = tape.samples["counters"][1][0][:4]
     last_stats, map_changes, due = stats.copy(), vm.memory.changes, KEYFRAME
-    stirred = faulted = True
+    stirred = faulted = True  # whether registers, roots and slots, and injected faults, are sampled at each event
 
     def kept(event: tuple) -> None:
         nonlocal last, last_stats, map_changes, due, words, stirred, faulted
@@ -109,7 +101,7 @@ def sink(vm: Machine, tape: Tape, calls: Calls) -> Callable[[tuple], None]:
             move(len(bounds))
         elif kind is ev.LOAD:
             _words_of_page(change, len(bounds), event)
-            items[-2:] = None, None  # a page is large, and the changed words say it all
+            items[-2:] = None, None  # a page is large, and its changed words are kept already
         now = (vm.last_pt_write_gfn, vm.last_pt_write_count, chain.free, desc.free)
         if now != last or stats != last_stats:
             last, last_stats = now, stats.copy()
@@ -120,7 +112,7 @@ def sink(vm: Machine, tape: Tape, calls: Calls) -> Callable[[tuple], None]:
             if vm.memory.changes != map_changes:
                 map_changes, words = vm.memory.changes, vm.memory.words
                 _sample(vm, tape, "slots")
-        elif kind in STIR:
+        elif kind.context:
             stirred = True
         if vm.injected or faulted:
             faulted = bool(vm.injected)
@@ -136,7 +128,7 @@ def sink(vm: Machine, tape: Tape, calls: Calls) -> Callable[[tuple], None]:
 
 
 def _look(vm: Machine, tape: Tape, calls: Calls) -> None:
-    """Note what replaced parts say now of what they were called for."""
+    """Keep what replaced parts now say of the frames and pages that they were called for."""
     for name, number in calls.about:
         steps, values = tape.samples[name]
         steps.append(len(tape.bounds))
@@ -154,7 +146,7 @@ def _sample(vm: Machine, tape: Tape, name: str) -> None:
 
 
 def _words_of(change: Callable[[tuple], None], step: int, words: memoryview, hpa: int, size: int, old: int) -> None:
-    """The changed words of a store that isn't one whole word, which has been done already."""
+    """Keep the changed words of a store that isn't one whole word. Memory has the new bytes already."""
     for at in range(hpa >> 3, (hpa + size - 1 >> 3) + 1):
         new, shift = words[at], (hpa - (at << 3)) * 8
         mask = (1 << size * 8) - 1

@@ -88,7 +88,7 @@ class Recording:
         self.tape, self.error = tape, error
 
     def __len__(self) -> int:
-        return len(self.tape)
+        return len(self.tape.bounds)
 
     def __iter__(self) -> Iterator[Step]:
         return map(self.__getitem__, range(len(self)))
@@ -195,8 +195,8 @@ class Recording:
         shadow entry, by its name ("#248:457") or as its hpa // 8. ``gfn``: what concerns this guest frame: its bytes, its
         reverse map, its shadow. Raises InputError.
         """
-        match = _Filter(self.at, kind, tag, spte, gfn)
-        return [number for number in range(1, len(self)) if match(number, self.raw(number))]
+        match, event = _Filter(self.at, kind, tag, spte, gfn), self.tape.event
+        return [number for number in range(1, len(self)) if match(number, event(number))]
 
     def save(self, path: str | Path) -> Path:
         """Save to one file (see `store`). Raises InputError."""
