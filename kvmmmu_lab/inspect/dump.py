@@ -1,18 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The whole state of a VM's MMU as plain lists and numbers, free of host addresses: to compare, to hash, to print.
+"""The whole state of a VM's MMU as plain lists and numbers: to compare, to hash, to print.
 
-A *ref* is ``page id * 512 + index``. Parts, in order::
+It is free of host addresses, so that two machines in the same state have the same dump, whatever keeps their reverse maps.
+`recording.snapshot` is for putting a state back. A *ref* is ``page id * 512 + index``. The parts, in order::
 
     mmu    [root_level, shadow_root_level, root, free pages, last_pt_write_gfn, last_pt_write_count,
             cr0, cr3, cr4, efer, [4 cached PDPTEs]]; root: -1 none, a page id, or four of page id, None (empty), -1
     pages  active list from the head: [id, gfn, role, root_count, multimapped, slot_bitmap, [chain of refs, ...]]
     sptes  pages with an entry that isn't 0: [id, [[index, flags, kind, target], ...]]; flags: bits 0..11 and 63
-           kind and target: "g" gfn, "s" page id, "i" I/O gfn, "x" neither (-1 if present, else what stands there)
+           kind and target: "g" gfn, "s" page id, "i" I/O gfn, "x" none of these (-1 if present, else the frame bits)
     rmap   frames with a reverse map, slot by slot: [gfn, 0 direct or 1 descriptors, [refs of a descriptor, ...]]
     hash   buckets in use: [bucket, [page ids, newest first]]
     dirty  slots with a log: [slot, [pages written]]
-    free   page ids, the one to be taken next first
-    caches [pte chains, rmap descriptors]
+    free   ids of the free pages, the one that is taken next first
+    caches [pte chains, rmap descriptors]: how many free objects there are of each
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ FIRST_REF = FIRST_SHADOW << 9
 
 
 def state(vm: Machine) -> dict[str, Any]:
-    """All parts. A replaced reverse map or parents part is shown in the form of one descriptor, one chain."""
+    """All parts by name. What a replaced part keeps is shown as one descriptor, or one chain."""
     return {
         "mmu": mmu_part(vm),
         "pages": pages_part(vm),
@@ -58,7 +59,7 @@ def _root_slot(word: int) -> int | None:
 
 
 def mmu_part(vm: Machine) -> list[Any]:
-    """Levels, roots, flood counter, registers."""
+    """Levels, root, number of free pages, flood counter, registers."""
     root: Any = -1
     if vm.root == PAE_ROOT_HPA:
         root = [_root_slot(vm.memory.words[(vm.root >> 3) + i]) for i in range(4)]
@@ -70,7 +71,7 @@ def mmu_part(vm: Machine) -> list[Any]:
 
 
 def pages_part(vm: Machine) -> list[Any]:
-    """The active list's headers."""
+    """The headers of the pages in the active list."""
     part = list[Any]()
     for page in reversed(vm.pool.active):
         kept: Any = page.parents
@@ -106,7 +107,7 @@ def page_entries(vm: Machine, id: int) -> list[Any]:
 
 
 def rmap_part(vm: Machine) -> list[Any]:
-    """Reverse maps."""
+    """The reverse maps, slot by slot, ordered by gfn; those of frames outside all slots are left out."""
     frames = [(number, vm.memory.gfns[hfn], hfn) for hfn in vm.rmap.frames() if (number := _slot_of(vm, hfn)) is not None]
     heads = vm.rmap.heads if isinstance(vm.rmap, ReverseMap) else None
     part = list[Any]()
@@ -124,11 +125,11 @@ def _slot_of(vm: Machine, hfn: int) -> int | None:
 
 
 def hash_part(vm: Machine) -> list[Any]:
-    """The hash's buckets."""
+    """The buckets of the hash that have pages."""
     return [[index, [page.id for page in bucket]] for index, bucket in enumerate(vm.pool.buckets) if bucket]
 
 
 def dirty_part(vm: Machine) -> list[Any]:
-    """The dirty logs."""
+    """The dirty logs of the slots that have one."""
     logs = ((number, slot.log) for number, slot in enumerate(vm.memory.slots) if slot.log is not None)
     return [[number, [page for page, written in enumerate(log) if written]] for number, log in logs]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What an entry says: its flags as letters in fixed places, the same in words, and where it leads."""
+"""What an entry says: its flags as letters or words, the rights that it withholds, and where it leads."""
 
 from __future__ import annotations
 
@@ -29,11 +29,12 @@ FLAGS = tuple(flag for flag in bits.FLAGS if flag.mask & (WIDE.copied | RIGHTS))
 """The flags that shadow entries have, too."""
 
 NOTES = tuple((flag.mask << SHADOW_BITS_OFFSET, flag.name) for flag in FLAGS if flag.mask & RIGHTS)
-"""Marks that the kernel leaves in a level-1 shadow entry: rights that the guest allows, granted here or not."""
+"""Marks that the kernel keeps in a level-1 shadow entry: the rights that the guest allows, whether the shadow grants them
+or not."""
 
 
 def flags(entry: int, withheld: int = 0) -> str:
-    """The flags of an entry in fixed places: a letter where set, a small one where withheld, else a dot.
+    """The flags of an entry in fixed places: a letter if set, a small letter if withheld, else a dot.
 
     >>> flags(0x8000000002B45C65, WRITABLE), flags(0)
     ('PwUA..NX', '.......')
@@ -42,14 +43,14 @@ def flags(entry: int, withheld: int = 0) -> str:
 
 
 def spell(entry: int, withheld: int = 0) -> str:
-    """The same in words."""
+    """The flags of an entry in words: "present, writable, user"."""
     words = ", ".join(flag.word for flag in FLAGS if entry & flag.mask) or "nothing set"
     kept = ", ".join(flag.word for flag in FLAGS if withheld & flag.mask)
     return f"{words}; the guest allows, the shadow withholds: {kept}" if kept else words
 
 
 def difference(old: int, new: int, shadow: bool = False) -> str:
-    """Which bits changed from one entry to another: "P W set, D cleared". Of a shadow entry also the kernel's marks."""
+    """Say which bits changed from one entry to another: "P W set, D cleared"; of a shadow entry, also the kernel's marks."""
     said = []
     for what, gained in (("set", new & ~old), ("cleared", old & ~new)):
         said += [f"{flag_names(gained)} {what}"] * bool(flag_names(gained))
@@ -58,7 +59,7 @@ def difference(old: int, new: int, shadow: bool = False) -> str:
 
 
 def withheld(level: int, value: int) -> int:
-    """Rights that a level-1 shadow entry's guest entry has, by the marks the kernel leaves, and it may lack."""
+    """The bits of the rights that the guest allows, by the marks in a level-1 shadow entry; the entry may lack them."""
     if level != 1 or value == INVALID_PAGE or not value & (PRESENT | IO_MARK):
         return 0
     return (value & SHADOW_WRITABLE and WRITABLE) | (value & SHADOW_USER and USER)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What to call entries, pages and frames in a sentence: as the pictures do."""
+"""What entries, pages and frames are called in sentences. Pictures use the same names."""
 
 from __future__ import annotations
 
@@ -38,27 +38,27 @@ def key_name(key: Key) -> str:
 
 
 class Names:
-    """The names of one VM's things at this moment."""
+    """The names of a VM's entries, frames and roots, as its memory slots are now."""
 
     def __init__(self, vm: Machine) -> None:
         self.vm = vm
 
     def entry(self, hpa: int) -> str:
-        """An entry by its host address: "#248:457", "root slot 3", "entry 457 of the guest table in gfn 0x61c9"."""
+        """The name of the entry at a host address: "#248:457", "root slot 3", "entry 457 of the guest table in gfn 0x61c9"."""
         key = key_of(self.vm, hpa)
         return key_name(key) if key.row else f"host address {hpa:#x}"
 
     def spte(self, spte: int) -> str:
-        """The same by a reference to a shadow entry."""
+        """The name of an entry, given as its hpa // 8."""
         return self.entry(spte << 3)
 
     def frame(self, hfn: int) -> str:
-        """A host frame, as the guest calls it."""
+        """The name of a host frame: "gfn 0x29a5", or "host frame 0x2b45" if no slot has it."""
         gfn = self.vm.memory.gfns[hfn]
         return f"host frame {hfn:#x}" if gfn is None else f"gfn {gfn:#x}"
 
     def gpa(self, hpa: int) -> str:
-        """A byte of guest memory by its host address."""
+        """The name of a byte of guest memory, by its host address: "gpa 0x29a5123"."""
         gfn = self.vm.memory.gfns[hpa >> PAGE_SHIFT]
         return f"host address {hpa:#x}" if gfn is None else f"gpa {gfn << PAGE_SHIFT | hpa & 0xFFF:#x}"
 
@@ -70,7 +70,7 @@ class Names:
         return f"#{hfn - FIRST_SHADOW}" if FIRST_SHADOW <= hfn < FIRST_SHADOW + NUM_PAGES else self.frame(hfn)
 
     def leads(self, hpa: int, old: int, new: int) -> str:
-        """Where the entry at hpa leads now, if that is somewhere, and elsewhere than before."""
+        """Where the entry at ``hpa`` leads after a change from ``old`` to ``new``; empty if nowhere, or where it led before."""
         if key_of(self.vm, hpa).kind == GUEST:
             before, now = (guest_target(self.vm, 1, entry) for entry in (old, new))
         else:
@@ -78,5 +78,5 @@ class Names:
         return now if new & PRESENT and now != before else ""
 
     def root(self, hpa: int) -> str:
-        """The root of the shadow tables."""
+        """The name of what the root points to: "#251", or "the root slots"."""
         return "the root slots" if hpa >> PAGE_SHIFT == PAE_ROOT else self.target(hpa | PRESENT)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Where an address leads, in the guest's tables and in the shadow tables, without changing either.
 
-The engine's own walk sets accessed bits and stops where rights end; a picture must do neither.
+The engine's own walk sets accessed bits and stops at the first entry that refuses the access. These functions do neither.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from .keys import PDPT, ROOTS, Key, guest_table, shadow_page
 
 @dataclass(frozen=True)
 class PathEntry:
-    """One entry on a path: ``table`` is the key of its table, ``number`` that table's gfn or shadow page id."""
+    """One entry on a path. ``table``: the key of its table; ``number``: the gfn or the shadow page id of that table."""
 
     table: Key
     level: int
@@ -49,9 +49,9 @@ class PathEntry:
 
 
 class Path(NamedTuple):
-    """The entries that an address selects, root first, and the host frame that it reaches (or None).
+    """The entries that an address selects, from the root down, and the host frame that it reaches, or None.
 
-    ``gfn``: what the last entry of a guest path names, memory or not.
+    ``gfn``: the gfn that a guest path ends at, whether there is memory or not.
     """
 
     steps: list[PathEntry]
@@ -60,7 +60,7 @@ class Path(NamedTuple):
 
 
 class Branch(NamedTuple):
-    """A table of a tree: ``links`` are its entries that lead to another table, as (index, key of that table)."""
+    """A table of a tree. ``links``: its entries that lead to another table, as (index, key of that table)."""
 
     key: Key
     level: int
@@ -69,7 +69,7 @@ class Branch(NamedTuple):
 
 
 def guest_entry(vm: Machine, gfn: int, index: int) -> int:
-    """An entry of the guest table in gfn; 0 where there is no memory."""
+    """The value of an entry of the guest table in gfn; 0 if there is no memory."""
     hfn = vm.memory.frames[gfn]
     if guest_format(vm.root_level).size == 4:
         return vm.memory.halves[(BAD_PAGE if hfn is None else hfn) << 10 | index]
@@ -82,7 +82,8 @@ def maps_large(vm: Machine, level: int, entry: int) -> bool:
 
 
 def guest_path(vm: Machine, gva: int) -> Path:
-    """gva's path in the guest's tables, up to its frame or to the first entry that isn't present; empty without paging."""
+    """The path of gva in the guest's tables: up to its frame, or to the first entry that isn't present. No entries without
+    paging."""
     if vm.root_level == NONPAGING:
         gfn = gva >> PAGE_SHIFT
         return Path([], vm.memory.frames[gfn], gfn)
@@ -112,7 +113,7 @@ def guest_path(vm: Machine, gva: int) -> Path:
 
 
 def shadow_path(vm: Machine, gva: int) -> Path:
-    """gva's path in the shadow tables, as far as the processor gets."""
+    """The path of gva in the shadow tables, as far as the processor gets."""
     steps, level, words = list[PathEntry](), vm.shadow_root_level, vm.memory.words
     if vm.root == INVALID_PAGE:
         return Path(steps, None)
@@ -137,10 +138,10 @@ def shadow_path(vm: Machine, gva: int) -> Path:
 
 
 def made_from(vm: Machine, page: ShadowPage, index: int) -> tuple[int, int] | None:
-    """The guest entry behind an entry of a shadow page: its table's gfn and its index there.
+    """The guest entry that an entry of a shadow page was made from: the gfn of its table, and its index there.
 
-    None where there is none (no paging), or where it isn't known any more: a page of another mode, or one of a large page
-    that no entry leads to.
+    None if there is none (the guest isn't paging), or if it isn't known any more: the page is from another mode, or it maps
+    a large page and no entry leads to it.
     """
     if vm.root_level == NONPAGING or page.glevels != vm.root_level:
         return None
@@ -156,9 +157,9 @@ def made_from(vm: Machine, page: ShadowPage, index: int) -> tuple[int, int] | No
 
 
 def guest_tree(vm: Machine) -> dict[Key, Branch]:
-    """All tables of the guest that its root leads to, breadth first; empty without paging.
+    """All tables in memory that the guest's root leads to, by key, breadth first; empty without paging.
 
-    Only tables in memory; one that is reached on two levels counts for the first.
+    A table that is reached on two levels has the first of them.
     """
     if vm.root_level == NONPAGING:
         return {}
@@ -195,7 +196,7 @@ def _tables_below(vm: Machine, level: int, gfn: int) -> list[tuple[int, int]]:
 
 
 def shadow_tree(vm: Machine) -> dict[Key, Branch]:
-    """All shadow pages that the root leads to, breadth first; empty without a root."""
+    """All shadow pages that the root leads to, by key, breadth first; empty without a root."""
     found = dict[Key, Branch]()
     waiting = deque[tuple[int, int]]()
     if vm.root == INVALID_PAGE:

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Replaced parts in a recording: nobody knows how they keep what they keep, so they are looked at when they were called.
+"""Replaced parts in a recording: how they work isn't known, so a recording asks them for their contents after each call.
 
-While it records, a `Watched` part stands in the place of each replaced one, and notes which frame's map, or which page's
-parents, a call is about. What `sptes` says of these is kept. A part that fails when it is looked at is taken to have
-nothing: to be recorded must not kill a machine that runs without it.
+While it records, a proxy (`WatchedMap`, `WatchedParents`) takes the place of each replaced part and notes which frame or
+page a call is about. The tape keeps what the part's ``sptes`` then answers for it. If ``sptes`` raises, the part counts as
+empty: recording must not stop a machine that runs without it. In a moment of the recording, `SeenMap` and `SeenParents`
+give the answers.
 """
 
 from __future__ import annotations
@@ -18,16 +19,16 @@ from ..mmu.pool import ShadowPage
 from ..mmu.rmap import ReverseMap
 
 OWN = {"rmaps": ("rmap", ReverseMap), "parents": ("parents", ParentChains)}
-"""By what is kept: the part that keeps it, and the kernel's own, whose moves a recording can make again."""
+"""By what is kept: the part that keeps it, and the kernel's own class, whose moves a recording can repeat."""
 
 
 def replaced(vm: Machine) -> tuple[str, ...]:
-    """Which parts aren't the kernel's own; one that is derived from it may keep anything."""
+    """What is kept by parts that aren't the kernel's own. One of a derived class isn't: it may keep anything."""
     return tuple(name for name, (part, own) in OWN.items() if type(getattr(vm, part)) is not own)
 
 
 def look(vm: Machine, name: str, number: int) -> list[int]:
-    """What a replaced part says of one frame, or of one page."""
+    """Ask a replaced part for the sptes of one frame, or the parents of one page."""
     try:
         return list(vm.rmap.sptes(number) if name == "rmaps" else vm.parents.sptes(vm.pool.pages[number]))
     except Exception:
@@ -35,7 +36,7 @@ def look(vm: Machine, name: str, number: int) -> list[int]:
 
 
 def look_at_all(vm: Machine, name: str) -> dict[int, list[int]]:
-    """The same of all."""
+    """Like `look`, for every frame or page that has any."""
     try:
         numbers = vm.rmap.frames() if name == "rmaps" else range(len(vm.pool.pages))
         return {number: found for number in numbers if (found := look(vm, name, number))}
@@ -44,14 +45,15 @@ def look_at_all(vm: Machine, name: str) -> dict[int, list[int]]:
 
 
 class Calls:
-    """Which frames and pages calls of replaced parts are about, until somebody looked after their end."""
+    """The frames and pages that calls of replaced parts are about: ``about``, until they were looked at after the calls;
+    ``open``: how many calls are running."""
 
     def __init__(self) -> None:
         self.about: dict[tuple[str, int], None] = {}
         self.open = 0
 
     def around(self, call: Callable[..., Any], name: str, number: int | None, *arguments: Any) -> Any:
-        """Make a call that is about ``number``."""
+        """Make a call that is about frame or page ``number``, or about none."""
         if number is not None:
             self.about[name, number] = None
         self.open += 1
@@ -62,7 +64,7 @@ class Calls:
 
 
 class WatchedMap:
-    """Stands for a replaced reverse map."""
+    """Takes the place of a replaced reverse map."""
 
     def __init__(self, vm: Machine, calls: Calls) -> None:
         self._vm, self._calls, self.part = vm, calls, vm.rmap
@@ -87,7 +89,7 @@ class WatchedMap:
 
 
 class WatchedParents:
-    """Stands for replaced parents."""
+    """Takes the place of a replaced parents part."""
 
     def __init__(self, vm: Machine, calls: Calls) -> None:
         self._calls, self.part = calls, vm.parents
@@ -105,7 +107,8 @@ class WatchedParents:
 
 
 def watch_parts(vm: Machine, names: tuple[str, ...]) -> tuple[Calls, Callable[[], None]]:
-    """Put watched parts in the place of the replaced ones; the calls they note, and what puts the parts back."""
+    """Put proxies in the place of the parts that keep ``names``. Returns the calls that they note, and a function that puts
+    the parts back."""
     calls, before = Calls(), (vm.rmap, vm.parents)
     if "rmaps" in names:
         vm.rmap = WatchedMap(vm, calls)
@@ -119,13 +122,13 @@ def watch_parts(vm: Machine, names: tuple[str, ...]) -> tuple[Calls, Callable[[]
 
 
 class SeenMap:
-    """A replaced reverse map in a moment of a recording: what it said of each frame."""
+    """A replaced reverse map in a moment of a recording."""
 
     def __init__(self) -> None:
         self.lists: dict[int, list[int]] = {}
 
     def sptes(self, hfn: int) -> list[int]:
-        """The entries that it had for a frame."""
+        """The sptes that it had for a frame."""
         return self.lists.get(hfn, [])
 
     def frames(self) -> list[int]:
@@ -134,15 +137,15 @@ class SeenMap:
 
 
 class SeenParents:
-    """Replaced parents in a moment of a recording: what they said of each page."""
+    """A replaced parents part in a moment of a recording."""
 
     def __init__(self) -> None:
         self.lists: dict[int, list[int]] = {}
 
     def sptes(self, page: ShadowPage) -> list[int]:
-        """The parents that they had for a page."""
+        """The parents that it had for a page."""
         return self.lists.get(page.id, [])
 
     def first(self, page: ShadowPage) -> int | None:
-        """One of them."""
+        """One of them; None if there are none."""
         return next(iter(self.sptes(page)), None)

@@ -47,9 +47,9 @@ class Recorder:
 
     def __enter__(self) -> Recording:
         if self.detach is not None:
-            raise InputError("record", self, "a new record(vm): this one is running already")
+            raise InputError("record", self, "a new record(vm): this one is already recording")
         if self.vm.emit is not None:
-            raise InputError("vm", self.vm, "a Vm without a sink (detach what is attached, or end the other recording)")
+            raise InputError("vm", self.vm, "a Vm without a sink (detach the one it has, or end the other recording)")
         self.tape = blank(self.vm)
         calls, back = watch_parts(self.vm, self.tape.parts)
         detach = self.vm.attach(sink(self.vm, self.tape, calls))

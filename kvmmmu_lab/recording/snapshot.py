@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A machine's state apart from its memory, taken out as plain values and put into another machine.
 
-Memory is large, and changes word by word; a recording keeps its changes. The rest is small, and taken whole now and then.
+Memory is large and changes word by word, so a recording keeps the changes. The rest is small: it is taken as a whole now
+and then. Unlike `inspect.dump`, which is for comparing machines, this is exact and goes both ways: it has host addresses
+and the order in which the engine keeps things.
 """
 
 from __future__ import annotations
@@ -20,26 +22,26 @@ Plain = Any
 
 
 def counters(vm: Machine) -> tuple[int, ...]:
-    """The flood counter, the object caches, the statistics."""
+    """The flood counter, how full the object caches are, the statistics."""
     last, caches = (vm.last_pt_write_gfn, vm.last_pt_write_count), vm.caches
     return (*last, caches.pte_chain.free, caches.rmap_desc.free, *vars(vm.stats).values())
 
 
 def put_counters(vm: Machine, values: tuple[int, ...]) -> None:
-    """Set what `counters` took."""
+    """Put back what `counters` took."""
     vm.last_pt_write_gfn, vm.last_pt_write_count, vm.caches.pte_chain.free, vm.caches.rmap_desc.free = values[:4]
     vars(vm.stats).update(zip(vars(vm.stats), values[4:], strict=True))
 
 
 def registers(vm: Machine) -> tuple[Any, ...]:
-    """Control registers and the roots."""
+    """The control registers, the root and the levels."""
     cpu = vm.cpu
     loaded = (cpu.cr0, cpu.cr3, cpu.cr4, cpu.efer, tuple(cpu.pdptrs))
     return (*loaded, vm.root, vm.root_level, vm.shadow_root_level)
 
 
 def put_registers(vm: Machine, values: tuple[Any, ...]) -> None:
-    """Set what `registers` took."""
+    """Put back what `registers` took."""
     cpu = vm.cpu
     cpu.cr0, cpu.cr3, cpu.cr4, cpu.efer, pdptrs = values[:5]
     vm.root, vm.root_level, vm.shadow_root_level = values[5:]
@@ -47,12 +49,12 @@ def put_registers(vm: Machine, values: tuple[Any, ...]) -> None:
 
 
 def injected(vm: Machine) -> tuple[Any, ...]:
-    """The faults that the guest got in this operation."""
+    """The page faults that the guest got in the operation that runs."""
     return tuple(vm.injected)
 
 
 def put_injected(vm: Machine, values: tuple[Any, ...]) -> None:
-    """Set what `injected` took."""
+    """Put back what `injected` took."""
     vm.injected = [(gva, error) for gva, error in values]
 
 
@@ -65,7 +67,7 @@ def slots(vm: Machine) -> Plain:
 
 
 def put_slots(vm: Machine, values: Plain) -> None:
-    """Set what `slots` took, in a machine with that much memory."""
+    """Put back what `slots` took, in a machine with that much memory."""
     memory, (held, aliases, _) = vm.memory, values
     memory.slots = [Slot(base, npages, hfn, None if log is None else bytearray(log)) for base, npages, hfn, log in held]
     memory.aliases = [alias and Alias(*alias) for alias in aliases]
@@ -77,7 +79,7 @@ def put_slots(vm: Machine, values: Plain) -> None:
 def pages(vm: Machine) -> Plain:
     """The pool: four numbers a header, free pages, the active list from its tail, the hash bucket by bucket.
 
-    Flat lists: with one tuple a page, going to a step would now and then wake the garbage collector.
+    The lists are flat: with one tuple a page, going to a step would now and then start the garbage collector.
     """
     pool = vm.pool
     headers = [number for page in pool.pages for number in (page.gfn, page.role, page.slot_bitmap, page.root_count)]
@@ -86,7 +88,7 @@ def pages(vm: Machine) -> Plain:
 
 
 def put_pages(vm: Machine, values: Plain) -> None:
-    """Set what `pages` took."""
+    """Put back what `pages` took."""
     pool, (headers, free, active, hashed) = vm.pool, values
     for page, at in zip(pool.pages, range(0, len(headers), 4), strict=True):
         page.gfn, page.role, page.slot_bitmap, page.root_count = headers[at : at + 4]
@@ -99,12 +101,12 @@ def put_pages(vm: Machine, values: Plain) -> None:
 
 
 def rmaps(vm: Machine) -> dict[int, Any]:
-    """Reverse maps by host frame, as the kernel keeps them; of a replaced part, lists."""
+    """Reverse maps by host frame, as the kernel's own part keeps them; of a replaced part, lists of sptes."""
     return vm.rmap.heads if type(vm.rmap) is ReverseMap else look_at_all(vm, "rmaps")
 
 
 def put_rmaps(vm: Machine, values: dict[int, Any]) -> None:
-    """Set what `rmaps` took."""
+    """Put back what `rmaps` took."""
     held = {hfn: _chains(head) for hfn, head in values.items()}
     if isinstance(vm.rmap, SeenMap):
         vm.rmap.lists = held
@@ -114,14 +116,14 @@ def put_rmaps(vm: Machine, values: dict[int, Any]) -> None:
 
 
 def parents(vm: Machine) -> dict[int, Any]:
-    """Parents by shadow page, as the kernel keeps them; of a replaced part, lists."""
+    """Parents by shadow page, as the kernel's own part keeps them; of a replaced part, lists of sptes."""
     if type(vm.parents) is ParentChains:
         return {page.id: page.parents for page in vm.pool.pages if page.parents is not None}
     return look_at_all(vm, "parents")
 
 
 def put_parents(vm: Machine, values: dict[int, Any]) -> None:
-    """Set what `parents` took."""
+    """Put back what `parents` took."""
     if isinstance(vm.parents, SeenParents):
         vm.parents.lists = {id: list(found) for id, found in values.items()}
         return
@@ -144,15 +146,15 @@ PARTS = {
     "rmaps": (rmaps, put_rmaps),
     "parents": (parents, put_parents),
 }
-"""All parts, each with how it is taken and how it is put back."""
+"""All parts, each with the function that takes it and the one that puts it back."""
 
 
 def take(vm: Machine) -> dict[str, Plain]:
-    """Everything but memory. Lists in it may belong to ``vm`` still: copy it before the machine goes on."""
+    """Take everything but memory. Lists in it may still belong to ``vm``: copy it before the machine goes on."""
     return {name: get(vm) for name, (get, _) in PARTS.items()}
 
 
 def put(vm: Machine, taken: dict[str, Plain]) -> None:
-    """Make ``vm`` what `take` found; ``taken`` stays its own."""
+    """Put into ``vm`` what `take` took. ``vm`` gets copies."""
     for name, values in taken.items():
         PARTS[name][1](vm, values)

@@ -51,7 +51,7 @@ ARRAYS = {
 
 
 class RecordedError(Exception):
-    """Stands, in a recording that was loaded, for an exception that was no LabError; ``name`` is the name of its type."""
+    """In a loaded recording, stands for an exception that was no LabError. ``name``: the name of that exception's type."""
 
     def __init__(self, name: str, said: str) -> None:
         self.name = name

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The law of recordings: the machine at step k is what the machine was, for every k, from wherever one comes."""
+"""The law of recordings: at every step the machine is what it was, whichever step one comes from."""
 
 import random
 import zlib
@@ -32,7 +32,7 @@ def everything(vm):
 
 
 class Story:
-    """Operations on a VM, recorded, with everything noted at each event."""
+    """Operations on a VM, recorded; `seen` has everything as it was at each event."""
 
     def __init__(self, mode, **options):
         self.vm = world.make(**options)

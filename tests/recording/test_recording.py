@@ -98,7 +98,7 @@ def test_search_and_filters(recording):
         lambda r: r.where(gfn=-1),
     ],
 )
-def test_what_cant_be_asked_is_refused(recording, ask):
+def test_impossible_questions_are_refused(recording, ask):
     with pytest.raises(InputError):
         ask(recording)
 
@@ -153,7 +153,7 @@ def test_one_sink_at_a_time_and_no_vm():
 
 
 class MyMap:
-    """A reverse map as a learner may write it: one dict of lists."""
+    """A reverse map as a learner may write it: a dict of lists."""
 
     def __init__(self, vm):
         self.vm, self.of = vm, {}
@@ -200,7 +200,7 @@ def test_a_replaced_reverse_map_is_recorded_by_looking_at_it(tmp_path):
 
 
 class Upside(ReverseMap):
-    """Derived from the kernel's, and different: the newest entry first; it tells nobody of what it adds."""
+    """Derived from the kernel's own, but with the newest entry first, and without events for what it adds."""
 
     def add(self, spte):
         emit, self.vm.emit = self.vm.emit, None
@@ -212,7 +212,7 @@ class Upside(ReverseMap):
 
 
 class Shy(MyMap):
-    """A map that can't be looked at."""
+    """A reverse map whose sptes can't be read."""
 
     def sptes(self, hfn):
         raise LookupError(hfn)
@@ -232,21 +232,21 @@ def test_a_part_derived_from_the_kernels_own_is_looked_at_as_well():
     assert {hfn: now.rmap.sptes(hfn) for hfn in now.rmap.frames()} == {hfn: vm.rmap.sptes(hfn) for hfn in vm.rmap.frames()}
 
 
-def test_to_be_recorded_does_not_kill_a_machine_whose_part_cannot_be_looked_at():
+def test_recording_does_not_stop_a_machine_whose_part_cannot_be_read():
     guest = open_guest("lin32_A")
     with record(vm := guest.vm(rmap=Shy)) as recording:
         busy(vm, guest)
     assert vm.dead is None and recording.at(-1).rmap.frames() == []
 
 
-def test_a_replaced_part_is_recorded_at_the_price_of_the_kernels_own():
+def test_a_replaced_part_costs_no_more_to_record_than_the_kernels_own():
     guest = open_guest("lin32_A")
     with record(vm := guest.vm(rmap=MyMap)) as recording:
         busy(vm, guest, 300)
     assert len(recording.tape.samples["rmaps"][0]) < len(recording) / 4
 
 
-def test_memory_that_comes_while_one_looks_is_there(tmp_path):
+def test_memory_that_is_added_between_two_looks_is_there(tmp_path):
     vm = Vm()
     with record(vm) as recording:
         vm.poke(0x5000, 1)

@@ -30,7 +30,7 @@ def test_a_recording_comes_back_as_it_was(recording, tmp_path):
     same(recording, load(recording.save(tmp_path / "a.npz")))
 
 
-def test_keyframes_are_made_anew(recording, tmp_path, monkeypatch):
+def test_keyframes_are_made_again(recording, tmp_path, monkeypatch):
     monkeypatch.setattr(store, "KEYFRAME", 50)
     loaded = load(recording.save(tmp_path / "a.npz"))
     assert len(loaded.tape.keyframes) > 5
