@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""On a busy machine any example may take long: no test here is about time."""
+"""On a busy computer any example may take long, so there are no deadlines: no test here is about time."""
 
 from hypothesis import settings
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Little guests of every mode, made by hand, and an oracle that knows where an access has to end.
+"""Small guests of every mode, made by hand, and an oracle that says where an access has to end.
 
-Nothing here is taken from the engine but `Vm` itself: the bits and the arithmetic are written down anew, from
-the processor's manual, so that a mistake in the engine's can't hide.
+Of the engine, only `Vm` is used here. The bits and the arithmetic are written again, after the processor's manual, so
+that a mistake in the engine's own can't go unnoticed.
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ SHADOW_W, SHADOW_U, IO = 1 << 10, 1 << 11, 1 << 9
 
 @dataclass(frozen=True)
 class Mode:
-    """How a guest's tables look: ``levels`` of tables with entries of ``size`` bytes, ``bits`` index bits each."""
+    """The tables of a guest: ``levels`` levels, entries of ``size`` bytes, ``bits`` index bits per level."""
 
     levels: int
     size: int
@@ -35,7 +35,7 @@ class Mode:
     efer: int
 
     def index(self, gva, level):
-        return gva >> 12 + self.bits * (level - 1) & (1 << self.bits) - 1
+        return (gva >> (12 + self.bits * (level - 1))) & ((1 << self.bits) - 1)
 
 
 MODES = {
@@ -49,8 +49,8 @@ PAGED = list(MODES)
 class Guest:
     """A running guest. ``vm`` is the VM, ``root`` the gfn in CR3 (of a PAE guest: the frame with its four PDPTEs).
 
-    Tables and frames are taken from gfn 0x10 up; `map` writes raw into guest memory, behind the MMU's back, so it
-    is for entries that no shadow has seen. `edit` goes the proper way.
+    Tables and frames are taken from gfn 0x10 up. `map` writes to guest memory directly, bypassing the MMU, so it
+    is for entries without a shadow. `edit` writes through the MMU.
     """
 
     def __init__(self, mode="64", slots=((0, 0x200),), cr0=ON, **options):
@@ -60,7 +60,7 @@ class Guest:
         self.root = self.frame()
         if mode == "pae":
             for i in range(4):
-                self.vm.poke(self.root << 12 | 8 * i, self.frame() << 12 | P)
+                self.vm.poke((self.root << 12) | (8 * i), (self.frame() << 12) | P)
         self.start(cr0)
 
     def start(self, cr0=ON, root=None, **registers):
@@ -72,11 +72,11 @@ class Guest:
         return self.next - 1
 
     def entry_gpa(self, gva, level=1, root=None):
-        """Where the guest keeps gva's entry of that level."""
+        """The gpa of gva's entry of this level."""
         table, at = self.root if root is None else root, self.mode.levels
         while True:
-            index = gva >> 30 & 3 if at == 3 == self.mode.levels else self.mode.index(gva, at)
-            gpa = table << 12 | index * self.mode.size
+            index = (gva >> 30) & 3 if at == 3 == self.mode.levels else self.mode.index(gva, at)
+            gpa = (table << 12) | (index * self.mode.size)
             if at == level:
                 return gpa
             table = (self.read(gpa) & FRAME) >> 12
@@ -89,7 +89,7 @@ class Guest:
         return self.read(self.entry_gpa(gva, level))
 
     def map(self, gva, gfn=None, flags=ALL, upper=ALL, large=False, table=None, root=None):
-        """Map gva to gfn (a new frame if none is given); missing tables are made with rights ``upper``.
+        """Map gva to gfn (by default a new frame); missing tables are made with rights ``upper``.
 
         ``table``: use this gfn as the last table. ``large``: the level-2 entry is the last one.
         """
@@ -99,12 +99,12 @@ class Guest:
             gpa = self.entry_gpa(gva, level, root)
             if not self.read(gpa) & P:
                 below = table if table is not None and level == last + 1 else self.frame()
-                self.vm.poke(gpa, below << 12 | upper, self.mode.size)
-        self.vm.poke(self.entry_gpa(gva, last, root), gfn << 12 | flags | (PS if large else 0), self.mode.size)
+                self.vm.poke(gpa, (below << 12) | upper, self.mode.size)
+        self.vm.poke(self.entry_gpa(gva, last, root), (gfn << 12) | flags | (PS if large else 0), self.mode.size)
         return gfn
 
     def edit(self, gva, entry, level=1):
-        """The guest writes one of its entries, and the host emulates that."""
+        """Let the guest write one of its entries; the host emulates the write."""
         assert self.vm.emulate_write_gpa(self.entry_gpa(gva, level), entry, self.mode.size)
 
     def table_gfn(self, gva, level=1):
@@ -125,7 +125,8 @@ def in_ram(vm, gfn):
 
 @dataclass(frozen=True)
 class Reach:
-    """Where an access ends: at ``gpa``, or in a fault of the guest with ``error``. ``tables``: gfns on the way."""
+    """Where an access ends: at ``gpa``, or in a fault of the guest with ``error``. ``tables``: the gfns of the tables on
+    its path."""
 
     gpa: int | None
     error: int | None
@@ -135,24 +136,24 @@ class Reach:
 def oracle(vm, gva, write=False, user=False, fetch=False):
     """Walk the guest's tables as its processor would, and change nothing.
 
-    Rights are ANDed over all levels and only then compared, as the manual has it. The fetch bit of the error code is
-    reported whether EFER.NX is on or not: so did KVM in 2007.
+    Rights are ANDed over all levels and compared at the end, as in the manual. The error code reports a fetch even if
+    EFER.NX is off, as KVM did in 2007.
     """
     cpu = vm.cpu
     if not cpu.cr0 & PG:
         return Reach(gva, None)
     name = "64" if cpu.efer & LME else "pae" if cpu.cr4 & PAE else "32"
-    mode, code = MODES[name], write << 1 | user << 2 | fetch << 4
+    mode, code = MODES[name], (write << 1) | (user << 2) | (fetch << 4)
     level, table = mode.levels, (cpu.cr3 & FRAME) >> 12
     if name == "pae":
-        pdpte = cpu.pdptrs[gva >> 30 & 3]
+        pdpte = cpu.pdptrs[(gva >> 30) & 3]
         if not pdpte & P:
             return Reach(None, code)
         level, table = 2, (pdpte & FRAME) >> 12
     rights, no_execute, tables = W | U, False, []
     while True:
         tables.append(table)
-        gpa = table << 12 | mode.index(gva, level) * mode.size
+        gpa = (table << 12) | (mode.index(gva, level) * mode.size)
         entry = vm.peek(gpa, mode.size) if in_ram(vm, table) else 0
         if not entry & P:
             return Reach(None, code, tuple(tables))
@@ -168,11 +169,11 @@ def oracle(vm, gva, write=False, user=False, fetch=False):
     denied = (
         (write and not rights & W and (user or cpu.cr0 & WP)) or (user and not rights & U) or (fetch and no_execute)
     )
-    return Reach(None, code | 1, tuple(tables)) if denied else Reach(table << 12 | gva & 0xFFF, None, tuple(tables))
+    return Reach(None, code | 1, tuple(tables)) if denied else Reach((table << 12) | (gva & 0xFFF), None, tuple(tables))
 
 
 def everything(vm):
-    """All that a VM is, byte for byte: for "nothing was changed"."""
+    """The whole VM, byte for byte, to check that nothing has changed."""
     return state(vm), vm.memory.pages.tobytes()
 
 
@@ -194,11 +195,11 @@ def leaf(vm):
 
 def shadows(vm, gfn):
     """Ids of the shadow pages of the guest table in gfn, ascending."""
-    return sorted(id for id, of, role, *_ in state(vm)["pages"] if of == gfn and not role >> 16 & 1)
+    return sorted(id for id, of, role, *_ in state(vm)["pages"] if of == gfn and not (role >> 16) & 1)
 
 
 def _levels(vm):
-    return {id: role >> 4 & 15 for id, _, role, *_ in state(vm)["pages"]}
+    return {id: (role >> 4) & 15 for id, _, role, *_ in state(vm)["pages"]}
 
 
 def _entries(vm):

@@ -7,7 +7,7 @@ from .guests import FIRST, IO, PAGED, A, Guest, P, W, everything, kinds, shadows
 
 
 def leaf_spte(guest, gva):
-    """The reference of gva's level-1 shadow entry."""
+    """The spte of gva's level-1 shadow entry."""
     (page,) = shadows(guest.vm, guest.table_gfn(gva))
     return FIRST + page * 512 + (gva >> 12 & 511)
 
@@ -21,7 +21,7 @@ def test_an_honest_guest_has_no_complaints(mode):
     assert guest.vm.audit() == []
 
 
-def test_a_writable_entry_that_no_reverse_map_knows():
+def test_a_writable_entry_that_is_in_no_reverse_map():
     guest = Guest("64")
     guest.map(0x1000)
     guest.vm.access(0x1000)
@@ -31,17 +31,17 @@ def test_a_writable_entry_that_no_reverse_map_knows():
     assert str(complaint) == "rmap: 0 references in reverse maps, 1 writable entries"
 
 
-def test_a_shadowed_table_that_somebody_can_write():
+def test_a_shadowed_table_that_can_be_written():
     guest = Guest("64")
     table = guest.map(0x1000)
     guest.vm.access(0x1000, write=True)
-    guest.vm.pool.take(table, 4 | 1 << 4)  # past write protection
+    guest.vm.pool.take(table, 4 | 1 << 4)  # bypassing write protection
     (complaint,) = guest.vm.audit()
     assert (complaint.audit, complaint.facts) == ("wp", (table, 0x14))
     assert str(complaint) == f"wp: the guest table in gfn {table:#x} (role 0x14) has writable mappings"
 
 
-def test_a_leaf_that_reaches_another_frame_than_the_guests_tables_say():
+def test_a_leaf_that_reaches_a_different_frame_than_the_guests_tables():
     guest = Guest("64")
     old, new = guest.map(0x1000), guest.frame()
     guest.vm.access(0x1000)
@@ -53,7 +53,7 @@ def test_a_leaf_that_reaches_another_frame_than_the_guests_tables_say():
     assert str(complaint) == f"map: gva 0x1000 reaches gfn {old:#x}; the guest's tables say gfn {new:#x}"
 
 
-def test_a_leaf_where_the_guests_tables_say_nothing():
+def test_a_leaf_for_an_address_that_the_guests_tables_do_not_map():
     guest = Guest("64")
     gva = 0xFFFFFFFF80001000
     old = guest.map(gva)
@@ -76,7 +76,7 @@ def test_the_order_is_rmap_then_write_protection_then_mappings():
     assert kinds(guest.vm.audit()) == ["rmap", "wp", "map"]
 
 
-def test_write_protection_is_audited_from_the_newest_shadow_page_on():
+def test_write_protection_is_audited_from_the_newest_shadow_page_to_the_oldest():
     guest = Guest("64")
     tables = [guest.map(gva) for gva in (0x1000, 0x2000)]
     for gva, table in zip((0x1000, 0x2000), tables, strict=True):
@@ -85,7 +85,7 @@ def test_write_protection_is_audited_from_the_newest_shadow_page_on():
     assert [complaint.facts[0] for complaint in guest.vm.audit()] == tables[::-1]
 
 
-def test_a_mark_for_missing_memory_is_no_mapping():
+def test_an_io_entry_is_no_mapping():
     guest = Guest("64")
     guest.map(0x1000, 0xFEE00)
     guest.vm.access(0x1000)
@@ -100,11 +100,11 @@ def test_the_audits_never_look_at_rights():
     guest.vm.access(0x1000)
     guest.vm.memory.words[leaf_spte(guest, 0x1000)] |= 1 << 2 | 1 << 11
     assert guest.vm.audit() == []
-    assert guest.vm.access(0x1000, user=True).outcome == "ok", "though the guest says: kernel only"
+    assert guest.vm.access(0x1000, user=True).outcome == "ok", "although the guest allows only the kernel"
 
 
 @pytest.mark.parametrize("mode", PAGED)
-def test_an_audit_takes_back_what_it_did(mode):
+def test_an_audit_undoes_what_it_changed(mode):
     """It walks the guest's tables, which sets accessed bits and marks the tables dirty."""
     guest = Guest(mode, [(0, 0x100, True)])
     guest.map(0x1000)
@@ -119,7 +119,7 @@ def test_an_audit_takes_back_what_it_did(mode):
     assert guest.vm.dirty_log(0) == [guest.table_gfn(0x1000)]
 
 
-def test_an_audit_is_not_reported_as_the_guests_doing():
+def test_an_audit_is_not_reported_as_events_of_the_guest():
     guest = Guest("64")
     guest.map(0x1000)
     guest.vm.access(0x1000)
@@ -129,11 +129,11 @@ def test_an_audit_is_not_reported_as_the_guests_doing():
     guest.vm.audit()
     assert events == []
     guest.vm.access(0x1000)
-    assert events != [], "the sink is attached as before"
+    assert events != [], "the sink is still attached"
 
 
 def test_two_gigabytes_and_more_are_audited_in_three_level_shadows():
-    """Looks like a bug and is none: the loop variable of the four roots is unsigned."""
+    """It looks like a bug, but isn't: the loop variable of the four roots is unsigned."""
     vm = Vm([(0, 4), (0x80000, 4), (0xC0000, 4)])
     for gva in (0x80001000, 0xC0001000):
         vm.access(gva)

@@ -16,13 +16,13 @@ def topped_up(**free):
     return caches.pte_chain.free, caches.rmap_desc.free
 
 
-def test_a_new_vcpu_has_nothing_set_aside_and_a_top_up_fills_both():
+def test_the_caches_of_a_new_vcpu_are_empty_and_a_top_up_fills_both():
     assert (Caches().pte_chain.free, Caches().rmap_desc.free) == (0, 0)
     assert topped_up() == (CAPACITY, CAPACITY) == (20, 20)
 
 
 @pytest.mark.parametrize("chains, descriptors, after", [(4, 1, (4, 1)), (3, 1, (20, 1)), (4, 0, (4, 20))])
-def test_only_a_cache_below_its_least_is_filled(chains, descriptors, after):
+def test_only_a_cache_below_its_minimum_is_filled(chains, descriptors, after):
     assert topped_up(pte_chain=chains, rmap_desc=descriptors) == after
 
 
@@ -32,14 +32,14 @@ def test_to_take_from_an_empty_cache_is_a_bug():
     assert (crash.value.kind, crash.value.source) == ("BUG", "mmu.c:268")
 
 
-def test_what_comes_back_beyond_the_capacity_is_freed_for_good():
+def test_an_object_given_back_beyond_the_capacity_is_really_freed():
     cache = Caches().pte_chain
     for _ in range(CAPACITY + 5):
         cache.give()
     assert cache.free == CAPACITY
 
 
-def test_a_fault_tops_up_first_and_what_it_takes_is_missing_afterwards():
+def test_a_fault_tops_up_first_and_then_takes_objects():
     """The second writable mapping of a frame makes a descriptor; the second parent of a page makes a chain."""
     guest = Guest("64")
     gfn = guest.map(0x1000)

@@ -25,7 +25,7 @@ def test_guest_levels_and_shadow_levels(mode, expected):
     assert levels(guest.vm) == expected
 
 
-def test_a_new_vm_has_four_roots_for_life_without_paging():
+def test_a_new_vm_has_four_roots_and_no_paging():
     vm = Vm()
     assert root(vm) == [255, 254, 253, 252]
     pages = {id: (gfn, role >> 8 & 3, role >> 16 & 1, count) for id, gfn, role, count, *_ in state(vm)["pages"]}
@@ -68,7 +68,7 @@ def test_four_pdptes_may_be_one_directory():
 
 
 @pytest.mark.parametrize("mode", PAGED)
-def test_another_cr3_brings_other_roots_and_the_shadow_pages_stay(mode):
+def test_another_cr3_changes_the_roots_and_the_shadow_pages_stay(mode):
     guest = Guest(mode)
     guest.map(0x1000)
     guest.vm.access(0x1000)
@@ -78,7 +78,7 @@ def test_another_cr3_brings_other_roots_and_the_shadow_pages_stay(mode):
     assert guest.vm.access(0x1000).outcome == "inject"
     guest.vm.load_cr3(guest.root << 12)
     assert leaves(guest.vm) == before
-    assert guest.vm.access(0x1000).faults == 0, "as if it had never been away"
+    assert guest.vm.access(0x1000).faults == 0, "its shadow pages are still there"
 
 
 def test_a_cr3_load_flushes_and_loads_the_root_even_if_it_is_the_same():
@@ -88,7 +88,7 @@ def test_a_cr3_load_flushes_and_loads_the_root_even_if_it_is_the_same():
     assert (guest.vm.stats.tlb_flushes, guest.vm.stats.root_loads) == (before[0] + 1, before[1] + 1)
 
 
-def test_without_paging_a_cr3_load_is_only_noted():
+def test_without_paging_a_cr3_load_only_stores_the_value():
     vm = Vm()
     before = state(vm)
     assert vm.load_cr3(0x5000)
@@ -137,7 +137,7 @@ def test_without_paging_even_a_read_makes_a_writable_mapping_and_a_dirty_mark():
     assert vm.dirty_log(0) == [5]
 
 
-def test_without_paging_where_no_memory_is_the_access_is_emulated():
+def test_without_paging_an_access_where_there_is_no_memory_is_emulated():
     vm = Vm([(0, 0x100)])
     assert vm.page_fault(0xFEE00000) == 1
     assert vm.access(0xFEE00000) == ("mmio", 0xFEE00000, 1, None)
@@ -155,7 +155,7 @@ def test_the_four_roots_are_the_four_gigabytes():
 
 
 def test_2007_nonpaging_writes_shadowed_pt():
-    """Writes without paging pass write protection; the stale shadow is used again when paging is back."""
+    """Writes without paging bypass write protection; the stale shadow is used again when paging is back on."""
     guest = Guest("64")
     old = guest.map(0x1000)
     guest.vm.access(0x1000)
@@ -170,7 +170,7 @@ def test_2007_nonpaging_writes_shadowed_pt():
 
 
 def nearly_exhausted(free):
-    """A 64-bit guest with so many pages left."""
+    """A 64-bit guest with ``free`` shadow pages left."""
     guest = Guest("64", [(0, 0x400)])
     gfn = 0x100
     while len(state(guest.vm)["free"]) > free:
@@ -180,7 +180,7 @@ def nearly_exhausted(free):
 
 
 def test_2007_pool_exhaust_reset_oops():
-    """A reset builds its roots without a look at the pool, and the root allocator doesn't see that it got nothing."""
+    """A reset builds its roots without checking the pool, and the root allocator doesn't notice that it got no page."""
     guest = nearly_exhausted(free=5)
     guest.vm.load_cr3(guest.root << 12)
     guest.map(0x1000)
@@ -197,7 +197,7 @@ def test_with_exactly_enough_pages_a_reset_just_fits():
     assert len(state(guest.vm)["free"]) == 0
 
 
-def test_2007_a_cr3_load_refills_first_and_survives():
+def test_2007_a_cr3_load_refills_the_pool_first():
     guest = nearly_exhausted(free=4)
     assert guest.vm.load_cr3(0x3F0 << 12)
     assert len(state(guest.vm)["free"]) == 24
@@ -224,7 +224,7 @@ def test_2007_pae_cr3_outside_ram_oops():
 
 
 def test_2007_slot_delete_use_after_free():
-    """Shadow entries still reach the frames of a slot that is gone."""
+    """Shadow entries still reach the frames of a deleted slot."""
     guest = Guest("64", [(0, 0x100), (0x800, 16)])
     guest.map(0x1000, 0x800)
     guest.vm.access(0x1000, write=True)
@@ -238,11 +238,11 @@ def test_2007_slot_move_stale():
     guest.map(0x1000, 0x800)
     guest.vm.access(0x1000)
     guest.vm.set_slot(1, 0x900, 16)
-    assert guest.vm.access(0x1000).gpa == 0x900000, "though the guest's table still says 0x800"
+    assert guest.vm.access(0x1000).gpa == 0x900000, "although the guest's table still says 0x800"
 
 
 def test_2007_slot_add_stale_mmio():
-    """The mark for missing memory survives when memory comes: the frame stays emulated."""
+    """An I/O entry stays when memory is added: accesses are still emulated."""
     guest = Guest("64")
     guest.map(0x1000, 0x800)
     assert guest.vm.access(0x1000).outcome == "mmio"
@@ -250,7 +250,7 @@ def test_2007_slot_add_stale_mmio():
     assert guest.vm.access(0x1000) == ("emul", 0x800000, 1, None)
 
 
-def test_a_root_in_use_is_counted_and_let_go_when_the_mode_changes():
+def test_a_root_in_use_is_counted_until_the_mode_changes():
     guest = Guest("64")
     counts = lambda: sorted(page[3] for page in state(guest.vm)["pages"] if page[3])  # noqa: E731
     assert counts() == [1]

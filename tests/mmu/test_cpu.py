@@ -47,7 +47,7 @@ def test_a_write_without_a_value_stores_what_is_there():
     assert guest.vm.memory.bytes[frame << 12 : frame + 1 << 12].tobytes() == before
 
 
-def test_a_write_without_a_value_to_a_page_table_runs_through_pre_write_all_the_same():
+def test_a_write_without_a_value_to_a_page_table_goes_through_pre_write_too():
     guest = Guest("64")
     guest.map(0x1000)
     guest.map(0x40000000, guest.table_gfn(0x1000))
@@ -60,7 +60,7 @@ def test_a_write_without_a_value_to_a_page_table_runs_through_pre_write_all_the_
 
 
 def test_the_shadow_of_an_upper_level_denies_nothing_by_itself():
-    """Links allow everything; a leaf alone withholds."""
+    """Links allow everything; only leaves withhold rights."""
     guest = Guest("64")
     guest.map(0x1000, upper=P | U)
     guest.vm.access(0x1000)
@@ -68,14 +68,14 @@ def test_the_shadow_of_an_upper_level_denies_nothing_by_itself():
 
 
 @pytest.mark.parametrize("level", [2, 3, 4])
-def test_the_processor_ands_the_rights_of_all_levels_all_the_same(level):
+def test_the_processor_nevertheless_ands_the_rights_of_all_levels(level):
     guest = Guest("64")
     guest.map(0x1000)
     guest.vm.access(0x1000, write=True)
     (page,) = shadows(guest.vm, guest.table_gfn(0x1000, level))
     guest.vm.memory.words[FIRST + page * 512] &= ~W
     assert guest.vm.access(0x1000).outcome == "ok"
-    assert guest.vm.access(0x1000, write=True).outcome == "stuck", "and no fault handler looks there"
+    assert guest.vm.access(0x1000, write=True).outcome == "stuck", "and the fault handler doesn't check upper levels"
 
 
 def test_a_write_that_the_shadow_withholds_is_a_fault_with_the_present_bit():
@@ -104,7 +104,7 @@ def test_outcomes():
     assert guest.vm.access(0x2008) == ("escape", None, 0, None)
 
 
-def test_eight_faults_are_enough_to_see_that_there_is_no_end():
+def test_an_access_that_still_faults_after_eight_faults_is_stuck():
     guest = Guest("64")
     guest.map(0x1000, flags=ALL)
     guest.vm.poke(guest.entry_gpa(0x1000), guest.table_gfn(0x1000, 2) << 12 | ALL)
@@ -122,7 +122,7 @@ def test_a_mapped_address_beyond_the_memory_is_emulated_for_reads_and_writes():
 
 @pytest.mark.parametrize("gva, expected", [(0x1000, "stored"), (0x1FFD, "mmio"), (0x9000, "inject")])
 def test_an_emulated_write_at_a_gva(gva, expected):
-    """Across a page it is MMIO, as far as 2007 is concerned."""
+    """A store across a page counts as MMIO (2007)."""
     guest = Guest("64")
     guest.map(0x1000)
     assert guest.vm.emulate_write(gva, 0x11223344, 4) == expected
@@ -131,7 +131,7 @@ def test_an_emulated_write_at_a_gva(gva, expected):
         assert guest.vm.peek(guest.vm.gva_to_gpa(gva), 4) == 0x11223344
 
 
-def test_canonical_addresses_are_all_of_the_64_bit_guests():
+def test_a_64_bit_guest_can_use_the_upper_canonical_addresses():
     guest = Guest("64")
     gfn = guest.map(0xFFFFFFFF80000000)
     assert guest.vm.access(0xFFFFFFFF80000123).gpa == gfn << 12 | 0x123
@@ -140,11 +140,11 @@ def test_canonical_addresses_are_all_of_the_64_bit_guests():
 # The TLB
 
 
-def test_without_the_option_there_is_none():
+def test_without_the_option_there_is_no_tlb():
     assert Vm().tlb is None
 
 
-def test_a_tlb_goes_on_with_what_it_saw_until_it_is_flushed():
+def test_a_tlb_keeps_a_translation_until_it_is_flushed():
     guest = Guest("64", tlb=True)
     old, new = guest.map(0x1000), guest.frame()
     guest.vm.access(0x1000)
@@ -180,7 +180,7 @@ def test_a_new_context_forgets_all_translations(reset):
     assert guest.vm.access(0x1000).outcome == "inject"
 
 
-def test_a_frame_that_becomes_a_table_is_flushed_out_of_the_tlb():
+def test_a_frame_that_becomes_a_table_is_flushed_from_the_tlb():
     guest = Guest("64", tlb=True)
     table = guest.map(0x1000)
     guest.vm.access(0x1000, write=True)
@@ -189,7 +189,7 @@ def test_a_frame_that_becomes_a_table_is_flushed_out_of_the_tlb():
     assert guest.vm.access(0x1000, write=True).outcome == "emul"
 
 
-def test_to_zap_a_page_table_flushes_and_to_zap_a_directory_does_not():
+def test_zapping_a_page_table_flushes_and_zapping_a_directory_does_not():
     guest = Guest("64")
     guest.map(0x1000)
     guest.map(0x2000, guest.table_gfn(0x1000))
@@ -202,7 +202,7 @@ def test_to_zap_a_page_table_flushes_and_to_zap_a_directory_does_not():
     assert guest.vm.stats.tlb_flushes == flushes + 1
 
 
-def test_a_fault_drops_what_the_tlb_held_of_its_page():
+def test_a_fault_drops_the_translation_of_its_page():
     guest = Guest("64", tlb=True)
     guest.map(0x1000)
     guest.vm.access(0x1000)
@@ -210,8 +210,8 @@ def test_a_fault_drops_what_the_tlb_held_of_its_page():
     assert leaf(guest.vm)[0] & W
 
 
-def test_2007_a_slot_that_loses_write_access_alone_is_not_flushed():
-    """kvm_mmu_slot_remove_write_access leaves the flush to its caller, which the dirty log's is."""
+def test_2007_removing_write_access_from_a_slot_does_not_flush():
+    """kvm_mmu_slot_remove_write_access leaves the flush to its caller; only the dirty log flushes."""
     guest = Guest("64", [(0, 0x100, True)], tlb=True)
     guest.map(0x1000)
     guest.vm.access(0x1000, write=True)
@@ -242,7 +242,7 @@ STEPS = st.lists(
 @settings(max_examples=25)
 @given(steps=STEPS)
 def test_a_guest_that_flushes_after_each_edit_sees_no_difference_with_a_tlb(mode, steps):
-    """The law of TLBs. A flush here is a load of CR3."""
+    """The law of TLBs. Here a flush is a load of CR3."""
     seen = []
     for tlb in (False, True):
         guest = Guest(mode, [(0, 0x100, True)], tlb=tlb)

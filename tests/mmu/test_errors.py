@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What can't be used is refused with a clear word, and nothing has changed."""
+"""Arguments that can't be used are refused with a clear message, and nothing changes."""
 
 import inspect
 
@@ -39,13 +39,13 @@ def test_bad_input_is_a_value_error_and_a_crash_is_not():
 @pytest.mark.parametrize(
     "got, shown", [(9, "9"), (10, "0xa (10)"), (-16, "-0x10 (-16)"), (True, "True"), ("10", "'10'"), (None, "None")]
 )
-def test_a_message_names_the_argument_what_came_and_what_was_expected(got, shown):
+def test_a_message_names_the_argument_its_value_and_what_was_expected(got, shown):
     error = InputError("size", got, "1, 2, 4 or 8 bytes")
     assert str(error) == f"size is {shown}; expected 1, 2, 4 or 8 bytes"
     assert (error.argument, error.got, error.expected) == ("size", got, "1, 2, 4 or 8 bytes")
 
 
-def test_a_crash_says_of_which_kind_it_is_where_and_why():
+def test_a_crash_says_its_kind_where_it_happened_and_why():
     with pytest.raises(HostCrash) as crash:
         Guest("64").start(root=0xFFFF)
     assert (crash.value.kind, crash.value.function, crash.value.source) == ("BUG", "rmap_write_protect", "mmu.c:420")
@@ -58,7 +58,7 @@ def test_a_crash_says_of_which_kind_it_is_where_and_why():
 
 
 def warm(mode="64"):
-    """A guest with something in every table, so that there is something to damage."""
+    """A guest with entries in every table, so that damage would show."""
     guest = Guest(mode, [(0, 0x100, True), (0x800, 8)])
     for gva in (0x1000, 0x2000, 0x40000000):
         guest.map(gva)
@@ -69,7 +69,7 @@ def warm(mode="64"):
 
 
 def refuses(vm, call, *words):
-    """That a call is refused in these words, and that nothing has changed."""
+    """Check that a call is refused in these words, and that nothing has changed."""
     before = everything(vm)
     with pytest.raises(InputError) as refused:
         call(vm)
@@ -77,7 +77,7 @@ def refuses(vm, call, *words):
         assert word in str(refused.value)
     assert everything(vm) == before
     assert vm.dead is None
-    assert vm.access(0x1000, write=True).outcome == "ok", "it goes on as before"
+    assert vm.access(0x1000, write=True).outcome == "ok", "it works as before"
 
 
 LONG = "an address below 2**32 (the guest isn't in long mode)"
@@ -272,7 +272,7 @@ JUNK = [
 
 
 def call(vm, name, **changed):
-    """Call a method with good arguments but for those that are given."""
+    """Call a method with good arguments, except for those that are given."""
     arguments = {p.name: GOOD[p.name] for p in METHODS[name] if p.name in changed or p.default is p.empty}
     if name == "access" and {"value", "size"} & set(changed):
         arguments |= {"write": True, "value": 1, "size": 4}
@@ -310,7 +310,7 @@ def test_an_argument_of_a_wrong_type_is_refused_by_name(place):
 
 @pytest.mark.parametrize("place", FLAG_PLACES)
 def test_a_flag_is_true_or_false_or_refused(place):
-    """Whatever Python makes of it; what Python can't make anything of is refused."""
+    """A flag is what Python's bool makes of it; what bool doesn't accept is refused."""
     method, argument = place.split()
     for flag in (0, 1, None, "", "x", [], 2.5):
         vm, plain = warm(), warm()
@@ -327,7 +327,7 @@ def test_a_flag_is_true_or_false_or_refused(place):
 @pytest.mark.parametrize("place", [place for place in PLACES if not place.endswith(" data")])
 @pytest.mark.parametrize("kind", [np.int64, np.uint64, np.int32])
 def test_numpy_whole_numbers_are_as_good_as_pythons(place, kind):
-    """Guests are read from numpy arrays, so they turn up everywhere. None may stay inside: numpy's overflow."""
+    """Guests are read from numpy arrays, so numpy's numbers appear everywhere. None may get into the state: they overflow."""
     method, argument = place.split()
     vm, plain = warm(), warm()
     assert call(vm, method, **{argument: kind(GOOD[argument] % 2**31)}) == call(
@@ -338,7 +338,7 @@ def test_numpy_whole_numbers_are_as_good_as_pythons(place, kind):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_call_that_python_itself_refuses_does_no_harm(method):
+def test_a_call_that_python_itself_refuses_changes_nothing(method):
     vm = warm()
     before = everything(vm)
     with pytest.raises(TypeError):
@@ -348,7 +348,7 @@ def test_a_call_that_python_itself_refuses_does_no_harm(method):
     assert everything(vm) == before and vm.dead is None
 
 
-# No number of pages between a few and far too many: they would be allocated.
+# Numbers are small or far too large: a number of pages in between would be allocated.
 numbers = st.one_of(st.integers(-8, 64), st.integers(1 << 30, 1 << 70), st.integers(-(1 << 70), -1))
 junk = st.one_of(numbers, st.floats(), st.text(max_size=3), st.none(), st.booleans(), st.binary(max_size=9))
 
@@ -356,7 +356,7 @@ junk = st.one_of(numbers, st.floats(), st.text(max_size=3), st.none(), st.boolea
 @pytest.mark.parametrize("mode", PAGED)
 @settings(max_examples=30)
 @given(data=st.data())
-def test_whatever_comes_in_it_is_done_or_refused_without_a_trace(mode, data):
+def test_any_call_is_carried_out_or_refused_without_a_change(mode, data):
     """The law: an InputError leaves state and memory byte for byte as they were. Several calls on one VM."""
     vm = warm(mode)
     for _ in range(8):
@@ -399,7 +399,7 @@ def test_a_sink_is_something_that_can_be_called(sink):
     assert vm.access(0x1000).outcome == "ok"
 
 
-def test_to_detach_twice_does_not_detach_somebody_else():
+def test_detaching_twice_does_not_detach_another_sink():
     vm = warm()
     seen = []
     first = vm.attach([].append)
@@ -443,6 +443,6 @@ def test_a_refused_call_keeps_the_faults_of_the_last_operation():
     assert vm.injected == [(0x9000, 2)]
 
 
-def test_flags_are_named_not_counted():
+def test_flags_are_keyword_arguments():
     with pytest.raises(TypeError):
         warm().access(0x1000, True)

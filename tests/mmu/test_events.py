@@ -25,7 +25,7 @@ def watched(guest):
 
 
 def test_a_read_fault_step_by_step():
-    """The story of one fault, in the kernel's words."""
+    """One fault in the words of the kernel."""
     guest = Guest("pae")
     guest.map(0x1000)
     events = watched(guest)
@@ -51,12 +51,12 @@ def test_the_first_write_makes_the_entry_writable():
     guest.vm.access(0x1000)
     events = watched(guest)
     guest.vm.access(0x1000, write=True)
-    told = [describe(event) for event in events]
-    (allow,) = [event for event in told if event.name == "allow_write"]
+    records = [describe(event) for event in events]
+    (allow,) = [event for event in records if event.name == "allow_write"]
     assert allow.operands["old"] ^ allow.operands["new"] == 2
-    (dirty,) = [event for event in told if event.name == "guest_dirty"]
+    (dirty,) = [event for event in records if event.name == "guest_dirty"]
     assert (dirty.operands["old"], dirty.operands["new"]) == (gfn << 12 | ALL | A, gfn << 12 | ALL | A | D)
-    (add,) = [event for event in told if event.name == "rmap_add"]
+    (add,) = [event for event in records if event.name == "rmap_add"]
     assert add.operands["form"] == "0->1"
 
 
@@ -78,7 +78,7 @@ def test_a_record_has_the_kernels_function_and_lines_and_the_operands_by_name():
     assert str(record) == "inject_page_fault  gva=0x5000 error=0x4  [inject_page_fault mmu.c:1002-1007]"
 
 
-def test_a_record_of_something_that_is_no_event_is_refused():
+def test_only_events_can_be_described():
     with pytest.raises(ValueError):
         describe((ev.FLUSH, 1))
 
@@ -121,7 +121,7 @@ def test_a_refused_call_is_no_event():
     assert events == []
 
 
-def test_a_sink_that_is_detached_hears_nothing_more():
+def test_a_detached_sink_gets_no_more_events():
     vm = Vm()
     events = []
     detach = vm.attach(events.append)
@@ -133,7 +133,7 @@ def test_a_sink_that_is_detached_hears_nothing_more():
     assert before == len(events) > 0
 
 
-def test_a_sink_hears_of_memory_that_comes_while_it_listens():
+def test_a_sink_gets_the_changes_of_memory_that_is_added_while_it_is_attached():
     guest = Guest("64")
     events = watched(guest)
     guest.vm.set_slot(1, 0x800, 8)
@@ -141,11 +141,11 @@ def test_a_sink_hears_of_memory_that_comes_while_it_listens():
     assert names(events)[0] == "set_slot" and names(events)[-1] == "poke"
 
 
-# The laws, over everything that the state machine does
+# The laws of events, for everything that the state machine does
 
 
 def nesting(events):
-    """Depth after each event; every `END` closes the newest operation that is open."""
+    """The depth after each event; every `END` closes the innermost open operation."""
     depth = 0
     for event in events:
         depth += event[0].opens - (event[0] is ev.END)
@@ -153,7 +153,7 @@ def nesting(events):
 
 
 class Copy:
-    """A copy of all host memory that only events change."""
+    """A copy of all host memory, changed by events only."""
 
     def __init__(self, vm):
         self.bytes = bytearray(vm.memory.pages.tobytes())
@@ -171,7 +171,7 @@ class Copy:
 
 
 class Twins:
-    """A VM with a sink and one without: every operation runs on both, and has to give the same."""
+    """A VM with a sink and one without: every operation runs on both, and the results have to be the same."""
 
     def __init__(self):
         self.watched, self.plain = world.make(), world.make()
@@ -211,8 +211,8 @@ class Watched(Clean):
             copy.change(event)
         events.clear()
         now = self.vm.watched.memory.pages
-        assert np.array_equal(np.frombuffer(copy.bytes, now.dtype).reshape(now.shape), now), "nothing passes the door"
-        assert everything(self.vm.watched) == everything(self.vm.plain), "to watch changes nothing"
+        assert np.array_equal(np.frombuffer(copy.bytes, now.dtype).reshape(now.shape), now), "every change is an event"
+        assert everything(self.vm.watched) == everything(self.vm.plain), "a sink changes nothing"
         assert self.vm.watched.stats == self.vm.plain.stats
 
 
@@ -233,7 +233,7 @@ class TestLongEventsFrom32Bit(machine("32", Watched, max_examples=100)):
 
 
 @pytest.mark.parametrize("mode", PAGED)
-def test_events_of_pages_name_them_by_their_id_and_of_entries_by_their_reference(mode):
+def test_events_name_pages_by_their_id_and_entries_by_their_spte(mode):
     guest = Guest(mode)
     guest.map(0x1000)
     events = watched(guest)

@@ -18,7 +18,7 @@ def test_a_read_fault_makes_the_missing_shadow_tables_and_one_entry(mode, made):
     assert guest.vm.injected == []
 
 
-def test_what_the_guests_own_tables_refuse_is_the_guests_fault():
+def test_an_access_that_the_guests_own_tables_deny_is_a_fault_of_the_guest():
     guest = Guest("64")
     guest.map(0x1000, flags=P | U)
     assert guest.vm.page_fault(0x1000, 2 | 4) == 0
@@ -26,7 +26,7 @@ def test_what_the_guests_own_tables_refuse_is_the_guests_fault():
     assert leaves(guest.vm) == {}
 
 
-def test_the_faults_of_the_last_operation_are_kept_and_no_others():
+def test_only_the_faults_of_the_last_operation_are_kept():
     guest = Guest("64")
     guest.vm.page_fault(0x1000)
     guest.vm.page_fault(0x2000, 2)
@@ -57,11 +57,11 @@ def test_a_kernel_write_to_a_page_table_is_emulated(mode):
     access = guest.vm.access(at, write=True, value=new << 12 | ALL, size=guest.mode.size)
     assert (access.outcome, access.gpa) == ("emul", guest.entry_gpa(0x1000))
     assert guest.vm.access(0x1000).gpa == new << 12
-    assert guest.entry(0x40000000) & D, "the fault has set the dirty bit of the window's entry all the same"
+    assert guest.entry(0x40000000) & D, "the fault has set the dirty bit of the window's entry nevertheless"
 
 
 def test_a_user_write_to_a_page_table_that_is_not_in_use_zaps_its_shadow():
-    """2007: a user write is taken to be no page-table update."""
+    """2007: a user write is assumed to be no page-table update."""
     guest = Guest("64")
     guest.map(0x1000)
     guest.map(0x40000000, guest.table_gfn(0x1000))
@@ -74,7 +74,7 @@ def test_a_user_write_to_a_page_table_that_is_not_in_use_zaps_its_shadow():
 
 @pytest.mark.parametrize("mode", PAGED)
 def test_2007_user_write_root(mode):
-    """A user write to the frame of the live root: zapping leaves roots in the hash, so the host zaps for ever."""
+    """A user write to the frame of the live root: zapping leaves roots in the hash, so the host zaps forever."""
     guest = Guest(mode)
     root = guest.root if mode != "pae" else guest.table_gfn(0x1000, 2)
     guest.map(0x1000, root)
@@ -86,7 +86,7 @@ def test_2007_user_write_root(mode):
 
 
 def user_writes_own_table():
-    """A guest whose user has just written to the very table that maps the address."""
+    """A guest whose user code has just written to the table that maps the address."""
     guest = Guest("64")
     guest.map(0)
     guest.vm.poke(guest.entry_gpa(0), guest.table_gfn(0) << 12 | ALL | D)
@@ -131,7 +131,7 @@ def test_with_cr0_wp_set_it_is_refused():
     assert guest.vm.access(0x1000, write=True).outcome == "inject"
 
 
-def test_a_fault_where_the_shadow_is_right_already_changes_nothing_in_it():
+def test_a_fault_changes_nothing_in_a_shadow_that_is_right_already():
     guest = Guest("64")
     guest.map(0x1000)
     guest.vm.access(0x1000, write=True)
@@ -140,7 +140,7 @@ def test_a_fault_where_the_shadow_is_right_already_changes_nothing_in_it():
     assert state(guest.vm) == before
 
 
-def test_a_large_page_is_found_again_by_frame_and_rights_though_its_table_entry_was_zapped():
+def test_the_shadow_of_a_large_page_is_found_again_by_frame_and_rights_after_its_link_was_zapped():
     guest = Guest("64", [(0, 0x100), (0x400, 0x200)])
     guest.map(0, 0x400, large=True)
     guest.vm.access(0x3000)
@@ -150,7 +150,7 @@ def test_a_large_page_is_found_again_by_frame_and_rights_though_its_table_entry_
     assert before.items() < leaves(guest.vm).items()
 
 
-def test_the_audits_around_a_fault_are_kept_when_they_are_asked_for():
+def test_the_audits_around_a_fault_are_kept_with_the_option_audits():
     guest = Guest("64", audits=True)
     guest.map(0x1000)
     guest.vm.audit_log.clear()

@@ -40,13 +40,13 @@ def test_host_and_guest_frames_are_each_others_inverse_in_every_slot():
         assert vm.memory.frames[gfn] is None
 
 
-def test_where_no_memory_is_the_host_address_is_the_guest_address_with_bit_63():
+def test_the_host_address_without_memory_is_the_guest_address_with_bit_63():
     vm = Vm([(0, 4)])
     assert vm.memory.gpa_to_hpa(0x5123) == 0x5123 | HPA_ERROR
     assert vm.memory.gpa_to_hpa(0x3123) == vm.memory.frames[3] << 12 | 0x123
 
 
-def test_a_slot_that_comes_later_leaves_the_others_as_they_were():
+def test_a_slot_that_is_added_leaves_the_others_unchanged():
     vm = Vm([(0, 4)])
     vm.poke(0x1000, 42)
     before = vm.memory.frames[1]
@@ -79,7 +79,7 @@ def test_a_moved_slot_keeps_its_frames():
     [(0x0F, 1, "base", 17), (0, 0x20, "base", 17), (0x10, 5, "npages", 22)],
     ids=["inside another", "around another", "another size"],
 )
-def test_a_slot_stays_apart_from_the_others_and_keeps_its_size(base, npages, argument, errno):
+def test_a_slot_must_not_overlap_others_or_change_its_size(base, npages, argument, errno):
     vm = Vm([(0, 0x10), (0x40, 4)] if errno == 22 else [(0, 0x10)])
     with pytest.raises(SlotError) as refused:
         vm.set_slot(1, base, npages)
@@ -114,10 +114,10 @@ def test_an_alias_is_another_name_for_the_same_memory():
     assert vm.peek(0x12008) == 42
     assert vm.memory.frames[0x83] == vm.memory.frames[0x13]
     assert vm.memory.frames[0x84] is None
-    assert vm.memory.gfns[vm.memory.frames[0x82]] == 0x12, "the way back leads to the slot's name"
+    assert vm.memory.gfns[vm.memory.frames[0x82]] == 0x12, "the inverse gives the slot's own gfn"
 
 
-def test_an_alias_can_be_moved_and_taken_away():
+def test_an_alias_can_be_moved_and_removed():
     vm = aliased()
     vm.set_alias(0, 0x80, 4, 0x18)
     assert vm.memory.frames[0x80] == vm.memory.frames[0x18]
@@ -144,7 +144,7 @@ def test_2007_a_write_through_an_alias_is_not_in_the_dirty_log():
 # Dirty logs
 
 
-def test_the_dirty_log_counts_pages_from_the_slots_base_and_starts_anew_when_read():
+def test_the_dirty_log_counts_pages_from_the_slots_base_and_is_cleared_when_read():
     vm = Vm([(0, 4), (0x100, 8, True)])
     for gfn in (0x107, 0x101, 1):
         vm.emulate_write_gpa(gfn << 12, 1, 1)

@@ -12,7 +12,7 @@ from .guests import FIRST
 
 
 class Bench:
-    """A shadow page, and parents for it, given as references."""
+    """A shadow page and its parents, which are given as references."""
 
     def __init__(self):
         self.vm = Vm([(0, 0x100)])
@@ -89,7 +89,7 @@ def test_zapping_takes_the_first_parent_of_the_newest_chain(bench):
     [([], "mmu.c:537"), ([7], "mmu.c:537"), ([7, 8], "mmu.c:564")],
     ids=["none", "another", "in no chain"],
 )
-def test_to_remove_a_parent_that_is_none_is_a_bug(bench, there, source):
+def test_removing_a_parent_that_is_not_there_is_a_bug(bench, there, source):
     bench.add(*there)
     with pytest.raises(HostCrash) as crash:
         bench.remove(1)
@@ -98,7 +98,7 @@ def test_to_remove_a_parent_that_is_none_is_a_bug(bench, there, source):
 
 @given(st.lists(st.integers(0, 13), max_size=40))
 def test_the_parents_are_what_was_added_and_not_removed(toggles):
-    """Laws: the multiset; chains of 1..5; as many chains in use as the cache misses."""
+    """Laws: the multiset; chains of 1..5; as many chains in use as were taken from the cache."""
     bench = Bench()
     full, there = bench.vm.caches.pte_chain.free, set()
     for ref in toggles:

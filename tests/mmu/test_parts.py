@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Parts can be replaced by others of another build; the rest of the VM doesn't notice."""
+"""Parts can be replaced by different implementations; the rest of the VM works as before."""
 
 import json
 
@@ -15,7 +15,7 @@ from kvmmmu_lab.verify.golden import ScenarioReplay, read_scenarios, verify_gold
 from ..golden_files import GOLDEN
 from .guests import ALL, FRAME, PAGED, Guest, P, W, kinds, oracle
 
-# Other builds
+# Different implementations
 
 
 class SetMap:
@@ -85,7 +85,7 @@ def scenarios(name):
 
 
 def shape(part, vm):
-    """state() without the form of the part, and without the caches, which another build may not need."""
+    """state() without the form of the parts, and without the caches, which another implementation may not need."""
     now = json.loads(json.dumps(state(vm)))
     del now["caches"]
     for row in now["rmap"]:
@@ -102,7 +102,7 @@ def shape(part, vm):
     "part", [{"rmap": SetMap}, {"parents": FlatParents}, {"rmap": SetMap, "parents": FlatParents}], ids=str
 )
 def test_a_stretch_of_a_golden_trace_with_other_structures(part, name, index):
-    """Every result is as recorded, and every state as that of the kernel's own structures, but for their form."""
+    """Every result is as recorded, and every state is that of the kernel's own structures, except for their form."""
     header, lines = scenarios(name)[index]
     report = FileReport(name, "golden trace")
     theirs, ours = (ScenarioReplay(header, report, False, make) for make in (Vm, lambda *a, **k: Vm(*a, **k, **part)))
@@ -123,7 +123,7 @@ def test_a_stretch_of_a_golden_trace_with_other_structures(part, name, index):
     assert report.difference_count == 0
 
 
-def test_the_other_structures_answer_the_audits():
+def test_the_audits_work_with_other_structures():
     guest = Guest("64", rmap=SetMap, parents=FlatParents)
     table = guest.map(0x1000)
     guest.vm.access(0x1000, write=True)
@@ -133,8 +133,8 @@ def test_the_other_structures_answer_the_audits():
 
 
 @pytest.mark.parametrize("mode", PAGED)
-def test_a_walk_without_a_side_effect_can_take_the_place_of_the_kernels(mode):
-    """The oracle as the guest walker: the frames are the same, accessed bits stay clear."""
+def test_a_walk_without_side_effects_can_replace_the_kernels(mode):
+    """The oracle as the walk: the frames are the same, accessed bits stay clear."""
     seen = []
 
     def walk(vm, gva, write, user, fetch):
@@ -160,26 +160,26 @@ def test_a_walk_that_denies_everything():
     assert guest.vm.access(0x1000) == ("inject", None, 1, 0)
 
 
-def test_a_maker_of_entries_that_makes_none_leaves_the_guest_faulting():
+def test_with_a_set_spte_that_makes_no_entry_the_guest_faults_forever():
     guest = Guest("64", set_spte=lambda vm, spte, guest_entry, rights, gpa, gfn: None)
     guest.map(0x1000)
     assert guest.vm.access(0x1000).outcome == "stuck"
 
 
-# What a part does wrong
+# Parts with mistakes
 
 
 def nothing(*_):
     pass
 
 
-def test_a_pre_write_that_does_nothing_is_noticed_by_verify():
+def test_verify_notices_a_pre_write_that_does_nothing():
     report = FileReport("l64", "golden trace")
     verify_golden(GOLDEN / "l64.jsonl.gz", report, make_vm=lambda *a, **k: Vm(*a, **k, pre_write=nothing))
     assert report.difference_count > 100
 
 
-def test_and_by_the_mapping_audit():
+def test_and_so_does_the_mapping_audit():
     guest = Guest("64", pre_write=nothing)
     guest.map(0x1000)
     guest.vm.access(0x1000)
@@ -206,7 +206,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("part", BROKEN)
-def test_an_exception_in_a_part_comes_out_as_it_is_and_ends_the_vm(part):
+def test_an_exception_in_a_part_is_passed_on_and_ends_the_vm(part):
     parts, act = BROKEN[part]
     guest = Guest("64", **parts)
     guest.map(0x1000)
@@ -219,7 +219,7 @@ def test_an_exception_in_a_part_comes_out_as_it_is_and_ends_the_vm(part):
 
 
 def test_a_part_that_raises_an_input_error_ends_the_vm_too():
-    """Its own, or one that it got from the engine: by then the state has changed."""
+    """By then the state has changed."""
 
     def confused(vm, gpa, size):
         raise InputError("gpa", gpa, "something else")

@@ -29,7 +29,7 @@ def test_an_empty_pool_gives_nothing():
     assert pool.take(0, TABLE) is None
 
 
-def test_a_page_comes_without_a_past():
+def test_a_page_that_is_taken_again_has_a_new_header():
     pool = Pool()
     page = pool.take(1, TABLE)
     page.slot_bitmap, page.parents = 3, 77
@@ -58,7 +58,7 @@ def test_lookup_finds_the_newest_shadow_of_a_table_and_no_metaphysical_page():
     assert pool.lookup(0x105) is None, "same bucket, another gfn"
 
 
-def test_the_active_list_runs_from_the_oldest_to_the_newest_and_a_rotated_page_is_new_again():
+def test_the_active_list_runs_from_the_oldest_to_the_newest_page_and_a_rotated_page_is_the_newest():
     pool = Pool()
     pages = [pool.take(gfn, TABLE) for gfn in range(3)]
     assert list(pool.active) == pages
@@ -66,7 +66,7 @@ def test_the_active_list_runs_from_the_oldest_to_the_newest_and_a_rotated_page_i
     assert list(pool.active) == [pages[1], pages[2], pages[0]]
 
 
-def test_the_header_of_an_address_in_a_shadow_page_is_found_and_elsewhere_the_host_dies():
+def test_an_address_in_a_shadow_page_has_a_header_and_any_other_crashes_the_host():
     pool = Pool()
     assert pool.header(pool.pages[7].hpa + 0x123, "f", "s") is pool.pages[7]
     for hpa in (0, 512 << 12):

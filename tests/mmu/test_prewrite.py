@@ -9,7 +9,7 @@ from .guests import ALL, PAGED, D, Guest, leaves, shadows
 
 
 def filled(mode="64", pages=4, flags=ALL | D, base=0, **options):
-    """A guest with so many pages in a row mapped and in the shadow."""
+    """A guest with ``pages`` consecutive pages, mapped and shadowed."""
     guest = Guest(mode, **options)
     for n in range(pages):
         guest.map(base + n * 0x1000, flags=flags)
@@ -18,7 +18,7 @@ def filled(mode="64", pages=4, flags=ALL | D, base=0, **options):
 
 
 def gone(guest, before):
-    """Indexes of the leaves that are no more."""
+    """The indexes of the leaves that were zapped."""
     return sorted(index for id, index in before.keys() - leaves(guest.vm).keys())
 
 
@@ -41,7 +41,7 @@ def test_even_if_the_value_stays_the_same(mode):
 
 @given(st.sampled_from(PAGED), st.integers(0, 4095), st.sampled_from([1, 2, 4, 8]))
 def test_any_write_inside_one_entry_zaps_it_alone_and_any_other_zaps_the_page(mode, offset, size):
-    """The law, over all offsets and sizes that stay in the frame."""
+    """The law, for all offsets and sizes."""
     guest = filled(mode, pages=3)
     before, entry_size = leaves(guest.vm), guest.mode.size
     gpa = (guest.table_gfn(0) << 12) + offset
@@ -80,7 +80,7 @@ def test_a_write_to_a_directory_unlinks_the_table_below_which_stays_in_the_hash(
     assert leaves(guest.vm) == before
 
 
-def test_a_mark_for_missing_memory_is_zapped_too():
+def test_an_io_entry_is_zapped_too():
     guest = filled("64", pages=1)
     guest.map(0x1000, 0xFEE00)
     guest.vm.access(0x1000)
@@ -110,7 +110,7 @@ def test_the_third_write_in_a_row_to_one_frame_zaps_the_page(writes, flooded):
     assert bool(shadows(guest.vm, guest.table_gfn(0))) is not flooded
 
 
-def test_a_write_elsewhere_begins_the_count_anew():
+def test_a_write_to_another_frame_resets_the_count():
     guest = filled("64")
     for n in range(6):
         guest.edit((n % 4) * 0x1000, 0)
@@ -119,7 +119,7 @@ def test_a_write_elsewhere_begins_the_count_anew():
 
 
 def test_2007_flood_counts_forever():
-    """Faults never reset the count: a table that is used between the writes is zapped all the same."""
+    """Faults never reset the count: even a table that is used between the writes is zapped."""
     guest = filled("64")
     for n in range(3):
         guest.edit(0x1000, guest.entry(0x1000))
@@ -130,7 +130,7 @@ def test_2007_flood_counts_forever():
 
 
 def test_2007_flood_zaps_root():
-    """A live root is emptied in place and stays."""
+    """A live root is cleared and stays."""
     guest = filled("64", pages=1)
     (root,) = shadows(guest.vm, guest.root)
     for _ in range(3):
@@ -150,7 +150,7 @@ def test_2007_quadrant_overzap():
     guest.vm.access(0x200000)
     assert len(leaves(guest.vm)) == 2
     guest.edit(0x200000, guest.entry(0x200000))
-    assert len(leaves(guest.vm)) == 0, "entry 512 was written, entry 0 is gone as well"
+    assert len(leaves(guest.vm)) == 0, "entry 512 was written, entry 0 is zapped as well"
 
 
 def test_2007_quadrant_overzap_of_a_directory():

@@ -48,7 +48,7 @@ def test_cr0_refuses_paging_without_protection_nw_without_cd_and_reserved_bits(v
 
 
 @pytest.mark.parametrize("value", [PE, ON, PE | CD, PE | NW | CD, 0, PE | 0x3E])
-def test_cr0_takes_what_the_processor_takes(value):
+def test_cr0_accepts_what_the_processor_accepts(value):
     vm = Vm()
     assert vm.load_cr0(value)
     assert (registers(vm)[0], vm.stats.gp) == (value, 0)
@@ -62,12 +62,12 @@ def test_long_mode_needs_pae_before_paging():
     assert vm.load_cr0(ON)
 
 
-def test_the_road_to_long_mode_and_back():
+def test_the_way_to_long_mode_and_back():
     vm = Vm()
     assert vm.load_cr4(PAE) and vm.load_efer(LME | NXE) and vm.load_cr3(0x1000) and vm.load_cr0(ON)
     assert mmu_part(vm)[0] == 4 and registers(vm)[3] == LME | LMA | NXE, "LMA follows paging"
     assert refused(vm, vm.load_efer, NXE), "LME can't change while paging is on"
-    assert refused(vm, vm.load_cr4, 0), "nor can PAE go"
+    assert refused(vm, vm.load_cr4, 0), "nor can PAE be cleared"
     assert vm.load_cr0(PE)
     assert mmu_part(vm)[0] == 0 and registers(vm)[3] == LME | NXE
 
@@ -87,7 +87,7 @@ def test_cr3_refuses_reserved_bits(mode, value):
 
 
 @pytest.mark.parametrize("mode", ["64", "32"])
-def test_cr3_takes_its_two_cache_bits(mode):
+def test_cr3_accepts_its_two_cache_bits(mode):
     guest = Guest(mode)
     gfn = guest.map(0x1000)
     assert guest.vm.load_cr3(guest.root << 12 | 0x18)
@@ -113,7 +113,7 @@ def test_a_present_pdpte_with_a_reserved_bit_is_a_gp_and_the_old_four_stay(bits)
     guest.vm.poke(guest.root << 12 | 8, guest.vm.peek(guest.root << 12 | 8) | bits)
     assert refused(guest.vm, guest.vm.load_cr3, guest.root << 12)
     guest.vm.poke(guest.root << 12 | 8, bits)
-    assert guest.vm.load_cr3(guest.root << 12), "not present: no matter"
+    assert guest.vm.load_cr3(guest.root << 12), "not present: its bits don't matter"
 
 
 def test_the_pdptes_are_found_32_byte_aligned_in_the_frame():
@@ -126,7 +126,7 @@ def test_the_pdptes_are_found_32_byte_aligned_in_the_frame():
     assert guest.vm.access(0x1000).gpa == gfn << 12
 
 
-def test_the_cached_pdptes_survive_the_mode():
+def test_the_cached_pdptes_survive_a_change_of_mode():
     guest = Guest("pae")
     before = registers(guest.vm)[4]
     guest.vm.set_registers(ON, 0x50000, PSE, 0)
@@ -152,7 +152,7 @@ def test_the_host_sets_lma_as_paging_goes_on_and_off():
 
 
 def test_2007_cr3_gp_but_kept_bug():
-    """A CR3 outside of every slot is a #GP, but has been stored by then: paging on, and the host dies."""
+    """A CR3 outside every slot is a #GP, but by then it has been stored: turning paging on crashes the host."""
     vm = Vm()
     assert not vm.load_cr3(0x7FFFF000)
     assert (vm.stats.gp, registers(vm)[1]) == (1, 0x7FFFF000)
@@ -163,7 +163,7 @@ def test_2007_cr3_gp_but_kept_bug():
 
 
 def test_2007_after_that_gp_the_old_roots_are_in_use_with_the_new_cr3():
-    """What the shadow holds is still reached; what it lacks is looked for in the new, empty tables."""
+    """Addresses in the shadow are still reached; all others are looked up in the new, empty tables."""
     guest = Guest("64")
     seen, unseen = guest.map(0x1000), guest.map(0x2000)
     guest.vm.access(0x1000)
@@ -175,7 +175,7 @@ def test_2007_after_that_gp_the_old_roots_are_in_use_with_the_new_cr3():
 
 
 def test_2007_set_cr4_gp_falls_through():
-    """PAE turned on while paging, with bad PDPTEs: #GP, and CR4 changes all the same."""
+    """PAE is turned on while paging, with bad PDPTEs: a #GP, but CR4 changes nevertheless."""
     guest = Guest("32")
     guest.vm.poke(guest.root << 12, P | 1 << 1)
     resets = guest.vm.stats.root_loads
@@ -187,11 +187,11 @@ def test_2007_set_cr4_gp_falls_through():
 def test_2007_lme_decides_on_four_levels_not_lma():
     vm = Vm()
     vm.set_registers(ON, 0x1000, 0, LME)
-    assert mmu_part(vm)[0] == 4, "without PAE: an unchecked set of registers can do that"
+    assert mmu_part(vm)[0] == 4, "without PAE: set_registers doesn't check"
 
 
 def test_2007_wp0_to_wp1_stale_write():
-    """CR0.WP isn't in the role: what was made writable under WP=0 stays so."""
+    """CR0.WP isn't in the role: an entry that was made writable with WP=0 stays writable."""
     guest = Guest("64", cr0=PG | PE)
     guest.map(0x1000, flags=P)
     guest.vm.access(0x1000, write=True)
@@ -202,7 +202,7 @@ def test_2007_wp0_to_wp1_stale_write():
 
 
 def test_2007_cr4_pse_toggle_stale():
-    """Nor is CR4.PSE: the shadow of a large page survives."""
+    """Nor is CR4.PSE: the shadow of a large page stays."""
     guest = Guest("32", [(0, 0x100), (0x400, 0x10)])
     guest.map(0, 0x400, large=True)
     assert guest.vm.access(0x1000).gpa == 0x401000
@@ -212,7 +212,7 @@ def test_2007_cr4_pse_toggle_stale():
 
 
 def test_2007_efer_nx_toggle_stale():
-    """Nor is EFER.NX: bit 63 was copied, and goes on to deny."""
+    """Nor is EFER.NX: bit 63 was copied, and still denies."""
     guest = Guest("64")
     guest.map(0x1000, flags=ALL | NX)
     guest.vm.access(0x1000)
@@ -220,7 +220,7 @@ def test_2007_efer_nx_toggle_stale():
     assert guest.vm.access(0x1000, fetch=True).outcome == "stuck"
 
 
-def test_pse_is_only_asked_in_2_level_mode():
+def test_pse_matters_only_in_2_level_mode():
     guest = Guest("64", [(0, 0x100), (0x400, 0x10)])
     guest.map(0, 0x400, large=True, flags=P | W | U | D)
     assert guest.entry(0, 2) & PS and not registers(guest.vm)[2] & PSE

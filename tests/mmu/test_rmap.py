@@ -23,7 +23,7 @@ def bench():
 
 
 def entry(vm, ref, gfn=1, flags=P | W):
-    """Write a shadow entry, past the engine, that leads to gfn."""
+    """Write a shadow entry that leads to gfn, bypassing the engine."""
     vm.memory.words[FIRST + ref] = vm.memory.frames[gfn] << 12 | flags
     return FIRST + ref
 
@@ -40,18 +40,18 @@ def remove(vm, *refs):
 
 
 def shown(vm):
-    """The reverse map of gfn 1, as state() has it: (0 direct or 1 descriptors, lists), or None."""
+    """The reverse map of gfn 1, as in state(): (0: direct, 1: descriptors; lists), or None."""
     part = rmap_part(vm)
     assert [gfn for gfn, *_ in part] in ([], [1])
     return tuple(part[0][1:]) if part else None
 
 
-def test_nothing_one_many(vm):
+def test_none_one_many(vm):
     assert shown(vm) is None
     add(vm, 10)
-    assert shown(vm) == (0, [[10]]), "one entry is kept directly"
+    assert shown(vm) == (0, [[10]]), "one entry needs no descriptor"
     add(vm, 11)
-    assert shown(vm) == (1, [[10, 11]]), "two are kept in a descriptor"
+    assert shown(vm) == (1, [[10, 11]]), "two need one"
 
 
 def test_a_descriptor_has_four_places(vm):
@@ -72,7 +72,7 @@ def test_the_last_entry_of_the_same_descriptor_fills_the_hole(vm):
     assert shown(vm) == (1, [[4, 2, 3], [5]]), "not 5, which is in another descriptor"
 
 
-def test_an_empty_descriptor_goes_from_the_front_and_from_behind(vm):
+def test_an_empty_descriptor_is_dropped_at_either_end(vm):
     add(vm, *range(1, 10))
     remove(vm, 5, 6, 7, 8)
     assert shown(vm) == (1, [[1, 2, 3, 4], [9]])
@@ -92,7 +92,7 @@ def test_a_map_that_shrinks_to_one_entry_keeps_its_descriptor(vm):
 def test_only_present_and_writable_entries_count(vm, flags):
     vm.rmap.add(entry(vm, 1, flags=flags))
     assert shown(vm) is None
-    vm.rmap.remove(FIRST + 1)  # and to remove one that doesn't count is no mistake
+    vm.rmap.remove(FIRST + 1)  # removing an entry that doesn't count is no mistake
 
 
 def test_a_second_descriptor_is_taken_from_the_cache_and_given_back(vm):
@@ -110,7 +110,7 @@ def test_a_second_descriptor_is_taken_from_the_cache_and_given_back(vm):
     [([], "mmu.c:384"), ([7], "mmu.c:390"), ([7, 8], "mmu.c:408")],
     ids=["no map at all", "another entry, direct", "in no descriptor"],
 )
-def test_to_remove_an_entry_that_is_not_there_is_a_bug(vm, there, source):
+def test_removing_an_entry_that_is_not_there_is_a_bug(vm, there, source):
     add(vm, *there)
     entry(vm, 1)
     with pytest.raises(HostCrash) as crash:
@@ -118,7 +118,7 @@ def test_to_remove_an_entry_that_is_not_there_is_a_bug(vm, there, source):
     assert (crash.value.kind, crash.value.function, crash.value.source) == ("BUG", "rmap_remove", source)
 
 
-def test_write_protection_takes_every_entry_out_and_flushes_for_each(vm):
+def test_write_protection_removes_every_entry_and_flushes_for_each(vm):
     add(vm, *range(1, 7))
     flushes = vm.stats.tlb_flushes
     vm.rmap.write_protect(1)
@@ -134,13 +134,13 @@ def test_only_the_frame_that_becomes_a_table_is_write_protected(vm):
     assert shown(vm) == (0, [[1]])
 
 
-def test_to_protect_a_frame_without_memory_is_a_bug(vm):
+def test_protecting_a_frame_without_memory_is_a_bug(vm):
     with pytest.raises(HostCrash, match=r"mmu\.c:420"):
         vm.rmap.write_protect(0x5000)
 
 
 @pytest.mark.parametrize("flags", [P, W], ids=["not writable", "not present"])
-def test_an_entry_in_the_map_that_is_not_what_the_map_says_is_a_bug(vm, flags):
+def test_an_entry_in_the_map_that_is_not_present_and_writable_is_a_bug(vm, flags):
     add(vm, 1)
     entry(vm, 1, flags=flags)
     with pytest.raises(HostCrash, match=r"mmu\.c:430-433"):
@@ -156,7 +156,7 @@ def test_an_entry_in_the_map_that_leads_elsewhere_is_a_bug(vm):
 
 @given(st.lists(st.tuples(st.sampled_from([1, 2]), st.integers(0, 9)), max_size=40))
 def test_the_map_is_what_was_added_and_not_removed(toggles):
-    """Laws: the multiset of entries; descriptors of 1..4; as many descriptors in use as the cache misses."""
+    """Laws: the multiset of entries; descriptors of 1..4; as many descriptors in use as were taken from the cache."""
     vm = bench()
     full, there = vm.caches.rmap_desc.free, set()
     for gfn, index in toggles:
@@ -177,8 +177,8 @@ def test_the_map_is_what_was_added_and_not_removed(toggles):
 
 
 def test_2007_wp0_rmap_leak_then_bug():
-    """CR0.WP clear, a kernel write, then a user read of a read-only user page: fix_read_pf clears the writable bit and
-    leaves the reverse map alone. When that frame becomes a page table, the host dies."""
+    """CR0.WP clear, a kernel write, then a user read of a read-only user page: fix_read_pf clears the writable bit but
+    doesn't update the reverse map. When that frame becomes a page table, the host crashes."""
     guest = Guest("64", cr0=PG | PE)
     vm, gva = guest.vm, 0x1000
     gfn = guest.map(gva, flags=P | U)

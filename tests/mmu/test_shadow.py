@@ -28,13 +28,13 @@ def test_two_addresses_below_one_guest_table_share_its_shadow():
     guest.map(0x2000)
     before = used(guest.vm)
     guest.vm.access(0x1000)
-    assert used(guest.vm) == before + 3, "the root was there"
+    assert used(guest.vm) == before + 3, "the root was there already"
     guest.vm.access(0x2000)
     assert used(guest.vm) == before + 3
     assert len(leaves(guest.vm)) == 2
 
 
-def test_one_guest_table_reached_by_two_ways_has_one_shadow_with_two_parents():
+def test_one_guest_table_reached_by_two_paths_has_one_shadow_with_two_parents():
     guest = Guest("64")
     guest.map(0x1000)
     table = guest.table_gfn(0x1000)
@@ -84,7 +84,7 @@ def test_a_zapped_table_leaves_its_parent_empty_and_its_children_without_parents
     assert shadows(guest.vm, table) == [orphan], "found again by the hash"
 
 
-def test_zapping_a_live_root_empties_it_and_leaves_it_in_the_hash_at_the_head_of_the_active_list():
+def test_zapping_a_live_root_clears_it_and_leaves_it_in_the_hash_at_the_head_of_the_active_list():
     guest = Guest("64")
     guest.map(0x1000)
     guest.map(0x2000, guest.root)
@@ -96,7 +96,7 @@ def test_zapping_a_live_root_empties_it_and_leaves_it_in_the_hash_at_the_head_of
     assert root not in [id for id, _ in links(guest.vm)]
 
 
-def test_unprotect_zaps_the_shadows_of_all_roles_and_says_whether_there_were_any():
+def test_unprotect_zaps_the_shadows_of_all_roles_and_returns_whether_there_were_any():
     guest = Guest("32")
     guest.map(0x1000)
     guest.map(0x201000, table=guest.table_gfn(0x1000))  # the other half of the same table
@@ -121,7 +121,7 @@ def test_after_unprotect_the_frame_can_be_written():
 
 
 def crowded(roots, mode="64"):
-    """A guest that has loaded so many other roots; a 64-bit root takes one shadow page."""
+    """A guest that has loaded this many other roots; a 64-bit root takes one shadow page."""
     guest = Guest(mode, [(0, 0x400)])
     for gfn in range(0x100, 0x100 + roots):
         guest.vm.load_cr3(gfn << 12)
@@ -144,7 +144,7 @@ def test_eviction_does_nothing_while_25_pages_are_free():
     assert state(guest.vm) == before
 
 
-def test_eviction_empties_a_live_root_and_goes_on():
+def test_eviction_clears_a_live_root_and_continues():
     guest = crowded(0)
     guest.map(0x1000)
     guest.vm.access(0x1000)
@@ -163,7 +163,7 @@ def test_a_fault_refills_the_pool_when_fewer_than_5_pages_are_free():
     vm = guest.vm
     while len(state(vm)["free"]) > 5:
         vm.load_cr3(0x100 + used(vm) << 12)
-    vm.access(0x1000)  # injected: takes no page
+    vm.access(0x1000)  # injected: it takes no page
     assert len(state(vm)["free"]) == 5
     vm.load_cr3(0x3FF << 12)
     assert len(state(vm)["free"]) == 4
@@ -171,7 +171,7 @@ def test_a_fault_refills_the_pool_when_fewer_than_5_pages_are_free():
     assert len(state(vm)["free"]) == 25
 
 
-def test_taking_write_access_from_a_slot_also_takes_it_from_other_slots_entries_in_the_same_pages():
+def test_removing_write_access_from_a_slot_removes_it_from_other_slots_entries_in_the_same_pages():
     """2007: the slot bit belongs to the shadow page, not to the entry."""
     guest = Guest("64", [(0, 0x100), (0x800, 16, True)])
     mine = guest.map(0x1000)
@@ -195,20 +195,20 @@ def test_the_header_of_a_page_notes_the_slots_that_it_reaches():
 
 
 def second_way(guest):
-    """Another, read-only way to the table of 0x1000, at 0x201000; and at 0 the table itself."""
+    """Add a read-only path to the table of 0x1000, at 0x201000; and map the table itself at 0."""
     table = guest.table_gfn(0x1000)
     guest.vm.poke(guest.entry_gpa(0x200000, 2), table << 12 | P | U)
     guest.map(0, table)
 
 
 def test_2007_shared_pt_escalation():
-    """What rights the levels above gave is not in the role: who comes second gets the rights of the first."""
+    """The rights of the levels above aren't in the role: the second path gets the rights of the first."""
     guest = Guest("64")
     gfn = guest.map(0x1000)
     second_way(guest)
     assert guest.vm.access(0x201000, user=True).outcome == "ok"
     assert guest.vm.access(0x201000, write=True, user=True).outcome == "inject", "as it should be"
-    guest.vm.unprotect(0)  # the shadow of the table is made anew, now by the way that allows writing
+    guest.vm.unprotect(0)  # the shadow of the table is made again, now by the path that allows writing
     guest.vm.access(0x1000, write=True, user=True)
     guest.vm.access(0x201000, user=True)
     assert guest.vm.access(0x201000, write=True, user=True) == ("ok", gfn << 12, 0, None)
@@ -217,7 +217,7 @@ def test_2007_shared_pt_escalation():
 
 
 def test_2007_shared_pt_livelock():
-    """The other way round: the first, weaker rights stay, and the write that the tables allow faults for ever."""
+    """The other way round: the first, weaker rights stay, and a write that the tables allow faults forever."""
     guest = Guest("64")
     guest.map(0x1000)
     second_way(guest)

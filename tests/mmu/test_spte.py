@@ -33,7 +33,7 @@ def test_the_first_write_sets_the_guests_dirty_bit_and_makes_the_shadow_writable
 
 
 def test_an_entry_that_is_writable_at_once_marks_its_frame_dirty_in_the_log():
-    """From now on nobody sees the writes, so they are taken to have happened. A read is enough."""
+    """From now on writes don't fault, so the frame counts as written. A read is enough."""
     guest = Guest("64", [(0, 0x100, True)])
     clean, dirty = guest.map(0x1000, flags=ALL | A), guest.map(0x2000, flags=ALL | A | D)
     guest.vm.access(0x1000)
@@ -45,7 +45,7 @@ def test_an_entry_that_is_writable_at_once_marks_its_frame_dirty_in_the_log():
 
 
 @pytest.mark.parametrize("flags", [P, P | W, P | U, ALL])
-def test_bits_10_and_11_note_what_the_guest_allows(flags):
+def test_bits_10_and_11_record_what_the_guest_allows(flags):
     noted = flags_after("64", flags)
     assert bool(noted & SHADOW_W) == bool(flags & W)
     assert bool(noted & SHADOW_U) == bool(flags & U) == bool(noted & U)
@@ -67,7 +67,7 @@ def test_write_through_bits_and_software_bits_are_not():
     assert flags_after("64", ALL | 3 << 3 | 7 << 9) == flags_after("64", ALL)
 
 
-def test_where_no_memory_is_the_entry_is_marked_and_not_present():
+def test_without_memory_the_entry_is_an_io_entry():
     guest = Guest("64")
     guest.map(0x1000, 0xFEE00, flags=ALL | D)
     assert guest.vm.access(0x1004) == ("mmio", 0xFEE00004, 1, None)
@@ -76,7 +76,7 @@ def test_where_no_memory_is_the_entry_is_marked_and_not_present():
     assert rmap_part(guest.vm) == []
 
 
-def test_each_access_to_a_marked_entry_faults_and_is_emulated():
+def test_each_access_to_an_io_entry_faults_and_is_emulated():
     guest = Guest("64")
     guest.map(0x1000, 0xFEE00)
     for write in (False, True, True):
@@ -105,8 +105,8 @@ def test_a_large_page_is_shadowed_4k_by_4k_below_a_mark():
 
 
 @pytest.mark.parametrize("flags", [P, P | W, P | U])
-def test_large_pages_of_one_frame_with_different_rights_are_told_apart(flags):
-    """Looks like a bug and is none: the huge-page access in the role."""
+def test_large_pages_of_one_frame_with_different_rights_have_different_shadows(flags):
+    """It looks like a bug, but isn't: the role holds the rights of a large page."""
     guest = Guest("64", [(0, 0x100), (0x400, 0x200)])
     guest.map(0, 0x400, large=True)
     guest.map(0x200000, 0x400, flags=flags, large=True)
@@ -120,7 +120,7 @@ def test_large_pages_of_one_frame_with_different_rights_are_told_apart(flags):
 
 
 def test_2007_pse36_frame_mismatch():
-    """The walker ignores bits 13..16 of a large 4-byte entry, the shadow takes them as address bits 32..35."""
+    """The walk ignores bits 13..16 of a large 4-byte entry, the shadow uses them as address bits 32..35."""
     guest = Guest("32", [(0, 0x800), (0x100400, 0x400)])
     guest.map(0, 0x400 | 1 << 1, large=True)  # bit 13 of the entry is bit 1 of its frame
     assert guest.vm.gva_to_gpa(0x1000) == 0x401000
@@ -129,7 +129,7 @@ def test_2007_pse36_frame_mismatch():
 
 
 def test_2007_nx_bit63_without_nxe():
-    """Bit 63 is copied even while EFER.NX is off, the host has it on: the fetch faults for ever."""
+    """Bit 63 is copied even while the guest's EFER.NX is off, but the host has it on: the fetch faults forever."""
     guest = Guest("64")
     guest.start(efer=1 << 8)
     guest.map(0x1000, flags=ALL | NX)
@@ -145,7 +145,7 @@ def test_2007_nx_of_upper_levels_is_not_inherited():
 
 
 def test_2007_large_nx_set_ignored():
-    """Nor is NX in the huge-page access: the leaves made before are used again."""
+    """The role of a large page doesn't hold NX: the leaves made before are used again."""
     guest = Guest("64", [(0, 0x100), (0x400, 0x200)])
     guest.map(0, 0x400, large=True)
     guest.vm.access(0, fetch=True)
@@ -174,7 +174,7 @@ def test_the_dirty_bit_of_a_small_page_that_is_cleared_is_set_again():
     assert guest.entry(0x1000) & D
 
 
-def test_a_read_gives_user_access_back_that_a_kernel_write_took_and_write_access_goes():
+def test_a_read_restores_the_user_access_that_a_kernel_write_removed_and_removes_write_access():
     guest = Guest("64", cr0=1 << 31 | 1)
     guest.map(0x1000, flags=P | U)
     guest.vm.access(0x1000, write=True)

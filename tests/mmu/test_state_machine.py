@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""All that can be done to a VM, in any order, under the conditions in which the code of 2007 keeps its tables right.
+"""All operations of a VM, in any order, under the conditions under which the code of 2007 keeps its tables right.
 
 The conditions:
 
 1. CR0.WP is set while the guest pages;
 2. roots lie in memory (CR3, the directories that PDPTEs name);
-3. no user write goes to a live page table: one on the access's own way, or a root in use;
+3. no user write goes to a live page table: one on the access's own path, or a root in use;
 4. no PSE-36 bits;
 5. no memory slot changes (aliases may: that zaps everything);
 6. no access without paging reaches a frame that is shadowed;
 7. page tables have one name: no alias of a frame that is a table;
 8. a context is reset only with room for its roots in the pool.
 
-`test_condition_...` below shows for each what comes of dropping it. Under these the audits stay clean and the
-invariants hold. For every access to end where the guest's tables say, there is one more, since what is inherited isn't
-in the role of a shadow page:
+For each of them, `test_condition_...` below shows what happens without it. Under these conditions the audits stay clean
+and the invariants hold. Every access ends where the guest's tables say only under one more condition, since inherited
+rights aren't in the role of a shadow page:
 
 9. uniform rights: entries above the last allow everything and have no NX; CR4.PSE and EFER.NX stay as they are within a
    mode, and bit 63 is used only where EFER.NX is set; large pages have no NX.
@@ -67,7 +67,7 @@ class Clean(RuleBasedStateMachine):
             self.vm.set_alias(0, world.ALIAS, world.ALIAS_PAGES, world.ALIASED)
         world.enter(self.vm, self.start, root)
 
-    # Where we are
+    # The current state
 
     @property
     def mode(self):
@@ -121,7 +121,7 @@ class Clean(RuleBasedStateMachine):
         if write and reach.error is None:
             offset, value, size = world.allowed_store(self.vm, self.unaliased(reach.gpa), choice)
             gva, store = gva & ~0xFFF | offset, {"value": value, "size": size}
-        shadowed = self.shadowed() | set(reach.tables)  # those on its own way may become so by this very access
+        shadowed = self.shadowed() | set(reach.tables)  # tables on its own path may become shadowed by this access
         access = self.vm.access(gva, write=write, user=user, fetch=fetch, **store)
         if reach.error is not None:
             assert (access.outcome, access.error) == ("inject", reach.error)
@@ -138,7 +138,7 @@ class Clean(RuleBasedStateMachine):
             self.accessed_and_dirty(gva, write and in_ram(self.vm, gpa >> 12))
 
     def accessed_and_dirty(self, gva, written):
-        """The guest's entries on the way of a granted access say so; the dirty bit of a large page may not (2007)."""
+        """Check accessed and dirty bits on the path of a granted access; the dirty bit of a large page may be clear (2007)."""
         for level, entry in guest_entries(self.vm, gva):
             assert entry & A
             if level == 1:
@@ -153,7 +153,7 @@ class Clean(RuleBasedStateMachine):
 
     @rule(n=ANY, level=ANY, choices=st.lists(ANY, min_size=1, max_size=4), how=ANY, kind=KINDS)
     def edit_and_use(self, n, level, choices, how, kind):
-        """The kernel writes an entry on the way of an address, once or many times, and uses the address then."""
+        """The kernel writes an entry on the path of an address, once or several times, and then uses the address."""
         gva, before = self.gva(n), kind
         self.access(gva, before, how)
         tables = oracle(self.vm, gva).tables
@@ -168,7 +168,7 @@ class Clean(RuleBasedStateMachine):
         self.access(gva, kind, how)
 
     def table_write(self, gpa, choice, how):
-        """In one of three ways: an instruction, trapped or not; the host's emulation at an address, or at a gpa."""
+        """Write a table in one of three ways: by an instruction, or as the host emulates one, at a gva or at a gpa."""
         offset, value, size = world.allowed_store(self.vm, gpa, choice)
         windows = [gva for gva in world.GVAS[self.mode] if oracle(self.vm, gva, write=True).gpa == gpa & ~0xFFF]
         if how % 3 == 0 or not windows:
@@ -194,7 +194,7 @@ class Clean(RuleBasedStateMachine):
 
     @rule(table=st.sampled_from(sorted(world.TABLES)), index=ANY, choices=st.lists(ANY, min_size=1, max_size=4))
     def emulated_table_writes(self, table, index, choices):
-        """Tables of any mode, also of those that aren't in use now."""
+        """Write tables of any mode, even of one that isn't in use now."""
         of, level = world.TABLES[table]
         at = world.INDEXES[of][level][index % len(world.INDEXES[of][level])] * MODES[of].size
         for choice in choices:
@@ -214,7 +214,7 @@ class Clean(RuleBasedStateMachine):
 
     @rule(n=ANY)
     def look(self, n):
-        """To translate sets accessed bits, to forget a translation changes nothing."""
+        """Translating sets accessed bits; INVLPG changes nothing."""
         assert self.vm.gva_to_gpa(self.gva(n)) == oracle(self.vm, self.gva(n)).gpa
         before = everything(self.vm)
         self.vm.invlpg(self.gva(n))
@@ -242,7 +242,7 @@ class Clean(RuleBasedStateMachine):
     @precondition(lambda self: self.mode in ("32", "64"))
     @rule(first=st.integers(0, 63), count=st.integers(1, 64))
     def crowd(self, first, count):
-        """So many address spaces that the pool runs short, and the oldest shadow pages are evicted."""
+        """Use enough address spaces to exhaust the pool, so that the oldest shadow pages are evicted."""
         for n in range(first, first + count):
             assert self.vm.load_cr3(world.SPARE[n % 64] << 12)
         assert self.vm.load_cr3(world.ROOTS[self.mode][0])
@@ -274,7 +274,7 @@ class Clean(RuleBasedStateMachine):
 
     @rule(bad=st.sampled_from(BAD_CALLS))
     def refused(self, bad):
-        """A call with bad arguments leaves everything as it was."""
+        """A call with bad arguments changes nothing."""
         before = everything(self.vm)
         with pytest.raises(InputError):
             bad(self.vm)
@@ -292,7 +292,7 @@ class Clean(RuleBasedStateMachine):
 
 
 def guest_entries(vm, gva):
-    """(level, entry) of the guest's entries on gva's way, PDPTEs aside, down to the last."""
+    """(level, entry) of the guest's entries on gva's path, without PDPTEs, down to the last."""
     tables = oracle(vm, gva).tables
     if tables:
         mode, top = {2: (MODES["32"], 2), 3: (MODES["pae"], 2), 4: (MODES["64"], 4)}[vm.root_level]
@@ -301,7 +301,7 @@ def guest_entries(vm, gva):
 
 
 def check_structures(vm):
-    """The laws that tie the structures together, all read from state()."""
+    """Check the laws that connect the structures, all by state()."""
     now = state(vm)
     pages = {id: (gfn, role, count, bitmap, chains) for id, gfn, role, count, _, bitmap, chains in now["pages"]}
     entries = {id * 512 + index: rest for id, row in now["sptes"] for index, *rest in row}
@@ -318,7 +318,7 @@ def check_structures(vm):
     level = {id: role >> 4 & 15 for id, (_, role, *_) in pages.items()}
     links = {(target, ref) for ref, (_, kind, target) in entries.items() if level[ref // 512] > 1 and kind == "s"}
     parents = Counter((id, ref) for id, (*_, chains) in pages.items() for chain in chains for ref in chain)
-    assert parents == Counter(links), "who points to a page is its parent, and who is its parent points to it"
+    assert parents == Counter(links), "the parents of a page are the entries that point to it"
     assert all(level[target] == level[ref // 512] - 1 for target, ref in links)
 
     roots = now["mmu"][2]
@@ -333,18 +333,18 @@ def check_structures(vm):
     assert mapped == writable, "the reverse maps are the present, writable leaves"
 
     shadowed = {gfn for gfn, role, *_ in pages.values() if not role >> 16 & 1}
-    assert not shadowed & {gfn for gfn, _ in writable}, "nobody can write a shadowed frame"
+    assert not shadowed & {gfn for gfn, _ in writable}, "a shadowed frame has no writable mapping"
 
     for ref, (flags, kind, target) in leaves.items():
         if kind == "g":
             slot = next(n for n, (base, count, *_) in enumerate(world.SLOTS) if base <= target < base + count)
             assert pages[ref // 512][3] >> slot & 1, "a page notes the slots that it reaches"
         if pages[ref // 512][1] & 15 and flags & W:
-            assert flags & 1 << 10, "nothing is writable that the guest didn't allow"
+            assert flags & 1 << 10, "an entry is writable only if the guest allowed it"
 
 
 def machine(mode, kind=Clean, **options):
-    """The test case of a machine that starts in a mode."""
+    """The test case of a state machine that starts in a mode."""
     case = type(f"{kind.__name__}From{mode}", (kind,), {"start": mode}).TestCase
     case.settings = settings(stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck), **options)
     return case
@@ -426,7 +426,7 @@ def test_condition_5_no_slot_change_is_needed():
     guest.map(0x1000, 0x800)
     guest.vm.access(0x1000)
     guest.vm.set_slot(1, 0x800, 8)
-    assert guest.vm.access(0x1000).outcome == "emul", "memory by now, and still taken for none"
+    assert guest.vm.access(0x1000).outcome == "emul", "there is memory now, but it is still emulated"
 
 
 def test_condition_6_no_unpaged_access_to_a_shadowed_frame_is_needed():

@@ -49,7 +49,7 @@ def test_calls_of_a_part_that_is_a_function_are_a_kind_of_event():
     assert functions == ["walk", "set_spte", "pre_write"] and events.KINDS.keys() >= set(functions)
 
 
-def test_a_slot_for_which_the_computer_has_no_memory_is_refused_and_nothing_has_changed(monkeypatch):
+def test_a_slot_too_large_for_the_computer_is_refused_and_nothing_changes(monkeypatch):
     def nothing_left(npages):
         raise MemoryError
 

@@ -14,7 +14,7 @@ def walk(guest, gva, write=False, user=False, fetch=False):
 
 
 @pytest.mark.parametrize("mode, levels", [("32", [2, 1]), ("pae", [2, 1]), ("64", [4, 3, 2, 1])])
-def test_a_walk_notes_the_tables_on_its_way_and_the_frame_at_its_end(mode, levels):
+def test_a_walk_returns_the_tables_on_its_path_and_the_frame_at_its_end(mode, levels):
     guest = Guest(mode)
     gfn = guest.map(0x1234000)
     result = walk(guest, 0x1234567)
@@ -32,7 +32,7 @@ def test_accessed_bits_are_set_on_every_level(mode):
         assert bool(guest.entry(0x1000, level) & A) is not in_pdpt, "a PDPTE has no accessed bit"
 
 
-def test_accessed_bits_above_the_entry_that_denies_are_set_already():
+def test_accessed_bits_above_the_entry_that_denies_are_already_set():
     guest = Guest("64")
     guest.map(0x1000, flags=P)
     assert walk(guest, 0x1000, user=True).error == 5
@@ -42,7 +42,7 @@ def test_accessed_bits_above_the_entry_that_denies_are_set_already():
 @pytest.mark.parametrize("wp", [True, False])
 @pytest.mark.parametrize("flags", [0, P, P | W, P | U, ALL, ALL | NX])
 @pytest.mark.parametrize("access", [(0, 0, 0), (1, 0, 0), (0, 1, 0), (1, 1, 0), (0, 0, 1), (0, 1, 1)])
-def test_who_may_do_what_in_a_table_of_all_combinations(flags, access, wp):
+def test_all_combinations_of_flags_and_accesses(flags, access, wp):
     write, user, fetch = map(bool, access)
     guest = Guest("64", cr0=ON if wp else PG | PE)
     guest.map(0x1000, flags=flags)
@@ -55,8 +55,8 @@ def test_who_may_do_what_in_a_table_of_all_combinations(flags, access, wp):
 @pytest.mark.parametrize("mode", PAGED)
 @given(data=st.data())
 def test_walks_agree_with_the_oracle_whatever_the_entries_are(mode, data):
-    """Random rights on every level: the same frame, or a fault. The code's present bit may differ where an upper level
-    denies and a lower one is absent: this walker stops at the first that denies."""
+    """Random rights on every level: the same frame, or a fault. The present bit of the error code may differ if an upper
+    entry denies and a lower one isn't present: this walk stops at the first entry that denies."""
     guest = Guest(mode, cr0=data.draw(st.sampled_from([ON, PG | PE])))
     flags = st.sampled_from([0, P, P | W, P | U, ALL, ALL | A | D] + [ALL | NX] * (mode != "32"))
     large = data.draw(st.booleans())
@@ -109,7 +109,7 @@ def test_a_pdpte_that_is_not_present_ends_the_walk_as_not_present():
     assert walk(guest, 0x40000000, write=True).error == 2
 
 
-def test_a_table_outside_of_memory_reads_as_zeroes():
+def test_a_table_outside_memory_reads_as_zeroes():
     guest = Guest("64")
     guest.map(0x1000)
     guest.vm.poke(guest.entry_gpa(0x1000, 2), 0xFFFF << 12 | ALL)
@@ -156,4 +156,4 @@ def test_a_translation_is_a_supervisor_read_and_sets_accessed_bits():
     assert guest.vm.gva_to_gpa(0x1ABC) == gfn << 12 | 0xABC
     assert guest.entry(0x1000) & A
     assert guest.vm.gva_to_gpa(0x5000) is None
-    assert guest.vm.injected == [], "nobody faults"
+    assert guest.vm.injected == [], "no fault"

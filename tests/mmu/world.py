@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""One guest memory with page tables for all modes in it, small enough that everything meets everything.
+"""One guest memory that holds page tables of all modes, small enough that all cases meet.
 
-gfns: 0x00..0x5f memory with a dirty log, 0x400..0x41f memory below large pages, 0x1000..0x103f empty frames that can
-be roots; all else has none. 0x800..0x80f is, at times, an alias of data frames.
+gfns: 0x00..0x5f is memory with a dirty log, 0x400..0x41f memory below large pages, 0x1000..0x103f empty frames that can
+be roots; there is no other memory. 0x800..0x80f is sometimes an alias of data frames.
 """
 
 from functools import cache
@@ -43,8 +43,8 @@ OFFSETS = [0, 4, 8, 0x10, 0x7F8, 0x800, 0xFF8, 0xFFC]
 def entries(gfn):
     """Every entry that the guest may write into a table; 0 first.
 
-    The levels above the last allow everything, since what they allow isn't in the role of a shadow page (2007), and
-    they lead to tables of the level below or, for self maps, of their own level or above.
+    The levels above the last allow everything, since their rights aren't in the role of a shadow page (2007). They
+    lead to tables of the level below or, for self maps, of their own level or above.
     """
     mode, level = TABLES[gfn]
     if level == 1:
@@ -56,7 +56,7 @@ def entries(gfn):
 
 
 def gvas(mode):
-    """Addresses that end in entries that the guest plays with, in windows, and nowhere."""
+    """Addresses whose paths end in entries that the guest changes, in windows, and nowhere."""
     levels = INDEXES[mode]
     found = [0]
     for level in sorted(levels, reverse=True):
@@ -72,7 +72,7 @@ GVAS = {mode: gvas(mode) for mode in MODES} | {
 
 
 def _page(gfn):
-    """What the table holds at first: ways to the tables of the level below, leaves of all sorts, large pages."""
+    """The first content of a table: links to the tables of the level below, leaves of all sorts, large pages."""
     mode, level = TABLES[gfn]
     size = MODES[mode].size
     page = np.zeros(4096 // size, f"<u{size}")
@@ -106,7 +106,7 @@ def make(**options):
 
 
 def enter(vm, mode, root=0):
-    """Switch to a mode ("none" for no paging) at once, as the host can."""
+    """Switch to a mode ("none": no paging) in one step, as the host can."""
     if mode == "none":
         vm.set_registers(PE, 0, 0, 0)
     else:
@@ -114,9 +114,9 @@ def enter(vm, mode, root=0):
 
 
 def allowed_store(vm, gpa, choice):
-    """(offset in the page, value, size) of a store that keeps the tables what they are: tables of this world.
+    """(offset in the page, value, size) of a store after which the tables are still tables of this world.
 
-    ``choice`` is any number. Of four stores to a table one writes back some bytes as they are, often across entries.
+    ``choice`` is any number. One of four stores to a table writes back bytes that are there already, often across entries.
     """
     gfn, offset, kind, choice = gpa >> 12, gpa & 0xFFF, choice & 3, choice >> 2
     if gfn in TABLES and kind:
