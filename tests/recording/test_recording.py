@@ -148,7 +148,7 @@ def test_one_sink_at_a_time_and_no_vm():
     with pytest.raises(InputError, match="vm"):
         record(3)
     recorder = record(vm)
-    with recorder, pytest.raises(InputError, match="running already"):
+    with recorder, pytest.raises(InputError, match="already recording"):
         recorder.__enter__()
 
 
