@@ -104,7 +104,7 @@ def _code_block(cell: Any) -> SiteBlock:
     """Return a cell's code; folded if it only asks for a prediction, or compares it."""
     markup = code_html(cell.source)
     if {QUESTION, ANSWER} & set(cell.metadata.get("tags", ())):
-        return SiteBlock("folded", f"<details><summary>code</summary>{markup.replace('<pre>', FOCUSABLE_PRE)}</details>")
+        return SiteBlock("folded", f"<details><summary>Show the code</summary>{markup.replace('<pre>', FOCUSABLE_PRE)}</details>")
     return SiteBlock("code", markup)
 
 
