@@ -103,9 +103,10 @@ def _lesson(path: Path, notebook: Any, links: dict[str, str]) -> SitePage:
 def _code_block(cell: Any) -> SiteBlock:
     """Return a cell's code; folded if it only asks for a prediction, or compares it."""
     markup = code_html(cell.source)
-    if {QUESTION, ANSWER} & set(cell.metadata.get("tags", ())):
-        return SiteBlock("folded", f"<details><summary>Show the code</summary>{markup.replace('<pre>', FOCUSABLE_PRE)}</details>")
-    return SiteBlock("code", markup)
+    if not {QUESTION, ANSWER} & set(cell.metadata.get("tags", ())):
+        return SiteBlock("code", markup)
+    markup = markup.replace("<pre>", FOCUSABLE_PRE)
+    return SiteBlock("folded", f"<details><summary>Show the code</summary>{markup}</details>")
 
 
 def _output_blocks(page: SitePage, cell: Any, folder: Path) -> Iterator[SiteBlock]:
