@@ -161,20 +161,21 @@ class EntryDecoder(Lab):
     def _shadow_result(self, write: bool) -> ShadowResult:
         user = bool(self.value & USER)
         request = Request(GVAS[self.mode], write, user)
-        who = f"{'user code' if user else 'the kernel'} {'writes' if write else 'reads'}"
         try:
             vm = self.run(self.make_vm)
             before, free = PathsBefore.of(vm, request), len(vm.pool.free)
             result = self.run(lambda: vm.access(request.gva, write=write, user=user))
         except LabError as error:
-            return ShadowResult(who, "not possible", None, "", (f"{error}.",))
+            return ShadowResult(request.action, "not possible", None, "", (f"{error}.",))
         reasons = explain_access(vm, before, result.outcome, result.error, 0)
         if self.level > 1 and not self.large and result.outcome in ("ok", "emul") and len(vm.pool.free) < free:
             reasons.append(
                 "A link to a shadow table always has P, W, U and A, whatever the guest's entry says: the shadow withholds "
                 "rights in the last entry only."
             )
-        return ShadowResult(who, _outcome(result), *_entry(vm, request.gva, 1 if self.large else self.level), tuple(reasons))
+        return ShadowResult(
+            request.action, _outcome(result), *_entry(vm, request.gva, 1 if self.large else self.level), tuple(reasons)
+        )
 
     def make_vm(self) -> Vm:
         """A VM whose guest has this entry on the path of one address, and every right at the other levels."""
@@ -221,7 +222,7 @@ class ShadowResult:
 def _outcome(result: Any) -> str:
     if result.outcome == "inject":
         return f"the guest gets a page fault, error code {result.error}"
-    words = {"ok": "the access succeeds", "emul": "the host emulates the store", "mmio": "a device answers (MMIO)"}
+    words = {"ok": "the access succeeds", "emul": "the host emulates the access to memory", "mmio": "a device answers (MMIO)"}
     return words.get(result.outcome, "the same fault again and again")
 
 

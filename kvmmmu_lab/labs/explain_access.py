@@ -41,12 +41,13 @@ class Request:
     fetch: bool = False
 
     @property
-    def who(self) -> str:
-        """Who makes the access."""
-        return "user code" if self.user else "the kernel"
+    def action(self) -> str:
+        """Who does what: "The guest's kernel reads"."""
+        who = "User code" if self.user else "The guest's kernel"
+        return f"{who} {'writes' if self.write else 'fetches an instruction' if self.fetch else 'reads'}"
 
     def __str__(self) -> str:
-        return f"{self.who} {'writes to' if self.write else 'fetches from' if self.fetch else 'reads'} {self.gva:#x}"
+        return f"{self.action} {'from' if self.fetch else 'to' if self.write else 'at'} {self.gva:#x}"
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ OUTCOMES = {
     "through": "the access succeeds without a fault",
     "ok": "the access succeeds after a fault that the host handles",
     "inject": "the guest gets a page fault",
-    "emul": "the host emulates the store",
+    "emul": "the host emulates the access to memory",
     "mmio": "a device answers (MMIO)",
     "stuck": "the same fault again and again",
     "crash": "the host crashes",
@@ -220,7 +220,7 @@ class FaultLab(Lab):
         request = Request(self.gva, self.write, self.user, self.fetch)
         which = "the same VM for each access" if self.keep else "a new VM for each access"
         registers = f"CR0.WP is {int(self.wp)}, EFER.NX is {int(self.nx)}"
-        return f"{self._guest(str(self.table))}\nThe access: {request}. {registers}; {which}."
+        return f"{self._guest(str(self.table))}\n{request}. {registers}; {which}."
 
 
 # The form

@@ -219,9 +219,10 @@ def eviction_reasons(free: int, evicted: list[PageUse], unused: int | None) -> l
         )
     regions = [use.region for use in evicted if use.region is not None]
     if regions and unused is not None:
-        said.append(f"Of the regions, {regions[0]} was evicted first" + (f", {regions[-1]} last." if regions[1:] else "."))
+        last = f" and region {regions[-1]} last" * (len(regions) > 1)
+        said.append(f"Of the regions, region {regions[0]} was evicted first{last}.")
         if unused == regions[0]:
-            said.append("LRU would have begun there, too. Next time, touch the oldest region again before: does that save it?")
+            said.append("LRU would have begun with it, too. Touch the oldest one before the next eviction: does that save it?")
         else:
             said.append(
                 f"LRU would have begun with region {unused}. Region {regions[0]} was used since, but that didn't save it."

@@ -240,7 +240,7 @@ def _place_of_new(before: Places, after: Places) -> str:
     if not old:
         return "One entry needs no descriptor: most frames are mapped only once."
     if old == 1 and len(after) == 1:
-        return "Two entries need a descriptor, which has four places. A map that has a descriptor already goes on using it."
+        return "Two entries need a descriptor, which has four places. A map that already has one keeps using it."
     if len(after) > len(before):
         return "All descriptors were full, so a new one was added to the end of the chain."
     return "The new entry goes into the first descriptor that has a free place."
@@ -254,7 +254,7 @@ def protect_reasons(before: Places, after: Places) -> list[str]:
     return [
         f"{count} {'entry' if count == 1 else 'entries'} lost W, one after the other: each is first removed from the map "
         "(while its bits still say that it is in there), then the TLB is flushed, and then W is cleared.",
-        "This needs no order in the map: always the first entry is removed, until the map is empty.",
+        "The order in the map makes no difference: the first entry is removed each time, until the map is empty.",
     ]
 
 

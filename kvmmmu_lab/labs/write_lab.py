@@ -390,7 +390,7 @@ class WriteEffect:
     def _entry_reasons(self) -> list[str]:
         write, zapped, shadow = self.write, self.zapped(), self._shadow_of_entry()
         narrow = write.entry_size == 4
-        said = [f"The bytes are in guest entry {write.indices[0]}. Its shadow is {' and '.join(shadow)}."]
+        said = [f"The bytes are in guest entry {write.indices[0]}, for which KVM zaps {' and '.join(shadow)}."]
         if write.size < write.entry_size:
             said.append(f"The write changes only {write.size} of its {write.entry_size} bytes, and that is enough.")
         if narrow and self.level == 2:
@@ -401,7 +401,7 @@ class WriteEffect:
         elif narrow:
             said.append("A table of 1024 4-byte entries has two shadow pages of 512 8-byte entries, so the offset is doubled.")
         if narrow and len(write.pages) > 1:
-            said.append("KVM 2.6.22 zaps this index in the page of every quadrant, also in those that don't shadow this entry.")
+            said.append("KVM 2.6.22 zaps this index in every quadrant's page, also where it doesn't shadow the written entry.")
         empty = [name for name in shadow if name not in zapped]
         if empty:
             said.append(f"{' and '.join(empty)} {'was' if len(empty) == 1 else 'were'} empty, so there was nothing to zap.")
@@ -429,7 +429,7 @@ class WriteForm(GuestForm):
     def controls(self) -> list[Any]:
         """From the guest down to *Write*."""
         lab, ui = self.lab, self.ui
-        self.mode = ui.menu("Guest", MODES, lab.mode if lab.mode in ("64", "pae", "32") else "64", "The mode of a new guest")
+        self.mode = ui.menu("Guest", MODES, lab.mode if lab.mode in dict(MODES).values() else "64", "The mode of a new guest")
         self.mode.observe(lambda change: self.act(self.choose_mode), "value")
         self.table = ui.menu("Table", [], None, "The guest table to write to")
         self.entry = ui.menu("Entry", [(BY_OFFSET, ANY)], ANY, "An entry of that table: fills in the offset")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A real guest's addresses to choose from: all of them carry lesson 0 from its beginning to its end."""
+"""The addresses of a real guest to choose from: lesson 0 works with each of them."""
 
 import sys
 
@@ -44,17 +44,17 @@ def test_lesson_0_works_for_every_choice(name):
     guest = open_guest(name)
     for choice in mappings(guest):
         vm = guest.vm()
-        reached = vm.access(choice.gva, user=choice.user).gpa
+        before = vm.access(choice.gva, user=choice.user).gpa
         entry = entry_of(vm, choice.gva)
         vm.poke(entry.gpa, entry.moved, entry.size)
-        assert vm.access(choice.gva, user=choice.user).gpa == reached, "stale"
+        assert vm.access(choice.gva, user=choice.user).gpa == before, "stale"
         vm.poke(entry.gpa, entry.value, entry.size)
         vm.access(entry.kernel_gva)
         assert vm.stats.entries_zapped == 0
         write = vm.access(entry.kernel_gva, write=True, value=entry.moved, size=entry.size)
         assert (write.outcome, write.gpa, vm.stats.entries_zapped) == ("emul", entry.gpa, 1), choice
         again = vm.access(choice.gva, user=choice.user)
-        assert again.faults == 1 and again.gpa != reached, choice
+        assert again.faults == 1 and again.gpa != before, choice
         assert str(hierarchy(vm, choice.gva, entry.kernel_gva))
 
 
@@ -85,7 +85,7 @@ def test_the_guests_entry():
     assert "entry 457 of the table in gfn 0x61c9" in repr(entry)
 
 
-def test_no_entry_no_answer():
+def test_an_address_without_an_entry_is_refused():
     with pytest.raises(InputError, match="maps"):
         entry_of(open_guest("lin64_A").vm(), 0x10_0000_0000)
     with pytest.raises(InputError, match="paging"):

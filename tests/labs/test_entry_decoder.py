@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The decoder: numbers as people paste them, every bit, round trips, and what the engine makes of an entry."""
+"""The entry decoder: every bit, round trips, and the shadow entry that the engine makes."""
 
 import pytest
 from hypothesis import given, settings
@@ -9,46 +9,8 @@ from kvmmmu_lab import InputError
 from kvmmmu_lab.labs import entry_decoder
 from kvmmmu_lab.labs.entry_decoder import KINDS
 from kvmmmu_lab.labs.guests import MODES
-from kvmmmu_lab.labs.parse_number import parse_number
 
 PAGING = [key for key, mode in MODES.items() if mode.levels]
-
-
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [
-        ("0x67", 0x67),
-        ("0X8000_0000_0000_0067", 0x8000000000000067),
-        (" 8000 0000 02b4 5c65 ", 0x8000000002B45C65),
-        ("0b1100111", 0x67),
-        ("0b 0110_0111", 0x67),
-        ("103", 103),
-        ("1_000", 1000),
-        ("67h", 0x67),
-        ("67ah", 0x67A),
-        ("0" * 25 + "1100111", 0x67),
-        ("1" + "0" * 63, 1 << 63),
-        ("18446744073709551615", (1 << 64) - 1),
-        ("0xffffffffffffffff", (1 << 64) - 1),
-    ],
-)
-def test_numbers_as_they_are_pasted(text, value):
-    assert parse_number(text) == value
-
-
-@pytest.mark.parametrize(
-    "text", ["", "  ", "0x", "0b", "0b2", "xyz", "-1", "0x1g", "1.5", "0x1" + "0" * 16, "9" * 30, None, 5, "9" * 5000, "h"]
-)
-def test_what_is_no_number(text):
-    with pytest.raises(InputError, match="text"):
-        parse_number(text)
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.integers(0, (1 << 64) - 1))
-def test_numbers_go_round(value):
-    for text in (hex(value), bin(value), str(value), f"0x{value:_x}", f"{value:064b}"):
-        assert parse_number(text) == value
 
 
 @settings(max_examples=60, deadline=None)
@@ -78,7 +40,7 @@ def results(entry, mode="64", level=1, **parts):
     return entry_decoder(entry, mode=mode, level=level, **parts).shadow_results()
 
 
-def test_what_the_host_makes_of_it():
+def test_the_shadow_entries():
     read, write = results(0x2B45067)
     assert read.outcome == write.outcome == "the access succeeds"
     assert read.says == write.says == "PWUAD.. gfn 0x2b45"
@@ -122,7 +84,7 @@ def test_shadow_entries():
     assert entry_decoder(0, kind="shadow").meaning == "Empty."
 
 
-def test_your_own_part_makes_it():
+def test_your_own_part_makes_the_shadow_entry():
     def mine(vm, spte, guest_entry, rights, gpa, gfn):
         raise ArithmeticError("not yet")
 
@@ -151,7 +113,7 @@ def test_bad_input(wrong):
     assert (decoder.value, decoder.kind, decoder.mode, decoder.level) == (0x67, "guest", "64", 1)
 
 
-def test_bad_numbers_are_told_in_plain_words():
+def test_messages_say_which_numbers_are_expected():
     with pytest.raises(InputError, match="hexadecimal after 0x.* only if a letter from a to f"):
         entry_decoder("what?")
     with pytest.raises(InputError, match="expected a frame number below 0x10000000000$"):

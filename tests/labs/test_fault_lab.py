@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The lab of faults: tables built by hand, predictions, verdicts and reasons; and its form."""
+"""The fault lab: tables built by hand, predictions, verdicts and reasons; and its form."""
 
 import re
 
@@ -47,7 +47,7 @@ EXPECTED = [
 
 @pytest.mark.parametrize("mode", PAGING)
 @pytest.mark.parametrize(("preset", "access", "user", "outcome", "why"), EXPECTED)
-def test_every_preset_ends_as_it_should_and_says_why(mode, preset, access, user, outcome, why):
+def test_every_preset_has_the_expected_outcome_and_says_why(mode, preset, access, user, outcome, why):
     round_, happened = go(mode, preset, access, user)
     assert happened == outcome
     assert round_.film is not None and round_.error is None
@@ -276,8 +276,8 @@ def test_bad_input_changes_nothing(wrong):
 
 @settings(max_examples=40, deadline=None)
 @given(st.data())
-def test_whatever_the_form_can_express_has_an_end(data):
-    """A result, a fault of the guest's, or a card; and words for it."""
+def test_every_choice_in_the_form_has_an_outcome(data):
+    """There is a result, a fault for the guest, or a card; and sentences about it."""
     lab = fault_lab()
     lab.keep = data.draw(st.booleans(), "keep")
     for _ in range(2):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What all labs share: how they show themselves, how they close, and what an own part that fails looks like."""
+"""What all labs share: how they are shown and closed, and how an error in your own part is shown."""
 
 import subprocess
 import sys
@@ -22,7 +22,7 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 class ForgetfulMap(ReverseMap):
-    """An own reverse map with a mistake in it."""
+    """A reverse map with a bug."""
 
     def add(self, spte):
         """Fails."""
@@ -38,7 +38,7 @@ def stopped_pre_write(vm, gpa, size):
 
 
 def play(lab):
-    """Something that every lab can do."""
+    """Do something in a lab."""
     actions = {"FaultLab": "go", "WriteLab": "touch", "RmapLab": "map", "PoolLab": "touch", "EntryDecoder": "shadow_results"}
     return getattr(lab, actions[type(lab).__name__])()
 
@@ -108,7 +108,7 @@ def everything(widget):
 
 
 def example():
-    """The lab that the docstring of `lab` has as an example."""
+    """The example in the docstring of `lab`."""
     blocks = [block for block in lab_module.__doc__.split("\n\n") if not block.startswith("`Lab`")]
     lines = [line for block in blocks for line in [*block.split("\n"), ""] if line.startswith("    ") or not line]
     names = {}
@@ -116,7 +116,7 @@ def example():
     return names["read_lab"]
 
 
-def test_the_example_of_a_lab_is_one():
+def test_the_example_of_a_lab_works():
     lab = example()()
     lab.faults.guess(0)
     assert lab.read(0x1000).right is True
@@ -134,7 +134,7 @@ def test_the_example_of_a_lab_is_one():
 
 
 def test_only_the_widgets_import_ipywidgets():
-    """A lab in a terminal loads without it; and what builds widgets is in one place."""
+    """One module builds widgets, and a lab in a terminal doesn't load it."""
     folder = Path(lab_module.__file__).parent
     assert [path.name for path in folder.glob("*.py") if "import ipywidgets" in path.read_text("utf-8")] == ["widgets.py"]
     program = "import sys; from kvmmmu_lab.labs import LABS; [str(lab()) for lab in LABS]; print('ipywidgets' in sys.modules)"
@@ -142,7 +142,7 @@ def test_only_the_widgets_import_ipywidgets():
 
 
 def notebook(monkeypatch, name):
-    """A cell of a notebook whose kernel runs this: what is displayed, and the run's ``msg_id`` to be set."""
+    """A notebook cell with a kernel: its header, whose ``msg_id`` is the run, and what is displayed."""
     run, shown = {"metadata": {"cellId": name}, "header": {"msg_id": "1"}}, []
     shell = SimpleNamespace(kernel=True, get_parent=lambda: run)
     monkeypatch.setattr("IPython.get_ipython", lambda: shell)
@@ -170,7 +170,7 @@ def test_running_a_cell_again_closes_its_question(name, monkeypatch):
 
 
 def alive():
-    """How many widgets there are, with their layouts and styles."""
+    """The number of open widgets, with their layouts and styles."""
     return len(sys.modules["ipywidgets"].widgets.widget._instances)
 
 
@@ -243,7 +243,7 @@ class TestOwnParts:
         assert isinstance(film.error, PartError)
         assert film.data["card"]["rows"][0].startswith("your pre_write raised ZeroDivisionError")
 
-    def test_one_that_fails_before_anything_is_seen(self):
+    def test_one_that_fails_before_there_is_a_vm(self):
         for make in (write_lab, rmap_lab):
             lab = make(rmap=ForgetfulMap)
             assert lab.vm is None and lab.last.error.part == "rmap"
@@ -264,7 +264,7 @@ class TestOwnParts:
         round_ = write_lab(pre_write=stopped_pre_write).write(8)
         assert "your pre_write was interrupted" in str(round_.error)
 
-    def test_one_that_cant_be_looked_at(self):
+    def test_one_whose_sptes_raises(self):
         class Blind(ReverseMap):
             def sptes(self, hfn):
                 raise LookupError(hfn)
@@ -274,7 +274,7 @@ class TestOwnParts:
         assert lab.map().error.part == "rmap" and "your rmap raised LookupError" in lab.state()
         assert "your rmap raised" in lab._repr_mimebundle_()["text/html"]
 
-    def test_one_that_works_is_as_good_as_the_kernels(self):
+    def test_one_that_works(self):
         class Mine(ReverseMap):
             pass
 

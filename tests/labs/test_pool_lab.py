@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The lab of the pool: first in, first out, whatever is touched again; and its form."""
+"""The pool lab: first in, first out, whatever is touched again; and its form."""
 
 import pytest
 
@@ -10,7 +10,7 @@ from kvmmmu_lab.labs.pool_lab import NEWEST, NONE, OLDEST, UNUSED
 
 @pytest.fixture
 def full():
-    """A lab whose next new region needs room."""
+    """A lab in which the next new region evicts pages."""
     lab = pool_lab()
     while len(lab.vm.pool.free) >= 5:
         lab.touch() if len(lab.vm.pool.free) < 8 else lab.touch(len(lab.vm.pool.free) - 6)
@@ -28,7 +28,7 @@ def test_a_touch_takes_one_page_and_sometimes_more():
     assert "247 of 256 shadow pages are free" in lab.state()
 
 
-def test_the_oldest_go_and_21_of_them(full):
+def test_the_oldest_21_pages_are_evicted(full):
     full.guess(OLDEST, 21)
     round_ = full.touch()
     assert round_.right is True
@@ -37,7 +37,7 @@ def test_the_oldest_go_and_21_of_them(full):
     assert any(step.function == "kvm_mmu_zap_page" for step in round_.film.steps)
 
 
-def test_touching_again_saves_nobody(full):
+def test_touching_again_saves_no_page(full):
     full.guess(NONE, 0)
     again = full.again(0)
     assert again.right is True and "in FIFO order (first in, first out), not in LRU order" in str(again)
@@ -52,10 +52,10 @@ def test_without_that_lru_would_begin_there_too(full):
     full.guess(NEWEST, 25)
     round_ = full.touch()
     assert [outcome.right for outcome in round_.outcomes] == [False, False]
-    assert "LRU would have begun there, too" in str(round_)
+    assert "LRU would have begun with it, too" in str(round_)
 
 
-def test_touching_many_stops_where_room_is_made():
+def test_touching_many_stops_at_the_first_eviction():
     lab = pool_lab()
     lab.touch(200)
     assert lab.next == 200
@@ -67,7 +67,7 @@ def test_touching_many_stops_where_room_is_made():
     assert "Stopped" not in str(lab.touch(2))
 
 
-def test_no_note_asks_for_what_a_form_has_no_place_for():
+def test_no_note_suggests_an_argument():
     lab = pool_lab()
     film = lab.touch(20).film
     assert "limit=" not in lab.picture() + str(film)
@@ -100,7 +100,7 @@ def test_bad_input(wrong):
     assert lab.next == 1 and lab.first.answer is None
 
 
-def test_a_new_guest_is_asked_about_anew():
+def test_a_new_guest_has_no_guesses():
     lab = pool_lab()
     lab.touch()
     lab.guess(OLDEST, 22)

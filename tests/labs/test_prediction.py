@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Questions before looking."""
+"""Predictions, and their comparison with what happened."""
 
 import sys
 
@@ -20,7 +20,7 @@ def test_a_guess_is_compared_with_what_happened():
     assert guess.compare(1).right is True and "Right!" in str(guess.compare(1))
 
 
-def test_nothing_is_chosen_until_somebody_chooses():
+def test_nothing_is_selected_at_first():
     pytest.importorskip("ipywidgets")
     guess = predict("How <many>?", [0, 1, 3])
     title, radio, _ = guess.widget.children
@@ -78,14 +78,14 @@ def test_another_guess_after_the_comparison_says_that_it_isnt_judged():
     assert not note.value
 
 
-def test_what_happened_can_be_told_in_other_words():
+def test_what_happened_can_be_said_in_other_words():
     guess = predict("How many?", [0, "more"])
     guess.guess("more")
     outcome = guess.compare("more", "7 (more than 5)")
     assert outcome.right and "It was: 7 (more than 5)." in str(outcome)
 
 
-def test_why_is_said_to_everybody_and_then_nobody_is_sent_to_look():
+def test_a_reason_is_always_shown_and_replaces_the_question():
     guess = predict("How many?", [0, 1])
     said = ["It was: 1. (You made no guess this time.)", "You said: 0. It was: 1.", "You said: 1. It was: 1. Right!"]
     for answer, verdict in zip((None, 0, 1), said, strict=True):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The lab of reverse maps: against lists kept by hand, with predictions and reasons; and its form."""
+"""The rmap lab: compared with lists that the test keeps, predictions and reasons; and its form."""
 
 import pytest
 from hypothesis import given, settings
@@ -66,7 +66,7 @@ def test_read_only_mappings_arent_in_it(lab):
     assert len(round_.outcomes) == 1 and "was not in the map" in str(round_)
 
 
-def test_a_page_table_may_be_written_by_nobody():
+def test_no_entry_can_write_a_page_table():
     lab = filled(5)
     lab.guess(0)
     assert lab.protect().right is True
@@ -76,7 +76,7 @@ def test_a_page_table_may_be_written_by_nobody():
     assert lab.protect().reasons == ("The map was empty, so no entry had to lose W.",)
 
 
-def test_films_say_what_was_pressed(lab):
+def test_films_have_titles(lab):
     titles = [lab.map().film.title, lab.map(read_only=True).film.title, lab.unmap(0).film.title, lab.protect().film.title]
     assert titles == [
         "Map the frame once more",
@@ -87,7 +87,7 @@ def test_films_say_what_was_pressed(lab):
     assert lab.last.film.data["title"] == titles[-1]
 
 
-def test_there_is_an_end(lab):
+def test_the_number_of_mappings_is_limited(lab):
     for _ in range(MOST):
         lab.map()
     with pytest.raises(InputError, match=r"^there are 14 mappings already; unmap one first$"):

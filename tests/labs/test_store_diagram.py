@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`small_guest`, and the beam of a store: where it falls is where pre-write really strikes."""
+"""The diagram of a store: it shows exactly the entries that pre-write zaps."""
 
 import pytest
 from hypothesis import given
@@ -21,7 +21,7 @@ def pages(mode):
 
 
 def sptes(scene):
-    """Keys of the shadow entries that a beam hits."""
+    """Keys of the shadow entries and pages to which the arithmetic leads."""
     return {edge.target for edge in scene.edges if edge.source.startswith("a:") and edge.kind == "link"}
 
 
@@ -31,26 +31,9 @@ def filled(vm):
     return {f"s:{page.id}:{n}" for page in vm.pool.active for n in range(512) if words[page.spte + n]}
 
 
-@pytest.mark.parametrize("mode", [*PAGED, "32 pse"])
-def test_a_small_guest_has_touched_what_it_maps(mode):
-    small = small_guest(mode, 0x1000, 0x5000)
-    assert [small.vm.access(gva, user=True).faults for gva in (0x1000, 0x5000)] == [0, 0]
-    assert small.vm.access(0x2000).outcome == "inject"
-    small.map(0x2000)
-    assert small.vm.access(0x2000).faults == 1
-    assert small.vm.audit() == []
-
-
-def test_a_small_guest_takes_your_parts():
-    seen = []
-    small = small_guest("64", 0x1000, pre_write=lambda vm, gpa, size: seen.append((gpa, size)))
-    small.edit(0x1000, 0)
-    assert seen == [(small.entry_gpa(0x1000), 8)]
-
-
 @given(st.sampled_from(PAGED), st.integers(1, 2), st.integers(0, 4095), st.sampled_from([1, 2, 4, 8]), st.integers(0, 2))
-def test_the_beam_falls_where_pre_write_strikes(mode, level, offset, size, written):
-    """The law: of the entries that were there, exactly those die that the beam hits, or whose page it hits."""
+def test_it_shows_what_pre_write_zaps(mode, level, offset, size, written):
+    """Of the entries that aren't empty, exactly those are zapped that it shows, or whose page it shows."""
     small = pages(mode)
     vm, gpa = small.vm, (small.table(0x1000, level) << 12) + min(offset, 4096 - size)
     for _ in range(written):
@@ -66,7 +49,7 @@ def test_the_beam_falls_where_pre_write_strikes(mode, level, offset, size, writt
 
 @pytest.mark.parametrize("mode", PAGED)
 @pytest.mark.parametrize("size", [1, 8])
-def test_every_step_of_the_film_fits_on_its_stage(mode, size):
+def test_every_step_of_the_film_is_a_valid_scene(mode, size):
     small = pages(mode)
     for level in (1, 2):
         film = watch_store(small.vm, small.entry_gpa(0x2000, level) + 4, 0, size)
@@ -76,14 +59,14 @@ def test_every_step_of_the_film_fits_on_its_stage(mode, size):
         assert film.drawings and film.picture(-1).svg.startswith("<")
 
 
-def test_looking_stores_nothing():
+def test_a_diagram_stores_nothing():
     small = pages("64")
     before = filled(small.vm), small.vm.last_pt_write_count, small.vm.stats.exits
     store_diagram(small.vm, small.entry_gpa(0x1000), 8)
     assert before == (filled(small.vm), small.vm.last_pt_write_count, small.vm.stats.exits)
 
 
-def test_a_page_that_is_passed_by_says_why():
+def test_a_skipped_page_says_why():
     vm = open_guest("lin64_A").vm()
     vm.access(0x400000, user=True)
     vm.access(0xFFFF888005000000)
@@ -92,7 +75,7 @@ def test_a_page_that_is_passed_by_says_why():
     assert sptes(scene) == {"s:248:0"}
 
 
-def test_an_unshadowed_frame_is_hit_nowhere():
+def test_a_store_to_an_unshadowed_frame_zaps_nothing():
     small = pages("64")
     scene = store_diagram(small.vm, 0xF0 << 12, 8).scene
     assert sptes(scene) == set() and "isn't shadowed" in scene.notes[0]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the steps of a watched operation are, the state at each, and what goes wrong without harm."""
+"""The steps of a watched operation, the state at each, and errors."""
 
 import re
 import sys
@@ -52,7 +52,7 @@ def test_the_state_at_each_step_is_the_state_at_that_step(vm):
     assert watched.steps[-1].scene == hierarchy_scene(vm, [GVA])
 
 
-def test_a_write_to_a_page_table_kills_one_entry_before_memory_changes(vm):
+def test_a_write_to_a_page_table_zaps_one_entry_before_memory_changes(vm):
     vm.access(GVA, user=True)
     entry = entry_of(vm, GVA)
     watched = watch(lambda: vm.access(entry.kernel_gva, write=True, value=entry.moved, size=8), vm, [GVA])
@@ -178,7 +178,7 @@ def test_as_text_and_as_a_still(vm):
 
 
 def displayed(watched, monkeypatch, cell=None):
-    """What is displayed where a kernel runs."""
+    """What is displayed in a notebook with a kernel."""
     shell = SimpleNamespace(kernel=True, get_parent=lambda: cell or {})
     monkeypatch.setattr("IPython.get_ipython", lambda: shell)
     shown = []

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The lab of writes to page tables: what dies, predictions, reasons; and its form."""
+"""The write lab: what is zapped, predictions and reasons; and its form."""
 
 import pytest
 from hypothesis import given, settings
@@ -20,7 +20,7 @@ def lab(request):
     return write_lab(mode=request.param)
 
 
-def died(round_):
+def zapped(round_):
     return round_.outcomes[0].happened
 
 
@@ -28,14 +28,14 @@ def level(lab, wanted):
     lab.choose(next(name.gfn for name in lab.tables() if name.level == wanted))
 
 
-def test_one_entry_dies_and_the_guess_is_judged():
+def test_one_entry_is_zapped_and_compared_with_the_guess():
     for mode in ("64", "pae"):
         lab = write_lab(mode=mode)
         first, second = list(lab.candidates())[:2]
         lab.guess(first)
         round_ = lab.write(8)
-        assert died(round_) == first and round_.right is True
-        assert f"guest entry 1. Its shadow is {first}" in round_.reasons[0]
+        assert zapped(round_) == first and round_.right is True
+        assert f"guest entry 1, for which KVM zaps {first}" in round_.reasons[0]
         lab.touch()
         lab.guess(first, second)
         assert lab.write(8).right is False
@@ -47,7 +47,7 @@ def test_32_bit_entries_have_two_quadrants():
     low, high = (page.id for page in lab.pages())
     lab.guess(f"#{low}:1")
     round_ = lab.write(4)
-    assert died(round_) == f"#{low}:1, #{high}:1" and round_.right is False
+    assert zapped(round_) == f"#{low}:1, #{high}:1" and round_.right is False
     assert any("doubled" in reason for reason in round_.reasons)
     assert any("every quadrant" in reason for reason in round_.reasons)
 
@@ -57,10 +57,10 @@ def test_a_directory_of_32_bits_is_doubled_twice():
     level(lab, 2)
     round_ = lab.write(0)
     assert any("doubled twice" in reason for reason in round_.reasons)
-    assert died(round_).count("#") >= 2
+    assert zapped(round_).count("#") >= 2
 
 
-def test_across_the_edge_of_an_entry_the_page_goes(lab):
+def test_a_write_to_two_entries_zaps_the_page(lab):
     lab.guess("the whole page")
     round_ = lab.write(SIZE[lab.mode] + 1, 0, SIZE[lab.mode])
     assert round_.right is True
@@ -69,12 +69,12 @@ def test_across_the_edge_of_an_entry_the_page_goes(lab):
 
 
 def test_the_third_write_in_a_row(lab):
-    assert died(lab.write(0)) == "none"
+    assert zapped(lab.write(0)) == "none"
     lab.guess("none")
     assert lab.write(0).right is True
     lab.guess("none")
     round_ = lab.write(0)
-    assert died(round_) == "the whole page" and round_.right is False
+    assert zapped(round_) == "the whole page" and round_.right is False
     assert "write 3 in a row" in round_.reasons[0]
 
 
@@ -82,27 +82,27 @@ def test_a_write_elsewhere_resets_the_row(lab):
     one, other, *_ = [name.gfn for name in lab.tables() if name.shadowed]
     for gfn in (one, one, other, one, one):
         lab.choose(gfn)
-        assert died(lab.write(0x100 * SIZE[lab.mode])) == "none"
+        assert zapped(lab.write(0x100 * SIZE[lab.mode])) == "none"
 
 
 def test_a_part_of_an_entry_is_enough(lab):
     size = SIZE[lab.mode]
     round_ = lab.write(2 * size + size - 1, 0, 1)
-    assert died(round_) != "none" and f"only 1 of its {size} bytes" in round_.reasons[1]
+    assert zapped(round_) != "none" and f"only 1 of its {size} bytes" in round_.reasons[1]
 
 
-def test_tables_that_arent_shadowed_are_nobodys_business(lab):
+def test_a_write_to_a_table_that_isnt_shadowed_zaps_nothing(lab):
     lab.choose(next(name.gfn for name in lab.tables() if not name.shadowed))
     lab.guess("none")
     round_ = lab.write(0)
     assert round_.right is True and "no shadow entry was made from this table" in round_.reasons[0]
 
 
-def test_links_die_and_what_is_below_stays():
+def test_links_are_zapped_and_the_pages_below_stay():
     lab = write_lab()
     level(lab, 2)
     round_ = lab.write(0)
-    assert died(round_) != "none" and any("stays in the pool" in reason for reason in round_.reasons)
+    assert zapped(round_) != "none" and any("stays in the pool" in reason for reason in round_.reasons)
     used = len(lab.vm.pool.active)
     lab.touch()
     assert len(lab.vm.pool.active) == used
@@ -112,7 +112,7 @@ def test_a_root_stays():
     lab = write_lab()
     level(lab, 4)
     round_ = lab.write(1, 0, 8)
-    assert died(round_) == "the whole page" and any("A root in use" in reason for reason in round_.reasons)
+    assert zapped(round_) == "the whole page" and any("A root in use" in reason for reason in round_.reasons)
 
 
 def test_a_vm_of_ones_own():
@@ -134,7 +134,7 @@ def test_a_vm_of_ones_own():
 
 @pytest.fixture(params=["lin64_A", "linpae_A", "lin32_A"])
 def own(request):
-    """A lab on a real guest that has used its memory for a while."""
+    """A lab with a real guest that has used its memory for a while."""
     guest = open_guest(request.param)
     vm = guest.vm()
     for gva in guest.tlb_gva[::60].tolist():
@@ -158,7 +158,7 @@ def test_a_film_shows_the_written_entry_of_ones_own_vm(own):
         own.rounds.clear()
 
 
-def test_all_that_is_asked_about_is_drawn(lab):
+def test_all_candidates_are_drawn(lab):
     for table in lab.tables():
         lab.choose(table.gfn)
         ways = list(lab._gvas(DRAWN).values())
@@ -187,7 +187,7 @@ def test_more_entries_than_can_be_drawn_are_counted():
     assert "; 3 more aren't." in write_lab(vm).picture()
 
 
-def test_what_died_in_ones_own_vm_comes_back(own):
+def test_what_was_zapped_in_ones_own_vm_comes_back(own):
     assert "nothing to access" in str(own.touch())
     for level in sorted(set(own.levels.values())):
         table = next(table for table in own.tables() if table.level == level and table.candidates())
@@ -227,10 +227,10 @@ def test_a_table_out_of_reach_is_shown_in_the_hash():
     vm.access(0x343C9000, user=True)
     lab = write_lab(vm)
     lab.choose(0x61C9)
-    vm.poke((vm.cpu.cr3 & ~0xFFF) + 0, 0, 8)  # behind the back of the MMU: the shadow stays
+    vm.poke((vm.cpu.cr3 & ~0xFFF) + 0, 0, 8)  # without the MMU: the shadow stays
     assert "hash" in lab.picture()
     round_ = lab.write(457 * 8)
-    assert died(round_) == "#248:457" and "hash" in round_.film.steps[0].scene.title
+    assert zapped(round_) == "#248:457" and "hash" in round_.film.steps[0].scene.title
     assert "No address leads to this table" in round_.reasons[-1]
     assert "nothing to access" in str(lab.touch())
 
@@ -253,7 +253,7 @@ def test_both_halves_of_a_directory_entry_come_back():
 
 def test_your_own_pre_write_is_compared_with_the_kernels():
     round_ = write_lab(pre_write=lambda vm, gpa, size: None).write(8)
-    assert died(round_) == "none"
+    assert zapped(round_) == "none"
     assert "Your own pre_write zapped: none. The kernel zaps: #248:1." in round_.reasons
 
 
@@ -269,7 +269,7 @@ def test_your_own_pre_write_is_compared_with_the_kernels():
         ((8, 0, 3), "size"),
     ],
 )
-def test_bad_input_is_told_and_changes_nothing(arguments, argument):
+def test_bad_input_changes_nothing(arguments, argument):
     lab = write_lab()
     with pytest.raises(InputError, match=argument):
         lab.write(*arguments)
@@ -299,7 +299,7 @@ def test_every_write_has_a_verdict(data):
         round_ = lab.write(offset, data.draw(st.integers(0, (1 << 8 * size) - 1)), size)
         assert isinstance(round_, Round) and round_.reasons and lab.state()
         gone = {name for name in before if name not in lab.candidates()}
-        assert died(round_) == "the whole page" or set(died(round_).split(", ")) == (gone or {"none"})
+        assert zapped(round_) == "the whole page" or set(zapped(round_).split(", ")) == (gone or {"none"})
 
 
 class TestForm:
