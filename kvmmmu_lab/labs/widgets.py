@@ -106,7 +106,7 @@ def toggle(name: str, value: bool, tooltip: str, width: str, change: Callable[[b
 
     def show() -> None:
         made.description = name if made.value else f"·{name}"
-        made.tooltip = f"{tooltip}: {'set' if made.value else 'clear'}"
+        made.tooltip = f"{tooltip}; now {'set' if made.value else 'clear'}"
         made.button_style = "info" if made.value else ""
 
     def changed(event: Any) -> None:
