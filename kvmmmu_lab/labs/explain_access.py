@@ -236,7 +236,7 @@ def _withheld_rights(vm: Machine, before: PathsBefore) -> list[str]:
     if leaf & WRITABLE and not leaf & SHADOW_WRITABLE:
         found.append(
             "the guest's tables don't allow W, but while CR0.WP is clear the kernel may write: the shadow entry gets W, and "
-            "loses U meanwhile, so that user code can't write through it"
+            "loses U for as long, so that user code can't write through it"
         )
     elif leaf & SHADOW_USER and not leaf & USER:
         found.append("U is withheld: with it, user code could write through this entry")

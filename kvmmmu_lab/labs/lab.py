@@ -252,7 +252,7 @@ class Lab(Displayable):
 
 
 class GuestLab(Lab):
-    """A lab that makes its own guest, in `prepare`. ``vm`` is None if one of your own parts failed meanwhile: see ``last``."""
+    """A lab that makes its own guest, in `prepare`. ``vm`` is None if one of your own parts failed: see ``last``."""
 
     vm: Vm | None = None
     after_crash = 'Press "New guest" to begin again, or call reset().'
@@ -326,10 +326,10 @@ def error_html(error: Exception, after: str = "") -> str:
 
     ``after``: what to do after a crash of the host, instead of the card's own advice to build a new VM.
     """
-    said = card_of(error)
-    if isinstance(error, HostCrash) and after and said is not None:
-        rows = [said["rows"][0], f"It happened in {error.function}(), {error.source}. This VM is dead now. {after}"]
-        return html_of(said["title"], rows)
+    shown = card_of(error)
+    if isinstance(error, HostCrash) and after and shown is not None:
+        rows = [shown["rows"][0], f"It happened in {error.function}(), {error.source}. This VM is dead now. {after}"]
+        return html_of(shown["title"], rows)
     if isinstance(error, LabError):
         return card(error)
     words = f"{type(error).__name__}: {error}"

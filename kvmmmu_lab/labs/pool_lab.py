@@ -118,10 +118,12 @@ class PoolLab(GuestLab):
                 done += 1
         except LabError as error:
             return self.add_failed_round(error)
-        said = [f"{_regions(done)} {'was' if done == 1 else 'were'} touched before this one."] if done else []
+        reasons = [f"{_regions(done)} {'was' if done == 1 else 'were'} touched before this one."] if done else []
         if done < count - 1:
-            said.append(f"Stopped at the first eviction, after {_regions(done + 1)} of {count}: look which pages were evicted.")
-        return self._round(self.next, said)
+            reasons.append(
+                f"Stopped at the first eviction, after {_regions(done + 1)} of {count}: look which pages were evicted."
+            )
+        return self._round(self.next, reasons)
 
     def again(self, region: int) -> Round:
         """Access a region that was touched before."""
@@ -138,7 +140,7 @@ class PoolLab(GuestLab):
         self.touched.append(region)
         self.next = max(self.next, region + 1)
 
-    def _round(self, region: int, said: list[str]) -> Round:
+    def _round(self, region: int, reasons: list[str]) -> Round:
         vm = self.machine
         uses, free = (
             [self.use(page) for page in self.queue()],
@@ -155,12 +157,15 @@ class PoolLab(GuestLab):
         self._note(region)
         outcomes = (self.first.compare(OLDEST if count else NONE), self.evicted.compare(vm.stats.evicted - evicted))
         if not film.result.faults:
-            said = [*said, HIT]
+            reasons = [*reasons, HIT]
         elif not count:
-            said = [*said, f"{free} pages were free. Pages are evicted only if fewer than {MIN_FREE} are free at a fault."]
+            reasons = [
+                *reasons,
+                f"{free} pages were free. Pages are evicted only if fewer than {MIN_FREE} are free at a fault.",
+            ]
         else:
-            said = [*said, *eviction_reasons(free, uses[:count], unused)]
-        return self.add_round(Round(outcomes, tuple(said), film))
+            reasons = [*reasons, *eviction_reasons(free, uses[:count], unused)]
+        return self.add_round(Round(outcomes, tuple(reasons), film))
 
     # What it shows
 
@@ -203,31 +208,33 @@ HIT = (
 
 def eviction_reasons(free: int, evicted: list[PageUse], unused: int | None) -> list[str]:
     """Sentences about an eviction. ``free``: pages that were free before; ``unused``: the region that LRU would evict first."""
-    said = [
+    reasons = [
         f"{free} pages were free, fewer than {MIN_FREE}: pages are zapped from the tail of the queue on, until {REFILL} are "
         "free. First in, first out: it makes no difference when a page was last used."
     ]
     if any(use.root for use in evicted):
-        said.append(
+        reasons.append(
             "The root in use was at the tail, too: it can't be freed, so it was emptied and moved to the head of the queue."
         )
     upper = [use.name for use in evicted if use.upper]
     if upper:
-        said.append(
+        reasons.append(
             f"Among them: {', '.join(upper)}. The pages below these stay in the pool, but no path leads to them until faults "
             "make the links again."
         )
     regions = [use.region for use in evicted if use.region is not None]
     if regions and unused is not None:
         last = f" and region {regions[-1]} last" * (len(regions) > 1)
-        said.append(f"Of the regions, region {regions[0]} was evicted first{last}.")
+        reasons.append(f"Of the regions, region {regions[0]} was evicted first{last}.")
         if unused == regions[0]:
-            said.append("LRU would have begun with it, too. Touch the oldest one before the next eviction: does that save it?")
+            reasons.append(
+                "LRU would have begun with it, too. Touch the oldest one before the next eviction: does that save it?"
+            )
         else:
-            said.append(
+            reasons.append(
                 f"LRU would have begun with region {unused}. Region {regions[0]} was used since, but that didn't save it."
             )
-    return said
+    return reasons
 
 
 # The form

@@ -117,12 +117,12 @@ class WriteLab(GuestLab):
             self.run(lambda: [vm.access(gva) for gva in mapped])
         except LabError as error:
             return self.add_failed_round(error)
-        said = ["The guest has accessed its pages again, so the missing shadow entries were made again."]
+        reasons = ["The guest has accessed its pages again, so the missing shadow entries were made again."]
         if not self._touched:
-            said = ["There is nothing to access: no entry was zapped here that an address leads to."]
+            reasons = ["There is nothing to access: no entry was zapped here that an address leads to."]
         elif len(mapped) < len(self._touched):
-            said.append(f"{len(self._touched) - len(mapped)} of the addresses are no longer mapped, so they were left out.")
-        return self.add_round(Round(reasons=tuple(said)))
+            reasons.append(f"{len(self._touched) - len(mapped)} of the addresses are no longer mapped, so they were left out.")
+        return self.add_round(Round(reasons=tuple(reasons)))
 
     # Tables and entries
 
@@ -376,39 +376,43 @@ class WriteEffect:
         return [] if kernel == own else [f"Your own {' or '.join(parts)} zapped: {own}. The kernel zaps: {kernel}."]
 
     def _page_reasons(self) -> list[str]:
-        said = []
+        reasons = []
         if len(self.write.pages) > 1:
-            said.append(f"The table has {len(self.write.pages)} shadow pages, one for each quadrant in use. All are zapped.")
+            reasons.append(f"The table has {len(self.write.pages)} shadow pages, one for each quadrant in use. All are zapped.")
         if self.root:
-            said.append("A root in use can't be freed: it stays, empty, and faults fill it again.")
+            reasons.append("A root in use can't be freed: it stays, empty, and faults fill it again.")
         elif self.level > 1:
-            said.append("The shadow pages below it stay in the pool. A fault finds them again by gfn and role.")
+            reasons.append("The shadow pages below it stay in the pool. A fault finds them again by gfn and role.")
         else:
-            said.append("The entries that link to the page are cleared, too: no link may lead to a page that was freed.")
-        return said
+            reasons.append("The entries that link to the page are cleared, too: no link may lead to a page that was freed.")
+        return reasons
 
     def _entry_reasons(self) -> list[str]:
         write, zapped, shadow = self.write, self.zapped(), self._shadow_of_entry()
         narrow = write.entry_size == 4
-        said = [f"The bytes are in guest entry {write.indices[0]}, for which KVM zaps {' and '.join(shadow)}."]
+        reasons = [f"The bytes are in guest entry {write.indices[0]}, for which KVM zaps {' and '.join(shadow)}."]
         if write.size < write.entry_size:
-            said.append(f"The write changes only {write.size} of its {write.entry_size} bytes, and that is enough.")
+            reasons.append(f"The write changes only {write.size} of its {write.entry_size} bytes, and that is enough.")
         if narrow and self.level == 2:
-            said.append(
+            reasons.append(
                 "A 4-byte directory entry maps 4 MB and a shadow entry only 2 MB, so the offset is doubled twice, and two "
                 "consecutive entries are zapped."
             )
         elif narrow:
-            said.append("A table of 1024 4-byte entries has two shadow pages of 512 8-byte entries, so the offset is doubled.")
+            reasons.append(
+                "A table of 1024 4-byte entries has two shadow pages of 512 8-byte entries, so the offset is doubled."
+            )
         if narrow and len(write.pages) > 1:
-            said.append("KVM 2.6.22 zaps this index in every quadrant's page, also where it doesn't shadow the written entry.")
+            reasons.append(
+                "KVM 2.6.22 zaps this index in every quadrant's page, also where it doesn't shadow the written entry."
+            )
         empty = [name for name in shadow if name not in zapped]
         if empty:
-            said.append(f"{' and '.join(empty)} {'was' if len(empty) == 1 else 'were'} empty, so there was nothing to zap.")
+            reasons.append(f"{' and '.join(empty)} {'was' if len(empty) == 1 else 'were'} empty, so there was nothing to zap.")
         if self.level > 1 and zapped:
-            said.append("Only the link is zapped: the shadow page below it stays in the pool, and can be linked again.")
-        said.append("The new value makes no difference: a fault makes the shadow entry again when it is needed.")
-        return said
+            reasons.append("Only the link is zapped: the shadow page below it stays in the pool, and can be linked again.")
+        reasons.append("The new value makes no difference: a fault makes the shadow entry again when it is needed.")
+        return reasons
 
 
 # The form
