@@ -81,16 +81,13 @@ class Boot:
     then: tuple[StepData, ...] = ()
 
 
-ALL = ("result", "rmap", "frames", "parents", "sptes", "pages", "mmu", "hash", "dirty", "free", "guest", "flushes", "order")
-"""All that is observed, but for ``form``: how the kernel keeps it."""
-
-
 @dataclass(frozen=True)
 class Rule:
     """What must hold, in one sentence, and what it is worth.
 
     ``cases`` are directed scenarios; ``drawn`` makes a hypothesis strategy of scenarios, of which ``examples`` are tried;
-    ``engine`` are stretches for the whole engine. ``looks``: what is compared. ``extra`` points come on top of full ones.
+    ``engine`` are stretches for the whole engine. ``looks`` names what is compared (`check.observe`), by default the usual
+    observations. ``extra`` points come on top of full ones.
     """
 
     name: str
@@ -100,7 +97,7 @@ class Rule:
     drawn: Callable[[], Any] | None = None
     examples: int = 40
     engine: tuple[Golden | Boot, ...] = ()
-    looks: tuple[str, ...] = ALL
+    looks: tuple[str, ...] = ()
     extra: bool = False
 
 

@@ -3,8 +3,9 @@
 
 from hypothesis import strategies as st
 
-from kvmmmu_lab.check.scenarios import hit, hit_anywhere, made, sheets, swept
-from kvmmmu_lab.exercises import ALL, Boot, Exercise, Golden, Rule, play
+from kvmmmu_lab.check.observe import USUAL
+from kvmmmu_lab.check.scenarios import hit, hit_anywhere, hit_pages, sweep, take
+from kvmmmu_lab.exercises import Boot, Exercise, Golden, Rule, play
 
 ROOT, UPPER, PD, PT, OTHER = 0x10, 0x11, 0x12, 0x13, 0x14
 """Where the guests keep their tables: PML4 (or the four PDPTEs), PDPT, directory, two page tables."""
@@ -16,7 +17,7 @@ BELOW = ((PD, 0, PT, ON), (PD, 1, OTHER, ON), *((PT, n, 0x20 + n, ON) for n in (
 PDPTES = tuple((ROOT, n, gfn, "P") for n, gfn in enumerate((PD, 0x15, 0x16, 0x17)))
 AT_2M = 0x200000
 
-COUNTED = ALL[:-1]
+COUNTED = tuple(look for look in USUAL if look != "order")
 """Everything except the order of entries and flushes."""
 
 LOOKS = tuple(look for look in COUNTED if look != "mmu")
@@ -146,8 +147,8 @@ EXERCISE = Exercise(
             wide(change(0x1000), change(0x8000), write(PT, 8, value=lead(0x22)), more=((PT, 8, 0x21, ON),)),
             pae(change(0x1000), *use(0x2000), write(PT, 1)),
             pae(change(0x1FF000), *use(AT_2M | 0x1000), write(PT, 511), write(OTHER, 1)),
-            play(*made((1, 4)), ("map", "250:5", 0x21, "PW"), write(PT, 5)),
-            swept([(1, 4)], range(0, 4096, 16), 8),
+            play(*take((1, 4)), ("map", "250:5", 0x21, "PW"), write(PT, 5)),
+            sweep([(1, 4)], range(0, 4096, 16), 8),
         )),
         Rule("part", 1, "A write to a part of an entry counts like a write to all its 8 bytes.", looks=LOOKS, cases=(
             wide(*use(0x1000, 0x2000), write(PT, 2, 4, 4)),
@@ -155,11 +156,11 @@ EXERCISE = Exercise(
             *(make(*use(0x1000, 0x2000), write(PT, 1, byte, size)) for make, byte, size in (
                 (wide, 7, 1), (wide, 0, 1), (wide, 3, 2), (wide, 1, 4), (pae, 0, 4), (pae, 5, 2),
             )),
-            sheets([(1, 4), (2, 3)], *((16 + byte, size) for byte, size in ((3, 1), (6, 2), (4, 1), (2, 4), (3, 4), (7, 1)))),
+            hit_pages([(1, 4), (2, 3)], (19, 1), (22, 2), (20, 1), (18, 4), (19, 4), (23, 1)),
             wide(*use(0x1000, 0x1FF000), write(PT, 511, 7, 1)),
             *(wide(*use(0x1FF000), write(PT, 511, byte, 4)) for byte in (0, 4)),
             *(wide(*use(0x1000), write(table, 0, byte, size)) for table in (ROOT, UPPER, PD) for byte, size in PARTS[1:4:2]),
-            swept([(1, 3)], range(15, 4096, 16), 1),
+            sweep([(1, 3)], range(15, 4096, 16), 1),
         )),
         Rule("link", 1, "If the spte points to a shadow page, that page loses this one parent and keeps everything in it.",
              looks=LOOKS, cases=(
@@ -174,7 +175,7 @@ EXERCISE = Exercise(
             pae(*use(0x1000, AT_2M | 0x1000), write(PD, 0, 3, 1)),
             wide(*use(0x801000, 0x1000), write(PD, 4), more=LARGE),
             play(("page", 0x50, 3, 4, 0, "R"), ("page", PT, 4, 4), ("fill", ("250:5",), 0x50), write(PT, 5)),
-            swept([(2, 3), (4, 4)], range(8, 4096, 16), 8),
+            sweep([(2, 3), (4, 4)], range(8, 4096, 16), 8),
         )),
         Rule("marks", 1, "An entry that is not present becomes zero, too.", looks=LOOKS, cases=(
             wide(*use(0x5000), write(PT, 5, value=lead(0x26)), *use(0x5000), more=DEVICE),
@@ -202,11 +203,11 @@ EXERCISE = Exercise(
             wide(*use(0x401000, 0x1000), write(PT, 1), more=TWIN),
             wide(*use(0x401000, 0x801000), write(0x400, 1), more=LARGE),
             wide(*use(0x801000, 0x401000), write(0x400, 1), more=LARGE),
-            sheets(ROLES[:3], *PLACES),
-            sheets(ROLES[3:], *PLACES),
-            *(sheets([(*role, 0, "M"), (2, 4), (*role, 0, "MR")], *((9 * size, size) for size in (1, 2, 4, 8)), gfn=gfn)
+            hit_pages(ROLES[:3], *PLACES),
+            hit_pages(ROLES[3:], *PLACES),
+            *(hit_pages([(*role, 0, "M"), (2, 4), (*role, 0, "MR")], *((9 * size, size) for size in (1, 2, 4, 8)), gfn=gfn)
               for role in ((1, 0), (2, 4)) for gfn in (0, PT)),
-            play(*made((1, 4), (2, 4), gfn=HIGH), *made((1, 4), (2, 4))[1:],
+            play(*take((1, 4), (2, 4), gfn=HIGH), *take((1, 4), (2, 4))[1:],
                  *hit(4, *PLACES), *hit(4, *PLACES[:2], gfn=HIGH), slots=APART),
         )),
         Rule("across", 1, "A write across two entries zaps each of these pages as a whole, in the order of the bucket.",
@@ -222,9 +223,9 @@ EXERCISE = Exercise(
             wide(*use(0x401000, 0x1000), write(PT, 1, 1, 8), more=TWIN),
             wide(*use(0x401000, 0x801000), write(0x400, 1, 4, 8), more=LARGE),
             wide(*use(0x401000), write(0, 1, 4, 8), more=LOW),
-            *(sheets([role, (1, 4)], place) for role, place in zip(ROLES, ACROSS, strict=True)),
-            sheets([(2, 4), (1, 4), (4, 4, 0, "R"), (1, 3), (2, 4)], (4, 8)),
-            sheets([(1, 4, 0, "M"), (1, 4), (2, 4, 0, "MR")], (7, 2)),
+            *(hit_pages([role, (1, 4)], place) for role, place in zip(ROLES, ACROSS, strict=True)),
+            hit_pages([(2, 4), (1, 4), (4, 4, 0, "R"), (1, 3), (2, 4)], (4, 8)),
+            hit_pages([(1, 4, 0, "M"), (1, 4), (2, 4, 0, "MR")], (7, 2)),
         )),
         Rule("flood", 1, "So does the third write in a row to one gfn, and each after it, whatever happens between them.",
              looks=COUNTED, cases=(
@@ -246,13 +247,13 @@ EXERCISE = Exercise(
             wide(*[write(0x30, 0)] * 3, write(0x31, 0), *use(0x3000)),
             wide(write(PT, 1), write(PT, 2), ("another",), write(PT, 3)),
             pae(*use(0x1000), write(PT, 1, 4, 4), write(PT, 2, 0, 4), write(PT, 2, 4, 4)),
-            *(sheets([*ROLES[begin : begin + 3], (1, 4), ROLES[begin]], *[(80, 4)] * 4, apart=False) for begin in (0, 3)),
-            sheets([(2, 4), (1, 3), (4, 4, 0, "R"), (4, 4, 0, "MR")], *[(80, 1)] * 5, apart=False),
-            play(*made((1, 4), (2, 4)), *made((1, 4), gfn=0x413)[1:], *hit(3, *[(8, 8)] * 4, apart=False), slots=((0, 0x500),)),
-            sheets([(1, 0, 0, "M"), (1, 4)], *[(80, 2)] * 4, gfn=0, apart=False),
-            play(*made((1, 4)), *(step for times in (1, 254, 255, 256, 65_535, (1 << 32) - 2)
+            *(hit_pages([*ROLES[begin : begin + 3], (1, 4), ROLES[begin]], *[(80, 4)] * 4, apart=False) for begin in (0, 3)),
+            hit_pages([(2, 4), (1, 3), (4, 4, 0, "R"), (4, 4, 0, "MR")], *[(80, 1)] * 5, apart=False),
+            play(*take((1, 4), (2, 4)), *take((1, 4), gfn=0x413)[1:], *hit(3, *[(8, 8)] * 4, apart=False), slots=((0, 0x500),)),
+            hit_pages([(1, 0, 0, "M"), (1, 4)], *[(80, 2)] * 4, gfn=0, apart=False),
+            play(*take((1, 4)), *(step for times in (1, 254, 255, 256, 65_535, (1 << 32) - 2)
                  for step in (("counted", PT, times), *hit(1, (40, 8), apart=False)))),
-            play(*made((1, 4)), *hit(1, (40, 8), (80, 8), (40, 8), gfn=HIGH, apart=False), *hit(1, (40, 8)), slots=APART),
+            play(*take((1, 4)), *hit(1, (40, 8), (80, 8), (40, 8), gfn=HIGH, apart=False), *hit(1, (40, 8)), slots=APART),
         )),
         Rule("random", 1, "All these rules hold, whatever a guest does.", looks=COUNTED, drawn=anything, examples=28),
         Rule("engine", 1, "The engine works with your function as with the kernel's.", looks=COUNTED, engine=(

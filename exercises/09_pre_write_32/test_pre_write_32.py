@@ -3,8 +3,9 @@
 
 from hypothesis import strategies as st
 
-from kvmmmu_lab.check.scenarios import hit, hit_anywhere, made, sheets, swept
-from kvmmmu_lab.exercises import ALL, Boot, Exercise, Golden, Rule, play
+from kvmmmu_lab.check.observe import USUAL
+from kvmmmu_lab.check.scenarios import hit, hit_anywhere, hit_pages, sweep, take
+from kvmmmu_lab.exercises import Boot, Exercise, Golden, Rule, play
 
 TOP, UPPER, PD, PT, OTHER = 0x10, 0x11, 0x12, 0x13, 0x14
 """Where the guests keep their tables. In guests with 4-byte entries, the directory is the root."""
@@ -17,7 +18,7 @@ LEAVES = (
 )  # fmt: skip
 LINKS = ((PD, 0, PT, ON), (PD, 1, OTHER, ON), *((PD, index, OTHER, ON) for index in (256, 300, 600, 900, 1023)))
 
-COUNTED = ALL[:-1]
+COUNTED = tuple(look for look in USUAL if look != "order")
 """Everything except the order of entries and flushes."""
 
 LOOKS = tuple(look for look in COUNTED if look != "mmu")
@@ -170,9 +171,9 @@ EXERCISE = Exercise(
             narrow(*use(gva(0, 517)), write(PT, 517, 2, 2), more=DEVICE),
             *(narrow(*use(gva(0, 1), gva(0, 513)), *stained(f"{page}:5", PT, index, 2, 1))
               for page in (246, 247) for index in (5, 517)),
-            play(*made((1, 2, 0)), ("map", "250:5", 0x21, "PW"), write(PT, 5)),
-            swept([(1, 2, 0)], [*range(0, 2048, 16), *range(2056, 4096, 16)], 4),
-            swept([(1, 2, 1)], [*range(11, 2048, 16), *range(2051, 4096, 16)], 1),
+            play(*take((1, 2, 0)), ("map", "250:5", 0x21, "PW"), write(PT, 5)),
+            sweep([(1, 2, 0)], [*range(0, 2048, 16), *range(2056, 4096, 16)], 4),
+            sweep([(1, 2, 1)], [*range(11, 2048, 16), *range(2051, 4096, 16)], 1),
         )),
         Rule("pair", 1, "Both sptes of a directory entry are cleared; the pages below lose these parents and nothing else.",
              looks=LOOKS, cases=(
@@ -186,7 +187,7 @@ EXERCISE = Exercise(
             pse(*use(gva(4, 1), gva(4, 513), gva(0, 1)), write(PD, 4), more=LARGE),
             narrow(*use(gva(0, 1)), ("map", "251:10", 0x21, "W"), write(PD, 5)),
             play(("page", 0x50, 1, 2, 0, "R"), ("page", PT, 2, 2), ("fill", ("250:2", "250:3"), 0x50), write(PT, 1)),
-            swept(NARROW_ROLES[2:], [at for at in range(0, 4096, 4) if at % 32 == at // 1024 * 4], 4),
+            sweep(NARROW_ROLES[2:], [at for at in range(0, 4096, 4) if at % 32 == at // 1024 * 4], 4),
         )),
         Rule("rounding", 1, "The same two are cleared if only a part of a directory entry is written, whichever part it is.",
              looks=LOOKS, cases=(
@@ -195,7 +196,7 @@ EXERCISE = Exercise(
             narrow(*use(gva(1, 1), gva(1, 513), gva(300, 1)), write(PD, 300, 3, 1)),
             narrow(*use(gva(0, 1), gva(1023, 1), gva(1023, 513)), write(PD, 1023, 3, 1)),
             narrow(*use(gva(0, 1), gva(1023, 1), gva(1023, 513)), write(PD, 1023, 2, 2)),
-            *(swept([(2, 2, 0), (2, 2, 3)], [at + byte for at in range(0, 4096, 4) if at % 32 == 16 + at // 1024 * 4], size)
+            *(sweep([(2, 2, 0), (2, 2, 3)], [at + byte for at in range(0, 4096, 4) if at % 32 == 16 + at // 1024 * 4], size)
               for byte, size in ((3, 1), (1, 2))),
         )),
         Rule("pages", 2, "This happens in every shadow page of the written table, whatever its quadrant, and in no other.",
@@ -217,11 +218,11 @@ EXERCISE = Exercise(
             pse(*use(gva(4, 1), gva(2, 1)), write(0x400, 1), more=LARGE),
             *(narrow(*use(gva(0, 1)), *stained(f"{page}:10", PD, 5, 3, 1), *stained(f"{page}:11", PD, 773, 3, 1))
               for page in (248, 249, 250, 251)),
-            *(sheets(NARROW_ROLES[begin:end], *EDGES, *BYTES) for begin, end in ((0, 2), (2, 6))),
-            sheets([(2, 2, 3), (1, 2, 0), (2, 2, 3)], *EDGES),
-            *(sheets([(*role, "M"), (2, 2, 1), (*role, "MR")], *((9 * size, size) for size in (1, 2, 4)), gfn=gfn)
+            *(hit_pages(NARROW_ROLES[begin:end], *EDGES, *BYTES) for begin, end in ((0, 2), (2, 6))),
+            hit_pages([(2, 2, 3), (1, 2, 0), (2, 2, 3)], *EDGES),
+            *(hit_pages([(*role, "M"), (2, 2, 1), (*role, "MR")], *((9 * size, size) for size in (1, 2, 4)), gfn=gfn)
               for role in ((1, 0, 0), (2, 2, 1)) for gfn in (0, PT)),
-            play(*made((1, 2, 0), (2, 2, 0), gfn=HIGH), *made((1, 2, 0), (2, 2, 2))[1:],
+            play(*take((1, 2, 0), (2, 2, 0), gfn=HIGH), *take((1, 2, 0), (2, 2, 2))[1:],
                  *hit(4, *BYTES), *hit(4, *BYTES[:2], gfn=HIGH), slots=APART),
         )),
         Rule("across", 1, "A write across two entries zaps all these pages as a whole, in the order of the bucket.",
@@ -238,10 +239,10 @@ EXERCISE = Exercise(
             pse(*use(gva(2, 1), gva(4, 1)), write(0x400, 2, 0, 8), more=LARGE),
             narrow(*use(gva(2, 1)), write(0, 1, 1), more=LOW),
             narrow(*use(gva(0, 1), gva(2, 1)), write(PT, 1, 0, 8), more=TWIN),
-            *(sheets([(1, 2, 0), (2, 2, 3), (2, 2, 1)], (offset, size))
+            *(hit_pages([(1, 2, 0), (2, 2, 3), (2, 2, 1)], (offset, size))
               for offset, size in ((1023, 2), (1022, 4), (2047, 2), (3070, 4), (1016, 8), (8, 8), (10, 8))),
-            sheets([(2, 2, 0), (1, 2, 0), (2, 2, 3, "R"), (1, 2, 1), (2, 2, 0)], (4, 8)),
-            sheets([(1, 2, 0, "M"), (1, 2, 1), (2, 2, 0, "MR")], (3, 2)),
+            hit_pages([(2, 2, 0), (1, 2, 0), (2, 2, 3, "R"), (1, 2, 1), (2, 2, 0)], (4, 8)),
+            hit_pages([(1, 2, 0, "M"), (1, 2, 1), (2, 2, 0, "MR")], (3, 2)),
         )),
         Rule("flood", 1, "So does the third write in a row to one gfn, and each after it, whatever happens between them.",
              looks=COUNTED, cases=(
@@ -259,18 +260,18 @@ EXERCISE = Exercise(
             pse(*use(gva(2, 1), gva(4, 1)), *[write(0x400, 9)] * 3, more=LARGE),
             narrow(write(PT, 1), write(PT, 2), ("another",), write(PT, 3)),
             narrow(*[write(0x30, 0)] * 3, write(0x31, 0), *use(gva(0, 3))),
-            *(sheets([*WIDE_ROLES[begin : begin + 3], (1, 2, 0), WIDE_ROLES[begin], (2, 2, 1)], *[(80, 4)] * 4, apart=False)
+            *(hit_pages([*WIDE_ROLES[begin : begin + 3], (1, 2, 0), WIDE_ROLES[begin], (2, 2, 1)], *[(80, 4)] * 4, apart=False)
               for begin in (0, 3)),
-            sheets([(2, 2, 3), (1, 2, 1), (2, 2, 0), (2, 3), (1, 2, 0)], *[(80, 1)] * 5, apart=False),
-            sheets([(2, 2, 3), (1, 2, 1), (2, 2, 0, "R"), (2, 2, 0, "MR")], *[(80, 1)] * 5, apart=False),
-            play(*made((1, 2, 0), (2, 2, 1)), *made((1, 2, 0), gfn=0x413)[1:], *hit(3, *[(8, 4)] * 4, apart=False),
+            hit_pages([(2, 2, 3), (1, 2, 1), (2, 2, 0), (2, 3), (1, 2, 0)], *[(80, 1)] * 5, apart=False),
+            hit_pages([(2, 2, 3), (1, 2, 1), (2, 2, 0, "R"), (2, 2, 0, "MR")], *[(80, 1)] * 5, apart=False),
+            play(*take((1, 2, 0), (2, 2, 1)), *take((1, 2, 0), gfn=0x413)[1:], *hit(3, *[(8, 4)] * 4, apart=False),
                  slots=((0, 0x500),)),
-            sheets([(1, 0, 0, "M"), (1, 2, 0)], *[(80, 2)] * 4, gfn=0, apart=False),
-            play(*made((1, 2, 0)), *(step for times in (1, 254, 255, 256, 65_535, (1 << 32) - 2)
+            hit_pages([(1, 0, 0, "M"), (1, 2, 0)], *[(80, 2)] * 4, gfn=0, apart=False),
+            play(*take((1, 2, 0)), *(step for times in (1, 254, 255, 256, 65_535, (1 << 32) - 2)
                  for step in (("counted", PT, times), *hit(1, (40, 4), apart=False)))),
-            play(*made((1, 2, 0)), *hit(1, (40, 4), (80, 4), (40, 4), gfn=HIGH, apart=False), *hit(1, (40, 4)), slots=APART),
-            sheets([(1, 2, 0), (1, 3)], (40, 8), (40, 4), (40, 8), apart=False),
-            sheets([(2, 2, 0, "R")], (40, 8), (40, 8), apart=False),
+            play(*take((1, 2, 0)), *hit(1, (40, 4), (80, 4), (40, 4), gfn=HIGH, apart=False), *hit(1, (40, 4)), slots=APART),
+            hit_pages([(1, 2, 0), (1, 3)], (40, 8), (40, 4), (40, 8), apart=False),
+            hit_pages([(2, 2, 0, "R")], (40, 8), (40, 8), apart=False),
         )),
         Rule("wide", 1, "Tables of 8-byte entries are handled as before; the role of each shadow page decides.",
              looks=LOOKS, cases=(
@@ -289,14 +290,14 @@ EXERCISE = Exercise(
             both(*use(0x2000), TO_PAE, *use(0x1000, 0x2000), TO_32, write8(PT, 1, 4, 4)),
             both(TO_PAE, *use(0x1000), TO_32, *use(0x2000), write8(PT, 1)),
             both(TO_PAE, *use(0x1000), TO_32, write8(PD, 0)),
-            sheets(WIDE_ROLES[:3], (8, 8), (2047, 1), (2048, 4), (4092, 4), (5, 2)),
-            sheets(WIDE_ROLES[3:], (8, 8), (2047, 1), (2048, 4), (4092, 4), (5, 2)),
-            sheets([(2, 3), (2, 2, 0), (2, 4), (2, 3)], *EDGES[1:4], (512, 8)),
-            sheets([(2, 2, 3), (2, 3), (1, 2, 0), (1, 4), (2, 2, 0)], *EDGES[1:], (1020, 2)),
-            sheets([(1, 3), (1, 4), (1, 3), (1, 2, 1)], *EDGES[:3], (512, 8)),
-            sheets([(2, 4), (1, 3), (3, 4)], (1025, 8)),
-            sheets([(2, 4), (1, 3), (3, 4)], (1028, 8)),
-            sheets([(1, 3), (1, 2, 0), (2, 4), (2, 2, 1)], (1026, 4)),
+            hit_pages(WIDE_ROLES[:3], (8, 8), (2047, 1), (2048, 4), (4092, 4), (5, 2)),
+            hit_pages(WIDE_ROLES[3:], (8, 8), (2047, 1), (2048, 4), (4092, 4), (5, 2)),
+            hit_pages([(2, 3), (2, 2, 0), (2, 4), (2, 3)], *EDGES[1:4], (512, 8)),
+            hit_pages([(2, 2, 3), (2, 3), (1, 2, 0), (1, 4), (2, 2, 0)], *EDGES[1:], (1020, 2)),
+            hit_pages([(1, 3), (1, 4), (1, 3), (1, 2, 1)], *EDGES[:3], (512, 8)),
+            hit_pages([(2, 4), (1, 3), (3, 4)], (1025, 8)),
+            hit_pages([(2, 4), (1, 3), (3, 4)], (1028, 8)),
+            hit_pages([(1, 3), (1, 2, 0), (2, 4), (2, 2, 1)], (1026, 4)),
             play(("page", PT, 2, 3), ("page", PT, 1, 2), ("fill", ("251:1",), PT), write8(PT, 1)),
         )),
         Rule("random", 1, "All these rules hold, whatever a guest does.", looks=COUNTED, drawn=anything, examples=24),

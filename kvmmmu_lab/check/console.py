@@ -9,7 +9,7 @@ from typing import Any
 from .. import exercises, workspace
 from ..exercises import Exercise
 from .judge import Judge
-from .report import NOT_ATTEMPTED, PASSED, Report, Verdict, told
+from .report import NOT_ATTEMPTED, PASSED, Report, Verdict, explained
 from .submission import Submission, own
 
 
@@ -40,7 +40,7 @@ def show(exercise: Exercise, given: Submission, *, file: Path | None = None, eve
         if verdict.failure is None:
             return
         if (every or not failures) and verdict.failure.kind != "unwritten":
-            print(f"\n{told(verdict, exercise)}\n", flush=True)
+            print(f"\n{explained(verdict, exercise)}\n", flush=True)
         failures.append(verdict)
 
     report = Judge(exercise, given, tell=tell, **options).report()
@@ -48,5 +48,5 @@ def show(exercise: Exercise, given: Submission, *, file: Path | None = None, eve
     if len(failures) > 1 and not every and report.status != NOT_ATTEMPTED:
         command = " ".join(["kvmmmu-lab check", exercise.name, *([str(file)] if file else []), "--all"])
         lines.append(f"To see all {len(failures)} failures: {command}")
-    print("\n".join([*lines, *report.told_printed()]), flush=True)
+    print("\n".join([*lines, *report.printed_lines()]), flush=True)
     return report

@@ -1,97 +1,164 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""From a run that went wrong to what a learner reads: the sentence, the steps in words, what should be beside what is."""
+"""Why a rule does not hold: the failure of a run, and what a learner reads about it."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..errors import HostCrash, LabError
 from ..exercises import Boot, Exercise, Golden, Rule, Scenario
-from ..mmu.memory import FIRST_SHADOW
-from ..mmu.pool import NUM_PAGES
-from . import compare
-from .explain import ref, sentence
+from ..mmu.bits import CR4_PSE, MODES
+from .compare import Transcript, first_difference
+from .explain import spte
+from .observe import Difference
 from .oracle import Expected
-from .report import Failure
 from .sandbox.client import DAMAGED, Run
-from .side_by_side import drawn
-from .steps import say
+from .side_by_side import SideBySide, side_by_side
+from .steps import read_step
 from .submission import CELLS, Submission
 
-Play = Callable[[Scenario, tuple[str, ...], int | None], Run]
-"""Plays a scenario with the submission, and tells the machine after one step."""
+PASSED, FAILED, CRASHED, TIMED_OUT, NOT_ATTEMPTED = "passed", "failed", "crashed", "timed out", "not attempted"
+"""How trying a rule can end."""
+
+MOST_STEPS = 12
+"""Steps that are shown; of more, the last ones."""
 
 
-def judged(rule: Rule, run: Run, seen: compare.Transcript, broke: bool) -> Failure | None:
-    """What is wrong with a run; None if nothing is."""
+@dataclass(frozen=True)
+class FailureKind:
+    """A way to fail: the ``status`` that it gives a rule, and a sentence with {where}, {type} and {what} of what was raised."""
+
+    name: str
+    status: str
+    sentence: str = "{type}: {what}{where}"
+    shrinks: bool = False
+    """Whether a shorter scenario that fails in the same way is looked for."""
+
+
+KINDS = {
+    kind.name: kind
+    for kind in (
+        FailureKind("differs", FAILED, shrinks=True),
+        FailureKind("silent", FAILED, "this must not go unnoticed: raise an exception, as the README says"),
+        FailureKind("raised", CRASHED, shrinks=True),
+        FailureKind("crash", CRASHED, shrinks=True),
+        FailureKind("absent", CRASHED, "{what}{where}"),
+        FailureKind("missing", CRASHED, "the file doesn't define {what}"),
+        FailureKind("forbidden", CRASHED, "{what}, which is not allowed during a check{where}"),
+        FailureKind("memory", CRASHED, "your code uses more memory than it may{where}"),
+        FailureKind("died", CRASHED, "{what}{where}"),
+        FailureKind("damaged", CRASHED, "{what}"),
+        FailureKind("timeout", TIMED_OUT, "it doesn't come to an end: it was stopped{where}"),
+        FailureKind("unwritten", NOT_ATTEMPTED, "nothing is written yet: NotImplementedError{where}"),
+    )
+}
+"""By name. A worker names the kind of what was raised; a name that isn't here counts as "raised"."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a rule does not hold. ``sentence`` is what to read first; ``steps`` in words lead there, as few as were found.
+
+    ``step`` is the number (from 0) of the step that fails; ``aspect`` what fails in it: the name of an observation, or the
+    type of an exception. ``printed`` is what the submission printed on the way.
+    """
+
+    sentence: str
+    kind: str = "differs"
+    step: int = 0
+    aspect: str = ""
+    error: dict[str, Any] = field(default_factory=dict)
+    difference: Difference | None = None
+    steps: tuple[str, ...] = ()
+    scenario: Scenario | None = None
+    picture: SideBySide | None = None
+    stretch: Golden | Boot | None = None
+    printed: str = ""
+
+    @property
+    def status(self) -> str:
+        """The status that it gives a rule."""
+        return KINDS.get(self.kind, KINDS["raised"]).status
+
+    @property
+    def guest(self) -> str:
+        """The guest in words: "a PAE guest"; empty where paging is off."""
+        mode = MODES[self.scenario.mode] if self.scenario is not None else MODES["none"]
+        return f"a {mode.guest}{' with CR4.PSE' * bool(mode.cr4 & CR4_PSE)}" if mode.levels else ""
+
+    @property
+    def where(self) -> str:
+        """The stretch of the whole engine in which it happened, in words; empty for a scenario of the exercise's own."""
+        if isinstance(self.stretch, Golden):
+            return f"in operations of the real kernel ({self.stretch.trace}, {self.stretch.scenario})"
+        return f"in the boot of a real guest ({self.stretch.trace})" if self.stretch is not None else ""
+
+    def numbered_steps(self) -> list[tuple[int, str]]:
+        """The last steps, each with its number from 1 on."""
+        return list(enumerate(self.steps, 1))[-MOST_STEPS:]
+
+
+def find_failure(rule: Rule, run: Run, expected: Transcript, crashes: bool) -> Failure | None:
+    """What is wrong with a run, without words yet; None if nothing is. ``crashes``: the kit's own part ends in a host crash."""
     try:
-        found = compare.difference(seen, run.seen, rule.looks)
+        difference = first_difference(expected, run.seen, rule.looks)
     except (ValueError, RecursionError):
         return Failure("", kind="damaged", error={"what": DAMAGED})
-    if found is not None:
-        return Failure("", kind="differs", step=found.step, look=found.look, difference=found)
+    if difference is not None:
+        return Failure("", step=difference.step, aspect=difference.observation.name, difference=difference)
     if run.end == "done":
-        if broke:
-            return Failure("", kind="silent", step=len(seen), error={"type": "nothing", "what": "was raised"})
-        return None
-    if broke and run.end == "raised" and len(run.seen) == len(seen) and run.error.get("kind") != "unwritten":
+        return Failure("", kind="silent", step=len(expected)) if crashes else None
+    if crashes and run.end == "raised" and len(run.seen) == len(expected) and run.error.get("kind") != "unwritten":
         return None  # the kit's own part stops here, too
     kind = run.error.get("kind", run.end) if run.end == "raised" else run.end
-    return Failure("", kind=str(kind), step=len(run.seen), look=str(run.error.get("type", "")), error=run.error)
+    return Failure("", kind=str(kind), step=len(run.seen), aspect=str(run.error.get("type", "")), error=run.error)
 
 
-NUMBERED = re.compile(r"spte (0x[0-9a-f]+)")
-"""An spte as the engine's own errors write it."""
+Play = Callable[[Scenario, tuple[str, ...], int | None], Run]
+"""Plays a scenario with the submission; the number is a step after which the whole machine is sent along."""
 
 
-def _named(found: re.Match[str]) -> str:
-    number = int(found[1], 16) - (FIRST_SHADOW << 9)
-    return f"spte {ref(number)}" if 0 <= number < NUM_PAGES << 9 else found[0]
-
-
-class Teller:
-    """Tells failures of one submission."""
+class Explainer:
+    """Explains failures of one submission."""
 
     def __init__(self, exercise: Exercise, submission: Submission, expected: Expected, play: Play) -> None:
         self.exercise, self.submission, self.expected, self.play = exercise, submission, expected, play
 
-    def told(self, rule: Rule, scenario: Scenario, found: Failure, stretch: Golden | Boot | None) -> Failure:
+    def explain(self, rule: Rule, scenario: Scenario, found: Failure, stretch: Golden | Boot | None) -> Failure:
         """The same failure, with its sentence, its steps in words, and a picture."""
-        said = list(self._said(scenario, found.step))
-        last = said[-1].partition(" [")[0] if said else ""
-        after = f"after step {found.step + 1}, {last}: " if len(said) > 1 else f"{last}: " if said else ""
-        hashed = stretch is not None
+        steps = tuple(self._steps(scenario, found.step))
+        if found.difference is not None and stretch is not None:
+            found = self._in_detail(rule, scenario, found)
         if found.difference is not None:
-            detail = found if not hashed else self._detailed(rule, scenario, found)
-            assert detail.difference is not None
-            picture = self._picture(rule, scenario, detail) if not isinstance(stretch, Boot) else None
-            return replace(
-                detail, sentence=after + sentence(detail.difference), steps=tuple(said), scenario=scenario,
-                picture=picture, stretch=stretch,
-            )  # fmt: skip
-        return replace(found, sentence=self.ended(found, after), steps=tuple(said), scenario=scenario, stretch=stretch)
+            picture = self._picture(rule, scenario, found) if not isinstance(stretch, Boot) else None
+            found = replace(found, sentence=found.difference.sentence, picture=picture)
+        else:
+            found = replace(found, sentence=self.how_it_ended(found))
+        last = steps[-1].partition(" [")[0] if steps else ""
+        when = f"after step {found.step + 1}, {last}: " if len(steps) > 1 else f"{last}: " if steps else ""
+        return replace(found, sentence=when + found.sentence, steps=steps, scenario=scenario, stretch=stretch)
 
-    def _said(self, scenario: Scenario, last: int) -> Iterator[str]:
+    def _steps(self, scenario: Scenario, last: int) -> Iterator[str]:
+        """The steps in words, up to ``last``; each is said before it happens."""
         bench = self.expected.bench(scenario)
         for step in scenario.steps[: last + 1]:
             try:
-                yield say(step, bench.vm)
+                yield read_step(step).say(bench.vm)
                 bench.do(step)
             except LabError:
                 continue
 
-    def _detailed(self, rule: Rule, scenario: Scenario, found: Failure) -> Failure:
+    def _in_detail(self, rule: Rule, scenario: Scenario, found: Failure) -> Failure:
         """The difference itself, where only digests were compared."""
         short = scenario.with_steps(scenario.steps[: found.step + 1])
         run = self.play(short, rule.looks, None)
-        seen, broke = self.expected(short, rule.looks, hashed=False)
-        again = judged(rule, run, seen, broke)
+        again = find_failure(rule, run, *self.expected(short, rule.looks, hashed=False))
         return again if again is not None and again.difference is not None else found
 
-    def _picture(self, rule: Rule, scenario: Scenario, found: Failure) -> Any:
+    def _picture(self, rule: Rule, scenario: Scenario, found: Failure) -> SideBySide | None:
         assert found.difference is not None
         short = scenario.with_steps(scenario.steps[: found.step + 1])
         run = self.play(short, rule.looks, found.step)
@@ -103,26 +170,21 @@ class Teller:
                 bench.do(step)
         except HostCrash:
             return None
-        return drawn(bench.vm, run.seen[found.step].get("machine"), found.difference)
+        return side_by_side(bench.vm, run.seen[found.step].get("machine"), found.difference)
 
-    def ended(self, found: Failure, after: str) -> str:
-        """A run that didn't come to its end, in a sentence."""
-        error = found.error | {"what": NUMBERED.sub(_named, str(found.error.get("what")))}
+    def how_it_ended(self, found: Failure) -> str:
+        """A run that did not come to its end, in a sentence: with the line of the submission where it was."""
+        error = found.error
+        what = re.sub(r"spte (0x[0-9a-f]+)", lambda match: f"spte {spte(int(match[1], 16))}", str(error.get("what")))
+        kind, where = KINDS.get(found.kind, KINDS["raised"]), self._where(error)
+        if kind.name == "timeout" and not where:
+            where = " outside of your code"
+        return kind.sentence.format(type=error.get("type"), what=what, where=where)
+
+    def _where(self, error: dict[str, Any]) -> str:
         function, line = error.get("function", ""), error.get("line")
-        function = "" if function == "<module>" else function
-        counted = line and self.submission.name != CELLS  # of cells that were put together, lines have no number
-        where = f" in {function}()" if function else ""
-        where += f", line {line}" if counted and function else f" in line {line}" if counted else ""
+        places = [f"{function}()"] * (function not in ("", "<module>"))
+        if line and self.submission.name != CELLS:  # in cells that were put together, numbers of lines mean nothing
+            places.append(f"line {line}")
         code = self.submission.line(line) if isinstance(line, int) else ""
-        where += f" ({code})" if code else ""
-        return {
-            "timeout": f"{after}it doesn't come to an end; when it was stopped it stood{where or ' outside of your code'}",
-            "missing": f"the file doesn't define {error.get('what')}",
-            "unwritten": f"{after}nothing is written yet: NotImplementedError{where}",
-            "absent": f"{after}{error.get('what')}{where}",
-            "forbidden": f"{after}{error.get('what')}, which is not allowed during a check{where}",
-            "memory": f"{after}it used up all memory that it may have{where}",
-            "died": f"{after}{error.get('what')}{where}",
-            "damaged": f"{after}{error.get('what')}",
-            "silent": f"{after}this must not go unnoticed: raise an exception, as the README says",
-        }.get(found.kind, f"{after}{error.get('type')}: {error.get('what')}{where}")
+        return (f" in {', '.join(places)}" if places else "") + (f" ({code})" if code else "")

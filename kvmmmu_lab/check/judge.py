@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The judge: tries every rule on a submission that runs elsewhere, and says what came of it.
+"""The judge: tries every rule on a submission, which runs in another process.
 
-For each scenario the kit's own part goes through the same steps here, and what both show is compared. The submission
-itself is never imported here.
+The kit's own part goes through the same steps here, and what is observed of both is compared. The submission itself is never
+imported here.
 """
 
 from __future__ import annotations
@@ -17,37 +17,41 @@ from dataclasses import replace
 
 from ..errors import LabError
 from ..exercises import Boot, Exercise, Golden, Rule, Scenario
-from .failure import Teller, judged
-from .oracle import Expected, Shown, drawn_scenarios
-from .report import CRASHED, FAILED, NOT_ATTEMPTED, PASSED, TIMED_OUT, Failure, Report, Verdict
+from .failure import KINDS, NOT_ATTEMPTED, PASSED, TIMED_OUT, Explainer, Failure, find_failure
+from .oracle import Expected, Observed
+from .report import Report, Verdict
 from .sandbox.client import Run, Worker
 from .sandbox.forkserver import CAN_FORK, ForkServer
 from .sandbox.inline import Inline
 from .sandbox.protocol import printable
-from .scenarios import as_scenario
+from .scenarios import as_scenario, random_scenarios
 from .shrink import shrink
 from .submission import Submission
 
 SECONDS, STEPS = 1.0, 20
-"""Seconds that one scenario of so many steps may take, and a longer one accordingly more; a stretch of the whole engine
-gets `ENGINE_SECONDS`, and a long one `FULL_SECONDS`."""
+"""Seconds that a scenario with so many steps may take; a longer one may take longer in proportion."""
 
 ENGINE_SECONDS, FULL_SECONDS = 5.0, 20.0
+"""Seconds that a stretch of the whole engine may take, and one of a ``full`` check."""
+
 SHRINKING = 1.5
 """Seconds that are spent on finding a shorter scenario."""
 
+PATIENCE = 2
+"""After so many rules that timed out, the others are not tried."""
+
 LEFT_OVER = (
-    ". In a new process the same goes right: something is left over from machines before. Keep it in `self` or in "
+    ". In a new process the same steps work: your code keeps something from earlier machines. Keep state in `self` or in "
     "`vm`, not in the class, a global variable or a default argument"
 )
-PATIENCE = 2
-"""After so many time-outs the other rules aren't tried any more."""
-
-KINDS = {"timeout": TIMED_OUT, "unwritten": NOT_ATTEMPTED, "differs": FAILED, "silent": FAILED}
 
 
 class Judge:
-    """Judges one submission. ``tell`` is called with each verdict as soon as there is one."""
+    """Judges one submission.
+
+    ``server``: where workers are forked (default: one of its own). ``seed`` chooses the random scenarios, ``full`` adds whole
+    recordings, ``inline`` runs the submission in this process. ``tell`` is called with each verdict as soon as it is known.
+    """
 
     def __init__(
         self,
@@ -63,15 +67,15 @@ class Judge:
         self.exercise, self.submission, self.inline = exercise, submission, inline
         self.seed, self.full, self.tell = seed, full, tell or (lambda verdict: None)
         self.expected = Expected(exercise.part)
-        self.teller = Teller(exercise, submission, self.expected, self._play)
+        self.explainer = Explainer(exercise, submission, self.expected, self._play)
         self.worker: Worker | Inline | None = None
         self.begin, self.printed, self.print_count = time.monotonic(), "", 0
-        self.late: list[Rule] = []  # those that took longer than they may
+        self.late: list[Rule] = []  # those that timed out
         self.owned = None if server is not None or inline or not CAN_FORK else ForkServer()
         self.server = server or self.owned
 
     def report(self) -> Report:
-        """Try all rules: half of the work in one worker and, beside it, the rest in another. Who is done helps the other."""
+        """Try all rules. Two workers share them; the one that runs out takes from the other's end."""
         rules = self.exercise.rules
         beside = Judge(self.exercise, self.submission, self.server, seed=self.seed, full=self.full, inline=self.inline)
         beside.late = self.late
@@ -98,7 +102,7 @@ class Judge:
                 if helper is not None:
                     helper.result()
                 tell_those_done()
-            except BaseException:  # such as Ctrl+C: nobody waits for what the other one does
+            except BaseException:  # such as Ctrl+C: do not wait for the other worker
                 mine.clear()
                 others.clear()
                 beside.close()
@@ -107,7 +111,7 @@ class Judge:
         return self.report_on(verdicts)
 
     def report_on(self, verdicts: Iterable[Verdict]) -> Report:
-        """The report that these verdicts make."""
+        """A report of these verdicts."""
         seconds = time.monotonic() - self.begin
         return Report(self.exercise, self.submission, tuple(verdicts), self.printed, self.print_count, seconds)
 
@@ -121,18 +125,18 @@ class Judge:
         """Try one rule."""
         begin = time.monotonic()
         if len(self.late) >= PATIENCE:
-            why = f"not tried: {PATIENCE} rules before took longer than they may"
+            why = f"not tried, because {PATIENCE} rules before it timed out"
             return Verdict(rule, TIMED_OUT, Failure(why), time.monotonic() - begin)
         failure = self._first_failure(rule)
-        status = PASSED if failure is None else KINDS.get(failure.kind, CRASHED)
-        if failure is not None and _untold(rule, failure):
+        status = PASSED if failure is None else failure.status
+        if failure is not None and _unsaid(rule, failure):
             status, failure = NOT_ATTEMPTED, None
         if status == TIMED_OUT:
             self.late.append(rule)
         return Verdict(rule, status, failure, time.monotonic() - begin)
 
     def _first_failure(self, rule: Rule) -> Failure | None:
-        drawn = drawn_scenarios(self.exercise.name, rule, self.seed) if rule.drawn is not None else ()
+        drawn = random_scenarios(self.exercise.name, rule, self.seed) if rule.drawn is not None else ()
         scenarios = [*rule.cases, *drawn]
         for scenario, following in itertools.zip_longest(scenarios, scenarios[1:]):
             failure = self.failure(rule, scenario, following=following)
@@ -145,41 +149,41 @@ class Judge:
                 return failure
         return None
 
-    # One scenario
-
     def failure(
         self, rule: Rule, scenario: Scenario, stretch: Golden | Boot | None = None, following: Scenario | None = None
     ) -> Failure | None:
-        """What goes wrong in a scenario, made as short as it gets; None if nothing does. The worker goes on with the
-        ``following`` one while this one's answers are compared."""
+        """What goes wrong in a scenario, explained on one as short as possible; None if nothing does.
+
+        The worker goes on with the ``following`` scenario while the answers to this one are compared.
+        """
         worker = self._ready()
         if worker.failed is not None:
             broken = Failure("", kind=str(worker.failed.get("kind", "raised")), error=worker.failed)
-            return replace(broken, sentence=self.teller.ended(broken, ""))
+            return replace(broken, sentence=self.explainer.how_it_ended(broken))
         first = self._wrong(rule, scenario, stretch, following)
-        if first is None or _untold(rule, first):
+        if first is None or _unsaid(rule, first):
             return first
-        if first.kind not in ("differs", "raised", "crash") or isinstance(stretch, Boot):
-            return self.teller.told(rule, scenario, first, stretch)
+        if first.kind not in KINDS or not KINDS[first.kind].shrinks or isinstance(stretch, Boot):
+            return self.explainer.explain(rule, scenario, first, stretch)
 
         def fails(smaller: Scenario) -> int | None:
             try:
                 found = self._wrong(rule, smaller, stretch)
             except LabError:
                 return None
-            same = found is not None and (found.kind, found.look) == (first.kind, first.look)
+            same = found is not None and (found.kind, found.aspect) == (first.kind, first.aspect)
             return found.step if found is not None and same else None
 
         small = shrink(scenario, first.step, fails, SHRINKING)
         for tried in (small, scenario):
             found = self._alone(rule, tried, stretch)
             if found is not None:
-                return self.teller.told(rule, tried, found, stretch)
-        told = self.teller.told(rule, scenario, first, stretch)
-        return replace(told, sentence=told.sentence + LEFT_OVER)
+                return self.explainer.explain(rule, tried, found, stretch)
+        explained = self.explainer.explain(rule, scenario, first, stretch)
+        return replace(explained, sentence=explained.sentence + LEFT_OVER)
 
     def _alone(self, rule: Rule, scenario: Scenario, stretch: Golden | Boot | None) -> Failure | None:
-        """What goes wrong where no scenario was played before, so that nothing can be left over from one."""
+        """What goes wrong in a new process, in which nothing can be left over from other scenarios."""
         if self.worker is not None and not self.inline:
             self.worker.close()
             self.worker = None
@@ -188,12 +192,13 @@ class Judge:
     def _wrong(
         self, rule: Rule, scenario: Scenario, stretch: Golden | Boot | None, following: Scenario | None = None
     ) -> Failure | None:
+        """What goes wrong in a scenario, without words."""
         worker = self._ready()
         hashed, whole = stretch is not None, scenario is as_scenario(stretch) if stretch is not None else False
         seconds = _seconds(scenario)
         if hashed:
             seconds = FULL_SECONDS if self.full else ENGINE_SECONDS
-        expected: list[Shown] = []
+        expected: list[Observed] = []
         refused: list[LabError] = []
 
         def meanwhile() -> None:
@@ -201,15 +206,14 @@ class Judge:
                 worker.ask(following, rule.looks, False, None, _seconds(following))
             try:
                 expected.append(self.expected(scenario, rule.looks, stretch if whole else None, hashed=hashed))
-            except LabError as error:  # a shortened scenario may make no sense; the worker's answers must be read all the same
+            except LabError as error:  # a shortened scenario may make no sense; the answers are read all the same
                 refused.append(error)
 
         worker.printed = b""
         run = worker.run(scenario, rule.looks, hashed, seconds=seconds, meanwhile=meanwhile)
         if refused:
             raise refused[0]
-        seen, broke = expected[0]
-        found = judged(rule, run, seen, broke)
+        found = find_failure(rule, run, *expected[0])
         if found is not None and worker.alive:
             worker.settle()
             worker.drain()
@@ -217,11 +221,11 @@ class Judge:
         return found and replace(found, printed=printable(worker.printed.decode(errors="replace")))
 
     def _play(self, scenario: Scenario, looks: tuple[str, ...], detail: int | None) -> Run:
-        """Play a scenario once more, to tell of it."""
+        """Play a scenario once more, to explain it."""
         return self._ready().run(scenario, looks, detail=detail, seconds=FULL_SECONDS)
 
     def _ready(self) -> Worker | Inline:
-        """A worker with the submission in it; where it can't be loaded, the one that failed."""
+        """A worker with the submission in it; if that can't be loaded, the one that failed."""
         if self.worker is None or (not self.worker.alive and self.worker.failed is None):
             if self.inline:
                 self.worker = Inline(self.exercise, self.submission)
@@ -231,7 +235,7 @@ class Judge:
         return self.worker
 
     def _collect(self, worker: Worker | Inline) -> None:
-        """Take over what the submission printed."""
+        """Collect what the submission printed."""
         self.printed = self.printed or printable(worker.printed.decode(errors="replace"))
         self.print_count += worker.print_count
         worker.print_count = 0
@@ -251,26 +255,26 @@ def _seconds(scenario: Scenario) -> float:
 
 
 def _until_empty(take: Callable[[], Rule]) -> Iterator[Rule]:
-    """What ``take`` takes out of a deque, until there is no more."""
+    """What ``take`` takes from a deque, until that is empty."""
     with contextlib.suppress(IndexError):
         while True:
             yield take()
 
 
 def _half(rules: Sequence[Rule]) -> int:
-    """How many of the rules make half of the work, as far as one can tell from the number of steps."""
+    """How many of the rules make half of the work, estimated by the number of steps."""
     done = list(itertools.accumulate(map(_steps, rules), initial=0.0))
     return min(range(len(done)), key=lambda number: abs(2 * done[number] - done[-1]))
 
 
 def _steps(rule: Rule) -> float:
-    """Its work, in steps; a new machine costs as much as ten of them."""
+    """The work of trying a rule, in steps; a new machine counts as ten."""
     cases = sum(10 + len(case.steps) for case in rule.cases)
     drawn = 20 * rule.examples if rule.drawn is not None else 0
     engine = sum(100 + (part.events or 3000) / 20 if isinstance(part, Boot) else part.operations or 100 for part in rule.engine)
     return cases + drawn + engine
 
 
-def _untold(rule: Rule, failure: Failure) -> bool:
-    """Whether the submission doesn't say how it keeps what it keeps, which it needn't."""
+def _unsaid(rule: Rule, failure: Failure) -> bool:
+    """Whether an extra rule finds nothing to compare: the submission need not say how it keeps what it keeps."""
     return rule.extra and failure.difference is not None and failure.difference.got is None

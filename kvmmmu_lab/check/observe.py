@@ -1,259 +1,754 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What can be seen of a machine with a part under test in it: free of host addresses, and of how a part keeps what it keeps.
+"""What can be observed of a machine with a part under test in it, and how a difference in it is explained.
 
-========= ==============================================================================================
-result    what the step returned; guest faults, #GPs and root loads that it caused
-rmap      by gfn, the entries in its reverse map
-frames    the gfns that the reverse map says it has a map for
-parents   by shadow page, the entries that point to it
-sptes     the entries of shadow pages that aren't 0 (`inspect.dump`)
-pages     shadow pages in use, newest first: id, gfn, role, root count, slot bits
-mmu, hash, dirty  see `inspect.dump`
-free      free shadow pages, the next one first, down to where they lie as in the beginning; how many these are
-guest     the guest's tables: entries that aren't 0
-flushes   how often the TLB was flushed
-order     flushes and changes of shadow entries, in their order
-door      entries of guest tables and shadow pages that changed through `Memory.put` and its like, as they are now
-form      how the part keeps it: descriptors or chains as lists, or None where it doesn't say
-first     by shadow page with parents, what `first` answers: "a parent", or what else
-chains    by shadow page, how a parents part keeps them (its ``chains(page)``), and free chains; None where it doesn't say
-========= ==============================================================================================
+Observations are plain data, free of host addresses and of how a part keeps what it keeps: a reverse map is a sorted list of
+references (``page id * 512 + index``, see `inspect.dump`). The judge observes the kit's own part, a worker the submission's.
 """
 
 from __future__ import annotations
 
+import functools
 import operator
 import zlib
+from collections import Counter
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
 
+from ..draw.page_tables import Limits, shadow_tables_scene
+from ..draw.reverse_maps import YOUR_PARENTS, YOUR_RMAP, parent_chains_scene, reverse_map_scene
+from ..draw.scene import Scene
+from ..errors import InputError
 from ..inspect import dump
-from ..mmu import Vm
+from ..inspect.dump import FIRST_REF
 from ..mmu import events as ev
 from ..mmu.bits import BASE_MASK, PAGE_SHIFT, PAGE_SIZE, PRESENT, WRITABLE
+from ..mmu.machine import Machine
 from ..mmu.memory import FIRST_GUEST, FIRST_SHADOW
 from ..mmu.parents import ParentChains
 from ..mmu.pool import NUM_PAGES
-from ..mmu.rmap import ReverseMap
+from ..mmu.rmap import COUNTED, ReverseMap
+from .explain import (
+    frame,
+    guest_entry,
+    kept,
+    more,
+    number,
+    reference,
+    result_part,
+    shadow_entry,
+    shadow_page,
+    short,
+    spte,
+)
 from .sandbox.protocol import plain
+from .subject import Subject, counts
 
 EMPTY = bytes(PAGE_SIZE)
 FEW = 32
 """Of a whole engine, all reverse maps are looked at while there are so few, later those that may have changed."""
 
 Seen = dict[str, Any]
+"""What was observed, by the observations' names."""
 
 
-class Looks:
-    """What can be seen of ``vm``. ``tables``: the guest's tables; ``top``: its levels; ``events``: those of the latest step;
-    ``before``: flushes, root loads and #GPs before it."""
+class View:
+    """A subject at one moment, for observations to look at.
 
-    vm: Vm
-    tables: list[int]
-    top: int
-    events: list[tuple]
-    before: tuple[int, int, int]
-    known: set[int]
-    """Host frames whose reverse maps are looked at."""
-    touched: set[int]
-    """Ids of the shadow pages in which something can stand, if nobody wrote past the door."""
-    used: list[int]
-    """Of these, the ones in which something stands."""
-    whole: bool
-    entries: dict[int, tuple[bytes, list[Any]]]
-    """By shadow page: its words at the last look, and what was seen in them."""
+    ``hashed``: digests are enough, as in long scenarios. ``whole``: look also into shadow pages that were neither taken nor
+    changed as far as is known, which takes longer. ``used``: ids of the shadow pages with an entry that is not 0.
+    """
 
-    def use(self, vm: Vm) -> None:
-        """Look at this machine, a new one, from now on."""
-        self.vm, self.known, self.touched, self.entries = vm, set(), set(), {}
-        self.changes = vm.memory.changes
+    def __init__(self, subject: Subject, hashed: bool = False, whole: bool = True) -> None:
+        self.subject, self.vm, self.hashed, self.whole = subject, subject.vm, hashed, whole
+        self.changes = [event for event in subject.events if event[0].change]
+        self.used = self._used()
 
-    def see(self, looks: tuple[str, ...], hashed: bool = False, whole: bool = True) -> Seen:
-        """What these ``looks`` show now. ``hashed``: short digests, for long scenarios. ``whole``: also shadow pages that
-        nobody took or changed, as far as one knows, which takes longer."""
-        self.used = self._used(whole)
-        self.whole = whole
-        seen = {look: getattr(self, f"_see_{look}")(hashed) for look in looks if look != "result"}
-        if hashed:
-            return {look: zlib.crc32(repr(value).encode()) for look, value in seen.items()}
-        return seen
-
-    def _used(self, whole: bool) -> list[int]:
-        """Ids of the shadow pages in which something stands."""
-        pages = self.vm.memory.pages
-        self.touched.update([page.id for page in self.vm.pool.active])
-        for event in self.events:
-            if event[0].change and FIRST_SHADOW <= event[1] >> PAGE_SHIFT < FIRST_GUEST:
-                self.touched.add((event[1] >> PAGE_SHIFT) - FIRST_SHADOW)
-        if whole:
+    def _used(self) -> list[int]:
+        pages, touched = self.vm.memory.pages, self.subject.touched
+        touched.update([page.id for page in self.vm.pool.active])
+        touched.update([(event[1] >> PAGE_SHIFT) - FIRST_SHADOW for event in self.changes if in_shadow_page(event)])
+        if self.whole:
             found = pages[FIRST_SHADOW:FIRST_GUEST].max(axis=1).nonzero()[0].tolist()
         else:
-            found = [id for id in sorted(self.touched) if pages[FIRST_SHADOW + id].tobytes() != EMPTY]
-        self.touched = set(found)
+            found = [id for id in sorted(touched) if pages[FIRST_SHADOW + id].tobytes() != EMPTY]
+        self.subject.touched = set(found)
         return found
 
-    def _see_rmap(self, hashed: bool) -> Any:
-        vm = self.vm
-        self.known |= {(entry & BASE_MASK) >> PAGE_SHIFT for entry in self._leaves()} | self._frames()
-        asked = self.known if not hashed or len(self.known) <= FEW else self._changed()
-        return self._by_gfn({hfn: refs for hfn in asked if (refs := _refs(vm.rmap.sptes(hfn)))})
-
-    def _changed(self) -> set[int]:
-        """The frames of all entries of shadow pages that changed in this step, before and after."""
-        changes = [event for event in self.events if event[0].change and event[1] >> PAGE_SHIFT < FIRST_GUEST]
-        hfns = {(entry & BASE_MASK) >> PAGE_SHIFT for event in changes for entry in event[3:5]}
-        return {hfn for hfn in hfns if hfn >= FIRST_GUEST}
-
-    def _frames(self) -> set[int]:
+    def frames(self) -> set[int]:
+        """The host frames that the reverse map names."""
         given = self.vm.rmap.frames()
         try:
             return {operator.index(hfn) for hfn in given}
         except (TypeError, ValueError):
-            raise TypeError(f"frames() has to give numbers of host frames, one after the other; it gives {given!r}") from None
+            raise TypeError(f"frames() has to return numbers of host frames, as in a list; it returns {given!r}") from None
 
-    def _leaves(self) -> list[int]:
-        """All entries of shadow pages that can write a frame."""
-        words = self.vm.memory.pages[[FIRST_SHADOW + id for id in self.used]].reshape(-1)
-        found = words[words & (PRESENT | WRITABLE) == PRESENT | WRITABLE]
-        return [entry for entry in found.tolist() if entry & BASE_MASK >= FIRST_GUEST << PAGE_SHIFT]
-
-    def _by_gfn(self, by_hfn: dict[int, Any]) -> Any:
+    def by_gfn(self, by_hfn: dict[int, Any]) -> list[Any]:
+        """[gfn, value] from values by host frame; a frame that is no guest memory has its negative number."""
         gfns = self.vm.memory.gfns
         return sorted([gfns[hfn] if gfns[hfn] is not None else -hfn, value] for hfn, value in by_hfn.items())
 
-    def _see_frames(self, hashed: bool) -> Any:
-        return [gfn for gfn, _ in self._by_gfn(dict.fromkeys(self._frames(), 0))]
 
-    def _see_parents(self, hashed: bool) -> Any:
-        vm = self.vm
-        used = [page for page in vm.pool.pages if page in vm.pool.active]
-        return [[page.id, refs] for page in used if (refs := _refs(vm.parents.sptes(page)))]
+def in_shadow_page(event: tuple) -> bool:
+    """Whether a change is one of an entry in a shadow page."""
+    return FIRST_SHADOW <= event[1] >> PAGE_SHIFT < FIRST_GUEST
 
-    def _see_first(self, hashed: bool) -> Any:
-        parents, found = self.vm.parents, []
-        for page in self.vm.pool.pages:
-            if page in self.vm.pool.active:
-                first, refs = parents.first(page), list(parents.sptes(page))
-                if first is not None or refs:
-                    known = any(first == spte for spte in refs)
-                    found.append([page.id, "a parent" if known else plain(first)])
-        return found
 
-    def _see_chains(self, hashed: bool) -> Any:
-        vm = self.vm
-        tell = getattr(vm.parents, "chains", None)
-        if tell is None and not isinstance(vm.parents, ParentChains):
+def refs(sptes: Any) -> list[int]:
+    """The refs of sptes that a part gives, sorted. Raises TypeError for anything else."""
+    given = sptes
+    try:
+        given = list(sptes)
+        return sorted(operator.index(spte) - FIRST_REF for spte in given)
+    except (TypeError, ValueError):
+        raise TypeError(f"sptes() has to return whole numbers, as in a list; it returns {given!r}") from None
+
+
+def form(sptes: Any) -> Any:
+    """One spte, or lists of sptes, as refs. Raises TypeError for anything else."""
+    if sptes is None or isinstance(sptes, int):
+        return sptes if sptes is None else sptes - FIRST_REF
+    try:
+        return [[int(spte) - FIRST_REF for spte in row] for row in sptes]
+    except (TypeError, ValueError):
+        raise TypeError(f"it has to be an spte, or a list of lists of sptes; it is {sptes!r}") from None
+
+
+class Observation:
+    """Something that can be observed. The kinds stand in the order in which differences are reported.
+
+    ``usual``: compared unless a rule names others.
+    """
+
+    name: ClassVar[str]
+    usual: ClassVar[bool] = True
+    digested: ClassVar[bool] = True
+    """Whether a digest will do where only digests are compared."""
+
+    starred: ClassVar[bool] = True
+    """Whether lines of its `listing` that differ are marked with a star."""
+
+    def __init_subclass__(cls, name: str = "") -> None:
+        if name:
+            cls.name = name
+            OBSERVATIONS[name] = cls()
+
+    def look(self, view: View) -> Any:
+        """What is observed now, as data that JSON can hold."""
+        raise NotImplementedError
+
+    def outranks(self, expected: Any, got: Any) -> bool:
+        """Whether this difference is to be reported before all others."""
+        return False
+
+    def explain(self, difference: Difference) -> str:
+        """What differs, as a part of a sentence."""
+        return f"{self.name}: {short(difference.got)}; it should be {short(difference.expected)}"
+
+    def listing(self, value: Any) -> list[str] | None:
+        """What was observed, in lines; None: print it as it came."""
+        return None
+
+    def scene(self, vm: Machine, difference: Difference) -> Scene | None:
+        """A picture of what the difference is about; None where there is none."""
+        return None
+
+
+OBSERVATIONS: dict[str, Observation] = {}
+"""All observations by name."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The first ``observation`` that differs between two runs, after step ``step`` (from 0).
+
+    ``before`` is what was expected one step earlier; ``wanted`` and ``seen`` are all that was expected and observed after
+    this step. ``got`` and ``seen`` come from a worker: they may be anything.
+    """
+
+    step: int
+    observation: Observation
+    expected: Any
+    got: Any
+    before: Any = None
+    wanted: Seen = field(default_factory=dict, compare=False)
+    seen: Seen = field(default_factory=dict, compare=False)
+
+    @property
+    def sentence(self) -> str:
+        """What differs, as a part of a sentence: "the reverse map of frame 0x1f has lost spte #7:12, ..."."""
+        try:
+            return self.observation.explain(self)
+        except Exception:  # what a worker sent need not have the form of an observation
+            return Observation.explain(self.observation, self)
+
+    def listings(self) -> tuple[list[str], list[str]] | None:
+        """Expected and got in lines; None: print them as they came."""
+        try:
+            expected, got = self.observation.listing(self.expected), self.observation.listing(self.got)
+        except Exception:  # likewise
             return None
-        kept = [[page.id, _form(tell(page) if tell else page.parents)] for page in vm.pool.pages if page in vm.pool.active]
-        return [[row for row in kept if row[1] is not None], vm.caches.pte_chain.free]
+        return None if expected is None or got is None else (expected, got)
 
-    def _see_sptes(self, hashed: bool) -> Any:
-        words = self.vm.memory.pages
-        if hashed:
-            return [[id, zlib.crc32(words[FIRST_SHADOW + id])] for id in self.used]
-        if self.changes != self.vm.memory.changes:
-            self.changes, self.entries = self.vm.memory.changes, {}
-        return [[id, self._entries(id, words[FIRST_SHADOW + id].tobytes())] for id in self.used]
+    def scene(self, vm: Machine) -> Scene | None:
+        """A picture of ``vm`` that shows what the difference is about."""
+        return self.observation.scene(vm, self)
 
-    def _entries(self, id: int, words: bytes) -> list[Any]:
+    # For observations that are lists of [key, value, ...]
+
+    def by_key(self) -> tuple[dict[int, Any], dict[int, Any]]:
+        """Expected and got, by the first element of each row."""
+        expected, got = ({row[0]: row[1] for row in value or []} for value in (self.expected, self.got))
+        return expected, got
+
+    def key(self) -> int:
+        """The first key whose values differ."""
+        expected, got = self.by_key()
+        return first_different(expected, got)
+
+    def lost_and_found(self) -> tuple[int, list[int], list[int], list[int]]:
+        """The first key whose lists of refs differ; the refs that are missing, those too many, and those of one step before."""
+        key, (expected, got) = self.key(), self.by_key()
+        right, mine = Counter(expected.get(key, ())), Counter(got.get(key, ()))
+        before = {row[0]: row[1] for row in self.before or []}.get(key, [])
+        return key, sorted((right - mine).elements()), sorted((mine - right).elements()), before
+
+    def emptied_instead(self) -> str:
+        """Which entries became empty though others should have, as the end of a sentence; mostly none."""
+        right, mine = (
+            {page << 9 | entry[0] for page, entries in seen.get("sptes", ()) for entry in entries}
+            for seen in (self.wanted, self.seen)
+        )
+        emptied = sorted(right - mine)
+        if not emptied or not mine - right:
+            return ""
+        return f"; your code emptied {reference(emptied[0])}{more(len(emptied) - 1)} instead"
+
+    def flags_of(self, ref: int) -> int:
+        """The flags of a shadow entry, as the submission left it."""
+        entries = next((entries for id, entries in self.seen.get("sptes", ()) if id == ref >> 9), ())
+        return next((flags for index, flags, *_ in entries if index == ref & 511), 0)
+
+
+def first_different(expected: dict[Any, Any], got: dict[Any, Any]) -> Any:
+    """The lowest key whose values differ. Raises StopIteration if there is none."""
+    return next(key for key in sorted({*expected, *got}) if expected.get(key) != got.get(key))
+
+
+class ReverseMaps(Observation, name="rmap"):
+    """By gfn, the entries in the frame's reverse map."""
+
+    def look(self, view: View) -> Any:
+        vm, subject = view.vm, view.subject
+        subject.known |= {(entry & BASE_MASK) >> PAGE_SHIFT for entry in self._writable(view)} | view.frames()
+        asked = subject.known if not view.hashed or len(subject.known) <= FEW else self._changed(view)
+        return view.by_gfn({hfn: found for hfn in asked if (found := refs(vm.rmap.sptes(hfn)))})
+
+    def _writable(self, view: View) -> list[int]:
+        """All entries of shadow pages that can write a frame."""
+        words = view.vm.memory.pages[[FIRST_SHADOW + id for id in view.used]].reshape(-1)
+        found = words[words & (PRESENT | WRITABLE) == PRESENT | WRITABLE]
+        return [entry for entry in found.tolist() if entry & BASE_MASK >= FIRST_GUEST << PAGE_SHIFT]
+
+    def _changed(self, view: View) -> set[int]:
+        """The frames of all entries of shadow pages that changed in this step, before and after."""
+        changes = [event for event in view.changes if event[1] >> PAGE_SHIFT < FIRST_GUEST]
+        hfns = {(entry & BASE_MASK) >> PAGE_SHIFT for event in changes for entry in event[3:5]}
+        return {hfn for hfn in hfns if hfn >= FIRST_GUEST}
+
+    def explain(self, difference: Difference) -> str:
+        return self._explain(difference) + difference.emptied_instead()
+
+    def _explain(self, difference: Difference) -> str:
+        gfn, missing, extra, before = difference.lost_and_found()
+        expected, got = difference.by_key()
+        reverse_map = f"the reverse map of {frame(gfn)}"
+        if missing:
+            verb = "has lost" if missing[0] in before else "lacks"
+            return f"{reverse_map} {verb} spte {reference(missing[0])}{more(len(missing) - 1)}, which can write it"
+        ref = extra[0]
+        if ref in expected.get(gfn, ()):
+            return f"{reverse_map} has spte {reference(ref)} {got[gfn].count(ref)} times"
+        if not 0 <= ref < NUM_PAGES * 512:
+            return f"{reverse_map} has {ref + FIRST_REF:#x} in it, which is no spte; is it the value of an entry?"
+        still = "still has" if ref in before else "has"
+        if ref in before and difference.flags_of(ref) & COUNTED == COUNTED:
+            return f"spte {reference(ref)} still has its W, and {reverse_map} {still} the spte"
+        return f"{reverse_map} {still} spte {reference(ref)}, which can't write it"
+
+    def listing(self, value: Any) -> list[str]:
+        return [f"{frame(gfn)}: {', '.join(map(reference, found))}" for gfn, found in value]
+
+    def scene(self, vm: Machine, difference: Difference) -> Scene | None:
+        gfn = difference.key()
+        return neutral(reverse_map_scene(vm, gfn, limit=10)) if gfn >= 0 else shadow_tables(vm)
+
+
+class MappedFrames(Observation, name="frames"):
+    """The gfns of the frames that the reverse map names."""
+
+    def look(self, view: View) -> Any:
+        return [gfn for gfn, _ in view.by_gfn(dict.fromkeys(view.frames(), 0))]
+
+    def explain(self, difference: Difference) -> str:
+        missing = sorted(set(difference.expected) - set(difference.got))
+        if missing:
+            return f"frames() doesn't name {frame(missing[0])}, which has a reverse map"
+        return f"frames() names {frame(sorted(set(difference.got) - set(difference.expected))[0])}, whose reverse map is empty"
+
+    def listing(self, value: Any) -> list[str]:
+        return [*map(frame, value)]
+
+
+class ParentEntries(Observation, name="parents"):
+    """By shadow page in use, the entries that point to it."""
+
+    def look(self, view: View) -> Any:
+        vm = view.vm
+        used = [page for page in vm.pool.pages if page in vm.pool.active]
+        return [[page.id, found] for page in used if (found := refs(vm.parents.sptes(page)))]
+
+    def explain(self, difference: Difference) -> str:
+        page, missing, extra, before = difference.lost_and_found()
+        if missing:
+            verb = "has lost" if missing[0] in before else "lacks"
+            words = f"page #{page} {verb} its parent {reference(missing[0])}{more(len(missing) - 1)}"
+        elif extra[0] in before:
+            words = f"{reference(extra[0])} is still a parent of page #{page}; it should have been removed"
+        else:
+            words = f"{reference(extra[0])} is a parent of page #{page}; it should not be"
+        return words + difference.emptied_instead()
+
+    def scene(self, vm: Machine, difference: Difference) -> Scene | None:
+        return neutral(parent_chains_scene(vm, difference.key(), limit=10))
+
+
+class ChangeOrder(Observation, name="order"):
+    """TLB flushes and changes of shadow entries, in their order."""
+
+    starred = False
+
+    def look(self, view: View) -> Any:
+        return list(self._steps(view))
+
+    def _steps(self, view: View) -> Iterator[str]:
+        for event in view.subject.events:
+            if event[0] is ev.FLUSH:
+                yield "TLB flush"
+            elif event[0].change and in_shadow_page(event):
+                old, new = event[3:5]
+                yield "entry emptied" if not new else "W cleared" if new == old & ~WRITABLE else "entry set"
+
+    def explain(self, difference: Difference) -> str:
+        return f"the order is {self._row(difference.got)}; it should be {self._row(difference.expected)}"
+
+    def _row(self, steps: list[str]) -> str:
+        return ", ".join(map(str, steps[:9])) + ", ..." * (len(steps) > 9) or "nothing at all"
+
+    def listing(self, value: Any) -> list[str]:
+        return [*map(str, value)] or ["nothing"]
+
+    def scene(self, vm: Machine, difference: Difference) -> Scene | None:
+        return shadow_tables(vm)
+
+
+class ShadowEntries(Observation, name="sptes"):
+    """The entries of shadow pages that are not 0, as `inspect.dump.page_entries` has them."""
+
+    def look(self, view: View) -> Any:
+        subject, words = view.subject, view.vm.memory.pages
+        if view.hashed:
+            return [[id, zlib.crc32(words[FIRST_SHADOW + id])] for id in view.used]
+        if subject.changes != view.vm.memory.changes:
+            subject.changes, subject.entries = view.vm.memory.changes, {}
+        return [[id, self._entries(subject, id, words[FIRST_SHADOW + id].tobytes())] for id in view.used]
+
+    def _entries(self, subject: Subject, id: int, words: bytes) -> list[Any]:
         """The entries of a shadow page, which mostly are what they were."""
-        known = self.entries.get(id)
+        known = subject.entries.get(id)
         if known is None or known[0] != words:
-            known = self.entries[id] = words, dump.page_entries(self.vm, id)
+            known = subject.entries[id] = words, dump.page_entries(subject.vm, id)
         return known[1]
 
-    def _see_pages(self, hashed: bool) -> Any:
-        pages = reversed(self.vm.pool.active)
+    def explain(self, difference: Difference) -> str:
+        page, (expected, got) = difference.key(), difference.by_key()
+        right, mine = ({entry[0]: entry for entry in part.get(page, [])} for part in (expected, got))
+        index = first_different(right, mine)
+        others = sum(right.get(key) != mine.get(key) for key in {*right, *mine}) - 1
+        rest = f" (and {others} more of this page differ)" if others else ""
+        is_, should = shadow_entry(mine.get(index)), shadow_entry(right.get(index))
+        words = f"shadow entry {reference(page << 9 | index)} is {is_}{rest}; it should be {should}"
+        return words + difference.emptied_instead()
+
+    def listing(self, value: Any) -> list[str]:
+        return [f"{reference(id << 9 | entry[0])} {shadow_entry(entry)}" for id, entries in value for entry in entries]
+
+    def scene(self, vm: Machine, difference: Difference) -> Scene | None:
+        return shadow_tables(vm)
+
+
+class ShadowPages(Observation, name="pages"):
+    """Shadow pages in use, newest first: id, gfn, role, root count, slot bits."""
+
+    def look(self, view: View) -> Any:
+        pages = reversed(view.vm.pool.active)
         return [[page.id, page.gfn, page.role, page.root_count, page.slot_bitmap] for page in pages]
 
-    def _see_mmu(self, hashed: bool) -> Any:
-        return dump.mmu_part(self.vm)
+    def outranks(self, expected: Any, got: Any) -> bool:
+        """Where other pages are in use, everything else follows from that."""
+        if not isinstance(got, list) or not all(isinstance(row, list) and row for row in got):
+            return True
+        return Counter(repr(row[0]) for row in expected) != Counter(repr(row[0]) for row in got)
 
-    def _see_hash(self, hashed: bool) -> Any:
-        pool = self.vm.pool
-        if self.whole:
-            return dump.hash_part(self.vm)
+    def explain(self, difference: Difference) -> str:
+        right, mine = ({row[0]: row for row in part} for part in (difference.expected, difference.got))
+        for id in sorted({*right, *mine}):
+            if id not in right:
+                return f"{shadow_page(mine[id])} is still in use; it should have been zapped"
+            if id not in mine:
+                return f"{shadow_page(right[id])} was zapped; it should still be in use"
+            if right[id] != mine[id]:
+                names = ("gfn", "role", "root count", "slot bits")
+                fields = [field for field in zip(names, mine[id][1:], right[id][1:], strict=True) if field[1] != field[2]]
+                wrong = "; ".join(f"{name} {number(is_)} instead of {number(should)}" for name, is_, should in fields)
+                return f"the header of {shadow_page(right[id])} has {wrong}"
+        roots = "; a root in use moves to the front when it is zapped" if any(row[3] for row in right.values()) else ""
+        return f"the right shadow pages are in use, but in another order: they were zapped or made in another order{roots}"
+
+    def listing(self, value: Any) -> list[str]:
+        return [
+            f"#{id}: level {role >> 4 & 15}, gfn {gfn:#x}, role {role:#x}, root x{count}, slots {slots:#x}"
+            for id, gfn, role, count, slots in value
+        ]
+
+    def scene(self, vm: Machine, difference: Difference) -> Scene | None:
+        return shadow_tables(vm)
+
+
+class StepResult(Observation, name="result"):
+    """What the step returned."""
+
+    digested = False
+
+    def look(self, view: View) -> Any:
+        return view.subject.result
+
+    def outranks(self, expected: Any, got: Any) -> bool:
+        """A text where nothing is expected: the step itself says what is wrong."""
+        return expected is None and isinstance(got, str)
+
+    def explain(self, difference: Difference) -> str:
+        right, mine = difference.expected, difference.got
+        if self.outranks(right, mine):
+            return str(mine)
+        if isinstance(right, dict) and isinstance(mine, dict):
+            both = [name for name in right if name in mine and right[name] != mine[name]]
+            wrong = both or [name for name in {**right, **mine} if name not in right or name not in mine]
+            parts = [f"{result_part(name, mine.get(name))} instead of {result_part(name, right.get(name))}" for name in wrong]
+            return f"it returns {'; '.join(parts[:3])}" + "; ..." * (len(parts) > 3)
+        if isinstance(right, list) and isinstance(mine, list) and all(isinstance(item, str) for item in right):
+            return self._complaints(right, mine)
+        if isinstance(right, str) and isinstance(mine, str):
+            return f"{mine}; expected: {right}"
+        return f"it returns {short(mine)}; it should return {short(right)}"
+
+    def _complaints(self, right: list[Any], mine: list[Any]) -> str:
+        """What an audit does not report, or reports although nothing is wrong there."""
+        reported = [item if isinstance(item, str) else repr(item) for item in mine]
+        missing = sorted((Counter(right) - Counter(reported)).elements())
+        extra = sorted((Counter(reported) - Counter(right)).elements())
+        name, others = (missing or extra)[0], more(len(missing or extra) - 1)
+        if missing:
+            return f"it doesn't report {name}{others}" + (f", but it reports {extra[0]}" if extra else "")
+        if name in right:
+            return f"it reports {name} {reported.count(name)} times instead of {right.count(name)}"
+        known = name.partition(" ")[0] in ("rmap", "wp", "map")
+        why = "although nothing is wrong there" if known else "which is no complaint of an audit"
+        return f"it reports {name}{others}, {why}"
+
+
+class CausedFaults(Observation, name="caused"):
+    """The page faults that the guest gets in the step, as [gva, error code], and the numbers of root loads and of #GPs."""
+
+    usual = False
+    digested = False
+
+    def look(self, view: View) -> Any:
+        _, loads, gps = (now - then for now, then in zip(counts(view.vm), view.subject.before, strict=True))
+        return [[list(fault) for fault in view.vm.injected], loads, gps]
+
+    def explain(self, difference: Difference) -> str:
+        (faults, *expected), (mine, *got) = difference.expected, difference.got
+        if faults != mine:
+            return f"the guest gets {self._faults(mine)}; it should get {self._faults(faults)}"
+        return f"the numbers of root loads and of #GPs are {got}; they should be {expected}"
+
+    def _faults(self, faults: list[list[int]]) -> str:
+        words = [f"a page fault at gva {gva:#x} with {result_part('error', error)}" for gva, error in faults]
+        return " and ".join(words) or "no page fault"
+
+
+class TlbFlushes(Observation, name="flushes"):
+    """How often the TLB was flushed in the step."""
+
+    def look(self, view: View) -> Any:
+        return counts(view.vm)[0] - view.subject.before[0]
+
+    def explain(self, difference: Difference) -> str:
+        should = f"should be {self._times(difference.expected)}" if difference.expected else "should not be flushed"
+        return f"the TLB is {self._times(difference.got)}; it {should}"
+
+    def _times(self, count: Any) -> str:
+        return {0: "not flushed", 1: "flushed once", 2: "flushed twice"}.get(count, f"flushed {count} times")
+
+    def scene(self, vm: Machine, difference: Difference) -> Scene | None:
+        return shadow_tables(vm)
+
+
+class GuestEntries(Observation, name="guest"):
+    """By gfn of the guest's tables, [index, entry] of the entries that are not 0."""
+
+    def look(self, view: View) -> Any:
+        memory = view.vm.memory
+        changed = {event[1] >> PAGE_SHIFT for event in view.changes}
+        tables = {memory.frames[gfn] for gfn in view.subject.tables} | {hfn for hfn in changed if hfn >= FIRST_GUEST}
+        hfns = sorted(hfn for hfn in tables if hfn is not None)
+        if view.hashed:
+            return [[memory.gfns[hfn], zlib.crc32(memory.pages[hfn].tobytes())] for hfn in hfns]
+        pages = [(memory.gfns[hfn], memory.pages[hfn].view(f"<u{view.subject.entry_size}")) for hfn in hfns]
+        return [[gfn, [[i, int(page[i])] for i in page.nonzero()[0].tolist()]] for gfn, page in pages]
+
+    def explain(self, difference: Difference) -> str:
+        gfn, (expected, got) = difference.key(), difference.by_key()
+        right, mine = (dict(map(tuple, part.get(gfn, []))) for part in (expected, got))
+        index = first_different(right, mine)
+        is_, should = (guest_entry(part.get(index, 0)) for part in (mine, right))
+        return f"entry {index} of the guest's table in gfn {gfn:#x} is {is_}; it should be {should}"
+
+
+class DirtyLogs(Observation, name="dirty"):
+    """By slot with a dirty log, the pages that are marked in it."""
+
+    def look(self, view: View) -> Any:
+        return dump.dirty_part(view.vm)
+
+    def explain(self, difference: Difference) -> str:
+        slot, (expected, got) = difference.key(), difference.by_key()
+        missing = sorted(set(expected[slot]) - set(got[slot]))
+        if missing:
+            return f"page {missing[0]:#x} of slot {slot} isn't marked dirty, although it was written or can be written now"
+        extra = sorted(set(got[slot]) - set(expected[slot]))
+        return f"page {extra[0]:#x} of slot {slot} is marked dirty, although nothing wrote it and nothing can write it"
+
+
+class MmuNumbers(Observation, name="mmu"):
+    """Levels, roots, flood counter and registers: the numbers of `inspect.dump.mmu_part`."""
+
+    names = (
+        "levels of the guest", "levels of the shadow", "root", "number of free pages", "gfn of the last page-table write",
+        "count of writes in a row", "CR0", "CR3", "CR4", "EFER", "cached PDPTEs",
+    )  # fmt: skip
+    decimal = (*names[:2], names[3], names[5])
+    """Those that are counts."""
+
+    def look(self, view: View) -> Any:
+        return dump.mmu_part(view.vm)
+
+    def explain(self, difference: Difference) -> str:
+        got, expected = (self.listing(value) for value in (difference.got, difference.expected))
+        place = next(at for at, (a, b) in enumerate(zip(got, expected, strict=True)) if a != b)
+        return f"{got[place]}; it should be {expected[place].partition(': ')[2]}"
+
+    def listing(self, value: Any) -> list[str]:
+        return [f"{name}: {self._number(name, item)}" for name, item in zip(self.names, value, strict=True)]
+
+    def _number(self, name: str, value: Any) -> str:
+        return hex(value) if isinstance(value, int) and name not in self.decimal else str(value)
+
+
+class HashBuckets(Observation, name="hash"):
+    """By bucket of the hash table that is in use, the ids of its pages, newest first."""
+
+    def look(self, view: View) -> Any:
+        pool = view.vm.pool
+        if view.whole:
+            return dump.hash_part(view.vm)
         places = sorted({page.gfn % NUM_PAGES for page in pool.active})
         return [[place, [page.id for page in pool.buckets[place]]] for place in places if pool.buckets[place]]
 
-    def _see_dirty(self, hashed: bool) -> Any:
-        return dump.dirty_part(self.vm)
 
-    def _see_free(self, hashed: bool) -> Any:
-        free, pages = self.vm.pool.free, self.vm.pool.pages
+class FreeList(Observation, name="free"):
+    """Ids of free shadow pages, the next one first, down to those that lie as in the beginning; the number of these."""
+
+    def look(self, view: View) -> Any:
+        free, pages = view.vm.pool.free, view.vm.pool.pages
         unused = len(free)
         if free != pages[:unused]:
             unused = next(at for at, (page, there) in enumerate(zip(free, pages, strict=False)) if page is not there)
         return [[page.id for page in reversed(free[unused:])], unused]
 
-    def _see_guest(self, hashed: bool) -> Any:
-        memory = self.vm.memory
-        touched = {event[1] >> PAGE_SHIFT for event in self.events if event[0].change}
-        tables = {memory.frames[gfn] for gfn in self.tables} | {hfn for hfn in touched if hfn >= FIRST_GUEST}
-        hfns = sorted(hfn for hfn in tables if hfn is not None)
-        if hashed:
-            return [[memory.gfns[hfn], zlib.crc32(memory.pages[hfn].tobytes())] for hfn in hfns]
-        size = "<u4" if self.top == 2 else "<u8"
-        pages = [(memory.gfns[hfn], memory.pages[hfn].view(size)) for hfn in hfns]
-        return [[gfn, [[i, int(page[i])] for i in page.nonzero()[0].tolist()]] for gfn, page in pages]
+    def explain(self, difference: Difference) -> str:
+        return "shadow pages came back to the free list in another order: they were zapped in another order"
 
-    def _see_flushes(self, hashed: bool) -> Any:
-        return self.vm.stats.tlb_flushes - self.before[0]
+    def listing(self, value: Any) -> list[str]:
+        return [*(f"#{id}" for id in value[0]), f"then {value[1]} in their first order"]
 
-    def _see_order(self, hashed: bool) -> Any:
-        return list(self._order())
 
-    def _order(self) -> Iterator[str]:
-        for event in self.events:
-            if event[0] is ev.FLUSH:
-                yield "flush"
-            elif event[0].change and FIRST_SHADOW <= event[1] >> PAGE_SHIFT < FIRST_SHADOW + NUM_PAGES:
-                old, new = event[3:5]
-                yield "empty" if not new else "W goes" if new == old & ~WRITABLE else "set"
+class MemoryWrites(Observation, name="door"):
+    """Entries of guest tables and shadow pages that changed through `Memory.put` and its like, as they are now.
 
-    def _see_door(self, hashed: bool) -> Any:
-        """[page, is it a shadow page, index, entry]; a change that somebody made past the door isn't there."""
+    [page id or gfn, is it a shadow page, index, entry]. A change that was made in another way is not there.
+    """
+
+    usual = False
+
+    def look(self, view: View) -> Any:
         old, new = dict[int, int](), dict[int, int]()
-        for event in self.events:
-            if event[0].change:
-                _, hpa, size, before, after = event
-                for at in range(size):
-                    old.setdefault(hpa + at, before >> 8 * at & 255)
-                    new[hpa + at] = after >> 8 * at & 255
-        changed = [at for at in new if new[at] != old[at]]
-        return sorted(map(list, {self._entry_at(at) for at in changed if at >> PAGE_SHIFT >= FIRST_SHADOW}))
+        for _, hpa, size, before, after in view.changes:
+            for at in range(size):
+                old.setdefault(hpa + at, before >> 8 * at & 255)
+                new[hpa + at] = after >> 8 * at & 255
+        changed = [at for at in new if new[at] != old[at] and at >> PAGE_SHIFT >= FIRST_SHADOW]
+        return sorted(map(list, {self._entry(view, at) for at in changed}))
 
-    def _entry_at(self, hpa: int) -> tuple[Any, ...]:
-        memory, hfn = self.vm.memory, hpa >> PAGE_SHIFT
+    def _entry(self, view: View, hpa: int) -> tuple[Any, ...]:
+        memory, hfn = view.vm.memory, hpa >> PAGE_SHIFT
         if hfn < FIRST_GUEST:
-            return hfn - FIRST_SHADOW, True, (hpa & 0xFFF) // 8, memory.words[hpa // 8]
-        size, words = (4, memory.halves) if self.top == 2 else (8, memory.words)
-        return memory.gfns[hfn], False, (hpa & 0xFFF) // size, words[hpa // size]
+            return hfn - FIRST_SHADOW, True, hpa % PAGE_SIZE // 8, memory.words[hpa // 8]
+        size = view.subject.entry_size
+        return memory.gfns[hfn], False, hpa % PAGE_SIZE // size, (memory.halves if size == 4 else memory.words)[hpa // size]
 
-    def _see_form(self, hashed: bool) -> Any:
-        """Descriptors by gfn and free descriptors, as far as the part tells."""
-        vm = self.vm
-        tell = getattr(vm.rmap, "descriptors", None)
-        own = vm.rmap if type(vm.rmap) is ReverseMap else None
+    def explain(self, difference: Difference) -> str:
+        right, mine = ({tuple(row[:3]): row[3] for row in part} for part in (difference.expected, difference.got))
+        place = first_different(right, mine)
+        page, shadow, index = place
+        if shadow:
+            what, door = f"shadow entry {reference(page << 9 | index)}", "`vm.memory.put`"
+        else:
+            what, door = f"entry {index} of the guest's table in gfn {page:#x}", "`vm.memory.put` or `put_half`"
+        if place not in mine:
+            return f"{what} does not become {right[place]:#x} through {door}"
+        if place not in right:
+            return f"{what} becomes {mine[place]:#x}; it should stay as it is"
+        return f"{what} becomes {mine[place]:#x}; it should become {right[place]:#x}"
+
+
+class DescriptorForm(Observation, name="form"):
+    """By gfn, how the reverse map is kept: one ref, or descriptors as lists; and the spare descriptors.
+
+    None if the part does not say: it may have a method ``descriptors(hfn)``.
+    """
+
+    usual = False
+
+    def look(self, view: View) -> Any:
+        vm, rmap = view.vm, view.vm.rmap
+        tell = getattr(rmap, "descriptors", None)
+        own = rmap if type(rmap) is ReverseMap else None
         if tell is None and own is None:
             return None
-        kept = {hfn: _form(own.heads.get(hfn) if own else tell(hfn)) for hfn in self._frames()}  # type: ignore[misc]
-        return [self._by_gfn(kept), vm.caches.rmap_desc.free]
+        maps = {hfn: form(own.heads.get(hfn) if own else tell(hfn)) for hfn in view.frames()}  # type: ignore[misc]
+        return [view.by_gfn(maps), vm.caches.rmap_desc.free]
+
+    def explain(self, difference: Difference) -> str:
+        got, expected = self.listing(difference.got), self.listing(difference.expected)
+        if got[:-1] == expected[:-1]:
+            left, should = difference.got[1], difference.expected[1]
+            return (
+                f"the maps are right, but {left} spare descriptors are left; it should be {should}: "
+                "call `take()` for each descriptor that you begin and `give()` for each that you no longer need"
+            )
+        return f"the maps are {short('; '.join(got[:-1]))}; the kernel keeps {short('; '.join(expected[:-1]))}"
+
+    def listing(self, value: Any) -> list[str]:
+        if value is None:
+            return ["it doesn't say"]
+        maps = [f"{frame(gfn)}: {kept(head)}" for gfn, head in value[0]] or ["no map"]
+        return [*maps, f"spare descriptors: {value[1]}"]
 
 
-def _refs(sptes: Any) -> list[int]:
-    given = sptes
-    try:
-        given = list(sptes)
-        return sorted(operator.index(spte) - dump.FIRST_REF for spte in given)
-    except (TypeError, ValueError):
-        raise TypeError(f"sptes() has to give whole numbers, one after the other, as in a list; it gives {given!r}") from None
+class FirstParents(Observation, name="first"):
+    """By shadow page with parents, what ``first`` returns: "a parent", or what else."""
+
+    usual = False
+
+    def look(self, view: View) -> Any:
+        parents, found = view.vm.parents, []
+        for page in view.vm.pool.pages:
+            if page in view.vm.pool.active:
+                first, sptes = parents.first(page), list(parents.sptes(page))
+                if first is not None or sptes:
+                    known = any(first == spte for spte in sptes)
+                    found.append([page.id, "a parent" if known else plain(first)])
+        return found
+
+    def explain(self, difference: Difference) -> str:
+        page, (expected, got) = difference.key(), difference.by_key()
+        should = "one of the page's parents" if page in expected else "None, because the page has no parent"
+        return f"first(page #{page}) returns {spte(got.get(page))}; it should return {should}"
 
 
-def _form(kept: Any) -> Any:
-    if kept is None or isinstance(kept, int):
-        return kept if kept is None else kept - dump.FIRST_REF
-    try:
-        return [[int(spte) - dump.FIRST_REF for spte in row] for row in kept]
-    except (TypeError, ValueError):
-        raise TypeError(f"it has to be an spte, or a list of lists of sptes; it is {kept!r}") from None
+class ChainForm(Observation, name="chains"):
+    """By shadow page, how its parents are kept: one ref, or chains as lists; and the spare chains.
+
+    None if the part does not say: it may have a method ``chains(page)``.
+    """
+
+    usual = False
+
+    def look(self, view: View) -> Any:
+        vm = view.vm
+        tell = getattr(vm.parents, "chains", None)
+        if tell is None and not isinstance(vm.parents, ParentChains):
+            return None
+        rows = [[page.id, form(tell(page) if tell else page.parents)] for page in vm.pool.pages if page in vm.pool.active]
+        return [[row for row in rows if row[1] is not None], vm.caches.pte_chain.free]
+
+    def explain(self, difference: Difference) -> str:
+        (right, free), (mine, left) = difference.expected, difference.got
+        expected, got = dict(map(tuple, right)), dict(map(tuple, mine))
+        if expected == got:
+            return f"{left} spare chains are left; it should be {free}"
+        page = first_different(expected, got)
+        return f"the parents of page #{page} are {kept(got.get(page))}; the kernel keeps {kept(expected.get(page))}"
+
+
+USUAL = tuple(name for name, observation in OBSERVATIONS.items() if observation.usual)
+"""Names of what is compared unless a rule names others: all but how the kernel keeps it."""
+
+
+@functools.cache
+def observations(names: tuple[str, ...]) -> tuple[Observation, ...]:
+    """The observations of these names, of none the usual ones, in the order of reporting; "caused" comes with "result"."""
+    chosen = names or USUAL
+    unknown = [name for name in chosen if name not in OBSERVATIONS]
+    if unknown:
+        raise InputError("looks", unknown[0], f"one of {', '.join(OBSERVATIONS)}")
+    return tuple(
+        observation
+        for name, observation in OBSERVATIONS.items()
+        if name in chosen or (name == "caused" and "result" in chosen)
+    )
+
+
+def observe(subject: Subject, names: tuple[str, ...], hashed: bool = False, whole: bool = True) -> Seen:
+    """What these observations see now; see `View`. ``hashed``: where a digest will do, only that."""
+    view = View(subject, hashed, whole)
+    seen = {observation.name: observation.look(view) for observation in observations(names)}
+    if not hashed:
+        return seen
+    return {
+        name: zlib.crc32(repr(value).encode()) if OBSERVATIONS[name].digested else value for name, value in seen.items()
+    }
+
+
+def shadow_tables(vm: Machine) -> Scene:
+    """A picture of the shadow tables, with limits."""
+    return shadow_tables_scene(vm, (), limits=Limits(None, 8, 6))
+
+
+def neutral(scene: Scene) -> Scene:
+    """A picture of references in the same words for both sides: neither is drawn from the kernel's own structure."""
+    words = {YOUR_RMAP: "in the map", YOUR_PARENTS: "the parents"}
+    tables = (replace(table, title=words.get(table.title, table.title)) for table in scene.tables)
+    return replace(scene, tables=tuple(tables), notes=())

@@ -1,18 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the kit's own part shows in a scenario, and the random scenarios of a rule. Both are remembered: a judge that has
-checked one submission checks the next one faster."""
+"""What is expected: observations of the kit's own part, for the judge to compare a submission's with.
+
+They are remembered: a judge that has checked one submission checks the next one faster.
+"""
 
 from __future__ import annotations
 
-import functools
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 from ..errors import HostCrash
-from ..exercises import Boot, Golden, Rule, Scenario
+from ..exercises import Boot, Golden, Scenario
 from ..inspect.paths import guest_path
 from ..mmu.bits import (
     BASE_MASK,
@@ -33,8 +32,50 @@ from ..mmu.shadow import entries_with
 from .compare import Transcript
 from .testbench import Bench
 
-# FOLDED IN: check.references: What the judge expects of functions that the engine doesn't call. A worker never sees
-# this.
+Observed = tuple[Transcript, bool]
+"""What is observed after each step, and whether the kit's own part ends in a crash of the host."""
+
+MOST = 5_000
+"""Scenarios that are remembered."""
+
+_known: dict[Any, Observed] = {}
+
+
+class Expected:
+    """What is expected of one ``part``."""
+
+    def __init__(self, part: str) -> None:
+        self.part = part
+
+    def bench(self, scenario: Scenario) -> Bench:
+        """A testbench with the kit's own part."""
+        return Bench(scenario, {}, REFERENCES.get(self.part, {}))
+
+    def __call__(
+        self, scenario: Scenario, looks: tuple[str, ...], stretch: Golden | Boot | None = None, *, hashed: bool
+    ) -> Observed:
+        """What is observed of the kit's own part. ``stretch``: what the scenario stands for, which it is remembered by."""
+        key = (self.part, looks, hashed, scenario if stretch is None else stretch)
+        try:
+            return _known[key]
+        except KeyError:
+            if len(_known) >= MOST:
+                _known.clear()
+            _known[key] = observed = self._play(scenario, looks, hashed)
+            return observed
+        except TypeError:  # operations of golden traces are dicts: a part of a stretch is not remembered
+            return self._play(scenario, looks, hashed)
+
+    def _play(self, scenario: Scenario, looks: tuple[str, ...], hashed: bool) -> Observed:
+        seen = Transcript()
+        bench = self.bench(scenario)
+        try:
+            for number, step in enumerate(scenario.steps, 1):
+                bench.do(step)
+                seen.add(bench.see(looks, hashed, whole=number == len(scenario.steps)))
+        except HostCrash:
+            return seen, True
+        return seen, False
 
 
 def _split(gva: int, mode: str) -> tuple[int, ...]:
@@ -47,7 +88,7 @@ def _quadrant(gva: int, level: int) -> int:
 
 
 def _audit(vm: Machine) -> list[tuple[str, int]]:
-    """What exercise 10 asks for: exact, where the kernel's audits compare counts."""
+    """What exercise 10 asks for: exact, where the audits of the kernel compare counts."""
     words, kept = vm.memory.words, Counter((hfn, spte) for hfn in vm.rmap.frames() for spte in vm.rmap.sptes(hfn))
     leaves = [spte for page in vm.pool.active if page.level == 1 for spte in entries_with(vm, page)]
     right = Counter(((words[spte] & BASE_MASK) >> PAGE_SHIFT, spte) for spte in leaves if words[spte] & WRITABLE)
@@ -86,76 +127,4 @@ REFERENCES: dict[str, dict[str, Callable[..., Any]]] = {
     "split": {"split": _split, "quadrant": _quadrant},
     "audit": {"audit": _audit},
 }
-"""By part: functions by name."""
-
-
-Shown = tuple[Transcript, bool]
-"""What is seen after each step, and whether the kit's own part ends in a crash of the host."""
-
-MOST = 5_000
-"""So many scenarios are remembered."""
-
-_known: dict[Any, Shown] = {}
-
-
-class Expected:
-    """What the kit's own part shows, for the exercises about one ``part``."""
-
-    def __init__(self, part: str) -> None:
-        self.part = part
-
-    def bench(self, scenario: Scenario) -> Bench:
-        """A bench with the kit's own part."""
-        return Bench(scenario, {}, REFERENCES.get(self.part, {}))
-
-    def __call__(
-        self, scenario: Scenario, looks: tuple[str, ...], stretch: Golden | Boot | None = None, *, hashed: bool
-    ) -> Shown:
-        """After each step. ``stretch``: all of what this scenario stands for, by which it is remembered."""
-        key = (self.part, looks, hashed, scenario if stretch is None else stretch)
-        try:
-            return _known[key]
-        except KeyError:
-            if len(_known) >= MOST:
-                _known.clear()
-            _known[key] = shown = self._play(scenario, looks, hashed)
-            return shown
-        except TypeError:  # operations of golden traces are dicts: a part of a stretch isn't remembered
-            return self._play(scenario, looks, hashed)
-
-    def _play(self, scenario: Scenario, looks: tuple[str, ...], hashed: bool) -> Shown:
-        seen = Transcript()
-        bench = self.bench(scenario)
-        try:
-            for number, step in enumerate(scenario.steps, 1):
-                done = bench.do(step)
-                seen.add(done | bench.see(looks, hashed, whole=number == len(scenario.steps)))
-        except HostCrash:
-            return seen, True
-        return seen, False
-
-
-@functools.lru_cache(maxsize=256)
-def drawn_scenarios(exercise: str, rule: Rule, seed: int) -> tuple[Scenario, ...]:
-    """The random scenarios of a rule, made by hypothesis; the same ones for the same seed."""
-    import hypothesis
-    from hypothesis import HealthCheck, Phase
-    from hypothesis.configuration import set_hypothesis_home_dir
-
-    assert rule.drawn is not None
-    # else it leaves a folder where the learner works
-    set_hypothesis_home_dir(Path(tempfile.gettempdir()) / "kvmmmu-lab-hypothesis")
-    found: list[Scenario] = []
-
-    @hypothesis.seed(seed)
-    @hypothesis.settings(
-        max_examples=rule.examples, database=None, deadline=None, phases=(Phase.generate,),
-        suppress_health_check=list(HealthCheck),
-    )  # fmt: skip
-    @hypothesis.given(rule.drawn())
-    def each(scenario: Scenario) -> None:
-        found.append(scenario)
-
-    each()
-    return tuple(found)
-
+"""What the judge expects of functions that the engine does not call, by part and name. A worker never sees this."""

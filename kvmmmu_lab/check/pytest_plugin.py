@@ -69,7 +69,7 @@ class Checked:
 
     def obeys(self, rule: Rule) -> None:
         """Fail, with what a learner wants to know, unless the rule holds."""
-        from .report import NOT_ATTEMPTED, PASSED, told
+        from .report import NOT_ATTEMPTED, PASSED, explained
 
         verdict = self.judge.rule(rule)
         wrong_before = any(other.status not in (PASSED, NOT_ATTEMPTED) for other in self.verdicts)
@@ -81,7 +81,7 @@ class Checked:
         if verdict.status != PASSED:
             if wrong_before and verdict.failure is not None:  # one picture is enough, that of what to mend first
                 verdict = replace(verdict, failure=replace(verdict.failure, picture=None, difference=None))
-            pytest.fail(told(verdict, self.exercise), pytrace=False)
+            pytest.fail(explained(verdict, self.exercise), pytrace=False)
 
 
 @pytest.fixture(scope="module")
@@ -125,5 +125,5 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         terminalreporter.line(report.head if tried else f"{report.head}: {len(report.verdicts)} rules were tried")
         for verdict in report.verdicts:
             terminalreporter.line(f"  {verdict.line}")
-        for note in [*([INLINE] * inline), *report.notes, *report.told_printed()]:
+        for note in [*([INLINE] * inline), *report.notes, *report.printed_lines()]:
             terminalreporter.line(f"  {note}")

@@ -1,24 +1,63 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Scenarios in which shadow pages are made past the engine, with any roles, and then hit by writes: of each write much can
-be seen, as all entries that it could be taken for are there."""
+"""Scenarios that are made: a rule's random ones, stretches for the whole engine, and writes that hit shadow pages.
+
+For the latter, shadow pages with any roles are taken from the pool past the engine, and all entries that a write could be
+mistaken for are there: much can be seen of each write.
+"""
 
 from __future__ import annotations
 
 import functools
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from ..data import golden_trace, open_trace
 from ..errors import InputError
-from ..exercises import Boot, Golden, Scenario, StepData, play
+from ..exercises import Boot, Golden, Rule, Scenario, StepData, play
 from ..verify.golden import read_scenarios
 
-# FOLDED IN: check.stretches: Stretches for the whole engine as scenarios: operations of golden traces, events of
-# traces of real guests.
-
-
 PIECE = 200
-"""Events of a guest's trace between two looks at the machine."""
+"""Events of a guest's trace between two observations."""
+
+TABLE, TWIN, CHILD, ELSEWHERE = 0x13, 0x413, 0x50, 0x30
+"""gfns: of the table that is written; of another one in the same bucket; of what all entries lead to; of no table."""
+
+FIRST = 250
+"""Id of the first shadow page of the table. Without paging, four pages are roots, and the next one is CHILD's."""
+
+Role = tuple[Any, ...]
+"""Level, levels of the guest, quadrant, and "M" for metaphysical, "R" for a root: operands of the step "page"."""
+
+Hit = tuple[int, int]
+"""A write: offset in the table, bytes."""
+
+
+@functools.lru_cache(maxsize=256)
+def random_scenarios(exercise: str, rule: Rule, seed: int) -> tuple[Scenario, ...]:
+    """The random scenarios of a rule, made by hypothesis; the same ones for the same seed."""
+    import hypothesis
+    from hypothesis import HealthCheck, Phase
+    from hypothesis.configuration import set_hypothesis_home_dir
+
+    assert rule.drawn is not None
+    # else hypothesis leaves a folder where the learner works
+    set_hypothesis_home_dir(Path(tempfile.gettempdir()) / "kvmmmu-lab-hypothesis")
+    found: list[Scenario] = []
+
+    @hypothesis.seed(seed)
+    @hypothesis.settings(
+        max_examples=rule.examples, database=None, deadline=None, phases=(Phase.generate,),
+        suppress_health_check=list(HealthCheck),
+    )  # fmt: skip
+    @hypothesis.given(rule.drawn())
+    def each(scenario: Scenario) -> None:
+        found.append(scenario)
+
+    each()
+    return tuple(found)
+
 
 
 @functools.cache
@@ -32,7 +71,7 @@ def operations(trace: str) -> dict[str, list[dict[str, Any]]]:
 
 @functools.cache
 def as_scenario(stretch: Golden | Boot) -> Scenario:
-    """A stretch as a scenario. Raises InputError for one that isn't there."""
+    """A stretch as a scenario. Raises InputError for one that does not exist."""
     if isinstance(stretch, Boot):
         return Scenario(tuple(_pieces(stretch)))
     known = operations(stretch.trace)
@@ -59,57 +98,46 @@ def _pieces(stretch: Boot) -> Iterator[StepData]:
         yield from stretch.then
 
 
-TABLE, TWIN, CHILD, ELSEWHERE = 0x13, 0x413, 0x50, 0x30
-"""gfns: of the table that is written, of another one in the same bucket, to what all entries lead, of what is no table."""
-
-FIRST = 250
-"""Number of the first of these pages. Without paging, four pages are roots, and the next one is CHILD's."""
-
-Role = tuple[Any, ...]
-"""Level, levels of the guest, quadrant, and "M" for metaphysical, "R" for a root: operands of the step "page"."""
-
-Hit = tuple[int, int]
-"""Offset in the table, bytes."""
-
-
-def made(*roles: Role, gfn: int = TABLE) -> list[StepData]:
-    """A page to lead to, and shadow pages of gfn with these roles: #250 and down."""
+def take(*roles: Role, gfn: int = TABLE) -> list[StepData]:
+    """Steps: take a page for entries to lead to, and shadow pages of gfn with these roles, #250 and down."""
     return [("page", CHILD, 1, 4), *(("page", gfn, *role) for role in roles)]
 
 
-def filled(count: int, indexes: Iterable[int]) -> StepData:
-    """These entries of so many pages lead to CHILD."""
+def fill_pages(count: int, indexes: Iterable[int]) -> StepData:
+    """A step: let these entries of the first ``count`` pages lead to CHILD."""
     return ("fill", tuple(f"{FIRST - page}:{index}" for index in indexes for page in range(count)), CHILD)
 
 
 def mistakable(offset: int) -> list[int]:
-    """Entries that a write at this offset could be taken for, with guest entries of either size, and those beside them."""
+    """Indexes of entries that a write at this offset could be mistaken for, with guest entries of 4 or 8 bytes."""
     narrow = offset // 4
     meant = (offset // 8, narrow % 512, narrow * 2 % 512, narrow * 2 % 512 + 1)
     return sorted({index + more & 511 for index in meant for more in (-1, 0, 1)})
 
 
 def hit(count: int, *hits: Hit, gfn: int = TABLE, apart: bool = True) -> Iterator[StepData]:
-    """So many pages are hit by these writes. ``apart``: no two of them in a row."""
+    """Steps: hit ``count`` pages with these writes. ``apart``: no two of the writes in a row."""
     for offset, size in hits:
-        yield filled(count, mistakable(offset))
+        yield fill_pages(count, mistakable(offset))
         yield ("writes", ((gfn << 12) + offset, ELSEWHERE << 12)[: 1 + apart], size)
 
 
-def sheets(roles: Sequence[Role], *hits: Hit, gfn: int = TABLE, apart: bool = True) -> Scenario:
-    """Pages with these roles are hit."""
-    return play(*made(*roles, gfn=gfn), *hit(len(roles), *hits, gfn=gfn, apart=apart))
+def hit_pages(roles: Sequence[Role], *hits: Hit, gfn: int = TABLE, apart: bool = True) -> Scenario:
+    """A scenario: pages with these roles are hit by these writes."""
+    return play(*take(*roles, gfn=gfn), *hit(len(roles), *hits, gfn=gfn, apart=apart))
 
 
-def swept(roles: Sequence[Role], offsets: Iterable[int], size: int) -> Scenario:
-    """All entries of these pages are there, and then many are hit, no two in a row."""
+def sweep(roles: Sequence[Role], offsets: Iterable[int], size: int) -> Scenario:
+    """A scenario: all entries of these pages are filled, then many are hit, no two in a row."""
     places = [place for offset in offsets for place in ((TABLE << 12) + offset, ELSEWHERE << 12)]
-    return play(*made(*roles), filled(len(roles), range(512)), ("writes", tuple(places), size))
+    return play(*take(*roles), fill_pages(len(roles), range(512)), ("writes", tuple(places), size))
 
 
 def hit_anywhere(roles: Sequence[Role]) -> Any:
-    """A hypothesis strategy: pages with some of these roles, also of a neighbour in the bucket, metaphysical ones and
-    roots, hit anywhere."""
+    """A hypothesis strategy of scenarios: pages with some of these roles are hit anywhere.
+
+    Some are of a neighbour in the hash bucket, metaphysical, or roots.
+    """
     from hypothesis import strategies as st
 
     @st.composite

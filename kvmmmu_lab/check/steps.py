@@ -1,53 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The steps of scenarios: what each does to a machine, and how it is said.
 
-An spte is written "7:12": entry 12 of shadow page 7. Flags are letters: P W U A D G, X for NX, S for PS (a large page).
-
-================================== ===================================================================
-("map", spte, gfn, flags)          make the entry, past the engine, then ``rmap.add(spte)``; a negative gfn is a host frame's
-                                   number, such as a host with much memory has
-("maps", spte, count, gfn, flags)  the same for so many entries in a row
-("unmap", spte)                    ``rmap.remove(spte)``, then the entry is zeroed
-("unmaps", spte, count)            the same for so many entries in a row, one after the other
-("protect", gfn)                   ``rmap.write_protect(gfn)``
-("alias", base, npages, target)    gfns from base on are another name for those from target on
-("host", gfn, hfn)                 the guest's frame is this one of the host's, as on a host with much memory
-("flag", spte, flags)              the processor sets these bits, A or D, in the entry
-("another",)                       another machine of the same kind; the steps behind it happen there
-("back",)                          the steps behind it happen to the first machine again
-("link", page, spte[, count])      ``parents.add(page, spte)``, for so many entries in a row
-("unlink", page, spte[, count])    ``parents.remove(page, spte)``, likewise
-("stranger", page, spte)           the same for an entry that is no parent: whether it raises an exception, and what it leaves
-("shadowed", gfn[, count])         a shadow page for gfn is taken from the pool: gfn is a page table; and the gfns after it
-("page", gfn, level, glevels[, quadrant, kind])  the same, with this role; in ``kind`` "M": metaphysical, "R": a root in use
-("fill", sptes, gfn)               those of these entries that are 0 lead to gfn: of level 1 to the frame, writable, and they
-                                   are noted in its reverse map; higher ones to its newest shadow page, as its parents
-("counted", gfn, times)            as if the guest's latest writes, so many, had gone to gfn
-("make", spte, entry, rights, gpa, gfn)  ``set_spte(...)``; ``rights`` as letters
-("pdpte", number, value)           the processor keeps this as one of a PAE guest's four PDPTEs
-("walk", gva, kind)                ``walk(...)``; a kind is letters of "wux": write, user, fetch
-("access", gva, kind[, value, size])  the guest's access, through the shadow tables, faults and all
-("write", gpa, size, value)        a store that the host emulates: pre-write, then the bytes
-("writes", places, size)           such stores of 0 at these gpas, one after the other
-("poke", gpa, size, value)         bytes behind everybody's back
-("zap", gfn)                       all shadow pages of the table in gfn go (unprotect)
-("call", name, arguments)          a function of the submission's
-("corrupt", what[, number, gfn])   plant a mistake, see `corrupt`
-("mend",)                          take back what was planted
-("audit",)                         what the submission's ``audit(vm)`` answers
-================================== ===================================================================
+A scenario holds steps as data, such as ``("map", "7:12", 0x1F, "PW")``; `read_step` turns them into the objects of this
+module. An spte is written as "7:12": entry 12 of shadow page 7. Flags are letters: P W U A D G, X for NX, S for PS (a large
+page). An access is letters of "wux": write, user, fetch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
-from ..errors import InputError
+from ..data import open_trace
+from ..errors import HostCrash, InputError
+from ..exercises import StepData
 from ..inspect.keys import PDPT
 from ..inspect.names import entry_name, parse_entry_name
 from ..inspect.paths import guest_path
-from ..mmu import bits, shadow
+from ..mmu import Vm, shadow
 from ..mmu import events as ev
 from ..mmu.bits import (
     BASE_MASK,
@@ -55,6 +26,9 @@ from ..mmu.bits import (
     CR4_PSE,
     EFER_NX,
     PAGE_SHIFT,
+    PAGE_SIZE,
+    ROOT_32,
+    ROOT_PAE,
     flag_names,
     guest_format,
     mode_of_levels,
@@ -62,270 +36,668 @@ from ..mmu.bits import (
 from ..mmu.memory import FIRST_SHADOW
 from ..mmu.pool import METAPHYSICAL, NUM_PAGES
 from ..mmu.walk import Walk
-from .fault_injection import corrupt, said
+from ..verify.operations import apply
+from ..verify.replay import TraceReplay
+from .fault_injection import mistake
 from .sandbox.protocol import plain
-
-if TYPE_CHECKING:
-    from ..mmu import Vm
-    from .testbench import Bench
+from .subject import Subject, flag_bits
 
 
-FLAGS = {flag.letter: flag.mask for flag in bits.FLAGS if flag.letter}
+class ScenarioStep:
+    """A kind of step. Its fields are the operands; scenarios call ``MapStep`` "map"."""
+
+    kinds: ClassVar[dict[str, type[ScenarioStep]]] = {}
+    """All kinds of steps by name."""
+
+    def __init_subclass__(cls) -> None:
+        ScenarioStep.kinds[cls.__name__.removesuffix("Step").lower()] = cls
+
+    def do(self, subject: Subject) -> Any:
+        """Do the step. Returns its result, as data that JSON can hold; what a part raises comes through."""
+        raise NotImplementedError
+
+    def say(self, vm: Vm) -> str:
+        """The step in words, before it happens. What stands in [brackets] at the end is for lists, not for sentences."""
+        raise NotImplementedError
 
 
-def flag_bits(flags: str) -> int:
-    """The bits of flags given as letters; a bit without a letter by its number, "PW+52"."""
-    letters, *numbers = flags.split("+")
-    return sum(FLAGS[letter] for letter in letters) | sum(1 << int(number) for number in numbers)
+def read_step(step: StepData) -> ScenarioStep:
+    """The step that these data mean; a dict is an operation of a golden trace. Raises InputError for an unknown name."""
+    if isinstance(step, dict):
+        return OperationStep(step)
+    name, *operands = step
+    if name not in ScenarioStep.kinds:
+        raise InputError("step", name, f"one of {', '.join(ScenarioStep.kinds)}")
+    return ScenarioStep.kinds[name](*operands)
 
 
-def _name(spte: str) -> str:
-    """An spte of a scenario, as messages name it: "#7:12"."""
-    return entry_name(parse_entry_name(spte))
+# Reverse maps
 
 
-def _map(bench: Bench, spte: str, gfn: int, flags: str) -> None:
-    vm, at = bench.vm, parse_entry_name(spte)
-    page = vm.pool.pages[(at >> 9) - FIRST_SHADOW]
-    if not page.role:  # a page that nobody took: for pictures, one of a page table
-        page.gfn, page.role = page.id, 4 | 1 << 4
-    hfn = -gfn if gfn < 0 else vm.memory.frames[gfn] or 0
-    bench.known.add(hfn & BASE_MASK >> PAGE_SHIFT)
-    bench.touched.add(page.id)
-    vm.memory.words[at] = hfn << PAGE_SHIFT | flag_bits(flags)
-    vm.rmap.add(at)
+@dataclass
+class MapStep(ScenarioStep):
+    """Make an entry past the engine, then call ``rmap.add(spte)``.
+
+    A negative ``gfn`` is the number of a host frame, such as a host with much memory has.
+    """
+
+    spte: str
+    gfn: int
+    flags: str
+
+    def do(self, subject: Subject) -> None:
+        _map(subject, parse_entry_name(self.spte), self.gfn, self.flags)
+
+    def say(self, vm: Vm) -> str:
+        return f"add(#{self.spte}) [{_entry(vm, self.gfn, self.flags)}]"
 
 
-def _maps(bench: Bench, spte: str, count: int, gfn: int, flags: str) -> None:
-    for at in range(parse_entry_name(spte), parse_entry_name(spte) + count):
-        bench.vm.caches.top_up(None)  # as before each fault
-        _map(bench, entry_name(at), gfn, flags)
+@dataclass
+class MapsStep(ScenarioStep):
+    """Do the same for ``count`` entries in a row."""
+
+    spte: str
+    count: int
+    gfn: int
+    flags: str
+
+    def do(self, subject: Subject) -> None:
+        for spte in _row(self.spte, self.count):
+            subject.vm.caches.top_up(None)  # as before each fault
+            _map(subject, spte, self.gfn, self.flags)
+
+    def say(self, vm: Vm) -> str:
+        calls = f"add(#{self.spte}) to add({entry_name(_row(self.spte, self.count)[-1])})"
+        return f"{calls} [{self.count} times {_entry(vm, self.gfn, self.flags)}]"
 
 
-def _unmap(bench: Bench, spte: str) -> str | None:
-    at, words = parse_entry_name(spte), bench.vm.memory.words
-    before = words[at]
-    bench.vm.rmap.remove(at)
-    after, words[at] = words[at], 0
-    said = f"remove({entry_name(at)}) changes the entry itself, from {before:#x} to {after:#x}, which is for others to do"
-    return said if after != before else None
+@dataclass
+class UnmapStep(ScenarioStep):
+    """Call ``rmap.remove(spte)``, then zero the entry. The result is None, or says that ``remove`` changed the entry."""
+
+    spte: str
+
+    def do(self, subject: Subject) -> str | None:
+        return _unmap(subject, parse_entry_name(self.spte))
+
+    def say(self, vm: Vm) -> str:
+        return f"remove(#{self.spte}) [the caller zeroes the entry afterwards]"
 
 
-def _unmaps(bench: Bench, spte: str, count: int) -> str | None:
-    said = [_unmap(bench, entry_name(at)) for at in range(parse_entry_name(spte), parse_entry_name(spte) + count)]
-    return next(filter(None, said), None)
+@dataclass
+class UnmapsStep(ScenarioStep):
+    """Do the same for ``count`` entries in a row, one after the other."""
+
+    spte: str
+    count: int
+
+    def do(self, subject: Subject) -> str | None:
+        results = [_unmap(subject, spte) for spte in _row(self.spte, self.count)]
+        return next(filter(None, results), None)
+
+    def say(self, vm: Vm) -> str:
+        last = entry_name(_row(self.spte, self.count)[-1])
+        return f"remove(#{self.spte}) to remove({last}) [the caller zeroes each entry afterwards]"
 
 
-def _protect(bench: Bench, gfn: int) -> None:
-    bench.known.add(bench.vm.memory.frames[gfn] or 0)
-    bench.vm.rmap.write_protect(gfn)
+@dataclass
+class ProtectStep(ScenarioStep):
+    """Call ``rmap.write_protect(gfn)``."""
+
+    gfn: int
+
+    def do(self, subject: Subject) -> None:
+        subject.known.add(subject.vm.memory.frames[self.gfn] or 0)
+        subject.vm.rmap.write_protect(self.gfn)
+
+    def say(self, vm: Vm) -> str:
+        return f"write_protect(gfn {self.gfn:#x})"
 
 
-def _link(bench: Bench, page: int, spte: str, count: int = 1) -> None:
-    header, first = bench.vm.pool.pages[page], parse_entry_name(spte)
-    for at in range(first, first + count):
-        if at in list(bench.vm.parents.sptes(header)):
-            raise InputError("spte", entry_name(at), f"an entry that isn't a parent of page #{page} yet")
-        bench.vm.parents.add(header, at)
+# Parents
 
 
-def _unlink(bench: Bench, page: int, spte: str, count: int = 1) -> None:
-    for at in range(parse_entry_name(spte), parse_entry_name(spte) + count):
-        bench.vm.parents.remove(bench.vm.pool.pages[page], at)
+@dataclass
+class LinkStep(ScenarioStep):
+    """Call ``parents.add(page, spte)`` for ``count`` entries in a row. Raises InputError for one that is a parent already."""
+
+    page: int
+    spte: str
+    count: int = 1
+
+    def do(self, subject: Subject) -> None:
+        page, parents = subject.vm.pool.pages[self.page], subject.vm.parents
+        for spte in _row(self.spte, self.count):
+            if spte in list(parents.sptes(page)):
+                raise InputError("spte", entry_name(spte), f"an entry that isn't a parent of page #{self.page} yet")
+            parents.add(page, spte)
+
+    def say(self, vm: Vm) -> str:
+        return f"add(page #{self.page}, #{self.spte}){_up_to(self.spte, self.count)}"
 
 
-def _stranger(bench: Bench, page: int, spte: str) -> str:
-    try:
-        bench.vm.parents.remove(bench.vm.pool.pages[page], parse_entry_name(spte))
-    except NotImplementedError:
-        raise
-    except Exception:
-        return "it raises an exception"
-    return "it goes unnoticed"
+@dataclass
+class UnlinkStep(ScenarioStep):
+    """Call ``parents.remove(page, spte)`` for ``count`` entries in a row."""
+
+    page: int
+    spte: str
+    count: int = 1
+
+    def do(self, subject: Subject) -> None:
+        for spte in _row(self.spte, self.count):
+            subject.vm.parents.remove(subject.vm.pool.pages[self.page], spte)
+
+    def say(self, vm: Vm) -> str:
+        return f"remove(page #{self.page}, #{self.spte}){_up_to(self.spte, self.count)}"
 
 
-def _shadowed(bench: Bench, gfn: int, count: int = 1) -> None:
-    for number in range(gfn, gfn + count):
-        bench.vm.pool.take(number, bench.vm.root_level | 1 << 4)
+@dataclass
+class StrangerStep(ScenarioStep):
+    """Call ``parents.remove(page, spte)`` for an entry that is no parent. The result says whether it raises an exception."""
+
+    page: int
+    spte: str
+
+    def do(self, subject: Subject) -> str:
+        try:
+            subject.vm.parents.remove(subject.vm.pool.pages[self.page], parse_entry_name(self.spte))
+        except NotImplementedError:
+            raise
+        except Exception:
+            return "it raises an exception"
+        return "it raises no exception"
+
+    def say(self, vm: Vm) -> str:
+        return f"remove(page #{self.page}, #{self.spte}), which is no parent of that page"
 
 
-def _page(bench: Bench, gfn: int, level: int, glevels: int, quadrant: int = 0, kind: str = "") -> None:
-    page = bench.vm.pool.take(gfn, glevels | level << 4 | quadrant << 8 | ("M" in kind and METAPHYSICAL))
-    if page is not None:
-        page.root_count = int("R" in kind)
+# Shadow pages and entries
 
 
-def _fill(bench: Bench, sptes: Iterable[str], gfn: int) -> None:
-    vm, flags = bench.vm, flag_bits("PWUAD")
-    child = next((page for page in vm.pool.bucket(gfn) if page.gfn == gfn), None)
-    for at in map(parse_entry_name, sptes):
-        page = vm.pool.pages[(at >> 9) - FIRST_SHADOW]
-        if vm.memory.words[at] or page not in vm.pool.active:
-            continue
-        vm.caches.top_up(None)  # as before each fault
-        if page.level == 1:
-            _map(bench, entry_name(at), gfn, "PWUAD")
-        elif child is not None:
-            vm.memory.put(at, child.hpa | flags, ev.LINK_TABLE)
-            vm.parents.add(child, at)
+@dataclass
+class ShadowedStep(ScenarioStep):
+    """Take a shadow page from the pool for ``gfn`` and each of the ``count`` - 1 gfns after it: they are page tables."""
+
+    gfn: int
+    count: int = 1
+
+    def do(self, subject: Subject) -> None:
+        for gfn in range(self.gfn, self.gfn + self.count):
+            subject.vm.pool.take(gfn, subject.vm.root_level | 1 << 4)
+
+    def say(self, vm: Vm) -> str:
+        if self.count == 1:
+            return f"gfn {self.gfn:#x} is a page table and gets {_next_page(vm)}"
+        last = self.gfn + self.count - 1
+        return f"the gfns {self.gfn:#x} to {last:#x} are page tables and get a shadow page each, the first {_next_page(vm)}"
 
 
-def _flag(bench: Bench, spte: str, flags: str) -> None:
-    at = parse_entry_name(spte)
-    bench.vm.memory.words[at] |= flag_bits(flags)
+@dataclass
+class PageStep(ScenarioStep):
+    """Take a shadow page with this role from the pool for ``gfn``. In ``kind`` "M": metaphysical, "R": a root in use."""
+
+    gfn: int
+    level: int
+    glevels: int
+    quadrant: int = 0
+    kind: str = ""
+
+    def do(self, subject: Subject) -> None:
+        role = self.glevels | self.level << 4 | self.quadrant << 8 | ("M" in self.kind and METAPHYSICAL)
+        page = subject.vm.pool.take(self.gfn, role)
+        if page is not None:
+            page.root_count = int("R" in self.kind)
+
+    def say(self, vm: Vm) -> str:
+        guest = mode_of_levels(self.glevels).guest
+        words = [f"gfn {self.gfn:#x} of a {guest} gets {_next_page(vm)} of level {self.level}"]
+        words += [f"quadrant {self.quadrant}"] * (self.glevels == ROOT_32)
+        words += ["metaphysical"] * ("M" in self.kind) + ["a root in use"] * ("R" in self.kind)
+        return ", ".join(words)
 
 
-def _host(bench: Bench, gfn: int, hfn: int) -> None:
-    bench.vm.memory.frames[gfn], bench.vm.memory.gfns[hfn] = hfn, None
+@dataclass
+class FillStep(ScenarioStep):
+    """Let those of these entries that are 0 lead to ``gfn``.
+
+    Entries of level 1 lead to the frame, writable, and are added to its reverse map; higher ones lead to its newest shadow
+    page, as its parents.
+    """
+
+    sptes: Sequence[str]
+    gfn: int
+
+    def do(self, subject: Subject) -> None:
+        vm = subject.vm
+        child = next((page for page in vm.pool.bucket(self.gfn) if page.gfn == self.gfn), None)
+        for spte in map(parse_entry_name, self.sptes):
+            page = subject.page_of(spte)
+            if vm.memory.words[spte] or page not in vm.pool.active:
+                continue
+            vm.caches.top_up(None)  # as before each fault
+            if page.level == 1:
+                _map(subject, spte, self.gfn, "PWUAD")
+            elif child is not None:
+                vm.memory.put(spte, child.hpa | flag_bits("PWUAD"), ev.LINK_TABLE)
+                vm.parents.add(child, spte)
+
+    def say(self, vm: Vm) -> str:
+        verb = "leads" if len(self.sptes) == 1 else "lead"
+        return f"{_some([f'#{spte}' for spte in self.sptes])} {verb} to gfn {self.gfn:#x} from now on, where 0 was"
 
 
-def _counted(bench: Bench, gfn: int, times: int) -> None:
-    bench.vm.last_pt_write_gfn, bench.vm.last_pt_write_count = gfn, times
+@dataclass
+class MakeStep(ScenarioStep):
+    """Call ``set_spte`` for this spte, with ``rights`` as letters."""
+
+    spte: str
+    entry: int
+    rights: str
+    gpa: int
+    gfn: int
+
+    def do(self, subject: Subject) -> None:
+        vm = subject.vm
+        vm.set_spte(vm, parse_entry_name(self.spte), self.entry, flag_bits(self.rights), self.gpa, self.gfn)
+
+    def say(self, vm: Vm) -> str:
+        rights = self.rights or "none"
+        given = f"#{self.spte}, guest entry {self.entry:#x}, rights {rights}, gpa {self.gpa:#x}, gfn {self.gfn:#x}"
+        return f"set_spte({given}) [{mode_of_levels(vm.root_level).guest}; guest entry: {flag_names(self.entry) or 'no flags'}]"
 
 
-def _writes(bench: Bench, places: Iterable[int], size: int) -> None:
-    for gpa in places:
-        bench.vm.emulate_write_gpa(gpa, 0, size)
+@dataclass
+class FlagStep(ScenarioStep):
+    """The processor sets these bits, A or D, in an entry."""
+
+    spte: str
+    flags: str
+
+    def do(self, subject: Subject) -> None:
+        subject.vm.memory.words[parse_entry_name(self.spte)] |= flag_bits(self.flags)
+
+    def say(self, vm: Vm) -> str:
+        return f"the processor sets {' and '.join(self.flags)} in #{self.spte}"
 
 
-def _pdpte(bench: Bench, number: int, value: int) -> None:
-    bench.vm.cpu.pdptrs[number] = value
+@dataclass
+class ZapStep(ScenarioStep):
+    """Zap all shadow pages of the guest's table in ``gfn`` (unprotect)."""
+
+    gfn: int
+
+    def do(self, subject: Subject) -> None:
+        shadow.unprotect_page(subject.vm, self.gfn)
+
+    def say(self, vm: Vm) -> str:
+        return f"all shadow pages of the table in gfn {self.gfn:#x} are zapped"
 
 
-def _make(bench: Bench, spte: str, entry: int, rights: str, gpa: int, gfn: int) -> None:
-    bench.vm.set_spte(bench.vm, parse_entry_name(spte), entry, flag_bits(rights), gpa, gfn)
+# The host and its memory
 
 
-def _walk(bench: Bench, gva: int, kind: str) -> Any:
-    walk = bench.vm.walk(bench.vm, gva, "w" in kind, "u" in kind, "x" in kind)
-    if not all(hasattr(walk, name) for name in Walk.__slots__):
-        return plain(walk)
-    if walk.error is not None:
-        return {"error": plain(walk.error), "level": plain(walk.level)}
-    try:
-        tables = [walk.tables[level] for level in range(walk.level, min(bench.top, 2 if bench.top == 3 else 4) + 1)]
-    except (TypeError, IndexError, KeyError):
-        tables = walk.tables
-    seen = {"error": None, "level": walk.level, "gfn": walk.gfn, "rights": walk.rights, "tables": tables, "entry": walk.entry}
-    return {name: plain(value) for name, value in seen.items()}
+@dataclass
+class AliasStep(ScenarioStep):
+    """Make the gfns from ``base`` on another name for those from ``target`` on."""
+
+    base: int
+    npages: int
+    target: int
+
+    def do(self, subject: Subject) -> None:
+        subject.vm.set_alias(0, self.base, self.npages, self.target)
+
+    def say(self, vm: Vm) -> str:
+        return f"the gfns from {self.base:#x} on become aliases of those from {self.target:#x} on"
 
 
-def _access(bench: Bench, gva: int, kind: str, value: int | None = None, size: int = 1) -> Any:
-    store = {} if value is None else {"value": value, "size": size}
-    access = bench.vm.access(gva, write="w" in kind, user="u" in kind, fetch="x" in kind, **store)
-    return list(access)
+@dataclass
+class HostStep(ScenarioStep):
+    """Let the guest's frame be this one of the host's, as on a host with much memory."""
+
+    gfn: int
+    hfn: int
+
+    def do(self, subject: Subject) -> None:
+        subject.vm.memory.frames[self.gfn], subject.vm.memory.gfns[self.hfn] = self.hfn, None
+
+    def say(self, vm: Vm) -> str:
+        return f"gfn {self.gfn:#x} is in host frame {self.hfn:#x} from now on, as on a host with much memory"
 
 
-def _call(bench: Bench, name: str, arguments: list[Any]) -> Any:
-    return plain(bench.defined[name](*arguments))
+@dataclass
+class AnotherStep(ScenarioStep):
+    """Go on with another machine of the same kind."""
+
+    def do(self, subject: Subject) -> None:
+        subject.another()
+
+    def say(self, vm: Vm) -> str:
+        return "another machine of the same kind is built"
 
 
-def _audit(bench: Bench) -> Any:
-    found = bench.defined["audit"](bench.vm)
-    if not isinstance(found, Iterable):
-        raise TypeError(f"audit(vm) has to answer a list of complaints; it answers {found!r}")
-    return sorted((_complaint(item) for item in plain(list(found))), key=repr)
+@dataclass
+class BackStep(ScenarioStep):
+    """Go on with the first machine."""
+
+    def do(self, subject: Subject) -> None:
+        subject.back()
+
+    def say(self, vm: Vm) -> str:
+        return "the first machine goes on"
 
 
-def _complaint(item: Any) -> Any:
-    """A complaint in words, so that it can be read; what is none stays as it is."""
-    kind, where = item if isinstance(item, list) and len(item) == 2 else (None, None)
-    if not isinstance(where, int) or kind not in ("rmap", "wp", "map"):
-        return item
-    inside = kind == "rmap" and FIRST_SHADOW <= where >> 9 < FIRST_SHADOW + NUM_PAGES
-    return f"rmap {entry_name(where)}" if inside else f"{kind} {WHERE[kind]} {where:#x}"
+# The guest
 
 
-WHERE = {"rmap": "spte", "wp": "gfn", "map": "gva"}
+@dataclass
+class WalkStep(ScenarioStep):
+    """Call ``walk`` for an access. The result is what is found, as a dict."""
+
+    gva: int
+    kind: str
+
+    def do(self, subject: Subject) -> Any:
+        walk = subject.vm.walk(subject.vm, self.gva, "w" in self.kind, "u" in self.kind, "x" in self.kind)
+        if not all(hasattr(walk, name) for name in Walk.__slots__):
+            return plain(walk)
+        if walk.error is not None:
+            return {"error": plain(walk.error), "level": plain(walk.level)}
+        top = 2 if subject.levels == ROOT_PAE else subject.levels  # PDPTEs are in no table that a walk reads
+        try:
+            tables = [walk.tables[level] for level in range(walk.level, top + 1)]
+        except (TypeError, IndexError, KeyError):
+            tables = walk.tables
+        found = {"level": walk.level, "gfn": walk.gfn, "rights": walk.rights, "tables": tables, "entry": walk.entry}
+        return {"error": None} | {name: plain(value) for name, value in found.items()}
+
+    def say(self, vm: Vm) -> str:
+        registers = [name for name, value, bit in (
+            ("CR0.WP", vm.cpu.cr0, CR0_WP), ("CR4.PSE", vm.cpu.cr4, CR4_PSE), ("EFER.NX", vm.cpu.efer, EFER_NX)
+        ) if value & bit]  # fmt: skip
+        path = [
+            f"{'PDPTE' if step.table == PDPT else f'gfn {step.number:#x} entry'} {step.index}: "
+            + (f"{step.entry:#x} {flag_names(step.entry)}" if step.entry else "0")
+            for step in guest_path(vm, self.gva).steps
+        ]
+        guest = " ".join([mode_of_levels(vm.root_level).guest, *registers])
+        return f"walk: {_access(self.kind)} gva {self.gva:#x} [{guest}; {', '.join(path)}]"
 
 
-def _corrupt(bench: Bench, what: str, number: int = 0, gfn: int = 0) -> None:
-    bench.planted.append(corrupt(bench.vm, what, number, gfn))
+@dataclass
+class AccessStep(ScenarioStep):
+    """The guest accesses memory through the shadow tables, faults and all. The result is an `Access`, as a list."""
+
+    gva: int
+    kind: str
+    value: int | None = None
+    size: int = 1
+
+    def do(self, subject: Subject) -> list[Any]:
+        store = {} if self.value is None else {"value": self.value, "size": self.size}
+        write, user, fetch = (letter in self.kind for letter in "wux")
+        return list(subject.vm.access(self.gva, write=write, user=user, fetch=fetch, **store))
+
+    def say(self, vm: Vm) -> str:
+        return f"{_access(self.kind)} gva {self.gva:#x}"
 
 
-def _mend(bench: Bench) -> None:
-    while bench.planted:
-        bench.planted.pop()()
+@dataclass
+class WriteStep(ScenarioStep):
+    """The host emulates a store of the guest: pre-write, then the bytes."""
+
+    gpa: int
+    size: int
+    value: int
+
+    def do(self, subject: Subject) -> Any:
+        return subject.vm.emulate_write_gpa(self.gpa, self.value, self.size)
+
+    def say(self, vm: Vm) -> str:
+        return _say_write(vm, self.gpa, self.size)
 
 
-STEPS: dict[str, Callable[..., Any]] = {
-    "map": _map,
-    "maps": _maps,
-    "unmap": _unmap,
-    "unmaps": _unmaps,
-    "protect": _protect,
-    "alias": lambda bench, base, npages, target: bench.vm.set_alias(0, base, npages, target),
-    "back": lambda bench: bench.back(),
-    "another": lambda bench: bench.another(),
-    "link": _link,
-    "unlink": _unlink,
-    "stranger": _stranger,
-    "shadowed": _shadowed,
-    "page": _page,
-    "fill": _fill,
-    "counted": _counted,
-    "host": _host,
-    "flag": _flag,
-    "make": _make,
-    "pdpte": _pdpte,
-    "walk": _walk,
-    "access": _access,
-    "write": lambda bench, gpa, size, value: bench.vm.emulate_write_gpa(gpa, value, size),
-    "writes": _writes,
-    "poke": lambda bench, gpa, size, value: bench.vm.poke(gpa, value, size),
-    "zap": lambda bench, gfn: shadow.unprotect_page(bench.vm, gfn),
-    "call": _call,
-    "corrupt": _corrupt,
-    "mend": _mend,
-    "audit": _audit,
-}
+@dataclass
+class WritesStep(ScenarioStep):
+    """The host emulates stores of 0 at these gpas, one after the other."""
+
+    gpas: Sequence[int]
+    size: int
+
+    def do(self, subject: Subject) -> None:
+        for gpa in self.gpas:
+            subject.vm.emulate_write_gpa(gpa, 0, self.size)
+
+    def say(self, vm: Vm) -> str:
+        if len(self.gpas) == 1:
+            return _say_write(vm, self.gpas[0], self.size)
+        return f"the guest writes {_bytes(self.size)} {len(self.gpas)} times, at gpa {_some([*map(hex, self.gpas)])}"
 
 
-# FOLDED IN: check.words: The steps of scenarios (see `steps`) in words, as they are told before they happen.
+@dataclass
+class PokeStep(ScenarioStep):
+    """Bytes of guest memory change behind the MMU's back."""
+
+    gpa: int
+    size: int
+    value: int
+
+    def do(self, subject: Subject) -> None:
+        subject.vm.poke(self.gpa, self.value, self.size)
+
+    def say(self, vm: Vm) -> str:
+        return f"{_bytes(self.size)} at gpa {self.gpa:#x} become {self.value:#x} behind the MMU's back"
 
 
-GOLDEN = {
-    "create": "a new machine, with memory slots {slots} (base gfn, pages, log)",
-    "regs": "registers are set: CR0 {cr0}, CR3 {cr3}, CR4 {cr4}, EFER {efer}",
+@dataclass
+class CountedStep(ScenarioStep):
+    """Set the flood counter as if the guest's latest ``times`` writes had gone to ``gfn``."""
+
+    gfn: int
+    times: int
+
+    def do(self, subject: Subject) -> None:
+        subject.vm.last_pt_write_gfn, subject.vm.last_pt_write_count = self.gfn, self.times
+
+    def say(self, vm: Vm) -> str:
+        return f"vm.last_pt_write_gfn is set to {self.gfn:#x} and vm.last_pt_write_count to {self.times}"
+
+
+@dataclass
+class PdpteStep(ScenarioStep):
+    """The processor keeps this value as one of a PAE guest's four PDPTEs."""
+
+    number: int
+    value: int
+
+    def do(self, subject: Subject) -> None:
+        subject.vm.cpu.pdptrs[self.number] = self.value
+
+    def say(self, vm: Vm) -> str:
+        return f"PDPTE {self.number}, as the processor keeps it, is {self.value:#x}"
+
+
+# Functions of the submission
+
+
+@dataclass
+class CallStep(ScenarioStep):
+    """Call a function of the submission. The result is what it returns."""
+
+    name: str
+    arguments: Sequence[Any]
+
+    def do(self, subject: Subject) -> Any:
+        return plain(subject.defined[self.name](*self.arguments))
+
+    def say(self, vm: Vm) -> str:
+        return f"{self.name}({', '.join(repr(a) if isinstance(a, str) else _number(a) for a in self.arguments)})"
+
+
+@dataclass
+class AuditStep(ScenarioStep):
+    """Call the submission's ``audit(vm)``. The result is the complaints, sorted, those of the known kinds in words."""
+
+    def do(self, subject: Subject) -> list[Any]:
+        found = subject.defined["audit"](subject.vm)
+        if not isinstance(found, Iterable):
+            raise TypeError(f"audit(vm) has to return a list of complaints; it returns {found!r}")
+        return sorted((_complaint(item) for item in plain(list(found))), key=repr)
+
+    def say(self, vm: Vm) -> str:
+        return "audit(vm)"
+
+
+@dataclass
+class CorruptStep(ScenarioStep):
+    """Plant a mistake (see `fault_injection`)."""
+
+    what: str
+    number: int = 0
+    gfn: int = 0
+
+    def do(self, subject: Subject) -> None:
+        subject.repairs.append(mistake(self.what).plant(subject.vm, self.number, self.gfn))
+
+    def say(self, vm: Vm) -> str:
+        return mistake(self.what).say(vm, self.number, self.gfn)
+
+
+@dataclass
+class MendStep(ScenarioStep):
+    """Undo what was planted."""
+
+    def do(self, subject: Subject) -> None:
+        while subject.repairs:
+            subject.repairs.pop()()
+
+    def say(self, vm: Vm) -> str:
+        return "what was planted is undone"
+
+
+# Stretches for the whole engine
+
+
+@dataclass
+class BootStep(ScenarioStep):
+    """Replay the events ``begin`` to ``end`` - 1 of a real guest's trace. The result is differences from the real run."""
+
+    trace: str
+    way: str
+    begin: int
+    end: int
+
+    def do(self, subject: Subject) -> list[Any]:
+        if subject.replay is None:
+            trace = open_trace(self.trace)
+            subject.replay = TraceReplay(trace, self.way, lambda *difference: None, subject.build)
+            subject.replay.events(0, self.begin)
+            meta = trace.meta
+            subject.vm.set_registers(meta["cr0"], meta["cr3"], meta["cr4"], meta["efer"])
+        differences = list[Any]()
+        subject.replay.differ = lambda *difference: differences.append(plain(difference[:4]))
+        subject.events.clear()
+        subject.replay.events(self.begin, self.end)
+        return differences[:3]
+
+    def say(self, vm: Vm) -> str:
+        return f"events {self.begin} to {self.end - 1} of {self.trace}"
+
+
+@dataclass
+class OperationStep(ScenarioStep):
+    """Do an operation of a golden trace; "create" builds another machine. A crash of the host is a result."""
+
+    operation: dict[str, Any]
+
+    def do(self, subject: Subject) -> dict[str, Any]:
+        got: dict[str, Any] = {}
+        if self.operation["op"] == "create":
+            slots = [(base, npages, bool(log)) for base, npages, log in self.operation["slots"]]
+            subject.build(slots, audits=bool(self.operation.get("audit")))
+            return got
+        try:
+            apply(subject.vm, self.operation, got)
+        except HostCrash as crash:
+            got["crash"] = [crash.kind, crash.function]
+        return {name: plain(value) for name, value in got.items()}
+
+    def say(self, vm: Vm) -> str:
+        given, op = self.operation, self.operation["op"]
+        if op == "access":
+            return f"{_access(''.join(letter for letter in 'wux' if given[letter]))} gva {given['gva']:#x}"
+        if op == "emul":
+            return _say_write(vm, given["gpa"], given["n"])
+        if op == "poke":
+            gpas = [gpa for gpa, _ in given["w"]]
+            what = f"{len(gpas)} words of guest memory" if len(gpas) > 1 else f"{_bytes(given['size'])} at gpa {gpas[0]:#x}"
+            return f"{what} change behind the MMU's back"
+        values = {name: _number(value) for name, value in given.items() if name != "op"}
+        if op in OPERATION_WORDS:
+            return OPERATION_WORDS[op].format_map(values)
+        return f"{op} {', '.join(f'{name} {value}' for name, value in values.items())}".strip()
+
+
+OPERATION_WORDS = {
+    "create": "a new machine with the memory slots {slots} (base gfn, pages, log) is built",
+    "regs": "the registers are set: CR0 {cr0}, CR3 {cr3}, CR4 {cr4}, EFER {efer}",
     "cr3": "the guest loads CR3 with {v}",
     "cr0": "the guest loads CR0 with {v}",
     "cr4": "the guest loads CR4 with {v}",
     "efer": "the guest loads EFER with {v}",
     "fault": "a page fault at gva {gva}, error code {err}",
     "gva2gpa": "gva {gva} is translated by the guest's tables",
-    "unprot": "all shadow pages of the frame of gva {gva} are zapped",
+    "unprot": "all shadow pages of the frame at gva {gva} are zapped",
     "rwa": "write access is taken from slot {slot}",
-    "getdirty": "the dirty log of slot {slot} is read, and its pages are protected again",
+    "getdirty": "the dirty log of slot {slot} is read, and its pages are write-protected again",
     "free_some": "the oldest shadow pages are zapped until 25 are free",
     "zap_all": "every shadow page is zapped",
-    "reset": "the context is built again",
+    "reset": "the MMU's context is built again",
 }
-
-KINDS = {"w": "writes", "x": "fetches from", "": "reads"}
-
-
-def say(step: Any, vm: Vm) -> str:
-    """A step in words, before it happens. What stands in [brackets] at its end is for lists of steps, not for sentences."""
-    if isinstance(step, dict):
-        return _say_golden(step, vm)
-    name, *operands = step
-    return SAID[name](vm, *operands)
+"""Operations of golden traces (`verify.operations`), in words."""
 
 
-def _say_golden(step: dict[str, Any], vm: Vm) -> str:
-    """An operation of a golden trace."""
-    op = step["op"]
-    if op == "access":
-        kind = "".join(letter for letter in "wux" if step[letter])
-        return f"{_who(kind)} gva {step['gva']:#x}"
-    if op == "emul":
-        return _say_write(vm, step["gpa"], step["n"], step["val"])
-    if op == "poke":
-        many = f"{len(step['w'])} words" if len(step["w"]) > 1 else f"the {step['size']} bytes at gpa {step['w'][0][0]:#x}"
-        return f"{many} of guest memory are set, unseen"
-    if op in GOLDEN:
-        return GOLDEN[op].format_map({key: _number(value) for key, value in step.items()})
-    return f"{op} {', '.join(f'{key} {_number(value)}' for key, value in step.items() if key != 'op')}".strip()
+# What several steps do
+
+
+def _row(spte: str, count: int) -> range:
+    """``count`` sptes from this one on."""
+    first = parse_entry_name(spte)
+    return range(first, first + count)
+
+
+def _map(subject: Subject, spte: int, gfn: int, flags: str) -> None:
+    vm, page = subject.vm, subject.page_of(spte)
+    if not page.role:  # a page that was never taken: for pictures, one of a page table
+        page.gfn, page.role = page.id, 4 | 1 << 4
+    hfn = -gfn if gfn < 0 else vm.memory.frames[gfn] or 0
+    subject.known.add(hfn & BASE_MASK >> PAGE_SHIFT)
+    subject.touched.add(page.id)
+    vm.memory.words[spte] = hfn << PAGE_SHIFT | flag_bits(flags)
+    vm.rmap.add(spte)
+
+
+def _unmap(subject: Subject, spte: int) -> str | None:
+    words = subject.vm.memory.words
+    before = words[spte]
+    subject.vm.rmap.remove(spte)
+    after, words[spte] = words[spte], 0
+    changed = f"remove({entry_name(spte)}) changes the entry itself, from {before:#x} to {after:#x}; leave that to the caller"
+    return changed if after != before else None
+
+
+def _complaint(item: Any) -> Any:
+    """A complaint in words; anything that isn't one stays as it is."""
+    kind, where = item if isinstance(item, list) and len(item) == 2 else (None, None)
+    if not isinstance(where, int) or kind not in ("rmap", "wp", "map"):
+        return item
+    if kind == "rmap" and FIRST_SHADOW <= where >> 9 < FIRST_SHADOW + NUM_PAGES:
+        return f"rmap {entry_name(where)}"
+    return f"{kind} {'spte' if kind == 'rmap' else 'gfn' if kind == 'wp' else 'gva'} {where:#x}"
+
+
+# What several steps say
 
 
 def _number(value: Any) -> str:
@@ -336,134 +708,51 @@ def _number(value: Any) -> str:
     return hex(value) if isinstance(value, int) and not isinstance(value, bool) and value > 9 else str(value)
 
 
-def _flags(flags: str) -> str:
-    what = "writable" if {"P", "W"} <= set(flags) else "read-only" if "P" in flags else "not present"
-    return f"{what} ({flags}), to" if flags else f"{what}, to"
+def _bytes(size: int) -> str:
+    return f"{size} byte{'s' * (size > 1)}"
 
 
-def _frame(vm: Vm, gfn: int) -> str:
-    """A frame as the guest and as the host number it."""
+def _some(names: Sequence[str]) -> str:
+    """Up to four of these names."""
+    return ", ".join(names[:4]) + f" and {len(names) - 4} more" * (len(names) > 4)
+
+
+def _entry(vm: Vm, gfn: int, flags: str) -> str:
+    """An entry with these flags that leads to gfn; the frame as the guest and as the host number it."""
+    what = "a writable" if {"P", "W"} <= set(flags) else "a read-only" if "P" in flags else "a non-present"
     hfn = None if gfn < 0 else vm.memory.frames[gfn]
-    return f"host frame {-gfn:#x}" if gfn < 0 else f"gfn {gfn:#x}" if hfn is None else f"gfn {gfn:#x} (hfn {hfn:#x})"
+    frame = f"host frame {-gfn:#x}" if gfn < 0 else f"gfn {gfn:#x}" if hfn is None else f"gfn {gfn:#x} (hfn {hfn:#x})"
+    return f"{what} entry{f' ({flags})' * bool(flags)} for {frame}"
 
 
-def _say_unmaps(vm: Vm, spte: str, count: int) -> str:
-    return f"remove({_name(spte)}) to remove({entry_name(parse_entry_name(spte) + count - 1)}), and each entry is then zeroed"
+def _up_to(spte: str, count: int) -> str:
+    return f", and so on up to {entry_name(_row(spte, count)[-1])}" if count > 1 else ""
 
 
-def _say_maps(vm: Vm, spte: str, count: int, gfn: int, flags: str) -> str:
-    last = entry_name(parse_entry_name(spte) + count - 1)
-    return f"add({_name(spte)}) to add({last}): {count} entries that are {_flags(flags)} {_frame(vm, gfn)}"
+def _next_page(vm: Vm) -> str:
+    return f"shadow page #{vm.pool.free[-1].id}" if vm.pool.free else "no shadow page, because all are in use,"
 
 
-def _who(kind: str) -> str:
-    doing = KINDS["w" if "w" in kind else "x" if "x" in kind else ""]
-    return f"{'user code' if 'u' in kind else 'the guest kernel'} {doing}"
+def _access(kind: str) -> str:
+    """Who does what: "user code reads"."""
+    verb = "writes" if "w" in kind else "fetches an instruction from" if "x" in kind else "reads"
+    return f"{'user code' if 'u' in kind else 'the guest kernel'} {verb}"
 
 
-def _say_write(vm: Vm, gpa: int, size: int, value: int) -> str:
-    again = vm.last_pt_write_count + 1 if gpa >> PAGE_SHIFT == vm.last_pt_write_gfn else 1
-    row = f", write {again} in a row to this gfn" if again > 2 else ""
-    where = f"the guest writes {size} byte{'s' * (size > 1)} at gpa {gpa:#x}{row}"
-    pages = [page for page in vm.pool.bucket(gpa >> PAGE_SHIFT) if page.gfn == gpa >> PAGE_SHIFT]
-    tables = [page for page in pages if not page.role & METAPHYSICAL]
+def _say_write(vm: Vm, gpa: int, size: int) -> str:
+    """A write of the guest, and which entries of which table it hits."""
+    gfn, offset = gpa >> PAGE_SHIFT, gpa % PAGE_SIZE
+    count = vm.last_pt_write_count + 1 if gfn == vm.last_pt_write_gfn else 1
+    row = f", write {count} in a row to this gfn" if count > 2 else ""
+    where = f"the guest writes {_bytes(size)} at gpa {gpa:#x}{row}"
+    tables = [page for page in vm.pool.bucket(gfn) if page.gfn == gfn and not page.metaphysical]
     if not tables:
         return where
     entry_size = guest_format(tables[0].glevels).size
-    first, last = (gpa & 0xFFF) // entry_size, ((gpa & 0xFFF) + size - 1) // entry_size
+    first, last = offset // entry_size, (offset + size - 1) // entry_size
     which = f"entry {first}" if first == last else f"entries {first} {'and' if last == first + 1 else 'to'} {last}"
-    part = "" if size == entry_size and not gpa % entry_size else "a part of " if first == last else "across "
-    many = f", which has {len(tables)} shadow pages" if len(tables) > 1 else ""
+    part = "" if size == entry_size and not gpa % entry_size else "part of " if first == last else "across "
     levels = {page.level for page in tables}
     what = "page table" if levels == {1} else "directory" if levels == {2} else "table"
-    return f"{where} ({part}{which} of its {what} in gfn {gpa >> PAGE_SHIFT:#x}{many})"
-
-
-def _say_call(vm: Vm, name: str, arguments: list[Any]) -> str:
-    return f"{name}({', '.join(repr(a) if isinstance(a, str) else _number(a) for a in arguments)})"
-
-
-def _next(vm: Vm) -> str:
-    return f"shadow page #{vm.pool.free[-1].id}" if vm.pool.free else "no shadow page, for all are in use"
-
-
-def _say_shadowed(vm: Vm, gfn: int, count: int = 1) -> str:
-    if count > 1:
-        return f"the gfns {gfn:#x} to {gfn + count - 1:#x} are page tables: they get a shadow page each, the first {_next(vm)}"
-    return f"gfn {gfn:#x} is a page table: it gets {_next(vm)}"
-
-
-def _say_page(vm: Vm, gfn: int, level: int, glevels: int, quadrant: int = 0, kind: str = "") -> str:
-    words = [f"a shadow page of level {level} is made for gfn {gfn:#x} of a {mode_of_levels(glevels).guest}: {_next(vm)}"]
-    words += [f"quadrant {quadrant}"] * (glevels == 2) + ["metaphysical"] * ("M" in kind) + ["a root in use"] * ("R" in kind)
-    return ", ".join(words)
-
-
-def _say_fill(vm: Vm, sptes: Sequence[str], gfn: int) -> str:
-    some = ", ".join(map(_name, sptes[:4])) + f" and {len(sptes) - 4} more" * (len(sptes) > 4)
-    return f"{some} {'leads' if len(sptes) == 1 else 'lead'} to gfn {gfn:#x} now, where 0 stood"
-
-
-def _say_writes(vm: Vm, places: Sequence[int], size: int) -> str:
-    if len(places) == 1:
-        return _say_write(vm, places[0], size, 0)
-    some = ", ".join(map(hex, places[:4])) + f" and {len(places) - 4} more" * (len(places) > 4)
-    return f"the guest writes {size} byte{'s' * (size > 1)} {len(places)} times, at gpa {some}"
-
-
-def _row(spte: str, count: int = 1) -> str:
-    return f", and so on up to {entry_name(parse_entry_name(spte) + count - 1)}" if count > 1 else ""
-
-
-def _say_make(vm: Vm, spte: str, entry: int, rights: str, gpa: int, gfn: int) -> str:
-    given = f"{_name(spte)}, guest entry {entry:#x}, rights {rights or 'none'}, gpa {gpa:#x}, gfn {gfn:#x}"
-    spelled = f"{mode_of_levels(vm.root_level).guest}; the guest's entry: {flag_names(entry) or 'no flags'}"
-    return f"set_spte({given}) [{spelled}]"
-
-
-def _say_walk(vm: Vm, gva: int, kind: str) -> str:
-    """The access and, in brackets, what the guest's tables say about it."""
-    registers = [name for name, value, bit in (
-        ("CR0.WP", vm.cpu.cr0, CR0_WP), ("CR4.PSE", vm.cpu.cr4, CR4_PSE), ("EFER.NX", vm.cpu.efer, EFER_NX)
-    ) if value & bit]  # fmt: skip
-    way = [
-        f"{'PDPTE' if step.table == PDPT else f'gfn {step.number:#x} entry'} {step.index}: "
-        + (f"{step.entry:#x} {flag_names(step.entry)}" if step.entry else "0")
-        for step in guest_path(vm, gva).steps
-    ]
-    guest = " ".join([mode_of_levels(vm.root_level).guest, *registers])
-    return f"walk: {_who(kind)} gva {gva:#x} [{guest}; {', '.join(way)}]"
-
-
-SAID: dict[str, Callable[..., str]] = {
-    "map": lambda vm, spte, gfn, flags: f"add({_name(spte)}): an entry that is {_flags(flags)} {_frame(vm, gfn)}",
-    "maps": _say_maps,
-    "unmaps": _say_unmaps,
-    "unmap": lambda vm, spte: f"remove({_name(spte)}), and then the entry is zeroed",
-    "protect": lambda vm, gfn: f"write_protect(gfn {gfn:#x})",
-    "alias": lambda vm, base, npages, target: f"gfns from {base:#x} on become other names of those from {target:#x} on",
-    "back": lambda vm: "the first machine goes on",
-    "another": lambda vm: "another machine of the same kind is made",
-    "link": lambda vm, page, spte, *count: f"add(page #{page}, {_name(spte)}){_row(spte, *count)}",
-    "unlink": lambda vm, page, spte, *count: f"remove(page #{page}, {_name(spte)}){_row(spte, *count)}",
-    "pdpte": lambda vm, number, value: f"PDPTE {number}, as the processor keeps it, is {value:#x}",
-    "stranger": lambda vm, page, spte: f"remove(page #{page}, {_name(spte)}), which is no parent of that page",
-    "shadowed": _say_shadowed,
-    "page": _say_page,
-    "fill": _say_fill,
-    "counted": lambda vm, gfn, times: f"vm.last_pt_write_gfn is {gfn:#x} now, and vm.last_pt_write_count {times}",
-    "writes": _say_writes,
-    "host": lambda vm, gfn, hfn: f"gfn {gfn:#x} is host frame {hfn:#x}, as on a host with much memory",
-    "flag": lambda vm, spte, flags: f"the processor sets {' and '.join(flags)} in {_name(spte)}",
-    "make": _say_make,
-    "walk": _say_walk,
-    "access": lambda vm, gva, kind, *store: f"{_who(kind)} gva {gva:#x}",
-    "write": _say_write,
-    "poke": lambda vm, gpa, size, value: f"{size} bytes at gpa {gpa:#x} become {value:#x}, unseen",
-    "zap": lambda vm, gfn: f"all shadow pages of the table in gfn {gfn:#x} are zapped",
-    "call": _say_call,
-    "corrupt": said,
-    "mend": lambda vm: "what was planted is mended",
-    "audit": lambda vm: "audit(vm)",
-    "boot": lambda vm, name, way, begin, end: f"events {begin} to {end - 1} of {name}",
-}
+    many = f", which has {len(tables)} shadow pages" if len(tables) > 1 else ""
+    return f"{where} ({part}{which} of its {what} in gfn {gfn:#x}{many})"

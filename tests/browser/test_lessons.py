@@ -73,7 +73,7 @@ def test_a_wrong_solution_is_shown_beside_what_should_be(lab_page, server, folde
     lab.run_all()
     lab_page.wait_for_function(DONE, timeout=90_000)
     lab_page.evaluate(f"jupyterapp.shell.currentWidget.content.scrollToItem({lab.sources() - 1})")
-    shown = lab_page.locator(".jp-OutputArea-output", has_text="is no longer found from spte #7:15")
+    shown = lab_page.locator(".jp-OutputArea-output", has_text="has lost spte #7:15")
     shown.wait_for(timeout=20_000)
     assert shown.locator("img.light").count() == 2, "what should be, and what is"
     assert "kvmmmu-lab hint rmap_add" in shown.inner_text()

@@ -53,7 +53,7 @@ def test_the_message_comes_in_the_order_in_which_it_helps(folder, capsys):
     main(["check", "rmap_add", "mine.py"])
     said = capsys.readouterr().out
     order = [
-        "Failed: ", "frame 0x1f is no longer found from spte #7:15", "The shortest way there", "1. add(#7:12)",
+        "Failed: ", "the reverse map of frame 0x1f has lost spte #7:15", "The shortest way there", "1. add(#7:12)",
         "What it should be", "kvmmmu-lab hint rmap_add",
     ]  # fmt: skip
     places = [" ".join(said.split()).index(words) for words in order]
@@ -180,7 +180,7 @@ def test_watch_in_a_terminal_checks_again_on_each_save(folder):
     try:
         until("[q] quit")
         mine(folder).write_text(WRONG)
-        until("no longer")  # the sentence goes on in the next line
+        until("has lost")  # the sentence goes on in the next line
         until("[q] quit")
         mine(folder).write_text(RIGHT)
         until("Solved!")

@@ -54,7 +54,7 @@ def test_a_wrong_one_fails_with_the_sentence_first(wrong):
     status, said = process(EXERCISE, "--submission", wrong)
     assert status == 1, said
     told = " ".join(said.split())
-    assert told.index("no longer found from spte #7:15") < told.index("What it should be") < told.index("kvmmmu-lab hint")
+    assert told.index("has lost spte #7:15") < told.index("What it should be") < told.index("kvmmmu-lab hint")
     assert "Traceback" not in said and "test_rmap_add.py:" not in said.split("exercise ===")[0]
 
 

@@ -48,7 +48,7 @@ HOSTILE = {
             import pytest
             pytest.Function.runtest = lambda self: None
             pytest.fail = lambda *a, **k: None
-        """)), FAILED, "isn't found",
+        """)), FAILED, "lacks spte",
     ),
     "replaces functions of the checker": (
         part(before=lines("""
@@ -147,7 +147,7 @@ HOSTILE = {
         """).strip()), (TIMED_OUT, CRASHED, FAILED), "",
     ),
     "uses up memory": (part("self.hog = [bytearray(1 << 26) for _ in range(1000)]"), (CRASHED, TIMED_OUT), "memory"),
-    "prints a megabyte": (part("print('x' * 1_000_000)"), FAILED, "isn't found"),
+    "prints a megabyte": (part("print('x' * 1_000_000)"), FAILED, "lacks spte"),
     "prints for ever": (part("while True: print('x' * 1_000_000)"), (CRASHED, TIMED_OUT), ""),
     "prints what a terminal obeys": (part("raise ValueError('\\x1b[2J')"), CRASHED, "?[2J"),
     "fills the disk": (

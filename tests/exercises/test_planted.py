@@ -3,7 +3,7 @@
 
 import pytest
 
-from kvmmmu_lab.check.fault_injection import MISTAKES, corrupt, planned
+from kvmmmu_lab.check.fault_injection import MISTAKES, mistake
 from kvmmmu_lab.check.oracle import REFERENCES
 from kvmmmu_lab.check.scenarios import as_scenario
 from kvmmmu_lab.check.testbench import Bench
@@ -22,11 +22,11 @@ def answers(scenario):
     """What each audit of a scenario answers, and whether the machine was healthy."""
     bench, healthy = Bench(scenario, {}, AUDIT), True
     for step in scenario.steps:
-        seen = bench.do(step)
+        result = bench.do(step)
         if not isinstance(step, dict):
             healthy = step[0] == "mend" or (healthy and step[0] not in ("corrupt", "poke", "map"))
             if step[0] == "audit":
-                yield healthy, seen["result"]
+                yield healthy, result
 
 
 def test_the_exact_audit_is_silent_on_fifty_healthy_machines_and_each_scenario_has_a_complaint():
@@ -49,7 +49,7 @@ def test_each_mistake_is_found_and_mended(what):
     vm.poke(guest.entry_gpa(0x2000) + 8, table << 12 | 0x67)
     vm.access(0x3000)
     before = state(vm)
-    mend = corrupt(vm, what, 0, table + 1)
+    mend = mistake(what).plant(vm, 0, table + 1)
     assert {kind for kind, _ in AUDIT["audit"](vm)} == FINDS.get(what, {"rmap"})
     mend()
     assert state(vm) == before and AUDIT["audit"](vm) == []
@@ -57,7 +57,7 @@ def test_each_mistake_is_found_and_mended(what):
 
 def test_where_nothing_fits_nothing_happens():
     vm = small_guest("64").vm
-    assert planned(vm, "forget") is None
-    corrupt(vm, "forget")()
+    assert mistake("forget").plan(vm) is None
+    mistake("forget").plant(vm)()
     with pytest.raises(InputError, match="one of forget"):
-        corrupt(vm, "forgive")
+        mistake("forgive")

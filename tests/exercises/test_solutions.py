@@ -7,7 +7,7 @@ from types import CodeType
 
 import pytest
 
-from kvmmmu_lab.check.report import NOT_ATTEMPTED, PASSED, told
+from kvmmmu_lab.check.report import NOT_ATTEMPTED, PASSED, explained
 
 from . import solutions
 from .checking import EXERCISES, RIGHT, WRONG, judge, judge_rule
@@ -22,7 +22,7 @@ def test_a_right_solution_gets_full_points(solution, nursery):
 @pytest.mark.parametrize("solution", WRONG, ids=str)
 def test_a_wrong_solution_loses_the_points_of_the_rule_that_it_breaks(solution, nursery):
     verdict = judge_rule(solution, solution.breaks, nursery)
-    said = told(verdict, EXERCISES[solution.exercise])
+    said = explained(verdict, EXERCISES[solution.exercise])
     assert verdict.status not in (PASSED, NOT_ATTEMPTED) and verdict.points == 0, said
     assert verdict.rule.says in said and verdict.failure.sentence
     assert len(verdict.failure.steps) <= 5 or verdict.failure.where, said

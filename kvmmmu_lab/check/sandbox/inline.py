@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from ...errors import InputError
 from ...exercises import Exercise, Scenario
@@ -43,8 +42,8 @@ class Inline:
         meanwhile()
         run, bench = Run(), Bench(scenario, self.ready, self.defined)
         for number, step in enumerate(scenario.steps):
-            seen: dict[str, Any] = bench.do(step)
-            seen |= bench.see(looks, hashed)
+            bench.do(step)
+            seen = bench.see(looks, hashed)
             if number == detail:
                 seen["machine"] = picture_data(bench.vm)
             run.seen.add(seen)

@@ -23,8 +23,9 @@ from typing import IO, Any
 
 from ...errors import LabError
 from ...exercises import Scenario
-from .. import parts, testbench
+from .. import parts
 from ..side_by_side import picture_data
+from ..testbench import Bench
 from . import limits
 from .limits import NotAllowed
 from .protocol import LOADING, TRACEBACK
@@ -163,13 +164,13 @@ def _play(order: dict[str, Any], ready: dict[str, Any], defined: dict[str, Any],
     ticket, looks = order["ticket"], tuple(order["looks"])
     scenario = Scenario(**order["scenario"])
     try:
-        table = testbench.Bench(scenario, ready, defined)
+        bench = Bench(scenario, ready, defined)
         last = len(scenario.steps) - 1
         for number, step in enumerate(scenario.steps):
-            seen = table.do(step)
-            seen |= table.see(looks, order["hashed"], whole=number == last)
+            bench.do(step)
+            seen = bench.see(looks, order["hashed"], whole=number == last)
             if number == order.get("detail"):
-                seen["machine"] = picture_data(table.vm)
+                seen["machine"] = picture_data(bench.vm)
             tell({"ticket": ticket, "step": number, "seen": seen})
     except BaseException as error:
         _flush()

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The subject of a check: a machine with the part under test in it. Steps act on it, observations look at it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ..exercises import Scenario
+from ..mmu import Vm
+from ..mmu.bits import CR0_WP, EFER_NX, FLAGS, MODES, PAGE_SHIFT
+from ..mmu.memory import FIRST_SHADOW
+from ..verify.replay import TraceReplay
+
+FLAG_LETTERS = {flag.letter: flag.mask for flag in FLAGS if flag.letter}
+
+
+def flag_bits(flags: str) -> int:
+    """The bits of an entry for flags given as letters of "PWUADGSX"; other bits follow by number: "PW+52+3"."""
+    letters, *numbers = flags.split("+")
+    return sum(FLAG_LETTERS[letter] for letter in letters) | sum(1 << int(number) for number in numbers)
+
+
+class Subject:
+    """The machine of a ``scenario``, built with these ``parts`` (arguments of `Vm`).
+
+    ``defined``: the submission's functions and classes, by name. ``result``: what the latest step returned.
+    """
+
+    vm: Vm
+    events: list[tuple]
+    """The machine's events in the latest step."""
+    before: tuple[int, int, int]
+    """TLB flushes, root loads and #GPs before the latest step."""
+    repairs: list[Callable[[], None]]
+    """What undoes the mistakes that were planted, the latest one last."""
+    known: set[int]
+    """Host frames whose reverse maps are looked at."""
+    touched: set[int]
+    """Ids of the shadow pages in which an entry may be set, provided that all stores went through `Memory.put`."""
+    entries: dict[int, tuple[bytes, list[Any]]]
+    """By shadow page: its words when they were last looked at, and the entries seen in them."""
+
+    def __init__(self, scenario: Scenario, parts: Mapping[str, Any], defined: Mapping[str, Any]) -> None:
+        self.parts, self.defined, self.slots = parts, defined, scenario.slots
+        self.tables = sorted({table for table, *_ in scenario.entries})
+        mode = MODES[scenario.mode]
+        self.levels, self.entry_size = mode.levels, mode.format.size
+        self.events, self.result = [], None
+        self.replay: TraceReplay | None = None
+        self.another()
+        self.first = self.vm
+        for table, index, gfn, flags in scenario.entries:
+            self.vm.poke((table << PAGE_SHIFT) + index * self.entry_size, gfn << PAGE_SHIFT | flag_bits(flags), self.entry_size)
+        if self.levels:
+            cr0, efer = mode.cr0 | (scenario.wp and CR0_WP), mode.efer | (scenario.nx and EFER_NX)
+            self.vm.set_registers(cr0, scenario.root << PAGE_SHIFT, mode.cr4, efer)
+
+    def build(self, slots: Any, **options: Any) -> Vm:
+        """Build a machine with the part under test and go on with it."""
+        self.use(Vm(slots, **options, **self.parts))
+        self.before = (0, 0, 0)
+        return self.vm
+
+    def use(self, vm: Vm) -> None:
+        """Go on with this machine."""
+        self.vm, self.before = vm, counts(vm)
+        self.repairs, self.known, self.touched, self.entries = [], set(), set(), {}
+        self.changes = vm.memory.changes
+        vm.attach(self.events.append)
+
+    def another(self) -> None:
+        """Go on with a new machine of the same kind."""
+        self.build(self.slots)
+
+    def back(self) -> None:
+        """Go on with the first machine."""
+        self.first.listen(None)
+        self.use(self.first)
+        self.touched.update(page.id for page in self.vm.pool.pages)
+
+    def page_of(self, spte: int) -> Any:
+        """The shadow page that an spte is in."""
+        return self.vm.pool.pages[(spte >> 9) - FIRST_SHADOW]
+
+
+def counts(vm: Vm) -> tuple[int, int, int]:
+    """TLB flushes, root loads and #GPs so far."""
+    return vm.stats.tlb_flushes, vm.stats.root_loads, vm.stats.gp
