@@ -53,7 +53,7 @@ def cuts(recording: Recording, first: int, last: int, detail: bool = False) -> l
         if kind is ev.END:
             opened = _opened(recording, number)
             end = narration(opened).ending
-            if words := end(event[1]) if end else "":
+            if words := end(names, event[1]) if end else "":
                 found.append(Cut(number, words, opened, recording.depth(number)))
                 run = None
         elif run is not None and kind is run.kind and narration(kind).run is not None:

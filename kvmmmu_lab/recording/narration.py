@@ -14,7 +14,7 @@ from typing import Any
 
 from ..inspect.entries import flags, guest_target, shadow_target, withheld
 from ..inspect.keys import Key, frame_key, guest_table, key_of, shadow_page, spte_key
-from ..inspect.names import Names
+from ..inspect.names import Names, entry_name
 from ..mmu import events as ev
 from ..mmu.bits import BASE_MASK, DIRTY, PAGE_SHIFT, PRESENT, SHADOW_WRITABLE, WRITABLE, guest_format
 from ..mmu.machine import Machine
@@ -45,7 +45,8 @@ class Narration:
     ``run``: the sentence of several in a row, which are one step; also gets the event that opened the operation around
     them. Only some kinds have it, and it says one alone, too, where there are no ``words``.
     ``main``: whether the event is a step of its own in a first look, or only in a look at every detail.
-    ``ending``: what to say at the end of the operation that it opens, by its result; empty for nothing.
+    ``ending``: the sentence at the end of the operation that it opens, by its result; empty if there is nothing to say.
+    ``result``: that result in words, where it isn't plain.
     ``tags``: keys of `TAGS`. Those of changes in memory, "guest" and "spte", go by the address and needn't be given.
     ``mark``: what to mark in a picture, and how, for an event that changes no memory.
     ``path``: whether the first operand is an address whose path a film should show.
@@ -54,7 +55,8 @@ class Narration:
     words: Callable[[Names, Any], str] | None = None
     run: Callable[[Names, Sequence[Any], tuple | None], str] | None = None
     main: bool = True
-    ending: Callable[[Any], str] | None = None
+    ending: Callable[[Names, Any], str] | None = None
+    result: Callable[[Any], str] | None = None
     tags: tuple[str, ...] = ()
     mark: Callable[[Machine, Any], tuple[Key, str]] | None = None
     path: bool = False
@@ -80,11 +82,14 @@ def sentence(names: Names, events: Sequence[tuple], inside: tuple | None = None)
     return _unknown(names, kind, operands[-1])
 
 
-def ending(opened: ev.Kind, result: Any) -> str:
-    """Say that an operation ends, and with what result."""
-    end = narration(opened).ending
-    said, name = end(result) if end else "", opened.function or opened.name
-    return said or f"{name} is done" + ("." if result is None else f": {result:#x}." if type(result) is int else f": {result}.")
+def ending(names: Names, opened: ev.Kind, result: Any) -> str:
+    """Say that the operation that ``opened`` began ends, and with what result."""
+    told, name = narration(opened), opened.function or opened.name
+    if told.ending is not None and (said := told.ending(names, result)):
+        return said
+    if result is None:
+        return f"{name} is done."
+    return f"{name} is done: {told.result(result) if told.result else f'{result:#x}' if type(result) is int else result}."
 
 
 def tags_of(event: tuple) -> tuple[str, ...]:
@@ -142,8 +147,10 @@ def _refused(error: int) -> str:
 def _stored(n: Names, hpa: int, size: int, value: int) -> str:
     """What was stored in a guest table: what the entry now says, if all of one was stored."""
     if size == guest_format(n.vm.root_level).size and not hpa % size:
-        return f"{n.entry(hpa)} is now {flags(value)} {guest_target(n.vm, 1, value)}"
-    return f"the {_count(size, 'byte')} at {n.gpa(hpa)} are now {value:#x}"
+        says = f"{flags(value)} {guest_target(n.vm, 1, value)}" if value else "empty"
+        return f"{n.entry(hpa)} is now {says}"
+    where = f"the byte at {n.gpa(hpa)} is" if size == 1 else f"the {size} bytes at {n.gpa(hpa)} are"
+    return f"{where} now {value:#x}"
 
 
 def _new_page(page: int, gfn: int, role: int) -> str:
@@ -244,11 +251,17 @@ OUTCOMES = {
 """By the outcome of an access."""
 
 
-def _fault_end(result: Any) -> str:
-    return "The fault is handled. The guest goes on, and tries the same instruction again." if result == 0 else ""
+def _fault_end(n: Names, emulate: Any) -> str:
+    if emulate or n.vm.injected:
+        return ""
+    return "The fault is handled. The guest goes on, and tries the same instruction again."
 
 
-def _fix_write_end(page_table: Any) -> str:
+def _fault_result(emulate: Any) -> str:
+    return "the host has to emulate the instruction" if emulate else "the guest goes on"
+
+
+def _fix_write_end(n: Names, page_table: Any) -> str:
     said = "The frame is a shadowed page table: it stays write-protected, and the host carries out the store itself."
     return said if page_table else ""
 
@@ -260,7 +273,7 @@ def _crash(n: Names, o: Any) -> str:
 NARRATIONS: dict[ev.Kind, Narration] = {
     ev.CRASH: Narration(_crash, tags=("crash",)),
     # The processor and the VM around the MMU
-    ev.ACCESS: Narration(lambda n, o: _access(o), ending=lambda outcome: OUTCOMES.get(outcome, ""), path=True),
+    ev.ACCESS: Narration(lambda n, o: _access(o), ending=lambda n, outcome: OUTCOMES.get(outcome, ""), path=True),
     ev.HARDWARE_READ: Narration(run=_hardware_walk, mark=lambda vm, o: (key_of(vm, o.hpa), "read")),
     ev.STORE: Narration(lambda n, o: f"The guest stores {_count(o.size, 'byte')} at {n.gpa(o.hpa)}: {o.new:#x}."),
     ev.POKE: Narration(lambda n, o: f"Memory at {n.gpa(o.hpa)} becomes {o.new:#x}, and the MMU doesn't notice."),
@@ -304,6 +317,7 @@ NARRATIONS: dict[ev.Kind, Narration] = {
             f"A page fault stops the guest, and the host takes over: the shadow tables {_refused(o.error)} at {o.gva:#x}."
         ),
         ending=_fault_end,
+        result=_fault_result,
         tags=("fault",),
         path=True,
     ),
@@ -311,7 +325,9 @@ NARRATIONS: dict[ev.Kind, Narration] = {
     ev.GUEST_READ: Narration(run=_guest_walk, mark=lambda vm, o: (guest_table(o.gfn).entry(o.index), "read")),
     ev.GUEST_ACCESSED: Narration(lambda n, o: f"The walk sets the accessed bit in {n.entry(o.hpa)}, as a processor would."),
     ev.FETCH: Narration(
-        lambda n, o: f"The host walks the shadow tables for {o.gva:#x}, and makes what is missing.", main=False
+        lambda n, o: f"The host walks the shadow tables for {o.gva:#x}, and makes what is missing.",
+        main=False,
+        result=lambda spte: f"spte {entry_name(spte)}",
     ),
     ev.SHADOW_READ: Narration(run=_shadow_walk, main=False, mark=lambda vm, o: (spte_key(o.spte), "read")),
     ev.LINK_TABLE: Narration(lambda n, o: f"{_entry(n, o.hpa)} now leads to shadow page {n.target(o.new)}."),
@@ -319,7 +335,7 @@ NARRATIONS: dict[ev.Kind, Narration] = {
         lambda n, o: f"{_entry(n, o.hpa)} is marked: below it is a large page in 4 KiB pieces.", main=False
     ),
     ev.SET_SPTE: Narration(
-        lambda n, o: f"{n.spte(o.spte)} will be made from the guest's entry, {flags(o.guest_entry)}.", main=False
+        lambda n, o: f"Entry {n.spte(o.spte)} will be made from the guest's entry {flags(o.guest_entry)}.", main=False
     ),
     ev.MAKE_SPTE: Narration(lambda n, o: _made(n, o.hpa, o.new)),
     ev.FIX_READ: Narration(lambda n, o: f"{_entry(n, o.hpa)} gets U back, and loses its W."),
@@ -337,14 +353,19 @@ NARRATIONS: dict[ev.Kind, Narration] = {
             f"A page fault stops the guest, and the host takes over. The guest isn't paging, so {o.gva:#x} is already a gpa."
         ),
         ending=_fault_end,
+        result=_fault_result,
         tags=("fault",),
         path=True,
     ),
     ev.NONPAGING_LINK: Narration(lambda n, o: f"{_entry(n, o.hpa)} now leads to shadow page {n.target(o.new)}."),
     ev.NONPAGING_MAP: Narration(lambda n, o: f"{_entry(n, o.hpa)} now maps {n.target(o.new)}, with all rights."),
     # Shadow pages
-    ev.TOP_UP: Narration(lambda n, o: f"The object cache of {o.cache} is topped up with {o.taken}.", main=False),
-    ev.GET_PAGE: Narration(lambda n, o: f"Is there a shadow page for gfn {o.gfn:#x} at level {o.level}?", main=False),
+    ev.TOP_UP: Narration(lambda n, o: f"The object cache of {o.cache} gets {o.taken} more.", main=False),
+    ev.GET_PAGE: Narration(
+        lambda n, o: f"Is there a shadow page for gfn {o.gfn:#x} at level {o.level}?",
+        main=False,
+        result=lambda page: f"shadow page #{page}",
+    ),
     ev.ALLOC_PAGE: Narration(
         lambda n, o: _new_page(o.page, o.gfn, o.role), tags=("page",), mark=lambda vm, o: (shadow_page(o.page), "new")
     ),
@@ -355,9 +376,7 @@ NARRATIONS: dict[ev.Kind, Narration] = {
         mark=lambda vm, o: (shadow_page(o.page), "dead"),
     ),
     ev.ROTATE_PAGE: Narration(
-        lambda n, o: (
-            f"#{o.page} is a root in use, so it isn't freed: it stays, empty, and goes to the head of the active list."
-        ),
+        lambda n, o: f"#{o.page} is a root in use, so it isn't freed: empty, it moves to the head of the active list.",
         tags=("page",),
     ),
     ev.ZAP_PAGE: Narration(
@@ -367,14 +386,14 @@ NARRATIONS: dict[ev.Kind, Narration] = {
     ),
     ev.UNLINK_PARENT: Narration(_unlinked_parent, run=_last_of(_unlinked_parent), tags=("zap",)),
     ev.UNLINK_CHILD: Narration(_unlinked, run=_last_of(_unlinked), tags=("zap",)),
-    ev.SLOT_BIT: Narration(lambda n, o: f"#{o.page} notes which memory slots it reaches.", main=False),
+    ev.SLOT_BIT: Narration(lambda n, o: f"Shadow page #{o.page} notes which memory slots it reaches.", main=False),
     ev.EVICT: Narration(_evicted),
     ev.UNPROTECT: Narration(lambda n, o: f"All shadow pages of the table in gfn {o.gfn:#x} have to go.", main=False),
     ev.PARENT_ADD: Narration(
-        lambda n, o: f"#{o.page} notes its parent {n.spte(o.spte)}{_form(o.form, 'chain')}.", main=False, tags=("parent",)
+        lambda n, o: f"#{o.page} notes the parent {n.spte(o.spte)}{_form(o.form, 'chain')}.", main=False, tags=("parent",)
     ),
     ev.PARENT_REMOVE: Narration(
-        lambda n, o: f"#{o.page} forgets its parent {n.spte(o.spte)}{_form(o.form, 'chain')}.", main=False, tags=("parent",)
+        lambda n, o: f"#{o.page} forgets the parent {n.spte(o.spte)}{_form(o.form, 'chain')}.", main=False, tags=("parent",)
     ),
     ev.RMAP_ADD: Narration(
         lambda n, o: (
@@ -410,7 +429,8 @@ NARRATIONS: dict[ev.Kind, Narration] = {
     ),
     ev.FLOODED: Narration(
         lambda n, o: (
-            f"Write {o.writes} in a row to gfn {o.gfn:#x}: it no longer looks like a page table, and all its shadow goes."
+            f"Write {o.writes} in a row to gfn {o.gfn:#x}: it no longer looks like a page table. "
+            f"All its shadow pages are zapped."
         )
     ),
     ev.MISALIGNED: Narration(
@@ -423,11 +443,9 @@ NARRATIONS: dict[ev.Kind, Narration] = {
     ev.ROOT_COUNT: Narration(lambda n, o: f"The root count of #{o.page} is now {o.count}.", main=False),
     ev.ROOT_SLOT: Narration(_root_slot, run=_last_of(_root_slot)),
     ev.ROOT_SLOT_FREE: Narration(lambda n, o: f"{_entry(n, o.hpa)} is cleared.", main=False),
-    ev.RESET_CONTEXT: Narration(lambda n, o: "The MMU is set up for the guest's present mode.", main=False),
+    ev.RESET_CONTEXT: Narration(lambda n, o: "The MMU is set up for the guest's current mode.", main=False),
     ev.NEW_CR3: Narration(
-        lambda n, o: (
-            f"CR3 is now {n.vm.cpu.cr3:#x}: the guest uses other tables, so the shadow needs another root. Its pages stay."
-        )
+        lambda n, o: f"CR3 is now {n.vm.cpu.cr3:#x}: the shadow switches to the root for these tables, and its pages stay."
     ),
     ev.ZAP_ALL: Narration(lambda n, o: "All shadow pages are zapped."),
     ev.DESTROY: Narration(lambda n, o: "The VM is destroyed."),

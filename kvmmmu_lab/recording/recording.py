@@ -102,11 +102,12 @@ class Recording:
             return Step(0, "Before it begins.", "", "", 0, None, None, (), ())
         event, parent = self.raw(number), self.parent(number)
         kind, inside = event[0], None if parent is None else self.raw(parent)
+        names = Names(self.at(number))
         if kind is ev.END and inside is not None:
             kind = inside[0]
-            words = ending(kind, event[1])
+            words = ending(names, kind, event[1])
         else:
-            words = sentence(Names(self.at(number)), [event], inside)
+            words = sentence(names, [event], inside)
         where = kind.function, kind.source, self.depth(number), parent
         return Step(number, words, *where, describe(event), self.changes(number), tags_of(event))
 

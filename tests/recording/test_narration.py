@@ -47,7 +47,7 @@ def test_a_first_fault():
     assert words(recording, "rmap_add") == [
         "The reverse map of gfn 0x29a5 notes #248:457, its first: the frame can be written through it."
     ]
-    assert words(recording, "parent_add")[0] == "#250 notes its parent #251:0, its first."
+    assert words(recording, "parent_add")[0] == "#250 notes the parent #251:0, its first."
     assert recording[-1].words == "The access succeeds. The next one like it needs no help from the host."
 
 
@@ -93,3 +93,25 @@ def test_several_entries_in_a_row_are_one_sentence():
 def test_a_change_of_memory_has_the_tag_of_what_it_changes(hfn, tags):
     assert tags_of((ev.MAKE_SPTE, hfn << 12, 8, 0, 1)) == tags
     assert tags_of((ev.ZAP_SPTE, hfn << 12, 8, 1, 0)) == ("zap", *tags)
+
+
+def test_a_fault_that_the_guest_gets_is_not_called_handled():
+    vm = open_guest("lin64_A").vm()
+    with record(vm) as recording:
+        vm.access(0xDEAD0000, user=True)
+    said = [step.words for step in recording]
+    assert not recording.find("The fault is handled")
+    assert said[-3:] == [
+        "The guest's own tables have no present entry for a read in user mode at 0xdead0000: the guest gets a page fault.",
+        "page_fault is done: the guest goes on.",
+        "The guest goes on in its own page-fault handler.",
+    ]
+
+
+def test_results_are_said_in_words():
+    vm = open_guest("lin64_A").vm()
+    with record(vm) as recording:
+        vm.access(GVA, user=True)
+        vm.access(0xFFFF8880FEE00000)
+    said = [step.words for step in recording if step.event and step.event.name == "end"]
+    assert {"kvm_mmu_get_page is done: shadow page #250.", "fetch is done: spte #248:457."} <= set(said)
