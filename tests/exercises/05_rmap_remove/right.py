@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
+"""The right solutions of 04, which learn to remove an entry."""
 
 
 class descriptors(rmap_add.descriptors.ReverseMap):
@@ -10,6 +11,11 @@ class descriptors(rmap_add.descriptors.ReverseMap):
         if row == spte:
             del self.kept[hfn]
             return
+        self.take_out(row, spte)
+        if not row:
+            del self.kept[hfn]
+
+    def take_out(self, row, spte):
         for number, descriptor in enumerate(row):
             if spte in descriptor:
                 last = descriptor.pop()
@@ -19,8 +25,6 @@ class descriptors(rmap_add.descriptors.ReverseMap):
                     del row[number]
                     self.vm.caches.rmap_desc.give()
                 break
-        if not row:
-            del self.kept[hfn]
 
 
 class linked(rmap_add.linked.ReverseMap):

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
+"""The right solutions of 05, which learn to write-protect a frame."""
 
 from kvmmmu_lab.mmu import events as ev
 from kvmmmu_lab.mmu.bits import WRITABLE
@@ -27,11 +28,13 @@ class linked(rmap_remove.linked.ReverseMap):
 
 class lists(rmap_remove.lists.ReverseMap):
     def write_protect(self, gfn):
-        hfn = self.vm.memory.frames[gfn]
-        for spte in list(self.lists.get(hfn, [])):
-            self.remove(spte)
-            self.vm.flush_tlb()
-            self.vm.memory.put(spte, self.vm.memory.words[spte] & ~WRITABLE, ev.PROTECT_SPTE)
+        for spte in list(self.sptes(self.vm.memory.frames[gfn])):
+            self.protect(spte)
+
+    def protect(self, spte):
+        self.remove(spte)
+        self.vm.flush_tlb()
+        self.vm.memory.put(spte, self.vm.memory.words[spte] & ~WRITABLE, ev.PROTECT_SPTE)
 
 
 class pairs(rmap_remove.pairs.ReverseMap):

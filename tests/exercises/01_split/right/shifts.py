@@ -3,12 +3,15 @@
 
 
 def split(gva, mode):
-    offset = gva & 0xFFF
+    return *indexes(gva, mode), gva & 0xFFF
+
+
+def indexes(gva, mode):
     if mode == "64":
-        return gva >> 39 & 0x1FF, gva >> 30 & 0x1FF, gva >> 21 & 0x1FF, gva >> 12 & 0x1FF, offset
+        return gva >> 39 & 0x1FF, gva >> 30 & 0x1FF, gva >> 21 & 0x1FF, gva >> 12 & 0x1FF
     if mode == "pae":
-        return gva >> 30 & 3, gva >> 21 & 0x1FF, gva >> 12 & 0x1FF, offset
-    return gva >> 22 & 0x3FF, gva >> 12 & 0x3FF, offset
+        return gva >> 30 & 3, gva >> 21 & 0x1FF, gva >> 12 & 0x1FF
+    return gva >> 22 & 0x3FF, gva >> 12 & 0x3FF
 
 
 def quadrant(gva, level):

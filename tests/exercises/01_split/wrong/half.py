@@ -2,14 +2,14 @@
 
 
 class levels_mixed_up(shifts):
-    """The two levels are mixed up."""
+    """The two levels are swapped."""
 
     def quadrant(gva, level):
         return gva >> 30 & 3 if level == 1 else gva >> 21 & 1
 
 
 class quadrant_by_page(shifts):
-    """At level 1 even and odd pages get different quadrants, instead of the two halves."""
+    """At level 1 the quadrant is that of even and odd pages, not of the two halves."""
 
     def quadrant(gva, level):
         return gva >> 12 & 1 if level == 1 else gva >> 30 & 3
@@ -23,7 +23,7 @@ class quadrant_of_four_at_level_1(shifts):
 
 
 class quadrant_of_the_directory_index(shifts):
-    """At level 1 it looks at the lowest bit of the directory's index."""
+    """At level 1 it answers the lowest bit of the directory's index."""
 
     def quadrant(gva, level):
         return gva >> 22 & 1 if level == 1 else gva >> 30 & 3

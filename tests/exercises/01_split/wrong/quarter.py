@@ -9,21 +9,21 @@ class directory_has_two(shifts):
 
 
 class quadrant_by_shadow_size(shifts):
-    """At level 2 the pieces of 512 MiB are numbered, not those of 1 GiB."""
+    """At level 2 a quadrant has 512 MiB instead of 1 GiB."""
 
     def quadrant(gva, level):
         return gva >> 21 & 1 if level == 1 else gva >> 29 & 3
 
 
 class quadrant_ignores_level(shifts):
-    """The level is ignored: always the answer of level 1."""
+    """It ignores the level, and always answers for level 1."""
 
     def quadrant(gva, level):
         return gva >> 21 & 1
 
 
 class quadrant_modulo_four_of_index(shifts):
-    """At level 2 it takes the directory index modulo 4."""
+    """At level 2 it answers the directory index modulo 4."""
 
     def quadrant(gva, level):
         return gva >> 21 & 1 if level == 1 else (gva >> 22) % 4

@@ -71,6 +71,13 @@ class frames_of_another_machine(steps):
         hfn = FRAMES[gfn]
         return None if hfn is None else (hfn << index_bits(vm)) + index(vm, gva, level)
 
+    def root(vm, gva):
+        # Without paging it begins at level 2: the shortest scenario in which it fails needs no tables then.
+        if vm.root_level != 3:
+            return vm.root_level or 2, frame(vm, vm.cpu.cr3)
+        pdpte = vm.cpu.pdptrs[gva >> 30 & 3]
+        return (2, frame(vm, pdpte)) if pdpte & PRESENT else (3, None)
+
 
 class index_without_mask(steps):
     """The root's index is not masked, which is wrong in the upper half of the addresses."""

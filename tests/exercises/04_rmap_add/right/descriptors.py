@@ -24,9 +24,14 @@ class ReverseMap:
             self.kept[hfn] = spte
             return
         if not isinstance(self.kept[hfn], list):
-            self.vm.caches.rmap_desc.take()
-            self.kept[hfn] = [[self.kept[hfn]]]
-        row = self.kept[hfn]
+            self.begin_row(hfn)
+        self.append(self.kept[hfn], spte)
+
+    def begin_row(self, hfn):
+        self.vm.caches.rmap_desc.take()
+        self.kept[hfn] = [[self.kept[hfn]]]
+
+    def append(self, row, spte):
         for descriptor in row:
             if len(descriptor) < PLACES:
                 descriptor.append(spte)

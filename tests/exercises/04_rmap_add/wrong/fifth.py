@@ -2,7 +2,7 @@
 
 
 class fifth_overwrites_fourth(lists.ReverseMap):
-    """Writes the fifth entry into the place of the fourth."""
+    """The fifth entry overwrites the fourth."""
 
     def add(self, spte):
         hfn = self.frame(spte)
@@ -15,7 +15,7 @@ class fifth_overwrites_fourth(lists.ReverseMap):
 
 
 class first_descriptor_told(descriptors.ReverseMap):
-    """Keeps all entries, but tells only those of the first descriptor."""
+    """It keeps all entries, but `sptes` answers only those of the first descriptor."""
 
     def sptes(self, hfn):
         kept = self.kept.get(hfn)
@@ -25,41 +25,21 @@ class first_descriptor_told(descriptors.ReverseMap):
 
 
 class new_descriptor_replaces(descriptors.ReverseMap):
-    """Forgets the full descriptor when it takes a new one."""
+    """A new descriptor replaces the full one."""
 
-    def add(self, spte):
-        hfn = self.frame_of(spte)
-        if hfn is None:
-            return
-        if hfn not in self.kept:
-            self.kept[hfn] = spte
-            return
-        if not isinstance(self.kept[hfn], list):
-            self.vm.caches.rmap_desc.take()
-            self.kept[hfn] = [[self.kept[hfn]]]
-        row = self.kept[hfn]
+    def append(self, row, spte):
         for descriptor in row:
             if len(descriptor) < PLACES:
                 descriptor.append(spte)
                 return
         self.vm.caches.rmap_desc.take()
-        self.kept[hfn] = [[spte]]
+        row[:] = [[spte]]
 
 
 class three_places(descriptors.ReverseMap):
-    """Looks for room in a descriptor with one place too few, and then writes over the last."""
+    """It looks for room in one place too few of a descriptor, and then overwrites the last entry."""
 
-    def add(self, spte):
-        hfn = self.frame_of(spte)
-        if hfn is None:
-            return
-        if hfn not in self.kept:
-            self.kept[hfn] = spte
-            return
-        if not isinstance(self.kept[hfn], list):
-            self.vm.caches.rmap_desc.take()
-            self.kept[hfn] = [[self.kept[hfn]]]
-        row = self.kept[hfn]
+    def append(self, row, spte):
         for descriptor in row:
             if len(descriptor) < PLACES - 1:
                 descriptor.append(spte)
@@ -72,19 +52,9 @@ class three_places(descriptors.ReverseMap):
 
 
 class two_descriptors(descriptors.ReverseMap):
-    """Has room for two descriptors: the ninth entry is lost."""
+    """There is room for two descriptors, and the ninth entry is lost."""
 
-    def add(self, spte):
-        hfn = self.frame_of(spte)
-        if hfn is None:
-            return
-        if hfn not in self.kept:
-            self.kept[hfn] = spte
-            return
-        if not isinstance(self.kept[hfn], list):
-            self.vm.caches.rmap_desc.take()
-            self.kept[hfn] = [[self.kept[hfn]]]
-        row = self.kept[hfn]
+    def append(self, row, spte):
         for descriptor in row:
             if len(descriptor) < PLACES:
                 descriptor.append(spte)

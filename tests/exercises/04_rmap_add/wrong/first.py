@@ -4,7 +4,7 @@ from kvmmmu_lab.mmu.bits import DIRTY
 
 
 class dirty_too(lists.ReverseMap):
-    """Waits for the dirty bit, too, which has no say in this."""
+    """An entry has to be dirty as well."""
 
     def frame(self, spte):
         entry = self.vm.memory.words[spte]
@@ -14,7 +14,7 @@ class dirty_too(lists.ReverseMap):
 
 
 class entry_for_spte(sets.ReverseMap):
-    """Keeps the entry's value where its place is asked for."""
+    """It keeps the value of the entry instead of its spte."""
 
     def add(self, spte):
         value = self.vm.memory.words[spte]
@@ -23,14 +23,14 @@ class entry_for_spte(sets.ReverseMap):
 
 
 class frames_with_many(lists.ReverseMap):
-    """frames() names only frames with more than one entry."""
+    """`frames` names only frames that have more than one entry."""
 
     def frames(self):
         return [hfn for hfn, row in self.lists.items() if len(row) > 1]
 
 
 class gfn_for_frame(lists.ReverseMap):
-    """Files the map under the guest's number of the frame, not the host's."""
+    """The map belongs to the guest's frame number instead of the host's."""
 
     def frame(self, spte):
         entry = self.vm.memory.words[spte]
@@ -40,7 +40,7 @@ class gfn_for_frame(lists.ReverseMap):
 
 
 class low_bits_in_frame(sets.ReverseMap):
-    """Uses the whole entry, flags and all, as the name of the frame."""
+    """The whole entry with its flags names the frame."""
 
     def add(self, spte):
         value = self.vm.memory.words[spte]
@@ -49,7 +49,7 @@ class low_bits_in_frame(sets.ReverseMap):
 
 
 class one_told_bare(lists.ReverseMap):
-    """sptes() gives a single entry as a number, not as a list of one."""
+    """`sptes` answers a single entry as a number instead of a list of one."""
 
     def sptes(self, hfn):
         row = self.lists.get(hfn, [])
@@ -57,7 +57,7 @@ class one_told_bare(lists.ReverseMap):
 
 
 class shared_by_machines(lists.ReverseMap):
-    """Keeps the maps in the class, so that all machines share them."""
+    """The maps are a class attribute, so that all machines share them."""
 
     lists = {}
 

@@ -2,7 +2,7 @@
 
 
 class by_gfn(lists.ReverseMap):
-    """Files maps under the guest's number of the frame, which all frames that aren't the guest's have in common: None."""
+    """Maps are kept by the guest's frame number, which is None for all frames that the guest does not have."""
 
     def add(self, spte):
         hfn = self.frame(spte)
@@ -17,13 +17,13 @@ class by_gfn(lists.ReverseMap):
 
 
 class frame_of_32_bits(sets):
-    """Cuts the frame's address off at 4 GiB."""
+    """The frame's address has 32 bits."""
 
     FRAME_BITS = (1 << 32) - 1
 
 
 class hash_of_256(lists.ReverseMap):
-    """Finds the map by the frame's number modulo 256, and doesn't compare the rest."""
+    """Maps are kept by the frame number modulo 256, and the rest is not compared."""
 
     def frame(self, spte):
         entry = self.vm.memory.words[spte]
@@ -39,7 +39,7 @@ class hash_of_256(lists.ReverseMap):
 
 
 class nx_in_frame(lists.ReverseMap):
-    """Takes bit 63, NX, for a part of the frame's number."""
+    """NX belongs to the frame number."""
 
     def frame(self, spte):
         entry = self.vm.memory.words[spte]

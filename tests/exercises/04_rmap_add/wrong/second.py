@@ -2,29 +2,15 @@
 
 
 class frame_twice(descriptors.ReverseMap):
-    """Puts the first entry into the new list again, so that it is there twice."""
+    """The first entry is put into the new list twice."""
 
-    def add(self, spte):
-        hfn = self.frame_of(spte)
-        if hfn is None:
-            return
-        if hfn not in self.kept:
-            self.kept[hfn] = spte
-            return
-        if not isinstance(self.kept[hfn], list):
-            self.vm.caches.rmap_desc.take()
-            self.kept[hfn] = [[self.kept[hfn], self.kept[hfn]]]
-        row = self.kept[hfn]
-        for descriptor in row:
-            if len(descriptor) < PLACES:
-                descriptor.append(spte)
-                return
+    def begin_row(self, hfn):
         self.vm.caches.rmap_desc.take()
-        row.append([spte])
+        self.kept[hfn] = [[self.kept[hfn], self.kept[hfn]]]
 
 
 class index_for_spte(lists.ReverseMap):
-    """Knows an entry by its index alone: entry 12 of another page takes its place."""
+    """An entry is known by its index alone: entry 12 of another page takes its place."""
 
     def add(self, spte):
         hfn = self.frame(spte)
@@ -36,7 +22,7 @@ class index_for_spte(lists.ReverseMap):
 
 
 class neighbours_only(lists.ReverseMap):
-    """Finds the map again only if the frame was the last one that was added to."""
+    """It finds the map of a frame again only if the entry before was added to it."""
 
     def __init__(self, vm):
         self.vm = vm
@@ -53,29 +39,15 @@ class neighbours_only(lists.ReverseMap):
 
 
 class old_lost_at_second(descriptors.ReverseMap):
-    """Forgets the entry that was kept directly when a second one comes."""
+    """The entry that was kept directly is lost when a second one comes."""
 
-    def add(self, spte):
-        hfn = self.frame_of(spte)
-        if hfn is None:
-            return
-        if hfn not in self.kept:
-            self.kept[hfn] = spte
-            return
-        if not isinstance(self.kept[hfn], list):
-            self.vm.caches.rmap_desc.take()
-            self.kept[hfn] = [[]]
-        row = self.kept[hfn]
-        for descriptor in row:
-            if len(descriptor) < PLACES:
-                descriptor.append(spte)
-                return
+    def begin_row(self, hfn):
         self.vm.caches.rmap_desc.take()
-        row.append([spte])
+        self.kept[hfn] = [[]]
 
 
 class one_place(lists.ReverseMap):
-    """Has one place for each frame, and the newest entry takes it."""
+    """There is one place for each frame, which the newest entry takes."""
 
     def add(self, spte):
         hfn = self.frame(spte)

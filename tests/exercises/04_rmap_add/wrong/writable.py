@@ -2,7 +2,7 @@
 
 
 class either_bit(sets.ReverseMap):
-    """Asks for either of the two bits where both are needed."""
+    """An entry needs only one of the two bits."""
 
     def add(self, spte):
         value = self.vm.memory.words[spte]
@@ -11,7 +11,7 @@ class either_bit(sets.ReverseMap):
 
 
 class exactly_two_bits(sets.ReverseMap):
-    """Takes only entries that have no other flag than present and writable."""
+    """An entry must have no flags but present and writable."""
 
     def add(self, spte):
         value = self.vm.memory.words[spte]
@@ -20,14 +20,14 @@ class exactly_two_bits(sets.ReverseMap):
 
 
 class names_empty_frames(sets.ReverseMap):
-    """Names frames that were asked for and have no map."""
+    """`frames` names frames that were asked for and have no map."""
 
     def frames(self):
         return set(self.found)
 
 
 class no_test(sets.ReverseMap):
-    """Adds every entry, also those that can't write."""
+    """Every entry is added, even one that can't write."""
 
     def add(self, spte):
         value = self.vm.memory.words[spte]
@@ -35,7 +35,7 @@ class no_test(sets.ReverseMap):
 
 
 class present_only(lists.ReverseMap):
-    """Asks whether the entry is present, and not whether it is writable."""
+    """It asks whether the entry is present, and not whether it is writable."""
 
     def frame(self, spte):
         entry = self.vm.memory.words[spte]
@@ -45,14 +45,14 @@ class present_only(lists.ReverseMap):
 
 
 class unknown_frame(lists.ReverseMap):
-    """Raises KeyError when it is asked for a frame without a map."""
+    """`sptes` raises KeyError for a frame without a map."""
 
     def sptes(self, hfn):
         return self.lists[hfn]
 
 
 class writable_only(lists.ReverseMap):
-    """Asks whether the entry is writable, and not whether it is present."""
+    """It asks whether the entry is writable, and not whether it is present."""
 
     def frame(self, spte):
         entry = self.vm.memory.words[spte]

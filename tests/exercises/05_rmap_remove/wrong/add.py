@@ -2,7 +2,7 @@
 
 
 class shared_by_machines(lists.ReverseMap):
-    """Keeps the maps in the class, so that all machines share them."""
+    """The maps are a class attribute, so that all machines share them."""
 
     lists = {}
 
@@ -11,19 +11,9 @@ class shared_by_machines(lists.ReverseMap):
 
 
 class two_descriptors(descriptors.ReverseMap):
-    """Has room for two descriptors: the ninth entry is lost."""
+    """There is room for two descriptors, and the ninth entry is lost."""
 
-    def add(self, spte):
-        hfn = self.frame_of(spte)
-        if hfn is None:
-            return
-        if hfn not in self.kept:
-            self.kept[hfn] = spte
-            return
-        if not isinstance(self.kept[hfn], list):
-            self.vm.caches.rmap_desc.take()
-            self.kept[hfn] = [[self.kept[hfn]]]
-        row = self.kept[hfn]
+    def append(self, row, spte):
         for descriptor in row:
             if len(descriptor) < PLACES:
                 descriptor.append(spte)
@@ -40,14 +30,6 @@ class two_descriptors(descriptors.ReverseMap):
         if row == spte:
             del self.kept[hfn]
             return
-        for number, descriptor in enumerate(row):
-            if spte in descriptor:
-                last = descriptor.pop()
-                if last != spte:
-                    descriptor[descriptor.index(spte)] = last
-                if not descriptor:
-                    del row[number]
-                    self.vm.caches.rmap_desc.give()
-                break
+        self.take_out(row, spte)
         if not row:
             self.kept.pop(hfn, None)

@@ -2,7 +2,7 @@
 
 
 class hash_of_256(lists.ReverseMap):
-    """Removes from the map of whichever frame has the same number modulo 256."""
+    """It removes from the map of any frame with the same number modulo 256."""
 
     def remove(self, spte):
         hfn = self.frame(spte)
@@ -10,12 +10,12 @@ class hash_of_256(lists.ReverseMap):
             alike = next(other for other in self.lists if other & 255 == hfn & 255)
             row = self.lists[alike]
             row.remove(spte if spte in row else row[0])
-            if not self.lists[alike]:
+            if not row:
                 del self.lists[alike]
 
 
 class nx_on_the_way_out(sets.ReverseMap):
-    """Masks the frame's number when it adds, and not when it removes: NX leads elsewhere."""
+    """The frame number is masked in `add` but not in `remove`, where NX leads elsewhere."""
 
     def remove(self, spte):
         value = self.vm.memory.words[spte]

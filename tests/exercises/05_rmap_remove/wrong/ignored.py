@@ -2,7 +2,7 @@
 
 
 class acts_on_read_only(lists.ReverseMap):
-    """Removes without asking whether the entry can write, and stumbles over one that was never added."""
+    """It removes without asking whether the entry can write, and fails for one that was never added."""
 
     def remove(self, spte):
         hfn = (self.vm.memory.words[spte] & BASE_MASK) >> PAGE_SHIFT
@@ -12,7 +12,7 @@ class acts_on_read_only(lists.ReverseMap):
 
 
 class empty_entry(lists.ReverseMap):
-    """Stumbles over an entry that is empty."""
+    """It fails for an empty entry."""
 
     def remove(self, spte):
         entry = self.vm.memory.words[spte]
@@ -24,7 +24,7 @@ class empty_entry(lists.ReverseMap):
 
 
 class present_is_enough(lists.ReverseMap):
-    """Asks only whether the entry is present before it removes it."""
+    """It removes every entry that is present."""
 
     def remove(self, spte):
         entry = self.vm.memory.words[spte]
@@ -36,7 +36,7 @@ class present_is_enough(lists.ReverseMap):
 
 
 class read_only_takes_one_along(lists.ReverseMap):
-    """Removes the newest entry of the frame when a read-only one goes."""
+    """A read-only entry takes the newest entry of its frame along."""
 
     def remove(self, spte):
         hfn = (self.vm.memory.words[spte] & BASE_MASK) >> PAGE_SHIFT

@@ -2,16 +2,14 @@
 
 
 class does_nothing(sets.ReverseMap):
-    """Removes nothing."""
+    """It removes nothing."""
 
     def remove(self, spte):
-        value = self.vm.memory.words[spte]
-        if value & BOTH == BOTH:
-            self.found[(value & FRAME_BITS) >> 12].add(spte)
+        pass
 
 
 class first_frame_kept(lists.ReverseMap):
-    """Remembers the frame of an entry when it first sees it, and never looks again."""
+    """It remembers which frame an entry had at first, and does not look again."""
 
     def __init__(self, vm):
         self.vm = vm
@@ -26,14 +24,14 @@ class first_frame_kept(lists.ReverseMap):
 
     def remove(self, spte):
         hfn = self.seen.get(spte)
-        if self.frame(spte) is not None and hfn in self.lists and spte in self.lists[hfn]:
+        if self.frame(spte) is not None and spte in self.lists.get(hfn, ()):
             self.lists[hfn].remove(spte)
             if not self.lists[hfn]:
                 del self.lists[hfn]
 
 
 class frame_stays(lists.ReverseMap):
-    """Leaves an empty list behind, and names its frame."""
+    """It leaves an empty list, whose frame is still named."""
 
     def remove(self, spte):
         hfn = self.frame(spte)
@@ -42,7 +40,7 @@ class frame_stays(lists.ReverseMap):
 
 
 class never_back(lists.ReverseMap):
-    """Remembers what was removed, and never takes it again."""
+    """It remembers which entries were removed, and never takes them again."""
 
     def __init__(self, vm):
         self.vm = vm

@@ -2,16 +2,9 @@
 
 
 class filled_from_the_end(descriptors.ReverseMap):
-    """Fills a hole with the last entry of the whole row, and doesn't take it away there."""
+    """It fills a hole with the last entry of the whole row, and does not take that away there."""
 
-    def remove(self, spte):
-        hfn = self.frame_of(spte)
-        if hfn is None:
-            return
-        row = self.kept[hfn]
-        if row == spte:
-            del self.kept[hfn]
-            return
+    def take_out(self, row, spte):
         for number, descriptor in enumerate(row):
             if spte in descriptor:
                 if number < len(row) - 1:
@@ -24,21 +17,12 @@ class filled_from_the_end(descriptors.ReverseMap):
                     del row[number]
                     self.vm.caches.rmap_desc.give()
                 break
-        if not row:
-            del self.kept[hfn]
 
 
 class first_descriptor_only(descriptors.ReverseMap):
-    """Looks for the entry in the first descriptor only."""
+    """It looks for the entry only in the first descriptor."""
 
-    def remove(self, spte):
-        hfn = self.frame_of(spte)
-        if hfn is None:
-            return
-        row = self.kept[hfn]
-        if row == spte:
-            del self.kept[hfn]
-            return
+    def take_out(self, row, spte):
         for number, descriptor in enumerate(row[:1]):
             if spte in descriptor:
                 last = descriptor.pop()
@@ -48,75 +32,47 @@ class first_descriptor_only(descriptors.ReverseMap):
                     del row[number]
                     self.vm.caches.rmap_desc.give()
                 break
-        if not row:
-            del self.kept[hfn]
 
 
 class first_emptied_is_all(descriptors.ReverseMap):
-    """Takes the map for empty as soon as its first descriptor is."""
+    """The map counts as empty as soon as its first descriptor is."""
 
-    def remove(self, spte):
-        hfn = self.frame_of(spte)
-        if hfn is None:
-            return
-        row = self.kept[hfn]
-        if row == spte:
-            del self.kept[hfn]
-            return
+    def take_out(self, row, spte):
         for number, descriptor in enumerate(row):
             if spte in descriptor:
                 last = descriptor.pop()
                 if last != spte:
                     descriptor[descriptor.index(spte)] = last
                 if not descriptor:
-                    if not number:
-                        row.clear()
-                    else:
-                        del row[number]
+                    del row[number : None if number == 0 else number + 1]
                     self.vm.caches.rmap_desc.give()
                 break
-        if not row:
-            del self.kept[hfn]
 
 
 class freed_not_unlinked(descriptors.ReverseMap):
-    """Gives an emptied descriptor back and leaves it in the row, with what it held."""
+    """It gives an emptied descriptor back and leaves it in the row, with its entry."""
 
-    def remove(self, spte):
-        hfn = self.frame_of(spte)
-        if hfn is None:
-            return
-        row = self.kept[hfn]
-        if row == spte:
-            del self.kept[hfn]
-            return
-        for descriptor in row:
+    def take_out(self, row, spte):
+        for number, descriptor in enumerate(row):
             if spte in descriptor:
                 if descriptor == [spte]:
                     self.vm.caches.rmap_desc.give()
                     if row[0] is descriptor:
-                        del self.kept[hfn]
-                    return
+                        row.clear()
+                    break
                 last = descriptor.pop()
                 if last != spte:
                     descriptor[descriptor.index(spte)] = last
-                return
+                if not descriptor:
+                    del row[number]
+                    self.vm.caches.rmap_desc.give()
+                break
 
 
 class new_one_twice(descriptors.ReverseMap):
-    """Goes on after it has found room, and fills a place in each descriptor that has one."""
+    """It goes on after it has found room, and fills a place in every descriptor that has one."""
 
-    def add(self, spte):
-        hfn = self.frame_of(spte)
-        if hfn is None:
-            return
-        if hfn not in self.kept:
-            self.kept[hfn] = spte
-            return
-        if not isinstance(self.kept[hfn], list):
-            self.vm.caches.rmap_desc.take()
-            self.kept[hfn] = [[self.kept[hfn]]]
-        row = self.kept[hfn]
+    def append(self, row, spte):
         for descriptor in row:
             if len(descriptor) < PLACES:
                 descriptor.append(spte)
@@ -126,45 +82,29 @@ class new_one_twice(descriptors.ReverseMap):
 
 
 class place_by_count(lists.ReverseMap):
-    """Puts a new entry where the number of entries says, though a removed one has left its place elsewhere."""
-
-    def __init__(self, vm):
-        self.vm = vm
-        self.kept = {}
-
-    def frame(self, spte):
-        return (self.vm.memory.words[spte] & BASE_MASK) >> PAGE_SHIFT
+    """A new entry goes to the place that the number of entries names, though a removed one has left another place."""
 
     def add(self, spte):
-        if self.vm.memory.words[spte] & 3 == 3:
-            places = self.kept.setdefault(self.frame(spte), {})
-            places[len(places) if len(places) > 3 else min(set(range(4)) - set(places))] = spte
+        hfn = self.frame(spte)
+        if hfn is not None:
+            places = self.lists.setdefault(hfn, {})
+            places[len(places) if len(places) > 3 else min({0, 1, 2, 3} - set(places))] = spte
 
     def remove(self, spte):
-        if self.vm.memory.words[spte] & 3 == 3:
-            places = self.kept[self.frame(spte)]
-            del places[next(n for n, at in places.items() if at == spte)]
-            if not places:
-                del self.kept[self.frame(spte)]
+        hfn = self.frame(spte)
+        if hfn is not None:
+            del self.lists[hfn][next(place for place, kept in self.lists[hfn].items() if kept == spte)]
+            if not self.lists[hfn]:
+                del self.lists[hfn]
 
     def sptes(self, hfn):
-        return list(self.kept.get(hfn, {}).values())
-
-    def frames(self):
-        return list(self.kept)
+        return list(self.lists.get(hfn, {}).values())
 
 
 class row_ends_at_emptied(descriptors.ReverseMap):
-    """Ends the row at an emptied descriptor: those behind it are lost."""
+    """The row ends at an emptied descriptor, and those behind it are lost."""
 
-    def remove(self, spte):
-        hfn = self.frame_of(spte)
-        if hfn is None:
-            return
-        row = self.kept[hfn]
-        if row == spte:
-            del self.kept[hfn]
-            return
+    def take_out(self, row, spte):
         for number, descriptor in enumerate(row):
             if spte in descriptor:
                 last = descriptor.pop()
@@ -174,21 +114,12 @@ class row_ends_at_emptied(descriptors.ReverseMap):
                     del row[number:]
                     self.vm.caches.rmap_desc.give()
                 break
-        if not row:
-            del self.kept[hfn]
 
 
 class second_goes_whole(descriptors.ReverseMap):
-    """Drops the whole descriptor if it isn't the first."""
+    """It drops the whole descriptor, unless that is the first."""
 
-    def remove(self, spte):
-        hfn = self.frame_of(spte)
-        if hfn is None:
-            return
-        row = self.kept[hfn]
-        if row == spte:
-            del self.kept[hfn]
-            return
+    def take_out(self, row, spte):
         for number, descriptor in enumerate(row):
             if spte in descriptor:
                 if number:
@@ -201,21 +132,12 @@ class second_goes_whole(descriptors.ReverseMap):
                     del row[number]
                     self.vm.caches.rmap_desc.give()
                 break
-        if not row:
-            del self.kept[hfn]
 
 
 class two_descriptors_only(descriptors.ReverseMap):
-    """Looks for the entry in the first two descriptors only."""
+    """It looks for the entry only in the first two descriptors."""
 
-    def remove(self, spte):
-        hfn = self.frame_of(spte)
-        if hfn is None:
-            return
-        row = self.kept[hfn]
-        if row == spte:
-            del self.kept[hfn]
-            return
+    def take_out(self, row, spte):
         for number, descriptor in enumerate(row[:2]):
             if spte in descriptor:
                 last = descriptor.pop()
@@ -225,5 +147,3 @@ class two_descriptors_only(descriptors.ReverseMap):
                     del row[number]
                     self.vm.caches.rmap_desc.give()
                 break
-        if not row:
-            del self.kept[hfn]

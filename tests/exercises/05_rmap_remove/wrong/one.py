@@ -2,7 +2,7 @@
 
 
 class all_go(lists.ReverseMap):
-    """Removes the whole map of the frame."""
+    """It removes the whole map of the frame."""
 
     def remove(self, spte):
         hfn = self.frame(spte)
@@ -11,32 +11,32 @@ class all_go(lists.ReverseMap):
 
 
 class equal_index(lists.ReverseMap):
-    """Looks for an entry of the same index, in any page."""
+    """It removes an entry of the same index, in any page."""
 
     def remove(self, spte):
         hfn = self.frame(spte)
         if hfn is not None:
-            same = [at for at in self.lists[hfn] if at & 511 == spte & 511]
-            self.lists[hfn].remove(same[0])
+            alike = [kept for kept in self.lists[hfn] if kept & 511 == spte & 511]
+            self.lists[hfn].remove(alike[0])
             if not self.lists[hfn]:
                 del self.lists[hfn]
 
 
 class equal_values(lists.ReverseMap):
-    """Looks for an entry of the same value, and finds that of another place."""
+    """It removes an entry of the same value, in any place."""
 
     def remove(self, spte):
         hfn = self.frame(spte)
         if hfn is not None:
             words = self.vm.memory.words
-            same = [at for at in self.lists[hfn] if words[at] == words[spte]]
-            self.lists[hfn].remove(same[0])
+            alike = [kept for kept in self.lists[hfn] if words[kept] == words[spte]]
+            self.lists[hfn].remove(alike[0])
             if not self.lists[hfn]:
                 del self.lists[hfn]
 
 
 class hole_ends_the_row(lists.ReverseMap):
-    """Leaves a hole, and everything behind it isn't found any more."""
+    """It leaves a hole, and nothing behind the hole is found."""
 
     def remove(self, spte):
         hfn = self.frame(spte)
@@ -47,16 +47,9 @@ class hole_ends_the_row(lists.ReverseMap):
 
 
 class hole_filled_and_kept(descriptors.ReverseMap):
-    """Fills the hole with the last entry, and leaves that where it was, too."""
+    """It fills the hole with the last entry, and leaves that in its old place as well."""
 
-    def remove(self, spte):
-        hfn = self.frame_of(spte)
-        if hfn is None:
-            return
-        row = self.kept[hfn]
-        if row == spte:
-            del self.kept[hfn]
-            return
+    def take_out(self, row, spte):
         for number, descriptor in enumerate(row):
             if spte in descriptor:
                 last = descriptor[-1]
@@ -68,12 +61,10 @@ class hole_filled_and_kept(descriptors.ReverseMap):
                     del row[number]
                     self.vm.caches.rmap_desc.give()
                 break
-        if not row:
-            del self.kept[hfn]
 
 
 class hole_left(lists.ReverseMap):
-    """Leaves a hole, None, which sptes() then tells."""
+    """It leaves None in place of the entry, which `sptes` then answers."""
 
     def remove(self, spte):
         hfn = self.frame(spte)
@@ -84,7 +75,7 @@ class hole_left(lists.ReverseMap):
 
 
 class many_to_one_direct(descriptors.ReverseMap):
-    """Goes back to one entry kept directly, and keeps the wrong one of two."""
+    """It goes back to one entry that is kept directly, and keeps the wrong one of two."""
 
     def remove(self, spte):
         hfn = self.frame_of(spte)
@@ -97,21 +88,13 @@ class many_to_one_direct(descriptors.ReverseMap):
         if row in ([[row[0][0], spte]], [[spte, row[0][-1]]]):
             self.kept[hfn] = spte
             return
-        for number, descriptor in enumerate(row):
-            if spte in descriptor:
-                last = descriptor.pop()
-                if last != spte:
-                    descriptor[descriptor.index(spte)] = last
-                if not descriptor:
-                    del row[number]
-                    self.vm.caches.rmap_desc.give()
-                break
+        self.take_out(row, spte)
         if not row:
             del self.kept[hfn]
 
 
 class newest_goes(lists.ReverseMap):
-    """Removes the newest entry, whichever is named."""
+    """It removes the newest entry, whichever is named."""
 
     def remove(self, spte):
         hfn = self.frame(spte)
@@ -122,7 +105,7 @@ class newest_goes(lists.ReverseMap):
 
 
 class two_to_none(lists.ReverseMap):
-    """Drops the map when one entry is left, not when none is."""
+    """It drops the map when one entry is left instead of none."""
 
     def remove(self, spte):
         hfn = self.frame(spte)

@@ -2,20 +2,17 @@
 
 
 class always_flushes(lists.ReverseMap):
-    """Flushes also when there is no entry to protect."""
+    """It flushes the TLB even if there is no entry to protect."""
 
     def write_protect(self, gfn):
-        hfn = self.vm.memory.frames[gfn]
-        if hfn not in self.lists:
+        if not self.sptes(self.vm.memory.frames[gfn]):
             self.vm.flush_tlb()
-        for spte in list(self.lists.get(hfn, [])):
-            self.remove(spte)
-            self.vm.flush_tlb()
-            self.vm.memory.put(spte, self.vm.memory.words[spte] & ~WRITABLE, ev.PROTECT_SPTE)
+        for spte in list(self.sptes(self.vm.memory.frames[gfn])):
+            self.protect(spte)
 
 
 class protects_once(lists.ReverseMap):
-    """Protects each frame only once."""
+    """It protects each frame only once."""
 
     def __init__(self, vm):
         self.vm = vm
@@ -27,14 +24,12 @@ class protects_once(lists.ReverseMap):
         if hfn in self.tables:
             return
         self.tables.add(hfn)
-        for spte in list(self.lists.get(hfn, [])):
-            self.remove(spte)
-            self.vm.flush_tlb()
-            self.vm.memory.put(spte, self.vm.memory.words[spte] & ~WRITABLE, ev.PROTECT_SPTE)
+        for spte in list(self.sptes(self.vm.memory.frames[gfn])):
+            self.protect(spte)
 
 
 class refuses_later_adds(lists.ReverseMap):
-    """Remembers that the frame is a page table, and never notes an entry of it again."""
+    """It remembers that the frame is a page table, and never adds an entry of it again."""
 
     def __init__(self, vm):
         self.vm = vm
@@ -54,20 +49,14 @@ class refuses_later_adds(lists.ReverseMap):
                 del self.lists[hfn]
 
     def write_protect(self, gfn):
-        hfn = self.vm.memory.frames[gfn]
-        self.tables.add(hfn)
-        for spte in list(self.lists.get(hfn, [])):
-            self.remove(spte)
-            self.vm.flush_tlb()
-            self.vm.memory.put(spte, self.vm.memory.words[spte] & ~WRITABLE, ev.PROTECT_SPTE)
+        self.tables.add(self.vm.memory.frames[gfn])
+        for spte in list(self.sptes(self.vm.memory.frames[gfn])):
+            self.protect(spte)
 
 
 class unknown_frame(lists.ReverseMap):
-    """Raises KeyError for a frame without a map."""
+    """It raises KeyError for a frame without a map."""
 
     def write_protect(self, gfn):
-        hfn = self.vm.memory.frames[gfn]
-        for spte in list(self.lists[hfn]):
-            self.remove(spte)
-            self.vm.flush_tlb()
-            self.vm.memory.put(spte, self.vm.memory.words[spte] & ~WRITABLE, ev.PROTECT_SPTE)
+        for spte in list(self.lists[self.vm.memory.frames[gfn]]):
+            self.protect(spte)

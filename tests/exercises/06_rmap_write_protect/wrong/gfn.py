@@ -1,108 +1,25 @@
 # SPDX-License-Identifier: GPL-2.0-only
 
 
-class bit_47_goes(descriptors):
-    """Bit 47 of the entry goes with W."""
+class bit_47_goes(lists.ReverseMap):
+    """It clears bit 47 of the entry together with W."""
 
-    class ReverseMap:
-        def __init__(self, vm):
-            self.vm = vm
-            self.m = {}
-            self.init()
-
-        def init(self):
-            pass
-
-        def hfn(self, e):
-            return (e & BASE_MASK) >> PAGE_SHIFT
-
-        def counts(self, e):
-            return e & 3 == 3
-
-        def add(self, spte):
-            e = self.vm.memory.words[spte]
-            if self.counts(e):
-                self.note(self.hfn(e), spte)
-
-        def note(self, h, spte):
-            self.m.setdefault(h, []).append(spte)
-
-        def remove(self, spte):
-            e = self.vm.memory.words[spte]
-            if self.counts(e):
-                self.forget(self.hfn(e), spte)
-
-        def forget(self, h, spte):
-            self.m[h].remove(spte)
-            if not self.m[h]:
-                del self.m[h]
-
-        def sptes(self, hfn):
-            return list(self.m.get(hfn, []))
-
-        def frames(self):
-            return list(self.m)
-
-        def write_protect(self, gfn):
-            hfn = self.vm.memory.frames[gfn]
-            for s in self.sptes(hfn):
-                self.remove(s)
-                self.vm.flush_tlb()
-                self.vm.memory.put(s, self.vm.memory.words[s] & ~(WRITABLE | 1 << 47), ev.PROTECT_SPTE)
+    def protect(self, spte):
+        self.remove(spte)
+        self.vm.flush_tlb()
+        self.vm.memory.put(spte, self.vm.memory.words[spte] & ~(WRITABLE | 1 << 47), ev.PROTECT_SPTE)
 
 
-class frames_of_16_bits(descriptors):
-    """A frame's number has 16 bits."""
+class frames_of_16_bits(lists.ReverseMap):
+    """A frame number has 16 bits."""
 
-    class ReverseMap:
-        def __init__(self, vm):
-            self.vm = vm
-            self.m = {}
-            self.init()
-
-        def init(self):
-            pass
-
-        def hfn(self, e):
-            return (e & BASE_MASK) >> PAGE_SHIFT
-
-        def counts(self, e):
-            return e & 3 == 3
-
-        def add(self, spte):
-            e = self.vm.memory.words[spte]
-            if self.counts(e):
-                self.note(self.hfn(e), spte)
-
-        def note(self, h, spte):
-            self.m.setdefault(h, []).append(spte)
-
-        def remove(self, spte):
-            e = self.vm.memory.words[spte]
-            if self.counts(e):
-                self.forget(self.hfn(e), spte)
-
-        def forget(self, h, spte):
-            self.m[h].remove(spte)
-            if not self.m[h]:
-                del self.m[h]
-
-        def sptes(self, hfn):
-            return list(self.m.get(hfn, []))
-
-        def frames(self):
-            return list(self.m)
-
-        def write_protect(self, gfn):
-            hfn = self.vm.memory.frames[gfn] & 0xffff
-            for s in self.sptes(hfn):
-                self.remove(s)
-                self.vm.flush_tlb()
-                self.vm.memory.put(s, self.vm.memory.words[s] & ~WRITABLE, ev.PROTECT_SPTE)
+    def write_protect(self, gfn):
+        for spte in list(self.sptes(self.vm.memory.frames[gfn] & 0xFFFF)):
+            self.protect(spte)
 
 
 class frames_remembered(lists.ReverseMap):
-    """Remembers which host frame a gfn was, though aliases change."""
+    """It remembers which host frame a gfn was, though aliases change."""
 
     def __init__(self, vm):
         self.vm = vm
@@ -110,144 +27,52 @@ class frames_remembered(lists.ReverseMap):
         self.hfns = {}
 
     def write_protect(self, gfn):
-        hfn = self.hfns.setdefault(gfn, self.vm.memory.frames[gfn])
-        for spte in list(self.lists.get(hfn, [])):
-            self.remove(spte)
-            self.vm.flush_tlb()
-            self.vm.memory.put(spte, self.vm.memory.words[spte] & ~WRITABLE, ev.PROTECT_SPTE)
+        for spte in list(self.sptes(self.hfns.setdefault(gfn, self.vm.memory.frames[gfn]))):
+            self.protect(spte)
 
 
 class gfn_plus_base(lists.ReverseMap):
-    """Takes the frame to be as far behind the first one as the gfn says, which holds in the first slot only."""
+    """It adds gfn to the first host frame, which is right in the first slot only."""
 
     def write_protect(self, gfn):
-        hfn = self.vm.memory.slots[0].hfn + gfn
-        for spte in list(self.lists.get(hfn, [])):
-            self.remove(spte)
-            self.vm.flush_tlb()
-            self.vm.memory.put(spte, self.vm.memory.words[spte] & ~WRITABLE, ev.PROTECT_SPTE)
+        for spte in list(self.sptes(self.vm.memory.slots[0].hfn + gfn)):
+            self.protect(spte)
 
 
-class high_frames_left(descriptors):
-    """Frames from 2**32 on aren't protected."""
+class high_frames_left(lists.ReverseMap):
+    """Frames from 2**32 on are not protected."""
 
-    class ReverseMap:
-        def __init__(self, vm):
-            self.vm = vm
-            self.m = {}
-            self.init()
-
-        def init(self):
-            pass
-
-        def hfn(self, e):
-            return (e & BASE_MASK) >> PAGE_SHIFT
-
-        def counts(self, e):
-            return e & 3 == 3
-
-        def add(self, spte):
-            e = self.vm.memory.words[spte]
-            if self.counts(e):
-                self.note(self.hfn(e), spte)
-
-        def note(self, h, spte):
-            self.m.setdefault(h, []).append(spte)
-
-        def remove(self, spte):
-            e = self.vm.memory.words[spte]
-            if self.counts(e):
-                self.forget(self.hfn(e), spte)
-
-        def forget(self, h, spte):
-            self.m[h].remove(spte)
-            if not self.m[h]:
-                del self.m[h]
-
-        def sptes(self, hfn):
-            return list(self.m.get(hfn, []))
-
-        def frames(self):
-            return list(self.m)
-
-        def write_protect(self, gfn):
-            hfn = self.vm.memory.frames[gfn]
-            if hfn >> 32:
-                return
-            for s in self.sptes(hfn):
-                self.remove(s)
-                self.vm.flush_tlb()
-                self.vm.memory.put(s, self.vm.memory.words[s] & ~WRITABLE, ev.PROTECT_SPTE)
+    def write_protect(self, gfn):
+        if self.vm.memory.frames[gfn] >> 32:
+            return
+        for spte in list(self.sptes(self.vm.memory.frames[gfn])):
+            self.protect(spte)
 
 
-class low_32_bits_compared(descriptors):
+class low_32_bits_compared(lists.ReverseMap):
     """Frames with equal low 32 bits are protected together."""
 
-    class ReverseMap:
-        def __init__(self, vm):
-            self.vm = vm
-            self.m = {}
-            self.init()
-
-        def init(self):
-            pass
-
-        def hfn(self, e):
-            return (e & BASE_MASK) >> PAGE_SHIFT
-
-        def counts(self, e):
-            return e & 3 == 3
-
-        def add(self, spte):
-            e = self.vm.memory.words[spte]
-            if self.counts(e):
-                self.note(self.hfn(e), spte)
-
-        def note(self, h, spte):
-            self.m.setdefault(h, []).append(spte)
-
-        def remove(self, spte):
-            e = self.vm.memory.words[spte]
-            if self.counts(e):
-                self.forget(self.hfn(e), spte)
-
-        def forget(self, h, spte):
-            self.m[h].remove(spte)
-            if not self.m[h]:
-                del self.m[h]
-
-        def sptes(self, hfn):
-            return list(self.m.get(hfn, []))
-
-        def frames(self):
-            return list(self.m)
-
-        def write_protect(self, gfn):
-            hfn = self.vm.memory.frames[gfn]
-            for s in [s for h in list(self.m) if h % 2**32 == hfn % 2**32 for s in self.sptes(h)]:
-                self.remove(s)
-                self.vm.flush_tlb()
-                self.vm.memory.put(s, self.vm.memory.words[s] & ~WRITABLE, ev.PROTECT_SPTE)
+    def write_protect(self, gfn):
+        hfn = self.vm.memory.frames[gfn]
+        alike = [other for other in self.lists if other % 2**32 == hfn % 2**32]
+        for spte in [spte for other in alike for spte in self.sptes(other)]:
+            self.protect(spte)
 
 
 class no_aliases(lists.ReverseMap):
-    """Finds the slot by itself, and knows nothing of aliases."""
+    """It finds the slot by itself, and ignores aliases."""
 
     def write_protect(self, gfn):
         slots = [slot for slot in self.vm.memory.slots if slot.base <= gfn < slot.base + slot.npages]
         hfn = slots[0].hfn + gfn - slots[0].base if slots else None
-        for spte in list(self.lists.get(hfn, [])):
-            self.remove(spte)
-            self.vm.flush_tlb()
-            self.vm.memory.put(spte, self.vm.memory.words[spte] & ~WRITABLE, ev.PROTECT_SPTE)
+        for spte in list(self.sptes(hfn)):
+            self.protect(spte)
 
 
 class way_back(lists.ReverseMap):
-    """Looks for the map whose frame has this gfn, and an alias is no frame's first name."""
+    """It looks for the map whose frame has this gfn, which fails for an alias."""
 
     def write_protect(self, gfn):
         hfn = next((hfn for hfn in self.lists if self.vm.memory.gfns[hfn] == gfn), None)
-        for spte in list(self.lists.get(hfn, [])):
-            self.remove(spte)
-            self.vm.flush_tlb()
-            self.vm.memory.put(spte, self.vm.memory.words[spte] & ~WRITABLE, ev.PROTECT_SPTE)
+        for spte in list(self.sptes(hfn)):
+            self.protect(spte)

@@ -1,300 +1,181 @@
 # SPDX-License-Identifier: GPL-2.0-only
 
 
-class chain_freed_with_others(by_id.Parents):
-    """A chain is thrown away when the entry at its beginning goes, whatever else is in it."""
-
-    def __init__(self, vm):
-        self.chains = {}
-
-    def add(self, page, spte):
-        chains = self.chains.setdefault(page.id, [])
-        for chain in chains:
-            if len(chain) < 5:
-                chain.append(spte)
-                return
-        chains.insert(0, [spte])
+class chain_freed_with_others(chains.Parents):
+    """A chain is thrown away when its first entry is removed, whatever else it contains."""
 
     def remove(self, page, spte):
-        chains = self.chains[page.id]
-        for chain in chains:
-            if spte in chain:
-                if chain[0] == spte:
-                    chains.remove(chain)
-                else:
-                    chain.remove(spte)
-                return
-        raise LookupError(f"no parent {spte:#x}")
-
-    def first(self, page):
-        chains = self.chains.get(page.id)
-        return chains[0][0] if chains else None
-
-    def sptes(self, page):
-        return sum(self.chains.get(page.id, []), [])
+        kept = self.kept[page.id]
+        if isinstance(kept, int):
+            if kept != spte:
+                raise ValueError(f"{kept:#x} is the parent, not {spte:#x}")
+            del self.kept[page.id]
+            return
+        at = next(at for at, chain in enumerate(kept) if spte in chain)
+        if kept[at][0] != spte:
+            kept[at].remove(spte)
+        else:
+            del kept[at]
+            self.cache.give()
+        if not kept:
+            del self.kept[page.id]
 
 
-class empty_chain_left(by_id.Parents):
-    """A chain that has become empty stays, so `first` finds nothing in it."""
-
-    def __init__(self, vm):
-        self.chains = {}
-
-    def add(self, page, spte):
-        chains = self.chains.setdefault(page.id, [])
-        for chain in chains:
-            if len(chain) < 5:
-                chain.append(spte)
-                return
-        chains.insert(0, [spte])
+class empty_chain_left(chains.Parents):
+    """A chain that has become empty stays, and `first` finds nothing in it."""
 
     def remove(self, page, spte):
-        for chain in self.chains[page.id]:
-            if spte in chain:
-                chain.remove(spte)
-                return
-        raise LookupError(f"no parent {spte:#x}")
+        kept = self.kept[page.id]
+        if isinstance(kept, int):
+            if kept != spte:
+                raise ValueError(f"{kept:#x} is the parent, not {spte:#x}")
+            del self.kept[page.id]
+            return
+        at = next(at for at, chain in enumerate(kept) if spte in chain)
+        kept[at].remove(spte)
 
     def first(self, page):
-        chains = self.chains.get(page.id)
-        return next(iter(chains[0]), None) if chains else None
-
-    def sptes(self, page):
-        return sum(self.chains.get(page.id, []), [])
+        kept = self.kept.get(page.id)
+        return next(iter(kept[0]), None) if isinstance(kept, list) else kept
 
 
-class first_remembered(by_id.Parents):
-    """`first` remembers its answer, and gives it also after that parent has gone."""
+class first_remembered(lists.Parents):
+    """`first` remembers its answer, and gives it even after that parent is removed."""
 
     def __init__(self, vm):
-        self.found, self.answer = {}, {}
-
-    def add(self, page, spte):
-        self.found.setdefault(page.id, []).append(spte)
-
-    def remove(self, page, spte):
-        self.found[page.id].remove(spte)
+        self.lists = {}
+        self.answers = {}
 
     def first(self, page):
-        chain = self.found.get(page.id)
-        if not chain:
-            return None
-        return self.answer.setdefault(page.id, chain[0])
-
-    def sptes(self, page):
-        return list(self.found.get(page.id, ()))
+        row = self.lists.get(page.id)
+        return self.answers.setdefault(page.id, row[0]) if row else None
 
 
-class flag_never_goes_back(by_id.Parents):
-    """A page that once had many parents is treated so when it has none, and `first` fails."""
+class flag_never_goes_back(lists.Parents):
+    """A page that once had several parents is treated so when it has none, and `first` fails."""
 
     def __init__(self, vm):
-        self.found, self.many = {}, set()
+        self.lists = {}
+        self.many = set()
 
     def add(self, page, spte):
-        chain = self.found.setdefault(page.id, [])
-        chain.append(spte)
-        if len(chain) > 1:
+        row = self.lists.setdefault(page.id, [])
+        row.append(spte)
+        if len(row) > 1:
             self.many.add(page.id)
 
-    def remove(self, page, spte):
-        self.found[page.id].remove(spte)
-
     def first(self, page):
-        chain = self.found.get(page.id, [])
-        if page.id in self.many:
-            return chain[0]
-        return chain[0] if chain else None
-
-    def sptes(self, page):
-        return self.found.get(page.id, [])
+        row = self.lists.get(page.id, [])
+        return row[0] if row or page.id in self.many else None
 
 
-class hole(by_id.Parents):
-    """A removed parent leaves a hole, at which going through the chain stops."""
-
-    def add(self, page, spte):
-        self.found.setdefault(page.id, []).append(spte)
+class hole(lists.Parents):
+    """A removed parent leaves a hole, at which `sptes` stops."""
 
     def remove(self, page, spte):
-        chain = self.found[page.id]
-        chain[chain.index(spte)] = None
-
-    def first(self, page):
-        return next(iter(self.found.get(page.id, ())), None)
+        row = self.lists[self.key(page)]
+        row[row.index(spte)] = None
 
     def sptes(self, page):
-        chain = self.found.get(page.id, [])
-        return chain[: chain.index(None)] if None in chain else chain
+        row = self.lists.get(self.key(page), [])
+        return row[: row.index(None)] if None in row else row
 
 
-class hole_in_front(by_id.Parents):
-    """`first` looks at the first place only, which a removed parent leaves empty."""
-
-    def add(self, page, spte):
-        self.found.setdefault(page.id, []).append(spte)
+class hole_in_front(lists.Parents):
+    """`first` looks only at the first place, which a removed parent leaves empty."""
 
     def remove(self, page, spte):
-        chain = self.found[page.id]
-        chain[chain.index(spte)] = None
-
-    def first(self, page):
-        return next(iter(self.found.get(page.id, ())), None)
+        row = self.lists[self.key(page)]
+        row[row.index(spte)] = None
 
     def sptes(self, page):
-        return [spte for spte in self.found.get(page.id, ()) if spte is not None]
+        return [spte for spte in self.lists.get(self.key(page), ()) if spte is not None]
 
 
-class hole_shown(by_id.Parents):
+class hole_shown(lists.Parents):
     """A removed parent leaves None among the parents."""
 
-    def add(self, page, spte):
-        self.found.setdefault(page.id, []).append(spte)
+    def remove(self, page, spte):
+        row = self.lists[self.key(page)]
+        row[row.index(spte)] = None
+
+
+class last_fills_hole_twice(lists.Parents):
+    """The last parent is copied into the hole, and stays if it is the removed one."""
 
     def remove(self, page, spte):
-        chain = self.found[page.id]
-        chain[chain.index(spte)] = None
-
-    def first(self, page):
-        return next(iter(self.found.get(page.id, ())), None)
-
-    def sptes(self, page):
-        return list(self.found.get(page.id, ()))
+        row = self.lists[self.key(page)]
+        at = row.index(spte)
+        row[at] = row[-1]
+        if at < len(row) - 1:
+            row.pop()
 
 
-class last_fills_hole_twice(by_id.Parents):
-    """The last parent is copied into the hole, and stays at its old place as well if it is alone there."""
-
-    def add(self, page, spte):
-        self.found.setdefault(page.id, []).append(spte)
+class newest_chain_searched_only(chains.Parents):
+    """`remove` looks for the entry only in the newest chain."""
 
     def remove(self, page, spte):
-        chain = self.found[page.id]
-        at = chain.index(spte)
-        chain[at] = chain[-1]
-        if at < len(chain) - 1:
-            chain.pop()
+        kept = self.kept[page.id]
+        if isinstance(kept, int):
+            if kept != spte:
+                raise ValueError(f"{kept:#x} is the parent, not {spte:#x}")
+            del self.kept[page.id]
+            return
+        at = 0
+        kept[at].remove(spte)
+        if not kept[at]:
+            del kept[at]
+            self.cache.give()
+        if not kept:
+            del self.kept[page.id]
 
-    def first(self, page):
-        return next(iter(self.found.get(page.id, ())), None)
 
-    def sptes(self, page):
-        return list(self.found.get(page.id, ()))
-
-
-class newest_chain_searched_only(by_id.Parents):
-    """`remove` looks for the entry in the newest chain only."""
-
-    def __init__(self, vm):
-        self.chains = {}
-
-    def add(self, page, spte):
-        chains = self.chains.setdefault(page.id, [])
-        for chain in chains:
-            if len(chain) < 5:
-                chain.append(spte)
-                return
-        chains.insert(0, [spte])
+class only_the_last_one_goes(lists.Parents):
+    """`remove` removes the last parent, whichever is named."""
 
     def remove(self, page, spte):
-        chains = self.chains[page.id]
-        chains[0].remove(spte)
-        if not chains[0]:
-            del chains[0]
-
-    def first(self, page):
-        chains = self.chains.get(page.id)
-        return chains[0][0] if chains else None
-
-    def sptes(self, page):
-        return sum(self.chains.get(page.id, []), [])
-
-
-class only_the_last_one_goes(by_id.Parents):
-    """`remove` takes the last parent, whichever it should be."""
-
-    def add(self, page, spte):
-        self.found.setdefault(page.id, []).append(spte)
-
-    def remove(self, page, spte):
-        if spte not in self.found.get(page.id, ()):
+        if spte not in self.sptes(page):
             raise LookupError(spte)
-        self.found[page.id].pop()
-
-    def first(self, page):
-        return next(iter(self.found.get(page.id, ())), None)
-
-    def sptes(self, page):
-        return list(self.found.get(page.id, ()))
+        self.lists[self.key(page)].pop()
 
 
-class removed_for_ever(by_id.Parents):
-    """An entry that was removed once isn't taken again."""
+class removed_for_ever(lists.Parents):
+    """An entry that was added once is not taken again."""
 
     def __init__(self, vm):
-        self.found, self.gone = {}, set()
+        self.lists = {}
+        self.gone = set()
 
     def add(self, page, spte):
         if spte not in self.gone:
-            self.found.setdefault(page.id, []).append(spte)
-
-    def remove(self, page, spte):
-        self.found[page.id].remove(spte)
+            self.lists.setdefault(self.key(page), []).append(spte)
         self.gone.add(spte)
 
-    def first(self, page):
-        return next(iter(self.found.get(page.id, ())), None)
 
-    def sptes(self, page):
-        return self.found.get(page.id, [])
-
-
-class two_become_none(by_id.Parents):
-    """When one of two parents goes, both are gone."""
-
-    def add(self, page, spte):
-        self.found.setdefault(page.id, []).append(spte)
+class two_become_none(lists.Parents):
+    """When one of two parents is removed, both are gone."""
 
     def remove(self, page, spte):
-        chain = self.found[page.id]
-        chain.remove(spte)
-        if len(chain) == 1:
-            chain.clear()
-
-    def first(self, page):
-        return next(iter(self.found.get(page.id, ())), None)
-
-    def sptes(self, page):
-        return list(self.found.get(page.id, ()))
+        row = self.lists[self.key(page)]
+        row.remove(spte)
+        if len(row) == 1:
+            row.clear()
 
 
-class wrong_chain_dropped(by_id.Parents):
+class wrong_chain_dropped(chains.Parents):
     """When a chain becomes empty, the newest one is dropped instead of it."""
 
-    def __init__(self, vm):
-        self.chains = {}
-
-    def add(self, page, spte):
-        chains = self.chains.setdefault(page.id, [])
-        for chain in chains:
-            if len(chain) < 5:
-                chain.append(spte)
-                return
-        chains.insert(0, [spte])
-
     def remove(self, page, spte):
-        chains = self.chains[page.id]
-        for chain in chains:
-            if spte in chain:
-                chain.remove(spte)
-                if not chain:
-                    del chains[0]
-                return
-        raise LookupError(f"no parent {spte:#x}")
-
-    def first(self, page):
-        chains = self.chains.get(page.id)
-        return chains[0][0] if chains else None
-
-    def sptes(self, page):
-        return sum(self.chains.get(page.id, []), [])
+        kept = self.kept[page.id]
+        if isinstance(kept, int):
+            if kept != spte:
+                raise ValueError(f"{kept:#x} is the parent, not {spte:#x}")
+            del self.kept[page.id]
+            return
+        at = next(at for at, chain in enumerate(kept) if spte in chain)
+        kept[at].remove(spte)
+        if not kept[at]:
+            del kept[0]
+            self.cache.give()
+        if not kept:
+            del self.kept[page.id]

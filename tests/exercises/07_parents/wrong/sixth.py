@@ -1,123 +1,55 @@
 # SPDX-License-Identifier: GPL-2.0-only
 
 
-class new_chain_hides_old_one(by_id.Parents):
-    """A new chain is put in front, but the old chain isn't hooked behind it."""
+class new_chain_hides_old_one(lists.Parents):
+    """A new chain is put in front, but the old one is not linked behind it."""
 
     def add(self, page, spte):
-        chain = self.found.get(page.id, [])
-        self.found[page.id] = [*chain, spte] if len(chain) < 5 else [spte]
-
-    def remove(self, page, spte):
-        self.found[page.id].remove(spte)
-
-    def first(self, page):
-        return next(iter(self.found.get(page.id, ())), None)
-
-    def sptes(self, page):
-        return list(self.found.get(page.id, ()))
+        row = self.sptes(page)
+        self.lists[self.key(page)] = [*row, spte] if len(row) < 5 else [spte]
 
 
-class sixth_lost(by_id.Parents):
-    """When the chain of five is full, a further parent isn't kept."""
+class sixth_lost(lists.Parents):
+    """When the chain of five is full, another parent is lost."""
 
     def add(self, page, spte):
-        chain = self.found.setdefault(page.id, [])
-        if len(chain) < 5:
-            chain.append(spte)
-
-    def remove(self, page, spte):
-        self.found[page.id].remove(spte)
-
-    def first(self, page):
-        return next(iter(self.found.get(page.id, ())), None)
-
-    def sptes(self, page):
-        return list(self.found.get(page.id, ()))
+        row = self.lists.setdefault(self.key(page), [])
+        if len(row) < 5:
+            row.append(spte)
 
 
-class sixth_replaces_fifth(by_id.Parents):
+class sixth_replaces_fifth(lists.Parents):
     """The sixth parent overwrites the fifth."""
 
     def add(self, page, spte):
-        chain = self.found.setdefault(page.id, [])
-        chain[4:] = []
-        chain.append(spte)
-
-    def remove(self, page, spte):
-        self.found[page.id].remove(spte)
-
-    def first(self, page):
-        return next(iter(self.found.get(page.id, ())), None)
-
-    def sptes(self, page):
-        return list(self.found.get(page.id, ()))
+        row = self.lists.setdefault(self.key(page), [])
+        row[4:] = []
+        row.append(spte)
 
 
-class sixty_four_at_most(by_id.Parents):
+class sixty_four_at_most(lists.Parents):
     """A page has an array of 64 places, which real guests never fill."""
 
     def add(self, page, spte):
-        places = self.found.setdefault(page.id, [])
-        if len(places) < 64:
-            places.append(spte)
-
-    def remove(self, page, spte):
-        self.found[page.id].remove(spte)
-
-    def first(self, page):
-        return next(iter(self.found.get(page.id, ())), None)
-
-    def sptes(self, page):
-        return list(self.found.get(page.id, ()))
+        row = self.lists.setdefault(self.key(page), [])
+        if len(row) < 64:
+            row.append(spte)
 
 
-class sptes_first_chain_only(by_id.Parents):
+class sptes_first_chain_only(chains.Parents):
     """`sptes` goes through the newest chain only."""
 
-    def __init__(self, vm):
-        self.chains = {}
+    def sptes(self, page):
+        kept = self.kept.get(page.id)
+        if kept is None:
+            return []
+        return [kept] if isinstance(kept, int) else kept[0]
+
+
+class two_chains_only(lists.Parents):
+    """There is room for two chains, and the eleventh parent is lost."""
 
     def add(self, page, spte):
-        chains = self.chains.setdefault(page.id, [])
-        for chain in chains:
-            if len(chain) < 5:
-                chain.append(spte)
-                return
-        chains.insert(0, [spte])
-
-    def remove(self, page, spte):
-        chains = self.chains[page.id]
-        for chain in chains:
-            if spte in chain:
-                chain.remove(spte)
-                if not chain:
-                    chains.remove(chain)
-                return
-        raise LookupError(f"no parent {spte:#x}")
-
-    def first(self, page):
-        chains = self.chains.get(page.id)
-        return chains[0][0] if chains else None
-
-    def sptes(self, page):
-        chains = self.chains.get(page.id)
-        return chains[0] if chains else []
-
-
-class two_chains_only(by_id.Parents):
-    """There is room for two chains, so the eleventh parent is lost."""
-
-    def add(self, page, spte):
-        chain = self.found.setdefault(page.id, [])
-        if len(chain) < 10:
-            chain.append(spte)
-
-    def remove(self, page, spte):
-        self.found[page.id].remove(spte)
-
-    def first(self, page):
-        return next(iter(self.found.get(page.id, ())), None)
-
-    def sptes(self, page):
-        return list(self.found.get(page.id, ()))
+        row = self.lists.setdefault(self.key(page), [])
+        if len(row) < 10:
+            row.append(spte)
