@@ -1,21 +1,25 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Pictures of MMU state: from a machine to a scene, from a scene to a drawing.
 
-What is drawn, in the order to read it:
+From a machine to a scene:
 
-1. `scene`       a scene: tables, entries, edges, marks, as plain data
-2. `rows`        what tables and entries say; `draft` collects them
-3. `hierarchy`   guest and shadow tables along addresses; `trees`: whole trees, folded; `walk_fields`: with the address
-4. `frames`      reverse maps, and who maps a frame; `parents`: parent chains
-5. `pools`       free and active list, caches, hash; `slots`: memory slots and dirty logs
-6. `bits_table`  one entry bit by bit, with the `verdicts` on each bit
-7. `pictures`    one function for each of these, with the checks of `arguments`
+- `scene`          tables, entries, edges and marks of one moment, as plain data
+- `scene_builder`  collects them from a machine, with titles and texts
+- `page_tables`    guest tables and shadow tables: paths of addresses, whole trees, the walk of one address
+- `entry_bits`     one entry bit by bit, the guest's beside the shadow's
+- `reverse_maps`   reverse maps, parents, and all that maps a frame
+- `page_pool`      hash, free list, active list, object caches
+- `memory_slots`   memory slots, dirty logs, aliases
+- `pictures`       `Picture`, and one function for each kind of picture, with its `arguments` checked
 
-How it is drawn:
+From a scene to a drawing:
 
-8.  `metrics`    how large things are; `plan`: how wide columns and gaps
-9.  `layout`     where they stand, by way of `dot` (empty boxes for Graphviz) and `render` (which runs it); `lines`: curves
-10. `looks`      what changes from scene to scene: classes and texts, by the `keys` of parts
-11. `svg`        `Drawing`: all of it as SVG, with the `notes` below; all appearance is in ``drawing.css`` (`theme`)
-12. `picture`    what shows itself in a notebook; `text`: the same in lines of text
+- `theme`          kinds, marks, signs, and the stylesheet ``drawing.css``
+- `metrics`        sizes of tables and texts
+- `dot`            a scene in the DOT language: the whole drawing for others, empty boxes for the layout
+- `render`         runs the program that draws DOT
+- `layout`         where everything stands, made of rectangles and curves (`geometry`)
+- `svg`            `Drawing`: a stage and its scenes as SVG
+- `text`           a scene as text
+- `example`        the picture in the README
 """

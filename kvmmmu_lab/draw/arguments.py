@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Checks of what is asked of a picture: each returns what was given as a plain value, or raises `InputError`."""
+"""Checks of the arguments of pictures: each returns a plain value or raises InputError."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from ..mmu.machine import Machine
 from ..mmu.pool import NUM_PAGES
 
 STATE = ("memory", "pool", "rmap", "parents", "cpu", "root", "root_level", "shadow_root_level", "caches")
-"""What a picture reads of a VM."""
+"""The attributes of a VM that pictures read."""
 
 
 def check_vm(vm: Any) -> None:
-    """Something that has a VM's state: a VM, dead or alive, or a moment of a recording."""
+    """Check for something with the state of a VM: a VM, crashed or not, or a moment of a recording."""
     if not all(hasattr(vm, name) for name in STATE):
         raise InputError("vm", vm, "a Vm, or a moment of a recording")
 
 
 def whole(name: str, value: Any, expected: str) -> int:
-    """A whole number, numpy's among them, but neither True nor False."""
+    """Return a whole number, which may be numpy's. True and False are refused."""
     try:
         if isinstance(value, bool):
             raise TypeError
@@ -32,7 +32,7 @@ def whole(name: str, value: Any, expected: str) -> int:
 
 
 def check_gva(vm: Machine, gva: Any) -> int:
-    """An address that the guest can have in its mode."""
+    """Return an address that is possible in the guest's mode."""
     number = whole("gva", gva, "an address, as a whole number")
     if not possible_gva(vm, number):
         wide = vm.root_level == ROOT_64
@@ -41,12 +41,12 @@ def check_gva(vm: Machine, gva: Any) -> int:
 
 
 def possible_gva(vm: Machine, gva: int) -> bool:
-    """Whether the guest can have an address in the mode that it is in now."""
+    """Whether an address is possible in the mode that the guest is in now."""
     return canonical(gva) == gva if vm.root_level == ROOT_64 else 0 <= gva < 1 << 32
 
 
 def check_gfn(gfn: Any) -> int:
-    """A guest frame number, with memory or without."""
+    """Return a guest frame number, with memory or without."""
     expected = "a frame number of at most 52 bits (a gpa without its last 12)"
     number = whole("gfn", gfn, expected)
     if not 0 <= number < 1 << 52:
@@ -55,7 +55,7 @@ def check_gfn(gfn: Any) -> int:
 
 
 def check_page(vm: Machine, page_id: Any) -> int:
-    """The id of a shadow page in use."""
+    """Return the id of a shadow page in use."""
     number = whole("page_id", page_id, "the id of a shadow page, as a whole number")
     if not 0 <= number < NUM_PAGES or vm.pool.pages[number] not in vm.pool.active:
         raise InputError("page_id", number, "a shadow page in use (a number after #; pool lists them)")
@@ -63,7 +63,7 @@ def check_page(vm: Machine, page_id: Any) -> int:
 
 
 def check_level(vm: Machine, level: Any) -> int:
-    """A level of the shadow tables."""
+    """Return a level of the shadow tables."""
     expected = f"a level from 1 (the last) to {vm.shadow_root_level}"
     number = whole("level", level, expected)
     if not 1 <= number <= vm.shadow_root_level:
@@ -72,7 +72,7 @@ def check_level(vm: Machine, level: Any) -> int:
 
 
 def check_count(name: str, value: Any, least: int = 1) -> int | None:
-    """How much to draw; None stays None."""
+    """Return how much to draw; None stays None."""
     if value is None:
         return None
     expected = f"a whole number of at least {least}, or None"

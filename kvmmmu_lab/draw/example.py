@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The picture of the README, small enough to be checked by hand: ``python -m kvmmmu_lab.draw.example > FILE.svg``."""
+"""The picture in the README, small enough to check by hand: ``python -m kvmmmu_lab.draw.example > FILE.svg``."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from .page_tables import hierarchy_scene
 from .pictures import Picture
 
 DATA, SELF = 0x5000, 0x6000
-"""Two addresses: a data page, and the page table that maps both."""
+"""Two addresses: of a data page, and of the page table that maps both pages."""
 
 
 def guest_with_its_own_table_mapped() -> Vm:
-    """A 64-bit guest with one table a level, in gfn 1 to 4; its page table maps a data page, and itself."""
+    """Return a 64-bit guest with one table a level, in gfn 1 to 4. Its page table maps a data page and itself."""
     vm = Vm()
     for gfn in (1, 2, 3):
         vm.poke(gfn << 12, gfn + 1 << 12 | 0x67)
@@ -25,7 +25,7 @@ def guest_with_its_own_table_mapped() -> Vm:
 
 
 def example() -> Picture:
-    """Both pages of that guest, after one access to each. No shadow entry may write its page table."""
+    """Return the picture of both pages of that guest, after one access to each. No shadow entry may write its page table."""
     vm = guest_with_its_own_table_mapped()
     for gva in (DATA, SELF):
         vm.access(gva)

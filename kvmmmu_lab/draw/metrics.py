@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""How large things are, by our own estimates: no program measures the text, so that every program draws the same.
+"""Sizes of tables and texts, by the kit's own estimates: no program measures text, so that all draw the same.
 
-Rows are set in a fixed-width face, 0.6 of its size a character. For the sans face there are rough, generous widths:
-browsers put different faces in its place.
+Rows have a fixed-width face, with characters 0.6 of its size wide. The widths for the sans face are rough and generous:
+browsers substitute different faces.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from .scene import Entry, Scene, Table
 from .theme import plain
 
 SIZE, TITLE_SIZE = 11, 12
-"""Pixels, the smallest that can be read; of a table's title."""
+"""Pixels: of text, the smallest that is readable; of a table's title."""
 
 LETTER = 0.6 * SIZE
-"""Width of a character of a row."""
+"""Width of a character of a row, in pixels."""
 
 BAR, LINE, ROW, FOOT = 20, 15, 17, 3
-"""Heights: of a title's bar, of a line of words, of a row, of what is below the last one."""
+"""Heights in pixels: of a title's bar, of a line under it, of a row, of the space below the last row."""
 
 PAD, BESIDE_SIGN, BETWEEN = 4, 2, 5
-"""Between border and text, on both sides of a row's sign, between flags and target."""
+"""Pixels between border and text, on both sides of a row's sign, and between flags and target."""
 
 FLAGS, LONGEST_CELLS, WIDEST = 7, (12, 20, 34), 230
-"""Characters of flags at least, where there are any; of index, flags and target at most; pixels of words at most."""
+"""Characters of flags, at least; of index, flags and target, at most; pixels of the lines under a title, at most."""
 
 FLAGGED = ("guest", "shadow", "frame")
 
@@ -42,7 +42,7 @@ _WIDTHS = {letter: width for width, letters in _BY_WIDTH.items() for letter in l
 
 
 class Column(NamedTuple):
-    """The tables of a column are all equally wide. Characters of index, flags and target; pixels of all."""
+    """The width of the tables of a column: characters of index, flags and target; pixels in all."""
 
     digits: int
     flags: int
@@ -51,20 +51,20 @@ class Column(NamedTuple):
 
     @property
     def places(self) -> tuple[float, float, float, float]:
-        """From a row's left side: where its index ends, the middle of its sign, where flags and target begin."""
+        """Pixels from the left side of a row: end of index, middle of sign, start of flags and of target."""
         index = PAD + self.digits * LETTER
         flags = index + 2 * BESIDE_SIGN + LETTER
         return index, index + BESIDE_SIGN + LETTER / 2, flags, flags + self.flags * LETTER + BETWEEN * bool(self.flags)
 
 
 def text_width(text: str, size: float = SIZE, bold: bool = False) -> float:
-    """About how wide a text is in the sans face, in pixels."""
+    """Return the approximate width of a text in the sans face, in pixels."""
     letters = sum(_WIDTHS.get(letter, 0.6 if letter.isascii() else 1.0) for letter in text)
     return letters * size * (1.07 if bold else 1)
 
 
 def cut(text: str, room: float, size: float = SIZE, bold: bool = False) -> str:
-    """The text, or as much of it as there is room for, with "..." at its end."""
+    """Return the text, cut to ``room`` pixels with "..." at its end."""
     words = plain(text, 200)
     if text_width(words, size, bold) <= room:
         return words
@@ -74,7 +74,7 @@ def cut(text: str, room: float, size: float = SIZE, bold: bool = False) -> str:
 
 
 def wrap(text: str, room: float) -> list[str]:
-    """The text in lines, none of them wider than ``room`` unless a single word is; those are cut."""
+    """Return the text in lines of at most ``room`` pixels. A single word that is wider is cut."""
     lines = [""]
     for word in plain(text, 2000).split():
         longer = f"{lines[-1]} {word}".strip()
@@ -86,7 +86,7 @@ def wrap(text: str, room: float) -> list[str]:
 
 
 def columns(stage: Scene) -> dict[int, Column]:
-    """How wide the columns are in which the stage's tables stand."""
+    """Return the width of each column of a stage, by its number."""
     found = {}
     for number in sorted({table.column for table in stage.tables}, reverse=True):
         tables = [table for table in stage.tables if table.column == number]
@@ -100,17 +100,17 @@ def columns(stage: Scene) -> dict[int, Column]:
 
 
 def cells(entry: Entry) -> tuple[str, str, str]:
-    """Index, flags and target of a row. In a drawing there is little room: a bare number is a gfn."""
+    """Return index, flags and target of a row as a drawing shows them: short, with a gfn as a bare number."""
     return plain(entry.index), plain(entry.flags), plain(entry.target).removeprefix("gfn ").replace(" MB ", "M ")
 
 
 def height(table: Table) -> int:
-    """How high a table is."""
+    """Return the height of a table in pixels."""
     return rows_top(table) + ROW * len(table.entries) + LINE * bool(table.rest) + FOOT
 
 
 def rows_top(table: Table) -> int:
-    """Where the first row begins, from the top of its table."""
+    """Return the pixels from the top of a table to its first row."""
     return BAR + LINE * len(table.words) + bool(table.words)
 
 

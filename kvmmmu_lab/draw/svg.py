@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""From a stage and a scene to SVG: what everything looks like is said by classes alone, so that it can be switched.
+"""A stage and a scene as SVG. Classes alone say what everything looks like, so that the appearance can be switched.
 
-Every table, row and edge is a ``<g data-key="...">``. Its *look* in a scene is ``[class, text, text, ...]``: the value
-of its class attribute, then the contents of its own ``title`` and ``text`` children, in the order of the document. All
-scenes of a stage have the same elements in the same places; only looks differ. No ids: drawings on one page can't clash.
+Every table, row and edge is a ``<g data-key="...">``. Its *appearance* in a scene is ``[class, text, text, ...]``: the value
+of its class attribute, then the contents of its own ``title`` and ``text`` children in document order. All scenes of a
+stage have the same elements in the same places; only appearances differ. There are no ids, so drawings on one page can't
+clash.
 """
 
 from __future__ import annotations
@@ -21,41 +22,12 @@ from .metrics import Column
 from .scene import Edge, Entry, Scene, Table, check, edges_of
 from .theme import BOXES, SIGNS, plain, still_style
 
-# FOLDED IN: draw.notes: What stands under a still picture: what its signs mean, and what it left out.
+SVG = "http://www.w3.org/2000/svg"
 
+ET.register_namespace("", SVG)
 
-LEGEND = {
-    "read": "> looked at",
-    "changed": "* changed",
-    "dead": "x, struck through: gone",
-    "new": "double border: new",
-}
-LEFT = 10
-
-
-def notes(scene: Scene, width: float, top: float, film: bool) -> tuple[list[ET.Element], float]:
-    """Lines of text under a drawing of this width and height, and the height with them.
-
-    In a ``recording`` the line of the legend is always there, so that pictures of scenes with and without marks are equally
-    high.
-    """
-    marks = {(entry or table).mark for table, entry in scene.marked()}
-    legend = " · ".join(words for mark, words in LEGEND.items() if mark in marks)
-    lines = [line for note in scene.notes for line in metrics.wrap(note, width - 2 * LEFT)]
-    lines += [legend] if legend or film else []
-    found = []
-    for number, line in enumerate(lines, 1):
-        place = {"class": "note", "x": str(LEFT), "y": f"{top + number * metrics.LINE - 1:.1f}"}
-        found.append(ET.Element("text", place))
-        found[-1].text = line
-    return found, top + len(lines) * metrics.LINE + 5 * bool(lines)
-
-
-# FOLDED IN: draw.looks: What changes from scene to scene: by key, the class of each element and its texts.
-
-
-Look = list[str]
-"""The class attribute, then the contents of the element's own title and text children."""
+Appearance = list[str]
+"""The class attribute of an element, then the contents of its own title and text children."""
 
 LEADS = {
     "guest": "{0} leads to {1}",
@@ -66,11 +38,129 @@ LEADS = {
     "parent": "{0} is linked from {1}",
     "link": "{0} is followed by {1}",
 }
-"""What an edge of each kind says."""
+"""By kind of edge: its title."""
+
+LEGEND = {
+    "read": "> read",
+    "changed": "* changed",
+    "dead": "x, struck through: gone",
+    "new": "double border: new",
+}
+LEFT = 10
 
 
-def looks(stage: Scene, columns: dict[int, Column], scene: Scene) -> dict[str, Look]:
-    """The look of everything that the stage has. Raises InputError if the scene has something else."""
+class Drawing:
+    """A stage, laid out once, for the pictures of all its scenes.
+
+    Its methods raise `RenderError` if nothing here can lay out (`appearances` needs no layout), and InputError for a scene
+    with something that isn't on the stage or with an unknown kind or mark.
+    """
+
+    def __init__(self, stage: Scene) -> None:
+        self.stage = stage
+
+    @functools.cached_property
+    def layout(self) -> Layout:
+        """Where everything stands."""
+        return layout(self.stage)
+
+    @functools.cached_property
+    def columns(self) -> dict[int, metrics.Column]:
+        """The widths of the stage's tables and of their cells."""
+        return metrics.columns(self.stage)
+
+    def appearances(self, scene: Scene) -> dict[str, Appearance]:
+        """Return the appearance of each element of the stage in a scene, by its key."""
+        return appearances(self.stage, self.columns, scene)
+
+    def svg(self, scene: Scene, alt: str, dark: bool = False) -> str:
+        """Return one scene as a picture that stands alone: with colours, a legend, and the notes of the scene below."""
+        place = self.layout
+        root = self._root(scene, alt, "img")
+        below, height = notes(scene, place.width, place.height, shared=scene is not self.stage)
+        root.extend(below)
+        _set_size(root, place.width, height)
+        style = ET.Element("style")
+        style.text = still_style(dark)
+        root.insert(0, style)
+        return ET.tostring(root, encoding="unicode")
+
+    def bare_svg(self, scene: Scene, alt: str) -> str:
+        """Return the same without style, legend and notes, for a page that has `theme.stylesheet` and switches appearances."""
+        return ET.tostring(self._root(scene, alt, "group"), encoding="unicode")
+
+    def _root(self, scene: Scene, alt: str, role: str) -> ET.Element:
+        place, now = self.layout, self.appearances(scene)
+        root = ET.Element("svg", {"xmlns": SVG, "class": "kvmmmu-drawing", "role": role, "aria-label": alt})
+        root.append(_rect("stage", Box(0, 0, place.width, place.height), 6))
+        root.extend(_rect(f"box {kind}", box, 7) for kind, box in place.boxes.items())
+        root.extend(self._edge(key, edge, now[key]) for key, edge in edges_of(self.stage).items())
+        root.extend(self._table(table, now) for table in self.stage.tables)
+        root.extend(title for kind in place.boxes for title in self._box_title(kind))
+        _set_size(root, place.width, place.height)
+        return root
+
+    def _box_title(self, kind: str) -> list[ET.Element]:
+        box, found = self.layout.boxes[kind], []
+        for number, line in enumerate(self.layout.titles[kind]):
+            text = _text(f"boxtitle {kind}", "", box.x + 7, box.y + 13 + number * metrics.LINE)
+            name = BOXES[kind][0] if number == 0 else ""
+            if name:
+                ET.SubElement(text, "tspan", {"class": "name"}).text = name
+                text[0].tail = line[len(name) :]
+            else:
+                text.text = line
+            # a plate hides the lines behind the words
+            found += [_rect("plate", Box(box.x + 5, box.y + 3 + number * metrics.LINE, metrics.text_width(line) + 6, 13)), text]
+        return found
+
+    def _edge(self, key: str, edge: Edge, look: Appearance) -> ET.Element:
+        group, line = _group(key, look), self.layout.edges[key]
+        ET.SubElement(group, "title").text = look[1]
+        ET.SubElement(group, "path", {"class": "line", "d": line.d})
+        if line.head:
+            ET.SubElement(group, "path", {"class": "head", "d": line.head})
+        if line.label:
+            # in a group of its own, since it isn't part of the appearance
+            ET.SubElement(group, "g").append(_text("label", READ_ONLY, *line.label))
+        return group
+
+    def _table(self, table: Table, now: dict[str, Appearance]) -> ET.Element:
+        look, box = now[table.key], self.layout.tables[table.key]
+        group = _group(table.key, look)
+        ET.SubElement(group, "title").text = look[1]
+        group.append(_rect("second", Box(box.x - 3, box.y - 3, box.width + 6, box.height + 6), 6))
+        group.append(_rect("paper", box, 4))
+        words = metrics.LINE * len(table.words)
+        group.append(_rect("tint", Box(box.x + 0.5, box.y + metrics.BAR, box.width - 1, words + bool(words))))
+        group.append(_bar(box))
+        group.append(_text("heading", look[2], box.middle, box.y + 14))
+        for number, line in enumerate(look[3:-1]):
+            group.append(_text("words", line, box.middle, box.y + metrics.BAR + 11.5 + number * metrics.LINE))
+        group.append(_text("rest", look[-1], box.middle, box.bottom - metrics.FOOT - 3.5))
+        group.extend(self._row(entry.key, self.columns[table.column], now[entry.key]) for entry in table.entries)
+        return group
+
+    def _row(self, key: str, column: metrics.Column, look: Appearance) -> ET.Element:
+        group, box = _group(key, look), self.layout.rows[key]
+        ET.SubElement(group, "title").text = look[1]
+        group.append(_rect("back", Box(box.x + 0.5, box.y, box.width - 1, box.height)))
+        ET.SubElement(group, "path", {"class": "rule", "d": f"M{box.x + 0.5:.1f},{box.y:.1f} h{box.width - 1:.1f}"})
+        for name, x, text in zip(("index", "sign", "flags", "target"), column.places, look[2:], strict=True):
+            group.append(_text(name, text, box.x + x, box.y + 12))
+        return group
+
+
+def data_url(svg: str) -> str:
+    """Return a drawing as the address of an image, for places where bare SVG is broken."""
+    return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
+
+
+# The appearance of each element in a scene
+
+
+def appearances(stage: Scene, columns: dict[int, Column], scene: Scene) -> dict[str, Appearance]:
+    """Return the appearance of every element of the stage. Raises InputError if the scene has something else."""
     check(scene)
     tables = {table.key: table for table in scene.tables}
     there = edges_of(scene)
@@ -95,14 +185,14 @@ def looks(stage: Scene, columns: dict[int, Column], scene: Scene) -> dict[str, L
 
 def _nothing_left(things: Sized) -> None:
     if things:
-        raise InputError("scene", things, "only what the stage has, too")
+        raise InputError("scene", things, "only what is on the stage too")
 
 
 def _name(table: Table) -> str:
     return plain(" ".join([table.title, *table.words[:1]]), 120)
 
 
-def _table(table: Table, now: Table | None, room: float) -> Look:
+def _table(table: Table, now: Table | None, room: float) -> Appearance:
     if now is None:
         return [f"table {table.kind} absent", *[""] * (len(table.words) + 3)]
     says = ", ".join([now.title, *now.words, *([now.rest] if now.rest else [])])
@@ -116,7 +206,7 @@ def _table(table: Table, now: Table | None, room: float) -> Look:
     ]
 
 
-def _row(now: Entry | None, column: Column) -> Look:
+def _row(now: Entry | None, column: Column) -> Appearance:
     if now is None:
         return ["row absent", "", "", "", "", ""]
     texts = metrics.cells(now)
@@ -124,118 +214,14 @@ def _row(now: Entry | None, column: Column) -> Look:
     return [f"row {now.mark}".rstrip(), plain(now.says or " ".join(texts), 1000), index, SIGNS[now.mark], flags, target]
 
 
-def _edge(edge: Edge, names: dict[str, str]) -> Look:
+def _edge(edge: Edge, names: dict[str, str]) -> Appearance:
     return [f"edge {edge.kind}", LEADS[edge.kind].format(names[edge.source], names[edge.target])]
 
 
-SVG = "http://www.w3.org/2000/svg"
-
-ET.register_namespace("", SVG)
+# Elements
 
 
-class Drawing:
-    """A stage, laid out once, for all pictures of its scenes.
-
-    Its methods raise `RenderError` if nothing here can lay out (but `looks` needs no layout), and InputError for a scene
-    that has something which the stage has not, or for kinds and marks that nobody knows.
-    """
-
-    def __init__(self, stage: Scene) -> None:
-        self.stage = stage
-
-    @functools.cached_property
-    def layout(self) -> Layout:
-        """Where everything stands."""
-        return layout(self.stage)
-
-    @functools.cached_property
-    def columns(self) -> dict[int, metrics.Column]:
-        """How wide the stage's tables and their cells are."""
-        return metrics.columns(self.stage)
-
-    def looks(self, scene: Scene) -> dict[str, Look]:
-        """How each element of the stage looks in a scene, by its key."""
-        return looks(self.stage, self.columns, scene)
-
-    def svg(self, scene: Scene, alt: str, dark: bool = False) -> str:
-        """One scene as a picture that stands alone, with its own colours, a legend, and the scene's notes below."""
-        place = self.layout
-        root = self._root(scene, alt, "img")
-        below, height = notes(scene, place.width, place.height, film=scene is not self.stage)
-        root.extend(below)
-        _set_size(root, place.width, height)
-        style = ET.Element("style")
-        style.text = still_style(dark)
-        root.insert(0, style)
-        return ET.tostring(root, encoding="unicode")
-
-    def bare_svg(self, scene: Scene, alt: str) -> str:
-        """The same without style, legend and notes, for a page that brings `theme.stylesheet`, and changes looks."""
-        return ET.tostring(self._root(scene, alt, "group"), encoding="unicode")
-
-    def _root(self, scene: Scene, alt: str, role: str) -> ET.Element:
-        place, now = self.layout, self.looks(scene)
-        root = ET.Element("svg", {"xmlns": SVG, "class": "kvmmmu-drawing", "role": role, "aria-label": alt})
-        root.append(_rect("stage", Box(0, 0, place.width, place.height), 6))
-        root.extend(_rect(f"box {kind}", box, 7) for kind, box in place.boxes.items())
-        root.extend(self._edge(key, edge, now[key]) for key, edge in edges_of(self.stage).items())
-        root.extend(self._table(table, now) for table in self.stage.tables)
-        root.extend(title for kind in place.boxes for title in self._box_title(kind))
-        _set_size(root, place.width, place.height)
-        return root
-
-    def _box_title(self, kind: str) -> list[ET.Element]:
-        box, found = self.layout.boxes[kind], []
-        for number, line in enumerate(self.layout.titles[kind]):
-            text = _text(f"boxtitle {kind}", "", box.x + 7, box.y + 13 + number * metrics.LINE)
-            name = BOXES[kind][0] if number == 0 else ""
-            if name:
-                ET.SubElement(text, "tspan", {"class": "name"}).text = name
-                text[0].tail = line[len(name) :]
-            else:
-                text.text = line
-            # lines go behind the words, not through them
-            found += [_rect("plate", Box(box.x + 5, box.y + 3 + number * metrics.LINE, metrics.text_width(line) + 6, 13)), text]
-        return found
-
-    def _edge(self, key: str, edge: Edge, look: Look) -> ET.Element:
-        group, line = _group(key, look), self.layout.edges[key]
-        ET.SubElement(group, "title").text = look[1]
-        ET.SubElement(group, "path", {"class": "line", "d": line.d})
-        if line.head:
-            ET.SubElement(group, "path", {"class": "head", "d": line.head})
-        if line.label:
-            # inside another g, since it is no part of the look
-            ET.SubElement(group, "g").append(_text("label", READ_ONLY, *line.label))
-        return group
-
-    def _table(self, table: Table, now: dict[str, Look]) -> ET.Element:
-        look, box = now[table.key], self.layout.tables[table.key]
-        group = _group(table.key, look)
-        ET.SubElement(group, "title").text = look[1]
-        group.append(_rect("second", Box(box.x - 3, box.y - 3, box.width + 6, box.height + 6), 6))
-        group.append(_rect("paper", box, 4))
-        words = metrics.LINE * len(table.words)
-        group.append(_rect("tint", Box(box.x + 0.5, box.y + metrics.BAR, box.width - 1, words + bool(words))))
-        group.append(_bar(box))
-        group.append(_text("heading", look[2], box.middle, box.y + 14))
-        for number, line in enumerate(look[3:-1]):
-            group.append(_text("words", line, box.middle, box.y + metrics.BAR + 11.5 + number * metrics.LINE))
-        group.append(_text("rest", look[-1], box.middle, box.bottom - metrics.FOOT - 3.5))
-        group.extend(self._row(entry.key, self.columns[table.column], now[entry.key]) for entry in table.entries)
-        return group
-
-    def _row(self, key: str, column: metrics.Column, look: Look) -> ET.Element:
-        group, box = _group(key, look), self.layout.rows[key]
-        ET.SubElement(group, "title").text = look[1]
-        group.append(_rect("back", Box(box.x + 0.5, box.y, box.width - 1, box.height)))
-        ET.SubElement(group, "path", {"class": "rule", "d": f"M{box.x + 0.5:.1f},{box.y:.1f} h{box.width - 1:.1f}"})
-        for name, x, text in zip(("index", "sign", "flags", "target"), column.places, look[2:], strict=True):
-            group.append(_text(name, text, box.x + x, box.y + 12))
-        return group
-
-
-def _group(key: str, look: Look) -> ET.Element:
+def _group(key: str, look: Appearance) -> ET.Element:
     return ET.Element("g", {"data-key": key, "class": look[0]})
 
 
@@ -245,7 +231,7 @@ def _rect(name: str, box: Box, radius: float = 0) -> ET.Element:
 
 
 def _bar(box: Box) -> ET.Element:
-    """Behind a table's title: round above, square below."""
+    """Return the bar behind a table's title: round corners at the top, square ones below."""
     d = f"M{box.x:.1f},{box.y + metrics.BAR:.1f} v-{metrics.BAR - 4} a4,4 0 0 1 4,-4 h{box.width - 8:.1f} a4,4 0 0 1 4,4 "
     return ET.Element("path", {"class": "bar", "d": f"{d}v{metrics.BAR - 4} z"})
 
@@ -265,6 +251,22 @@ def _set_size(root: ET.Element, width: float, height: float) -> None:
             stage.set("height", f"{height:.1f}")
 
 
-def data_url(svg: str) -> str:
-    """A drawing as the address of an image, for markup that may tear bare SVG apart."""
-    return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
+# Below a picture that stands alone
+
+
+def notes(scene: Scene, width: float, top: float, shared: bool) -> tuple[list[ET.Element], float]:
+    """Return the lines of text below a drawing of this width and height, and the height including them.
+
+    On a stage that is ``shared`` by several scenes there is always a line for the legend, so that pictures with and without
+    marks are equally high.
+    """
+    marks = {(entry or table).mark for table, entry in scene.marked()}
+    legend = " · ".join(words for mark, words in LEGEND.items() if mark in marks)
+    lines = [line for note in scene.notes for line in metrics.wrap(note, width - 2 * LEFT)]
+    lines += [legend] if legend or shared else []
+    found = []
+    for number, line in enumerate(lines, 1):
+        place = {"class": "note", "x": str(LEFT), "y": f"{top + number * metrics.LINE - 1:.1f}"}
+        found.append(ET.Element("text", place))
+        found[-1].text = line
+    return found, top + len(lines) * metrics.LINE + 5 * bool(lines)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A scene as text: the same letters in the same order as the picture, for terminals and for readers without images."""
+"""A scene as text: the same letters in the same order as in the picture, for terminals and for readers without images."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from .theme import BOXES, KINDS, SIGNS, plain
 BLOCKS = {
     **BOXES,
     "frame": ("Frames", "guest memory, with reverse maps"),
-    "rmap": ("Who leads here", "kept as lists of shadow entries"),
+    "rmap": ("Back references", "kept as lists of shadow entries"),
     "list": ("Lists", ""),
 }
-"""By kind: the title of its tables, and what it says in brackets."""
+"""By kind: the title of its tables, and a description in brackets."""
 
 LONGEST = 160
-"""Characters of a line."""
+"""Characters of a line, at most."""
 
 LEAST = {"guest": (4, 9), "shadow": (4, 9), "frame": (4, 9)}
-"""Characters of index and flags at least; tables below one another then line up."""
+"""Characters of index and flags, at least, so that tables below one another line up."""
 
-LEGEND = "* changed   x gone   > looked at   + new"
+LEGEND = "* changed   x gone   > read   + new"
 
 
 def to_text(scene: Scene) -> str:
-    """The scene in lines: a block for each kind of table, a list of rows for each table."""
+    """Return the scene in lines: a block for each kind of table, a list of rows for each table."""
     lines = [scene.title]
     kinds = [kind for kind in KINDS if scene.of(kind)]
     for kind in kinds:
@@ -61,7 +61,7 @@ def _row(entry: Entry, index: int, flags: int) -> str:
 
 
 def alternative(scene: Scene) -> str:
-    """One sentence for readers who can't see the picture."""
+    """Return a description for readers who can't see the picture."""
     parts = []
     for kind in KINDS:
         names = [f"{table.title} ({', '.join(table.words)})".replace(":, ", ": ") for table in scene.of(kind)]

@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 
 from ..draw.render import RenderError
 from ..errors import InputError
-from ..player.cell_output import close_all, html_of
+from ..player.cell_output import close_all
+from ..player.error_card import html_of
 from .display import load_widgets
 from .lab import GuestLab, Lab, Round, error_html
 from .prediction import Prediction

@@ -71,8 +71,8 @@ from ..draw.pictures import Picture
 from ..draw.scene import Scene
 from ..errors import HostCrash, InputError, LabError
 from ..mmu import Vm, checks
-from ..player.cell_output import card, card_of, html_of
-from ..player.film import Draw
+from ..player.error_card import card, card_of, html_of
+from ..player.film_steps import Draw
 from .display import Displayable
 from .prediction import Outcome, Prediction
 from .watch import Watch, watch

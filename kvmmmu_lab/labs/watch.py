@@ -10,7 +10,7 @@ from ..draw.arguments import check_gva
 from ..errors import InputError, LabError
 from ..mmu.machine import Machine
 from ..player.film import Film
-from ..player.frames import Draw
+from ..player.film_steps import Draw
 from ..recording import Recording, record
 
 

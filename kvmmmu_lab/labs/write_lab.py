@@ -22,7 +22,7 @@ from ..mmu.pool import ShadowPage
 from ..mmu.prewrite import FLOOD
 from ..mmu.shadow import entries_with, page_of
 from ..player.cell_output import close_all
-from ..player.film import Draw
+from ..player.film_steps import Draw
 from .form import GuestForm, form_of
 from .guests import Builder, paging_mode, store
 from .inverse_walk import InverseWalk, in_shadow, shadow_pages

@@ -1,23 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Outputs of a notebook's cell: alive where a kernel is, a still where none is, closed when the cell runs again."""
+"""The output of a notebook cell: a widget while a kernel runs, a still picture otherwise.
+
+Widgets are closed when their cell runs again: a kernel keeps them for ever otherwise.
+"""
 
 from __future__ import annotations
 
-import html
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
-from ..errors import HostCrash, LabError
-
 _alive: dict[str, tuple[str, list[Any]]] = {}
-"""By notebook cell: the run that showed something, and what. A kernel keeps widgets for ever unless they are closed."""
+"""By notebook cell: the id of the run that showed something, and what it showed."""
 
 _numbers = itertools.count(1)
 
 
 def has_kernel() -> bool:
-    """Whether a notebook's kernel runs this, so that widgets have somebody to talk to."""
+    """Whether this runs in a notebook's kernel, so that widgets work."""
     try:
         from IPython import get_ipython
     except ImportError:
@@ -26,12 +26,15 @@ def has_kernel() -> bool:
 
 
 def held(widget: Any) -> list[Any]:
-    """A widget with all that it holds."""
+    """Return a widget and all widgets inside it."""
     return [widget, *(one for child in getattr(widget, "children", ()) for one in held(child))]
 
 
 def close_all(widget: Any, keep: Iterable[Any] = ()) -> None:
-    """Close a widget with all that it holds: a box takes along neither its children nor their layouts and styles."""
+    """Close a widget and all widgets inside it, except those in ``keep``, with their layouts and styles.
+
+    (Closing a box closes neither its children nor its layout.)
+    """
     kept = {id(one) for one in keep}
     for one in held(widget):
         if id(one) not in kept:
@@ -42,9 +45,9 @@ def close_all(widget: Any, keep: Iterable[Any] = ()) -> None:
 
 
 def close_previous(shown: Any) -> None:
-    """Close what an earlier run of this notebook cell left behind, and keep ``shown`` to be closed by the next.
+    """Close what an earlier run of this notebook cell showed, and remember ``shown`` for the next run.
 
-    What is shown again, here or in another cell, stays alive.
+    A widget that is shown again, here or in another cell, stays open.
     """
     from IPython import get_ipython
 
@@ -61,10 +64,10 @@ def close_previous(shown: Any) -> None:
 
 
 def show_both(bundle: dict[str, str], widget: Any, rerun: str) -> None:
-    """Show a still (``bundle``, with text/html) and a widget that hides it for as long as it is alive.
+    """Show a still picture (``bundle``, with text/html) and a widget that hides the still as long as it is open.
 
-    So a notebook that is opened without a kernel has the still, and one with a kernel has the widget. ``rerun``: what to do
-    to get the widget back, in words.
+    A notebook that is opened without a kernel then shows the still, one with a kernel the widget. ``rerun``: a sentence
+    that says how to get the widget back.
     """
     import ipywidgets as widgets
     from IPython.display import display
@@ -75,45 +78,3 @@ def show_both(bundle: dict[str, str], widget: Any, rerun: str) -> None:
     close_previous(box)
     display({**bundle, "text/html": f'<div class="{name}">{bundle["text/html"]}</div>'}, raw=True)
     display((box._repr_mimebundle_() or {}) | {"text/plain": rerun}, raw=True)
-
-
-# FOLDED IN: player.card: An error as a card to be read, instead of a traceback.
-
-
-ENDS = {"BUG": "a consistency check failed", "oops": "a wild pointer was followed", "hang": "a loop never ended"}
-
-
-def card_of(error: Exception | None) -> dict[str, Any] | None:
-    """Title and rows of the card for an error; None for none. An error may bring its own: ``error.card``, (title, rows)."""
-    if error is None:
-        return None
-    title, rows = getattr(error, "card", None) or _told(error)
-    return {"title": title, "rows": list(rows)}
-
-
-def _told(error: Exception) -> tuple[str, list[str]]:
-    if isinstance(error, HostCrash):
-        return "The host would have crashed", [
-            f"{error.kind}, {ENDS.get(error.kind, 'the end')}: {error.what}.",
-            f"It happened in {error.function}(), {error.source}. This VM is dead now; build a new one.",
-        ]
-    if isinstance(error, LabError):
-        return "This can't be done", [f"{error}."]
-    return f"A part of the machine failed: {getattr(error, 'name', type(error).__name__)}", [f"{error}."]
-
-
-def card(error: Exception) -> str:
-    """The card as HTML."""
-    said = card_of(error)
-    assert said is not None
-    return html_of(said["title"], said["rows"])
-
-
-def html_of(title: str, rows: Sequence[str]) -> str:
-    """Any card as HTML."""
-    text = "".join(f"<div>{html.escape(row)}</div>" for row in rows)
-    return (
-        '<div role="alert" style="border:1px solid #B3261E;border-left-width:6px;border-radius:4px;padding:8px 12px;'
-        f'background:#FDF1F0;color:#1F2933"><strong>{html.escape(title)}</strong>{text}</div>'
-    )
-

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Small things that all parts of the player are made of: elements, icons, texts.
+// Helpers for all parts of the player: elements, icons, texts.
 
 /** Make an element: attributes (null leaves one out; `on...` listens), then children; strings become text. */
 export function make(tag, attributes = {}, ...children) {
@@ -28,7 +28,7 @@ const ICONS = {
   close: "M4 4l8 8M12 4l-8 8",
 };
 
-/** Make a small picture for a button, out of one path. */
+/** Make the icon of a button from one path. */
 export function icon(name) {
   const [svg, path] = [document.createElementNS(SVG, "svg"), document.createElementNS(SVG, "path")];
   for (const [key, value] of [["viewBox", "0 0 16 16"], ["aria-hidden", "true"], ["class", `kp-icon kp-icon-${name}`]])
@@ -38,34 +38,34 @@ export function icon(name) {
   return svg;
 }
 
-/** Make an element that only groups others: a class, then what is inside. */
+/** Make an element that only groups others: its class, then its children. */
 export const div = (name, ...children) => make("div", { class: name }, ...children);
 export const span = (name, ...children) => make("span", { class: name }, ...children);
 
-/** Make a button that shows an icon; its name is what a screen reader says, the title tells the key as well. */
+/** Make a button with an icon. Screen readers say the label; the tooltip also names the key. */
 export function button(name, label, act, key = "") {
   const title = key ? `${label} (${key})` : label;
   const attributes = { type: "button", class: `kp-button kp-${name}`, "aria-label": label, title, onclick: act };
   return make("button", attributes, icon(name));
 }
 
-/** A button that leads nowhere says so, but keeps the focus: a disabled one would lose it, and the keys with it. */
+/** Mark a button that does nothing now. It keeps the focus, and with it the keys; a disabled button would lose them. */
 export function enable(element, enabled) {
   element.setAttribute("aria-disabled", String(!enabled));
 }
 
-/** Set a text only where it differs. */
+/** Set a text if it differs. */
 export function say(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-/** A card to be read, in place of something that broke. */
+/** Make a card that explains an error. */
 export function card(title, rows) {
   const lines = rows.map((row) => make("div", { dir: "auto" }, row));
   return make("div", { class: "kp-card", role: "alert" }, make("strong", {}, title), ...lines);
 }
 
-/** The name of a part, as sentences spell it: "s:248:457" is #248:457, "g:61c9:3" is 0x61c9:3. */
+/** Return the name of a part in sentences: "s:248:457" is #248:457, "g:61c9:3" is 0x61c9:3. */
 export function spelled(key) {
   const [kind, number, ...rest] = key.split(":");
   if (number === undefined) return key;
@@ -75,5 +75,5 @@ export function spelled(key) {
 
 export const clamp = (number, least, most) => Math.min(Math.max(Math.round(number) || 0, least), most);
 
-/** The values, each once. */
+/** Return the values, each once. */
 export const unique = (values) => [...new Set(values)];

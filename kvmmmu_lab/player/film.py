@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`recording`: a recording as something to be watched. A film is data, and the player and its hosts only show it.
+"""`Film`: a recording as something to watch. A film is data; the player and the pages that host it only show the data.
 
-Each operation is a *scene* of the film: the union of what its steps show is laid out once, and a step is a change of
-classes and texts in that one drawing. The data is what ``json`` can write::
+Each operation is a *chapter*. All that its steps show is laid out once, in one drawing, and a step is a change of classes
+and texts in that drawing. The data can be written as JSON::
 
     format, version, title, css, legend, tags, card
-    scenes  [{title, svg, steps: [{words, place, depth, tags, about, set, changes}]}]
+    chapters  [{title, svg, steps: [{words, place, depth, tags, about, set, changes}]}]
 
-``set`` has the looks (see `draw.svg`) that differ from those of the step before, by key; ``about`` the keys that are
-marked; ``changes`` each changed entry with its old and new value; ``card`` the error that ended it, or None.
+``set`` has, by key, the appearances (see `draw.svg`) that differ from those of the step before; ``about`` the keys that are
+marked; ``changes`` each changed entry with its old and new value; ``card`` the error that ended the film, or None.
 """
 
 from __future__ import annotations
@@ -25,81 +25,16 @@ from ..draw.arguments import check_gva
 from ..draw.pictures import Picture
 from ..draw.render import RenderError
 from ..draw.scene import union
-from ..draw.svg import Drawing
+from ..draw.svg import Appearance, Drawing
 from ..draw.text import alternative, to_text
 from ..draw.theme import stylesheet
 from ..errors import InputError
 from ..recording.narration import TAGS
 from ..recording.recording import Recording
-from .cell_output import card_of
-from .frames import BEFORE, Camera, Draw, FilmStep
+from .error_card import card_of
+from .film_steps import BEFORE, Draw, FilmBuilder, FilmStep
 from .gif import gif
-from .page import film_html, film_page
-
-# FOLDED IN: player.picks: What somebody clicked on in a film, and what happens to it there.
-
-
-HAPPENS = {"new": "comes", "changed": "changes", "dead": "dies", "read": "is read"}
-
-
-@dataclass(frozen=True)
-class Pick:
-    """A table or an entry of a film: its ``key``, its ``name`` in words, the ``step`` at which it was clicked on.
-
-    ``history``: by mark ("new", "changed", "read", "dead"), the steps that mark it.
-    """
-
-    key: str
-    name: str
-    step: int
-    history: dict[str, list[int]]
-
-    @property
-    def dies(self) -> bool:
-        """Whether it is gone at the end of some step."""
-        return "dead" in self.history
-
-    def __str__(self) -> str:
-        told = [
-            f"{HAPPENS[mark]} in step{'s' * (len(steps) > 1)} {', '.join(map(str, steps))}"
-            for mark, steps in self.history.items()
-        ]
-        return f"You clicked on {self.name}. In this film it {' and '.join(told) or 'stays as it is'}."
-
-    __repr__ = __str__
-
-
-class NoPick:
-    """Nothing was clicked on yet."""
-
-    key = name = None
-    dies = False
-
-    def __bool__(self) -> bool:
-        return False
-
-    def __repr__(self) -> str:
-        return "Nothing was clicked on yet: click on a table or an entry in the film, then run this cell again."
-
-
-def pick_of(steps: Sequence[FilmStep], key: str, step: int) -> Pick:
-    """What is known of ``key`` from the steps of a film."""
-    name, history = key, dict[str, list[int]]()
-    for number, shown in enumerate(steps):
-        for table in shown.scene.tables:
-            title, entry = f"{table.title}, {', '.join(table.words)}", shown.scene.entry(key)
-            if table.key == key:
-                name, mark = title, table.mark
-            elif entry is not None and entry in table.entries:
-                name, mark = f"entry {entry.index} of {title}", entry.mark
-            else:
-                continue
-            if mark:
-                history.setdefault(mark, []).append(number)
-    return Pick(key, name, step, history)
-
-
-FORMAT, VERSION = "kvmmmu-lab film", 1
+from .page import FORMAT, VERSION, film_html, film_page
 
 LEGEND = (
     ("new", "new"),
@@ -110,14 +45,14 @@ LEGEND = (
     ("rmap", "reverse map"),
     ("shadows", "is shadowed by"),
 )
-"""By class: what it says. The player shows a sample of each beside it."""
+"""Classes and their meanings. The player shows a sample beside each."""
 
 
 def film(recording: Recording, *gvas: int, draw: Draw | None = None, detail: bool = False, title: str = "") -> Film:
-    """A recording as a film: what happened along the paths of these addresses, and of those that it touches.
+    """Make a film of a recording: what happened along the paths of these addresses, and of those that it touches.
 
     ``draw``: another picture than guest and shadow tables, ``lambda vm, marks: reverse_map_scene(vm, gfn, marks=marks)``.
-    ``detail``: every event is a step. Raises InputError for an address that can't be.
+    ``detail``: every event is a step. Raises InputError for an impossible address.
     """
     if not isinstance(recording, Recording):
         raise InputError("recording", recording, "what `with record(vm) as recording` gave")
@@ -130,20 +65,20 @@ def film(recording: Recording, *gvas: int, draw: Draw | None = None, detail: boo
 class Film:
     """A film of a recording. Show it in a notebook to play it; ``print`` lists its steps.
 
-    ``steps``; ``picture(k)`` of a step; ``widget``, which Python can steer and ask; ``picked``, what was clicked on;
-    ``data``, what the player plays; ``save("fault.html")`` (or .svg, .gif, .json).
+    ``steps``: all steps. ``picture(k)``: the picture at a step. ``widget``: a player that Python can steer and ask.
+    ``picked``: what was clicked on. ``data``: what the player plays. ``save("fault.html")``, or .svg, .dot, .gif, .json.
     """
 
     def __init__(self, recording: Recording, gvas: Iterable[int], draw: Draw | None, detail: bool, title: str) -> None:
         self.recording, self.error = recording, recording.error
-        self.scenes: list[list[FilmStep]] = Camera(recording, gvas, draw, detail).shoot()
-        self.steps = [step for scene in self.scenes for step in scene]
+        self.chapters: list[list[FilmStep]] = FilmBuilder(recording, gvas, draw, detail).build()
+        self.steps = [step for chapter in self.chapters for step in chapter]
         self.title = title or (self.steps[1].words if len(self.steps) > 1 else "Nothing happened")
 
     @functools.cached_property
     def drawings(self) -> list[Drawing]:
-        """One for each scene of the film."""
-        return [Drawing(union([step.scene for step in steps])) for steps in self.scenes]
+        """One drawing for each chapter."""
+        return [Drawing(union([step.scene for step in steps])) for steps in self.chapters]
 
     @functools.cached_property
     def data(self) -> dict[str, Any]:
@@ -156,17 +91,15 @@ class Film:
             "legend": [list(line) for line in LEGEND],
             "tags": {tag: words for tag, words in TAGS.items() if any(tag in step.tags for step in self.steps)},
             "card": card_of(self.error),
-            "scenes": [_scene_data(steps, drawing) for steps, drawing in zip(self.scenes, self.drawings, strict=True)],
+            "chapters": [_chapter_data(steps, drawing) for steps, drawing in zip(self.chapters, self.drawings, strict=True)],
         }
 
-    # Looking
-
     def picture(self, step: int) -> Picture:
-        """The picture at a step of the film, 0 being the state before. Those of a scene share one layout."""
+        """Return the picture at a step; step 0 is the state before anything happened. Those of a chapter share a layout."""
         if isinstance(step, bool) or not isinstance(step, int) or not -len(self.steps) <= step < len(self.steps):
             raise InputError("step", step, f"a step of this film: 0 to {len(self.steps) - 1}")
         left = step % len(self.steps)
-        for steps, drawing in zip(self.scenes, self.drawings, strict=True):
+        for steps, drawing in zip(self.chapters, self.drawings, strict=True):
             if left < len(steps):
                 return Picture(steps[left].scene, drawing=drawing)
             left -= len(steps)
@@ -174,7 +107,7 @@ class Film:
 
     @functools.cached_property
     def widget(self) -> Any:
-        """A widget that plays this film: ``widget.step`` can be set and seen, ``widget.picked`` is what was clicked on.
+        """A widget that plays this film: set or read ``widget.step``; ``widget.picked`` is what was clicked on.
 
         Raises ImportError without anywidget, RenderError if nothing here can draw.
         """
@@ -183,19 +116,19 @@ class Film:
         return film_widget(self.data)
 
     @property
-    def picked(self) -> Pick | NoPick:
-        """What was clicked on last in the widget, and what happens to it in this film; false if there was nothing yet."""
+    def picked(self) -> Selection | NoSelection:
+        """What was clicked on last in the widget, and what happens to it in this film. False if nothing was clicked on."""
         picked = self.widget.picked if "widget" in vars(self) else None
-        return pick_of(self.steps, picked["key"], picked["step"]) if picked else NoPick()
+        return selection_of(self.steps, picked["key"], picked["step"]) if picked else NoSelection()
 
     @functools.cached_property
     def html(self) -> str:
-        """The film as an HTML output: it plays without a kernel and without a network; without scripts, its end shows."""
+        """The film as the output of a cell: it plays without kernel and network; without scripts its last picture is shown."""
         try:
             return film_html(self.data, self.picture(-1).svg)
         except RenderError as error:
-            said = html.escape(f"{self}\n\n(Shown as text: {error})")
-            return f'<pre class="kvmmmu-text" style="line-height:1.25;overflow-x:auto">{said}</pre>'
+            text = html.escape(f"{self}\n\n(Shown as text: {error})")
+            return f'<pre class="kvmmmu-text" style="line-height:1.25;overflow-x:auto">{text}</pre>'
 
     def save(self, path: str | Path, *, step: int = -1) -> Path:
         """Save the film to a file and return its path. The ending says what is saved:
@@ -221,15 +154,15 @@ class Film:
         }
         if path.suffix not in kinds:
             raise InputError("path", str(path), f"a name that ends in {', '.join(kinds)}")
-        made = kinds[path.suffix]()
+        content = kinds[path.suffix]()
         try:
-            path.write_bytes(made.encode() if isinstance(made, str) else made)
+            path.write_bytes(content.encode() if isinstance(content, str) else content)
         except OSError as error:
             raise InputError("path", str(path), f"a file that can be written ({error.strerror})") from None
         return path
 
     def _ipython_display_(self) -> None:
-        """The widget, which Python can steer, where a kernel is; under it, for notebooks without one, the HTML."""
+        """Show the widget where a kernel runs, and below it the HTML, for the notebook without a kernel."""
         from IPython.display import display
 
         from . import cell_output
@@ -255,23 +188,87 @@ class Film:
     __repr__ = __str__
 
 
-def _scene_data(steps: list[FilmStep], drawing: Drawing) -> dict[str, Any]:
-    looks: dict[str, list[str]] = {}
-    told = []
+def _chapter_data(steps: list[FilmStep], drawing: Drawing) -> dict[str, Any]:
+    before: dict[str, Appearance] = {}
+    data = []
     for step in steps:
-        now = drawing.looks(step.scene)
-        told.append(
+        now = drawing.appearances(step.scene)
+        data.append(
             {
                 "words": step.words,
                 "place": step.place,
                 "depth": step.depth,
                 "tags": list(step.tags),
                 "about": [(entry or table).key for table, entry in step.scene.marked()],
-                "set": {key: look for key, look in now.items() if looks.get(key) != look} if looks else {},
+                "set": {key: value for key, value in now.items() if before.get(key) != value} if before else {},
                 "changes": list(step.changes),
             }
         )
-        looks = now
+        before = now
     svg = drawing.bare_svg(steps[0].scene, alternative(steps[0].scene))
-    begin = 1 if steps[0].words == BEFORE and len(steps) > 1 else 0  # only the first scene has a step before anything
-    return {"title": steps[begin].words, "svg": svg, "steps": told}
+    first = 1 if steps[0].words == BEFORE and len(steps) > 1 else 0  # only the first chapter has a step before anything
+    return {"title": steps[first].words, "svg": svg, "steps": data}
+
+
+# What was clicked on
+
+
+HISTORY = {"new": "is new", "changed": "changes", "dead": "is removed", "read": "is read"}
+"""By mark: the verb."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """A table or an entry of a film that was clicked on: its ``key``, its ``name``, and the ``step`` that was shown.
+
+    ``history``: for each mark ("new", "changed", "read", "dead"), the steps that have it.
+    """
+
+    key: str
+    name: str
+    step: int
+    history: dict[str, list[int]]
+
+    @property
+    def dies(self) -> bool:
+        """Whether a step removes it."""
+        return "dead" in self.history
+
+    def __str__(self) -> str:
+        events = [
+            f"{HISTORY[mark]} in step{'s' * (len(steps) > 1)} {', '.join(map(str, steps))}"
+            for mark, steps in self.history.items()
+        ]
+        return f"You clicked on {self.name}. In this film it {' and '.join(events) or 'stays as it is'}."
+
+    __repr__ = __str__
+
+
+class NoSelection:
+    """Nothing was clicked on yet."""
+
+    key = name = None
+    dies = False
+
+    def __bool__(self) -> bool:
+        return False
+
+    def __repr__(self) -> str:
+        return "Nothing was clicked on yet: click on a table or an entry in the film, then run this cell again."
+
+
+def selection_of(steps: Sequence[FilmStep], key: str, step: int) -> Selection:
+    """Return the selection of ``key`` at a step, with its history in these steps."""
+    name, history = key, dict[str, list[int]]()
+    for number, shown in enumerate(steps):
+        for table in shown.scene.tables:
+            title, entry = f"{table.title}, {', '.join(table.words)}", shown.scene.entry(key)
+            if table.key == key:
+                name, mark = title, table.mark
+            elif entry is not None and entry in table.entries:
+                name, mark = f"entry {entry.index} of {title}", entry.mark
+            else:
+                continue
+            if mark:
+                history.setdefault(mark, []).append(number)
+    return Selection(key, name, step, history)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A film as a GIF, for where no page can go: a text processor, a forum, a mail. Each step is a frame, with its words."""
+"""A film as a GIF, for places that can't show a page, such as a mail or a forum. Each step is an image with its words."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from ..workspace import install_hint
 from .page import still_svg
 
 WIDTH = 960
-"""Pixels of a frame."""
+"""Pixels: the width of an image."""
 
 MOST = 60
-"""So many steps at most: nobody can stop a GIF, or go back in it."""
+"""Steps, at most: a viewer can neither stop a GIF nor go back in it."""
 
 LEAST, LETTER, LAST = 1300, 38, 3000
-"""Milliseconds that a step stays: at least, for each letter of its words (both as ``PACE`` in player.js), and longer at the
-end, before it begins again."""
+"""Milliseconds that a step is shown: at least, for each letter of its words (both as ``PACE`` in player.js), and in addition
+for the last step, before the film starts over."""
 
 TALLEST, CAPTION, LARGER = 620, 112, 1.4
-"""Pixels of a picture at the most, and of the words above it; a small picture is drawn so many times larger at the most."""
+"""Pixels: the height of a picture, at most, and of the words above it. Small pictures are enlarged, at most by ``LARGER``."""
 
 CSS = """
 body { margin: 0; background: #fff; color: #1f2933; font: 18px/1.35 system-ui, Helvetica, "Liberation Sans", sans-serif; }
@@ -41,13 +41,15 @@ i { flex: none; height: 4px; margin: 8px -20px 0; background: #0a64a4; }
 
 
 def gif(film: Mapping[str, Any]) -> bytes:
-    """A film (`Film.data`) as a GIF. Raises InputError for a film of too many steps, LabError without Pillow, playwright or a
-    browser."""
+    """Return a film (`Film.data`) as a GIF.
+
+    Raises InputError for a film with too many steps, LabError without Pillow, playwright or a browser.
+    """
     try:
         from PIL import Image
     except ImportError:
         raise LabError(f"this needs pillow, which is missing: {install_hint('slides')}") from None
-    steps = [step for scene in film["scenes"] for step in scene["steps"]]
+    steps = [step for chapter in film["chapters"] for step in chapter["steps"]]
     if len(steps) > MOST:
         raise InputError("path", ".gif", f".html: this film has {len(steps)} steps, and a GIF at most {MOST}")
     shots = pictures(_page(film, steps), "figure", width=WIDTH)
@@ -64,8 +66,10 @@ def gif(film: Mapping[str, Any]) -> bytes:
 
 
 def _indexed(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Pixels (..., 3) as numbers of colours, and these colours (256, 3): the most frequent ones, which are nearly all that a
-    drawing has. They stay exactly what they are; Pillow's own way makes a grey of white."""
+    """Return pixels (..., 3) as indexes of colours, and the colours (256, 3).
+
+    The colours are the most frequent ones, unchanged; a drawing has hardly more. (Pillow's own palette turns white into grey.)
+    """
     packed = pixels.astype(np.int32) @ (1 << 16, 1 << 8, 1)
     found, where, count = np.unique(packed, return_inverse=True, return_counts=True)
     colours = np.stack([found >> 16, found >> 8 & 255, found & 255], axis=1)
@@ -75,8 +79,8 @@ def _indexed(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _page(film: Mapping[str, Any], steps: Sequence[Mapping[str, Any]]) -> str:
-    """All frames, one under the other."""
-    height = CAPTION + min(TALLEST, max(_height(scene["svg"]) for scene in film["scenes"]))
+    """Return a page with all images, one below the other."""
+    height = CAPTION + min(TALLEST, max(_height(chapter["svg"]) for chapter in film["chapters"]))
     figures = []
     for number, step in enumerate(steps):
         done = 100 * number / max(1, len(steps) - 1)
@@ -89,7 +93,7 @@ def _page(film: Mapping[str, Any], steps: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _height(svg: str) -> float:
-    """Pixels that a drawing is high in a frame."""
+    """Return the height of a drawing in an image, in pixels."""
     found = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg)
     assert found is not None
     width, height = float(found[1]), float(found[2])

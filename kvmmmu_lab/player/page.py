@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A film as HTML: an output for a notebook, or a page of its own. Neither asks a network or a kernel for anything.
+"""A film as HTML: the output of a notebook cell, or a page of its own. Neither needs a network or a kernel.
 
-What stands in the HTML is a still picture and the list of steps; a script puts the player in their place. So there is
-something to see where scripts don't run: in a notebook that isn't trusted, on paper, in a feed reader.
+The HTML has a still picture and the list of steps, the film as JSON, and the player as a script that replaces the still
+picture. Where scripts don't run (a notebook that isn't trusted, paper, a feed reader) the still picture remains.
+
+`read_film` finds a film in HTML again.
 """
 
 from __future__ import annotations
@@ -16,101 +18,151 @@ import uuid
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping
 from dataclasses import dataclass
+from html.parser import HTMLParser
 from importlib.resources import files
 from typing import Any
 
 from ..draw.svg import data_url
 from ..errors import InputError
 
+FORMAT, VERSION = "kvmmmu-lab film", 2
+"""Of the data of a film. The player plays this version only."""
+
 MODULES = ("elements.js", "stage.js", "panels.js", "player.js")
-"""In the order in which they import each other."""
+"""The modules of the player; each imports only modules before it."""
 
 SVG = "http://www.w3.org/2000/svg"
 
-STILL = "kvmmmu-still"
+PLACE, DATA = "kvmmmu-film", "kvmmmu-film-data"
+"""Classes: of the element that the player fills, and of the script with the film as JSON."""
 
 _IMPORT = re.compile(r'^import \{[^}]*\} from "\./[\w.]+";\n', re.MULTILINE)
 
 
 @functools.cache
 def script() -> str:
-    """The player as the text of one ES module: its parts joined, without the imports that tied them together."""
+    """Return the player as the text of one ES module: its parts joined, without their imports of each other."""
     return "\n".join(_IMPORT.sub("", _text(name)) for name in MODULES)
 
 
 @functools.cache
 def style() -> str:
-    """The player's rules, as CSS."""
+    """Return the style rules of the player."""
     return _text("player.css")
 
 
 def film_html(film: Mapping[str, Any], still: str | None = None, *, step: int = 0, theme: str = "auto") -> str:
-    """A film as an HTML output: a still picture and the list of steps, which a script replaces by the player.
+    """Return a film as the output of a cell: a still picture and the list of steps, which a script replaces by the player.
 
-    ``still``: an SVG to show in place of the one that `still_svg` makes. ``step`` is where the player begins. Raises
-    InputError for a theme that isn't auto, light or dark.
+    ``still``: an SVG to show instead of the one from `still_svg`. ``step``: where the player begins. Raises InputError for a
+    theme other than auto, light and dark.
     """
     if theme not in ("auto", "light", "dark"):
         raise InputError("theme", theme, "auto, light or dark")
-    name = f"kvmmmu-film-{uuid.uuid4().hex[:12]}"
-    options = as_script({"step": step, "theme": theme})
-    # A notebook may show one output twice, and then runs this twice
+    id = uuid.uuid4().hex[:12]
+    # A notebook may show one output twice, and then runs the script twice
     start = (
-        f'for (const place of document.querySelectorAll(".{name}"))\n'
-        f'  if (!place.querySelector(".kvmmmu-player")) mount(place, {as_script(film)}, {options});'
+        f"const {{ film, options }} = JSON.parse(document.querySelector('.{DATA}[data-film=\"{id}\"]').textContent);\n"
+        f"for (const place of document.querySelectorAll('.{PLACE}[data-film=\"{id}\"]'))\n"
+        '  if (!place.querySelector(".kvmmmu-player")) mount(place, film, options);'
     )
+    data = as_script({"options": {"step": step, "theme": theme}, "film": film})
     return (
-        f'<div class="{name}">{_still(film, still)}</div>\n'
+        f'<div class="{PLACE}" data-film="{id}">{_still(film, still)}</div>\n'
+        f'<script type="application/json" class="{DATA}" data-film="{id}">{data}</script>\n'
         f'<style>\n{style()}</style>\n<script type="module">\n{script()}\n{start}\n</script>'
     )
 
 
 @dataclass(frozen=True)
-class FilmParts:
-    """What `film_html` put together: the still picture, and as JSON the film and the player's options."""
+class FilmOutput:
+    """A film in the output of a cell: its data, the options of the player, and the still picture as HTML."""
 
+    data: dict[str, Any]
+    options: dict[str, Any]
     still: str
-    film: str
-    options: str
-
-    @property
-    def data(self) -> dict[str, Any]:
-        """The film as data."""
-        found: dict[str, Any] = json.loads(self.film)
-        return found
 
 
-_FILM = re.compile(
-    r'<div class="kvmmmu-film-[0-9a-f]{12}">(?P<still>.*?)</div>\n<style>.*?'
-    r"mount\(place, (?P<film>\{.*\}), (?P<options>\{[^\n]*?\})\);\n</script>",
-    re.DOTALL,
-)
+def read_film(markup: str) -> FilmOutput | None:
+    """Return the film that `film_html` put into HTML, wherever in it the film is; None if there is none.
+
+    Films of another format or version don't count: the player couldn't play them.
+    """
+    if DATA not in markup:
+        return None
+    reader = _FilmReader()
+    reader.feed(markup)
+    reader.close()
+    try:
+        found = json.loads(reader.data)
+        film, options = found["film"], found["options"]
+        playable = (film["format"], film["version"]) == (FORMAT, VERSION)
+    except (ValueError, LookupError, TypeError):
+        return None
+    return FilmOutput(film, options, reader.still) if playable else None
 
 
-def film_parts(markup: str) -> FilmParts | None:
-    """The way back from `film_html`: its parts, wherever in the markup they stand; None where there is no film."""
-    found = _FILM.search(markup) if "kvmmmu-film-" in markup else None
-    return None if found is None else FilmParts(found["still"], found["film"], found["options"])
+class _FilmReader(HTMLParser):
+    """Collects the JSON of the first film in HTML, and the markup of the still picture before it."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=False)
+        self.data = self.still = ""
+        self._depth = 0
+        """How many elements deep the parser is in the still picture, of those that close; 0 outside."""
+        self._in_data = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        classes = (dict(attrs).get("class") or "").split()
+        if self._depth:
+            self.still += self.get_starttag_text() or ""
+            self._depth += tag == "div"
+        elif tag == "div" and PLACE in classes and not self.still:
+            self._depth = 1
+        self._in_data = tag == "script" and DATA in classes and not self.data
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._keep(self.get_starttag_text() or "")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._depth -= bool(self._depth) and tag == "div"
+        self._keep(f"</{tag}>")
+        self._in_data = False
+
+    def handle_data(self, data: str) -> None:
+        if self._in_data:
+            self.data += data
+        self._keep(data)
+
+    def handle_entityref(self, name: str) -> None:
+        self._keep(f"&{name};")
+
+    def handle_charref(self, name: str) -> None:
+        self._keep(f"&#{name};")
+
+    def _keep(self, markup: str) -> None:
+        if self._depth:
+            self.still += markup
 
 
 def film_page(
     film: Mapping[str, Any], still: str | None = None, *, lang: str = "en", step: int = 0, theme: str = "auto"
 ) -> str:
-    """A film as a complete page, to be saved as a file; it needs no server and no network. See `film_html`."""
+    """Return a film as a complete page, which needs neither a server nor a network. Arguments as in `film_html`."""
     shown = film_html(film, still, step=step, theme=theme)
     page = string.Template(_text("page.html"))
     return page.substitute(lang=html.escape(lang), title=html.escape(str(film["title"])), player=shown)
 
 
 def still_svg(film: Mapping[str, Any], step: int | None = None) -> str:
-    """The drawing at a step, counted over all scenes (None: the last), as an SVG file that stands for itself."""
-    scene, local = _place(film, step)
-    root = ET.fromstring(scene["svg"])
+    """Return the drawing at a step, counted over the whole film (None: the last), as an SVG file that stands alone."""
+    chapter, local = _chapter_at(film, step)
+    root = ET.fromstring(chapter["svg"])
     groups = {group.get("data-key"): group for group in root.iter() if group.get("data-key")}
-    for one in scene["steps"][: local + 1]:
-        for key, look in one["set"].items():
+    for one in chapter["steps"][: local + 1]:
+        for key, appearance in one["set"].items():
             if key in groups:
-                _wear(groups[key], look)
+                _put_on(groups[key], appearance)
     for element in root.iter():
         element.tag = f"{{{SVG}}}{element.tag.rpartition('}')[2]}"
     css = ET.Element(f"{{{SVG}}}style")
@@ -121,7 +173,7 @@ def still_svg(film: Mapping[str, Any], step: int | None = None) -> str:
 
 
 def as_script(data: Any) -> str:
-    """Data as JSON that may stand inside a script: whatever a text holds, it can't end the script."""
+    """Return data as JSON for a script element: no text in it can end the script."""
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
@@ -130,27 +182,27 @@ def _text(name: str) -> str:
     return files(__package__).joinpath(name).read_text("utf-8")
 
 
-def _place(film: Mapping[str, Any], step: int | None) -> tuple[Mapping[str, Any], int]:
-    """The scene that has a step, and the step's number in there."""
-    places = [(scene, local) for scene in film["scenes"] for local in range(len(scene["steps"]))]
+def _chapter_at(film: Mapping[str, Any], step: int | None) -> tuple[Mapping[str, Any], int]:
+    """Return the chapter that has a step, and the number of the step in it."""
+    places = [(chapter, local) for chapter in film["chapters"] for local in range(len(chapter["steps"]))]
     number = len(places) - 1 if step is None else step
     if not 0 <= number < len(places):
         raise InputError("step", step, f"a number from 0 to {len(places) - 1}")
     return places[number]
 
 
-def _wear(group: ET.Element, look: list[str]) -> None:
-    """Give a part of a drawing its class and its texts."""
-    group.set("class", look[0])
+def _put_on(group: ET.Element, appearance: list[str]) -> None:
+    """Set the class and the texts of an element of a drawing."""
+    group.set("class", appearance[0])
     texts = [child for child in group if child.tag.rpartition("}")[2] in ("title", "text")]
-    for child, words in zip(texts, look[1:], strict=False):
+    for child, words in zip(texts, appearance[1:], strict=False):
         child[:] = []
         child.text = words
 
 
 def _still(film: Mapping[str, Any], still: str | None) -> str:
-    """What shows without scripts: the picture as an image, which survives where bare SVG is torn apart, and all steps."""
-    steps = [step for scene in film["scenes"] for step in scene["steps"]]
+    """Return what is shown without scripts: the picture as an image (bare SVG may be broken there), and the list of steps."""
+    steps = [step for chapter in film["chapters"] for step in chapter["steps"]]
     address = data_url(still_svg(film) if still is None else still)
     name = html.escape(f"{film['title']}: the last of {len(steps)} steps. {steps[-1]['words']}", quote=True)
     card = film.get("card")
@@ -158,7 +210,7 @@ def _still(film: Mapping[str, Any], still: str | None) -> str:
     ending = f'<div role="alert"><strong>{html.escape(card["title"])}</strong>{rows}</div>' if card else ""
     listed = "".join(f"<li>{html.escape(_line(step))}</li>" for step in steps)
     return (
-        f'<div class="{STILL}" style="overflow-x:auto;background:#fff;border-radius:6px">'
+        f'<div class="kvmmmu-still" style="overflow-x:auto;background:#fff;border-radius:6px">'
         f'<img alt="{name}" style="max-width:none" src="{address}"></div>{ending}'
         f'<details><summary>All steps of this film</summary><ol start="0">{listed}</ol></details>'
     )

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What stands around the drawing: caption, controls, the list of steps, details.
+// The panels around the drawing: caption, controls, list of steps, details.
 
 import { SVG, button, card, div, enable, icon, make, say, span, spelled, unique } from "./elements.js";
 
 const SPEEDS = [0.5, 1, 2, 4, 8];
 const MOST_LISTED = 30;
-const MOST_CHANGES = 3; // lines that the caption keeps free, so that the picture stays where it is
+const MOST_CHANGES = 3; // lines that the caption reserves, so that the picture stays in place
 
 const SIGNS = { changed: "*", read: ">", dead: "x", new: "+" };
-const LINES = ["readonly", "shadows", "rmap", "parent", "link"]; // kinds that are edges if nothing else is said
+const LINES = ["readonly", "shadows", "rmap", "parent", "link"]; // kinds that are edges
 const SWATCHES = {
   edge: '<path class="line" d="M2 8H26"></path><path class="head" d="M32 8L25 5v6Z"></path>',
   row: '<rect class="back" x="0.5" y="0.5" width="33" height="15" rx="2"></rect><text class="sign" x="7" y="12"></text>'
@@ -17,7 +17,7 @@ const SWATCHES = {
     + '<rect class="paper" x="3.5" y="3.5" width="27" height="9" rx="2"></rect><path class="bar" d="M3.5 8V4.5h27V8z"></path>',
 };
 
-/** A sample of what has this class in the drawing: an edge, a row or a table. */
+/** Make a sample of the elements with this class: an edge, a row or a table. */
 function swatch(kind) {
   const names = kind.split(" ");
   const mark = names.find((name) => name in SIGNS);
@@ -33,7 +33,7 @@ function swatch(kind) {
   return svg;
 }
 
-/** What just happened: where, in words, and which entries changed how. */
+/** What just happened: where, in words, and which entries changed. */
 export class Caption {
   constructor(player) {
     this.player = player;
@@ -44,27 +44,27 @@ export class Caption {
     const most = Math.max(...player.steps.map((step) => step.changes.length));
     this.live = make("div", { class: "kp-live", "aria-live": "polite", "aria-atomic": "true" }, this.words, this.changes);
     this.live.style.setProperty("--lines", Math.min(most, MOST_CHANGES));
-    this.scene = make("span", { class: "kp-title", dir: "auto" });
+    this.chapter = make("span", { class: "kp-title", dir: "auto" });
     const title = make("span", { class: "kp-title kp-film", dir: "auto", title: player.film.title }, player.film.title);
-    const where = div("kp-where", this.count, this.place, span("kp-titles", title, this.scene));
+    const where = div("kp-where", this.count, this.place, span("kp-titles", title, this.chapter));
     this.root = div("kp-caption", where, this.live);
   }
 
   show(step) {
     const { film, steps, last } = this.player;
-    const scene = film.scenes[step.scene];
+    const chapter = film.chapters[step.chapter];
     say(this.count, `Step ${step.number} of ${last}`);
     say(this.place, step.place);
     this.place.title = step.place;
-    say(this.scene, film.scenes.length > 1 && scene.title !== film.title ? scene.title : "");
-    this.scene.title = scene.title;
+    say(this.chapter, film.chapters.length > 1 && chapter.title !== film.title ? chapter.title : "");
+    this.chapter.title = chapter.title;
     const ended = film.card && step.number === steps.length - 1;
     if (ended) this.words.replaceChildren(card(film.card.title, film.card.rows));
     else say(this.words, step.words);
     if (step.changes.length || this.changes.firstChild) this.changes.replaceChildren(...this.listed(step.changes));
   }
 
-  /** The changes as lines, but not all 512 of a page that is emptied. */
+  /** Return the changes as lines; not all 512 of a page that is emptied. */
   listed(changes) {
     const lines = changes.slice(0, MOST_LISTED).map((change) => this.change(change));
     const left = changes.length - lines.length;
@@ -74,13 +74,13 @@ export class Caption {
   change({ key, name, old, new: now, bits }) {
     const pick = () => this.player.pick(key);
     return make("div", { class: "kp-change" },
-      make("button", { type: "button", class: "kp-name", title: `What is ${name}?`, onclick: pick }, name),
+      make("button", { type: "button", class: "kp-name", title: `Show details of ${name}`, onclick: pick }, name),
       span("kp-values", span("kp-old", old), " → ", span("kp-new", now)),
       make("span", { class: "kp-bits", dir: "auto" }, bits));
   }
 }
 
-/** Buttons, slider, and what play stops at. */
+/** Buttons, slider, and the choice of steps at which to stop. */
 export class Controls {
   constructor(player) {
     this.player = player;
@@ -91,8 +91,8 @@ export class Controls {
       play: button("play", "Play", () => player.toggle(), "Space"),
       forward: button("forward", "Next step", go(() => player.at + 1), "Right arrow"),
       last: button("last", "Last step", go(() => player.last), "End"),
-      over: button("over", "Step over: skip what is inside of this step", go(() => player.over(1)), "Down arrow"),
-      out: button("out", "Step out: go on where this function has returned", go(() => player.out()), "O"),
+      over: button("over", "Step over: skip the steps inside this one", go(() => player.over(1)), "Down arrow"),
+      out: button("out", "Step out: go to where this function returns", go(() => player.out()), "O"),
     };
     this.buttons.play.append(icon("pause"));
     const range = { type: "range", min: 0, max: player.last, step: 1 };
@@ -107,33 +107,33 @@ export class Controls {
 
   speed() {
     const choices = SPEEDS.map((speed) => make("option", { value: speed }, `${speed === 0.5 ? "½" : speed}×`));
-    const select = make("select", { class: "kp-select", "aria-label": "Speed", title: "Speed of playing" }, ...choices);
+    const select = make("select", { class: "kp-select", "aria-label": "Speed", title: "Speed" }, ...choices);
     select.value = "1";
     select.addEventListener("change", () => this.player.hurry(Number(select.value)));
     return select;
   }
 
-  /** Scenes if there are several, and the menu of things to stop at if the film has any. */
+  /** Chapters if there are several, and the menu of steps at which to stop if the film has any. */
   more() {
     const { player } = this;
     const tags = Object.entries(player.film.tags ?? {});
     const rows = [];
-    if (player.film.scenes.length > 1) {
-      this.previous = button("previous", "Previous scene", () => player.goScene(-1), "Page up");
-      this.next = button("next", "Next scene", () => player.goScene(1), "Page down");
-      this.scene = span("kp-scene");
-      const group = { class: "kp-group", role: "group", "aria-label": "Scenes" };
-      rows.push(make("div", group, this.previous, this.scene, this.next));
+    if (player.film.chapters.length > 1) {
+      this.previous = button("previous", "Previous chapter", () => player.goChapter(-1), "Page up");
+      this.next = button("next", "Next chapter", () => player.goChapter(1), "Page down");
+      this.chapter = span("kp-chapter");
+      const group = { class: "kp-group", role: "group", "aria-label": "Chapters" };
+      rows.push(make("div", group, this.previous, this.chapter, this.next));
     }
     this.status = make("span", { class: "kp-status", role: "status" });
     if (!tags.length) return [...rows, this.status];
-    const choices = [["", "nowhere"], ...tags].map(([tag, words]) => make("option", { value: tag }, words));
+    const choices = [["", "never"], ...tags].map(([tag, words]) => make("option", { value: tag }, words));
     this.stop = make("select", { class: "kp-select kp-stop" }, ...choices);
     this.stop.addEventListener("change", () => player.stopAt(this.stop.value));
-    this.run = make("button", { type: "button", class: "kp-button kp-run", title: "Run to the next such step (N)" },
+    this.run = make("button", { type: "button", class: "kp-button kp-run", title: "Go to the next of these steps (N)" },
       icon("run"), "Run to next");
     this.run.addEventListener("click", () => player.run());
-    return [...rows, make("label", { class: "kp-label" }, "Stop where ", this.stop), this.run, this.status];
+    return [...rows, make("label", { class: "kp-label" }, "Stop when ", this.stop), this.run, this.status];
   }
 
   legend() {
@@ -151,11 +151,11 @@ export class Controls {
     slider.style.setProperty("--done", `${(100 * step.number) / (player.last || 1)}%`);
     slider.setAttribute("aria-valuetext", `Step ${step.number} of ${player.last}: ${step.words}`);
     if (this.status) say(this.status, "");
-    if (!this.scene) return;
-    const scenes = player.film.scenes.length;
-    say(this.scene, `Scene ${step.scene + 1} of ${scenes}`);
-    enable(this.previous, step.scene > 0);
-    enable(this.next, step.scene < scenes - 1);
+    if (!this.chapter) return;
+    const chapters = player.film.chapters.length;
+    say(this.chapter, `Chapter ${step.chapter + 1} of ${chapters}`);
+    enable(this.previous, step.chapter > 0);
+    enable(this.next, step.chapter < chapters - 1);
   }
 
   playing(now) {
@@ -166,7 +166,7 @@ export class Controls {
   }
 }
 
-/** All steps, nested as they were called, with a search; one step is current. */
+/** All steps, indented by call depth, with a search. One step is current. */
 export class StepList {
   constructor(player) {
     this.player = player;
@@ -180,7 +180,7 @@ export class StepList {
     this.earlier = button("previous", "Previous match", () => this.jump(-1), "Shift+Enter");
     this.later = button("next", "Next match", () => this.jump(1), "Enter");
     this.found = make("div", { class: "kp-found", hidden: "" }, this.count, this.earlier, this.later);
-    this.chip = make("button", { type: "button", class: "kp-chip", hidden: "", onclick: () => this.onlyThose(null) });
+    this.chip = make("button", { type: "button", class: "kp-chip", hidden: "", onclick: () => this.keepOnly(null) });
     this.items = player.steps.map((step) => this.item(step));
     const list = { class: "kp-list", role: "listbox", tabindex: "0", "aria-label": "All steps" };
     this.list = make("div", list, ...this.grouped());
@@ -202,11 +202,11 @@ export class StepList {
   }
 
   grouped() {
-    const { scenes } = this.player.film;
-    if (scenes.length === 1) return this.items;
-    return scenes.map((scene, place) => make("div", { role: "group", "aria-label": scene.title },
-      make("div", { class: "kp-heading", "aria-hidden": "true", dir: "auto" }, scene.title),
-      ...this.items.filter((item, number) => this.player.steps[number].scene === place)));
+    const { chapters } = this.player.film;
+    if (chapters.length === 1) return this.items;
+    return chapters.map((chapter, place) => make("div", { role: "group", "aria-label": chapter.title },
+      make("div", { class: "kp-heading", "aria-hidden": "true", dir: "auto" }, chapter.title),
+      ...this.items.filter((item, number) => this.player.steps[number].chapter === place)));
   }
 
   show(step) {
@@ -214,17 +214,17 @@ export class StepList {
     this.current = this.items[step.number];
     this.current.setAttribute("aria-selected", "true");
     this.list.setAttribute("aria-activedescendant", this.current.id);
-    if (!this.found.hidden) this.tell();
+    if (!this.found.hidden) this.sayMatches();
   }
 
-  /** What a search looks through: words, place, and all names of what the step is about. */
+  /** Return the text that a search covers: words, place, and all names of what the step is about. */
   haystack(step) {
     const changes = step.changes.flatMap(({ name, old, new: now, bits }) => [name, old, now, bits]);
     const keys = [...step.about, ...step.changes.map((change) => change.key)];
     return [step.words, step.place, ...changes, ...keys, ...keys.map(spelled)].join("\n").toLowerCase();
   }
 
-  /** Show the steps that match the search and change the chosen part; the others are left out of the list. */
+  /** List only the steps that match the search and change the chosen part. */
   filter() {
     const wanted = this.search.value.trim().toLowerCase();
     const { steps } = this.player;
@@ -233,11 +233,11 @@ export class StepList {
     this.matches = steps.map((_, number) => fits(number));
     this.items.forEach((item, number) => (item.hidden = !this.matches[number]));
     this.found.hidden = !wanted && !this.only;
-    this.tell();
+    this.sayMatches();
     this.player.follow();
   }
 
-  tell() {
+  sayMatches() {
     const numbers = this.numbers();
     const place = numbers.indexOf(this.player.at);
     const found = place < 0 ? `${numbers.length} found` : `${place + 1} of ${numbers.length}`;
@@ -249,7 +249,7 @@ export class StepList {
     return this.matches.flatMap((match, number) => (match ? [number] : []));
   }
 
-  /** Go to the next match, or the one before; after the last comes the first. */
+  /** Go to the next or the previous match; the first follows the last. */
   jump(direction) {
     const numbers = this.numbers();
     const { at } = this.player;
@@ -258,30 +258,30 @@ export class StepList {
     if (target !== undefined) this.player.go(target);
   }
 
-  /** The match before or after this step, without going round; the step itself if there is none. */
+  /** Return the match before or after this step, or this step if there is none. */
   beside(direction) {
     const { at } = this.player;
     const numbers = this.numbers();
     return (direction > 0 ? numbers.find((number) => number > at) : numbers.findLast((number) => number < at)) ?? at;
   }
 
-  /** The item to keep in view: the current one, or if that is left out, the last one before it that isn't. */
+  /** Return the item to keep in view: the current one, or the last listed one before it. */
   nearest() {
     const place = this.matches.lastIndexOf(true, this.player.at);
     return this.items[place < 0 ? this.matches.indexOf(true) : place];
   }
 
-  /** Keep to the steps that change one part; null shows all again. */
-  onlyThose(numbers, name = "") {
+  /** List only the steps that change one part; null lists all again. */
+  keepOnly(numbers, name = "") {
     this.only = numbers && new Set(numbers);
     this.chip.hidden = !numbers;
     this.chip.replaceChildren(`Only steps that change ${name}`, icon("close"));
-    this.chip.title = "Show all steps again";
+    this.chip.title = "Show all steps";
     this.filter();
   }
 }
 
-/** What a picked table or row is, and its history. */
+/** What a selected table or row is, and its history. */
 export class Details {
   constructor(player) {
     this.player = player;
@@ -299,11 +299,11 @@ export class Details {
     this.texts = div("kp-texts");
     const numbers = player.history(key);
     this.past = numbers.map((number) => this.entry(number, key));
-    const narrow = () => player.list.onlyThose(numbers, name);
+    const narrow = () => player.list.keepOnly(numbers, name);
     const only = make("button", { type: "button", class: "kp-button kp-only", onclick: narrow },
       "List only these");
     const count = numbers.length === 1 ? "one step" : `${numbers.length} steps`;
-    const title = numbers.length ? `Changes in ${count}` : "Nothing here changes it.";
+    const title = numbers.length ? `Changes in ${count}` : "No step changes it.";
     const close = button("close", "Close", () => player.pick(null), "Esc");
     this.root.replaceChildren(
       div("kp-head", make("strong", { dir: "auto" }, name), close),
@@ -323,7 +323,7 @@ export class Details {
   show() {
     if (this.root.hidden) return;
     const part = this.player.stage.parts.get(this.key);
-    const [title, ...texts] = part ? this.spoken(part) : ["It isn't in this scene."];
+    const [title, ...texts] = part ? this.spoken(part) : ["It isn't in this chapter."];
     say(this.says, title);
     this.texts.replaceChildren(...texts.map((text) => make("span", { dir: "auto" }, text)));
     for (const entry of this.past) {
@@ -332,7 +332,7 @@ export class Details {
     }
   }
 
-  /** A part's title, then its texts that aren't empty; a table's title has all of its texts already. */
+  /** Return a part's title, then its texts that aren't empty. A table's title has all of its texts already. */
   spoken({ group, texts }) {
     const title = texts.find((text) => text.tagName === "title")?.textContent ?? "";
     const others = texts.filter((text) => text.tagName !== "title").map((text) => text.textContent.trim());

@@ -1,35 +1,35 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// The player of films: one module without dependencies, inlined by an HTML page and loaded by a widget.
+// The player of films: one module without dependencies, inlined in HTML pages and loaded by the widget.
 //
 //     const handle = mount(element, film, { step: 3, theme: "auto", onstep: (number) => ..., onpick: ({ key, step }) => ... });
 //     handle.seek(4); handle.step; handle.play(); handle.pause(); handle.pick(key); handle.destroy();
 //     const off = handle.on("step", (number) => ...);     // also "pick", "play" and "pause"
 //
-// A film is data: for each scene one drawing, in which all that ever shows has its place already, and steps. A step
-// says in words what happened, and names the *looks* that differ from the step before: by key, the class and the
-// texts of a part of the drawing. Stepping puts on these looks and touches nothing else; nothing is laid out again.
-// All texts of a film stay text. Only its drawings are markup, and those are made by the kit.
+// A film is data: for each chapter one drawing, in which everything has its place from the start, and steps. A step says
+// in words what happened, and has the *appearances* that differ from the step before: by key, the class and the texts of
+// a part of the drawing. Stepping sets these and touches nothing else; nothing is laid out again.
+// All texts of a film are inserted as text. Only its drawings are markup, and the kit makes those.
 
 import { card, clamp, div, enable, make, say, spelled, unique } from "./elements.js";
 import { Caption, Controls, Details, StepList } from "./panels.js";
 import { Stage, bring } from "./stage.js";
 
-const VERSION = 1;
-const PACE = { least: 1300, letter: 38 }; // milliseconds that a sentence stays while playing: time to read it
+const VERSION = 2; // of the data, as in page.py
+const PACE = { least: 1300, letter: 38 }; // milliseconds that a step is shown while playing: time to read it
 
-/** Show a film inside an element; what was in there comes back with destroy(). */
+/** Show a film inside an element. destroy() restores what was in the element. */
 export function mount(element, film, options = {}) {
   const trouble = unreadable(film);
   return trouble ? refuse(element, trouble) : new Player(element, film, options).handle;
 }
 
-const REST = 1000; // milliseconds without a step until the kernel hears where the film stands: stepping asks it nothing
+const REST = 1000; // milliseconds without a step until the kernel hears of the current step
 
-/** For anywidget: the traits `recording` and `step` are followed, a click is sent as a message, a step once the film rests. */
+/** For anywidget: follows the traits `film` and `step`, sends each click as a message, and the step once the film rests. */
 export default {
   render({ model, el }) {
-    const tell = rested((number) => {
+    const report = rested((number) => {
       model.set("step", number);
       model.save_changes();
     }, REST);
@@ -37,31 +37,31 @@ export default {
       mount(el, model.get("film"), {
         step: model.get("step"),
         theme: model.get("theme"),
-        onstep: tell,
+        onstep: report,
         onpick: (picked) => model.send({ event: "pick", ...picked }),
       });
     let handle = show();
     const follow = () => handle.seek(model.get("step"));
-    const hear = (message) => message.event === "seek" && handle.seek(message.step);
+    const receive = (message) => message.event === "seek" && handle.seek(message.step);
     const change = () => {
-      tell.cancel();
+      report.cancel();
       handle.destroy();
       handle = show();
     };
     model.on("change:step", follow);
     model.on("change:film", change);
-    model.on("msg:custom", hear);
+    model.on("msg:custom", receive);
     return () => {
-      tell.cancel();
+      report.cancel();
       model.off("change:step", follow);
       model.off("change:film", change);
-      model.off("msg:custom", hear);
+      model.off("msg:custom", receive);
       handle.destroy();
     };
   },
 };
 
-/** Call once nothing has asked for it during so many milliseconds, with what was asked last. */
+/** Return a function that calls `call` with its last arguments, `pause` milliseconds after it was last called. */
 function rested(call, pause) {
   let timer = null;
   const later = (...values) => {
@@ -72,16 +72,16 @@ function rested(call, pause) {
   return later;
 }
 
-/** Say why a film can't be shown, or nothing. */
+/** Return why a film can't be shown, or an empty text. */
 function unreadable(film) {
-  if (film?.format !== "kvmmmu-lab film") return "This is no film of kvmmmu-lab.";
-  if (!(film.version <= VERSION))
-    return `This film has format version ${film.version}; this player knows versions up to ${VERSION}. `
-      + "A newer kvmmmu-lab shows it.";
-  return film.scenes?.some((scene) => scene.steps.length) ? "" : "This film has no steps.";
+  if (film?.format !== "kvmmmu-lab film") return "This is not a kvmmmu-lab film.";
+  if (film.version !== VERSION)
+    return `This film has format version ${film.version}; this player plays version ${VERSION}. `
+      + (film.version > VERSION ? "A newer kvmmmu-lab plays it." : "Make the film again with this kvmmmu-lab.");
+  return film.chapters?.some((chapter) => chapter.steps.length) ? "" : "This film has no steps.";
 }
 
-/** In place of a player: a card. What the element held stays, since a still picture is better than none. */
+/** Show a card instead of a player. What the element held stays: a still picture is better than none. */
 function refuse(element, trouble) {
   const root = make("div", { class: "kvmmmu-player" }, card("This film can't be played", [trouble]));
   const stop = followTheme(root, "auto");
@@ -94,10 +94,10 @@ function refuse(element, trouble) {
   return { step: 0, seek: nothing, play: nothing, pause: nothing, pick: nothing, on: () => nothing, destroy };
 }
 
-/** Keep a root's theme classes right; returns what ends that. JupyterLab says its theme on the body, else the system counts. */
+/** Keep the theme classes of a root up to date: from JupyterLab's theme, or else the system's. Returns a function that stops. */
 function followTheme(element, wanted) {
   const system = matchMedia("(prefers-color-scheme: dark)");
-  const held = new WeakRef(element); // a notebook drops an output without a word; nothing here may keep it
+  const held = new WeakRef(element); // a notebook drops outputs without notice; nothing here may keep them alive
   const update = () => {
     const root = held.deref();
     if (!root) return stop();
@@ -120,14 +120,14 @@ function followTheme(element, wanted) {
 
 let players = 0;
 
-/** Ties the parts together: knows which step shows, moves to others, and tells who wants to know. */
+/** Connects the parts: holds the current step, moves to others, and notifies listeners. */
 class Player {
   constructor(element, film, options) {
     this.film = film;
     this.options = options;
     this.id = `kvmmmu-player-${(players += 1)}`;
-    const ofScene = (scene, place) => scene.steps.map((step, local) => ({ ...step, scene: place, local }));
-    this.steps = film.scenes.flatMap(ofScene).map((step, number) => ({ ...step, number }));
+    const ofChapter = (chapter, place) => chapter.steps.map((step, local) => ({ ...step, chapter: place, local }));
+    this.steps = film.chapters.flatMap(ofChapter).map((step, number) => ({ ...step, number }));
     this.last = this.steps.length - 1;
     this.at = clamp(options.step ?? 0, 0, this.last);
     this.names = new Map(this.steps.flatMap((step) => step.changes.map(({ key, name }) => [key, name])));
@@ -148,7 +148,7 @@ class Player {
     this.list = new StepList(this);
     this.details = new Details(this);
     this.picture = make("div", { class: "kp-picture", tabindex: "0", role: "region",
-      "aria-label": "Picture: Enter picks what this step is about, Shift and the arrow keys move from part to part" });
+      "aria-label": "Picture. Enter selects what this step is about; Shift and an arrow key move from part to part" });
     const main = div("kp-main", this.caption.root, this.picture, this.controls.root);
     const side = div("kp-side", div("kp-inner", this.list.root, this.details.root));
     const style = make("style", {}, this.film.css ?? "");
@@ -177,9 +177,9 @@ class Player {
     };
   }
 
-  // Where to go
+  // Moving
 
-  /** Show a step, or the nearest that there is. */
+  /** Show a step, or the nearest existing one. */
   seek(number) {
     const target = clamp(number, 0, this.last);
     if (target === this.at) return;
@@ -188,22 +188,22 @@ class Player {
     this.emit("step", target);
   }
 
-  /** The same, asked for by hand: that ends playing. */
+  /** The same on a user's request, which also pauses. */
   go(number) {
     this.pause();
     this.seek(number);
   }
 
-  /** The next step (or the one before) that isn't inside of this one. */
+  /** Return the next or previous step that isn't inside this one. */
   over(direction) {
-    const { scene, depth } = this.steps[this.at];
-    return this.find((step) => step.scene !== scene || step.depth <= depth, direction);
+    const { chapter, depth } = this.steps[this.at];
+    return this.find((step) => step.chapter !== chapter || step.depth <= depth, direction);
   }
 
-  /** The next step of the caller. */
+  /** Return the next step of the caller. */
   out() {
-    const { scene, depth } = this.steps[this.at];
-    return this.find((step) => step.scene !== scene || step.depth < depth, 1);
+    const { chapter, depth } = this.steps[this.at];
+    return this.find((step) => step.chapter !== chapter || step.depth < depth, 1);
   }
 
   find(fits, direction) {
@@ -212,8 +212,8 @@ class Player {
     return number;
   }
 
-  goScene(direction) {
-    const target = this.steps.find((step) => step.scene === this.steps[this.at].scene + direction);
+  goChapter(direction) {
+    const target = this.steps.find((step) => step.chapter === this.steps[this.at].chapter + direction);
     if (target) this.go(target.number);
   }
 
@@ -222,7 +222,7 @@ class Player {
   play() {
     if (this.timer !== null) return;
     if (this.at === this.last) this.seek(0);
-    this.caption.live.setAttribute("aria-live", "off"); // nobody wants to hear all of it
+    this.caption.live.setAttribute("aria-live", "off"); // a screen reader would read every step aloud
     this.controls.playing(true);
     this.wait();
     this.emit("play", this.at);
@@ -269,18 +269,18 @@ class Player {
     return this.tag !== "" && step.tags.includes(this.tag);
   }
 
-  /** Go to the next step that play would stop at. */
+  /** Go to the next step at which playing would stop. */
   run() {
     const target = this.steps.find((step) => step.number > this.at && this.stops(step));
     if (target) this.go(target.number);
-    else say(this.controls.status, this.tag ? "There is no later one." : "Choose first where to stop.");
+    else say(this.controls.status, this.tag ? "There is no later one." : "First choose when to stop.");
   }
 
   // Showing
 
   show() {
     const step = this.steps[this.at];
-    const stage = this.stageOf(step.scene);
+    const stage = this.stageOf(step.chapter);
     if (this.stage !== stage) this.enter(stage);
     stage.seek(step.local);
     for (const part of [this.caption, this.controls, this.list, this.details]) part.show(step);
@@ -288,13 +288,13 @@ class Player {
   }
 
   stageOf(place) {
-    return (this.stages[place] ??= new Stage(this.film.scenes[place]));
+    return (this.stages[place] ??= new Stage(this.film.chapters[place]));
   }
 
-  /** Parse the drawings of the scenes next to this one while nothing else is to be done. */
+  /** Parse the drawings of the chapters next to this one while the player is idle. */
   prepare() {
     const here = this.stages.indexOf(this.stage);
-    const beside = [here + 1, here - 1].find((place) => this.film.scenes[place] && !this.stages[place]);
+    const beside = [here + 1, here - 1].find((place) => this.film.chapters[place] && !this.stages[place]);
     clearTimeout(this.preparing);
     if (beside !== undefined) this.preparing = setTimeout(() => (this.stageOf(beside), this.prepare()), 60);
   }
@@ -306,7 +306,7 @@ class Player {
     stage.frame("picked", this.details.key);
   }
 
-  /** Bring what the step is about into view: once before the next painting, however many steps came. */
+  /** Bring what the step is about into view: once before the next repaint, however many steps there were. */
   follow() {
     this.frame ??= requestAnimationFrame(() => {
       this.frame = null;
@@ -321,7 +321,7 @@ class Player {
     });
   }
 
-  // Picking
+  // Selecting
 
   onClick(event) {
     const group = event.target.closest("[data-key]");
@@ -333,7 +333,7 @@ class Player {
     if (key && event.target.matches(":focus-visible")) this.stage.frame("focus", key);
   }
 
-  /** Show the details of a part and tell that it was picked; null closes them. */
+  /** Show the details of a part and notify listeners; null closes them. */
   pick(key) {
     if (key === null || !this.stage.parts.has(key)) {
       const inside = this.details.root.contains(document.activeElement);
@@ -344,25 +344,25 @@ class Player {
     }
     this.details.open(key);
     this.stage.frame("picked", key);
-    this.follow(); // the details take room from the list
-    this.details.root.scrollIntoView({ block: "nearest", behavior: "instant" }); // an answer has to be seen
+    this.follow(); // the details take space from the list
+    this.details.root.scrollIntoView({ block: "nearest", behavior: "instant" }); // the details must be visible
     this.emit("pick", { key, step: this.at });
   }
 
-  /** The steps of all scenes, numbered through, that change a part. */
+  /** Return the steps of the whole film that change a part. */
   history(key) {
-    const ofScene = (_, place) => {
-      const first = this.steps.find((step) => step.scene === place)?.number;
+    const ofChapter = (_, place) => {
+      const first = this.steps.find((step) => step.chapter === place)?.number;
       return this.stageOf(place).history(key).map((local) => first + local);
     };
-    return this.film.scenes.flatMap(ofScene);
+    return this.film.chapters.flatMap(ofChapter);
   }
 
   nameOf(key) {
     return this.names.get(key) ?? spelled(key);
   }
 
-  // Keys. They only come here while the focus is inside, and go nowhere else: a notebook has shortcuts of its own.
+  // Keys, while the focus is inside the player. They go no further: a notebook has shortcuts of its own.
 
   onKey(event) {
     event.stopPropagation();
@@ -384,7 +384,7 @@ class Player {
     event.preventDefault();
   }
 
-  /** Keys of the picture alone; says whether it was one. */
+  /** Handle a key of the picture; returns whether it was one. */
   onPictureKey({ key, shiftKey, target }) {
     const step = this.steps[this.at];
     const chosen = target.dataset.key ?? this.details.key ?? [...step.about, ...this.stage.parts.keys()][0];
@@ -416,7 +416,7 @@ class Player {
       ArrowDown: () => this.go(inList ? this.list.beside(1) : this.over(1)),
       Home: () => this.go(0),
       End: () => this.go(this.last),
-      ...(this.film.scenes.length > 1 && { PageUp: () => this.goScene(-1), PageDown: () => this.goScene(1) }),
+      ...(this.film.chapters.length > 1 && { PageUp: () => this.goChapter(-1), PageDown: () => this.goChapter(1) }),
       " ": () => this.toggle(),
       o: () => this.go(this.out()),
       n: () => this.run(),
@@ -425,7 +425,7 @@ class Player {
     };
   }
 
-  // Telling
+  // Listeners
 
   on(name, call) {
     if (!this.listeners.has(name)) this.listeners.set(name, new Set());

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The drawing of one scene: the looks of its parts, what changes them, and frames around them.
+// The drawing of one chapter: the appearance of its parts, what changes it, and frames around them.
 
 import { SVG } from "./elements.js";
 
 let drawings = 0;
 
-/** Parse a drawing, with ids of its own: two drawings on a page may have come from the same film. */
+/** Parse a drawing and make its ids unique: two drawings on a page may come from the same film. */
 function parse(markup) {
   const holder = document.createElement("template");
   holder.innerHTML = markup;
@@ -19,82 +19,82 @@ function parse(markup) {
         attribute.value = attribute.value.replace(/^#(.+)|url\(#([^)]+)\)/g, (all, whole, inner) =>
           ids.has(whole ?? inner) ? (whole ? `#${prefix}${whole}` : `url(#${prefix}${inner})`) : all);
     }
-  svg.setAttribute("role", "group"); // its parts can be picked, so it is more than one image
+  svg.setAttribute("role", "group"); // its parts can be selected, so it is not a single image
   return svg;
 }
 
-/** What isn't there yet, or any more, isn't there for a screen reader either. */
+/** Hide an absent part from screen readers too. */
 function hide(group) {
   group.setAttribute("aria-hidden", String(group.classList.contains("absent")));
 }
 
-/** A scene's drawing and the looks of its parts. */
+/** A chapter's drawing and the appearance of its parts. */
 export class Stage {
-  constructor(scene) {
-    this.svg = parse(scene.svg);
+  constructor(chapter) {
+    this.svg = parse(chapter.svg);
     this.parts = new Map();
     for (const group of this.svg.querySelectorAll("[data-key]")) this.adopt(group);
     this.at = 0;
-    this.trace(scene.steps);
+    this.trace(chapter.steps);
   }
 
-  /** Know a part: its texts, and the look that it has. Edges have a bar in their key; they can't be picked. */
+  /** Register a part: its texts and its appearance. Edges, which have a bar in their key, can't be selected. */
   adopt(group) {
     const texts = [...group.querySelectorAll(":scope > title, :scope > text")];
-    const look = [group.getAttribute("class") ?? "", ...texts.map((text) => text.textContent)];
-    this.parts.set(group.dataset.key, { group, texts, look });
+    const appearance = [group.getAttribute("class") ?? "", ...texts.map((text) => text.textContent)];
+    this.parts.set(group.dataset.key, { group, texts, appearance });
     if (group.dataset.key.includes("|")) return;
     group.setAttribute("tabindex", "-1");
-    // what is inside of a button doesn't exist for a screen reader, hence a table with rows is a group
+    // screen readers ignore what is inside a button, so a table with rows is a group
     group.setAttribute("role", group.querySelector("[data-key]") ? "group" : "button");
     hide(group);
   }
 
-  /** Work out the looks backwards as well, and which parts each step changes: to be read is no change. */
+  /** Compute the appearances for going back, and which parts each step changes (being read is not a change). */
   trace(steps) {
-    const worn = new Map([...this.parts].map(([key, part]) => [key, part.look]));
+    const current = new Map([...this.parts].map(([key, part]) => [key, part.appearance]));
     this.forward = steps.map((step) => new Map(Object.entries(step.set)));
     this.backward = [];
     this.touched = [];
     steps.forEach((step, number) => {
-      const looks = [...this.forward[number]].filter(([key]) => worn.has(key));
-      this.backward.push(new Map(looks.map(([key]) => [key, worn.get(key)])));
-      for (const [key, look] of looks) worn.set(key, look);
-      const changed = step.about.filter((key) => !worn.get(key)?.[0].split(" ").includes("read"));
+      const changes = [...this.forward[number]].filter(([key]) => current.has(key));
+      this.backward.push(new Map(changes.map(([key]) => [key, current.get(key)])));
+      for (const [key, appearance] of changes) current.set(key, appearance);
+      const changed = step.about.filter((key) => !current.get(key)?.[0].split(" ").includes("read"));
       this.touched.push(new Set([...changed, ...step.changes.map((change) => change.key)]));
     });
   }
 
-  /** Go to a step, putting on only the looks that differ. */
+  /** Go to a step: set only the appearances that differ. */
   seek(step) {
-    const looks = new Map();
+    const different = new Map();
     for (let number = this.at + 1; number <= step; number += 1)
-      for (const [key, look] of this.forward[number]) looks.set(key, look);
+      for (const [key, appearance] of this.forward[number]) different.set(key, appearance);
     for (let number = this.at; number > step; number -= 1)
-      for (const [key, look] of this.backward[number]) looks.set(key, look);
+      for (const [key, appearance] of this.backward[number]) different.set(key, appearance);
     this.at = step;
-    for (const [key, look] of looks) this.wear(key, look);
+    for (const [key, appearance] of different) this.putOn(key, appearance);
   }
 
-  wear(key, look) {
+  putOn(key, appearance) {
     const part = this.parts.get(key);
-    if (!part || part.look === look) return;
-    if (part.look[0] !== look[0]) part.group.setAttribute("class", look[0]);
+    if (!part || part.appearance === appearance) return;
+    if (part.appearance[0] !== appearance[0]) part.group.setAttribute("class", appearance[0]);
     if (part.group.hasAttribute("role")) hide(part.group);
     part.texts.forEach((text, place) => {
-      const now = look[place + 1] ?? "";
-      if (part.look[place + 1] !== now) text.textContent = now;
+      const now = appearance[place + 1] ?? "";
+      if (part.appearance[place + 1] !== now) text.textContent = now;
     });
-    part.look = look;
+    part.appearance = appearance;
   }
 
-  /** The steps, counted within the scene, that change a part; of a table, also those that change one of its rows. */
+  /** Return the steps, counted within the chapter, that change a part, or one of the rows of a table. */
   history(key) {
     const concerns = (one) => one === key || one.startsWith(`${key}:`);
     return this.touched.flatMap((keys, number) => ([...keys].some(concerns) ? [number] : []));
   }
 
-  /** Draw a frame around a part, or take it away again. */
+  /** Draw a frame around a part, or remove it if there is no such part. */
   frame(kind, key) {
     this.svg.querySelector(`.kp-frame-${kind}`)?.remove();
     const group = this.parts.get(key)?.group;
@@ -107,7 +107,7 @@ export class Stage {
     group.after(frame);
   }
 
-  /** The nearest part that can be picked, seen from one of them in the direction of an arrow key. */
+  /** Return the nearest part that can be selected, from one of them in the direction of an arrow key. */
   neighbour(key, arrow) {
     const across = arrow === "ArrowLeft" || arrow === "ArrowRight";
     const sign = arrow === "ArrowLeft" || arrow === "ArrowUp" ? -1 : 1;
@@ -129,7 +129,7 @@ export class Stage {
   }
 }
 
-/** Scroll a box, and nothing around it, until these rectangles are inside, if they fit. */
+/** Scroll a box, and nothing around it, until these rectangles are visible, if they fit. */
 export function bring(scroller, boxes) {
   if (!boxes.length) return;
   const view = scroller.getBoundingClientRect();

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A film as a widget: Python sets the step and sees it, and learns what was clicked on.
+"""A film as a widget: Python can set and read the step, and learns what was clicked on.
 
-The widget toolkit comes with the extra ``lab``; without it this module imports all the same, and says so when asked
-for a widget.
+Widgets need anywidget, which comes with the extra ``lab``. This module can be imported without it; asking for a widget then
+raises ImportError.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from .page import script, style
 MISSING = "To play a film as a widget, install anywidget: pip install anywidget (or the kit with its extra: kvmmmu-lab[lab])"
 
 Picked = dict[str, Any]
-"""What was clicked on, and when: its ``key``, such as "s:248:457", and the ``step`` that showed."""
+"""What was clicked on: its ``key``, such as "s:248:457", and the ``step`` that was shown."""
 
 
 def film_widget(film: Mapping[str, Any], step: int = 0, theme: str = "auto") -> Any:
-    """A widget that plays this film, a `FilmWidget`. Raises ImportError without anywidget, InputError for another film."""
+    """Return a `FilmWidget` that plays a film. Raises ImportError without anywidget, InputError for data that isn't a film."""
     if film.get("format") != "kvmmmu-lab film":
         raise InputError("film", film.get("format"), "a film: format is 'kvmmmu-lab film'")
     return widget_class()(film=dict(film), step=step, theme=theme)
@@ -29,7 +29,7 @@ def film_widget(film: Mapping[str, Any], step: int = 0, theme: str = "auto") -> 
 
 @functools.cache
 def widget_class() -> Any:
-    """The class of the widgets, made when it is first asked for. Raises ImportError without anywidget."""
+    """Return the class of the widgets, which is made at the first call. Raises ImportError without anywidget."""
     try:
         import anywidget
         import traitlets
@@ -39,9 +39,9 @@ def widget_class() -> Any:
     class FilmWidget(anywidget.AnyWidget):
         """A film that plays in a notebook.
 
-        ``recording`` is what plays, ``step`` the number of the step that shows, over all scenes, or showed when the player last
-        rested for a second: stepping asks the kernel nothing. `seek` goes to a step.
-        ``picked`` is what was clicked on last, {"key": ..., "step": ...}, or None; see `on_pick`.
+        ``film`` is the data of the film. ``step`` is the step that is shown, counted over the whole film; the kernel hears
+        of it once the player has rested for a second. `seek` goes to a step. ``picked`` is what was clicked on last,
+        ``{"key": ..., "step": ...}``, or None; see `on_pick`.
         """
 
         _esm = script()
@@ -54,26 +54,26 @@ def widget_class() -> Any:
         def __init__(self, **traits: Any) -> None:
             self._callbacks: list[Callable[[Picked], object]] = []
             super().__init__(**traits)
-            self.on_msg(self._hear)
+            self.on_msg(self._receive)
 
         def seek(self, step: int) -> None:
-            """Go to a step, or to the nearest that there is; also if the player went on meanwhile."""
+            """Go to a step, or to the nearest existing one, even if the player has moved on since ``step`` was last updated."""
             self.step = step
             self.send({"event": "seek", "step": self.step})
 
         def on_pick(self, callback: Callable[[Picked], object]) -> Callable[[], None]:
-            """Call back with what was clicked on, at each click, also on the same thing again. Returns what ends that."""
+            """Call ``callback`` with what was clicked on, at each click. Returns a function that ends this."""
             self._callbacks.append(callback)
             return functools.partial(self._callbacks.remove, callback)
 
         @traitlets.validate("step")
         def _nearest(self, proposal: Any) -> int:
-            """The nearest step that there is."""
-            steps = sum(len(scene["steps"]) for scene in self.film.get("scenes", ()))
+            """Return the nearest existing step."""
+            steps = sum(len(chapter["steps"]) for chapter in self.film.get("chapters", ()))
             return min(max(proposal["value"], 0), max(steps - 1, 0))
 
-        def _hear(self, _: Any, content: Any, buffers: Any) -> None:
-            """Take a message from the browser; whatever isn't a click as the player sends it is ignored."""
+        def _receive(self, _: Any, content: Any, buffers: Any) -> None:
+            """Handle a message from the browser. Anything but a click in the player's format is ignored."""
             if not isinstance(content, dict) or content.get("event") != "pick":
                 return
             key, step = content.get("key"), content.get("step")
@@ -86,7 +86,7 @@ def widget_class() -> Any:
 
 
 def __getattr__(name: str) -> Any:
-    """`FilmWidget`, the class, for who asks for it by name."""
+    """Return the class `FilmWidget`, so that it can be imported by name."""
     if name == "FilmWidget":
         return widget_class()
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
-from ..player.page import script, style
+from ..player.page import as_script, script, style
 from .execution import executed, read_notebook
 from .outputs import code_css
 from .slides import Slide, slides
@@ -58,7 +58,7 @@ def _deck_html(columns: list[list[Slide]], title: str, notebook: Any, theme: str
         "theme": theme,
         "paper": paper,
         "columns": columns,
-        "films": [film.film for column in columns for slide in column for film in slide.films],
+        "films": [as_script(film.data) for column in columns for slide in column for film in slide.films],
         "reveal_css": "" if paper else reveal_asset("reveal.css"),
         "reveal_js": "" if paper else reveal_asset("reveal.js"),
         "notes_js": "" if paper else reveal_asset("notes.js"),

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..player.page import FilmParts, film_parts
+from ..player.page import FilmOutput, read_film
 from .html import markdown_html, self_contained
 from .tags import ANSWER, QUESTION
 
@@ -37,7 +37,7 @@ class RenderedOutput:
 
     kind: str
     html: str = ""
-    film: FilmParts | None = None
+    film: FilmOutput | None = None
 
 
 def rendered_outputs(cell: Any, folder: Path = Path()) -> Iterator[RenderedOutput]:
@@ -91,7 +91,7 @@ def _rendered(data: Any, folder: Path, asked: str) -> RenderedOutput | None:
 
 
 def _rendered_html(markup: str, folder: Path, asked: str) -> RenderedOutput:
-    film = film_parts(markup)
+    film = read_film(markup)
     if film is not None:
         return RenderedOutput("film", film=film)
     if len(markup) > MAX_HTML:

@@ -14,7 +14,7 @@ from typing import Any
 from .. import exercises
 from ..errors import InputError
 from ..exercises import Exercise
-from ..player.page import script, style
+from ..player.page import as_script, script, style
 from .execution import executed, read_notebook
 from .html import markdown_html
 from .outputs import code_css, code_html, rendered_outputs
@@ -115,7 +115,7 @@ def _output_blocks(page: SitePage, cell: Any, folder: Path) -> Iterator[SiteBloc
         if output.film is None:
             yield SiteBlock(output.kind, output.html)
         else:
-            page.films.append(output.film.film)
+            page.films.append(as_script(output.film.data))
             yield SiteBlock("film", output.film.still, len(page.films) - 1)
 
 

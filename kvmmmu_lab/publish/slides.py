@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ..player.page import FilmParts
+from ..player.page import FilmOutput
 from .html import markdown_html
 from .outputs import RenderedOutput, code_html, rendered_outputs
 from .summary import blocks, slide_comment, split_heading, summary, truncated, word_count
@@ -41,7 +41,7 @@ class SlideElement:
 
     kind: str
     html: str = ""
-    film: FilmParts | None = None
+    film: FilmOutput | None = None
     lines: float = 0.0
     fragment: bool = False
 
@@ -66,7 +66,7 @@ class Slide:
         return sum(element.lines for element in self.elements)
 
     @property
-    def films(self) -> list[FilmParts]:
+    def films(self) -> list[FilmOutput]:
         """The films on the slide."""
         return [element.film for element in self.elements if element.film is not None]
 

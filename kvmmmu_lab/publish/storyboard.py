@@ -27,33 +27,33 @@ def storyboard_slides(slide: Slide) -> Iterator[Slide]:
         yield replace(slide, elements=rest)
     for film in slide.films:
         figures = list(_figures(film.data))
-        a_page = 4 if all(_is_flat(scene["svg"]) for scene in film.data["scenes"]) else 2
+        a_page = 4 if all(_is_flat(chapter["svg"]) for chapter in film.data["chapters"]) else 2
         for at in range(0, len(figures), a_page):
             board = f'<div class="storyboard of-{a_page}">{"".join(figures[at : at + a_page])}</div>'
             yield replace(slide, continued=bool(slide.title), elements=[SlideElement("film", board)], notes=[])
 
 
 def key_steps(film: Mapping[str, Any], most: int = MAX_STEPS) -> list[int]:
-    """Return the numbers, counted over all scenes, of at most ``most`` steps that change the structure.
+    """Return the numbers, counted over the whole film, of at most ``most`` steps that change the structure.
 
     These are the steps in which a table, an entry or an arrow comes or goes, or an entry changes; if there are more,
     those with most changes. The last step is always among them.
     """
     weights, number = dict[int, float](), -1
-    for scene in film["scenes"]:
-        for place, step in enumerate(scene["steps"]):
+    for chapter in film["chapters"]:
+        for place, step in enumerate(chapter["steps"]):
             number += 1
-            # the first step of a scene has no "set": the scene's drawing shows it
-            structural = sum(_is_structural(look) for look in step["set"].values())
-            last = number > 0 and place == len(scene["steps"]) - 1
+            # the first step of a chapter has no "set": the chapter's drawing shows it
+            structural = sum(_is_structural(appearance) for appearance in step["set"].values())
+            last = number > 0 and place == len(chapter["steps"]) - 1
             weights[number] = len(step["changes"]) + structural / 4 + last / 8
     chosen = sorted((n for n in weights if weights[n]), key=lambda n: -weights[n])[: most - 1]
     return sorted({*chosen, number})
 
 
-def _is_structural(look: list[str]) -> bool:
+def _is_structural(appearance: list[str]) -> bool:
     """Whether an element comes or goes; marks such as "read" come and go with each step."""
-    return bool({"absent", "new", "dead"} & set(look[0].split()))
+    return bool({"absent", "new", "dead"} & set(appearance[0].split()))
 
 
 def _is_flat(svg: str) -> bool:
@@ -62,7 +62,7 @@ def _is_flat(svg: str) -> bool:
 
 
 def _figures(film: Mapping[str, Any]) -> Iterator[str]:
-    steps = [step for scene in film["scenes"] for step in scene["steps"]]
+    steps = [step for chapter in film["chapters"] for step in chapter["steps"]]
     for number in key_steps(film):
         address = data_url(still_svg(film, number))
         words, place = html.escape(steps[number]["words"]), html.escape(steps[number]["place"])

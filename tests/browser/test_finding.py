@@ -130,8 +130,8 @@ def test_only_the_steps_that_change_it(play):
     assert len(listed(page)) == 10
 
 
-def test_the_history_goes_over_all_scenes(play):
-    page = play(films.two_scenes(), options={"step": 7})
+def test_the_history_goes_over_all_chapters(play):
+    page = play(films.two_chapters(), options={"step": 7})
     page.click(f"{ROW} .target")
     assert page.locator(".kp-jump .kp-number").all_inner_texts() == ["7", "17"]
     page.locator(".kp-jump").last.click()

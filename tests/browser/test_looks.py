@@ -49,12 +49,12 @@ def is_dark(page, number=0):
 
 
 @pytest.mark.parametrize("width", [1024, 1280, 1600])
-@pytest.mark.parametrize("name", ["small", "two_scenes", "hostile", "large"])
+@pytest.mark.parametrize("name", ["small", "two_chapters", "hostile", "large"])
 def test_nothing_overflows(play, width, name):
     film = getattr(films, name)()
     page = play(film)
     page.set_viewport_size({"width": width, "height": 800})
-    last = sum(len(scene["steps"]) for scene in film["scenes"]) - 1
+    last = sum(len(chapter["steps"]) for chapter in film["chapters"]) - 1
     for number in range(0, last + 1, max(1, last // 12)):
         page.evaluate(f"handles[0].seek({number})")
         assert page.evaluate(OVERFLOWS) == []
@@ -91,7 +91,7 @@ def test_the_picture_stays_where_it_is(play):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1024, 1600])
 def test_text_can_be_read(play, scheme, width):
-    page = play(films.two_scenes())
+    page = play(films.two_chapters())
     page.set_viewport_size({"width": width, "height": 800})
     page.emulate_media(color_scheme=scheme)
     page.evaluate("handles[0].pick('s:255:0')")
@@ -145,7 +145,7 @@ def test_hostile_texts_stay_text(play):
 
 
 def test_everything_has_a_name_for_screen_readers(play):
-    page = play(films.two_scenes(), options={"step": 7})
+    page = play(films.two_chapters(), options={"step": 7})
     page.evaluate("handles[0].pick('s:255:0')")
     tree = page.locator(".kvmmmu-player").aria_snapshot()
     found = re.findall(r"^\s*- ((?:button|slider|combobox|searchbox|listbox|region|group)\b.*)$", tree, re.MULTILINE)
@@ -166,21 +166,21 @@ def test_the_focus_is_visible(play):
 
 def test_a_step_that_changes_a_whole_page_lists_some(play):
     film = films.small()
-    change = film["scenes"][0]["steps"][6]["changes"][0]
-    film["scenes"][0]["steps"][6]["changes"] = [change] * 512
+    change = film["chapters"][0]["steps"][6]["changes"][0]
+    film["chapters"][0]["steps"][6]["changes"] = [change] * 512
     page = play(film, options={"step": 6})
     assert page.locator(".kp-change").count() == 30
     assert page.get_by_text("and 482 more").count() == 1
     assert page.locator(".kp-caption").bounding_box()["height"] < 300
 
 
-@pytest.mark.parametrize("name", ["two_scenes", "hostile"])
+@pytest.mark.parametrize("name", ["two_chapters", "hostile"])
 def test_a_moving_picture_shows_the_drawing_and_the_words_of_each_step(browser, name):
     """Also where an event loop runs, as in a notebook, which playwright on its own refuses; here ``browser`` has one."""
     film = getattr(films, name)()
     assert asyncio.get_running_loop()
     with Image.open(io.BytesIO(gif(film))) as moving:
-        steps = [step for scene in film["scenes"] for step in scene["steps"]]
+        steps = [step for chapter in film["chapters"] for step in chapter["steps"]]
         assert moving.n_frames == len(steps) and moving.width == 960
         frames = []
         for number in range(moving.n_frames):

@@ -19,13 +19,13 @@ def open_page(page, tmp_path):
     return open_page
 
 
-@pytest.mark.parametrize("name", ["small", "two_scenes", "hostile"])
+@pytest.mark.parametrize("name", ["small", "two_chapters", "hostile"])
 def test_a_page_plays(open_page, name):
     film = getattr(films, name)()
     page = open_page(film_page(film))
     assert page.title() == film["title"]
     page.locator(".kp-forward").click()
-    assert page.locator(".kp-words").text_content() == film["scenes"][0]["steps"][1]["words"]
+    assert page.locator(".kp-words").text_content() == film["chapters"][0]["steps"][1]["words"]
     assert page.locator(".kvmmmu-still").count() == 0
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 

@@ -5,14 +5,14 @@ import pytest
 
 from ..player import films
 
-LAST = len(films.small()["scenes"][0]["steps"]) - 1
+LAST = len(films.small()["chapters"][0]["steps"]) - 1
 
 
 def step(page, number=0):
     return page.evaluate(f"handles[{number}].step")
 
 
-def looks(page, number=0):
+def appearances(page, number=0):
     """What the drawing shows: for each part its class and its texts."""
     return page.evaluate(
         """(number) => Object.fromEntries([...document.querySelectorAll(".kvmmmu-player")[number]
@@ -45,11 +45,11 @@ def test_each_step_looks_the_same_whichever_way_one_comes(play):
     forward = []
     for number in range(LAST + 1):
         page.evaluate(f"handles[0].seek({number})")
-        forward.append(looks(page))
+        forward.append(appearances(page))
     assert all(one != other for one, other in zip(forward[2:], forward[1:], strict=False))
     for number in (LAST, 3, 7, 0, 8, 1, LAST, 0):
         page.evaluate(f"handles[0].seek({number})")
-        assert looks(page) == forward[number], number
+        assert appearances(page) == forward[number], number
 
 
 def test_only_what_differs_is_touched(play):
@@ -62,7 +62,7 @@ def test_only_what_differs_is_touched(play):
     )
     page.evaluate("handles[0].seek(100)")
     page.wait_for_timeout(50)
-    changed = films.large()["scenes"][0]["steps"][100]["set"]
+    changed = films.large()["chapters"][0]["steps"][100]["set"]
     assert set(page.evaluate("[...touched]")) == set(changed)
 
 
@@ -150,7 +150,7 @@ def test_the_list(play):
     assert step(page) == 6
     inset = "(all) => all.map((text) => parseFloat(getComputedStyle(text).paddingLeft))"
     indent = page.locator(".kp-item .kp-text").evaluate_all(inset)
-    assert indent == [12.0 * one["depth"] for one in films.small()["scenes"][0]["steps"]]
+    assert indent == [12.0 * one["depth"] for one in films.small()["chapters"][0]["steps"]]
 
 
 def test_the_list_follows(play):
@@ -208,8 +208,8 @@ def test_breakpoints(play):
     page = play(films.small())
     run = page.get_by_role("button", name="Run to next")
     run.click(force=True)
-    assert page.locator(".kp-status").inner_text() == "Choose first where to stop."
-    page.get_by_label("Stop where").select_option("spte")
+    assert page.locator(".kp-status").inner_text() == "First choose when to stop."
+    page.get_by_label("Stop when").select_option("spte")
     assert page.locator(".kp-stops").count() == 2
     run.click()
     assert step(page) == 6
@@ -218,7 +218,7 @@ def test_breakpoints(play):
     run.click()
     assert step(page) == 7
     assert page.locator(".kp-status").inner_text() == "There is no later one."
-    page.get_by_label("Stop where").select_option("rmap")
+    page.get_by_label("Stop when").select_option("rmap")
     page.locator(".kp-caption").click()
     page.keyboard.press("n")
     assert step(page) == 8
@@ -226,36 +226,36 @@ def test_breakpoints(play):
 
 def test_playing_stops_at_a_breakpoint(play):
     page = play(films.small(), options={"step": 5})
-    page.get_by_label("Stop where").select_option("spte")
+    page.get_by_label("Stop when").select_option("spte")
     page.get_by_label("Speed").select_option("8")
     page.click(".kp-play")
     page.wait_for_selector(".kp-play[aria-label=Play]")
     assert step(page) == 6
 
 
-def test_scenes(play):
-    page = play(films.two_scenes())
-    first = looks(page)
-    assert page.locator(".kp-scene").inner_text() == "Scene 1 of 2"
+def test_chapters(play):
+    page = play(films.two_chapters())
+    first = appearances(page)
+    assert page.locator(".kp-chapter").inner_text() == "Chapter 1 of 2"
     assert page.locator(".kp-heading").all_inner_texts() == ["A read of 0x5000", "The same again"]
     page.click(".kp-next")
     assert step(page) == LAST + 1
-    assert page.locator(".kp-scene").inner_text() == "Scene 2 of 2"
-    assert looks(page) == first
+    assert page.locator(".kp-chapter").inner_text() == "Chapter 2 of 2"
+    assert appearances(page) == first
     page.keyboard.press("ArrowLeft")
     assert step(page) == LAST
-    assert looks(page) != first
+    assert appearances(page) != first
     page.keyboard.press("PageUp")
-    assert step(page) == LAST  # this is the first scene
+    assert step(page) == LAST  # this is the first chapter
     page.keyboard.press("PageDown")
     assert step(page) == LAST + 1
     page.keyboard.press("ArrowUp")
-    assert step(page) == LAST  # over stops where a scene ends
+    assert step(page) == LAST  # stepping over stops at the end of a chapter
     assert page.locator(".kp-picture svg").count() == 1
 
 
 def test_an_error_is_a_card_at_the_end(play):
-    page = play(films.two_scenes())
+    page = play(films.two_chapters())
     assert page.get_by_role("alert").count() == 0
     page.click(".kp-last")
     assert "The host would have crashed" in page.get_by_role("alert").inner_text()
@@ -267,12 +267,13 @@ def test_an_error_is_a_card_at_the_end(play):
 @pytest.mark.parametrize(
     ("film", "words"),
     [
-        ({**films.small(), "version": 2}, "version 2"),
-        ({**films.small(), "scenes": []}, "no steps"),
-        ({"format": "something else"}, "no film"),
-        ({}, "no film"),
+        ({**films.small(), "version": 3}, "A newer kvmmmu-lab plays it"),
+        ({**films.small(), "version": 1}, "Make the film again"),
+        ({**films.small(), "chapters": []}, "no steps"),
+        ({"format": "something else"}, "not a kvmmmu-lab film"),
+        ({}, "not a kvmmmu-lab film"),
     ],
-    ids=["newer", "empty", "foreign", "nothing"],
+    ids=["newer", "older", "empty", "foreign", "nothing"],
 )
 def test_what_it_cannot_play_is_a_card(play, film, words):
     page = play(film)
@@ -292,7 +293,7 @@ def test_events_and_the_handle(play):
 
 
 def test_several_players_leave_each_other_alone(play):
-    page = play(films.small(), films.two_scenes(), films.small())
+    page = play(films.small(), films.two_chapters(), films.small())
     players = page.locator(".kvmmmu-player")
     players.nth(1).locator(".kp-forward").click()
     page.keyboard.press("ArrowRight")

@@ -60,7 +60,7 @@ def film(vm):
 
 
 def drawn(svg):
-    """The look of every element, read back as the player does."""
+    """The appearance of every element, read back as the player does."""
     found = {}
     for group in ET.fromstring(svg).iter(f"{SVG}g"):
         if group.get("data-key"):
@@ -71,7 +71,7 @@ def drawn(svg):
 
 
 def places(svg):
-    """Everything but looks."""
+    """Everything but appearances."""
     root = ET.fromstring(svg)
     for element in root.iter():
         if element.tag in (f"{SVG}title", f"{SVG}text", f"{SVG}g"):
@@ -87,9 +87,9 @@ def all_texts(root):
 
 def test_tables_rows_and_edges_are_there(each_renderer):
     picture = example()
-    looks = drawn(picture.svg)
-    assert len(looks) == len(picture.scene.edges) + sum(1 + len(table.entries) for table in picture.scene.tables)
-    assert looks["s:248"] == [
+    appearances = drawn(picture.svg)
+    assert len(appearances) == len(picture.scene.edges) + sum(1 + len(table.entries) for table in picture.scene.tables)
+    assert appearances["s:248"] == [
         "table shadow",
         "shadow L1 #248, of gfn 0x4, 510 empty",
         "shadow L1 #248",
@@ -97,22 +97,22 @@ def test_tables_rows_and_edges_are_there(each_renderer):
         "510 empty",
     ]
     (entry,) = [entry for entry in picture.scene.table("s:248").entries if entry.index == "6"]
-    assert looks["s:248:6"] == ["row", entry.says, "6", "", "PwUAD..", "0x4"]
-    assert looks["readonly|s:248:6|f:4"] == [
+    assert appearances["s:248:6"] == ["row", entry.says, "6", "", "PwUAD..", "0x4"]
+    assert appearances["readonly|s:248:6|f:4"] == [
         "edge readonly",
         "entry 6 of shadow L1 #248 of gfn 0x4 leads to frame gfn 0x4 write-protected table, for reading only",
     ]
-    assert looks["shadows|g:4|s:248"] == ["edge shadows", "PT gfn 0x4 is shadowed by shadow L1 #248 of gfn 0x4"]
-    assert looks["rmap|f:20:rmap|s:248:5"][0] == "edge rmap"
+    assert appearances["shadows|g:4|s:248"] == ["edge shadows", "PT gfn 0x4 is shadowed by shadow L1 #248 of gfn 0x4"]
+    assert appearances["rmap|f:20:rmap|s:248:5"][0] == "edge rmap"
     texts = all_texts(ET.fromstring(picture.svg))
     assert any("Guest tables" in text for text in texts) and any("Shadow tables" in text for text in texts)
     assert picture.scene.notes[0] in texts
 
 
-def test_what_is_drawn_is_what_looks_say(each_renderer, film):
+def test_what_is_drawn_is_what_appearances_say(each_renderer, film):
     for scene in film[:2]:
         for svg in (film[2].svg(scene, "x"), film[2].bare_svg(scene, "x")):
-            assert drawn(svg) == film[2].looks(scene)
+            assert drawn(svg) == film[2].appearances(scene)
 
 
 @pytest.mark.parametrize("name", ["lin64_A", "linpae_A", "lin32_A", "lin64_early3_pg", "lin32_early3_pg"])
@@ -135,9 +135,9 @@ def test_nothing_moves_on_a_stage(each_renderer, film):
     assert again.svg == second
 
 
-def test_looks_of_what_is_absent_new_and_changed(film):
+def test_appearances_of_what_is_absent_new_and_changed(film):
     early, late, drawing = film
-    before, after = drawing.looks(early), drawing.looks(late)
+    before, after = drawing.appearances(early), drawing.appearances(late)
     assert set(before) == set(after)
     assert all(len(before[key]) == len(after[key]) for key in before)
     assert before["s:248"] == ["table shadow absent", "", "", "", ""]
@@ -149,7 +149,7 @@ def test_looks_of_what_is_absent_new_and_changed(film):
     assert after["shadow|s:248:457|f:29a5"][0] == "edge shadow"
 
 
-def test_looks_need_no_renderer_and_no_time(film, monkeypatch):
+def test_appearances_need_no_renderer_and_no_time(film, monkeypatch):
     monkeypatch.setenv(VARIABLE, "none")
     _, late, _ = film
     tables = [
@@ -161,9 +161,9 @@ def test_looks_need_no_renderer_and_no_time(film, monkeypatch):
     ]
     stage = Scene("", tuple(tables), ())
     drawing = Drawing(stage)
-    drawing.looks(stage)
+    drawing.appearances(stage)
     start = time.perf_counter()
-    drawing.looks(stage)
+    drawing.appearances(stage)
     assert time.perf_counter() - start < 0.05  # 2 ms are usual
     with pytest.raises(RenderError):
         drawing.svg(stage, "x")
@@ -172,15 +172,15 @@ def test_looks_need_no_renderer_and_no_time(film, monkeypatch):
 def test_a_scene_that_is_not_on_the_stage_is_refused(film):
     early, late, _ = film
     with pytest.raises(InputError, match="scene"):
-        Drawing(early).looks(late)
+        Drawing(early).appearances(late)
 
 
 def test_a_text_longer_than_on_the_stage_is_cut():
     stage = Scene("", (Table("a", "list", 0, 0, "title", ("words",), (Entry("a:0", "0", "P", "0x1"),)),), ())
     scene = Scene("", (Table("a", "list", 0, 0, "title" * 9, ("w" * 90,), (Entry("a:0", "0", "P", "0x1" * 9),)),), ())
-    looks = Drawing(stage).looks(scene)
-    assert looks["a"][2].endswith("...") and looks["a"][3].endswith("...") and "title" * 9 in looks["a"][1]
-    assert looks["a:0"] == ["row", "0 P 0x10x10x10x10x10x10x10x10x1", "0", "", "P", "..."]
+    appearances = Drawing(stage).appearances(scene)
+    assert appearances["a"][2].endswith("...") and appearances["a"][3].endswith("...") and "title" * 9 in appearances["a"][1]
+    assert appearances["a:0"] == ["row", "0 P 0x10x10x10x10x10x10x10x10x1", "0", "", "P", "..."]
 
 
 @needs_renderer
@@ -188,7 +188,7 @@ def test_a_legend_says_what_marks_mean(film):
     early, late, drawing = film
     root = ET.fromstring(drawing.svg(late, "x"))
     (legend,) = [text for text in all_texts(root) if "* changed" in text]
-    assert "> looked at" in legend and "double border" in legend and "gone" not in legend
+    assert "> read" in legend and "double border" in legend and "gone" not in legend
     assert "changed" not in " ".join(all_texts(ET.fromstring(drawing.svg(early, "x"))))
 
 
@@ -282,7 +282,7 @@ def test_saving(vm, tmp_path):
 
 @needs_renderer
 def test_the_readmes_picture_is_up_to_date():
-    """To draw it anew: ``python -m kvmmmu_lab.draw.example > notebooks/hierarchy.svg``."""
+    """To draw it again: ``python -m kvmmmu_lab.draw.example > notebooks/hierarchy.svg``."""
     text = (Path(__file__).resolve().parents[2] / "notebooks/hierarchy.svg").read_text("utf-8")
     assert drawn(text) == drawn(example().svg)
     assert theme.still_style() == ET.fromstring(text).find(f"{SVG}style").text

@@ -13,7 +13,7 @@ from kvmmmu_lab.draw.page_tables import hierarchy_scene
 from kvmmmu_lab.draw.render import VARIABLE
 from kvmmmu_lab.labs import entry_of, watch
 from kvmmmu_lab.player import widget
-from kvmmmu_lab.player.frames import MOST_STEPS
+from kvmmmu_lab.player.film_steps import MOST_STEPS
 
 GVA = 0x343C9000
 
@@ -106,7 +106,7 @@ def test_whatever_is_done_has_words_and_a_picture(vm, operation, detail):
     assert len(watched.steps) <= MOST_STEPS + 2
     assert all(step.words.endswith((".", "?")) for step in watched.steps)
     assert str(watched)
-    assert all(watched.picture(k).drawing.looks(step.scene) for k, step in enumerate(watched.steps))
+    assert all(watched.picture(k).drawing.appearances(step.scene) for k, step in enumerate(watched.steps))
 
 
 def test_nothing_stays_attached(vm):

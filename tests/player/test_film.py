@@ -15,7 +15,7 @@ from kvmmmu_lab.draw.example import SELF, guest_with_its_own_table_mapped
 from kvmmmu_lab.draw.render import VARIABLE, renderers
 from kvmmmu_lab.draw.reverse_maps import reverse_map_scene
 from kvmmmu_lab.player.film import film
-from kvmmmu_lab.player.frames import MOST_STEPS
+from kvmmmu_lab.player.film_steps import MOST_STEPS
 from kvmmmu_lab.recording.narration import TAGS
 
 pytestmark = pytest.mark.skipif(not renderers(), reason="nothing here can lay out a drawing")
@@ -37,15 +37,15 @@ def made(recording):
     return film(recording, GVA)
 
 
-def played(scene):
-    """The looks of all parts of a scene after each of its steps, as the player puts them on."""
-    root = ET.fromstring(scene["svg"])
+def played(chapter):
+    """The appearance of all parts of a chapter after each of its steps, as the player sets it."""
+    root = ET.fromstring(chapter["svg"])
     now = {}
     for group in root.iter("{http://www.w3.org/2000/svg}g"):
         if group.get("data-key"):
             texts = [child.text or "" for child in group if child.tag.rpartition("}")[2] in ("title", "text")]
             now[group.get("data-key")] = [group.get("class"), *texts]
-    for step in scene["steps"]:
+    for step in chapter["steps"]:
         assert set(step["set"]) <= set(now)
         now |= step["set"]
         yield dict(now)
@@ -54,18 +54,18 @@ def played(scene):
 @pytest.mark.parametrize("detail", [False, True])
 def test_playing_the_steps_shows_what_each_picture_shows(recording, detail):
     made = film(recording, GVA, detail=detail)
-    shown = [looks for scene in made.data["scenes"] for looks in played(scene)]
+    shown = [parts for chapter in made.data["chapters"] for parts in played(chapter)]
     assert len(shown) == len(made.steps)
-    for number, looks in enumerate(shown):
+    for number, parts in enumerate(shown):
         picture = made.picture(number)
-        assert looks == picture.drawing.looks(picture.scene), number
+        assert parts == picture.drawing.appearances(picture.scene), number
 
 
-def test_each_operation_is_a_scene_of_its_own(made):
-    first, second = made.data["scenes"]
+def test_each_operation_is_a_chapter_of_its_own(made):
+    first, second = made.data["chapters"]
     assert first["steps"][0]["words"] == "Before it begins." and first["title"] == "User code reads 0x343c9000."
     assert second["steps"][0]["words"].startswith("The host carries out the store for the guest")
-    assert second["title"] == second["steps"][0]["words"], "a later scene begins with its first step"
+    assert second["title"] == second["steps"][0]["words"], "a later chapter begins with its first step"
     assert first["steps"][0]["set"] == {} == second["steps"][0]["set"]
     assert len(first["steps"]) == 16
 
@@ -83,7 +83,7 @@ def test_steps_say_what_changed_bit_by_bit(made):
 
 
 def test_marks_and_tags_say_what_a_step_is_about(made):
-    (zap,) = [step for scene in made.data["scenes"] for step in scene["steps"] if "dies" in step["words"]]
+    (zap,) = [step for chapter in made.data["chapters"] for step in chapter["steps"] if "dies" in step["words"]]
     assert set(zap["tags"]) == {"zap", "spte"} and "s:248:457" in zap["about"]
     assert set(made.data["tags"]) <= set(TAGS) and "rmap" in made.data["tags"]
 
@@ -115,7 +115,7 @@ def test_nothing_happened():
         pass
     made = film(recording, SELF)
     assert [step.words for step in made.steps] == ["Before it begins."]
-    assert made.data["scenes"][0]["steps"][0]["set"] == {}
+    assert made.data["chapters"][0]["steps"][0]["set"] == {}
 
 
 def test_files(made, tmp_path):
@@ -202,7 +202,7 @@ def test_what_was_clicked_on_is_told_with_what_happens_to_it(recording):
     assert made.picked.dies and not made.widget.close()
     assert re.fullmatch(
         r"You clicked on entry 457 of shadow L1 #248, of gfn 0x61c9\. In this film it is read in step \d+ and .*"
-        r"changes in step \d+ and dies in step \d+\.|You clicked on .* changes in step \d+ .* dies in step \d+\.",
+        r"changes in step \d+ and is removed in step \d+\.|You clicked on .* changes in step \d+ .* is removed in step \d+\.",
         str(made.picked),
     )
     made.widget.picked = {"key": "s:251", "step": 0}

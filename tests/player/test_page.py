@@ -13,7 +13,7 @@ from importlib.resources import files
 import pytest
 
 from kvmmmu_lab.errors import InputError
-from kvmmmu_lab.player.page import MODULES, as_script, film_html, film_page, script, still_svg, style
+from kvmmmu_lab.player.page import MODULES, as_script, film_html, film_page, read_film, script, still_svg, style
 
 from . import films
 
@@ -91,8 +91,13 @@ def test_an_output_has_a_still_picture_the_steps_and_the_player():
     assert image["alt"].startswith("vm.access(0x5000): the last of 10 steps. The fault is handled.")
     assert len(page.all("li")) == 10
     assert any("[rmap_add(), mmu.c:315-346]" in text for text in page.text)
-    assert page.all("script") == [{"type": "module"}]
-    assert page.scripts[0].count("mount(place, {") == 1
+    data, start = page.all("script")
+    assert data["type"] == "application/json" and start == {"type": "module"}
+    assert json.loads(page.scripts[0]) == {
+        "options": {"step": 0, "theme": "auto"},
+        "film": json.loads(json.dumps(films.small())),
+    }
+    assert page.scripts[1].count("mount(place, film, options)") == 1
 
 
 def test_a_still_picture_may_be_given():
@@ -101,13 +106,44 @@ def test_a_still_picture_may_be_given():
 
 
 def test_two_outputs_have_names_of_their_own():
-    first, second = (Reader(film_html(films.small())).all("div")[0]["class"] for _ in range(2))
-    assert first != second
+    first, second = (Reader(film_html(films.small())) for _ in range(2))
+    names = [page.all(tag)[0]["data-film"] for page in (first, second) for tag in ("div", "script")]
+    assert names[0] == names[1] != names[2] == names[3]
+
+
+@pytest.mark.parametrize("film", [films.small(), films.two_chapters(), films.hostile()], ids=["small", "two", "hostile"])
+def test_a_film_is_read_out_of_html_as_it_was(film):
+    markup = film_html(film, "<svg>mine</svg>", step=3, theme="dark")
+    (still,) = re.findall(r'<div class="kvmmmu-film" data-film="\w+">(.*)</div>\n<script type="app', markup, re.DOTALL)
+    page = film_page(film, "<svg>mine</svg>", step=3, theme="dark")
+    around = f"<div><p>&amp; before &#8212; <br/>{markup}</div>{film_html(films.large(4, 2, 2))}"
+    for text in (markup, page, around, f'<div class="kvmmmu-still-1">{markup}</div>'):
+        found = read_film(text)
+        assert found.data == json.loads(json.dumps(film))
+        assert found.options == {"step": 3, "theme": "dark"}
+        assert found.still == still
+
+
+@pytest.mark.parametrize(
+    "markup",
+    [
+        "",
+        "<p>no film</p>",
+        "<p>kvmmmu-film-data</p>",
+        '<script type="application/json" class="kvmmmu-film-data">{"film": </script>',
+        '<script type="application/json" class="kvmmmu-film-data">[]</script>',
+        film_html({**films.small(), "version": 1}),
+        film_html({**films.small(), "format": "another"}),
+    ],
+    ids=["nothing", "no film", "a word", "broken JSON", "other JSON", "another version", "another format"],
+)
+def test_where_no_playable_film_is_none_is_read(markup):
+    assert read_film(markup) is None
 
 
 def test_hostile_texts_make_no_elements():
     tame, hostile = Reader(film_page(films.small())), Reader(film_page(films.hostile()))
-    assert len(hostile.all("script")) == len(tame.all("script")) == 1
+    assert len(hostile.all("script")) == len(tame.all("script")) == 2
     assert len(hostile.all("img")) == 1
     assert {name for name, _ in hostile.elements} <= {name for name, _ in tame.elements} | {"strong"}
     for words in films.HOSTILE:
@@ -125,19 +161,19 @@ def test_a_page_is_complete():
     assert "SPDX-License-Identifier" in film_page(films.small())
 
 
-def test_a_still_shows_the_looks_of_its_step():
+def test_a_still_shows_its_step():
     for number in range(10):
         root = ET.fromstring(still_svg(films.small(), number))
-        looks = {g.get("data-key"): g.get("class") for g in root.iter(f"{SVG}g") if g.get("data-key")}
-        assert looks["s:252"].split()[2:] == (["absent"] if number < 5 else ["new"] if number == 5 else [])
-        assert looks["s:252:5"] == ("row absent" if number < 5 else "row changed" if number == 7 else "row")
+        classes = {g.get("data-key"): g.get("class") for g in root.iter(f"{SVG}g") if g.get("data-key")}
+        assert classes["s:252"].split()[2:] == (["absent"] if number < 5 else ["new"] if number == 5 else [])
+        assert classes["s:252:5"] == ("row absent" if number < 5 else "row changed" if number == 7 else "row")
     texts = [text.text for text in ET.fromstring(still_svg(films.small())).iter(f"{SVG}text")]
     assert "1 entry" in texts
     assert root.find(f"{SVG}style").text == films.small()["css"]
 
 
-def test_the_last_step_of_the_last_scene_is_the_still():
-    film = films.two_scenes()
+def test_the_last_step_of_the_last_chapter_is_the_still():
+    film = films.two_chapters()
     assert still_svg(film) == still_svg(film, 19)
     assert still_svg(film, 10) == still_svg(film, 0)
     assert "The host would have crashed" in film_html(film)

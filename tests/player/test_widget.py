@@ -63,4 +63,4 @@ def test_what_is_no_film_is_refused():
     from kvmmmu_lab.player.widget import film_widget
 
     with pytest.raises(InputError, match="film"):
-        film_widget({"scenes": []})
+        film_widget({"chapters": []})

@@ -9,7 +9,7 @@ from kvmmmu_lab.publish.storyboard import MAX_STEPS, key_steps
 def test_key_steps_are_those_in_which_something_changes():
     vm = open_guest("lin64_A").vm()
     data = watch(lambda: vm.access(0x343C6000, user=True), vm, [0x343C6000]).data
-    steps = [step for scene in data["scenes"] for step in scene["steps"]]
+    steps = [step for chapter in data["chapters"] for step in chapter["steps"]]
     chosen = key_steps(data)
     assert chosen == sorted(set(chosen)) and len(chosen) <= MAX_STEPS and chosen[-1] == len(steps) - 1
     assert sum(bool(steps[number]["changes"]) for number in chosen) >= 3

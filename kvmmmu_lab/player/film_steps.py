@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The steps of a film: which stretches of a recording it shows, in which words, and with which picture.
+
+A film has a chapter for each operation; operations of a single step, such as pokes, go into the chapter of the operation
+after them. A chapter has a step for each event that means something by itself, or, in a detailed film, for every event.
+Several events of the same kind in a row, such as the four reads of a walk, are one step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from ..draw.arguments import possible_gva
+from ..draw.page_tables import hierarchy_scene
+from ..draw.scene import Marks, Scene
+from ..errors import HostCrash, LabError
+from ..inspect.keys import SHADOW, Key, key_of
+from ..inspect.names import Names
+from ..mmu import events as ev
+from ..mmu.machine import Machine
+from ..recording.narration import mark_of, narration, sentence, tags_of
+from ..recording.recording import Change, Recording
+
+BEFORE = "Before it begins."
+"""The words of step 0 of a film."""
+
+MOST_STEPS = 400
+"""Steps of a film, at most. The last step says what is left out."""
+
+MOST_PATHS = 4
+"""Addresses that are drawn, at most: those that were asked for, then those that an operation touches."""
+
+Draw = Callable[[Machine, Marks], Scene]
+"""Draws the machine at one step, with the marks of that step."""
+
+
+@dataclass(frozen=True)
+class FilmStep:
+    """One step of a film. ``recorded``: the number of the recorded step whose state its ``scene`` shows.
+
+    ``changes``: each changed entry with its old and new value.
+    """
+
+    words: str
+    scene: Scene
+    recorded: int
+    depth: int = 0
+    function: str = ""
+    source: str = ""
+    tags: tuple[str, ...] = ()
+    changes: tuple[dict[str, str], ...] = ()
+
+    @property
+    def place(self) -> str:
+        """The function in the kernel, and its lines; each only if it is known."""
+        return ", ".join(filter(None, (self.function and f"{self.function}()", self.source)))
+
+    def __str__(self) -> str:
+        return f"{self.words}  [{self.place}]" if self.place else self.words
+
+
+class FilmBuilder:
+    """Turns a recording into the chapters of a film."""
+
+    def __init__(self, recording: Recording, gvas: Iterable[int], draw: Draw | None, detail: bool) -> None:
+        self.recording, self.gvas, self.draw, self.detail = recording, list(gvas), draw, detail
+        self.focus = self.gvas
+        """Addresses that the current chapter draws."""
+        self.pages: dict[int, None] = {}
+        """Shadow pages that the current chapter has drawn."""
+        self.chapters: list[list[FilmStep]] = []
+
+    def build(self) -> list[list[FilmStep]]:
+        """Return all chapters. The first begins with the state before anything happened."""
+        recording, room = self.recording, MOST_STEPS
+        for first, last in chapter_ranges(recording):
+            groups = step_groups(recording, first, last, self.detail)
+            if not groups and self.chapters:
+                continue
+            self.chapters.append(self._chapter(first, groups[:room]))
+            room -= len(groups)
+            if room < 0 or (room == 0 and last < len(recording) - 1):
+                self._say_what_is_left_out(last)
+                break
+        if isinstance(recording.error, LabError) and not isinstance(recording.error, HostCrash):
+            self._append(f"This can't be done: {recording.error}.")
+        return self.chapters
+
+    def _chapter(self, first: int, groups: list[StepGroup]) -> list[FilmStep]:
+        self.focus, self.pages = [*self.gvas], {}
+        for event in (event for group in groups for event in group.events):
+            if narration(event[0]).path and event[1] not in self.focus:
+                self.focus += [event[1]][: max(0, MOST_PATHS - len(self.focus))]
+        before = [] if self.chapters else [FilmStep(BEFORE, self._scene(first - 1, Marks()), first - 1)]
+        return before + [self._step(group) for group in groups]
+
+    def _step(self, group: StepGroup) -> FilmStep:
+        scene = self._scene(group.last, marks_of(self.recording.at(group.last), group.events))
+        changes = tuple(_as_data(change) for number in group.steps for change in self.recording.changes(number))
+        kind = group.kind
+        return FilmStep(group.words, scene, group.last, group.depth, kind.function, kind.source, group.tags, changes)
+
+    def _scene(self, number: int, marks: Marks) -> Scene:
+        """Return the picture at a recorded step. In its mode at that step the guest may not have all the addresses.
+
+        A page that was drawn stays as long as it is in use: a new page has no parent yet, a child of a zapped one has lost
+        its parent.
+        """
+        vm = self.recording.at(number)
+        if self.draw is not None:
+            return self.draw(vm, marks)
+        scene = hierarchy_scene(vm, [gva for gva in self.focus if possible_gva(vm, gva)], marks, self.pages)
+        keys = [Key(table.key) for table in scene.of("shadow")]
+        self.pages |= {key.page: None for key in keys if key.kind == SHADOW}
+        return scene
+
+    def _say_what_is_left_out(self, last: int) -> None:
+        left = sum(1 for first, _ in self.recording.operations() if first > last)
+        more = f" and {left} more operations" if left else ""
+        self._append(f"What follows{more} isn't shown: a film has at most {MOST_STEPS} steps.")
+
+    def _append(self, words: str) -> None:
+        """Add a step that shows the state of the last one, without its marks."""
+        number = self.chapters[-1][-1].recorded
+        self.chapters[-1].append(FilmStep(words, self._scene(number, Marks()), number))
+
+
+def chapter_ranges(recording: Recording) -> list[tuple[int, int]]:
+    """Return the first and the last recorded step of each chapter."""
+    found: list[tuple[int, int]] = []
+    begin = 1
+    for first, last in recording.operations():
+        if last > first:
+            found.append((begin, last))
+            begin = last + 1
+    if begin < len(recording) or not found:
+        found.append((begin, len(recording) - 1))
+    return found
+
+
+# Which recorded steps become one step of a film
+
+
+@dataclass
+class StepGroup:
+    """Recorded steps that a film shows as one. ``last``: the one whose state is shown; ``steps``: those with ``events``."""
+
+    last: int
+    words: str
+    kind: ev.Kind
+    depth: int
+    events: list[tuple] = field(default_factory=list)
+    steps: list[int] = field(default_factory=list)
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags of its events, each once."""
+        return tuple(dict.fromkeys(tag for event in self.events for tag in tags_of(event)))
+
+
+def step_groups(recording: Recording, first: int, last: int, detail: bool = False) -> list[StepGroup]:
+    """Return the groups of the recorded steps ``first`` to ``last``. ``detail``: a group for every event."""
+    found: list[StepGroup] = []
+    run: StepGroup | None = None
+    for number in range(first, last + 1):
+        event = recording.raw(number)
+        kind, names = event[0], Names(recording.at(number))
+        if kind is ev.END:
+            opened = _opened(recording, number)
+            end = narration(opened).ending
+            if words := end(names, event[1]) if end else "":
+                found.append(StepGroup(number, words, opened, recording.depth(number)))
+                run = None
+        elif run is not None and kind is run.kind and narration(kind).run is not None:
+            run.last = number
+            run.events.append(event)
+            run.steps.append(number)
+            run.words = sentence(names, run.events, _around(recording, number))
+        elif detail or narration(kind).main:
+            words = sentence(names, [event], _around(recording, number))
+            run = StepGroup(number, words, kind, recording.depth(number), [event], [number])
+            found.append(run)
+    return found
+
+
+def _around(recording: Recording, number: int) -> tuple | None:
+    """Return the event that a recorded step is inside of."""
+    parent = recording.parent(number)
+    return None if parent is None else recording.raw(parent)
+
+
+def _opened(recording: Recording, number: int) -> ev.Kind:
+    """Return the kind of the event that the END at a recorded step ends."""
+    around = _around(recording, number)
+    return ev.END if around is None else around[0]
+
+
+def _as_data(change: Change) -> dict[str, str]:
+    return {
+        "key": change.key,
+        "name": change.name,
+        "old": f"{change.old:#x}",
+        "new": f"{change.new:#x}",
+        "bits": change.bits,
+    }
+
+
+# What a step is about
+
+
+def marks_of(vm: Machine, events: Iterable[tuple]) -> Marks:
+    """Return the marks of some events; ``vm`` is the machine after the last of them."""
+    marks = Marks()
+    for event in events:
+        _note(vm, event, marks)
+    return marks
+
+
+def _note(vm: Machine, event: tuple, marks: Marks) -> None:
+    if event[0].change:
+        _, hpa, _, old, new = event
+        key = key_of(vm, hpa)
+        marks.note(key, "dead" if not new and key.kind == SHADOW else "changed")
+        marks.was[key] = old
+    elif (mark := mark_of(vm, event)) is not None:
+        marks.note(*mark)
