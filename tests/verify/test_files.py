@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Files are told apart by their content; the command says what it found, by its status too."""
+"""The kind of a file is recognised by its content; the command prints what it found, and its exit status says so too."""
 
 import json
 
@@ -14,7 +14,7 @@ from kvmmmu_lab.verify import kind_of, verify_file
 GUEST = HERE / "guests" / "lin32_early3_pg.npz"
 
 
-def test_kinds_are_told_by_content(tmp_path):
+def test_the_kind_is_recognised_by_content(tmp_path):
     assert kind_of(GUEST) == "page tables of a real guest"
     copy = tmp_path / "no_suffix"
     copy.write_bytes(GUEST.read_bytes())
@@ -23,7 +23,7 @@ def test_kinds_are_told_by_content(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"\x1f\x8b", b"\x1f\x8bxxxx", b"PK\x03\x04 broken", b"\x93NUMPY"])
-def test_foreign_files_are_refused_by_name(tmp_path, content):
+def test_files_of_other_kinds_are_refused_by_name(tmp_path, content):
     path = tmp_path / "foreign"
     path.write_bytes(content)
     with pytest.raises(DataError, match="foreign"):
@@ -61,7 +61,7 @@ def test_status_and_output(tmp_path, capsys):
     assert "missing" in capsys.readouterr().err
 
 
-def test_json_has_the_same(tmp_path, capsys):
+def test_the_json_says_the_same(tmp_path, capsys):
     assert main(["verify", "--json", str(GUEST), str(tmp_path / "missing")]) == 2
     found = json.loads(capsys.readouterr().out)
     assert found["status"] == 2
@@ -70,7 +70,7 @@ def test_json_has_the_same(tmp_path, capsys):
     assert not bad["ok"] and "missing" in bad["error"]
 
 
-def test_in_a_terminal_it_says_what_it_is_at_and_elsewhere_it_is_silent(capsys, monkeypatch):
+def test_progress_is_shown_in_a_terminal_only(capsys, monkeypatch):
     guest = str(GUEST)
     assert main(["verify", guest]) == 0
     assert capsys.readouterr().err == ""

@@ -32,13 +32,13 @@ def test_all_eleven_files_are_here():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name.partition(".")[0])
-def test_and_the_audits_after_every_operation_are_as_recorded(path):
+def test_audits_after_every_operation_are_as_recorded(path):
     report = verify_file(path, audit=True)
     assert report.ok, str(report)
     assert report.compared["audits"] > report.compared["operations"] - 2 * report.compared["scenarios"] - 9
 
 
-def test_the_audits_after_every_operation_of_one_file_are_as_recorded():
+def test_audits_after_every_operation_of_one_file_are_as_recorded():
     report = verify_file(GOLDEN / "wpmix.jsonl.gz", audit=True)
     assert report.ok, str(report)
     assert report.compared["audits"] > 1000
@@ -48,7 +48,7 @@ def test_the_audits_after_every_operation_of_one_file_are_as_recorded():
 
 
 def lines_of(name, count=None):
-    """The lines of one scenario, the first ``count`` operations of it as a scenario of their own."""
+    """Return the lines of a scenario; with ``count``, its first operations as a scenario of their own."""
     for path in FILES:
         for header, lines in read_scenarios(path):
             if header["name"] == name:
@@ -67,7 +67,7 @@ def write(path, lines):
 
 
 def noticed(path, lines):
-    """Whether a file of these lines is refused or has a difference."""
+    """Whether a file with these lines is refused or has a difference."""
     try:
         return verify_file(write(path, lines)).difference_count > 0
     except DataError:
@@ -75,7 +75,7 @@ def noticed(path, lines):
 
 
 def spots(value, at=()):
-    """All places below a value: (path, replacements for what stands there)."""
+    """Yield every place inside a value: its path, and other values to put there."""
     if isinstance(value, dict):
         for key, below in value.items():
             yield from spots(below, (*at, key))
@@ -104,10 +104,10 @@ def put(lines, n, path, value):
 
 
 INFORMATIVE = {"div", "agpa"}
-"""The format calls them so: results that other implementations needn't have."""
+"""Results that other implementations needn't have, by the definition of the format."""
 
 OPTIONAL = INFORMATIVE | {"audit"}
-"""What may be missing: an audit is in the file where somebody complained; a missing one shows at full states only."""
+"""Results that may be missing: the file has an audit only where there are complaints; full states reveal a missing one."""
 
 DIRECTED = [
     "wp0_read_fix_rmap_leak",
@@ -122,7 +122,7 @@ DIRECTED = [
 
 
 def mutants(lines):
-    """(what, lines) of every single wrong value in results, digests, states and header."""
+    """Yield (description, lines) for every single wrong value in results, digests and states."""
     for n, line in enumerate(lines):
         if line["t"] == "op":
             for path, values in spots(line["r"], ("r",)):
@@ -150,9 +150,9 @@ def mutants(lines):
 
 
 def unnoticed(name, path, share):
-    """Which of every so many mutants are not noticed."""
+    """Return the mutants that aren't noticed; 1 in ``share`` of them is tried."""
     lines = lines_of(name)
-    assert verify_file(write(path, lines)).ok, "unchanged, it agrees"
+    assert verify_file(write(path, lines)).ok, "the scenario agrees before it is changed"
     chosen = list(mutants(lines))[::share]
     assert len(chosen) > 9
     return [what for what, lines in chosen if not noticed(path, lines)]
@@ -169,7 +169,7 @@ def test_each_wrong_value_in_a_directed_scenario_is_noticed(name, tmp_path):
     assert unnoticed(name, tmp_path / "mutant", share=1) == []
 
 
-# directed: every value of it is tried above; pool: its states are so large that only making mutants takes minutes
+# every value of `directed` is tried above; the states of `pool` are so large that making its mutants takes minutes
 OTHERS = [path for path in FILES if path.name.partition(".")[0] not in ("directed", "pool")]
 
 
@@ -184,7 +184,7 @@ def test_wrong_values_in_all_files_are_noticed(path, tmp_path):
 
 
 def some(items, n, dice):
-    """n of the items, each as likely as any other, without a list of all: a mutant is a whole scenario."""
+    """Return n random items. The items aren't put into a list, since a mutant is a whole scenario."""
     kept = []
     for seen, item in enumerate(items):
         if seen < n:
@@ -202,11 +202,11 @@ def one(name, tmp_path, change):
 
 HEADERS = {
     "one operation more": {"nops": 11},
-    "one operation less": {"nops": 9},
+    "one operation fewer": {"nops": 9},
     "another end": {"end": "crash"},
-    "an end that there isn't": {"end": "open"},
-    "a crash that doesn't come": {"crash": {"kind": "BUG", "fn": "rmap_write_protect"}},
-    "an audit inside faults that there wasn't": {"audit_auto": True},
+    "an end that it doesn't have": {"end": "open"},
+    "a crash that doesn't happen": {"crash": {"kind": "BUG", "fn": "rmap_write_protect"}},
+    "audits inside faults": {"audit_auto": True},
 }
 
 
@@ -232,7 +232,7 @@ CRASHES = {
         lines[-2].update(r={}, d="0" * 72),
     ],
     "another end": lambda lines: lines[0].update(end="destroy"),
-    "earlier than it comes": lambda lines: lines[2].update(r={"crash": lines[-2]["r"]["crash"]}),
+    "earlier than it happens": lambda lines: lines[2].update(r={"crash": lines[-2]["r"]["crash"]}),
 }
 
 
@@ -260,7 +260,7 @@ def test_a_wrong_audit_complaint_is_noticed(what, tmp_path):
     assert one("wp0_read_fix_rmap_leak", tmp_path, AUDITS[what])
 
 
-def test_a_complaint_that_is_missing_is_noticed_at_full_states_and_with_audits_everywhere(tmp_path):
+def test_a_missing_complaint_is_noticed_at_full_states_and_with_audits_everywhere(tmp_path):
     lines = lines_of("wp0_read_fix_rmap_leak")
     for line in lines:
         line.get("r", {}).pop("audit", None)
@@ -290,7 +290,7 @@ def test_a_complaint_inside_a_fault_where_there_is_none_is_noticed(log, tmp_path
 
 
 @pytest.mark.parametrize("name", ["gp_checks", "user_write_root64"])
-def test_each_line_that_is_lost_is_noticed_but_for_states(name, tmp_path):
+def test_each_lost_line_is_noticed_except_states(name, tmp_path):
     lines = lines_of(name)
     for n, line in enumerate(lines):
         if line["t"] != "state":
@@ -298,14 +298,14 @@ def test_each_line_that_is_lost_is_noticed_but_for_states(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["gp_checks", "user_write_root64"])
-def test_each_line_that_comes_twice_is_noticed_but_for_states(name, tmp_path):
+def test_each_repeated_line_is_noticed_except_states(name, tmp_path):
     lines = lines_of(name)
     for n, line in enumerate(lines):
         if line["t"] != "state":
             assert noticed(tmp_path / "mutant", lines[: n + 1] + lines[n:]), line
 
 
-def test_two_lines_that_changed_places_are_noticed(tmp_path):
+def test_two_swapped_lines_are_noticed(tmp_path):
     lines = lines_of("gp_checks")
     for n in range(len(lines) - 1):
         swapped = [*lines[:n], lines[n + 1], lines[n], *lines[n + 2 :]]
@@ -359,7 +359,7 @@ FOREIGN = {
 
 
 @pytest.mark.parametrize("what", FOREIGN)
-def test_a_foreign_file_is_refused(what, tmp_path):
+def test_a_file_of_another_kind_is_refused(what, tmp_path):
     content, *words = FOREIGN[what]
     path = tmp_path / "foreign"
     path.write_bytes(content if isinstance(content, bytes) else gzip.compress(content.encode()))
@@ -375,7 +375,7 @@ JUNK = [None, "x", 1.5, [], {}, -1, 1 << 70, True]
 
 
 def worse(name, path, share):
-    """What comes of junk in a field but differences and DataErrors. (In an operation it may change nothing.)"""
+    """Yield what junk in a field causes other than differences and DataErrors. (Junk in an operation may change nothing.)"""
     lines = lines_of(name)
     places = [(n, at) for n, line in enumerate(lines) for at in [(key,) for key in line if key != "t"]]
     places += [(n, ("op", key)) for n, line in enumerate(lines) for key in line.get("op", ())]
@@ -424,7 +424,7 @@ def noticed_without(path, lines, n, at, key):
 # What the report says
 
 
-def test_the_first_difference_says_which_operation_what_was_expected_and_what_came(tmp_path):
+def test_a_difference_names_the_operation_what_was_expected_and_what_came(tmp_path):
     lines = lines_of("gp_checks")
     n = next(n for n, line in enumerate(lines) if line.get("r", {}).get("gp"))
     lines[n]["r"]["gp"] += 41

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Real guests' page tables agree; a wrong value in any array is noticed."""
+"""The page tables of real guests agree, and a wrong value in any array is noticed."""
 
 import json
 
@@ -49,14 +49,14 @@ def test_wrong_rights_of_a_range_are_noticed(tmp_path, arrays, bit):
 
 
 @pytest.mark.parametrize("names", [("tlb_gva", "tlb_gpa", "tlb_flags"), ("mem_start", "mem_end", "mem_flags")])
-def test_a_line_left_out_or_doubled_is_noticed(tmp_path, arrays, names):
+def test_a_missing_or_repeated_line_is_noticed(tmp_path, arrays, names):
     for rows in (np.delete(np.arange(30), 7), np.insert(np.arange(30), 7, 7)):
         changed = {name: np.concatenate([arrays[name][:30][rows], arrays[name][30:]]) for name in names}
         assert not differences(tmp_path, arrays | changed).ok
 
 
 @pytest.mark.parametrize(("array", "change"), [("tlb_gpa", 0x10), ("mem_end", 1), ("mem_start", 1), ("mem_flags", 4)])
-def test_bits_that_mean_nothing_are_noticed(tmp_path, arrays, array, change):
+def test_meaningless_bits_are_noticed(tmp_path, arrays, array, change):
     arrays[array][9] ^= change
     assert not differences(tmp_path, arrays).ok
 
@@ -88,7 +88,7 @@ def test_a_wrong_register_is_noticed(tmp_path, arrays):
     assert not differences(tmp_path, arrays).ok
 
 
-def test_a_frame_left_out_is_noticed(tmp_path, arrays):
+def test_a_missing_frame_is_noticed(tmp_path, arrays):
     arrays["frame_pfn"], arrays["frame_data"] = arrays["frame_pfn"][:-1], arrays["frame_data"][:-1]
     assert not differences(tmp_path, arrays).ok
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Traces of real guests agree, both ways of replaying; what is switched off, or wrong in a trace, is noticed."""
+"""Traces of real guests agree when replayed both ways; a mechanism that is off, or a wrong value, is noticed."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ TRACES = HERE / "traces"
 
 
 @pytest.mark.parametrize("name", traces())
-def test_both_ways_agree_with_reality(name):
+def test_both_ways_agree_with_the_real_processor(name):
     report = verify_file(TRACES / f"{name}.npz")
     assert report.ok, str(report)
     assert report.compared["accesses"] > 20_000
@@ -22,7 +22,7 @@ def test_both_ways_agree_with_reality(name):
 
 @pytest.mark.parametrize("name", traces())
 @pytest.mark.parametrize("part", WITHOUT)
-def test_without_a_part_much_goes_wrong(name, part):
+def test_without_a_mechanism_much_goes_wrong(name, part):
     report = verify_file(TRACES / f"{name}.npz", without=part)
     assert report.ok
     assert report.facts[f"without {part}"]["wrong"] >= 20
@@ -42,11 +42,11 @@ def short(tmp_path):
 
 
 def nth(arrays, kind, n=-1):
-    """Index of an event of a kind whose truth is known."""
+    """Return the index of the nth event of a type whose gpa is known."""
     return np.flatnonzero((arrays["type"] == kind) & (arrays["b"] != 2**64 - 1))[n]
 
 
-def test_the_short_one_is_right(short):
+def test_the_short_trace_is_right(short):
     assert short[1]().ok
 
 
@@ -56,8 +56,8 @@ def test_the_short_one_is_right(short):
         ("b", 2, 0x1000),  # another frame
         ("b", 2, 0x8),  # another place in the page
         ("a", 2, 0x1000),  # another page
-        ("b", 1, 0x1),  # present, where it wasn't
-        ("a", 5, 0x1),  # a frame dropped that was none
+        ("b", 1, 0x1),  # a fault with the bit P
+        ("a", 5, 0x1),  # a frame dropped that was no page table
         ("a", 3, 0x100000),  # a write to no page table
     ],
 )
@@ -73,14 +73,14 @@ def test_a_wrong_cr3_is_noticed(short):
     assert not save().ok
 
 
-def test_a_write_left_out_is_noticed(short):
+def test_missing_writes_are_noticed(short):
     arrays, save = short
     writes = np.flatnonzero(arrays["type"] == 3)
     arrays["type"][writes[len(writes) // 2 :]] = 6
     assert not save().ok
 
 
-def test_a_trace_of_nothing_is_refused(short):
+def test_an_empty_trace_is_refused(short):
     arrays, save = short
     for name in ("type", "flag", "a", "b"):
         arrays[name] = arrays[name][:0]
