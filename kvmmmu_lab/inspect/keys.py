@@ -23,6 +23,7 @@ from ..mmu.bits import PAGE_SHIFT, PAGE_SIZE, guest_format
 from ..mmu.machine import Machine
 from ..mmu.memory import FIRST_SHADOW, PAE_ROOT
 from ..mmu.pool import NUM_PAGES
+from ..mmu.shadow import page_of
 
 SHADOW, GUEST, ROOT, FRAME, HOST_FRAME, DESCRIPTOR, CHAIN, BUCKET = "sgrfhdcb"
 """Kinds of keys, see `Key.kind`."""
@@ -131,7 +132,7 @@ def memory_alias(number: int) -> Key:
 
 def spte_key(spte: int) -> Key:
     """The key of a shadow entry, given as its hpa // 8: "s:248:457"."""
-    return Key(f"{SHADOW}:{(spte >> 9) - FIRST_SHADOW}:{spte & 511}")
+    return Key(f"{SHADOW}:{page_of(spte)}:{spte & 511}")
 
 
 def key_of(vm: Machine, hpa: int) -> Key:

@@ -10,13 +10,14 @@ from ..mmu.bits import BASE_MASK, PAGE_SHIFT, PRESENT
 from ..mmu.machine import Machine
 from ..mmu.memory import FIRST_SHADOW, PAE_ROOT
 from ..mmu.pool import NUM_PAGES
+from ..mmu.shadow import page_of
 from .entries import guest_target, shadow_target
 from .keys import GUEST, ROOT, SHADOW, Key, key_of
 
 
 def entry_name(spte: int) -> str:
     """The name of a shadow entry, given as its hpa // 8: "#248:457" is entry 457 of shadow page 248."""
-    return f"#{(spte >> 9) - FIRST_SHADOW}:{spte & 511}"
+    return f"#{page_of(spte)}:{spte & 511}"
 
 
 def parse_entry_name(name: str, argument: str = "spte") -> int:

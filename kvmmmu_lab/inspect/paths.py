@@ -29,6 +29,7 @@ from ..mmu.bits import (
 from ..mmu.machine import Machine
 from ..mmu.memory import BAD_PAGE, FIRST_SHADOW, PAE_ROOT
 from ..mmu.pool import NUM_PAGES, ShadowPage
+from ..mmu.shadow import page_of
 from .keys import PDPT, ROOTS, Key, guest_table, shadow_page
 
 
@@ -147,7 +148,7 @@ def made_from(vm: Machine, page: ShadowPage, index: int) -> tuple[int, int] | No
         return None
     if page.metaphysical:
         parent = vm.parents.first(page)
-        above = -1 if parent is None else (parent >> 9) - FIRST_SHADOW
+        above = -1 if parent is None else page_of(parent)
         if parent is None or not 0 <= above < NUM_PAGES or vm.pool.pages[above].metaphysical:
             return None
         return made_from(vm, vm.pool.pages[above], parent & 511)

@@ -42,8 +42,8 @@ class Narration:
     """What is known of a kind of event. In the functions, ``n`` is the `Names` and ``o`` has the operands by name.
 
     ``words``: the sentence of one event.
-    ``run``: the sentence of several in a row, which are one step; also gets the event that opened the operation around
-    them. Only some kinds have it, and it says one alone, too, where there are no ``words``.
+    ``run``: the sentence of several in a row, for the kinds of which several in a row are one step. It also gets the event
+    that opened the operation around them. A kind without ``words`` uses it for a single event, too.
     ``main``: whether the event is a step of its own in a first look, or only in a look at every detail.
     ``ending``: the sentence at the end of the operation that it opens, by its result; empty if there is nothing to say.
     ``result``: that result in words, where it isn't plain.
@@ -74,22 +74,22 @@ def narration(kind: ev.Kind) -> Narration:
 def sentence(names: Names, events: Sequence[tuple], inside: tuple | None = None) -> str:
     """Say one event, or several of the same kind in a row. ``inside``: the event that opened the operation around them."""
     kind, operands = events[-1][0], [_operands(event) for event in events]
-    told = narration(kind)
-    if told.run is not None and (len(events) > 1 or told.words is None):
-        return told.run(names, operands, inside)
-    if told.words is not None:
-        return told.words(names, operands[-1])
+    known = narration(kind)
+    if known.run is not None and (len(events) > 1 or known.words is None):
+        return known.run(names, operands, inside)
+    if known.words is not None:
+        return known.words(names, operands[-1])
     return _unknown(names, kind, operands[-1])
 
 
 def ending(names: Names, opened: ev.Kind, result: Any) -> str:
     """Say that the operation that ``opened`` began ends, and with what result."""
-    told, name = narration(opened), opened.function or opened.name
-    if told.ending is not None and (said := told.ending(names, result)):
+    known, name = narration(opened), opened.function or opened.name
+    if known.ending is not None and (said := known.ending(names, result)):
         return said
     if result is None:
         return f"{name} is done."
-    return f"{name} is done: {told.result(result) if told.result else f'{result:#x}' if type(result) is int else result}."
+    return f"{name} is done: {known.result(result) if known.result else f'{result:#x}' if type(result) is int else result}."
 
 
 def tags_of(event: tuple) -> tuple[str, ...]:
