@@ -10,7 +10,7 @@ from typing import Any
 
 from ..errors import EINVAL, InputError, SlotError
 from .bits import ALL_ONES, PAGE_SHIFT, PAGE_SIZE, ROOT_64, canonical
-from .machine import PARTS, Machine
+from .machine import PARTS, Machine, part_methods
 
 SIZES = "1, 2, 4 or 8 bytes"
 FRAMES = "a frame number of at most 52 bits, or a count of frames (4 KiB pages, not bytes)"
@@ -153,4 +153,5 @@ def parts(given: Mapping[str, Any]) -> None:
         if name not in PARTS:
             raise InputError("parts", name, f"parts of a VM: {', '.join(PARTS)}")
         if not callable(part):
-            raise InputError(name, part, "something to call (see kvmmmu_lab.mmu.machine)")
+            kind = "class" if part_methods(name) else "function"
+            raise InputError(name, part, f"a {kind} (see help(kvmmmu_lab.mmu.machine))")

@@ -262,6 +262,11 @@ PARTS: dict[str, Any] = {
 }
 """The parts by name, each with its protocol; the defaults are those of `Vm`.
 
-A protocol with ``__call__`` describes a function, whose calls are reported as the kind of event of the part's name. Any
-other describes the object that a class makes when it is called with the VM.
+The protocol of a function has ``__call__`` only; its calls are reported as the kind of event with the part's name. The
+other protocols describe the object that a class makes of the VM.
 """
+
+
+def part_methods(name: str) -> list[str]:
+    """The methods that the object of a part needs; none for a part that is a function."""
+    return [method for method in vars(PARTS[name]) if not method.startswith("_")]

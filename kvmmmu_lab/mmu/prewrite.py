@@ -7,7 +7,7 @@ The new value doesn't matter. A later fault makes the shadow entry again.
 from __future__ import annotations
 
 from . import events as ev
-from .bits import BASE_MASK, PAGE_SHIFT, PAGE_SIZE, PRESENT, ROOT_32
+from .bits import BASE_MASK, PAGE_SHIFT, PAGE_SIZE, PRESENT, ROOT_32, guest_format
 from .machine import Machine
 from .pool import METAPHYSICAL, ShadowPage
 from .shadow import zap_page
@@ -35,7 +35,7 @@ def pre_write(vm: Machine, gpa: int, size: int) -> None:
     for page in list(vm.pool.bucket(gfn)):
         if page.gfn != gfn or page.role & METAPHYSICAL:
             continue
-        entry_size = 4 if page.glevels == ROOT_32 else 8
+        entry_size = guest_format(page.glevels).size
         misaligned = (offset ^ (offset + size - 1)) & ~(entry_size - 1)
         if misaligned or flooded:
             if misaligned and emit is not None:

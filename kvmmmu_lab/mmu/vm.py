@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """`Vm`: a VM to work with. Its methods are what the guest, the processor and the host can do.
 
-Every operation checks its arguments first. Bad ones raise `InputError` and change nothing. Then it runs to its end; an
-exception on the way, a `HostCrash` or one of a replaced part, leaves a VM that refuses further use.
+Every operation first checks its arguments: bad ones raise `InputError` and change nothing. Then it runs. An exception
+from there on, a `HostCrash` or one of a replaced part, ends the VM: each further operation raises `VmDead`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from . import checks, context, cpu, registers, shadow, slots
 from . import events as ev
 from .audit import Complaint, audit, undone
 from .bits import PAGE_SHIFT, PAGE_SIZE, UNMAPPED_GVA, mode_of_levels
-from .machine import PARTS, GuestWalk, Machine, ParentsPart, PreWrite, ReverseMapPart, SpteMaker
+from .machine import GuestWalk, Machine, ParentsPart, PreWrite, ReverseMapPart, SpteMaker, part_methods
 from .memory import ALIAS_SLOTS, MEMORY_SLOTS
 from .parents import ParentChains
 from .prewrite import pre_write
@@ -59,14 +59,14 @@ class Vm(Machine):
         context.init_context(self)
 
     def _use(self, **given: Callable[..., Any]) -> None:
-        """Take these parts: functions as they are, of a class an object. Raises InputError."""
+        """Take these parts: a function as it is, of a class one object. Raises InputError."""
         checks.parts(given)
         for name, part in given.items():
-            methods = [method for method in vars(PARTS[name]) if not method.startswith("_")]
+            methods = part_methods(name)
             if methods:
                 made = part(self)
                 if not all(callable(getattr(made, method, None)) for method in methods):
-                    raise InputError(name, part, f"what makes an object with the methods {', '.join(methods)}")
+                    raise InputError(name, part, f"a class whose objects have the methods {', '.join(methods)}")
                 setattr(self, name, made)
             else:
                 self.functions[name] = part
@@ -103,7 +103,7 @@ class Vm(Machine):
         value: int | None = None,
         size: int = 1,
     ) -> cpu.Access:
-        """One access by the guest, through the shadow tables as the processor walks them, with all faults on the way.
+        """One access by the guest: the processor walks the shadow tables, and all faults on the way are handled.
 
         A write without ``value`` stores the byte that is there already. Raises InputError, HostCrash.
         """
@@ -123,7 +123,7 @@ class Vm(Machine):
         return self._run(cpu.access, self, gva, write, user, fetch, value, size)
 
     def page_fault(self, gva: int, error: int = 0) -> int:
-        """A fault at gva, with refill (kvm_main.c). 1: emulate the instruction, 0: run the guest again.
+        """Handle a fault at gva, refill included (kvm_main.c). Returns 1: emulate the instruction, 0: run the guest again.
 
         ``error``: bit 0 present, 1 write, 2 user, 4 fetch.
         """
@@ -134,26 +134,25 @@ class Vm(Machine):
         return self._run(cpu.handle_fault, self, gva, error)
 
     def emulate_write(self, gva: int, value: int, size: int) -> str:
-        """A store that the host emulates, at a gva: "stored", "mmio", or "inject" where gva isn't mapped (error
-        code 2)."""
+        """A store at a gva that the host emulates: "stored", "mmio", or "inject" if gva isn't mapped (error code 2)."""
         gva, size = checks.gva(self, gva), checks.size(size)
         value = checks.stored(value, size)
         return self._run(cpu.emulated_write_gva, self, gva, value, size)
 
     def emulate_write_gpa(self, gpa: int, value: int, size: int) -> bool:
-        """The same at a gpa: pre-write (mmu.c:1140), then the store. False, and nothing done, across a page or without
-        memory."""
+        """Like `emulate_write`, at a gpa: pre-write (mmu.c:1140), then the store. False, and no change, across a page or
+        without memory."""
         gpa, size = checks.word("gpa", gpa), checks.size(size)
         value = checks.stored(value, size)
         return self._run(cpu.emulated_write, self, gpa, value, size)
 
     def gva_to_gpa(self, gva: int) -> int | None:
-        """Translate by the guest's tables, None where gva isn't mapped. Sets accessed bits."""
+        """Translate by the guest's tables; None if gva isn't mapped. Sets accessed bits."""
         gpa = self._run(gva_to_gpa, self, checks.gva(self, gva))
         return None if gpa == UNMAPPED_GVA else gpa
 
     def gva_to_hpa(self, gva: int) -> int | None:
-        """The same, to the host address: None where gva isn't mapped, bit 63 set where no memory is (mmu.c:747-763)."""
+        """Like `gva_to_gpa`, to the host address: bit 63 is set if there is no memory (mmu.c:747-763)."""
         hpa = self._run(gva_to_hpa, self, checks.gva(self, gva))
         return None if hpa == UNMAPPED_GVA else hpa
 
@@ -180,7 +179,7 @@ class Vm(Machine):
         return self._run(registers.load_efer, self, checks.word("efer", value))
 
     def set_registers(self, cr0: int, cr3: int, cr4: int, efer: int) -> None:
-        """All four at once, unchecked, as the host restores a guest; then the context is reset."""
+        """Set all four without checks, as the host does to restore a guest; then reset the context."""
         cr0, cr3 = checks.word("cr0", cr0), checks.word("cr3", cr3)
         cr4, efer = checks.word("cr4", cr4), checks.word("efer", efer)
         self._run(registers.set_registers, self, cr0, cr3, cr4, efer)
@@ -219,8 +218,8 @@ class Vm(Machine):
         self._run(slots.set_alias, self, alias, base, npages, target)
 
     def dirty_log(self, slot: int) -> list[int]:
-        """Pages of a slot, counted from its base, written since the last call; they are protected again. Raises
-        SlotError."""
+        """The pages of a slot that were written since the last call, counted from its base; they are write-protected again.
+        Raises SlotError."""
         slot = checks.number("slot", slot, MEMORY_SLOTS)
         self.memory.log_of(slot)
         return self._run(slots.dirty_log, self, slot)
@@ -228,12 +227,12 @@ class Vm(Machine):
     # What the host does
 
     def unprotect(self, gva: int) -> bool:
-        """Zap the shadow pages of the frame that gva is in, as after a failed emulation; whether there were any
+        """Zap the shadow pages of the frame that gva is in, as after a failed emulation; returns whether there were any
         (mmu.c:1218-1223)."""
         return self._run(shadow.unprotect_gva, self, checks.gva(self, gva))
 
     def remove_write_access(self, slot: int) -> None:
-        """Take write access from all shadow entries that reach a slot (mmu.c:1322-1342)."""
+        """Remove write access from all shadow entries that reach a slot (mmu.c:1322-1342)."""
         self._run(shadow.slot_remove_write_access, self, checks.number("slot", slot, MEMORY_SLOTS))
 
     def free_some_pages(self) -> None:
@@ -249,10 +248,10 @@ class Vm(Machine):
         self._run(context.reset_context, self)
 
     def destroy(self) -> None:
-        """The end of the VM (mmu.c:1313-1320)."""
+        """End the VM (mmu.c:1313-1320)."""
         self._run(context.destroy, self)
         self.dead = "it was destroyed"
 
     def audit(self, undo: bool = True) -> list[Complaint]:
-        """The three audits (mmu.c:1390-1546). ``undo`` takes back the accessed bits and dirty marks that they set."""
+        """Run the three audits (mmu.c:1390-1546). ``undo``: restore the accessed bits and dirty marks that they change."""
         return self._run(undone if checks.flag("undo", undo) else audit, self)

@@ -299,7 +299,7 @@ class TestOwnParts:
     def test_parts_have_names(self, make):
         with pytest.raises(InputError, match="parts"):
             make(pre_writer=broken_pre_write)
-        with pytest.raises(InputError, match="something to call"):
+        with pytest.raises(InputError, match="expected a function"):
             make(pre_write=3)
 
 

@@ -8,7 +8,7 @@ from IPython.core.formatters import DisplayFormatter
 
 from kvmmmu_lab import InputError, Vm
 from kvmmmu_lab.mmu import bits, events, memory
-from kvmmmu_lab.mmu.machine import PARTS
+from kvmmmu_lab.mmu.machine import PARTS, part_methods
 
 from .guests import Guest
 
@@ -44,8 +44,16 @@ def test_each_part_is_an_argument_of_a_vm_and_has_a_default():
     assert all(callable(arguments[name].default) for name in PARTS)
 
 
+def test_a_class_as_a_part_needs_the_methods_of_its_protocol():
+    assert part_methods("parents") == ["add", "remove", "first", "sptes"]
+    with pytest.raises(InputError, match="rmap is .*; expected a class whose objects have the methods add, remove, write_prot"):
+        Vm(rmap=lambda vm: object())
+    with pytest.raises(InputError, match="walk is 5; expected a function"):
+        Vm(walk=5)
+
+
 def test_calls_of_a_part_that_is_a_function_are_a_kind_of_event():
-    functions = [name for name, protocol in PARTS.items() if "__call__" in vars(protocol)]
+    functions = [name for name in PARTS if not part_methods(name)]
     assert functions == ["walk", "set_spte", "pre_write"] and events.KINDS.keys() >= set(functions)
 
 
