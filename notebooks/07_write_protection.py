@@ -25,35 +25,33 @@
 # # Lesson 7: Write protection
 #
 # In lesson 0 the guest's page table changed without the host noticing, and the shadow became stale: the program read
-# and wrote a frame that no longer belonged to it. One rule protects the guest from this:
+# and wrote a frame that no longer belonged to it. One rule prevents this:
 #
 # > **A frame that is shadowed as a page table has no writable mapping.**
 #
-# No spte that points to the frame has its W. So every write to the frame faults, the host sees the write, and it can
-# zap the right shadow entries in time. The rule must hold at every moment; otherwise it is worth nothing. After this
-# lesson you can say
+# No spte that points to the frame has W set. So every write to the frame faults, the host sees the write, and it can
+# zap the right shadow entries in time. The rule must hold at every moment. After this lesson you can explain
 #
 # - how the host makes the rule true when a frame *becomes* a page table, entry by entry and step by step;
 # - how the rule stays true when the guest maps the frame *later*;
 # - what one store to a page table costs, and what it causes before a single byte changes;
-# - why it is not enough to take away the W: the host must also zap during the fault, and do everything in the right
-#   order.
+# - why it is not enough to clear W: the host must also zap during the fault, and do everything in the right order.
 #
 # Run the cells from top to bottom, each once. To start again, choose *Kernel > Restart Kernel...*
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# This lesson needs reverse maps (lesson 6). You can begin with an image: each frame has a traffic light. Green means
-# data: the guest may write if its page tables allow it. Red means a page table that is shadowed. The lesson is about
-# the moment when the light turns red, and about what happens when the guest writes to a red frame.
+# This lesson builds on reverse maps (lesson 6). You can begin with an analogy: each frame has a traffic light. Green
+# means data: the guest may write if its page tables allow it. Red means a page table that is shadowed. The lesson is
+# about the moment when the light turns red, and about what happens when the guest writes to a red frame.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Green: a page table that is not used yet
 #
 # The guest is the same as in lesson 0. Its kernel has prepared a page table for the program's heap and writes to it
-# in the usual way, through its mapping of all memory. No shadow page has been made from this table so far. For the
+# in the usual way, through its mapping of all memory. No shadow page has been made from this table so far. To the
 # host it is a frame like any other, so the write goes through the shadow and does not involve the host.
 #
-# In the picture, that frame is on the right (`gfn 0x61c9`). Its reverse map has one entry, and this entry has its W.
+# In the picture, that frame is on the right (`gfn 0x61c9`). Its reverse map has one entry, in which W is set.
 
 # %%
 from kvmmmu_lab import open_guest
@@ -84,7 +82,7 @@ becomes
 
 # %% tags=["answer"]
 bits = shadow_path(vm, entry.kernel_gva).steps[-1].entry & 3  # bit 0 is P, bit 1 is W
-why = "the host must notice writes only. Reading the table does no harm and needs no fault."
+why = "the host has to notice only writes. Reading the table does no harm and need not fault."
 guess_fate.compare({3: fates[0], 0: fates[1], 1: fates[2]}[bits], why=why)
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
@@ -94,9 +92,9 @@ guess_fate.compare({3: fates[0], 0: fates[1], 1: fates[2]}[bits], why=why)
 # 1. The entry **leaves the reverse map** of the frame. (This comes first, as you know from lesson 6: the map is found
 #    through the content of the entry.)
 # 2. The host tells the processor to **forget its translations**: a *TLB flush*. The processor may have cached the
-#    permission to write here, and it does not read an entry again while it has it in the cache.
-# 3. The entry **loses its W**. It is not cleared. In the picture a small `w` is left. It means that the guest allows
-#    writing and the shadow does not.
+#    permission to write here, and it does not read an entry again while the entry is cached.
+# 3. The entry **loses its W**. It is not cleared. The small `w` that is left in the picture means that the guest
+#    allows writing but the shadow does not.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## More than one entry
@@ -117,10 +115,11 @@ guess_flushes
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # The film shows all entries that point to the frame. Watch how the dashed purple lines (the reverse map) disappear
-# one by one, and how the W follows each time. Under *Stop where*, *an entry loses its W* takes you from one to the
-# next. The frame's own box says in words which colour the light has: *data page* is green and *write-protected table*
-# is red. Between them it is a *writable table*, a state in which the guest must not run. (The box depends on the
-# reverse map. So it turns red when the map is empty, which is two steps before the last entry really loses its W.)
+# one by one, and how W is cleared each time. Under *Stop where*, *an entry loses its W* takes you from one to the
+# next. The frame's own box gives the colour of the light in words: *data page* is green and *write-protected table*
+# is red. In between it is a *writable table*, a state in which the guest must not run. (The box depends on the
+# reverse map. So it turns red when the map is empty, which is two steps before W is really cleared in the last
+# entry.)
 
 # %%
 lab.protect().film
@@ -130,10 +129,10 @@ why = "the code performs all three steps for each entry in turn. One flush at th
 guess_flushes.compare(lab.machine.stats.tlb_flushes - before, why=why)
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
-# Look at the order in which the entries went: `#248:1`, `4`, `3`, `2`, `5`, `6`. The host does not walk along the
-# map. It takes the entry in the *first place*, again and again, until the map is empty. Each time, the last entry of
-# that descriptor fills the hole. A loop that walks along a list while it removes entries from it is a classic
-# mistake, and here it would miss entries. "Take the first entry until there is none" cannot miss any.
+# Look at the order in which the entries were removed: `#248:1`, `4`, `3`, `2`, `5`, `6`. The host does not walk along
+# the map. It takes the entry in the *first place*, again and again, until the map is empty. Each time, the last entry
+# of that descriptor fills the hole. Removing entries from a list while walking along it is a classic mistake, and
+# here it would skip entries. A loop that takes the first entry until there is none cannot skip any.
 #
 # All six entries can still be used for reading. This access does not involve the host, and `faults` is 0:
 
@@ -152,19 +151,19 @@ lab.map().film
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
 # The new entry was **made without W**. Whenever the host makes an spte, it checks whether the frame is shadowed as a
-# page table. So the entry was not added to the reverse map either, and the host did the write through it. There are
-# two ways in which a page table could get a writable mapping, and the host prevents both:
+# page table. So the entry was not added to the reverse map either, and the host performed the write through it. There
+# are two ways in which a page table could get a writable mapping, and the host prevents both:
 #
 # | first | then | how the rule is kept |
 # | --- | --- | --- |
 # | a writable mapping | the frame becomes a page table | write protection goes through the reverse map |
-# | the frame is a page table | a mapping is made, or needs its W | the host does not give it the W |
+# | the frame is a page table | a mapping is made, or needs its W | the host does not set W |
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Does the rule hold?
 #
 # A rule about all frames can be checked on all frames. The next cell lets the real guest access two thousand pages.
-# Then it checks, for each guest table that is shadowed, whether there are entries in its reverse map.
+# Then it checks, for each guest table that is shadowed, whether its reverse map has any entries.
 
 # %%
 for gva in guest.tlb_gva[:2000]:
@@ -191,7 +190,7 @@ f"{len(tables)} tables are shadowed. {len(writable)} of them can be written. {le
 # 2. **Whose fault?** The host walks the guest's tables. They allow the write, so the guest must never see this fault.
 # 3. **Why no W?** The frame is a page table that is shadowed. The entry stays as it is.
 # 4. **Before the write:** which shadow entries were made from the bytes that are about to change? The host zaps them.
-# 5. **Emulate.** The host itself does the store, in the guest's memory and with the guest's value.
+# 5. **Emulate.** The host itself performs the store, in the guest's memory and with the guest's value.
 # 6. **Continue.** The guest continues *after* its instruction, as if the processor had executed it.
 #
 # Here the kernel moves the heap page to an adjacent frame (`entry.moved`). Find the six steps in the film.
@@ -212,11 +211,11 @@ guess_again
 
 # %% tags=["answer"]
 second = vm.access(entry.kernel_gva, **again)
-why = "the first fault did not give the entry its W. Each store to a red frame causes a fault of its own."
+why = "the first fault did not set W in the entry. Each store to a red frame causes a fault of its own."
 guess_again.compare(second.faults, why=why)
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# If you know copy on write, you may expect 0: there the first fault repairs the entry, and the next store needs no
+# If you know copy on write, you may expect 0: there the first fault repairs the entry, and the next store causes no
 # fault. Here nothing is repaired, because nothing is broken. What if the guest fills a whole page table, with 512
 # stores in a row? At the third store in a row to one frame, KVM decides that the frame cannot be a page table in use,
 # and drops its shadow: the light turns green again. Lesson 10 shows when this guess is wrong.
@@ -224,7 +223,7 @@ guess_again.compare(second.faults, why=why)
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## A misconception: "protecting stops the write"
 #
-# People say: *the page table is read-only, so the guest can't change it any more.* Is this true?
+# A common claim: *the page table is read-only, so the guest can't change it any more.* Is this true?
 
 # %%
 other = guest.vm()
@@ -234,18 +233,18 @@ outcome.outcome, other.peek(entry.gpa) == entry.moved
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
 # `emul` means emulated. The value is in the guest's memory, correct to the last bit. Write protection *stops
-# nothing*. It makes the write **visible**: the store is still done, but by the host, and at a moment that the host
-# has chosen. This moment is the purpose of the whole mechanism, because between the trap and the store the host can
-# correct the shadow.
+# nothing*. It makes the write **visible**: the store is still performed, but by the host, at a time that the host
+# chooses. This is the purpose of the whole mechanism: between the trap and the store, the host can correct the
+# shadow.
 #
-# So there is another way to fail: the host traps every store and does it for the guest, but corrects *nothing*.
-# `pre_write` is what the host does in step 4, and for an experiment we can give a VM another function instead. This
-# one does nothing: in the film step 4 begins, and no entry is zapped. The guest's kernel makes the very same store,
-# then the program reads its page. Which frame will it reach?
+# So there is another way to fail: the host traps every store and performs it for the guest, but corrects *nothing*.
+# The function `pre_write` is step 4, and for an experiment we can give a VM another function in its place. Ours does
+# nothing: in the film step 4 begins, but no entry is zapped. The guest's kernel makes the very same store, then the
+# program reads its page. Which frame will it reach?
 
 # %% tags=["question"]
 frames = {0x29AF: "the old frame", 0x29AE: "the adjacent frame"}
-guess_frame = predict("The store was trapped and done, but nothing was zapped. The program reads:", [*frames.values()])
+guess_frame = predict("The store was trapped and performed, but nothing was zapped. The program reads:", [*frames.values()])
 guess_frame
 
 # %%
@@ -260,8 +259,8 @@ why = "the trap only gives control to the host. The processor still uses the ent
 guess_frame.compare(frames[stale.gpa >> 12], why=why)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
-# There are two arrows to two frames, as in lesson 0, where `poke` had changed the table without the host noticing.
-# This time the host *did* notice, and the damage is the same.
+# Two arrows lead to two different frames, as in lesson 0, where `poke` had changed the table without the host
+# noticing. This time the host *did* notice, and the damage is the same.
 
 # %%
 hierarchy(blind, heap)
@@ -269,10 +268,10 @@ hierarchy(blind, heap)
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## A misconception: "the next fault reveals it"
 #
-# You can find this claim in good answers to good questions: *the guest changes its page table freely, and at the next
-# page fault the hypervisor notices, and brings the shadow up to date.* It sounds right, because so much does happen
-# at faults: the host makes entries there. Let us wait for that next fault. The table of this guest was changed
-# without the host noticing, and the program accesses the page five times:
+# Even good explanations contain this claim: *the guest changes its page table freely, and at the next page fault the
+# hypervisor notices and brings the shadow up to date.* It sounds right, because the host does make entries at faults.
+# Let us wait for that next fault. The table of this guest was changed without the host noticing, and the program
+# accesses the page five times:
 
 # %%
 unseen = guest.vm()
@@ -290,7 +289,7 @@ said = [step.words for step in trap.steps]
 [words for words in said if words.startswith(("Zap", "Only now"))]
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
-# The *zap* comes first, and the store only after it. The stale entry died **before** the bytes changed. The shadow
+# The *zap* comes first, and the store only after it. The old entry died **before** the bytes changed. The shadow
 # never disagreed with the guest's table, not even for a moment.
 #
 # The next cell compares the three guests. For each it shows how many entries were zapped, and which address the
@@ -303,40 +302,39 @@ said = [step.words for step in trap.steps]
 # | how the guest's table is changed | faults | entries zapped | the program reads |
 # | --- | --- | --- | --- |
 # | by a trapped store, with a zap before it | 1 | 1 | `0x29ae000`, the new frame |
-# | by a trapped store, with nothing done before it | 1 | 0 | `0x29af000`, the old frame: stale |
+# | by a trapped store, with no zap before it | 1 | 0 | `0x29af000`, the old frame: stale |
 # | by `poke`, unnoticed | 0 | 0 | `0x29af000`, the old frame: stale |
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
-# Out of the map; flush; clear the W. There is a mistake in this, and it was in the kernel for half a year.
+# Out of the map; flush; clear W. This order is wrong, and it was in the kernel for half a year.
 #
-# After a flush the processor reads the entry *again*. If the W is still there, the processor caches it. The W is
-# cleared one line later, and the processor does not notice.
+# After a flush the processor reads the entry *again*. If W is still set, the processor caches it. W is cleared one
+# line later, and the processor does not notice.
 # -->
 # ## A real bug: the right steps in the wrong order
 #
-# Go back to the three steps of write protection: out of the map; flush; clear the W. There is a mistake in them. If
-# you have seen it already, well done: it was in the kernel for half a year.
+# Go back to the three steps of write protection: out of the map; flush; clear W. They contain a mistake. If you have
+# already seen it, well done: it was in the kernel for half a year.
 #
 # The flush was added to `rmap_write_protect` in January 2007, in a patch of its own (40907d5). A few days later, a
-# developer proposed on the kernel's mailing list to remove it again, because everything seemed to work without it.
-# The author of KVM answered that Intel's processors of the time probably flush everything anyway whenever the host
-# takes control. AMD's do not, and there the flush is vital. So it stayed. The discussion did not touch the line after
-# it.
+# developer proposed on the kernel's mailing list that it be removed again, because everything seemed to work without
+# it. The author of KVM answered that Intel's processors of the time probably flush everything anyway whenever the
+# host takes control. AMD's do not, and there the flush is vital. So it stayed. The line after it was not discussed.
 #
-# A flush makes the processor forget its cached translations. When it needs one again, it reads the entry again. If
-# the W is still there at that moment, the processor caches *writing allowed* once more. The W is cleared one line
+# A flush makes the processor forget its cached translations. When it next needs a translation, it reads the entry
+# again. If W is still set at that moment, the processor caches *writing allowed* once more. W is cleared one line
 # later (`mmu.c:436` flushes, `mmu.c:437` clears), and the processor does not notice.
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # <!-- slide:
-# With *one* processor the guest is stopped meanwhile, so the bug has no effect. `neighbour` gives the guest a second
-# processor, which writes at `0x1000` all the time. Step to the flush, and *one* step further.
+# With *one* processor, the guest does not run meanwhile, so the bug has no effect. `neighbour` gives the guest a
+# second processor, which writes at `0x1000` all the time. Step to the flush, and *one* step further.
 # -->
 # You may object that the guest is stopped while the host works. That is true as long as it has *one* processor, and
 # in 2.6.22 it has only one. So in 2.6.22 the bug has no effect yet. We can make it visible: `neighbour` gives the
-# guest a second processor. It has its own TLB and writes at `0x1000` all the time, also while the host works for the
-# first processor. The frame at `0x1000` becomes a page table. Step to the flush, and then *one* step further.
+# guest a second processor, which has its own TLB and writes at `0x1000` all the time, even while the host works for
+# the first processor. The frame at `0x1000` becomes a page table. Step to the flush, and then *one* step further.
 
 # %%
 pair = rmap_lab()
@@ -346,15 +344,14 @@ pair.protect().film
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # <!-- slide:
-# The host flushes; the neighbour walks and finds the W; only then is the W cleared. Every light is red now, and the
-# neighbour writes zero over a page-table entry.
+# The host flushes; the neighbour walks and finds W set; only then is W cleared. Every light is red now, and the
+# neighbour overwrites a page-table entry with zero.
 # -->
-# The host flushes; the neighbour walks and finds the W; only then is the W cleared. At the end the picture looks
-# correct, and every light is red. Now the neighbour writes zero over the entry in the page table. What will the host
-# see?
+# The host flushes; the neighbour walks and finds W set; only then is W cleared. At the end the picture looks correct,
+# and every light is red. Now the neighbour overwrites the entry in the page table with zero. What will the host see?
 
 # %% tags=["question"]
-ends = ["nothing at all", "a fault, and it does the store"]
+ends = ["nothing at all", "a fault, and it performs the store"]
 guess_seen = predict("The neighbour overwrites a page-table entry. The host sees:", ends)
 guess_seen
 
@@ -372,9 +369,9 @@ guess_seen.compare(ends[0] if seen.faults == 0 else ends[1], why=why)
 hierarchy(machine, 0x40000000)
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
-# The fix costs nothing: **first clear, then flush**. Everything that is cached after the flush was read after the W
-# was cleared. We can see it here if we flush once more, now that the W is gone. The neighbour's next store is trapped
-# as it should be, and emulated:
+# The fix costs nothing: **first clear, then flush**. Everything that is cached after the flush was read after W was
+# cleared. We can see this by flushing once more, now that W is clear. The neighbour's next store is trapped as it
+# should be, and emulated:
 
 # %%
 machine.flush_tlb()
@@ -385,12 +382,12 @@ machine.access(0x1000, write=True, value=0, size=8)
 # In the middle of 2007, for guests with several processors, the two lines were swapped. *First change the original,
 # then throw away the copies.*
 # -->
-# In the middle of 2007 KVM learned to run guests with several processors. The two lines were swapped, and the flush
-# was extended to the other processors. (The same file had the right order in another place all the time: where a new
-# spte turns out to point to a page table, the host first takes back the W and then flushes, `mmu.c:989-990`.) The
-# general lesson is older than KVM and holds for every cache: *first change the original, then throw away the copies.*
-# In the other order, a new copy of the old state can be made in between. (The exercise keeps the order of 2.6.22,
-# because the kit does what that kernel did.)
+# In the middle of 2007 KVM gained support for guests with several processors. The two lines were swapped, and the
+# flush was extended to the other processors. (The same file had the right order in another place all along: where a
+# new spte turns out to point to a page table, the host first clears W and then flushes, `mmu.c:989-990`.) The general
+# lesson is older than KVM and holds for every cache: *first change the original, then throw away the copies.* In the
+# reverse order, a new copy of the old state can be made in between. (The exercise keeps the order of 2.6.22, because
+# the kit does what that kernel did.)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
@@ -411,7 +408,7 @@ write_lab()
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
 # - **A frame that is shadowed has no writable mapping**, now and later.
-# - For each entry: **out of the reverse map, flush, clear the W**.
+# - For each entry: **out of the reverse map, flush, clear W**.
 # - A store to a page table is **trapped and emulated**. The host corrects the shadow *between the two*.
 # - Flush after the change, not before it.
 # -->
@@ -419,9 +416,9 @@ write_lab()
 #
 # - **A frame that is shadowed as a page table has no writable mapping.** The host keeps this rule in two ways. When a
 #   frame becomes a page table, all its writable entries lose their W. When the host makes an spte for a page table,
-#   the spte gets no W.
-# - Each entry goes through three steps: **out of the reverse map, flush, clear the W**. The rest of the entry does
-#   not change. So there are as many flushes as entries, and reading needs no fault.
+#   it does not set W.
+# - Each entry goes through three steps: **out of the reverse map, flush, clear W**. The rest of the entry does not
+#   change. So there are as many flushes as entries, and reading causes no fault.
 # - A store to a page table is **trapped and emulated**, every time. Protection does not stop the store; it makes it
 #   visible.
 # - The host corrects the shadow **between the trap and the store**. A stale entry never faults, so there is no later

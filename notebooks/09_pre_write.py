@@ -26,18 +26,18 @@
 # # Lesson 9: Before the bytes change
 #
 # A guest's kernel stores 8 bytes into one of its page tables. The table is shadowed, so the store has faulted, and
-# the host will do it on the guest's behalf. There is one moment in which the host can still correct the shadow:
-# *before* the bytes change. What it does in that moment is called **pre-write**. It is about a page of code
+# the host will perform it on the guest's behalf. There is one moment at which the host can still correct the shadow:
+# *before* the bytes change. What it does at that moment is called **pre-write**. This takes about a page of code
 # (mmu.c:1140-1212).
 #
-# You know the simplest case: after one store, one shadow entry dies. In this lesson you will meet all the other
-# cases. At the end you can take any store to a table of 8-byte entries and say
+# You know the simplest case: because of one store, one shadow entry dies. In this lesson you will meet all the other
+# cases. At the end you can determine, for any store to a table of 8-byte entries,
 #
 # - **which shadow pages are checked**, and which are skipped;
 # - **which of their entries die**: one, or all;
 # - **which entries stay**, and where the host finds them again.
 #
-# Then you know enough to write the function yourself, which is the task of the exercise.
+# Then you will know enough to write the function yourself, which is the task of the exercise.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## A store, drawn as a diagram
@@ -61,7 +61,7 @@ entry
 # A store that is *about* to happen, from left to right: **the guest's entries**, **the arithmetic** from offset to
 # entry number, **the shadow pages** that are checked, and what their entries point to.
 # -->
-# The diagram of this lesson is new. It shows a store that is *about* to happen. Read it from left to right:
+# This lesson uses a new kind of diagram. It shows a store that is *about* to happen. Read it from left to right:
 #
 # - **on the left**, a few entries of the guest's table around the bytes that will be written; `>` marks the entry
 #   that is written;
@@ -77,28 +77,29 @@ store_diagram(vm, entry.gpa, 8)
 # <!-- slide:
 # The store goes to gpa `0x61c9e30`: gfn `0x61c9`, **offset** `0xe30`, which is 3632. The entry is 3632 / 8 = 454.
 #
-# An spte has 8 bytes, too: *the offset is the same on both sides*, so `#248:454` is hit.
+# An spte is 8 bytes long, too: *the offset is the same on both sides*, so `#248:454` is hit.
 # -->
 # Do the arithmetic once by hand. The store goes to gpa `0x61c9e30`. The last three hexadecimal digits are the
-# **offset** in the page, `0xe30`; the digits before them are the gfn, `0x61c9`. A guest entry has 8 bytes, and
+# **offset** in the page, `0xe30`; the digits before them are the gfn, `0x61c9`. A guest entry is 8 bytes long, and
 # `0xe30` is 3632, so this is entry 3632 / 8 = 454 of the table.
 #
-# What about the shadow? An spte has 8 bytes, too, and a shadow page has 512 of them, like the guest's table. So entry
-# 454 of the shadow page was made from entry 454 of the guest's table: `#248:454`. With entries of 8 bytes *the offset
-# is the same on both sides*. (For guests with entries of 4 bytes it is not, which is the subject of lesson 10.)
+# What about the shadow? An spte is 8 bytes long, too, and a shadow page has 512 of them, like the guest's table. So
+# entry 454 of the shadow page was made from entry 454 of the guest's table: `#248:454`. With entries of 8 bytes *the
+# offset is the same on both sides*. (With entries of 4 bytes it is not; this is the subject of lesson 10.)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## The film of the store
 #
 # The guest's kernel moves the page to an adjacent frame, as in lesson 0. This film begins when the host has decided
-# to do the store itself; lesson 7 showed how it got there. Step through it, and watch the order of steps 3 and 4.
+# to perform the store itself; lesson 7 showed how it gets to this point. Step through it, and watch the order of
+# steps 3 and 4.
 
 # %%
 watch_store(vm, entry.gpa, entry.moved)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # <!-- slide:
-# 1. the spte **leaves the reverse map** of its frame (only the spte says which frame this is)
+# 1. the spte **leaves the reverse map** of its frame (only the spte tells the host which frame this is)
 # 2. the spte **becomes zero**
 # 3. the guest's bytes change
 #
@@ -111,9 +112,9 @@ watch_store(vm, entry.gpa, entry.moved)
 # 3. the guest's bytes change.
 #
 # Why 1 before 2? To remove the spte from the reverse map of *its* frame, the host has to know which frame this is,
-# and only the spte itself says so. If the host cleared the spte first, the reverse map would keep a reference to it
-# for ever, and the entry would soon be used for something else. And why both before 3? As soon as the guest's bytes
-# have changed, the old spte is wrong. In this order the shadow is never wrong, not even for a moment.
+# and only the spte itself contains this information. If the host cleared the spte first, the reverse map would keep a
+# reference to it forever, and the entry would soon be used for something else. And why both before 3? As soon as the
+# guest's bytes have changed, the old spte is wrong. In this order the shadow is never wrong, not even for a moment.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
@@ -123,10 +124,10 @@ watch_store(vm, entry.gpa, entry.moved)
 # -->
 # ## One level higher: the directory
 #
-# A real guest has too many entries to look at, so from here on we use a small guest that is made by hand. It maps
-# three pages through one page table (`0x1000`, `0x2000`, `0x3000`) and a fourth page through another, and it has
-# accessed all of them. Each section makes a new guest. A store that runs twice counts twice, so to repeat a section,
-# start at its first cell.
+# A real guest has too many entries to look at, so from here on we use a small guest made by hand. It maps three pages
+# through one page table (`0x1000`, `0x2000`, `0x3000`) and a fourth page through another, and it has accessed all of
+# them. Each section makes a new guest. A store that is run twice counts twice, so to repeat a section, start at its
+# first cell.
 #
 # The kernel is about to write the first entry of its page *directory* (PD), which points to the page table of the
 # three pages. See what the diagram shows.
@@ -162,11 +163,11 @@ guess_three.compare("stay, but cannot be reached", why=why)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # <!-- slide:
-# The only path to #248 is cut. The page lost its parent and nothing else: it is still in the **hash**, under the gfn
-# of the guest's page table, with all its entries.
+# The only path to #248 is cut. The page has lost its parent and nothing else: it is still in the **hash**, under the
+# gfn of the guest's page table, with all its entries.
 # -->
 # Only the link died, and that is enough: the processor starts at the root, and the only path to #248 is cut. Page
-# #248 itself lost its parent (lesson 8) and nothing else. It does not go back to the pool. It is still in the
+# #248 itself lost its parent (lesson 8) and nothing else. It is not returned to the pool. It is still in the
 # **hash**, under the gfn of the guest's page table, with all its entries. The next picture shows that it has no
 # parent. The one after it shows the hash bucket in which the host finds it.
 
@@ -178,19 +179,20 @@ hash_table(vm, table)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # <!-- slide:
-# This is safe: as long as the table is in the hash it counts as shadowed, so every write to it is still trapped.
+# This is safe: as long as #248 is in the hash, the guest's table counts as shadowed, so every write to it is still
+# trapped.
 #
 # Now the guest restores its directory entry, and the program reads `0x2000`.
 # -->
-# Is this safe? The guest may still write to that page table, although its own directory does not point to it now.
-# Yes, it is safe. As long as the table is in the hash, it counts as shadowed, so no spte that points to it may have
-# its W. Every write is still trapped and still zaps the spte that was made from the written entry. Whatever the host
-# finds in #248 later is still correct.
+# Is this safe? The guest may still write to that page table, although its own directory no longer points to it. Yes,
+# it is safe. As long as #248 is in the hash, the guest's table counts as shadowed, so no spte that points to it may
+# have W set. Every write is still trapped and still zaps the spte that was made from the written entry. So whatever
+# the host later finds in #248 is correct.
 #
 # The guest's kernel now restores its directory entry: the gfn of the page table with the flags `0x67` (present,
-# writable, user, accessed, dirty). `emulate_write_gpa` does the same store as `watch_store`, without a film. No spte
-# dies this time, because the spte is already empty. Then the program reads `0x2000`. What must the host make for this
-# access?
+# writable, user, accessed, dirty). `emulate_write_gpa` performs a store just as `watch_store` does, but without a
+# film. No spte dies this time, because the spte is already empty. Then the program reads `0x2000`. What must the host
+# make for this access?
 
 # %%
 restored = vm.emulate_write_gpa(directory, table << 12 | 0x67, 8)
@@ -203,11 +205,11 @@ guess_made
 watch(lambda: vm.access(0x2000, user=True), vm, [0x2000])
 
 # %% tags=["answer"]
-why = "it makes the link #249:0. Everything below it existed: the host found #248 in the hash, by its gfn and role."
+why = "it makes the link #249:0. Everything below it already existed: the host found #248 in the hash, by its gfn and role."
 guess_made.compare("1 spte", why=why)
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
-# The other two pages came back with the same link. Accessing them needs no fault at all:
+# The same link makes the other two pages reachable again. Accessing them causes no fault at all:
 
 # %%
 vm.access(0x1000, user=True), vm.access(0x3000, user=True)
@@ -220,12 +222,12 @@ vm.access(0x1000, user=True), vm.access(0x3000, user=True)
 # ## Half an entry
 #
 # In an 8-byte entry the upper half, bits 32 to 63, holds very little: NX in bit 63, and the part of the frame number
-# that only a guest with more than 4 GB needs. A kernel that wants to forbid the execution of a page may well write
-# only these 4 bytes. (PAE guests write their entries in halves all the time, because the usual store of a 32-bit
-# processor has 4 bytes.)
+# that only a guest with more than 4 GB needs. A kernel that wants to make a page non-executable may well write only
+# these 4 bytes. (PAE guests write their entries in halves all the time, because the usual store of a 32-bit processor
+# is 4 bytes wide.)
 #
-# A new small guest sets NX for `0x2000` in this way: with 4 bytes, in the upper half of entry 2. The frame, P, W and
-# U do not change. Which sptes die?
+# A new small guest sets NX for `0x2000` in this way, with a store of 4 bytes to the upper half of entry 2. The frame,
+# P, W and U do not change. Which sptes die?
 
 # %%
 small = small_guest("64", 0x1000, 0x2000, 0x3000)
@@ -246,7 +248,7 @@ guess_half.compare("one spte", why=why)
 # <!-- slide:
 # Offset `0x14` / 8 is 2.5, and only the integer part counts: 2. For the very last byte of entry 2 it is the same:
 # -->
-# Offset `0x14` / 8 is 2.5, and only the integer part counts: 2. A store of a single byte gives the same result. Here
+# Offset `0x14` / 8 is 2.5, and only the integer part counts: 2. A store of a single byte works in the same way. Here
 # is the diagram of a store to the very last byte of entry 2, at offset `0x17`:
 
 # %%
@@ -275,7 +277,7 @@ guess_across
 watch_store(vm, entry2 + 4, 0)
 
 # %% tags=["answer"]
-why = "a store across an edge is not split: the host zaps the whole shadow page, including spte 1, and the link above it."
+why = "a store across two entries is not split: the host zaps the whole shadow page, including spte 1, and the link above it."
 guess_across.compare("all three", why=why)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
@@ -285,22 +287,22 @@ guess_across.compare("all three", why=why)
 # -->
 # The code calls such a store **misaligned**, and it does not try to handle the two entries separately
 # (mmu.c:1171-1185). A store like this is a sign that the frame may no longer be a page table: perhaps the kernel has
-# given it to a program, which now keeps its data there. Then it is best to have no shadow of it, and no write
-# protection either.
+# given it to a program, which now keeps its data there. In that case it is best not to shadow it, and not to
+# write-protect it either.
 #
 # So here the host zaps a whole shadow page, as in lesson 8. It clears the links to the page, removes all entries of
 # the page from their reverse maps and clears them, and returns the page to the pool. (A root that is in use cannot be
-# freed: it is emptied, and stays.) Compare this with the store to the directory, where only a link was lost. *There*
-# the page stayed.
+# freed: it is emptied, and stays.) Compare this with the store to the directory, which removed only a link; the page
+# stayed.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
-# Another sign that a frame is no page table: it is written again and again. The host counts the writes in a row to
+# Another sign that a frame is not a page table: it is written again and again. The host counts the writes in a row to
 # one gfn. Here are two writes, which zap two sptes:
 # -->
 # ## The third time
 #
-# There is another sign that a frame is no page table: it is written again and again. The host remembers the gfn of
+# There is another sign that a frame is not a page table: it is written again and again. The host remembers the gfn of
 # the last write, and how many writes in a row went to it. Let the small guest write entries 1 and 2, one after the
 # other. As expected, two sptes die. The counter is now 2:
 
@@ -326,7 +328,7 @@ guess_third
 watch_store(vm, entry1 + 8 * 8, 0)
 
 # %% tags=["answer"]
-why = "it is the third write in a row to this gfn, so the whole page goes, whichever entry is written."
+why = "it is the third write in a row to this gfn, so the whole page is zapped, whichever entry is written."
 guess_third.compare("the whole page", why=why)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
@@ -336,10 +338,10 @@ guess_third.compare("the whole page", why=why)
 # | the same gfn as the last write | goes up by 1 |
 # | another gfn | starts again at 1 |
 #
-# From 3 on *every* write is a **flood**. A fork copies whole page tables: after the third write, the other writes run
-# at full speed.
+# From 3 on *every* write is a **flood**. A fork copies whole page tables: after the third write, the remaining writes
+# run at full speed.
 # -->
-# The code calls this a **flood** (mmu.c:1157-1164). The rules of the count are short, and each word matters:
+# The code calls this a **flood** (mmu.c:1157-1164). The rules of the count are short and strict:
 #
 # | the write goes to ... | the count |
 # | --- | --- |
@@ -348,22 +350,22 @@ guess_third.compare("the whole page", why=why)
 #
 # From 3 on *every* write is a flood, including the fourth and the hundredth. Only a write to another gfn ends it. It
 # does not matter what happens between the writes: the program may use the table's pages for an hour, with any number
-# of page faults. This is a mistake of 2007, and lesson 10 tells its story.
+# of page faults. This is a mistake in the code of 2007, to which lesson 10 returns.
 #
 # Why is there such a rule? Each trapped write costs thousands of cycles. A kernel that forks a process copies whole
 # page tables, with hundreds of writes in a row. After the third write the shadow page is gone, and the write
-# protection with it, so the other writes run at full speed.
+# protection with it, so the remaining writes run at full speed.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
-# An entry for a device is not *present*: the host leaves a mark in the spte, "I/O", without P. Such an spte is in no
+# The spte of a device is not *present*: the host sets an "I/O" mark in it, and leaves P clear. Such an spte is in no
 # reverse map and points nowhere. What must the host do when its guest entry is written?
 # -->
 # ## Entries that are not present
 #
-# An entry that dies need not be *present*. If a guest maps a gfn where there is no memory, its entry stands for a
-# device, and each access must always reach the host. So the host leaves a mark in the spte, "I/O", without P. Such an
-# spte is in no reverse map and points nowhere. Does the host have to do anything when its guest entry is written?
+# An entry that dies need not be *present*. If a guest maps a gfn without memory, the host assumes a device there, and
+# every access must reach the host. So the host sets an "I/O" mark in the spte, and leaves P clear. Such an spte is in
+# no reverse map and points nowhere. Does the host have to do anything when its guest entry is written?
 
 # %%
 small = small_guest("64", 0x1000)
@@ -380,13 +382,12 @@ again
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
 # <!-- slide:
-# The mark became zero, like any spte that is hit; it only had no reverse map to leave. The last access finds the new
-# frame: `ok`, not `mmio`.
+# The spte became zero, like any spte that is hit, but it was in no reverse map. The last access finds the new frame:
+# `ok`, not `mmio`.
 # -->
-# It does: the mark became zero, like any spte that is hit. Only the step with the reverse map was left out, because
-# the spte was in none. Without the zero, the processor would still find the mark, although the guest has memory there
-# now. The host would continue to emulate a device that does not exist. The last access found the new frame: its
-# outcome is `ok` and not `mmio`.
+# It does: the spte became zero, like any spte that is hit. Only the step with the reverse map was left out, because
+# the spte was in none. If the spte had kept its mark, the host would continue to emulate a device, although the guest
+# has memory there now. The last access found the new frame: its outcome is `ok` and not `mmio`.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
@@ -395,8 +396,8 @@ again
 # -->
 # ## Which pages are hit
 #
-# So far, pre-write found one shadow page. In general it goes through one bucket of the hash, from the first page to
-# the last, and hits *every* page that passes two tests (mmu.c:1167-1169):
+# So far, pre-write has always found one shadow page. In general it goes through one bucket of the hash, from the
+# first page to the last, and hits *every* page that passes two tests (mmu.c:1167-1169):
 #
 # 1. **The page shadows the written gfn.** There are 256 buckets, so gfns that are equal modulo 256 share one. In our
 #    Linux guest, the program's page table in gfn `0x61c1` shares a bucket with one of the kernel's page tables, in
@@ -414,9 +415,9 @@ store_diagram(linux, entry_of(linux, 0x400000).gpa, 8)
 # stored there are data, and no spte was made from them.
 # -->
 # 2. **It shadows a page table.** A page of 2 MB is shadowed in pieces of 4 KiB, by a page of sptes for which the
-#    guest has no table (*metaphysical*, lesson 5). It is in the hash under the gfn where the 2 MB begin. The bytes
-#    stored there are data, and no spte was made from them. (The other pages in this bucket are from the time before
-#    the guest turned paging on.)
+#    guest has no table (*metaphysical*, lesson 5). It is in the hash under the gfn at which the 2 MB begin. The bytes
+#    stored there are data, and no spte was made from them. (The other pages in this bucket date from before the guest
+#    turned paging on.)
 
 # %%
 small = small_guest("64", 0x1000)
@@ -478,18 +479,18 @@ vm.access(0x2000, user=True)
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
 # <!-- slide:
-# The second access needed a fault, and *that* fault read the entry and made the spte. **Pre-write only removes. Only
-# a fault makes entries.**
+# The access faulted, and in *that* fault the host read the entry and made the spte. **Pre-write only removes entries.
+# Only a fault makes them.**
 # -->
 # After the first store no shadow entry pointed to the first frame, because the host ignored the value. After the
-# second store the access needed a fault (`faults=1`), and *that* fault read the guest's entry and made the spte.
-# **Pre-write only removes. Only a fault makes entries**, and the fault checks the whole path, with all rights and all
-# dirty bits.
+# second store the access faulted (`faults=1`), and in *that* fault the host read the guest's entry and made the spte.
+# **Pre-write only removes entries. Only a fault makes them**, and then the host checks the whole path, with all
+# rights and all dirty bits.
 #
-# But the idea is a good one. In most cases a kernel writes an entry because a program waits for it, so the fault is
-# certain to come. A later KVM did begin to copy the value at once (0028425f), and its author measured that a kernel
-# build became about a tenth faster. This had to be done with care: a zap in the wrong place costs a fault, but a
-# *copy* in the wrong place is an error.
+# But the idea is a good one. In most cases a kernel writes an entry because a program is waiting for it, so a fault
+# is certain to follow. A later KVM did copy the value at once (0028425f), and its author measured that a kernel build
+# became about a tenth faster. This had to be done with care: a zap in the wrong place costs a fault, but a *copy* in
+# the wrong place is an error.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
@@ -498,7 +499,7 @@ vm.access(0x2000, user=True)
 # -->
 # ## "The guest executes INVLPG, and then the host updates the shadow"
 #
-# A real processor may keep old translations, so a kernel that changes an entry then executes `INVLPG`, "forget this
+# A real processor may keep old translations, so after changing an entry, a kernel executes `INVLPG`, "forget this
 # address". In many descriptions of shadow paging everything depends on that instruction. Try it both ways. First
 # `poke` hides the change from the host, and the guest does execute `INVLPG`:
 
@@ -524,10 +525,10 @@ f"wanted: {third << 12:#x}, reached: {vm.access(0x2000, user=True).gpa:#x}"
 # The store alone was enough. The first versions of KVM trapped each `INVLPG`. Since page tables are write-protected,
 # the host knows of a change *before* it happens.
 # -->
-# The store alone was enough. (`INVLPG` is not useless: the processor executes it and forgets what is in its *own*
-# TLB, as on a machine without a hypervisor. Only the host is not involved.) The first versions of KVM did trap each
-# `INVLPG`. When page tables became write-protected, in January 2007, the trap was no longer needed and was removed:
-# the host knows of a change *before* it happens, so it learns nothing new afterwards.
+# The store alone was enough. (`INVLPG` is not useless: the processor executes it and removes the translation from its
+# *own* TLB, as on a machine without a hypervisor. The host is just not involved.) The first versions of KVM did trap
+# each `INVLPG`. When page tables became write-protected, in January 2007, the trap was no longer needed and was
+# removed: the host knows of a change *before* it happens, so it learns nothing new afterwards.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
@@ -536,10 +537,10 @@ f"wanted: {third << 12:#x}, reached: {vm.access(0x2000, user=True).gpa:#x}"
 # -->
 # ## A bug of 2007: writing with paging off
 #
-# Pre-write runs only if write protection traps the store. For that, no spte with W may point to a shadowed table. Is
-# that *always* true? A guest can turn paging off for a while, for instance to switch to another mode. Without paging
-# there are no guest tables, so the host uses shadow pages of another kind (lesson 11). But the shadow pages of the
-# page tables stay in the hash until paging is on again.
+# Pre-write runs only if write protection traps the store. This requires that no spte with W set points to a shadowed
+# table. Is that *always* true? A guest can turn paging off for a while, for instance to switch to another mode.
+# Without paging there are no guest tables, so the host uses shadow pages of another kind (lesson 11). But the shadow
+# pages of the page tables stay in the hash meanwhile.
 #
 # Our small guest turns paging off, and then writes entry 2 of its page table, at its physical address. Look for the
 # step in which pre-write begins.
@@ -553,10 +554,10 @@ watch(lambda: vm.access(entry2, write=True, value=other << 12 | 0x67, size=8), v
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # <!-- slide:
-# It never does. The function that maps pages for a guest without paging (mmu.c:764-813) gives all rights to every
-# frame, including shadowed page tables. Now the guest turns paging on again:
+# In none. The function that maps pages for a guest without paging (mmu.c:764-813) grants all rights on every frame,
+# including shadowed page tables. Now the guest turns paging on again:
 # -->
-# There is no such step. The function that maps pages for a guest without paging (mmu.c:764-813) gives all rights to
+# There is no such step. The function that maps pages for a guest without paging (mmu.c:764-813) grants all rights on
 # every frame, and does not check whether the frame is a shadowed page table. So the store goes straight to memory.
 # Now the guest turns paging on again:
 
@@ -575,8 +576,8 @@ hierarchy(vm, 0x2000)
 # own audit reports the cause and the effect:
 # -->
 # There is no fault, and the access reaches the old frame: the host found the root and all pages below it in the hash,
-# although they were stale. This is the result of the cheat in lesson 0, but this time it came without a cheat. The
-# kernel's own audit, which lesson 14 is about, reports both the cause and the effect:
+# although they were stale. This is the result of the cheat in lesson 0, but this time nobody cheated. The kernel's
+# own audit, the subject of lesson 14, reports both the cause and the effect:
 
 # %%
 [str(complaint) for complaint in vm.audit()]

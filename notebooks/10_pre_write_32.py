@@ -20,26 +20,26 @@
 #
 # - which shadow entries a store hits
 # - why an offset is doubled **once for a page table and twice for a directory**
-# - three stores that look harmless, and are not
+# - three stores that look harmless but are not
 # -->
 # # Lesson 10: Why double twice?
 #
-# In lesson 9 the offset of a guest entry was also the offset of its spte. This worked because both have 8 bytes. The
-# entries of a 32-bit guest have **4 bytes**, and the host still shadows them with entries of 8, because it uses the
-# newer table format for all guests. So the two sides differ in the number of entries in a page and in what an entry
-# maps.
+# In lesson 9 the offset of a guest entry was also the offset of its spte. This worked because both are 8 bytes long.
+# The entries of a 32-bit guest are **4 bytes** long, but the host still shadows them with entries of 8, because it
+# uses the newer table format for all guests. So the two sides differ in the number of entries in a page and in what
+# an entry maps.
 #
 # Pre-write has to convert between the two. In the kernel this takes half a dozen lines (mmu.c:1188-1209), and a
 # mistake in one of them once corrupted the memory of guests. At the end of this lesson you can
 #
 # - compute, for any store to a table of 4-byte entries, **which shadow entries are hit**;
-# - say why an offset is **doubled once for a page table and twice for a directory**, and what is done in between;
-# - recognise three stores that look harmless, and are not.
+# - explain why an offset is **doubled once for a page table and twice for a directory**, and what is done in between;
+# - recognise three stores that look harmless but are not.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## One table, two shadow pages
 #
-# Here is a 32-bit Linux guest. Two of the pages that its program uses are a page of code, `0x81ce000`, and a page of
+# Here is a 32-bit Linux guest. Among the pages that its program uses are a page of code, `0x81ce000`, and a page of
 # data, `0x823e000`. The guest maps both through the *same* page table. Look at its shadow.
 
 # %%
@@ -56,18 +56,18 @@ hierarchy(vm, code, data)
 # 1. The one page table has **two** shadow pages, one for each **quadrant**.
 # 2. Guest entry **574** became `#246:62`: 574 - 512.
 # 3. One directory entry, 32, became **two** links, 64 and 65.
-# 4. The directory has four shadow pages of 1 GB each.
+# 4. The directory has four shadow pages, one for each 1 GB.
 # -->
 # Find these four things in the picture:
 #
 # 1. The guest has two levels, a directory (PD) and page tables (PT). The one page table here, gfn `0x1c6f`, has
-#    **two** shadow pages, #247 and #246. Each says which **quadrant** it is, which means: which part of the guest's
-#    table it shadows.
+#    **two** shadow pages, #247 and #246. Each is labelled with its **quadrant**, the part of the guest's table that
+#    it shadows.
 # 2. Guest entry 462 became `#247:462`. But guest entry **574** became `#246:62`: it is in the second half, and 574 -
 #    512 = 62.
 # 3. One directory entry, number 32, became **two** links: `#251:64` and `#251:65`.
-# 4. Above #251 there are four root slots. The directory has one shadow page for each of them, so four in all. The
-#    address space of 4 GB is divided into four parts of 1 GB.
+# 4. Above #251 there are four root slots. The directory has one shadow page for each of them, four in all. They
+#    divide the address space of 4 GB into four parts of 1 GB.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
@@ -107,13 +107,13 @@ hierarchy(vm, code, data)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # <!-- slide:
-# Three pages are in the shadow, made from the guest entries 128, 257 and 258. Now the guest stores 4 bytes at offset
-# **`0x404`** of that page table. Find the place on the upper ruler, and look below it.
+# The shadow has three sptes, made from the guest entries 128, 257 and 258. Now the guest stores 4 bytes at offset
+# **`0x404`** of their page table. Find the place on the upper ruler, and look below it.
 # -->
-# Try the ruler. A small guest made by hand has three pages in the shadow, made from the guest entries 128, 257 and 258.
-# Now it stores 4 bytes at offset **`0x404`** of that page table. Find the place on the upper ruler, look below it,
-# and say which spte dies. (If you forget to double, you divide `0x404` by 8 and get 128. As in lesson 9, each section
-# makes a new guest; to repeat a section, start at its first cell.)
+# Try the ruler. The shadow of a small guest has three sptes, made from the entries 128, 257 and 258 of one page
+# table. Now the guest stores 4 bytes at offset **`0x404`** of that table. Find the place on the upper ruler, look
+# below it, and decide which spte dies. (If you forget to double, you divide `0x404` by 8 and get 128. As in lesson 9,
+# each section makes a new guest; to repeat a section, start at its first cell.)
 
 # %%
 small = small_guest("32", 0x80000, 0x101000, 0x102000)
@@ -151,18 +151,18 @@ guess_index.compare("number 257", why=why)
 # | in the page | `0x808 & 0xfff` | `0x808` |
 # | spte | `0x808` / 8 | **257** |
 #
-# An spte has twice as many bytes and is twice as far from the start, so in the first half an entry keeps its number.
-# What about offset **`0xc04`**? Guest entry 769, doubled `0x1808`, in the page `0x808`: again spte **257**, this time
-# of quadrant 1.
+# An spte is twice as long and twice as far from the start, so in the first half an entry keeps its number. What about
+# offset **`0xc04`**? Guest entry 769, doubled `0x1808`, in the page `0x808`: again spte **257**, this time of
+# quadrant 1.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
-# This guest has one page in each quadrant, at the same place of each half: guest entries 257 and 769. Again it stores
+# This guest has one page in each quadrant, at the same place in each half: guest entries 257 and 769. Again it stores
 # 4 bytes at offset `0x404`, which is guest entry 257 and no other.
 # -->
 # ## Hit by mistake
 #
-# The last guest had pages in one quadrant only. This one has one page in each, and both are at the same place of
+# The last guest had pages in one quadrant only. This one has one page in each, and both are at the same place in
 # their half: guest entry 257 (`0x101000`) and guest entry 769 (`0x301000`; 769 - 512 = 257). Again the guest stores 4
 # bytes at offset `0x404`, which is guest entry 257 and no other. Pre-write goes through all shadow pages of the
 # written gfn, as you know from lesson 9.
@@ -185,11 +185,11 @@ guess_quadrant.compare("#247:257 and #246:257", why=why)
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # <!-- slide:
 # `#246:257` was made from guest entry **769**, which was not written. The doubled offset, cut to three digits, has
-# lost the bit that says which half it was in. No program notices: it costs a fault.
+# lost the bit that says which half it was in. No program notices: it only costs a fault.
 # -->
 # Go back to the film and read the numbers in brackets: `#246:257` was made from guest entry **769**, which was not
-# written. The code of 2007 doubles the offset and cuts it to three digits. This loses the one bit that says which
-# half the entry was in. Then it clears that place *in the page of every quadrant*.
+# written. The code of 2007 doubles the offset and cuts it to three digits, and so loses the one bit that says which
+# half the entry was in. Then it clears the spte at that place *in the page of every quadrant*.
 #
 # Is this a bug? No program notices, because the wrongly cleared entry is made again at the next access. It only costs
 # a fault:
@@ -202,11 +202,11 @@ vm.access(0x301000, user=True)
 # **Clearing too much is slow, clearing too little is wrong.** The mistake mattered later, when KVM was about to
 # *copy* new values into the shadow. Then the code had to check the quadrant (fce0657f).
 # -->
-# This property makes a shadow forgiving: **clearing too much is slow, clearing too little is wrong.** The mistake
+# In this respect a shadow is forgiving: **clearing too much is slow, clearing too little is wrong.** The mistake
 # became a real problem only when KVM was about to copy new values into the shadow at once (see lesson 9). *Filling*
 # the other entry with a value that belongs elsewhere would have been an error. So the code first had to check the
-# quadrant (fce0657f), which was in the page's role all the time. In your exercise the machine is that of 2007, which
-# hits all quadrants.
+# quadrant (fce0657f), which had been in the page's role all along. Your exercise follows the code of 2007, which hits
+# all quadrants.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
@@ -225,7 +225,7 @@ vm.access(0x301000, user=True)
 # ## One level higher: double twice
 #
 # The directory adds one complication. A directory entry of this guest maps 1024 pages of 4 KB: **4 MB**. A shadow
-# link points to a page of 512 sptes, so it maps **2 MB**. So each directory entry needs two links in a row:
+# link points to a page of 512 sptes, so it maps **2 MB**. So each directory entry needs two adjacent links:
 #
 # ```
 # the guest's directory:  1024 entries of 4 bytes, 4 MB each, together 4 GB
@@ -236,10 +236,10 @@ vm.access(0x301000, user=True)
 #           quadrant 0    |   quadrant 1    |   quadrant 2    |   quadrant 3
 # ```
 #
-# There are four shadow pages of 1 GB each. Guest entry *n* becomes the sptes 2*n* and 2*n* + 1 (counted from 0 again
-# in each quadrant). So the offset is doubled because an spte has twice as many bytes, and **doubled again because
+# There are four shadow pages, one for each 1 GB. Guest entry *n* becomes the sptes 2*n* and 2*n* + 1 (counted from 0
+# again in each quadrant). So the offset is doubled because an spte is twice as long, and **doubled again because
 # there are twice as many sptes**. (If the entry maps a page of 4 MB, without a table below it, the result is the
-# same: that page is shadowed in pieces, again by two links.)
+# same: that page is shadowed in pieces, again through two links.)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # <!-- slide:
@@ -251,7 +251,7 @@ vm.access(0x301000, user=True)
 # | in the page | `0x1010 & 0xfff` | `0x010` |
 # | sptes | `0x010` / 8, and the next | **2 and 3** |
 #
-# Find the pages below that lose their link by mistake.
+# Find the pages one level below that lose their link by mistake.
 # -->
 # Here is the same offset as before, `0x404`, but now in a directory:
 #
@@ -264,10 +264,10 @@ vm.access(0x301000, user=True)
 # | in the page | `0x1010 & 0xfff` | `0x010` |
 # | sptes | `0x010` / 8, and the next | **2 and 3** |
 #
-# Check it with the rule: 2 x 257 = 514, and quadrant 1 begins at 512, so the result is 2 and 3 of quadrant 1. (They
-# will be hit in all four quadrants. This is the mistake of the last section, with four pages instead of two.) Here is
-# the diagram of that store, in a guest that has pages in the 4 MB of entry 1 and of entry 257. Find the pages below
-# that lose their link by mistake.
+# Check it with the rule: 2 x 257 = 514, and quadrant 1 begins at 512, so the result is sptes 2 and 3 of quadrant 1.
+# (They will be hit in all four quadrants, which is the mistake of the last section with four pages instead of two.)
+# Here is the diagram of that store, in a guest that has pages in the 4 MB of entry 1 and of entry 257. Find the pages
+# one level below that lose their link by mistake.
 
 # %%
 small = small_guest("32", 0x400000, 0x600000, 0x40400000, 0x40600000)
@@ -306,11 +306,11 @@ guess_pair.compare("2 and 3", why=why)
 # entry has changed: a **stale** link. First round down, then double again.
 # -->
 # Now without the rounding: `0x6` x 2 = `0xc`, x 2 = `0x18`, / 8 = 3. The result would have been 3 *and 4*. Number 4
-# belongs to guest entry 2, which was not written: this loss does little harm. But number 2 would have stayed,
+# belongs to guest entry 2, which was not written: losing it does little harm. But number 2 would have stayed,
 # although its directory entry has changed: a **stale** link. Each doubling also doubles the distance from the start
 # of the entry, until it is as large as a whole spte. So first round down, and then double again.
 #
-# For a page table no rounding is needed. After one doubling, a byte of an entry is still in its spte: 3 x 2 is less
+# For a page table no rounding is needed. After one doubling, any byte of an entry is still in its spte: 3 x 2 is less
 # than 8.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -321,12 +321,12 @@ guess_pair.compare("2 and 3", why=why)
 # ## "A store across two entries can be patched"
 #
 # You know that a store across the edge of an entry zaps the whole shadow page. You may find this crude: two entries
-# are written, so two entries could be cleared. And with a 32-bit guest you may think that it hardly ever happens,
+# are written, so two entries could be cleared. You may also think that it hardly ever happens with a 32-bit guest,
 # because kernels do not write to page tables at odd offsets.
 #
-# This guest stores **8 bytes at offset `0x8`**. To any programmer this store is correctly aligned: 8 divides 8. A
-# kernel may do this to set two neighbouring entries with one instruction. The shadow has sptes 1 and 3 of quadrant 0,
-# and spte 1 of quadrant 1.
+# This guest stores **8 bytes at offset `0x8`**. To any programmer this store is correctly aligned, because the offset
+# is a multiple of 8. A kernel may do this to set two adjacent entries with one instruction. The shadow has sptes 1
+# and 3 of quadrant 0, and spte 1 of quadrant 1.
 
 # %%
 small = small_guest("32", 0x1000, 0x3000, 0x201000)
@@ -340,7 +340,7 @@ guess_eight
 watch_store(vm, eight, 0, 8)
 
 # %% tags=["answer"]
-why = "the size of an entry counts. 8 bytes at 0x8 are guest entries 2 and 3: this crosses an edge, so both pages go."
+why = "what counts is the size of an entry. 8 bytes at 0x8 are guest entries 2 and 3, so both pages are zapped."
 guess_eight.compare("all of #247 and #246", why=why)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
@@ -369,21 +369,20 @@ guess_eight.compare("all of #247 and #246", why=why)
 #
 # *Could* the code clear two entries instead? Yes. The kernel's authors thought that it was not worth the trouble:
 # such a store usually means that the frame is no longer a page table (mmu.c:1173-1182), and faults restore what was
-# zapped. The code of 2007 does not patch, and a model of it must not patch either.
+# zapped. The code of 2007 does not, so a model of it must not either.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
-# *Demand paging*: the program accesses a new page and gets a page fault from its own kernel, which stores one entry.
+# *Demand paging*: the program accesses a new page and causes a page fault in its own kernel, which stores one entry.
 # Then the host makes the spte. This is not a fork. Two such pages:
 # -->
-# ## "Three stores with pauses between them are no flood"
+# ## "Three stores with pauses between them are not a flood"
 #
-# Lesson 9 promised this story. From the third store in a row to one gfn on, the host calls it a flood and zaps all
-# shadow pages of that gfn. This was meant to detect a `fork`, which copies page tables entry by entry, as fast as
-# possible. A program that walks through its memory page by page is something quite different. For each new page, this
-# happens:
+# From the third store in a row to one gfn on, the host assumes a flood and zaps all shadow pages of that gfn (lesson
+# 9). This was meant to detect a `fork`, which copies page tables entry by entry, as fast as possible. A program that
+# walks through its memory page by page is something quite different. For each new page, this happens:
 #
-# 1. the program accesses it, and gets a page fault from its own kernel, because it is not mapped yet;
+# 1. the program accesses it, and causes a page fault in its own kernel, because the page is not mapped yet;
 # 2. the kernel takes a free frame and stores one entry, which the host traps;
 # 3. the program tries again, and the host makes the spte: a second fault, this time the host's own.
 #
@@ -407,9 +406,9 @@ demand(0x2000), demand(0x3000)
 # Now the third new page. Between this store and the last one there are two faults, and the program has used its
 # memory. Is it still "in a row"?
 # -->
-# With the first page, there are now three sptes in the shadow page. Now the third new page, step by step. Between
-# this store and the last one there are two faults, and the program has used its memory. Will the host still count
-# this store as "in a row"?
+# With that of the first page, there are now three sptes in the shadow page. Next is the third new page, step by step.
+# Between this store and the last one there are two faults, and the program has used its memory. Will the host still
+# count this store as "in a row"?
 
 # %% tags=["question"]
 guess_pause = predict("The store for the third new page zaps ...", ["nothing", "one spte", "the whole shadow page"])
@@ -427,9 +426,9 @@ guess_pause.compare("the whole shadow page", why=why)
 # The count only goes up. Let the program continue to its tenth new page. How many of the eleven pages does the
 # processor still find in the shadow?
 # -->
-# It does not end there, because the count only goes up. Let the program continue to its tenth new page. It has
-# accessed every one of them, and its kernel has unmapped none. How many of the eleven pages does the processor still
-# find in the shadow?
+# It does not end there, because the count only goes up. Let the program continue to its tenth new page. It accesses
+# every one of them, and its kernel unmaps none. How many of the eleven pages does the processor still find in the
+# shadow?
 
 # %%
 for gva in range(0x5000, 0xC000, 0x1000):
@@ -455,8 +454,8 @@ vm.stats.flood_zaps
 # -->
 # The host took eight of ten stores for a flood. The fork detector misfired on one of the most common access patterns,
 # and made each step more expensive than necessary. A later change (a25f7e1f) resets the count at each such fault of
-# the guest, because a page table that causes faults is still *in use*. In 2.6.22, and in your exercise, the count
-# goes on.
+# the guest, because a page table that causes faults is still *in use*. In 2.6.22, and in your exercise, the count is
+# not reset.
 #
 # Again, the guest saw nothing wrong. That is why such bugs survive for a long time: **the shadow is a cache, and a
 # cache that is cleared too often is still correct.** Only a timing measurement shows the problem.
@@ -464,13 +463,14 @@ vm.stats.flood_zaps
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
 # An early version lacked the second doubling (fixed in ac1b714e). For directory entry 1, offset `0x4`, doubled once:
-# `0x8`, so spte **1**. It should be 2 and 3. With `poke`, the host misses the store:
+# `0x8`, so spte **1**. It should be sptes 2 and 3. With `poke`, the host misses the store:
 # -->
 # ## A bug that was wrong, not slow
 #
 # What if the code clears too little? An early version of this function lacked the second doubling: its author had
 # forgotten that a directory entry has two links. In 2.6.22 this is fixed (ac1b714e). Compute what the early version
-# did for a store to directory entry 1, offset `0x4`: doubled once it is `0x8`, so spte **1**. It should be 2 and 3.
+# did for a store to directory entry 1, offset `0x4`: doubled once it is `0x8`, which gives spte **1**. It should be
+# sptes 2 and 3.
 #
 # Number 1 belongs to directory entry 0, which was not written, so it is hit by mistake. Numbers 2 and 3 are *not*
 # hit. To see what this means, we use `poke`, so that the host misses the store. The guest's kernel gives the 4 MB of
@@ -487,10 +487,10 @@ hex(entry_of(vm, 0x400000).value >> 12), hex(vm.access(0x400000, user=True).gpa 
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
 # <!-- slide:
-# The guest's tables say one gfn (the first), but the program reaches another (the second). A zap too many costs a
+# The guest's tables give one gfn (the first), but the program reaches another (the second). A zap too many costs a
 # fault. **A zap too few costs the guest its data.**
 # -->
-# The guest's tables say one gfn (the first), but the program reaches another (the second). That other frame may
+# The guest's tables give one gfn (the first), but the program reaches another (the second). That other frame may
 # belong to another program by now, and a write there destroys its data. With the second doubling missing, every store
 # to a directory could end like this, and guests' memory was indeed corrupted. A zap too many costs a fault. **A zap
 # too few costs the guest its data.**
@@ -509,16 +509,16 @@ store_diagram(pae, entry_of(pae, 0x81CE000).gpa, 8)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # <!-- slide:
-# **Every shadow page says in its role how many levels the guest's tables had**: 2 means entries of 4 bytes, 3 (PAE)
-# and 4 mean 8. Pre-write reads this from each page (mmu.c:1170).
+# **The role of every shadow page records how many levels the guest's tables had**: 2 means entries of 4 bytes, 3
+# (PAE) and 4 mean 8. Pre-write reads this from each page (mmu.c:1170).
 # -->
 # How does the host know which kind of guest it is? Not from the size of the store, and not from the number of bits in
-# an address. **Every shadow page says in its role how many levels the guest's tables had when it was made**: 2 means
-# entries of 4 bytes, 3 (PAE) and 4 mean 8. Pre-write reads this from each page that it checks (mmu.c:1170).
+# an address. **The role of every shadow page records how many levels the guest's tables had when the page was made**:
+# 2 means entries of 4 bytes, 3 (PAE) and 4 mean 8. Pre-write reads this from each page that it checks (mmu.c:1170).
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
-# 1. Not all in one entry **of 4 bytes**, or a flood: the whole page goes.
+# 1. Not all in one entry **of 4 bytes**, or a flood: zap the whole page.
 # 2. Else double the offset.
 # 3. For a **directory**: round down to 8, double again, take two sptes.
 # 4. Keep three digits, / 8.
@@ -528,25 +528,26 @@ store_diagram(pae, entry_of(pae, 0x81CE000).gpa, 8)
 #
 # Once a page of a 4-byte table has passed the two tests of lesson 9, it is hit like this:
 #
-# 1. If the bytes are not all in one entry **of 4 bytes**, or if it is a flood, the page goes as a whole.
+# 1. If the bytes are not all in one entry **of 4 bytes**, or if it is a flood, the whole page is zapped.
 # 2. Otherwise double the offset.
 # 3. Only if the page shadows a **directory** (level 2): round down to 8, double again, and take two sptes in a row.
-# 4. Keep the last three hexadecimal digits and divide by 8: this is the first spte.
-# 5. Clear it, or both, as in lesson 9: out of the reverse map, or out of the parents, then set to zero.
+# 4. Keep the last three hexadecimal digits and divide by 8: the result is the first spte.
+# 5. Clear it, or both, as in lesson 9: remove it from the reverse map or from the parents, then set it to zero.
 #
 # All quadrants are hit in the same way. You have understood this lesson if you can explain why step 3 rounds, and
 # which link stays by mistake without the rounding.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
-# - Choose the directory as well as the page tables, and sizes that do not fit. Tick the entries that will die, then
-#   press *Write*.
+# - Choose the directory as well as the page tables, and stores that do not fit into one entry. Tick the entries that
+#   will die, then press *Write*.
 # - Then build it: [exercise 9](../exercises/09_pre_write_32/README.md), about ten lines more than exercise 8.
 # -->
 # ## Play, then build
 #
 # This lab has a guest with pages in both quadrants of one table. Choose the directory as well as the page tables, and
-# sizes that do not fit. Tick the entries that will die, then press *Write*. The lab explains the result.
+# stores that do not fit into one entry. Tick the entries that will die, then press *Write*. The lab explains the
+# result.
 
 # %% tags=["try-it"]
 write_lab(mode="32")

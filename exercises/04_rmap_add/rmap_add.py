@@ -13,16 +13,16 @@ class ReverseMap:
         self.vm = vm
 
     def add(self, spte):
-        """Note the shadow entry ``spte``, which has just been made, if it is present and writable.
+        """Record the shadow entry ``spte``, which has just been made, if it is present and writable.
 
         ``spte`` is an int, the index of the entry's word: its value is ``self.vm.memory.words[spte]``. Returns nothing.
         """
         raise NotImplementedError("write add")
 
     def sptes(self, hfn):
-        """Return all noted sptes of host frame ``hfn``, each once, in any order; an empty collection for an unknown frame."""
+        """Return all recorded sptes of host frame ``hfn``, each once, in any order; an empty collection if there are none."""
         raise NotImplementedError("write sptes")
 
     def frames(self):
-        """Return the numbers (hfn) of all host frames that have at least one noted spte, in any order."""
+        """Return the numbers (hfn) of all host frames that have at least one recorded spte, in any order."""
         raise NotImplementedError("write frames")

@@ -83,7 +83,7 @@ EXERCISE = Exercise(
             play(*maps("7:12"), ("another",), *maps("7:12"), *unmaps("7:12"), ("back",), *maps("7:13")),
             play(*maps(*PAGES), *unmaps(*PAGES[::3])),
         )),
-        Rule("last", 1, "When its only entry is removed, a frame has no map any more; both can come back.", cases=(
+        Rule("last", 1, "When its only entry is removed, a frame has no map any more; both can be added again.", cases=(
             play(*maps("7:12"), *unmaps("7:12")),
             play(*maps("7:12"), *maps("7:13", gfn=0x20), *unmaps("7:12")),
             play(*maps("7:12"), *unmaps("7:12"), *maps("7:12"), *unmaps("7:12")),

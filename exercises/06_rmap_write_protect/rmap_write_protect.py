@@ -24,7 +24,7 @@ class ReverseMap:
     def write_protect(self, gfn):
         """Remove write access to the guest's frame ``gfn``, which becomes a page table.
 
-        For each noted spte of the frame, in any order: remove it from the map, ``self.vm.flush_tlb()``, then clear its W with
+        For each recorded spte of the frame, in any order: remove it from the map, ``self.vm.flush_tlb()``, then clear W with
         ``self.vm.memory.put``. ``gfn`` is the guest's number; ``self.vm.memory.frames[gfn]`` is the host's. Returns nothing.
         """
         raise NotImplementedError("write write_protect")

@@ -12,11 +12,11 @@ class Parents:
         self.vm = vm
 
     def add(self, page, spte):
-        """Note that the entry ``spte`` is going to point to ``page``. It is not one of the page's parents yet."""
+        """Record that the entry ``spte`` is going to point to ``page``. It is not one of the page's parents yet."""
         raise NotImplementedError("write Parents.add")
 
     def remove(self, page, spte):
-        """Remove the note that ``spte`` points to ``page``. Raises an exception if it is not a parent of this page."""
+        """Remove the record that ``spte`` points to ``page``. Raises an exception if it is not a parent of this page."""
         raise NotImplementedError("write Parents.remove")
 
     def first(self, page):

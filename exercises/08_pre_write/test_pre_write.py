@@ -150,7 +150,7 @@ EXERCISE = Exercise(
             play(*take((1, 4)), ("map", "250:5", 0x21, "PW"), write(PT, 5)),
             sweep([(1, 4)], range(0, 4096, 16), 8),
         )),
-        Rule("part", 1, "A write to a part of an entry counts like a write to all its 8 bytes.", looks=LOOKS, cases=(
+        Rule("part", 1, "A write to a part of an entry counts as a write to all its 8 bytes.", looks=LOOKS, cases=(
             wide(*use(0x1000, 0x2000), write(PT, 2, 4, 4)),
             pae(*use(0x1000, 0x2000), write(PT, 2, 4, 4)),
             *(make(*use(0x1000, 0x2000), write(PT, 1, byte, size)) for make, byte, size in (

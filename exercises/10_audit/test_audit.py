@@ -141,7 +141,7 @@ EXERCISE = Exercise(
             guest("64", *writes(0, HIGH["64"]), ("zap", 0x12), *plant("stray", 245, 0x21), *plant("forget")),
             guest("64", *writes(0), ("zap", 0x12), *plant("ghost", 248, 0x21)),
         )),
-        Rule("once", 1, "All wrong entries are reported, once each, also those noted twice or for another frame.",
+        Rule("once", 1, "All wrong entries are reported, once each, also those recorded twice or for another frame.",
              cases=(
             guest("64", *writes(0, 0x1000), *LOOK, *plant("misplace", 0, 0x21)),
             guest("none", *writes(0x5000), *plant("double"), *plant("double")),
@@ -163,7 +163,7 @@ EXERCISE = Exercise(
             guest("64", *writes(0), *LOOK, *plant("mislead", 0, 0x12)),
             play(*reads(0x8000), *LOOK, *plant("let in"), mode="64", root=0, entries=ROOT_IN_FRAME_0),
         )),
-        Rule("misled", 2, "A gva whose entry points to another frame than the guest's tables is reported.", cases=(
+        Rule("misled", 2, "A gva that the shadow maps to a different frame than the guest's tables do is reported.", cases=(
             guest("64", *reads(0x2000), *LOOK, *plant("mislead", 0, 0x30)),
             guest("64", *writes(0x1000), *LOOK, *plant("mislead", 0, 0x30)),
             guest("64", *reads(0, 0x2000, 0x3000), ("corrupt", "mislead", 1, 0x30), *plant("mislead", 2, 0x30)),
