@@ -143,8 +143,8 @@ def _guest_heading(pair: Pair, gva: int) -> tuple[str, tuple[str, ...]]:
             return "no guest entry", (f"its tables have {vm.root_level} levels",)
         return "no guest entry", (f"the walk ends at the {LEVELS[last[-1].level]}",)
     digits = 2 * guest_format(vm.root_level).size
-    where = "CR3's four" if step.table == PDPT else f"gfn {step.number:#x}"
-    return f"guest {LEVELS[step.level]} entry {step.index}", (f"0x{step.entry:0{digits}x}", f"in {where}")
+    where = "held in registers" if step.table == PDPT else f"in gfn {step.number:#x}"
+    return f"guest {LEVELS[step.level]} entry {step.index}", (f"0x{step.entry:0{digits}x}", where)
 
 
 def _shadow_heading(pair: Pair, gva: int) -> tuple[str, tuple[str, ...]]:

@@ -107,7 +107,7 @@ def pool_scene(vm: Machine, marks: Marks | None = None, limit: int | None = None
     notes = [f"lists are folded in the middle; limit={more(most, longest)} draws more"] if longest > most else []
     roots = [f"#{page.id}" for page in active if page.root_count]
     if roots:
-        notes.append(f"in use as roots: {', '.join(roots)}; eviction empties a root, but can't free it")
+        notes.append(f"in use as root: {', '.join(roots)}; eviction empties a root but can't free it")
     return builder.scene(f"The pool: {len(free)} of {NUM_PAGES} shadow pages are free", notes)
 
 

@@ -21,7 +21,7 @@ from ..mmu.machine import Machine
 from .scene import Entry, Marks, Scene
 from .scene_builder import LEVELS, LIMIT, SceneBuilder, more, plural, used_entries
 
-NOT_PAGING = "the guest doesn't page: it has no tables, and a gva is a gpa"
+NOT_PAGING = "the guest isn't paging: it has no tables, and a gva is a gpa"
 NO_ROOT = "there is no root: the shadow is empty"
 
 FOLD = 4
@@ -133,7 +133,7 @@ def walk_scene(vm: Machine, gva: int, marks: Marks | None = None) -> Scene:
         _selections(builder, key, gva, path)
     builder.correspondences()
     builder.reverse_maps()
-    sides = f"gva {gva:#x}, by the guest's tables", "by the shadow"
+    sides = f"guest tables, gva {gva:#x}", "shadow tables"
     notes = [f"{side}: {said}" for side, (_, said) in zip(sides, results, strict=True)]
     return builder.scene(f"{mode_of_levels(vm.root_level).guest}: the walk of {gva:#x}", notes)
 
@@ -280,7 +280,8 @@ def _unreached(vm: Machine, tree: dict[Key, Branch]) -> list[str]:
     count = sum(shadow_page(page.id) not in tree for page in vm.pool.active)
     if not count:
         return []
-    return [f"the root doesn't lead to {plural(count, 'more shadow page')} in use; pool(vm) lists them"]
+    pages = plural(count, "other page in use is", "other pages in use are")
+    return [f"{pages} not reachable from this root; pool(vm) lists all"]
 
 
 def _folded(builder: SceneBuilder, limits: Limits, gvas: list[int]) -> list[str]:
@@ -290,7 +291,7 @@ def _folded(builder: SceneBuilder, limits: Limits, gvas: list[int]) -> list[str]
         return []
     for key, entries in builder.entries.items():
         if key.kind in (GUEST, ROOT, SHADOW) and len(used_entries(builder.vm, key)) > len({entry.key for entry in entries}):
-            return [f"of each table about {most} rows are drawn; fold={4 * most or FOLD} draws more"]
+            return [f"about {most} rows of each table are drawn; fold={4 * most or FOLD} draws more"]
     return []
 
 
@@ -352,7 +353,7 @@ def _guest_result(vm: Machine, gva: int, path: Path) -> tuple[str, str]:
 def _shadow_result(vm: Machine, gva: int, path: Path) -> tuple[str, str]:
     """Return where the processor's walk of the shadow tables ends, as a title line and as a note."""
     if not path.steps:
-        return "no root", "there is no root to begin with"
+        return "no root", "there is no root"
     if path.hfn is None:
         last = path.steps[-1]
         where = "entry " * (last.table != ROOTS) + key_name(last.key)
@@ -360,5 +361,5 @@ def _shadow_result(vm: Machine, gva: int, path: Path) -> tuple[str, str]:
         return f"ends at L{last.level}: exit", f"{where} {what}; {SHADOW_FAULT}"
     hpa = path.hfn << PAGE_SHIFT | gva & PAGE_SIZE - 1
     gfn = vm.memory.gfns[path.hfn]
-    whose = "no guest frame any more" if gfn is None else f"gpa {gfn << PAGE_SHIFT | gva & PAGE_SIZE - 1:#x}"
-    return f"hpa {hpa:#x}", f"hpa {hpa:#x}, that is {whose}; {SPARE} goes through without KVM"
+    whose = "no longer a guest frame" if gfn is None else f"gpa {gfn << PAGE_SHIFT | gva & PAGE_SIZE - 1:#x}"
+    return f"hpa {hpa:#x}", f"hpa {hpa:#x}, that is {whose}; {SPARE} needs no exit to KVM"

@@ -43,7 +43,7 @@ class BackReference:
     """Title of the box when a part of the user's keeps the references, in a form that isn't known."""
 
 
-RMAP = BackReference("descriptor", RMAP_EXT, "entry", "entries", ("one entry needs", "no descriptor"), YOUR_RMAP)
+RMAP = BackReference("descriptor", RMAP_EXT, "entry", "entries", ("one entry needs no descriptor",), YOUR_RMAP)
 PARENTS = BackReference("chain", CHAIN_ENTRIES, "parent", "parents", ("one parent needs no chain",), YOUR_PARENTS)
 
 

@@ -116,7 +116,7 @@ class SceneBuilder:
             value = self.marks.was.get(key, value)
         make = guest_row if table.kind == GUEST else shadow_row
         made = make(self.vm, key, level, index, value, mark)
-        self.entries[table].append(replace(made, says=f"gone with this step; it was: {made.says}") if mark == "dead" else made)
+        self.entries[table].append(replace(made, says=f"cleared in this step; it was: {made.says}") if mark == "dead" else made)
 
     def frame(self, rank: int, hfn: int | None, gfn: int | None, rmap: bool = True) -> Key:
         """Add a frame, with its reverse map as a row, and return its key. ``hfn`` None: a gfn without memory."""
@@ -262,7 +262,7 @@ def heading(vm: Machine, key: str, kind: str, level: int, number: int) -> tuple[
     if key == PDPT:
         return LEVELS[3], (f"CR3 {vm.cpu.cr3:#x}", "held in registers")
     if key == ROOTS:
-        return "root slots", ("four, of 1 GB each",)
+        return "root slots", ("one for each GB",)
     if kind == "guest":
         root = vm.root_level != ROOT_PAE and number == vm.cpu.cr3 >> PAGE_SHIFT
         return LEVELS[level], (f"gfn {number:#x}{' = CR3' if root else ''}",)
@@ -306,7 +306,7 @@ def frame_heading(vm: Machine, gfn: int | None, hfn: int | None) -> tuple[str, t
         return f"gfn {gfn:#x}", ("no memory: a device",)
     gfn = vm.memory.gfns[hfn]
     if gfn is None:
-        return f"host frame {hfn:#x}", ("in no memory slot any more",)
+        return f"host frame {hfn:#x}", ("no longer in a slot",)
     if vm.pool.lookup(gfn) is None:
         return f"frame gfn {gfn:#x}", ("data page",)
     return f"frame gfn {gfn:#x}", (f"{'writable' if vm.rmap.sptes(hfn) else 'write-protected'} table",)

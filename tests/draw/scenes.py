@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Guests that tests of pictures share, and what holds for every scene."""
+"""Guests for the tests of pictures, and checks that hold for every scene."""
 
 from zlib import crc32
 
@@ -9,11 +9,11 @@ from kvmmmu_lab.inspect.dump import state
 
 HEAP, DIRECT = 0x343C9000, 0xFFFF888000000000
 SELF = DIRECT + 0x61C9E48
-"""Where the kernel sees the page table of HEAP."""
+"""Where the guest's kernel maps the page table of HEAP."""
 
 
 def busy(name="lin64_A", accesses=300):
-    """A real guest after hundreds of accesses all over its memory."""
+    """Return a real guest after hundreds of accesses all over its memory."""
     guest = open_guest(name)
     vm = guest.vm()
     for gva in guest.tlb_gva[:: max(1, len(guest.tlb_gva) // accesses)].tolist():
@@ -30,7 +30,7 @@ def edges(scene, kind):
 
 
 def sound(scene):
-    """Every key once, every edge from something to something, rows that fit; returns the text."""
+    """Check that keys are unique, edges connect what is there, and rows fit; return the text."""
     keys = [key for table in scene.tables for key in (table.key, *(entry.key for entry in table.entries))]
     assert len(keys) == len(set(keys))
     assert {end for edge in scene.edges for end in (edge.source, edge.target)} <= set(keys)
@@ -47,5 +47,5 @@ def sound(scene):
 
 
 def everything(vm):
-    """All that a VM is, with a checksum for its memory: for "nothing was changed"."""
+    """Return the whole state of a VM, with a checksum of its memory, to check that nothing changed."""
     return state(vm), crc32(vm.memory.pages)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a picture of guest and shadow tables shows, in all four modes, and that looking changes nothing."""
+"""Pictures of guest and shadow tables in all four modes; drawing changes nothing."""
 
 import pytest
 
@@ -34,7 +34,7 @@ def test_the_example_by_hand():
     assert rows(scene, "g:4") == [("5", "PWUAD..", "gfn 0x20"), ("6", "PWUAD..", "gfn 0x4")]
     assert scene.table("g:1").words == ("gfn 0x1 = CR3",)
     assert [table.title for table in scene.of("shadow")][-1] == "shadow L1 #248"
-    # the guest lets its page table be written, the shadow doesn't: a small w
+    # the guest allows writes to its page table, the shadow doesn't: a small w
     assert rows(scene, "s:248") == [("5", "PWUAD..", "gfn 0x20"), ("6", "PwUAD..", "gfn 0x4")]
     assert scene.table("f:4").words == ("write-protected table",)
     assert rows(scene, "f:4") == [("rmap", "empty", "no writer")]
@@ -58,7 +58,7 @@ def test_an_address_without_a_shadow_ends_at_an_empty_entry():
     scene = hierarchy_scene(open_guest("lin64_A").vm(), [HEAP])
     (root,) = scene.of("shadow")
     assert [(entry.flags, entry.target) for entry in root.entries] == [(".......", "empty")]
-    assert scene.table("f:29a5") is not None  # the guest's own map leads there all the same
+    assert scene.table("f:29a5") is not None  # the guest's tables lead there nevertheless
 
 
 def test_a_large_page_has_a_shadow_but_no_guest_table(lin64):
@@ -70,7 +70,7 @@ def test_a_large_page_has_a_shadow_but_no_guest_table(lin64):
     assert rows(scene, "s:245") == [("457", "Pw.ADGNX", "gfn 0x61c9")]
     assert Edge("g:4402:48", "f:61c9", "guest") in scene.edges
     assert not [edge for edge in scene.edges if edge.kind == "shadows" and edge.target == "s:245"]
-    # paths share what they have in common
+    # paths share their common part
     assert rows(scene, "s:251") == [("0", "PWUA...", "#250"), ("273", "PWUA...", "#247")]
 
 
@@ -144,7 +144,7 @@ def test_paths_end_where_accesses_get_to(name):
 def test_marks(lin64):
     marks = Marks({"s:248:457": "dead", "g:61c9:457": "changed", "s:248": "new"}, {"s:248:457": 0})
     scene = hierarchy_scene(lin64, [HEAP], marks)
-    assert scene.entry("s:248:457").flags == "......."  # what it was, not what it is
+    assert scene.entry("s:248:457").flags == "......."  # the old value, not the new one
     assert [(table.key, entry and entry.key) for table, entry in scene.marked()] == [
         ("g:61c9", "g:61c9:457"),
         ("s:248", None),

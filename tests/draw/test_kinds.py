@@ -18,7 +18,7 @@ HERE = [renderer.name for renderer in renderers()]
 
 @pytest.fixture(scope="module")
 def machines():
-    """Guests that have used some of their pages, with an address, the frame it reaches, and a shadow page on its way."""
+    """Return guests that have used some pages, each with an address, the frame it reaches, and a shadow page."""
     found = {}
     for name in GUESTS:
         guest = open_guest(name)

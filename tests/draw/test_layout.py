@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Where things stand, as far as it matters: columns, order, nothing outside, nothing over anything else; each renderer."""
+"""The layout by each renderer: columns, order, nothing outside the drawing, nothing on top of anything else."""
 
 import re
 from itertools import combinations, pairwise
@@ -90,7 +90,7 @@ def scene(request):
 
 
 def ends(line):
-    """Where a line begins, and the tip of its head."""
+    """Return the start of a line and the tip of its head."""
     numbers = points(line.d)
     tip = re.findall(r"-?[\d.]+", line.head)[:2] if line.head else numbers[-1]
     return numbers[0], tuple(map(float, tip))
@@ -173,7 +173,7 @@ def test_two_paths_of_four_levels_fit_the_window_of_a_laptop():
     assert layout(SCENES["three paths"]()).width <= 830
 
 
-def test_a_lost_edge_is_drawn_all_the_same(monkeypatch):
+def test_an_edge_that_the_renderer_lost_is_drawn(monkeypatch):
     render = module.render
     monkeypatch.setattr(module, "render", lambda dot: re.sub(r'<path [^>]*d="[^"]*"/>', "", render(dot)))
     place = layout(MIXED)
@@ -196,7 +196,7 @@ def test_the_same_stage_has_the_same_layout():
     ],
     ids=["kind of a table", "mark", "a key twice", "key", "kind of an edge"],
 )
-def test_what_nobody_knows_is_refused(scene):
+def test_unknown_things_are_refused(scene):
     with pytest.raises(InputError):
         layout(scene)
 

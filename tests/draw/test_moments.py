@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Every picture can be made of any step of a recording, and is then the picture of that moment."""
+"""Every kind of picture can be drawn for any step of a recording, and shows that moment."""
 
 import pytest
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Pictures: structure of what is drawn, never where it stands; hostile labels; no renderer; the README's picture."""
+"""Pictures: the structure of the drawing, not positions; hostile labels; no renderer; the README's picture."""
 
 import base64
 import html
@@ -60,7 +60,7 @@ def film(vm):
 
 
 def drawn(svg):
-    """The appearance of every element, read back as the player does."""
+    """Return the appearance of every element, read back as the player does."""
     found = {}
     for group in ET.fromstring(svg).iter(f"{SVG}g"):
         if group.get("data-key"):
@@ -71,7 +71,7 @@ def drawn(svg):
 
 
 def places(svg):
-    """Everything but appearances."""
+    """Return the drawing without its appearances."""
     root = ET.fromstring(svg)
     for element in root.iter():
         if element.tag in (f"{SVG}title", f"{SVG}text", f"{SVG}g"):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The functions that everybody calls: what they take, what they refuse, and that they only look."""
+"""The functions that draw: what they accept, what they refuse, and that they change nothing."""
 
 from time import perf_counter
 

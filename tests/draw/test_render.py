@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Rendering: each renderer that is here draws what the kit draws, and fails with a message, never with the process."""
+"""Rendering: each installed renderer draws the kit's graphs, and fails with a message, without harm to the process."""
 
 import html
 import os
@@ -18,7 +18,7 @@ from kvmmmu_lab.errors import InputError, LabError
 
 SVG = "{http://www.w3.org/2000/svg}"
 
-# What a lesson's drawing is made of: HTML tables with ports, clusters, edges from entry to header.
+# What drawings consist of: HTML tables with ports, clusters, edges from a row to a title.
 TABLES = """digraph {
     rankdir=LR;
     subgraph cluster_guest { label=<<FONT COLOR="#0072B2"><B>Guest tables</B></FONT>>;
@@ -50,7 +50,7 @@ def nothing_forced(monkeypatch):
 
 @pytest.fixture(params=[renderer.name for renderer in renderers()] or ["(none is installed)"])
 def renderer(request):
-    """Each renderer of this machine; without any, the tests fail and say so."""
+    """Each renderer of this machine. Without any, the tests fail with a message."""
     (found,) = [renderer for renderer in renderers() if renderer.name == request.param]
     return found
 
@@ -128,7 +128,7 @@ def test_an_unknown_renderer_is_refused_with_those_that_are_known(monkeypatch):
         render("digraph {}")
 
 
-def test_a_machine_without_any_is_told_how_to_get_one(monkeypatch):
+def test_a_machine_without_any_gets_instructions(monkeypatch):
     monkeypatch.setattr(module.shutil, "which", lambda name, path: None)
     with pytest.raises(NoRenderer, match="pip install graphviz graphviz-pure"):
         render("digraph {}")
@@ -152,7 +152,7 @@ def test_the_package_stays_as_its_other_users_set_it(monkeypatch, renderer):
 
 @pytest.fixture
 def program(tmp_path):
-    """Make a renderer of a few lines of Python."""
+    """Make a renderer from a few lines of Python."""
     if os.name != "posix":
         pytest.skip("a script with #! runs on POSIX only")
 
@@ -193,14 +193,14 @@ def test_when_one_crashes_the_next_one_draws(program, monkeypatch):
     assert render("digraph {}").strip() == "<svg/>"
 
 
-def test_when_all_fail_each_one_is_heard(program, monkeypatch):
+def test_when_all_fail_each_message_is_shown(program, monkeypatch):
     monkeypatch.setattr(module, "renderers", lambda: [program("sys.exit(3)"), program("sys.exit(4)")])
     with pytest.raises(LabError, match=r"exit status 3.*exit status 4"):
         render("digraph {}")
 
 
 def test_the_extra_lab_alone_can_draw():
-    """The embedded renderer is found beside the interpreter, with a PATH that knows nothing of it."""
+    """The embedded renderer is found beside the interpreter, with a PATH that doesn't have it."""
     program = "from kvmmmu_lab.draw.render import renderers; print([r.name for r in renderers()])"
     done = subprocess.run([sys.executable, "-c", program], env={**os.environ, "PATH": ""}, capture_output=True, text=True)
     assert done.stdout.strip() == "['graphviz-pure']", done.stderr

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The stylesheet: every text can be read in both themes, and colour never is the only sign."""
+"""The stylesheet: every text is readable in both themes, and colour is never the only sign."""
 
 import re
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Films made by hand, for tests: drawings as `kvmmmu_lab.draw.svg` makes them, and steps over them."""
+"""Films made by hand, for tests: drawings in the form of `kvmmmu_lab.draw.svg`, with steps."""
 
 import html
 from importlib.resources import files
@@ -23,7 +23,7 @@ WIDTH, COLUMN, LINE = 172, 208, 16
 
 
 class Stage:
-    """Tables with rows, and edges; each step says what is different from the one before."""
+    """Tables with rows, and edges; each step has what differs from the step before."""
 
     def __init__(self):
         self.tables, self.edges, self.appearances, self.steps = {}, {}, {}, []
@@ -50,7 +50,7 @@ class Stage:
         return key
 
     def now(self):
-        """All appearances, with the marks of this moment."""
+        """Return all appearances, with the marks of this moment."""
         appearances = {key: list(appearance) for key, appearance in self.appearances.items()}
         for key, mark in self.marks.items():
             appearances[key][0] += f" {mark}"
@@ -157,7 +157,7 @@ def film(title, *chapters, card=None, **more):
 
 
 def first_stage():
-    """A guest's path of two levels, its shadow, and the frame at the end; nothing of the last shadow table is there yet."""
+    """Return a guest's path of two levels, its shadow, and the frame at the end. The last shadow table is still absent."""
     stage = Stage()
     stage.table("g:1", "guest", 12, 12, "PD", "gfn 0x1 = CR3", [("0", "PWUA", "gfn 0x4")], "1023 empty")
     stage.table("g:4", "guest", 12 + COLUMN, 12, "PT", "gfn 0x4", [("5", "PWUAD", "gfn 0x20"), ("6", "PWU", "gfn 0x4")])
@@ -172,7 +172,7 @@ def first_stage():
 
 
 def small_chapter():
-    """One fault, from the processor's vain walk to the reverse map: nine steps in three depths."""
+    """Return one fault, from the walk of the processor to the reverse map: nine steps, nested three deep."""
     stage = first_stage()
     stage.step("Before it begins.")
     stage.step("The program reads 0x5000.", "", 0)
@@ -218,12 +218,12 @@ def small_chapter():
 
 
 def small():
-    """A film of one fault."""
+    """Return a film of one fault."""
     return film("vm.access(0x5000)", small_chapter())
 
 
 def two_chapters():
-    """The same twice, as two chapters, and a crash at the end."""
+    """Return a film of the same fault in two chapters, with a crash at the end."""
     first, second = small_chapter(), small_chapter()
     rows = ["BUG, a consistency check failed: an rmap that isn't there.", "It happened in rmap_remove(), mmu.c:384."]
     card = {"title": "The host would have crashed", "rows": rows}
@@ -241,7 +241,7 @@ HOSTILE = [
 
 
 def hostile():
-    """Texts that would break out of a page, and others that are just long."""
+    """Return a film with texts that try to break out of a page, and long ones."""
     stage = first_stage()
     stage.step("Before it begins.")
     for number, words in enumerate(HOSTILE):
@@ -254,7 +254,7 @@ def hostile():
 
 
 def large(tables=60, rows=4, steps=200):
-    """Many tables in columns of ten, an edge from each row to a table of the next column, and a change in every step."""
+    """Return a film with tables in columns of ten, an edge from each row to the next column, and a change in every step."""
     stage = Stage()
     for number in range(tables):
         column, line = divmod(number, 10)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Films as data: what the player gets is what happened."""
+"""Films as data: the player gets what happened."""
 
 import io
 import json
@@ -38,7 +38,7 @@ def made(recording):
 
 
 def played(chapter):
-    """The appearance of all parts of a chapter after each of its steps, as the player sets it."""
+    """Yield the appearance of all parts of a chapter after each of its steps, as the player sets it."""
     root = ET.fromstring(chapter["svg"])
     now = {}
     for group in root.iter("{http://www.w3.org/2000/svg}g"):
@@ -129,7 +129,7 @@ def test_files(made, tmp_path):
 
 
 def test_a_moving_picture_has_a_frame_for_each_step_that_stays_as_long_as_one_reads(made, tmp_path, monkeypatch):
-    """The browser that takes the pictures is tested in tests/browser; here they are white, and then another white."""
+    """tests/browser tests the browser that takes the pictures; here they are white, each in a different shade."""
 
     def white(markup, selector, *, width):
         shots = [io.BytesIO() for _ in range(markup.count("<figure "))]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A film as HTML: what stands in it, and that no text of a film gets out of its place."""
+"""A film as HTML: its content, that no text of a film breaks out of its place, and reading the film back."""
 
 import base64
 import html.parser

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""One entry bit by bit, with the reason for each difference; one address, field by field."""
+"""One entry bit by bit, with the reason for each difference; the walk of one address, field by field."""
 
 import pytest
 
@@ -13,7 +13,7 @@ from .scenes import SELF, busy, edges, everything, sound
 
 
 def became(scene, bit):
-    """What a shadow bit's row says."""
+    """Return the target cell of a shadow bit."""
     return scene.entry(f"e:s:{bit}").target
 
 
@@ -115,7 +115,7 @@ def test_the_kernel_writes_what_is_read_only_without_wp():
     guest.vm.access(0x400000, write=True)
     scene = bits(guest.vm, 0x400000)
     assert became(scene, 1) == "1   for the kernel" and became(scene, 2) == "0   withheld: kernel writes"
-    # KVM set the guest's dirty bit, and not its own copy
+    # KVM set the guest's dirty bit but not its own copy
     assert became(scene, 6) == "0   differs" and "the first write" in scene.notes[-1]
     guest.vm.access(0x400000, user=True)
     assert became(bits(guest.vm, 0x400000), 2) == "1   copied"
@@ -170,7 +170,7 @@ def test_root_slots(name, gva):
     scene = bits(vm, gva, 3)
     assert scene.table("e:s").title.startswith("root slot")
     assert became(scene, 0) == "1   always, in a link"
-    words = {"lin32_A": ("its tables have 2 levels",), "linpae_A": (f"0x{vm.cpu.pdptrs[0]:016x}", "in CR3's four")}[name]
+    words = {"lin32_A": ("its tables have 2 levels",), "linpae_A": (f"0x{vm.cpu.pdptrs[0]:016x}", "held in registers")}[name]
     assert scene.table("e:g").words == words
 
 
@@ -240,7 +240,7 @@ def test_results_in_words():
     scene = walk_scene(guest.vm, 0x400123)
     hpa = guest.vm.memory.frames[frame] << 12 | 0x123
     assert scene.table("w:shadow").words == (f"shadow: hpa {hpa:#x}",)
-    assert scene.notes[1].startswith(f"by the shadow: hpa {hpa:#x}, that is gpa {frame << 12 | 0x123:#x};")
+    assert scene.notes[1].startswith(f"shadow tables: hpa {hpa:#x}, that is gpa {frame << 12 | 0x123:#x};")
     scene = walk_scene(guest.vm, 0x10000000)
     assert scene.table("w:guest").words == ("guest: ends in the PD: #PF",)
     assert "gives the guest #PF, error code 0x0 (not present)" in scene.notes[0]

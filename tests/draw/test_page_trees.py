@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Whole trees from the root: which tables are chosen, what is folded, and that this is said."""
+"""Pictures of whole trees: which tables are chosen, what is folded, and what the notes say about it."""
 
 from time import perf_counter
 
@@ -34,7 +34,7 @@ def test_twelve_tables_are_enough_for_a_real_guest(vm, kind):
     assert everything(vm) == before
     sound(scene)
     assert 1 <= len(scene.tables) <= 12
-    assert took < 0.5  # in fact a few milliseconds; the machine may be busy
+    assert took < 0.5  # usually a few milliseconds; the machine may be busy
 
 
 @pytest.mark.parametrize("kind", SCENES)
@@ -64,7 +64,7 @@ def test_few_tables_show_every_level(lin64):
     assert scene.table("g:61c1").rest == "351 more, 157 empty"
     assert scene.notes == (
         "4 of 110 guest tables are drawn; limit=16 draws more",
-        "of each table about 4 rows are drawn; fold=16 draws more",
+        "about 4 rows of each table are drawn; fold=16 draws more",
     )
 
 
@@ -120,7 +120,7 @@ def test_the_shadow_knows_its_parents(lin64):
 
 
 def test_many_entries_to_one_table_are_folded(lin64):
-    """Linux points 200 entries at one page of zeroes' shadow: one of them says enough."""
+    """Linux points 200 entries at the shadow of one page of zeroes: one of them is enough."""
     scene = shadow_tables_scene(lin64, limits=Limits(limit=40))
     assert max(len(table.entries) for table in scene.tables) <= 20
 
@@ -129,10 +129,10 @@ def test_pages_that_the_root_does_not_lead_to_are_counted():
     vm = Vm()
     vm.access(0x5000)
     vm.zap_all()
-    assert not any("root doesn't lead" in note for note in shadow_tables_scene(vm).notes)
+    assert not any("not reachable" in note for note in shadow_tables_scene(vm).notes)
     lin64 = open_guest("lin64_A").vm()
-    # from the time before it paged
-    assert "the root doesn't lead to 4 more shadow pages in use; pool(vm) lists them" in shadow_tables_scene(lin64).notes
+    # from before the guest enabled paging
+    assert "4 other pages in use are not reachable from this root; pool(vm) lists all" in shadow_tables_scene(lin64).notes
 
 
 def test_roots_and_quadrants():
@@ -148,7 +148,7 @@ def test_without_paging_there_is_only_a_shadow():
     vm = Vm()
     vm.access(0x5000)
     assert guest_tables_scene(vm).tables == ()
-    assert guest_tables_scene(vm).notes == ("the guest doesn't page: it has no tables, and a gva is a gpa",)
+    assert guest_tables_scene(vm).notes == ("the guest isn't paging: it has no tables, and a gva is a gpa",)
     assert len(overview_scene(vm).of("shadow")) == 6
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What cells leave behind when they run again: nothing of their own, and nobody else's things harmed."""
+"""A cell that runs again closes its own widgets and no others."""
 
 from types import SimpleNamespace
 
@@ -13,7 +13,7 @@ alive = pytest.importorskip("ipywidgets.widgets.widget")._instances
 
 @pytest.fixture
 def run(monkeypatch):
-    """Show a widget in a cell, in a run."""
+    """Return a function that shows widgets in a run of a cell."""
     now = {}
     monkeypatch.setattr("IPython.get_ipython", lambda: SimpleNamespace(kernel=True, get_parent=lambda: now))
     monkeypatch.setattr("IPython.display.display", lambda *_, **__: None)

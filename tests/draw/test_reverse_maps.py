@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""One frame: its reverse map as it is kept, and everything that leads to it."""
+"""Pictures of a reverse map as it is kept, of all that maps a frame, and of the parents of a shadow page."""
 
 import pytest
 
 from kvmmmu_lab import Vm
-from kvmmmu_lab.draw.reverse_maps import reverse_map_scene, who_maps_scene
+from kvmmmu_lab.draw.reverse_maps import parent_chains_scene, reverse_map_scene, who_maps_scene
 from kvmmmu_lab.draw.scene import Marks
+from kvmmmu_lab.mmu.parents import ParentChains
 from kvmmmu_lab.mmu.rmap import ReverseMap
 
 from ..mmu.guests import ALL, PAGED, PE, PG, D, Guest, P, U
@@ -13,7 +14,7 @@ from .scenes import HEAP, SELF, busy, edges, everything, rows, sound
 
 
 class Mine:
-    """A reverse map of another build, of which only the entries and the frames are known from outside."""
+    """A reverse map that shows only its entries and frames."""
 
     def __init__(self, vm):
         self.kept = ReverseMap(vm)
@@ -27,7 +28,7 @@ class Mine:
 
 
 def shared(count, mode="64", **options):
-    """A guest that maps one frame so many times, and wrote to it through each; the frame."""
+    """Return a VM whose guest maps one frame ``count`` times and wrote through each mapping, and the frame."""
     guest = Guest(mode, **options)
     frame = guest.frame()
     for number in range(count):
@@ -61,7 +62,7 @@ def test_one_entry_is_kept_directly():
     vm, frame = shared(1)
     scene = reverse_map_scene(vm, frame)
     (box,) = scene.of("rmap")
-    assert (box.title, box.words, len(box.entries)) == ("kept directly", ("one entry needs", "no descriptor"), 1)
+    assert (box.title, box.words, len(box.entries)) == ("kept directly", ("one entry needs no descriptor",), 1)
     assert scene.notes[0].startswith("the direct form")
 
 
@@ -141,7 +142,7 @@ def test_who_maps_finds_what_the_reverse_map_does_not_know(mode):
 
 
 def test_who_maps_says_that_a_map_names_what_can_only_read():
-    """As after `fix_read_pf` of 2007, which takes W away and doesn't tell the map."""
+    """As after `fix_read_pf` of 2007, which clears W but leaves the map as it is."""
     guest = Guest("64", cr0=PG | PE)
     frame = guest.map(0x1000, flags=P | U)
     guest.vm.access(0x1000, write=True)
@@ -210,3 +211,80 @@ def test_without_paging_nothing_of_the_guest_is_behind_an_entry():
     vm.access(0x5000, write=True)
     scene = who_maps_scene(vm, 5)
     assert not scene.of("guest") and len(edges(scene, "shadow")) == 1
+
+
+# Parents
+
+
+def with_parents(count, **options):
+    """Return a VM with ``count`` guest entries that lead to one page table, and the id of that table's shadow page."""
+    guest = Guest("64", slots=((0, 0x400),), **options)
+    frame = guest.map(0x400000, flags=ALL | D)
+    table = guest.table_gfn(0x400000)
+    for number in range(count):
+        guest.map(0x400000 + (number << 21), frame, ALL | D, table=table)
+        guest.vm.access(0x400000 + (number << 21))
+    return guest.vm, guest.vm.pool.lookup(table).id
+
+
+def test_chains_have_five_places():
+    vm, id = with_parents(7)
+    before = everything(vm)
+    scene = parent_chains_scene(vm, id)
+    sound(scene)
+    assert everything(vm) == before
+    targets = [[entry.target for entry in table.entries] for table in scene.of("rmap")]
+    above = vm.pool.pages[id].parents[0][0] >> 9
+    above = f"#{above - 256}"
+    # the newest chain comes first
+    assert targets == [
+        [f"{above}:7", f"{above}:8", "empty", "empty", "empty"],
+        [f"{above}:{n}" for n in (2, 3, 4, 5, 6)],
+    ]
+    assert edges(scene, "link") == {(f"s:{id}", f"c:{id}:0"), (f"c:{id}:0", f"c:{id}:1")}
+    assert (f"c:{id}:0:1", f"s:{above[1:]}:8") in edges(scene, "parent")
+    assert scene.notes == (f"7 entries lead to #{id}",)
+
+
+def test_one_parent_needs_no_chain():
+    vm, id = with_parents(1)
+    (box,) = parent_chains_scene(vm, id).of("rmap")
+    assert (box.title, len(box.entries)) == ("kept directly", 1)
+
+
+def test_a_root_has_none():
+    vm = busy(accesses=5)
+    root = vm.pool.lookup(vm.cpu.cr3 >> 12)
+    scene = parent_chains_scene(vm, root.id)
+    assert scene.table(f"s:{root.id}").words == ("of gfn 0x61a6", "level 4, 4 guest levels", "root, in use")
+    assert scene.notes == (
+        "no entry leads here",
+        "it is a root, used 1 time: that is counted, not kept as a parent",
+    )
+
+
+def test_a_page_without_parents_waits_in_the_hash():
+    vm, id = with_parents(1)
+    (parent,) = vm.parents.sptes(vm.pool.pages[id])
+    vm.parents.remove(vm.pool.pages[id], parent)
+    assert parent_chains_scene(vm, id).notes[1] == "it stays in the hash, where a lookup can find it again, until it is evicted"
+
+
+def test_a_freed_page_can_still_be_part_of_a_film():
+    vm, id = with_parents(1)
+    vm.zap_all()
+    scene = parent_chains_scene(vm, id, Marks({f"s:{id}": "dead"}))
+    assert scene.table(f"s:{id}").mark == "dead"
+
+
+def test_your_own_parents_part_is_one_box():
+    class OwnParents:
+        def __init__(self, vm):
+            self.kept = ParentChains(vm)
+            self.add, self.remove, self.first, self.sptes = (
+                getattr(self.kept, name) for name in ("add", "remove", "first", "sptes")
+            )
+
+    vm, id = with_parents(7, parents=OwnParents)
+    (box,) = parent_chains_scene(vm, id).of("rmap")
+    assert (box.title, box.words, len(box.entries)) == ("kept by your parents part", ("7 parents",), 7)
