@@ -138,7 +138,7 @@ def _access(o: Any) -> str:
 
 
 def _refused(error: int) -> str:
-    """What tables do with an access, by its page-fault error code: "don't allow a user-mode write"."""
+    """What tables do with an access, by its page-fault error code: "do not allow a write in user mode"."""
     kind = "an instruction fetch" if error & 16 else "a write" if error & 2 else "a read"
     mode = "user" if error & 4 else "supervisor"
     return f"{'do not allow' if error & 1 else 'have no present entry for'} {kind} in {mode} mode"
