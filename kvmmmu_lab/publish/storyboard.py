@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import html
-import re
+import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -57,8 +57,8 @@ def _is_structural(appearance: list[str]) -> bool:
 
 
 def _is_flat(svg: str) -> bool:
-    size = re.search(r'viewBox="[-\d.]+ [-\d.]+ ([\d.]+) ([\d.]+)"', svg)
-    return size is not None and float(size[2]) <= FLAT * float(size[1])
+    _, _, width, height = map(float, ET.fromstring(svg).get("viewBox", "0 0 1 1").split())
+    return height <= FLAT * width
 
 
 def _figures(film: Mapping[str, Any]) -> Iterator[str]:
