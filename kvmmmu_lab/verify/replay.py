@@ -90,7 +90,7 @@ def _replay_without(trace: Trace, without: str, report: FileReport) -> None:
 
     replay = TraceReplay(trace, way, differ, functools.partial(Vm, **parts))
     replay.run()
-    report.facts[f"without {without}"] = {"wrong": replay.wrong, "first:": differences[0] if differences else "none"}
+    report.facts[f"without {without}"] = {"differences": replay.wrong, "first:": differences[0] if differences else "none"}
     if not replay.wrong:
         report.differ(f"{way} replay", f"without {without}", "differences", "none")
 

@@ -25,7 +25,7 @@ def test_both_ways_agree_with_the_real_processor(name):
 def test_without_a_mechanism_much_goes_wrong(name, part):
     report = verify_file(TRACES / f"{name}.npz", without=part)
     assert report.ok
-    assert report.facts[f"without {part}"]["wrong"] >= 20
+    assert report.facts[f"without {part}"]["differences"] >= 20
 
 
 @pytest.fixture
