@@ -9,6 +9,7 @@ notes of a scene say what a limit left out.
 
 from __future__ import annotations
 
+import functools
 from collections import deque
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -159,9 +160,10 @@ def choose(
         waiting[at + 1].extendleft(reversed([to for to in below if to in prefer]))
         waiting[at + 1].extend(to for to in below if to not in prefer)
 
-    distance = _distances(tree)
-    for key in given:
-        if key in tree and key not in chosen:
+    wanted = [key for key in given if key in tree]
+    distance = _distances(tree) if wanted else {}
+    for key in wanted:
+        if key not in chosen:
             take(key, distance[key]) if distance[key] < len(waiting) else chosen.setdefault(key)
     taken = True
     while taken and len(chosen) < limit:
@@ -206,7 +208,7 @@ class Side:
         """How many tables are drawn."""
         return sum(key != ROOTS for key in self.chosen)
 
-    @property
+    @functools.cached_property
     def levels(self) -> int:
         """How many levels the whole tree has."""
         return max(_distances(self.tree).values(), default=-1) + 1

@@ -65,6 +65,11 @@ class SceneBuilder:
         self.edges: dict[Edge, None] = {}
         self.counted: set[Key] = set()
         """Tables whose remaining entries are counted: "37 more, 473 empty"."""
+        self.marked: dict[Key, list[int]] = {}
+        """The indexes of marked entries, by table."""
+        for key in map(Key, self.marks.of):
+            if (row := key.row).isdigit():
+                self.marked.setdefault(key.table, []).append(int(row))
 
     def mark(self, key: str) -> str:
         """Return the mark of a key: "changed", "read", "dead", "new" or ""."""
@@ -102,8 +107,7 @@ class SceneBuilder:
         self.tables[key] = Table(key, kind, at, rank, title, words, mark=self.mark(key))
         self.entries[key] = []
         self.counted.add(key)
-        marked = [int(row) for name in map(Key, self.marks.of) if name.table == key and (row := name.row)]
-        for index in marked[-EXTRA_ROWS:]:
+        for index in self.marked.get(key, [])[-EXTRA_ROWS:]:
             guest = kind == "guest"
             value = guest_entry(self.vm, number, index) if guest else shadow_entry(self.vm, number, index)
             self.row(key, level, index, value)
@@ -170,11 +174,12 @@ class SceneBuilder:
 
     def correspondences(self) -> None:
         """Add the edges from each guest table to the pages that shadow it."""
+        pool = self.vm.pool
         for key in self.tables:
             if key.kind == SHADOW:
-                page = self.vm.pool.pages[key.page]
+                page = pool.pages[key.page]
                 guest = guest_table(page.gfn)
-                if guest in self.tables and not page.metaphysical and page in self.vm.pool.active:
+                if guest in self.tables and not page.metaphysical and page in pool.active:
                     self.edge(guest, key, "shadows")
         if PDPT in self.tables and ROOTS in self.tables:
             self.edge(PDPT, ROOTS, "shadows")
@@ -342,6 +347,7 @@ def all_entries(vm: Machine, key: Key) -> np.ndarray:
         return np.where(slots == np.uint64(INVALID_PAGE), np.uint64(0), slots)
     if key.kind == SHADOW:
         return vm.memory.pages[FIRST_SHADOW + key.page]
-    hfn = vm.memory.frames[key.gfn]
-    page = np.zeros(512, "u8") if hfn is None else vm.memory.pages[hfn]
+    memory = vm.memory
+    hfn = memory.frames[key.gfn]
+    page = np.zeros(512, "u8") if hfn is None else memory.pages[hfn]
     return page.view("u4") if guest_format(vm.root_level).size == 4 else page
