@@ -131,10 +131,10 @@ guess_pages
 #
 # This is a *film*: the access, recorded step by step. Click on it once, then use the arrow keys <kbd>→</kbd> and
 # <kbd>←</kbd>, or the buttons; <kbd>space</kbd> plays it. The line in small type gives the kernel function that is
-# running and its place in the source. The sentence below it says what just happened, and the line below that shows
-# which entry changed, bit by bit. In the picture, everything that a step changed is yellow and bold, a new page has a
-# double border, and `>` marks an entry that is being read. Dashed outlines mark the places of pages that do not exist
-# yet. Click on anything to see its history.
+# running and its place in the source. The sentence below it describes what just happened, and the line below that
+# shows which entry changed, bit by bit. In the picture, everything that a step changed is yellow and bold, a new page
+# has a double border, and `>` marks an entry that is being read. Dashed outlines mark the places of pages that do not
+# exist yet. Click on anything to see its history.
 #
 # Look for three things:
 #
@@ -184,7 +184,7 @@ entry
 # -->
 # Let us cheat first: `poke` writes the new value straight into the guest's memory without the host noticing. Which
 # frame will the program reach: the old one or the adjacent one? Decide, then run the two cells. The result shows the
-# `gpa` that was reached. Without its last three digits it is the gfn.
+# `gpa` that was reached. Drop its last three digits, and you have the gfn.
 
 # %%
 vm.poke(entry.gpa, entry.moved)
@@ -221,7 +221,7 @@ vm.poke(entry.gpa, entry.value)
 # The guest's kernel has no special way to reach its tables. It writes them like any other memory, through an address
 # that maps them. Linux maps all of memory a second time for its own use; the last line of the output of `entry` shows
 # the address of your entry in that mapping. That mapping is shadowed, too, and this gives the host its chance: **an
-# spte that points to a shadowed page table never has W set**, whatever the guest's entry says. So the write faults,
+# spte that points to a shadowed page table never has W set**, whatever the guest's entry allows. So the write faults,
 # and the host gets control.
 #
 # First let the kernel just read there, so that its own path is added to the shadow. Then look at both paths together.
@@ -276,7 +276,7 @@ write.picked
 # *Which* entry died, because of *which* write? **The spte made from the guest entry that was written.** All others
 # stay.
 #
-# - The host did *not* copy the new value: it may never be used.
+# - The host did *not* copy the new value, which may never be used.
 # - The guest did *not* have to tell the host.
 # -->
 # Answer in your own words before you read on: *which* entry died, because of *which* write?
@@ -285,9 +285,9 @@ write.picked
 #
 # The spte for your address died: the shadow entry that was made from the guest entry that was written. For the first
 # heap page it is `#248:454`, in the level-1 shadow page; for a page of 2 MB it is an entry one level higher. The
-# third step from the end names it. It died because the guest's kernel wrote the guest entry from which it was made: 8
-# bytes, at the same index of the guest's page table. All other entries stay, including those above it: they were made
-# from other guest entries, which were not written.
+# third step from the end names it. It died because the guest's kernel wrote the guest entry from which it was made,
+# at the same index in the guest's page table. All other entries stay, including those above it: they were made from
+# other guest entries, which were not written.
 #
 # </details>
 #
@@ -329,5 +329,5 @@ watch(lambda: vm.access(place.gva, user=place.user), vm, [place.gva])
 # - play with `fault_lab()` and `write_lab()` from `kvmmmu_lab.labs`, in which you set up page tables or write to
 #   them, and predict the result;
 # - go back to *Pick an address* and choose an address that is marked *2 MB page* (what could shadow *that*?);
-# - open another guest, `linpae_A` or `lin32_A`, and watch the same steps on tables of another shape (`lin32_A` has
-#   two levels and entries of 4 bytes).
+# - open another guest, `linpae_A` or `lin32_A`, and watch the same steps on tables of a different shape (`lin32_A`
+#   has two levels and entries of 4 bytes).

@@ -25,10 +25,10 @@
 # -->
 # # Lesson 6: Reverse maps
 #
-# Page tables lead one way: from an address to a frame. In lesson 0 you met a question in the opposite direction. A
-# frame of guest memory becomes a page table, and the host begins to shadow it. From that moment on, the guest must
-# not be able to write the frame unnoticed. So the host has to find every shadow entry through which this one frame
-# can be written. *Which entries are these?*
+# Page tables lead one way: from an address to a frame. In lesson 0 you met the opposite question. A frame of guest
+# memory becomes a page table, and the host begins to shadow it. From that moment on, the guest must not be able to
+# write the frame unnoticed. So the host has to find every shadow entry through which this one frame can be written.
+# *Which entries are these?*
 #
 # The host could search all of them. There are 256 shadow pages with 512 entries each: 131,072 entries to search for
 # each page table that the guest begins to use. Instead, the host keeps a list for each frame and has the answer at
@@ -164,8 +164,8 @@ guess_count.compare(count, why=why)
 # %% [markdown] slideshow={"slide_type": "fragment"}
 # **Present and writable, both.** Why only these? The map has one purpose: when the frame becomes a page table, the
 # host clears W in every entry in the map. An entry that is not present causes a fault anyway, and in an entry without
-# W there is nothing to clear. Many processes share read-only pages (program code, the C library). If their entries
-# were recorded, too, the maps would be long, for no purpose.
+# W there is nothing to clear. Many processes share read-only pages (program code, the C library). Recording their
+# entries, too, would make the maps long for no purpose.
 #
 # `who_maps` searches all entries that exist, so it also finds the third one. Only the first two have a dashed line.
 # Remember this picture: *the reverse map is not the list of all entries that point to a frame.*
@@ -329,11 +329,11 @@ why = "a map holds shadow entries, not addresses. Both addresses go through the 
 guess_ways.compare(len(machine.rmap.sptes(machine.memory.frames[gfn])), why=why)
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
-# The second access faulted as well, but the host made only a link from the directory. The shadow page below already
-# existed, and so did the spte. **A reverse map leads from a frame to shadow entries**, which are places in the host's
-# own memory. This is exactly what the host needs, because an entry is where W is cleared. All addresses that go
-# through the entry lose write access at once, and the host never has to know them. (To find the addresses, the host
-# would have to climb every path above the entry.)
+# The second access faulted as well, but this time the host made only the link in the directory. The shadow page below
+# already existed, and so did the spte. **A reverse map leads from a frame to shadow entries**, which are places in
+# the host's own memory. This is exactly what the host needs, because it clears W in entries, not at addresses. All
+# addresses that go through the entry lose write access at once, and the host never has to know them. (To find the
+# addresses, the host would have to climb every path above the entry.)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
@@ -348,7 +348,7 @@ guess_ways.compare(len(machine.rmap.sptes(machine.memory.frames[gfn])), why=why)
 #
 # x86 processors have a control bit, CR0.WP. If it is set, a read-only page is read-only for the kernel, too. If it is
 # clear, the kernel may write to read-only pages, as on the 386. Some guests run with WP clear. Now take a page that
-# user code may only read. The kernel must be able to write it and the program must not, and no single spte can
+# user code may only read. The kernel must be able to write to it and the program must not, and no single spte can
 # express both. KVM's solution has two halves. When the *kernel writes*, the spte gets W and loses U. When the
 # *program reads* after that, the spte gets U and loses W. So the spte switches between the two states, one fault at a
 # time.
@@ -411,7 +411,7 @@ watch(lambda: machine.access(0x40000000), machine, [0x1000])
 # <!-- slide:
 # - Map the frame five times, then remove the first four mappings one by one. Which entry fills the hole?
 # - Can you make a map of two entries that uses two descriptors?
-# - Map it twice, press *Make it a page table*, map it once more.
+# - Map it twice, press *Make it a page table*, and map it once more.
 # -->
 # ## Your turn
 #

@@ -118,7 +118,7 @@ guess_flushes
 # one by one, and how W is cleared each time. Under *Stop where*, *an entry loses its W* takes you from one to the
 # next. The frame's own box gives the colour of the light in words: *data page* is green and *write-protected table*
 # is red. In between it is a *writable table*, a state in which the guest must not run. (The box depends on the
-# reverse map. So it turns red when the map is empty, which is two steps before W is really cleared in the last
+# reverse map. So it turns red when the map is empty, which is two steps before W is actually cleared in the last
 # entry.)
 
 # %%
@@ -157,7 +157,7 @@ lab.map().film
 # | first | then | how the rule is kept |
 # | --- | --- | --- |
 # | a writable mapping | the frame becomes a page table | write protection goes through the reverse map |
-# | the frame is a page table | a mapping is made, or needs its W | the host does not set W |
+# | the frame is a page table | a mapping is made, or written through | the host does not set W |
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Does the rule hold?
@@ -358,7 +358,7 @@ guess_seen
 # %% tags=["answer"]
 machine = pair.machine
 seen = machine.access(0x1000, write=True, value=0, size=8)
-why = "the neighbour's TLB holds the entry with W. The neighbour does not read the shadow, so it does not see the change."
+why = "the neighbour's TLB holds the entry with W set. The neighbour does not read the shadow, so it does not see the change."
 guess_seen.compare(ends[0] if seen.faults == 0 else ends[1], why=why)
 
 # %% [markdown] slideshow={"slide_type": "fragment"}

@@ -27,10 +27,10 @@
 #
 # A guest's kernel stores 8 bytes into one of its page tables. The table is shadowed, so the store has faulted, and
 # the host will perform it on the guest's behalf. There is one moment at which the host can still correct the shadow:
-# *before* the bytes change. What it does at that moment is called **pre-write**. This takes about a page of code
+# *before* the bytes change. What it does at that moment is called **pre-write**. It takes about a page of code
 # (mmu.c:1140-1212).
 #
-# You know the simplest case: because of one store, one shadow entry dies. In this lesson you will meet all the other
+# You know the simplest case, in which one store zaps one shadow entry. In this lesson you will meet all the other
 # cases. At the end you can determine, for any store to a table of 8-byte entries,
 #
 # - **which shadow pages are checked**, and which are skipped;
@@ -42,8 +42,8 @@
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## A store, drawn as a diagram
 #
-# We are back in the Linux guest of lesson 0. Its program uses three pages of its heap, so three entries of one page
-# table are in the shadow. The last line of the cell shows the guest's entry for the first of these pages.
+# We are back in the Linux guest of lesson 0. Its program uses three pages of its heap, so the shadow has sptes for
+# three entries of one page table. The last line of the cell shows the guest's entry for the first of these pages.
 
 # %%
 from kvmmmu_lab import open_guest
@@ -118,7 +118,7 @@ watch_store(vm, entry.gpa, entry.moved)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
-# A small guest, made by hand, has accessed three pages of one page table and one of another.
+# A small guest, made by hand, has accessed three pages through one page table and one through another.
 #
 # Its kernel is about to write the first entry of its page *directory*. See what the diagram shows.
 # -->
@@ -141,13 +141,13 @@ store_diagram(vm, directory, 8)
 # <!-- slide:
 # One spte is hit, `#249:0`. It points to another shadow page, #248, which holds three sptes.
 #
-# The guest writes zero there: none of the three pages is mapped any more.
+# The guest writes zero there: now none of the three pages is mapped.
 # -->
 # One spte is hit, `#249:0`. It does not point to a frame but to another shadow page, #248, which holds the three
 # sptes.
 #
-# The guest unmaps the whole region: it writes zero to that directory entry. None of the three pages is mapped any
-# more. What happens to their three sptes?
+# The guest unmaps the whole region: it writes zero to that directory entry. Now none of the three pages is mapped.
+# What happens to their three sptes?
 
 # %% tags=["question"]
 fates = ["die", "stay, and the processor can reach them", "stay, but cannot be reached"]
@@ -338,8 +338,8 @@ guess_third.compare("the whole page", why=why)
 # | the same gfn as the last write | goes up by 1 |
 # | another gfn | starts again at 1 |
 #
-# From 3 on *every* write is a **flood**. A fork copies whole page tables: after the third write, the remaining writes
-# run at full speed.
+# From 3 on, *every* write is a **flood**. A fork copies whole page tables: after the third write, the remaining
+# writes run at full speed.
 # -->
 # The code calls this a **flood** (mmu.c:1157-1164). The rules of the count are short and strict:
 #
@@ -348,7 +348,7 @@ guess_third.compare("the whole page", why=why)
 # | the same gfn as the last write | goes up by 1 |
 # | another gfn | starts again at 1 |
 #
-# From 3 on *every* write is a flood, including the fourth and the hundredth. Only a write to another gfn ends it. It
+# From 3 on, *every* write is a flood, including the fourth and the hundredth. Only a write to another gfn ends it. It
 # does not matter what happens between the writes: the program may use the table's pages for an hour, with any number
 # of page faults. This is a mistake in the code of 2007, to which lesson 10 returns.
 #
@@ -358,7 +358,7 @@ guess_third.compare("the whole page", why=why)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
-# The spte of a device is not *present*: the host sets an "I/O" mark in it, and leaves P clear. Such an spte is in no
+# An spte for a device is not *present*: the host sets an "I/O" mark in it, and leaves P clear. Such an spte is in no
 # reverse map and points nowhere. What must the host do when its guest entry is written?
 # -->
 # ## Entries that are not present
@@ -385,9 +385,9 @@ again
 # The spte became zero, like any spte that is hit, but it was in no reverse map. The last access finds the new frame:
 # `ok`, not `mmio`.
 # -->
-# It does: the spte became zero, like any spte that is hit. Only the step with the reverse map was left out, because
-# the spte was in none. If the spte had kept its mark, the host would continue to emulate a device, although the guest
-# has memory there now. The last access found the new frame: its outcome is `ok` and not `mmio`.
+# It does: the spte became zero, like any spte that is hit. Only the reverse-map step was left out, because the spte
+# was in no reverse map. If the spte had kept its mark, the host would continue to emulate a device, although the
+# guest has memory there now. The last access found the new frame: its outcome is `ok` and not `mmio`.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
@@ -433,8 +433,8 @@ store_diagram(small.vm, 0x400 << 12, 8)
 # Why *every* page, and not only the first that passes? One guest table can have several shadow pages, with different
 # roles. Some kernels let an entry of the root table point to the root table itself, so that they find all their
 # tables at fixed addresses. Then one frame is a table of all four levels at once, and has a shadow page for each of
-# these roles. Here this is entry 493, and one access through it has made all four pages. Predict how many sptes die
-# if the guest writes that entry:
+# these roles. In this guest it is entry 493, and one access through it has made all four pages. Predict how many
+# sptes die if the guest writes that entry:
 
 # %%
 small = small_guest("64", 0x1000)
@@ -526,8 +526,8 @@ f"wanted: {third << 12:#x}, reached: {vm.access(0x2000, user=True).gpa:#x}"
 # the host knows of a change *before* it happens.
 # -->
 # The store alone was enough. (`INVLPG` is not useless: the processor executes it and removes the translation from its
-# *own* TLB, as on a machine without a hypervisor. The host is just not involved.) The first versions of KVM did trap
-# each `INVLPG`. When page tables became write-protected, in January 2007, the trap was no longer needed and was
+# *own* TLB, as on a machine without a hypervisor. The host is simply not involved.) The first versions of KVM did
+# trap each `INVLPG`. When page tables became write-protected, in January 2007, the trap was no longer needed and was
 # removed: the host knows of a change *before* it happens, so it learns nothing new afterwards.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -584,16 +584,16 @@ hierarchy(vm, 0x2000)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
-# 1. Count. From 3 in a row on it is a **flood**.
+# 1. Count. From the third in a row on, it is a **flood**.
 # 2. Find **every** page that shadows this gfn as a page table.
 # 3. Across an edge, or a flood: zap the **whole page**.
 # 4. Else clear **entry offset / 8**: first remove it from its reverse map or from the parents.
 # -->
 # ## What you know now
 #
-# A store of some bytes at a gpa is about to happen. **Pre-write** does this:
+# When some bytes at a gpa are about to change, **pre-write** does the following:
 #
-# 1. It counts. If the gfn is the same as last time, the count goes up by 1; otherwise it is 1 again. From 3 on it is
+# 1. It counts. If the gfn is the same as last time, the count goes up by 1; otherwise it is 1 again. From 3 on, it is
 #    a flood.
 # 2. It goes through the hash bucket of the gfn and selects every page that has this gfn and shadows a page table.
 # 3. If the bytes cross the edge of an entry, or if it is a flood, it zaps that page as a whole.
@@ -625,5 +625,5 @@ write_lab(mode="64")
 # Then write pre-write yourself, for entries of 8 bytes: [exercise 8](../exercises/08_pre_write/README.md). It takes
 # about two dozen lines, and the list above is all that you need.
 #
-# [Lesson 10](10_pre_write_32.ipynb) is about guests whose entries have 4 bytes. There the offset of a guest entry is
-# not the offset of its spte, and one guest entry can have two sptes.
+# [Lesson 10](10_pre_write_32.ipynb) is about guests with 4-byte entries. There the offset of a guest entry is not the
+# offset of its spte, and one guest entry can have two sptes.

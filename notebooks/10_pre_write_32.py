@@ -56,7 +56,7 @@ hierarchy(vm, code, data)
 # 1. The one page table has **two** shadow pages, one for each **quadrant**.
 # 2. Guest entry **574** became `#246:62`: 574 - 512.
 # 3. One directory entry, 32, became **two** links, 64 and 65.
-# 4. The directory has four shadow pages, one for each 1 GB.
+# 4. The directory has four shadow pages, each covering 1 GB.
 # -->
 # Find these four things in the picture:
 #
@@ -87,8 +87,8 @@ hierarchy(vm, code, data)
 # -->
 # ## The ruler
 #
-# A page has 4096 bytes. It holds **1024** entries of 4 bytes, or **512** of 8. So a full page table of the guest
-# needs two shadow pages:
+# A page of 4096 bytes holds **1024** entries of 4 bytes, or **512** of 8. So a full page table of the guest needs two
+# shadow pages:
 #
 # ```
 # the guest's page table:  1024 entries of 4 bytes, 4 KB each, together 4 MB
@@ -107,13 +107,13 @@ hierarchy(vm, code, data)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # <!-- slide:
-# The shadow has three sptes, made from the guest entries 128, 257 and 258. Now the guest stores 4 bytes at offset
+# The shadow has three sptes, made from guest entries 128, 257 and 258. Now the guest stores 4 bytes at offset
 # **`0x404`** of their page table. Find the place on the upper ruler, and look below it.
 # -->
-# Try the ruler. The shadow of a small guest has three sptes, made from the entries 128, 257 and 258 of one page
-# table. Now the guest stores 4 bytes at offset **`0x404`** of that table. Find the place on the upper ruler, look
-# below it, and decide which spte dies. (If you forget to double, you divide `0x404` by 8 and get 128. As in lesson 9,
-# each section makes a new guest; to repeat a section, start at its first cell.)
+# Try the ruler. The shadow of a small guest has three sptes, made from entries 128, 257 and 258 of one page table.
+# Now the guest stores 4 bytes at offset **`0x404`** of that table. Find the place on the upper ruler, look below it,
+# and decide which spte dies. (If you forget to double, you divide `0x404` by 8 and get 128. As in lesson 9, each
+# section makes a new guest; to repeat a section, start at its first cell.)
 
 # %%
 small = small_guest("32", 0x80000, 0x101000, 0x102000)
@@ -185,11 +185,11 @@ guess_quadrant.compare("#247:257 and #246:257", why=why)
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # <!-- slide:
 # `#246:257` was made from guest entry **769**, which was not written. The doubled offset, cut to three digits, has
-# lost the bit that says which half it was in. No program notices: it only costs a fault.
+# lost the bit that tells the two halves apart. No program notices: it only costs a fault.
 # -->
 # Go back to the film and read the numbers in brackets: `#246:257` was made from guest entry **769**, which was not
-# written. The code of 2007 doubles the offset and cuts it to three digits, and so loses the one bit that says which
-# half the entry was in. Then it clears the spte at that place *in the page of every quadrant*.
+# written. The code of 2007 doubles the offset and cuts it to three digits, and so loses the one bit that tells the
+# two halves apart. Then it clears the spte at that place *in the page of every quadrant*.
 #
 # Is this a bug? No program notices, because the wrongly cleared entry is made again at the next access. It only costs
 # a fault:
@@ -236,7 +236,7 @@ vm.access(0x301000, user=True)
 #           quadrant 0    |   quadrant 1    |   quadrant 2    |   quadrant 3
 # ```
 #
-# There are four shadow pages, one for each 1 GB. Guest entry *n* becomes the sptes 2*n* and 2*n* + 1 (counted from 0
+# There are four shadow pages, each covering 1 GB. Guest entry *n* becomes sptes 2*n* and 2*n* + 1 (counted from 0
 # again in each quadrant). So the offset is doubled because an spte is twice as long, and **doubled again because
 # there are twice as many sptes**. (If the entry maps a page of 4 MB, without a table below it, the result is the
 # same: that page is shadowed in pieces, again through two links.)
@@ -266,8 +266,8 @@ vm.access(0x301000, user=True)
 #
 # Check it with the rule: 2 x 257 = 514, and quadrant 1 begins at 512, so the result is sptes 2 and 3 of quadrant 1.
 # (They will be hit in all four quadrants, which is the mistake of the last section with four pages instead of two.)
-# Here is the diagram of that store, in a guest that has pages in the 4 MB of entry 1 and of entry 257. Find the pages
-# one level below that lose their link by mistake.
+# Here is the diagram of that store, in a guest with pages below entry 1 and below entry 257. Find the pages one level
+# below that lose their link by mistake.
 
 # %%
 small = small_guest("32", 0x400000, 0x600000, 0x40400000, 0x40600000)
@@ -275,14 +275,14 @@ store_diagram(small.vm, small.entry_gpa(0x40400000, level=2), 4)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
-# `& ~7` matters when a store begins in the *middle* of an entry. Here the sptes 2, 3, 4 and 5 are present, made from
-# the directory's entries 1 and 2. The kernel stores **one byte at offset `0x6`**.
+# `& ~7` matters when a store begins in the *middle* of an entry. Here sptes 2, 3, 4 and 5 are present, made from
+# directory entries 1 and 2. The kernel stores **one byte at offset `0x6`**.
 # -->
 # ## Why the offset is rounded
 #
 # The step `& ~7` clears the last three bits. For an offset like `0x808` it does nothing. It matters when a store
-# begins in the *middle* of an entry. Our guest has pages in the 4 MB of entry 1 and of entry 2, so the sptes 2, 3, 4
-# and 5 of the directory's shadow page are present. Its kernel now stores **one byte at offset `0x6`**: the third byte
+# begins in the *middle* of an entry. Our guest has pages below entry 1 and below entry 2, so sptes 2, 3, 4 and 5 of
+# the directory's shadow page are present. Its kernel now stores **one byte at offset `0x6`**, which is the third byte
 # of entry 1. Which links die?
 
 # %%
@@ -373,8 +373,8 @@ guess_eight.compare("all of #247 and #246", why=why)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
-# *Demand paging*: the program accesses a new page and causes a page fault in its own kernel, which stores one entry.
-# Then the host makes the spte. This is not a fork. Two such pages:
+# *Demand paging*: the program accesses a new page, and its kernel gets a page fault and stores one entry. Then the
+# host makes the spte. This is not a fork. Two such pages:
 # -->
 # ## "Three stores with pauses between them are not a flood"
 #
@@ -382,11 +382,11 @@ guess_eight.compare("all of #247 and #246", why=why)
 # 9). This was meant to detect a `fork`, which copies page tables entry by entry, as fast as possible. A program that
 # walks through its memory page by page is something quite different. For each new page, this happens:
 #
-# 1. the program accesses it, and causes a page fault in its own kernel, because the page is not mapped yet;
+# 1. the program accesses it, and the guest's kernel gets a page fault, because the page is not mapped yet;
 # 2. the kernel takes a free frame and stores one entry, which the host traps;
 # 3. the program tries again, and the host makes the spte: a second fault, this time the host's own.
 #
-# This is called *demand paging*, and most programs get most of their memory in this way.
+# This is called *demand paging*, and most programs get most of their memory this way.
 
 # %%
 small = small_guest("32", 0x1000)
@@ -406,9 +406,9 @@ demand(0x2000), demand(0x3000)
 # Now the third new page. Between this store and the last one there are two faults, and the program has used its
 # memory. Is it still "in a row"?
 # -->
-# With that of the first page, there are now three sptes in the shadow page. Next is the third new page, step by step.
-# Between this store and the last one there are two faults, and the program has used its memory. Will the host still
-# count this store as "in a row"?
+# Counting the one for the first page, there are now three sptes in the shadow page. Next is the third new page, step
+# by step. Between this store and the last one there are two faults, and the program has used its memory. Will the
+# host still count this store as "in a row"?
 
 # %% tags=["question"]
 guess_pause = predict("The store for the third new page zaps ...", ["nothing", "one spte", "the whole shadow page"])
@@ -499,8 +499,8 @@ hex(entry_of(vm, 0x400000).value >> 12), hex(vm.access(0x400000, user=True).gpa 
 # ## PAE is not 4 bytes
 #
 # There is a third kind of guest: with *PAE*, a 32-bit guest uses entries of **8 bytes**, so that it can use more than
-# 4 GB of memory. Its addresses have 32 bits, its entries have 64. So there are no quadrants, and nothing is doubled.
-# Here is the same Linux with PAE, and the same page of its code:
+# 4 GB of memory. Its addresses have 32 bits, but its entries have 64. So there are no quadrants, and nothing is
+# doubled. Here is the same Linux with PAE, and the same page of its code:
 
 # %%
 pae = open_guest("linpae_A").vm()
@@ -526,7 +526,7 @@ store_diagram(pae, entry_of(pae, 0x81CE000).gpa, 8)
 # -->
 # ## What you know now
 #
-# Once a page of a 4-byte table has passed the two tests of lesson 9, it is hit like this:
+# Once a shadow page of a table with 4-byte entries has passed the two tests of lesson 9, it is handled like this:
 #
 # 1. If the bytes are not all in one entry **of 4 bytes**, or if it is a flood, the whole page is zapped.
 # 2. Otherwise double the offset.

@@ -252,7 +252,7 @@ EXERCISE = Exercise(
     part="walk",
     defines=("walk",),
     rules=(
-        Rule("way", 1, "In a 64-bit guest, the walk goes down four tables and finds the frame.", looks=RESULT, cases=WAY),
+        Rule("way", 1, "In a 64-bit guest, the walk goes through four tables and finds the frame.", looks=RESULT, cases=WAY),
         Rule("modes", 1, "In PAE and 32-bit guests, the walk begins at the right table and reads their entry format.",
              looks=RESULT, cases=MODES),
         Rule("path", 1, "The rights are those of all entries above the last one, ANDed.", looks=RESULT, cases=PATH),

@@ -83,7 +83,7 @@ EXERCISE = Exercise(
             play(*maps("7:12"), ("another",), *maps("7:12"), *unmaps("7:12"), ("back",), *maps("7:13")),
             play(*maps(*PAGES), *unmaps(*PAGES[::3])),
         )),
-        Rule("last", 1, "When its only entry is removed, a frame has no map any more; both can be added again.", cases=(
+        Rule("last", 1, "When its only entry is removed, a frame no longer has a map; both can be added again.", cases=(
             play(*maps("7:12"), *unmaps("7:12")),
             play(*maps("7:12"), *maps("7:13", gfn=0x20), *unmaps("7:12")),
             play(*maps("7:12"), *unmaps("7:12"), *maps("7:12"), *unmaps("7:12")),
@@ -97,7 +97,7 @@ EXERCISE = Exercise(
             *(play(*maps(*row(4)), *unmaps(spte)) for spte in row(4)),
             play(*maps(*row(3)), *unmaps("7:13"), *maps("7:15")),
         )),
-        Rule("many", 2, "The same holds in long maps for every entry, and entries that are added later are found.", cases=(
+        Rule("many", 2, "In long maps, too, any entry can be removed, and entries that are added later are found.", cases=(
             *(many(5, *unmaps(spte)) for spte in row(5)),
             *(many(9, *unmaps(spte)) for spte in row(9)),
             *(many(14, *unmaps(spte)) for spte in ("7:20", "7:23", "7:24", "7:25")),

@@ -131,7 +131,7 @@ EXERCISE = Exercise(
             play(("alias", 0x300, 0x100, 0), *maps("7:12"), *protect(0x31F)),
             play(("alias", 0x300, 0x100, 0), *maps("7:12"), *protect(), *maps("7:12"), *protect(0x31F)),
         )),
-        Rule("gfn", 1, "The frame is `vm.memory.frames[gfn]`, also if gfn is an alias.",
+        Rule("gfn", 1, "The frame is `vm.memory.frames[gfn]`, even if gfn is an alias.",
              looks=BITS, cases=(
             play(*maps("7:12", gfn=0x41F), *protect(0x41F)),
             play(("alias", 0x300, 0x100, 0), *maps("7:12"), *protect(0x31F)),
@@ -170,7 +170,7 @@ EXERCISE = Exercise(
             Golden("pae", "pae15", 60),
             Boot("lin64_20k", 3000),
         )),
-        Rule("form", 2, "The map has the kernel's form, also while it is emptied, and no descriptor is lost.",
+        Rule("form", 2, "The map has the kernel's form, even while it is emptied, and no descriptor is lost.",
              looks=("form",), extra=True, cases=(
             play(*maps("7:12"), *protect()),
             play(*maps(*row(2)), *protect(), *maps("7:12")),

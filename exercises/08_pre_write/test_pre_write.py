@@ -187,7 +187,7 @@ EXERCISE = Exercise(
             *(wide(*use(0x1000), *stained(page, table, byte, size))
               for page, table in ((251, ROOT), (250, UPPER), (249, PD), (248, PT)) for byte, size in ((0, 8), (0, 4), (4, 4))),
         )),
-        Rule("pages", 2, "This happens in every shadow page that was made from the written table, and in no other.",
+        Rule("pages", 2, "Entries are cleared in every shadow page that was made from the written table, and in no other.",
              looks=LOOKS, cases=(
             wide(*use(0x1000), ("access", 0x600000, ""), write(PD, 0), more=SELF),
             wide(*use(0x1000), ("access", 0x603000, ""), write(PD, 3), more=SELF),
@@ -210,7 +210,7 @@ EXERCISE = Exercise(
             play(*take((1, 4), (2, 4), gfn=HIGH), *take((1, 4), (2, 4))[1:],
                  *hit(4, *PLACES), *hit(4, *PLACES[:2], gfn=HIGH), slots=APART),
         )),
-        Rule("across", 1, "A write across two entries zaps each of these pages as a whole, in the order of the bucket.",
+        Rule("across", 1, "A write across two entries zaps all shadow pages of the table, in the order of the bucket.",
              looks=LOOKS, cases=(
             wide(*use(0x1000, 0x3000), write(PT, 1, 4, 8)),
             wide(*use(0x3000), write(PT, 8, 7, 2)),
@@ -227,7 +227,7 @@ EXERCISE = Exercise(
             hit_pages([(2, 4), (1, 4), (4, 4, 0, "R"), (1, 3), (2, 4)], (4, 8)),
             hit_pages([(1, 4, 0, "M"), (1, 4), (2, 4, 0, "MR")], (7, 2)),
         )),
-        Rule("flood", 1, "So does the third write in a row to one gfn, and each after it, whatever happens between them.",
+        Rule("flood", 1, "From the third write in a row to a gfn on, each write zaps its shadow pages, whatever happens between.",
              looks=COUNTED, cases=(
             wide(*use(0x3000), *[write(PT, n) for n in (1, 2, 9)]),
             wide(*use(0x3000), *[write(PT, n) for n in (1, 2)]),

@@ -189,7 +189,7 @@ EXERCISE = Exercise(
             play(("page", 0x50, 1, 2, 0, "R"), ("page", PT, 2, 2), ("fill", ("250:2", "250:3"), 0x50), write(PT, 1)),
             sweep(NARROW_ROLES[2:], [at for at in range(0, 4096, 4) if at % 32 == at // 1024 * 4], 4),
         )),
-        Rule("rounding", 1, "The same two are cleared if only a part of a directory entry is written, whichever part it is.",
+        Rule("rounding", 1, "Both sptes of a directory entry are cleared, whichever part of the entry is written.",
              looks=LOOKS, cases=(
             *(make(*use(gva(0, 1), gva(0, 513), gva(1, 1)), write(PD, 0, byte, size))
               for make, byte, size in ((narrow, 2, 1), (pse, 1, 1), (pse, 0, 2))),
@@ -199,7 +199,7 @@ EXERCISE = Exercise(
             *(sweep([(2, 2, 0), (2, 2, 3)], [at + byte for at in range(0, 4096, 4) if at % 32 == 16 + at // 1024 * 4], size)
               for byte, size in ((3, 1), (1, 2))),
         )),
-        Rule("pages", 2, "This happens in every shadow page of the written table, whatever its quadrant, and in no other.",
+        Rule("pages", 2, "Entries are cleared in every shadow page of the written table, whatever its quadrant, and no other.",
              looks=LOOKS, cases=(
             narrow(*use(gva(0, 1), gva(0, 513)), write(PT, 1)),
             narrow(*use(gva(0, 1), gva(0, 513)), write(PT, 513)),
@@ -225,7 +225,7 @@ EXERCISE = Exercise(
             play(*take((1, 2, 0), (2, 2, 0), gfn=HIGH), *take((1, 2, 0), (2, 2, 2))[1:],
                  *hit(4, *BYTES), *hit(4, *BYTES[:2], gfn=HIGH), slots=APART),
         )),
-        Rule("across", 1, "A write across two entries zaps all these pages as a whole, in the order of the bucket.",
+        Rule("across", 1, "A write across two entries zaps all shadow pages of the table, in the order of the bucket.",
              looks=LOOKS, cases=(
             narrow(*use(gva(0, 1), gva(0, 3)), write(PT, 1, 2)),
             narrow(*use(gva(0, 1), gva(0, 3)), write(PT, 2, 0, 8)),
@@ -244,7 +244,7 @@ EXERCISE = Exercise(
             hit_pages([(2, 2, 0), (1, 2, 0), (2, 2, 3, "R"), (1, 2, 1), (2, 2, 0)], (4, 8)),
             hit_pages([(1, 2, 0, "M"), (1, 2, 1), (2, 2, 0, "MR")], (3, 2)),
         )),
-        Rule("flood", 1, "So does the third write in a row to one gfn, and each after it, whatever happens between them.",
+        Rule("flood", 1, "From the third write in a row to a gfn on, each write zaps its shadow pages, whatever happens between.",
              looks=COUNTED, cases=(
             narrow(*use(gva(0, 3), gva(0, 513)), *[write(PT, n) for n in (8, 9, 600)]),
             narrow(*use(gva(0, 3)), *[write(PT, n) for n in (1, 2)]),

@@ -130,7 +130,7 @@ EXERCISE = Exercise(
             guest("64", *writes(0x4000, 0xA000), *LOOK, *plant("forget")),
             guest("64", *writes(0), ("zap", 0x13), *LOOK, *plant("forget")),
         )),
-        Rule("invented", 1, "An spte that is in a map but is not an entry that can write this frame is reported.", cases=(
+        Rule("invented", 1, "An spte that is in a frame's map but cannot write the frame is reported.", cases=(
             guest("none", *writes(0x5000, 0x6000), *LOOK, *plant("empty", 1)),
             guest("64", *writes(0), *LOOK, *plant("close")),
             guest("64", *reads(0x2000, 0), *LOOK, *plant("invent")),
@@ -141,7 +141,7 @@ EXERCISE = Exercise(
             guest("64", *writes(0, HIGH["64"]), ("zap", 0x12), *plant("stray", 245, 0x21), *plant("forget")),
             guest("64", *writes(0), ("zap", 0x12), *plant("ghost", 248, 0x21)),
         )),
-        Rule("once", 1, "All wrong entries are reported, once each, also those recorded twice or for another frame.",
+        Rule("once", 1, "All wrong entries are reported, once each, including those recorded twice or for another frame.",
              cases=(
             guest("64", *writes(0, 0x1000), *LOOK, *plant("misplace", 0, 0x21)),
             guest("none", *writes(0x5000), *plant("double"), *plant("double")),
