@@ -414,9 +414,9 @@ write_lab()
 # -->
 # ## What you saw
 #
-# - **A frame that is shadowed as a page table has no writable mapping.** The host keeps this rule in two ways. When a
-#   frame becomes a page table, all its writable entries lose their W. When the host makes an spte for a page table,
-#   it does not set W.
+# - **A frame that is shadowed as a page table has no writable mapping.** The host enforces this rule in two ways.
+#   When a frame becomes a page table, all its writable entries lose their W. When the host makes an spte for a page
+#   table, it does not set W.
 # - Each entry goes through three steps: **out of the reverse map, flush, clear W**. The rest of the entry does not
 #   change. So there are as many flushes as entries, and reading causes no fault.
 # - A store to a page table is **trapped and emulated**, every time. Protection does not stop the store; it makes it

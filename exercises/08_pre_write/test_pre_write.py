@@ -227,7 +227,7 @@ EXERCISE = Exercise(
             hit_pages([(2, 4), (1, 4), (4, 4, 0, "R"), (1, 3), (2, 4)], (4, 8)),
             hit_pages([(1, 4, 0, "M"), (1, 4), (2, 4, 0, "MR")], (7, 2)),
         )),
-        Rule("flood", 1, "From the third write in a row to a gfn on, each write zaps its shadow pages, whatever happens between.",
+        Rule("flood", 1, "From the third write in a row to a gfn on, each zaps its shadow pages, whatever happens in between.",
              looks=COUNTED, cases=(
             wide(*use(0x3000), *[write(PT, n) for n in (1, 2, 9)]),
             wide(*use(0x3000), *[write(PT, n) for n in (1, 2)]),

@@ -244,7 +244,7 @@ EXERCISE = Exercise(
             hit_pages([(2, 2, 0), (1, 2, 0), (2, 2, 3, "R"), (1, 2, 1), (2, 2, 0)], (4, 8)),
             hit_pages([(1, 2, 0, "M"), (1, 2, 1), (2, 2, 0, "MR")], (3, 2)),
         )),
-        Rule("flood", 1, "From the third write in a row to a gfn on, each write zaps its shadow pages, whatever happens between.",
+        Rule("flood", 1, "From the third write in a row to a gfn on, each zaps its shadow pages, whatever happens in between.",
              looks=COUNTED, cases=(
             narrow(*use(gva(0, 3), gva(0, 513)), *[write(PT, n) for n in (8, 9, 600)]),
             narrow(*use(gva(0, 3)), *[write(PT, n) for n in (1, 2)]),
