@@ -101,9 +101,9 @@ second = watch(lambda: vm.access(kernel), vm, [heap, kernel])
 second
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
-# Now look at the same thing from the frame's side. In the middle is the map as the host stores it: a block of memory
-# with four places, two of which are used. Each place holds the **name of a shadow entry**: `#248:454` is entry 454 of
-# shadow page 248.
+# Now look at the same thing from the frame's point of view. In the middle is the map as the host stores it: a block
+# of memory with four places, two of which are used. Each place holds the **name of a shadow entry**: `#248:454` is
+# entry 454 of shadow page 248.
 #
 # The frame has two numbers. The guest knows it by its gfn. The host keeps guest memory somewhere in its own memory,
 # where the frame's number is the **hfn**, host frame number. `vm.memory.frames[gfn]` converts one to the other. An

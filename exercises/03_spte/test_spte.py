@@ -171,7 +171,7 @@ EXERCISE = Exercise(
              looks=("sptes", "rmap", "frames", "pages"), cases=MAPPED),
         Rule("written", 1, "A frame that can be written through the entry is marked dirty, and no other frame is.",
              looks=("dirty",), cases=WRITTEN),
-        Rule("table", 1, "A page table is not made writable; then, and only then, the TLB is flushed, once.",
+        Rule("table", 1, "W is withheld from a page table; in this case only, the TLB is flushed, once.",
              looks=("sptes", "flushes", "dirty"), cases=TABLES),
         Rule("io", 1, "Where the guest has no memory, the entry becomes an I/O entry, and nothing else happens.",
              looks=STATE, cases=NO_MEMORY),

@@ -131,7 +131,7 @@ def test_lesson_6_ends_as_it_says(ran):
         "The reverse map of gfn 0x29af notes #248:454, its first",
         "It was: yes.",  # a read is enough
         "notes #245:431, its second, which takes a descriptor",
-        "kept directly, one entry needs, no descriptor",
+        "kept directly, one entry needs no descriptor",
         "The spte #248:3 is made from the guest's entry: P.UAD.. gfn 0x11.",
         "It was: 2.",  # the read-only entry is not noted
         "descriptor 2, 1 of 4 places",
