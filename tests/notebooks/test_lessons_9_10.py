@@ -120,7 +120,7 @@ def test_the_real_guests_table_has_two_shadow_pages_and_its_directory_entry_two_
     assert re.search(r"#247, of gfn 0x1c6f, quadrant 0\n +│ +462 ", tables)
     assert re.search(r"#246, of gfn 0x1c6f, quadrant 1\n +│ +62 ", tables)
     assert re.search(r" 64 .* #247\n", tables) and re.search(r" 65 .* #246\n", tables)
-    assert " 574 " in tables and " 32 " in tables and "root slots, four" in tables
+    assert " 574 " in tables and " 32 " in tables and "root slots, one for each GB" in tables
 
 
 def test_an_offset_doubles(shown):
