@@ -177,7 +177,7 @@ EXERCISE = Exercise(
             guest("64", *reads(0x2000), ("zap", 0x13), entry("64", 2, 0x23025), *LOOK, *reads(0x3000), *LOOK),
             guest("64", *writes(0), ("map", "248:5", -BITS_51_52 - 0x21F, "PW"), *LOOK),
         )),
-        Rule("everywhere", 1, "These rules hold in every mode, in large pages, and in both halves of the address space.", cases=(
+        Rule("everywhere", 1, "These rules hold in every mode, in large pages and in both halves of the address space.", cases=(
             *(guest(mode, *reads(HIGH[mode]), *LOOK, *plant("mislead", 0, 0x30)) for mode in MODES),
             *(guest(mode, *reads(LARGE[mode] + 0x5000), *LOOK, *plant("mislead", 0, 0x30)) for mode in LARGE),
             *(guest(mode, *reads(LARGE[mode], LARGE[mode] + 0x5000), *LOOK, *plant("mislead", 1, 0x30)) for mode in LARGE),
