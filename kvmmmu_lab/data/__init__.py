@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The data that come with the kit, opened by name: page tables and traces of real guests, and golden traces.
+"""The data that comes with the kit, opened by name: page tables and traces of real guests, and golden traces.
 
 >>> open_guest("lin64_A")
 <Guest lin64_A: 64-bit Linux, 155 page-table frames, 74395 mapped pages>
 
-A *trace* is what a real guest's processor did, event by event. A *golden trace* is what the kernel's own MMU code did.
-``PROVENANCE.md`` beside this file says how they were made. A file is checked against its SHA-256 when it is opened.
+A *trace* records what a real guest's processor did, event by event. A *golden trace* records what the kernel's own MMU code
+did. ``PROVENANCE.md`` in this folder describes how they were made. Opening a file checks its SHA-256.
 """
 
 from __future__ import annotations
@@ -23,32 +23,32 @@ HERE = Path(__file__).parent
 
 
 def guests() -> list[str]:
-    """Names for `open_guest`."""
+    """The names that `open_guest` accepts."""
     return sorted(path.stem for path in (HERE / "guests").glob("*.npz"))
 
 
 def traces() -> list[str]:
-    """Names for `open_trace`."""
+    """The names that `open_trace` accepts."""
     return sorted(path.stem for path in (HERE / "traces").glob("*.npz"))
 
 
 def open_guest(name: str) -> Guest:
-    """A real guest's page tables. Raises InputError for a name that isn't in `guests`, DataError for a damaged file."""
+    """Open a real guest's page tables. Raises InputError for a name that isn't in `guests`, DataError for a damaged file."""
     return Guest.load(_find("guests", name, guests()))
 
 
 def open_trace(name: str) -> Trace:
-    """What a real guest did. Raises InputError for a name that isn't in `traces`, DataError for a damaged file."""
+    """Open the trace of a real guest. Raises InputError for a name that isn't in `traces`, DataError for a damaged file."""
     return Trace.load(_find("traces", name, traces()))
 
 
 def golden_traces() -> list[str]:
-    """Names for `golden_trace`."""
+    """The names that `golden_trace` accepts."""
     return sorted(path.name.partition(".")[0] for path in (HERE / "golden").glob("*.jsonl.gz"))
 
 
 def golden_trace(name: str) -> Path:
-    """The file with operations on the kernel's own code and their results (see `verify.golden`).
+    """The path of a file with operations on the kernel's own code and their results (see `verify.golden`).
 
     Raises InputError for a name that isn't in `golden_traces`, DataError for a damaged file.
     """
@@ -62,5 +62,5 @@ def _find(folder: str, name: str, names: list[str], ending: str = "npz") -> Path
     sums = dict(line.split()[::-1] for line in (HERE / "SHA256SUMS").read_text().splitlines())
     found = hashlib.sha256(path.read_bytes()).hexdigest()
     if sums.get(f"{folder}/{path.name}") != found:
-        raise DataError(str(path), f"SHA-256 {found[:12]}...", "the file that came with the kit: install it again")
+        raise DataError(str(path), f"SHA-256 {found[:12]}...", "the file that came with the kit (reinstall the kit)")
     return path

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Reading numpy archives: the arrays must have the types and shapes that are expected."""
+"""Read numpy archives and check the types and shapes of their arrays."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from ..mmu.bits import CR0_PE, mode_of_levels, mode_of_registers
 
 
 def read_arrays(path: Path, expected: dict[str, tuple[str, int]]) -> dict[str, np.ndarray]:
-    """Read the arrays of an .npz file. ``expected``: name -> (dtype, dimensions). Raises DataError, which names the file and
-    the array."""
+    """Read the arrays of an .npz file. ``expected``: name -> (dtype, number of dimensions). Raises DataError, naming the file
+    and the array."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
@@ -38,7 +38,7 @@ def read_arrays(path: Path, expected: dict[str, tuple[str, int]]) -> dict[str, n
 
 
 def read_meta(path: Path, arrays: dict[str, np.ndarray], names: str) -> dict[str, Any]:
-    """Read the JSON object in ``meta``: it must have whole numbers under ``names``, and the mode that its registers are in.
+    """Read the JSON object in ``meta``. It must have whole numbers under ``names``, and a ``mode`` that its registers select.
 
     Raises DataError.
     """
@@ -51,14 +51,14 @@ def read_meta(path: Path, arrays: dict[str, np.ndarray], names: str) -> dict[str
         raise DataError(str(path), f"meta: {meta}", f"whole numbers in {names}, and a mode of 32, pae or 64")
     mode = mode_of_levels(mode_of_registers(meta["cr0"], meta["cr4"], meta["efer"]).levels)
     if mode.levels and (meta["mode"] != mode.name or not meta["cr0"] & CR0_PE):
-        raise DataError(str(path), f"meta: {meta}", f"mode {mode.name}, as CR0, CR4 and EFER say, with CR0.PE and CR0.PG")
+        raise DataError(str(path), f"meta: {meta}", f"mode {mode.name}, by CR0, CR4 and EFER, with CR0.PE and CR0.PG set")
     if meta["mem_bytes"] <= 0 or meta["mem_bytes"] % 4096:
-        raise DataError(str(path), f"meta: mem_bytes {meta['mem_bytes']}", "memory of whole pages")
+        raise DataError(str(path), f"meta: mem_bytes {meta['mem_bytes']}", "a positive multiple of 4096")
     return meta
 
 
 def check_lengths(path: Path, arrays: dict[str, np.ndarray], *groups: str) -> None:
-    """Raise DataError unless the arrays of each group have the same length. A group is names with spaces between."""
+    """Raise DataError unless the arrays of each group have the same length. A group is a string of names and spaces."""
     for group in groups:
         lengths = {name: len(arrays[name]) for name in group.split()}
         if len(set(lengths.values())) > 1:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The page tables of a real guest at one instant, and how its processor translated with them."""
+"""The page tables of a real guest at one instant, and the translations that its processor made with them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ARRAYS = {
 }
 REGISTERS = "cr0 cr3 cr4 efer mem_bytes"
 VGA_HOLE = (0xA0, 0x100)
-"""gfns without memory in a PC: the video memory and ROMs below 1 MiB."""
+"""The gfns of a PC that have no RAM: the video memory and ROMs below 1 MiB."""
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -38,9 +38,9 @@ class Guest:
 
     ``mode``: "32", "pae" or "64".
     ``roots``: the CR3 values in use, the current one first.
-    ``gfns``, ``pages``: the frames that hold page tables, and their 4096 bytes each.
-    ``tlb_gva``, ``tlb_gpa``, ``tlb_flags``: the leaf entries under the current CR3, one a row. Bits of the flags: 0 W, 1 U,
-    2 PWT, 3 PCD, 4 A, 5 D, 6 large, 7 G, 8 NX, as they are in the leaf entry.
+    ``gfns``, ``pages``: the frames that hold page tables, and the 4096 bytes of each.
+    ``tlb_gva``, ``tlb_gpa``, ``tlb_flags``: the leaf entries under the current CR3, one per row. Bits of the flags: 0 W, 1 U,
+    2 PWT, 3 PCD, 4 A, 5 D, 6 large, 7 G, 8 NX, as in the leaf entry.
     ``mem_start``, ``mem_end``, ``mem_flags``: ranges [start, end) with equal rights, ANDed over the levels. Bits of the
     flags: 0 writable, 1 user.
     ``probe_gva``, ``probe_gpa``: single translations; a gpa of 2**64-1 means unmapped.
@@ -91,7 +91,7 @@ class Guest:
     def vm(self, **options: Any) -> Vm:
         """Make a VM with this guest's memory size, page tables and registers. Its shadow tables are empty.
 
-        ``options`` go to `Vm`: replaced parts, ``tlb``.
+        ``options`` are passed to `Vm`: replaced parts, ``tlb``.
         """
         vm = Vm([(0, VGA_HOLE[0]), (VGA_HOLE[1], (self.meta["mem_bytes"] >> PAGE_SHIFT) - VGA_HOLE[1])], **options)
         for gfn, page in zip(self.gfns.tolist(), self.pages, strict=True):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A trace: what a real guest's processor did, in program order. CR3 loads, page faults, accesses, writes to page tables."""
+"""A trace of a real guest's processor, in program order: CR3 loads, page faults, accesses, writes to page tables."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CR3_LOAD, PAGE_FAULT, ACCESS, TABLE_WRITE, ADOPTED, DROPPED, FLUSH, ROOT_DIED, I
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Trace:
-    """The events of a guest. Event i has ``type[i]``, ``flag[i]``, ``a[i]`` and ``b[i]``; ``images[k]`` are 4096 bytes.
+    """The events of a guest. Event i has ``type[i]``, ``flag[i]``, ``a[i]`` and ``b[i]``; ``images[k]`` is a page's 4096 bytes.
 
     ==  ====================  ===============================  ===================================================
     0   CR3 load              a: new CR3
@@ -84,7 +84,7 @@ class Trace:
         check_pages(path, arrays, "images")
         trace = cls(name=path.stem, meta=meta, mode=meta["mode"], **{name: arrays[name] for name in ARRAYS if name != "meta"})
         if not meta["cr0"] & CR0_PG or not meta["cr0"] & CR0_WP:
-            raise DataError(str(path), f"meta: cr0 {meta['cr0']:#x}", "CR0.PG and CR0.WP, on all the time")
+            raise DataError(str(path), f"meta: cr0 {meta['cr0']:#x}", "CR0.PG and CR0.WP, both set throughout")
         kinds, adopted = trace.type, trace.b[trace.type == ADOPTED]
         if len(kinds) and kinds.max() > INTERRUPT:
             raise DataError(str(path), int(kinds.max()), "event types of 0..8")

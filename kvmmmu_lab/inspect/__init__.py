@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Inspecting a machine without changing it.
+"""Inspect a machine without changing it.
 
 Read it in this order:
 
-1. `keys`     what tables and entries are called in drawings: "s:248:457"
-2. `paths`    where an address leads, in the guest's tables and in the shadow tables
-3. `entries`  what an entry says: flags, rights that are withheld, where it leads
-4. `names`    what entries, pages and frames are called in sentences: "#248:457"
-5. `dump`     the whole state of the MMU as plain lists, to compare and to print
+1. `keys`     the identifiers of tables and entries in drawings: "s:248:457"
+2. `paths`    the path of an address through the guest's tables and the shadow tables
+3. `entries`  an entry's flags, the rights that it withholds, its target
+4. `names`    the names of entries, pages and frames in sentences: "#248:457"
+5. `dump`     the whole state of the MMU as plain lists, for comparing and printing
 """

@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The whole state of a VM's MMU as plain lists and numbers: to compare, to hash, to print.
+"""The whole state of a VM's MMU as plain lists and numbers, for comparing, hashing and printing.
 
-It is free of host addresses, so that two machines in the same state have the same dump, whatever keeps their reverse maps.
-`recording.snapshot` is for putting a state back. A *ref* is ``page id * 512 + index``. The parts, in order::
+It contains no host addresses, so two machines in the same state have the same dump, however they store their reverse maps.
+To restore a state, use `recording.snapshot`. A *ref* is ``page id * 512 + index``. The parts, in order::
 
     mmu    [root_level, shadow_root_level, root, free pages, last_pt_write_gfn, last_pt_write_count,
             cr0, cr3, cr4, efer, [4 cached PDPTEs]]; root: -1 none, a page id, or four of page id, None (empty), -1
     pages  active list from the head: [id, gfn, role, root_count, multimapped, slot_bitmap, [chain of refs, ...]]
-    sptes  pages with an entry that isn't 0: [id, [[index, flags, kind, target], ...]]; flags: bits 0..11 and 63
-           kind and target: "g" gfn, "s" page id, "i" I/O gfn, "x" none of these (-1 if present, else the frame bits)
+    sptes  pages with nonzero entries: [id, [[index, flags, kind, target], ...]]; flags: bits 0..11 and 63
+           kind and target: "g" gfn, "s" page id, "i" I/O gfn, "x" anything else (-1 if present, else the frame bits)
     rmap   frames with a reverse map, slot by slot: [gfn, 0 direct or 1 descriptors, [refs of a descriptor, ...]]
     hash   buckets in use: [bucket, [page ids, newest first]]
     dirty  slots with a log: [slot, [pages written]]
-    free   ids of the free pages, the one that is taken next first
-    caches [pte chains, rmap descriptors]: how many free objects there are of each
+    free   ids of the free pages, in the order in which they will be taken
+    caches [pte chains, rmap descriptors]: the number of free objects in each
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ if TYPE_CHECKING:
 
 PARTS = ("mmu", "pages", "sptes", "rmap", "hash", "dirty")
 FIRST_REF = FIRST_SHADOW << 9
-"""The spte (hpa // 8) that has ref 0."""
+"""The spte (hpa // 8) whose ref is 0."""
 
 
 def state(vm: Machine) -> dict[str, Any]:
-    """All parts by name. What a replaced part keeps is shown as one descriptor, or one chain."""
+    """All parts by name. The entries in a replaced part appear as one descriptor per frame, or one chain per page."""
     return {
         "mmu": mmu_part(vm),
         "pages": pages_part(vm),
@@ -74,22 +74,22 @@ def pages_part(vm: Machine) -> list[Any]:
     """The headers of the pages in the active list."""
     part = list[Any]()
     for page in reversed(vm.pool.active):
-        kept: Any = page.parents
+        parents: Any = page.parents
         if not isinstance(vm.parents, ParentChains):
-            kept = [row] if (row := list(vm.parents.sptes(page))) else None
-        multimapped = int(isinstance(kept, list))
-        part.append([page.id, page.gfn, page.role, page.root_count, multimapped, page.slot_bitmap, _chains(kept)])
+            parents = [row] if (row := list(vm.parents.sptes(page))) else None
+        multimapped = int(isinstance(parents, list))
+        part.append([page.id, page.gfn, page.role, page.root_count, multimapped, page.slot_bitmap, _chains(parents)])
     return part
 
 
-def _chains(kept: int | list[list[int]] | None) -> list[list[int]]:
-    if kept is None:
+def _chains(sptes: int | list[list[int]] | None) -> list[list[int]]:
+    if sptes is None:
         return []
-    return [[spte - FIRST_REF for spte in row] for row in kept] if isinstance(kept, list) else [[kept - FIRST_REF]]
+    return [[spte - FIRST_REF for spte in row] for row in sptes] if isinstance(sptes, list) else [[sptes - FIRST_REF]]
 
 
 def page_entries(vm: Machine, id: int) -> list[Any]:
-    """The entries of one shadow page that aren't 0."""
+    """The nonzero entries of one shadow page."""
     row = vm.memory.pages[FIRST_SHADOW + id]
     found = np.flatnonzero(row)
     gfns, entries = vm.memory.gfns, list[Any]()
@@ -107,13 +107,13 @@ def page_entries(vm: Machine, id: int) -> list[Any]:
 
 
 def rmap_part(vm: Machine) -> list[Any]:
-    """The reverse maps, slot by slot, ordered by gfn; those of frames outside all slots are left out."""
+    """The reverse maps, ordered by slot and gfn, without those of frames outside all slots."""
     frames = [(number, vm.memory.gfns[hfn], hfn) for hfn in vm.rmap.frames() if (number := _slot_of(vm, hfn)) is not None]
     heads = vm.rmap.heads if isinstance(vm.rmap, ReverseMap) else None
     part = list[Any]()
     for _, gfn, hfn in sorted(frames):
-        kept = heads[hfn] if heads is not None else [list(vm.rmap.sptes(hfn))]
-        part.append([gfn, int(isinstance(kept, list)), _chains(kept)])
+        head = heads[hfn] if heads is not None else [list(vm.rmap.sptes(hfn))]
+        part.append([gfn, int(isinstance(head, list)), _chains(head)])
     return part
 
 
@@ -125,7 +125,7 @@ def _slot_of(vm: Machine, hfn: int) -> int | None:
 
 
 def hash_part(vm: Machine) -> list[Any]:
-    """The buckets of the hash that have pages."""
+    """The hash buckets that contain pages."""
     return [[index, [page.id for page in bucket]] for index, bucket in enumerate(vm.pool.buckets) if bucket]
 
 

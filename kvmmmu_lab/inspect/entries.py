@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What an entry says: its flags as letters or words, the rights that it withholds, and where it leads."""
+"""Decode an entry: its flags as letters or words, the rights that it withholds, and its target."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from ..mmu.pool import NUM_PAGES
 from .paths import maps_large
 
 FLAGS = tuple(flag for flag in bits.FLAGS if flag.mask & (WIDE.copied | RIGHTS))
-"""The flags that shadow entries have, too."""
+"""The flags that shadow entries also have."""
 
 NOTES = tuple((flag.mask << SHADOW_BITS_OFFSET, flag.name) for flag in FLAGS if flag.mask & RIGHTS)
-"""Marks that the kernel keeps in a level-1 shadow entry: the rights that the guest allows, whether the shadow grants them
-or not."""
+"""Marks that the kernel keeps in a level-1 shadow entry: the rights that the guest allows, whether or not the shadow grants
+them."""
 
 
 def flags(entry: int, withheld: int = 0) -> str:
-    """The flags of an entry in fixed places: a letter if set, a small letter if withheld, else a dot.
+    """The flags of an entry in a fixed order: a capital letter if set, a small letter if withheld, else a dot.
 
     >>> flags(0x8000000002B45C65, WRITABLE), flags(0)
     ('PwUA..NX', '.......')
@@ -45,28 +45,28 @@ def flags(entry: int, withheld: int = 0) -> str:
 def spell(entry: int, withheld: int = 0) -> str:
     """The flags of an entry in words: "present, writable, user"."""
     words = ", ".join(flag.word for flag in FLAGS if entry & flag.mask) or "nothing set"
-    kept = ", ".join(flag.word for flag in FLAGS if withheld & flag.mask)
-    return f"{words}; the guest allows, the shadow withholds: {kept}" if kept else words
+    lacking = ", ".join(flag.word for flag in FLAGS if withheld & flag.mask)
+    return f"{words}; allowed by the guest but withheld by the shadow: {lacking}" if lacking else words
 
 
 def difference(old: int, new: int, shadow: bool = False) -> str:
-    """Say which bits changed from one entry to another: "P W set, D cleared"; of a shadow entry, also the kernel's marks."""
-    said = []
-    for what, gained in (("set", new & ~old), ("cleared", old & ~new)):
-        said += [f"{flag_names(gained)} {what}"] * bool(flag_names(gained))
-    noted = [name for bit, name in NOTES if shadow and new & ~old & bit]
-    return ", ".join(said) + f"; marked: the guest allows {' '.join(noted)}" * bool(noted)
+    """Describe which bits changed from one entry to another: "P W set, D cleared"; for a shadow entry, also the new marks."""
+    parts = []
+    for what, changed in (("set", new & ~old), ("cleared", old & ~new)):
+        parts += [f"{flag_names(changed)} {what}"] * bool(flag_names(changed))
+    marked = [name for bit, name in NOTES if shadow and new & ~old & bit]
+    return ", ".join(parts) + f"; marked: the guest allows {' '.join(marked)}" * bool(marked)
 
 
 def withheld(level: int, value: int) -> int:
-    """The bits of the rights that the guest allows, by the marks in a level-1 shadow entry; the entry may lack them."""
+    """The W and U bits that the guest allows according to the marks in a level-1 shadow entry; the entry may lack them."""
     if level != 1 or value == INVALID_PAGE or not value & (PRESENT | IO_MARK):
         return 0
     return (value & SHADOW_WRITABLE and WRITABLE) | (value & SHADOW_USER and USER)
 
 
 def guest_target(vm: Machine, level: int, value: int) -> str:
-    """Where a guest entry leads: "gfn 0x29a5", "2M 0x600", "not present", "empty"."""
+    """The target of a guest entry: "gfn 0x29a5", "2M 0x600", "not present", "empty"."""
     gfn = (value & guest_format(vm.root_level).base) >> PAGE_SHIFT
     if not value & PRESENT:
         return "not present" if value else "empty"
@@ -76,7 +76,7 @@ def guest_target(vm: Machine, level: int, value: int) -> str:
 
 
 def shadow_target(vm: Machine, value: int) -> str:
-    """Where a shadow entry or root slot leads: "#250", "gfn 0x29a5", "I/O 0xfee00", "empty", "none"."""
+    """The target of a shadow entry or root slot: "#250", "gfn 0x29a5", "I/O 0xfee00", "empty", "none"."""
     frame = (value & BASE_MASK) >> PAGE_SHIFT
     if value == INVALID_PAGE:
         return "none"

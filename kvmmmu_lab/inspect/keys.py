@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Keys: what the elements of a drawing are called, in scenes, in the JSON of a film and in JavaScript.
+"""Keys: the identifiers of the elements of a drawing in scenes, in a film's JSON and in JavaScript.
 
 =============  ========================================  ===============  ==================================
 ``s:248``      shadow page 248                           ``s:248:457``    its entry 457
@@ -8,13 +8,13 @@
 ``r``          the root slots above a 3-level shadow     ``r:2``          one of these four slots
 ``f:29a5``     the frame gfn 0x29a5                      ``f:29a5:rmap``  its reverse map
 ``h:2b45``     host frame 0x2b45, which has no gfn       ``h:2b45:rmap``  its reverse map
-``d:29a5:0``   a frame's first rmap descriptor           ``d:29a5:0:3``   a place in it
-``c:248:0``    a shadow page's first parent chain        ``c:248:0:4``    a place in it
+``d:29a5:0``   a frame's first rmap descriptor           ``d:29a5:0:3``   a position in it
+``c:248:0``    a shadow page's first parent chain        ``c:248:0:4``    a position in it
 ``m:0``        memory slot 0 (``m:a0``: alias 0)         ``m:0:12``       its dirty pages from page 12 on
 ``b``          the hash of shadow pages                  ``b:201``        one of its buckets
 =============  ========================================  ===============  ==================================
 
-gfns and hfns are hexadecimal, all other numbers decimal. A picture may have boxes of its own, such as ``l:free``.
+gfns and hfns are hexadecimal, all other numbers decimal. A picture may add boxes with other keys, such as ``l:free``.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ SHADOW, GUEST, ROOT, FRAME, HOST_FRAME, DESCRIPTOR, CHAIN, BUCKET = "sgrfhdcb"
 """Kinds of keys, see `Key.kind`."""
 
 PARTS = {ROOT: 1, BUCKET: 1, DESCRIPTOR: 3, CHAIN: 3}
-"""How many parts the key of a table has, for the kinds of which it hasn't two."""
+"""The number of parts in a table's key, for the kinds where it isn't two."""
 
 
 class Key(str):
-    """The key of a table, or of a row in one. It is a `str`, so it goes into JSON as it is."""
+    """The key of a table or of one of its rows. It is a `str`, so JSON can hold it unchanged."""
 
     __slots__ = ()
 
@@ -43,18 +43,18 @@ class Key(str):
 
     @property
     def kind(self) -> str:
-        """What it names, by the first letter: `SHADOW`, `GUEST`, ..."""
+        """The kind of element that it names: `SHADOW`, `GUEST`, ..."""
         return self.partition(":")[0]
 
     @property
     def table(self) -> Key:
-        """The table that a row belongs to; a table's own key."""
+        """The key of the row's table; for a table, the key itself."""
         parts = self.split(":")
         return Key(":".join(parts[: PARTS.get(parts[0], 2)]))
 
     @property
     def row(self) -> str:
-        """The row's index or name in its table, as text; empty for a table."""
+        """The index or name of the row in its table, as text; empty for a table."""
         parts = self.split(":")
         return ":".join(parts[PARTS.get(parts[0], 2) :])
 
@@ -81,12 +81,12 @@ class Key(str):
     def _number(self, *kinds: str) -> str:
         kind, _, rest = self.partition(":")
         if kind not in kinds:
-            raise ValueError(f"{self!r} is a key of kind {kind!r}, not of {' or '.join(map(repr, kinds))}")
+            raise ValueError(f"{self!r} is a key of kind {kind!r}, not {' or '.join(map(repr, kinds))}")
         return rest.partition(":")[0]
 
 
 ROOTS = Key(ROOT)
-"""The four root slots that stand above a three-level shadow."""
+"""The four root slots above a three-level shadow."""
 
 PDPT = Key(f"{GUEST}:pdpt")
 """A PAE guest's four topmost entries, which the processor holds in registers."""
@@ -111,12 +111,12 @@ def guest_frame(gfn: int) -> Key:
 
 
 def rmap_descriptor(frame: Key, number: int) -> Key:
-    """The key of a descriptor of a frame's reverse map, counted from 0: "d:29a5:0"."""
+    """The key of descriptor ``number``, from 0, of a frame's reverse map: "d:29a5:0"."""
     return Key(f"{DESCRIPTOR}:{frame.partition(':')[2]}:{number}")
 
 
 def parent_chain(page: int, number: int) -> Key:
-    """The key of a chain of a shadow page's parents, counted from 0: "c:248:0"."""
+    """The key of parent chain ``number``, from 0, of a shadow page: "c:248:0"."""
     return Key(f"{CHAIN}:{page}:{number}")
 
 
@@ -136,7 +136,7 @@ def spte_key(spte: int) -> Key:
 
 
 def key_of(vm: Machine, hpa: int) -> Key:
-    """The key of the entry at a host address: of a shadow page, of the root slots, or of a guest frame; else "?"."""
+    """The key of the entry at a host address in a shadow page, the root slots or a guest frame; "?" anywhere else."""
     hfn, index = hpa >> PAGE_SHIFT, hpa % PAGE_SIZE >> 3
     if FIRST_SHADOW <= hfn < FIRST_SHADOW + NUM_PAGES:
         return Key(f"{SHADOW}:{hfn - FIRST_SHADOW}:{index}")
@@ -147,6 +147,6 @@ def key_of(vm: Machine, hpa: int) -> Key:
 
 
 def frame_key(vm: Machine, hfn: int) -> Key:
-    """The key of the memory frame that is host frame hfn."""
+    """The key of host frame hfn, by its gfn if it has one."""
     gfn = vm.memory.gfns[hfn]
     return Key(f"{HOST_FRAME}:{hfn:x}") if gfn is None else guest_frame(gfn)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What entries, pages and frames are called in sentences. Pictures use the same names."""
+"""The names of entries, pages and frames in sentences and pictures."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def entry_name(spte: int) -> str:
 
 
 def parse_entry_name(name: str, argument: str = "spte") -> int:
-    """The shadow entry with this name, as its hpa // 8; the "#" may be left out. The inverse of `entry_name`.
+    """The shadow entry with this name, as its hpa // 8; the "#" is optional. The inverse of `entry_name`.
 
-    Raises InputError for anything else; it names ``argument``.
+    Raises InputError, naming ``argument``, for anything else.
     """
     found = re.fullmatch(r"#?(\d{1,3}):(\d{1,3})", name, re.ASCII) if isinstance(name, str) else None
     if found is None or int(found[1]) >= NUM_PAGES or int(found[2]) > 511:
@@ -39,7 +39,7 @@ def key_name(key: Key) -> str:
 
 
 class Names:
-    """The names of a VM's entries, frames and roots, as its memory slots are now."""
+    """The names of a VM's entries, frames and roots, given its current memory slots."""
 
     def __init__(self, vm: Machine) -> None:
         self.vm = vm
@@ -59,19 +59,19 @@ class Names:
         return f"host frame {hfn:#x}" if gfn is None else f"gfn {gfn:#x}"
 
     def gpa(self, hpa: int) -> str:
-        """The name of a byte of guest memory, by its host address: "gpa 0x29a5123"."""
+        """The name of the byte of guest memory at a host address: "gpa 0x29a5123"."""
         gfn = self.vm.memory.gfns[hpa >> PAGE_SHIFT]
         return f"host address {hpa:#x}" if gfn is None else f"gpa {gfn << PAGE_SHIFT | hpa & 0xFFF:#x}"
 
     def target(self, entry: int) -> str:
-        """Where a shadow entry leads: "#250", "gfn 0x29a5", "nowhere"."""
+        """The target of a shadow entry: "#250", "gfn 0x29a5", "nowhere"."""
         if not entry & PRESENT:
             return "nowhere"
         hfn = (entry & BASE_MASK) >> PAGE_SHIFT
         return f"#{hfn - FIRST_SHADOW}" if FIRST_SHADOW <= hfn < FIRST_SHADOW + NUM_PAGES else self.frame(hfn)
 
     def leads(self, hpa: int, old: int, new: int) -> str:
-        """Where the entry at ``hpa`` leads after a change from ``old`` to ``new``; empty if nowhere, or where it led before."""
+        """The new target of the entry at ``hpa``, changed from ``old`` to ``new``; empty if it is absent or the same."""
         if key_of(self.vm, hpa).kind == GUEST:
             before, now = (guest_target(self.vm, 1, entry) for entry in (old, new))
         else:
@@ -79,5 +79,5 @@ class Names:
         return now if new & PRESENT and now != before else ""
 
     def root(self, hpa: int) -> str:
-        """The name of what the root points to: "#251", or "the root slots"."""
+        """The name of what the root points to: "#251" or "the root slots"."""
         return "the root slots" if hpa >> PAGE_SHIFT == PAE_ROOT else self.target(hpa | PRESENT)

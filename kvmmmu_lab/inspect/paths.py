@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Where an address leads, in the guest's tables and in the shadow tables, without changing either.
+"""The path of an address through the guest's tables and the shadow tables, found without changing them.
 
-The engine's own walk sets accessed bits and stops at the first entry that refuses the access. These functions do neither.
+The engine's own walk sets accessed bits and stops at the first entry that denies the access. These functions do neither.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class PathEntry:
 class Path(NamedTuple):
     """The entries that an address selects, from the root down, and the host frame that it reaches, or None.
 
-    ``gfn``: the gfn that a guest path ends at, whether there is memory or not.
+    ``gfn``: where a guest path ends, even if there is no memory.
     """
 
     steps: list[PathEntry]
@@ -61,7 +61,7 @@ class Path(NamedTuple):
 
 
 class Branch(NamedTuple):
-    """A table of a tree. ``links``: its entries that lead to another table, as (index, key of that table)."""
+    """A table of a tree. ``links``: its entries that point to other tables, as (index, key of that table)."""
 
     key: Key
     level: int
@@ -70,7 +70,7 @@ class Branch(NamedTuple):
 
 
 def guest_entry(vm: Machine, gfn: int, index: int) -> int:
-    """The value of an entry of the guest table in gfn; 0 if there is no memory."""
+    """The value of an entry of the guest table in gfn; 0 if gfn has no memory."""
     hfn = vm.memory.frames[gfn]
     if guest_format(vm.root_level).size == 4:
         return vm.memory.halves[(BAD_PAGE if hfn is None else hfn) << 10 | index]
@@ -83,8 +83,8 @@ def maps_large(vm: Machine, level: int, entry: int) -> bool:
 
 
 def guest_path(vm: Machine, gva: int) -> Path:
-    """The path of gva in the guest's tables: up to its frame, or to the first entry that isn't present. No entries without
-    paging."""
+    """The path of gva through the guest's tables, up to its frame or the first entry that isn't present. Without paging, it
+    has no entries."""
     if vm.root_level == NONPAGING:
         gfn = gva >> PAGE_SHIFT
         return Path([], vm.memory.frames[gfn], gfn)
@@ -114,7 +114,7 @@ def guest_path(vm: Machine, gva: int) -> Path:
 
 
 def shadow_path(vm: Machine, gva: int) -> Path:
-    """The path of gva in the shadow tables, as far as the processor gets."""
+    """The path of gva through the shadow tables, as far as the processor can follow it."""
     steps, level, words = list[PathEntry](), vm.shadow_root_level, vm.memory.words
     if vm.root == INVALID_PAGE:
         return Path(steps, None)
@@ -141,8 +141,8 @@ def shadow_path(vm: Machine, gva: int) -> Path:
 def made_from(vm: Machine, page: ShadowPage, index: int) -> tuple[int, int] | None:
     """The guest entry that an entry of a shadow page was made from: the gfn of its table, and its index there.
 
-    None if there is none (the guest isn't paging), or if it isn't known any more: the page is from another mode, or it maps
-    a large page and no entry leads to it.
+    None if there is none (the guest isn't paging) or it is no longer known: the page was made in another mode, or it maps a
+    large page and no entry points to it.
     """
     if vm.root_level == NONPAGING or page.glevels != vm.root_level:
         return None
@@ -152,15 +152,15 @@ def made_from(vm: Machine, page: ShadowPage, index: int) -> tuple[int, int] | No
         if parent is None or not 0 <= above < NUM_PAGES or vm.pool.pages[above].metaphysical:
             return None
         return made_from(vm, vm.pool.pages[above], parent & 511)
-    if page.glevels == ROOT_32:  # 9 index bits a level against 10: the quadrant has the upper bits
+    if page.glevels == ROOT_32:  # 9 index bits per level instead of 10: the quadrant has the upper bits
         index = (page.quadrant << 9 | index) >> page.level - 1
     return page.gfn, index
 
 
 def guest_tree(vm: Machine) -> dict[Key, Branch]:
-    """All tables in memory that the guest's root leads to, by key, breadth first; empty without paging.
+    """All tables in memory that can be reached from the guest's root, by key, breadth first; empty without paging.
 
-    A table that is reached on two levels has the first of them.
+    A table that is reached at two levels is listed at the first.
     """
     if vm.root_level == NONPAGING:
         return {}
@@ -183,7 +183,7 @@ def guest_tree(vm: Machine) -> dict[Key, Branch]:
 
 
 def _tables_below(vm: Machine, level: int, gfn: int) -> list[tuple[int, int]]:
-    """The entries of a guest table that lead to tables in memory, as (index, gfn)."""
+    """The entries of a guest table that point to tables in memory, as (index, gfn)."""
     hfn = vm.memory.frames[gfn]
     if hfn is None or level == 1:
         return []
@@ -197,7 +197,7 @@ def _tables_below(vm: Machine, level: int, gfn: int) -> list[tuple[int, int]]:
 
 
 def shadow_tree(vm: Machine) -> dict[Key, Branch]:
-    """All shadow pages that the root leads to, by key, breadth first; empty without a root."""
+    """All shadow pages that can be reached from the root, by key, breadth first; empty without a root."""
     found = dict[Key, Branch]()
     waiting = deque[tuple[int, int]]()
     if vm.root == INVALID_PAGE:
@@ -220,7 +220,7 @@ def shadow_tree(vm: Machine) -> dict[Key, Branch]:
 
 
 def _pages_below(row: np.ndarray) -> list[tuple[int, int]]:
-    """The entries that lead to shadow pages, as (index, page id)."""
+    """The entries that point to shadow pages, as (index, page id)."""
     used = np.flatnonzero(row & np.uint64(PRESENT))
     hfns = ((row[used] & np.uint64(BASE_MASK)) >> np.uint64(PAGE_SHIFT)).tolist()
     pairs = zip(used.tolist(), hfns, strict=True)

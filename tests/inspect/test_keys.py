@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Keys of drawn elements, and names of shadow entries: made and read in one place."""
+"""Keys of drawn elements and names of shadow entries, formatted and parsed."""
 
 import json
 
@@ -31,7 +31,7 @@ SPTE = FIRST_SHADOW + 248 << 9 | 457
         (Key("l:free"), 7, "l:free:7"),
     ],
 )
-def test_a_key_says_what_it_is_made_of(table, row, text):
+def test_a_key_has_a_kind_a_table_and_a_row(table, row, text):
     key = table.entry(row)
     assert key == text and json.loads(json.dumps({key: key})) == {text: text}
     assert (key.kind, key.table, key.row) == (text[0], table, str(row))
@@ -42,11 +42,11 @@ def test_numbers_in_a_key():
     assert Key("s:248:457").page == Key("c:248:0:4").page == 248
     assert Key("g:61c9:5").gfn == Key("f:61c9").gfn == Key("h:61c9").hfn == 0x61C9
     assert Key("s:248:457").spte == SPTE and spte_key(SPTE) == "s:248:457"
-    with pytest.raises(ValueError, match="'g:61c9' is a key of kind 'g', not of 's' or 'c'"):
+    with pytest.raises(ValueError, match="'g:61c9' is a key of kind 'g', not 's' or 'c'"):
         _ = Key("g:61c9").page
 
 
-def test_the_key_of_whatever_is_at_a_host_address():
+def test_the_key_of_the_entry_at_a_host_address():
     vm = open_guest("lin64_A").vm()
     hfn = vm.memory.frames[0x61A6]
     assert key_of(vm, SPTE << 3) == "s:248:457"
@@ -64,6 +64,6 @@ def test_a_shadow_entry_has_one_name():
 
 
 @pytest.mark.parametrize("wrong", ["#256:0", "#0:512", "#0", "#-1:0", "# 1:0", "#1:0 ", "#٣:0", "", "s:1:0", 1, None, ["#1:0"]])
-def test_anything_else_is_refused(wrong):
-    with pytest.raises(InputError, match=r"dies is .*; expected a shadow entry's name, such as '#248:457'"):
-        parse_entry_name(wrong, "dies")
+def test_text_that_is_not_an_entry_name_is_refused(wrong):
+    with pytest.raises(InputError, match=r"zapped is .*; expected a shadow entry's name, such as '#248:457'"):
+        parse_entry_name(wrong, "zapped")

@@ -76,7 +76,7 @@ def test_a_pdpte_that_is_refused():
 
 def test_shadow_entries():
     leaf = entry_decoder(0x210C65, kind="shadow")
-    assert leaf.meaning.endswith("the guest allows, the shadow withholds: writable.")
+    assert leaf.meaning.endswith("allowed by the guest but withheld by the shadow: writable.")
     assert "host frame 0xf8" in entry_decoder(0xF8027, kind="shadow", level=2).meaning
     assert entry_decoder(0xF8026, kind="shadow", level=2).meaning == "Not present: the walk ends here."
     assert "shadow page #248" in entry_decoder(0x1F8027, kind="shadow", level=2).meaning
