@@ -62,7 +62,7 @@ def __getattr__(name: str) -> Any:
 
 
 def load_ipython_extension(shell: Any) -> None:
-    """Run for ``%load_ext kvmmmu_lab``: register the cell magic ``%%record`` (see `kvmmmu_lab.labs.record_magic`)."""
-    from .labs.record_magic import load
+    """Run for ``%load_ext kvmmmu_lab``: register the cell magic ``%%record`` (see `kvmmmu_lab.labs.watch`)."""
+    from .labs.watch import load_magic
 
-    load(shell)
+    load_magic(shell)

@@ -16,11 +16,10 @@ from ..mmu.bits import FLAGS, IO_MARK, LARGE, MODES, NARROW, PAGE_SHIFT, PRESENT
 from ..mmu.memory import FIRST_SHADOW
 from ..mmu.pool import NUM_PAGES
 from ..player.cell_output import close_all
-from .explain_access import PathsBefore, Request, explain_access
-from .form import Form, form_of, status_html
+from .explain_access import OUTCOMES, PathsBefore, Request, explain_access
+from .form import Form, form_of, parse_number, status_html
 from .guests import GVAS, ROOT, GuestTable
 from .lab import Lab
-from .parse_number import parse_number
 
 KINDS = ("guest", "shadow")
 EXAMPLE = 0x8000000002B45C65
@@ -220,10 +219,9 @@ class ShadowResult:
 
 
 def _outcome(result: Any) -> str:
-    if result.outcome == "inject":
-        return f"the guest gets a page fault, error code {result.error}"
-    words = {"ok": "the access succeeds", "emul": "the host emulates the access to memory", "mmio": "a device answers (MMIO)"}
-    return words.get(result.outcome, "the same fault again and again")
+    if result.outcome == "ok":
+        return "the access succeeds"
+    return OUTCOMES.get(result.outcome, OUTCOMES["else"]) + f", error code {result.error}" * (result.outcome == "inject")
 
 
 def _entry(vm: Vm, gva: int, level: int) -> tuple[int | None, str]:

@@ -29,6 +29,19 @@ from ..mmu.bits import (
 )
 from ..mmu.machine import Machine
 from ..mmu.spte import set_spte
+from ..recording.narration import access_clause
+
+OUTCOMES = {
+    "through": "the access succeeds without a fault",
+    "ok": "the access succeeds after a fault that the host handles",
+    "inject": "the guest gets a page fault",
+    "emul": "the host emulates the access to memory",
+    "mmio": "a device answers (MMIO)",
+    "stuck": "the same fault again and again",
+    "crash": "the host crashes",
+    "else": "something else",
+}
+"""The outcomes of an access in words, by short names."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +55,8 @@ class Request:
 
     @property
     def action(self) -> str:
-        """Who does what: "The guest's kernel reads"."""
-        who = "User code" if self.user else "The guest's kernel"
-        return f"{who} {'writes' if self.write else 'fetches an instruction' if self.fetch else 'reads'}"
+        """The subject and the verb of a sentence about it: "The guest's kernel reads"."""
+        return access_clause(self.write, self.user, self.fetch)
 
     def __str__(self) -> str:
         return f"{self.action} {'from' if self.fetch else 'to' if self.write else 'at'} {self.gva:#x}"

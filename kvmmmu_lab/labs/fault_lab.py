@@ -13,26 +13,14 @@ from ..mmu import Vm, bits, checks
 from ..mmu import events as ev
 from ..mmu.bits import CR0_WP, EFER_NX, MODES, ROOT_PAE
 from ..player.cell_output import close_all
+from ..recording.narration import access_noun
 from .addresses import AddressPicker, pick_address
-from .explain_access import PathsBefore, Request, explain_access
-from .form import Form, form_of
+from .explain_access import OUTCOMES, PathsBefore, Request, explain_access
+from .form import Form, form_of, parse_number
 from .guests import FLAGS, PRESETS, GuestTable
 from .lab import Lab, Round
-from .parse_number import parse_number
 from .prediction import Prediction
 from .watch import Watch
-
-OUTCOMES = {
-    "through": "the access succeeds without a fault",
-    "ok": "the access succeeds after a fault that the host handles",
-    "inject": "the guest gets a page fault",
-    "emul": "the host emulates the access to memory",
-    "mmio": "a device answers (MMIO)",
-    "stuck": "the same fault again and again",
-    "crash": "the host crashes",
-    "else": "something else",
-}
-"""The outcomes of an access in words, by the short names that `FaultLab.guess` takes."""
 
 CODES = ["none", 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 20, 21]
 MOST = 5
@@ -202,8 +190,7 @@ class FaultLab(Lab):
     # What is chosen, in words
 
     def _access(self) -> str:
-        verb = "write" if self.write else "fetch" if self.fetch else "read"
-        return f"a {verb} by {'user code' if self.user else 'the kernel'} at {self.gva:#x}"
+        return f"{access_noun(self.write, self.user, self.fetch)} at {self.gva:#x}"
 
     def _guest(self, tables: str) -> str:
         return {"tables": tables, "vm": "your VM"}.get(self.source, f"the real guest {self.source}")

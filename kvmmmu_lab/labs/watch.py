@@ -1,15 +1,26 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`watch`: run one operation, and step through what it did, forward and back."""
+"""`watch` and ``%%record``: run an operation or a notebook cell, and step through what it did, forwards and backwards.
+
+``%load_ext kvmmmu_lab`` defines the cell magic::
+
+    %%record vm 0x400000 --detail --into fault
+    vm.access(0x400000, user=True)
+
+It shows the film of the cell. Afterwards the variable ``fault`` is the recording (``recording`` if no name is given).
+"""
 
 from __future__ import annotations
 
+import argparse
+import shlex
 from collections.abc import Callable, Iterable
-from typing import Any
+from types import TracebackType
+from typing import Any, NoReturn
 
 from ..draw.arguments import check_gva
 from ..errors import InputError, LabError
 from ..mmu.machine import Machine
-from ..player.film import Film
+from ..player.film import Film, film
 from ..player.film_steps import Draw
 from ..recording import Recording, record
 
@@ -57,3 +68,83 @@ class Watch(Film):
         return f"{super().__str__()}\n\nAt the end: {self.error or self.result}"
 
     __repr__ = __str__
+
+
+# The cell magic
+
+CELL = "<recorded cell>"
+USAGE = "%%record VM [GVA...] [--detail] [--into NAME], as in: %%record vm 0x400000"
+
+
+class _Arguments(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise InputError("%%record", message if "required" not in message else "nothing to record", USAGE)
+
+
+def _parse(line: str) -> argparse.Namespace:
+    parser = _Arguments(prog="%%record", add_help=False)
+    parser.add_argument("vm")
+    parser.add_argument("gvas", nargs="*")
+    parser.add_argument("--detail", action="store_true")
+    parser.add_argument("--into", default="recording")
+    try:
+        words = shlex.split(line)
+    except ValueError as error:
+        raise InputError("%%record", line, f"{USAGE} ({error})") from None
+    arguments = parser.parse_args(words)
+    if not arguments.into.isidentifier():
+        raise InputError("--into", arguments.into, "a name for a variable")
+    return arguments
+
+
+def _value(text: str, names: dict[str, Any], expected: str) -> Any:
+    try:
+        return eval(text, names)  # the notebook's own code, in the notebook's own names
+    except Exception as error:
+        raise InputError("%%record", text, f"{expected} ({type(error).__name__}: {error})") from None
+
+
+def record_cell(line: str, cell: str, shell: Any) -> None:
+    """Run the cell with a recorder attached, keep the recording under its name, and show the film.
+
+    A `LabError` is shown as a card at the end of the film. Any other exception is raised after the film was shown.
+    """
+    arguments, names = _parse(line), shell.user_ns
+    vm = _value(arguments.vm, names, "the name of a Vm")
+    if not isinstance(vm, Machine):
+        raise InputError("%%record", arguments.vm, f"the name of a Vm: {USAGE}")
+    gvas = [_value(gva, names, "an address") for gva in arguments.gvas]
+    code = compile(shell.transform_cell(cell), CELL, "exec")
+    recording: Recording | None = None
+    try:
+        with record(vm) as recording:
+            exec(code, names)
+    except LabError:
+        if recording is None:
+            raise
+    except Exception as error:
+        if recording is not None:
+            _keep(names, arguments, recording, gvas)
+        raise error.with_traceback(_of_cell(error)) from None
+    _keep(names, arguments, recording, gvas)
+
+
+def _keep(names: dict[str, Any], arguments: argparse.Namespace, recording: Recording, gvas: list[int]) -> None:
+    """Keep the recording under its name, and show the film."""
+    from IPython.display import display
+
+    names[arguments.into] = recording
+    display(film(recording, *gvas, detail=arguments.detail))
+
+
+def _of_cell(error: Exception) -> TracebackType | None:
+    """The traceback without what is above the cell's own code."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename != CELL:
+        trace = trace.tb_next
+    return trace or error.__traceback__
+
+
+def load_magic(shell: Any) -> None:
+    """Register the magic with an IPython shell."""
+    shell.register_magic_function(lambda line, cell: record_cell(line, cell, shell), "cell", "record")

@@ -23,13 +23,12 @@ from ..mmu.prewrite import FLOOD
 from ..mmu.shadow import entries_with, page_of
 from ..player.cell_output import close_all
 from ..player.film_steps import Draw
-from .form import GuestForm, form_of
+from .form import GuestForm, form_of, parse_number
 from .guests import Builder, paging_mode, store
 from .inverse_walk import InverseWalk, in_shadow, shadow_pages
 from .lab import GuestLab, Round, form_picture, without_limits
-from .parse_number import parse_number
 from .prediction import Prediction
-from .pte_write import PteWrite
+from .store_diagram import PteWrite
 
 NONE, PAGE = "none", "the whole page"
 

@@ -132,9 +132,19 @@ def _count(number: int, one: str) -> str:
     return f"{number} {one}" + "s" * (number != 1)
 
 
+def access_clause(write: bool, user: bool, fetch: bool) -> str:
+    """Return the subject and the verb of a sentence about an access: "User code reads"."""
+    who = "User code" if user else "The guest's kernel"
+    return f"{who} {'writes' if write else 'fetches an instruction' if fetch else 'reads'}"
+
+
+def access_noun(write: bool, user: bool, fetch: bool) -> str:
+    """Return an access as a noun: "a write by the kernel"."""
+    return f"a {'write' if write else 'fetch' if fetch else 'read'} by {'user code' if user else 'the kernel'}"
+
+
 def _access(o: Any) -> str:
-    who = "User code" if o.user else "The guest's kernel"
-    return f"{who} {'writes' if o.write else 'fetches an instruction from' if o.fetch else 'reads'} {o.gva:#x}."
+    return f"{access_clause(o.write, o.user, o.fetch)}{' from' if o.fetch else ''} {o.gva:#x}."
 
 
 def _refused(error: int) -> str:
@@ -227,9 +237,8 @@ def _guest_walk(n: Names, run: Sequence[Any], inside: tuple | None) -> str:
     end = f"The last entry says {flags(last)}" if last & PRESENT else "The last isn't present: the guest maps nothing here"
     aim = ""
     if inside is not None and inside[0] is ev.WALK:
-        _, gva, write, user, fetch = inside
-        what = "a write" if write else "a fetch" if fetch else "a read"
-        aim = f" for {what} by {'user code' if user else 'the kernel'} at {gva:#x}"
+        _, gva, *access = inside
+        aim = f" for {access_noun(*access)} at {gva:#x}"
     return f"The host reads the guest's tables{aim}, level by level ({way}). {end}."
 
 

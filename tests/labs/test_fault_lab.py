@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from kvmmmu_lab import InputError, Vm, open_guest
 from kvmmmu_lab.draw.example import guest_with_its_own_table_mapped
 from kvmmmu_lab.labs import fault_lab
-from kvmmmu_lab.labs.explain_access import PathsBefore, Request
-from kvmmmu_lab.labs.fault_lab import OUTCOMES
+from kvmmmu_lab.labs.explain_access import OUTCOMES, PathsBefore, Request
 from kvmmmu_lab.labs.guests import FLAGS, PRESETS, GuestTable
 from kvmmmu_lab.labs.lab import Round
 from kvmmmu_lab.mmu.bits import MODES

@@ -13,6 +13,7 @@ from kvmmmu_lab.draw.page_tables import hierarchy_scene
 from kvmmmu_lab.draw.render import VARIABLE
 from kvmmmu_lab.labs import entry_of, watch
 from kvmmmu_lab.player import widget
+from kvmmmu_lab.player.film import Film
 from kvmmmu_lab.player.film_steps import MOST_STEPS
 
 GVA = 0x343C9000
@@ -217,3 +218,59 @@ def test_running_a_cell_again_closes_what_it_showed_before(vm, monkeypatch):
     for film, run in zip(films, "112", strict=True):
         displayed(film, monkeypatch, {"metadata": {"cellId": "the cell"}, "header": {"msg_id": run}})
     assert [film.widget.comm is None for film in films] == [True, True, False]
+
+
+# The cell magic
+
+
+@pytest.fixture
+def shell(monkeypatch):
+    """An IPython shell with the magic, a `Vm` and an address; ``shown`` is what it displays."""
+    shells = pytest.importorskip("IPython.core.interactiveshell")
+    shell = shells.InteractiveShell()
+    shell.run_line_magic("load_ext", "kvmmmu_lab")
+    shell.user_ns |= {"vm": open_guest("lin64_A").vm(), "gva": 0x400000}
+    shell.shown = []
+    monkeypatch.setattr("IPython.display.display", shell.shown.append)
+    yield shell
+    shell.history_manager.end_session()
+
+
+def test_a_cell_becomes_a_recording_and_a_film(shell):
+    shell.run_cell_magic("record", "vm gva --into fault", "got = vm.access(gva, user=True)\n")
+    assert shell.user_ns["got"].outcome == "ok"
+    assert len(shell.user_ns["fault"]) == 47
+    (film,) = shell.shown
+    assert isinstance(film, Film) and "0x400000" in film.steps[0].scene.title
+    assert shell.user_ns["vm"].emit is None
+
+
+def test_the_name_and_the_detail_are_up_to_the_reader(shell):
+    shell.run_cell_magic("record", "vm --detail", "vm.access(gva)")
+    assert len(shell.shown[0].steps) > 20 and "recording" in shell.user_ns
+
+
+def test_an_error_of_the_kit_becomes_a_card_and_any_other_comes_through(shell):
+    shell.run_cell_magic("record", "vm", "vm.set_registers(0x80010001, 1 << 40, 0x20, 0x500)")
+    assert isinstance(shell.shown[0].error, HostCrash)
+    shell.user_ns["vm"] = open_guest("lin64_A").vm()
+    with pytest.raises(ZeroDivisionError):
+        shell.run_cell_magic("record", "vm --into broken", "vm.access(gva)\n1 / 0")
+    assert len(shell.user_ns["broken"]) > 10 and shell.user_ns["vm"].emit is None
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("", "VM"),
+        ('vm "', "quotation"),
+        ("what", "NameError"),
+        ("gva", "name of a Vm"),
+        ("vm x", "an address"),
+        ("vm --into 3", "variable"),
+        ("vm --no", "%%record"),
+    ],
+)
+def test_a_line_that_cant_be_says_what_to_write(shell, line, message):
+    with pytest.raises(InputError, match=message):
+        shell.run_cell_magic("record", line, "vm.access(gva)")

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Numbers as people type and paste them."""
+"""Numbers as people type and paste them into a form."""
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kvmmmu_lab import InputError
-from kvmmmu_lab.labs.parse_number import parse_number
+from kvmmmu_lab.labs.form import parse_number
 
 
 @pytest.mark.parametrize(
