@@ -36,7 +36,7 @@ def chromium() -> Iterator[Any]:
     try:
         from playwright.sync_api import Error, sync_playwright
     except ImportError:
-        raise LabError(f"this needs playwright, which is missing: {install_hint('slides')}") from None
+        raise LabError(f"playwright is missing: install it with {install_hint('slides')}") from None
     with sync_playwright() as playwright:
         try:
             browser = playwright.chromium.launch(executable_path=find_chromium(), args=list(ARGUMENTS))

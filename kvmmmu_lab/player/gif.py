@@ -48,7 +48,7 @@ def gif(film: Mapping[str, Any]) -> bytes:
     try:
         from PIL import Image
     except ImportError:
-        raise LabError(f"this needs pillow, which is missing: {install_hint('slides')}") from None
+        raise LabError(f"pillow is missing: install it with {install_hint('slides')}") from None
     steps = [step for chapter in film["chapters"] for step in chapter["steps"]]
     if len(steps) > MOST:
         raise InputError("path", ".gif", f".html: this film has {len(steps)} steps, and a GIF at most {MOST}")

@@ -20,7 +20,7 @@ from .template import write
 def slides(args: argparse.Namespace) -> int:
     """Run ``slides NOTEBOOK... --out DIR``."""
     if args.title and len(args.notebooks) > 1:
-        raise InputError("title", args.title, "no title for several notebooks, since each has its own")
+        raise InputError("title", args.title, "no title, since each of several notebooks has its own")
     names = [path.stem for path in args.notebooks]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
@@ -43,7 +43,7 @@ def _export(path: Path, args: argparse.Namespace, links: dict[str, str]) -> None
     out = write(args.out / f"{path.stem}.html", deck(path, **options))
     print(f"{out}  {_size(out)}, {time.monotonic() - begin:.1f} s", flush=True)
     if not args.execute and not has_outputs(read_notebook(path)):
-        print("  its code shows no outputs, since the notebook has none; leave out --no-execute to run it first")
+        print("  the notebook has no outputs, so the slides show none; leave out --no-execute to run it first")
     if args.pdf:
         begin = time.monotonic()
         pdf = out.with_suffix(".pdf")
@@ -79,7 +79,7 @@ def _make_folder(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError("out", str(path), f"a folder that can be made ({error.strerror})") from None
+        raise InputError("out", str(path), f"a folder that can be created ({error.strerror})") from None
 
 
 def _size(path: Path) -> str:

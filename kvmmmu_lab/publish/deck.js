@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// A deck: reveal.js shows the slides, and the player the films in them. A film is mounted when its slide, or the slide
-// before it, is shown. The arrow keys move the film that has the focus, or else the deck; Escape leaves the film.
+// A deck: reveal.js shows the slides, and the player shows the films in them. A film is mounted when its slide or the
+// slide before it is shown. The arrow keys control the film that has the focus, otherwise the deck; Escape leaves the film.
 
 const body = document.body;
 const films = [...document.querySelectorAll(".film-data")].map((data) => () => JSON.parse(data.textContent));
 const players = new Map();
 
-/* Theme: the one of the export, or that of the system. The key D switches it. Films and pictures depend on this attribute. */
+/* Theme: the one chosen at export, or the system's. The key D switches it. Films and pictures follow data-jp-theme-light. */
 const system = matchMedia("(prefers-color-scheme: dark)");
 const setDark = (on) => (body.dataset.jpThemeLight = String(!on));
 if (body.dataset.theme === "auto") {
@@ -15,7 +15,7 @@ if (body.dataset.theme === "auto") {
   system.addEventListener("change", () => setDark(system.matches));
 }
 
-/** Enlarge a small picture, but at most to twice its size, so that its text does not get too large. */
+/** Limit a picture to twice its size on a screen 720 pixels high, so that its text does not get too large. */
 function limit(picture) {
   const [width, height] = [picture.naturalWidth ?? picture.width.baseVal.value, picture.naturalHeight ?? picture.height.baseVal.value];
   const most = (2 * innerHeight) / 720;
@@ -28,13 +28,13 @@ function mountFilms(slide) {
     place.classList.add("mounted");
     players.set(place, mount(place, films[Number(place.dataset.film)](), { theme: "auto" }));
     const view = place.querySelector(".kp-picture");
-    const all = () => view.querySelectorAll(":scope > svg").forEach(limit);
-    new MutationObserver(all).observe(view, { childList: true });
-    all();
+    const limitAll = () => view.querySelectorAll(":scope > svg").forEach(limit);
+    new MutationObserver(limitAll).observe(view, { childList: true });
+    limitAll();
   }
 }
 
-/** Make the content of a slide smaller until all of it fits. */
+/** Shrink the content of a slide until all of it fits. */
 function fit(slide) {
   const content = slide?.querySelector(".slide-content");
   if (!content || !content.clientHeight) return;
@@ -43,7 +43,7 @@ function fit(slide) {
     content.style.setProperty("--size", size.toFixed(2));
     if (content.scrollHeight <= content.clientHeight + 1 && content.scrollWidth <= content.clientWidth + 1) return;
   }
-  content.classList.add("scrolls"); // so that all of it can be reached
+  content.classList.add("scrolls"); // too long even at half size
 }
 
 const deck = new Reveal({
@@ -74,7 +74,7 @@ deck.initialize().then(() => {
   body.classList.add("ready");
 });
 
-/* Escape leaves a film, unless something in it is selected: then it ends the selection. */
+/* Escape leaves a film. If something in the film is selected, the player handles the key, and clears the selection. */
 document.addEventListener("keydown", (event) => {
   const film = event.target.closest?.(".film");
   if (event.key !== "Escape" || !film || event.target.matches("input") || film.querySelector(".kp-details:not([hidden]) .kp-head")) return;

@@ -30,13 +30,13 @@ def deck(
     paper: bool = False,
     links: Mapping[str, str] | None = None,
 ) -> str:
-    """Return the notebook in a file as a deck in HTML.
+    """Return the deck of the notebook at ``path``, as HTML.
 
-    ``title``: default is the first heading. ``code``: whether code is shown. ``paper``: for print, with films as
-    storyboards. ``links``: name of another notebook -> the address of its deck.
+    ``title`` defaults to the first heading. ``code``: whether to show code. ``paper``: whether the deck is for print,
+    with films as storyboards. ``links`` maps the names of other notebooks to the addresses of their decks.
 
-    Raises InputError for a file that is no notebook or an unknown theme, LabError for a cell that fails or a missing
-    package.
+    Raises InputError for a file that isn't a notebook or an unknown theme, LabError for a cell that fails or a package
+    that is missing.
     """
     if theme not in THEMES:
         raise InputError("theme", theme, "auto, light or dark")
@@ -45,7 +45,7 @@ def deck(
     notebook = executed(path) if execute else read_notebook(path)
     columns = slides(notebook, path, code=code, links=links or {})
     if not columns:
-        raise InputError("notebook", str(path), "a notebook with something to show: all its cells are left out of slides")
+        raise InputError("notebook", str(path), "a notebook with something to show; slides leave out all cells of this one")
     return _deck_html(columns, title or _title(columns, path), notebook, theme, paper)
 
 
@@ -72,6 +72,6 @@ def _deck_html(columns: list[list[Slide]], title: str, notebook: Any, theme: str
 
 
 def _title(columns: list[list[Slide]], path: Path) -> str:
-    """Return the first title of a slide as plain text, or else the file's name."""
+    """Return the first slide title as plain text, or the name of the file if no slide has a title."""
     title = next((slide.title for column in columns for slide in column if slide.title), "")
     return html.unescape(re.sub(r"<[^>]+>", "", title)) or path.stem

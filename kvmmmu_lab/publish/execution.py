@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Execution of notebooks. The outputs are kept in a cache until the code of the notebook, or the kit, changes."""
+"""Execute notebooks. The outputs are cached until the code of the notebook or of the kit changes."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from typing import Any
 from ..errors import InputError, LabError
 
 TIMEOUT = 300
-"""Seconds that one cell may take."""
+"""The seconds that one cell may take."""
 
 ANSI_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def read_notebook(path: Path) -> Any:
-    """Read a notebook. Raises InputError if the file doesn't exist, or is no notebook with at least one cell."""
+    """Read a notebook. Raises InputError if the file doesn't exist, isn't a notebook, or has no cells."""
     import nbformat
 
     path = Path(path)
@@ -40,10 +40,10 @@ def read_notebook(path: Path) -> Any:
 
 
 def executed(path: Path, *, cache: bool = True) -> Any:
-    """Return the notebook in a file with its outputs, run from the top in a kernel of its own, in its folder.
+    """Run a notebook from top to bottom in a new kernel, in the notebook's folder, and return it with its outputs.
 
-    ``cache``: if the same code ran before, with this kit, the outputs are those of that run. Raises InputError as
-    `read_notebook` does, LabError with the cell that fails.
+    ``cache``: whether to reuse the outputs of an earlier run of the same code with the same kit. Raises InputError like
+    `read_notebook`, and LabError with the source of a cell that fails.
     """
     import nbformat
 
@@ -54,14 +54,14 @@ def executed(path: Path, *, cache: bool = True) -> Any:
         try:
             before = nbformat.read(kept, as_version=4)
         except Exception:
-            kept.unlink(missing_ok=True)  # half written, or by another version of nbformat
+            kept.unlink(missing_ok=True)  # incomplete, or written by another version of nbformat
         else:
             for cell, ran in zip(_code_cells(notebook), _code_cells(before), strict=True):
                 cell.outputs, cell.execution_count = ran.outputs, ran.execution_count
             return notebook
     run(notebook, path)
     if cache:
-        with contextlib.suppress(OSError):  # without a place for the cache, it runs again next time
+        with contextlib.suppress(OSError):  # if the cache can't be written, the notebook runs again next time
             kept.parent.mkdir(parents=True, exist_ok=True)
             fresh = kept.with_suffix(f".{os.getpid()}")
             nbformat.write(notebook, fresh)
@@ -70,12 +70,12 @@ def executed(path: Path, *, cache: bool = True) -> Any:
 
 
 def has_outputs(notebook: Any) -> bool:
-    """Whether any cell has an output, or there is no code."""
+    """Return whether any cell has an output; True also for a notebook without code."""
     return not _code_cells(notebook) or any(cell.outputs for cell in _code_cells(notebook))
 
 
 def run(notebook: Any, path: Path) -> None:
-    """Run all cells of the notebook that was read from ``path``, and store their outputs in it. Raises LabError."""
+    """Run all cells of a notebook read from ``path``, and store the outputs in the notebook. Raises LabError."""
     from jupyter_client.kernelspec import NoSuchKernel
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
@@ -83,9 +83,9 @@ def run(notebook: Any, path: Path) -> None:
     client = NotebookClient(
         notebook,
         timeout=TIMEOUT,
-        kernel_name="python3",  # this Python, also if the notebook names another kernel
+        kernel_name="python3",  # this Python, even if the notebook names another kernel
         resources={"metadata": {"path": str(path.resolve().parent)}},
-        extra_arguments=["--log-level=40"],  # else the kernel's own warnings are printed among the command's lines
+        extra_arguments=["--log-level=40"],  # errors only: the kernel's warnings would mix with the command's output
     )
     try:
         client.execute()
@@ -95,13 +95,13 @@ def run(notebook: Any, path: Path) -> None:
         source = "\n".join(f"    {line}" for line in cell.source.splitlines()[:15]) if cell else ""
         raise LabError(
             f"{path}: cell {number} of {len(notebook.cells)} fails with {reason}\n\n{source}\n\n"
-            "Fix the cell; or tag it 'raises-exception' if it is meant to fail; or use --no-execute, which exports the "
-            "outputs that the notebook already has"
+            "Fix the cell, or tag it 'raises-exception' if it is meant to fail, or use --no-execute to export the outputs "
+            "that the notebook already has"
         ) from None
     except CellTimeoutError:
         raise LabError(f"{path}: a cell took longer than {TIMEOUT} seconds") from None
     except (DeadKernelError, NoSuchKernel) as error:
-        raise LabError(f"{path} can't be run: {error}. Run it in JupyterLab to see which cell stops it") from None
+        raise LabError(f"{path} can't be run: {error}. Run it in JupyterLab to find the cause") from None
 
 
 def _code_cells(notebook: Any) -> list[Any]:
@@ -109,7 +109,7 @@ def _code_cells(notebook: Any) -> list[Any]:
 
 
 def _failed_cell(notebook: Any) -> tuple[int, Any]:
-    """Return the number of the cell with an error, counted from 1, and the cell."""
+    """Return the number of the first cell with an error, counted from 1, and the cell."""
     for number, cell in enumerate(notebook.cells, 1):
         if any(output.output_type == "error" for output in cell.get("outputs", ())):
             return number, cell
@@ -120,7 +120,7 @@ def _failed_cell(notebook: Any) -> tuple[int, Any]:
 
 
 def cache_folder() -> Path:
-    """Return the folder of the cache: KVMMMU_LAB_CACHE, or where this system keeps caches."""
+    """Return the folder of the cache: KVMMMU_LAB_CACHE if it is set, or a folder in the system's place for caches."""
     given = os.environ.get("KVMMMU_LAB_CACHE")
     if given:
         return Path(given)
@@ -130,7 +130,7 @@ def cache_folder() -> Path:
 
 
 def _cache_key(notebook: Any) -> str:
-    """Hash everything that the outputs depend on: the code cells with their tags, in order, and the kit."""
+    """Hash everything that the outputs depend on: the kit, and the code cells with their tags, in order."""
     digest = hashlib.sha256(_kit_digest().encode())
     for cell in _code_cells(notebook):
         digest.update(repr((cell.source, list(cell.metadata.get("tags", ())))).encode())
@@ -139,7 +139,7 @@ def _cache_key(notebook: Any) -> str:
 
 @functools.cache
 def _kit_digest() -> str:
-    """Hash the kit's code, without that of exercises and publishing, and Python's version."""
+    """Hash the version of Python and the code of the kit, without the rooms `check` and `publish`."""
     digest = hashlib.sha256(sys.version.encode())
     root = Path(str(files("kvmmmu_lab")))
     for path in sorted(root.rglob("*")):

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Self-contained HTML, from Markdown or from any other markup.
+"""Convert Markdown, or any other markup, to self-contained HTML.
 
-Pictures beside the notebook are embedded, formulas become MathML (which browsers draw without a script), and anything
-else that a browser would fetch or run is removed; a placeholder names what is missing. Links stay links.
+Pictures in the notebook's folder are embedded, and formulas become MathML, which browsers render without a script.
+Anything else that a browser would fetch or run is removed. A placeholder replaces a picture or a frame that is left
+out. Links are kept.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 MAX_PICTURE = 3 << 20
-"""Bytes of the largest picture that is embedded."""
+"""The size of the largest picture that is embedded, in bytes."""
 
 ATTACHMENT = "attachment:"
 
@@ -26,7 +27,7 @@ FETCHES_OR_RUNS = re.compile(
     r"//|<(?:script|link|meta|base)\b|@import|\burl\(|\b(?:src|href|data|poster|action|background)\s*=|\bon\w+\s*=",
     re.IGNORECASE,
 )
-"""Markup in which this finds nothing is already self-contained."""
+"""Matches whatever may fetch or run something. Markup without a match is already self-contained."""
 
 NAMESPACE = re.compile(r'xmlns(?::\w+)?="[^"]*"')
 CSS_SOURCE = re.compile(r"(@import[^;]*;?)|url\(\s*(['\"]?)(?!data:|#)[^)]*\)", re.IGNORECASE)
@@ -44,10 +45,9 @@ OTHER_ATTRIBUTES = ("srcset", "srcdoc", "ping")
 def markdown_html(
     text: str, folder: Path, attachments: Any = None, link: Callable[[str], str | None] = lambda address: None
 ) -> str:
-    """Convert Markdown to self-contained HTML. ``folder`` holds the pictures, ``attachments`` are those of the cell.
+    """Convert Markdown to self-contained HTML. ``folder`` contains the pictures; ``attachments`` are those of the cell.
 
-    ``link`` maps the address of a file to where it is found from this page; for None, the link is removed and its text
-    stays.
+    ``link`` maps the address of a file to a new address, or to None to remove the link and keep its text.
     """
     from nbconvert.filters.markdown_mistune import MarkdownWithMath
 
@@ -57,7 +57,7 @@ def markdown_html(
 
 @functools.cache
 def _renderer_class() -> Any:
-    """Return the class that renders Markdown; a function, since nbconvert takes long to import."""
+    """Return the class that renders Markdown. It is defined in a function because nbconvert is slow to import."""
     from nbconvert.filters.markdown_mistune import IPythonRenderer
 
     class MarkdownRenderer(IPythonRenderer):
@@ -68,13 +68,13 @@ def _renderer_class() -> Any:
             self.folder, self.attached = folder, attachments
 
         def image(self, text: str, url: str, title: str | None = None) -> str:
-            """Embed a picture that is beside the notebook or attached to its cell; name one that is missing."""
+            """Embed a picture from the notebook's folder or from the cell's attachments, or insert a placeholder."""
             name = url.removeprefix(ATTACHMENT)
             if url.startswith(ATTACHMENT):
                 found = next((f"data:{kind};base64,{data}" for kind, data in self.attached.get(name, {}).items()), None)
             else:
                 found = _embedded(url, self.folder)
-            return _placeholder(_picture_words(text), name) if found is None else str(super().image(text, found, title))
+            return _placeholder(_picture_name(text), name) if found is None else str(super().image(text, found, title))
 
         def inline_math(self, body: str) -> str:
             return math_html(body, block=False)
@@ -89,7 +89,7 @@ def _renderer_class() -> Any:
 
 
 def math_html(formula: str, *, block: bool) -> str:
-    """Convert a LaTeX formula to MathML; one that the converter doesn't understand is shown as source text."""
+    """Convert a LaTeX formula to MathML, or show its source if the converter doesn't understand it."""
     from latex2mathml.converter import convert
 
     try:
@@ -99,7 +99,7 @@ def math_html(formula: str, *, block: bool) -> str:
 
 
 def _with_links(markup: str, link: Callable[[str], str | None]) -> str:
-    """Redirect or remove each link to a file; links to the web and within the page stay."""
+    """Redirect or remove each link to a file; keep links to the web and links within the page."""
 
     def redirect(found: re.Match[str]) -> str:
         address = html.unescape(found[1])
@@ -115,7 +115,7 @@ def _with_links(markup: str, link: Callable[[str], str | None]) -> str:
 
 
 def self_contained(markup: str, folder: Path | None = None) -> str:
-    """Remove what a browser would fetch or run, and embed the pictures that are in ``folder``. Links stay links."""
+    """Embed pictures from ``folder``, and remove everything else that a browser would fetch or run, except links."""
     if not FETCHES_OR_RUNS.search(NAMESPACE.sub("", markup)):
         return markup
     from bs4 import BeautifulSoup
@@ -133,11 +133,11 @@ def self_contained(markup: str, folder: Path | None = None) -> str:
 
 
 def _clean(tag: Any, folder: Path | None) -> None:
-    """Embed a picture, and remove the attributes of a tag that fetch or run something."""
+    """Embed the picture of an ``img`` tag, and remove the attributes of any tag that fetch or run something."""
     if tag.name == "img":
         address = _embedded(str(tag.get("src", "")), folder)
         if address is None:
-            _replace(tag, _placeholder(_picture_words(str(tag.get("alt", ""))), str(tag.get("src", ""))))
+            _replace(tag, _placeholder(_picture_name(str(tag.get("alt", ""))), str(tag.get("src", ""))))
             return
         tag["src"] = address
     for name in list(tag.attrs):
@@ -150,12 +150,12 @@ def _clean(tag: Any, folder: Path | None) -> None:
 
 
 def _is_link(tag: Any, name: str, value: str) -> bool:
-    """Whether an attribute is a link, which fetches nothing until it is clicked."""
+    """Return whether an attribute is a link, which fetches nothing until it is clicked."""
     return tag.name in ("a", "area") and name == "href" and not value.lower().startswith("javascript:")
 
 
 def _without_source(found: re.Match[str]) -> str:
-    """Remove an ``@import``; put ``none`` in the place of a ``url(...)``."""
+    """Return what replaces a match of `CSS_SOURCE`: nothing for an ``@import``, ``none`` for a ``url(...)``."""
     return "" if found[1] else "none"
 
 
@@ -169,7 +169,7 @@ def _replace(tag: Any, markup: str) -> None:
 
 
 def _embedded(address: str, folder: Path | None) -> str | None:
-    """Return a picture's address as a data URL. None if it is not a file in ``folder``, not a picture, or too large."""
+    """Return a picture as a data URL, or None if the file is not in ``folder``, not a picture, or too large."""
     if address.startswith("data:"):
         return address
     parts = urlsplit(address)
@@ -185,12 +185,12 @@ def _embedded(address: str, folder: Path | None) -> str | None:
         return None
 
 
-def _picture_words(alt: str) -> str:
+def _picture_name(alt: str) -> str:
     return f"a picture, {alt}," if alt else "a picture"
 
 
 def _placeholder(what: str, address: str = "") -> str:
-    """Return the text that stands in place of something that is left out, with a link to it if it is on the web."""
+    """Return a note that something is left out, with a link to it if it is on the web."""
     shown = html.escape(address[:200])
     if re.match(r"(?:https?:)?//", address):
         url = html.escape(address if address.startswith("http") else f"https:{address}", quote=True)

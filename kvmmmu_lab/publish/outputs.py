@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The outputs of a notebook's cells as HTML. Films are taken out, so that one player serves all films of a page."""
+"""Render the outputs of cells as HTML. Films are extracted, so that a page needs the player only once."""
 
 from __future__ import annotations
 
@@ -15,13 +15,18 @@ from typing import Any
 
 from ..player.page import FilmOutput, read_film
 from .html import markdown_html, self_contained
-from .tags import ANSWER, QUESTION
+
+QUESTION = "question"
+"""The tag of a cell that asks for a prediction. Slides show only its output; pages fold its code."""
+
+ANSWER = "answer"
+"""The tag of a cell that compares a prediction with what happened. It is shown like a question."""
 
 MAX_TEXT = 20_000
-"""Characters of printed text that are shown; the rest is cut off."""
+"""The maximum number of characters of printed text; the rest is cut off."""
 
 MAX_HTML = 1 << 20
-"""Characters of an output in HTML; a longer one is left out."""
+"""The maximum number of characters of an HTML output; a longer one is left out."""
 
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]*\x07")
 PICTURE = re.compile(r"<(?:svg|img|canvas|table)\b", re.IGNORECASE)
@@ -30,9 +35,9 @@ PICTURE_TYPES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 
 @dataclass(frozen=True)
 class RenderedOutput:
-    """One output of a cell. ``kind``: "film", "picture", "text", "error", or for cells with that tag "question", "answer".
+    """One output of a cell. A film is in ``film``, every other output in ``html``.
 
-    A film is in ``film``, everything else in ``html``.
+    ``kind`` is "film", "picture", "text" or "error", or in cells with these tags "question" or "answer".
     """
 
     kind: str
@@ -41,12 +46,12 @@ class RenderedOutput:
 
 
 def rendered_outputs(cell: Any, folder: Path = Path()) -> Iterator[RenderedOutput]:
-    """Render what a code cell shows; the notebook is in ``folder``.
+    """Yield the outputs of a code cell as HTML. ``folder`` contains the notebook.
 
-    A widget's own output is skipped: the HTML that stands for it comes before it.
+    The view of a widget is skipped, because the output before it shows the same as HTML.
     """
     tags = set(cell.metadata.get("tags", ()))
-    asked = next((tag for tag in (QUESTION, ANSWER) if tag in tags), "text")
+    text_kind = next((tag for tag in (QUESTION, ANSWER) if tag in tags), "text")
     printed = list[str]()
     for output in cell.get("outputs", ()):
         if output.output_type == "stream":
@@ -58,17 +63,17 @@ def rendered_outputs(cell: Any, folder: Path = Path()) -> Iterator[RenderedOutpu
         if output.output_type == "error":
             yield RenderedOutput("error", text_html("\n".join(output.traceback) or f"{output.ename}: {output.evalue}"))
         else:
-            found = _rendered(output.data, folder, asked)
+            found = _rendered(output.data, folder, text_kind)
             if found is not None:
                 yield found
     if printed:
         yield RenderedOutput("text", text_html("".join(printed)))
 
 
-def _rendered(data: Any, folder: Path, asked: str) -> RenderedOutput | None:
-    """Render the richest type of a MIME bundle. ``asked`` is the kind of HTML without a picture."""
+def _rendered(data: Any, folder: Path, text_kind: str) -> RenderedOutput | None:
+    """Render the richest type in a MIME bundle. ``text_kind`` is the kind of HTML without a picture."""
     if "text/html" in data:
-        return _rendered_html("".join(data["text/html"]), folder, asked)
+        return _rendered_html("".join(data["text/html"]), folder, text_kind)
     if "application/vnd.jupyter.widget-view+json" in data:
         return None
     if "image/svg+xml" in data:
@@ -90,19 +95,19 @@ def _rendered(data: Any, folder: Path, asked: str) -> RenderedOutput | None:
     return None
 
 
-def _rendered_html(markup: str, folder: Path, asked: str) -> RenderedOutput:
+def _rendered_html(markup: str, folder: Path, text_kind: str) -> RenderedOutput:
     film = read_film(markup)
     if film is not None:
         return RenderedOutput("film", film=film)
     if len(markup) > MAX_HTML:
-        notice = f"(An output of {len(markup):,} characters of HTML is left out; at most {MAX_HTML:,} are shown.)"
+        notice = f"(An HTML output of {len(markup):,} characters is left out; the limit is {MAX_HTML:,}.)"
         return RenderedOutput("text", text_html(notice))
     markup = self_contained(markup, folder)
-    return RenderedOutput("picture" if PICTURE.search(markup) else asked, f'<div class="rich">{markup}</div>')
+    return RenderedOutput("picture" if PICTURE.search(markup) else text_kind, f'<div class="rich">{markup}</div>')
 
 
 def text_html(text: str) -> str:
-    """Return printed text as HTML, without the terminal's colours; a long text is cut off and says so."""
+    """Return printed text as HTML without terminal colours. A long text is cut off, with a note at the end."""
     text = ANSI.sub("", text)
     if len(text) > MAX_TEXT:
         text = f"{text[:MAX_TEXT]}\n... ({len(text) - MAX_TEXT:,} more characters are left out)"
@@ -113,7 +118,7 @@ def text_html(text: str) -> str:
 
 
 def code_html(source: str) -> str:
-    """Return a cell's code as HTML, with classes for its colours; `code_css` has the rules."""
+    """Return a cell's code as HTML with classes for syntax highlighting; `code_css` returns their rules."""
     return str(_highlighter()(source))
 
 
@@ -125,7 +130,7 @@ def _highlighter() -> Any:
 
 
 def code_css() -> str:
-    """Return the CSS rules for the colours of code, for the light and the dark theme."""
+    """Return the CSS rules for syntax highlighting in the light and the dark theme."""
     from pygments.formatters import HtmlFormatter
 
     rules = []

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A preview of exported pages on a local port. When a notebook changes, it is exported again and browsers reload."""
+"""Preview exported pages on a local port. When a notebook changes, it is exported again and browsers reload."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def preview(
     say: Callable[[str], object] = print,
     stop: threading.Event | None = None,
 ) -> None:
-    """Serve ``folder`` until the user interrupts it; call ``export`` when one of the ``watched`` files changes.
+    """Serve ``folder`` until the user presses Ctrl+C; call ``export`` whenever one of the ``watched`` files changes.
 
-    ``port`` 0: any free one. ``first``: the page in the address that is printed. Raises LabError for a port in use.
+    ``port`` 0 means any free port. ``first`` is the page in the printed address. Raises LabError if the port is in use.
     """
     server, files, stop = _server(folder, port), list(watched), stop or threading.Event()
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -56,7 +56,7 @@ def preview(
 
 
 def _server(folder: Path, port: int) -> Any:
-    """Return a server for a folder, for this machine only. Raises LabError for a port in use."""
+    """Return a server for a folder that only this machine can reach. Raises LabError if the port is in use."""
     handler = functools.partial(PreviewHandler, directory=str(folder))
     try:
         server: Any = http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
@@ -67,21 +67,21 @@ def _server(folder: Path, port: int) -> Any:
 
 
 class PreviewHandler(http.server.SimpleHTTPRequestHandler):
-    """Serves a folder. Each page gets a script that reloads it when the version of the export changes."""
+    """Serves a folder, and adds a script to each page that reloads it after every export."""
 
     server: Any
 
     def do_GET(self) -> None:
-        """Answer with a file, or with the version of the latest export."""
+        """Send a file, or the version of the latest export."""
         path = Path(self.translate_path(unquote(urlsplit(self.path).path)))
         if self.path == VERSION:
-            self._answer(str(self.server.version).encode(), "text/plain")
+            self._send(str(self.server.version).encode(), "text/plain")
         elif path.suffix == ".html" and path.is_file():
-            self._answer(path.read_bytes() + RELOAD_SCRIPT.encode(), "text/html; charset=utf-8")
+            self._send(path.read_bytes() + RELOAD_SCRIPT.encode(), "text/html; charset=utf-8")
         else:
             super().do_GET()
 
-    def _answer(self, body: bytes, kind: str) -> None:
+    def _send(self, body: bytes, kind: str) -> None:
         self.send_response(200)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
@@ -90,7 +90,7 @@ class PreviewHandler(http.server.SimpleHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: Any) -> None:
-        """Log nothing, since each page asks more than once a second."""
+        """Log nothing, since each page sends more than one request a second."""
 
 
 def _modified(path: Path) -> float:

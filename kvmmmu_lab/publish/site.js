@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// A page of the course. Films are mounted when they are about to come into view; the search index is loaded on first use.
+// A page of the course. Films are mounted when they are about to scroll into view; the search index is loaded on first use.
 
 const body = document.body;
 const films = [...document.querySelectorAll(".film-data")];
@@ -25,7 +25,7 @@ document.querySelector("#theme").addEventListener("click", () => {
 const search = document.querySelector("#search");
 const found = document.querySelector("#found");
 
-/** The search index. It is a script, since a page that is opened from a folder cannot fetch data. */
+/** Load the search index. It is a script, because a page opened as a file cannot fetch data. */
 const index = () => (index.promise ??= new Promise((resolve, reject) => {
   const script = document.createElement("script");
   script.src = `${body.dataset.up}search.js`;
@@ -34,9 +34,9 @@ const index = () => (index.promise ??= new Promise((resolve, reject) => {
   document.head.append(script);
 }));
 
-/** Pages with all words, those with one in the title first, each with an excerpt of its text. */
-function pagesWith(rows, asked) {
-  const words = asked.toLowerCase().split(/\s+/).filter(Boolean);
+/** Return up to eight pages that contain all words of a query, those with one in the title first, each with an excerpt. */
+function pagesWith(rows, query) {
+  const words = query.toLowerCase().split(/\s+/).filter(Boolean);
   const hits = rows.filter(([, title, text]) => words.every((word) => `${title} ${text}`.toLowerCase().includes(word)));
   const titled = ([, title]) => words.some((word) => title.toLowerCase().includes(word));
   return hits.sort((a, b) => titled(b) - titled(a)).slice(0, 8).map(([path, title, text]) => {
@@ -46,10 +46,10 @@ function pagesWith(rows, asked) {
 }
 
 search.addEventListener("input", async () => {
-  const asked = search.value.trim();
-  found.hidden = !asked;
-  if (!asked) return;
-  const hits = pagesWith(await index(), asked);
+  const query = search.value.trim();
+  found.hidden = !query;
+  if (!query) return;
+  const hits = pagesWith(await index(), query);
   found.replaceChildren(...hits.map(({ path, title, excerpt }) => {
     const link = document.createElement("a");
     link.href = body.dataset.up + path;
@@ -58,7 +58,7 @@ search.addEventListener("input", async () => {
     link.append(strong, document.createElement("br"), excerpt);
     return link;
   }));
-  if (!hits.length) found.textContent = "Nothing found with all these words.";
+  if (!hits.length) found.textContent = "No page contains all these words.";
 });
 search.addEventListener("keydown", (event) => {
   if (event.key === "Enter") found.querySelector("a")?.click();

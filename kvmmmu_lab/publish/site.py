@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The site: all lessons and exercises as pages that link to each other, for any web server or opened from a folder."""
+"""Export all lessons and exercises as pages that link to each other, for any web server or to be opened as files."""
 
 from __future__ import annotations
 
@@ -17,23 +17,22 @@ from ..exercises import Exercise
 from ..player.page import as_script, script, style
 from .execution import executed, read_notebook
 from .html import markdown_html
-from .outputs import code_css, code_html, rendered_outputs
+from .outputs import ANSWER, QUESTION, code_css, code_html, rendered_outputs
 from .summary import COMMENT, sentences, split_heading
-from .tags import ANSWER, QUESTION
 from .template import PAGE_MODULES, asset, render, require, write
 
 FOCUSABLE_PRE = '<pre tabindex="0">'
-"""An element that scrolls has to be reachable with the keyboard."""
+"""A ``pre`` that the keyboard can reach, as every element that scrolls must be."""
 
 ABOUT_LENGTH = 90
-"""Characters of a text's beginning on the start page, at least: whole sentences."""
+"""The minimum length of a description on the start page, in characters. It consists of whole sentences."""
 
 
 @dataclass
 class SiteBlock:
-    """A piece of a page. ``kind``: "prose", "code", "folded" (code) or that of a `RenderedOutput`.
+    """A block of a page. ``kind`` is "prose", "code", "folded" (code) or the kind of a `RenderedOutput`.
 
-    ``film`` is an index in the page's films; ``html`` then shows where scripts don't run.
+    ``film`` is an index into the page's films, or -1. The ``html`` of a film is shown where scripts don't run.
     """
 
     kind: str
@@ -43,9 +42,10 @@ class SiteBlock:
 
 @dataclass
 class SitePage:
-    """One page. ``path`` is relative to the site's root; ``kind``: "start", "lesson" or "exercise".
+    """One page. ``path`` is relative to the site's root; ``kind`` is "start", "lesson" or "exercise".
 
-    ``headings``: (id, text) of the sections. ``text`` is what the search looks through.
+    ``about`` is the description on the start page, ``command`` the command that begins an exercise. ``headings`` contains
+    (id, text) of each section; ``text`` is the text for the search.
     """
 
     path: str
@@ -61,10 +61,10 @@ class SitePage:
 
 
 def build(root: Path, out: Path, *, execute: bool = True, say: Callable[[str], object] = lambda line: None) -> list[Path]:
-    """Write the site of the course in ``root`` to ``out``; return the pages that were written.
+    """Write the site of the course in ``root`` to ``out``; return the paths of the pages.
 
-    ``root`` has the folders notebooks/ and exercises/. Raises InputError for a folder without lessons, LabError for a
-    cell that fails or a missing package.
+    ``root`` contains the folders notebooks/ and exercises/. Raises InputError if there are no lessons, LabError for a
+    cell that fails or a package that is missing.
     """
     require(*PAGE_MODULES)
     lessons = sorted((root / "notebooks").glob("[0-9]*.ipynb"))
@@ -101,7 +101,7 @@ def _lesson(path: Path, notebook: Any, links: dict[str, str]) -> SitePage:
 
 
 def _code_block(cell: Any) -> SiteBlock:
-    """Return a cell's code; folded if it only asks for a prediction, or compares it."""
+    """Return the code of a cell, folded if the cell only asks for a prediction or compares one."""
     markup = code_html(cell.source)
     if not {QUESTION, ANSWER} & set(cell.metadata.get("tags", ())):
         return SiteBlock("code", markup)
@@ -110,7 +110,7 @@ def _code_block(cell: Any) -> SiteBlock:
 
 
 def _output_blocks(page: SitePage, cell: Any, folder: Path) -> Iterator[SiteBlock]:
-    """Yield the outputs of a cell; films are added to those of the page."""
+    """Yield the outputs of a cell, and add its films to those of the page."""
     for output in rendered_outputs(cell, folder):
         if output.film is None:
             yield SiteBlock(output.kind, output.html)
@@ -131,7 +131,7 @@ def _exercise(task: Exercise, links: dict[str, str]) -> SitePage:
 
 
 def _add_prose(page: SitePage, markup: str) -> None:
-    """Add prose to a page; its headings get ids to link to."""
+    """Add prose to a page, with ids on its headings, so that links can lead to them."""
 
     def with_id(found: re.Match[str]) -> str:
         level, inner = found[1], found[2]
@@ -148,19 +148,19 @@ def _add_prose(page: SitePage, markup: str) -> None:
 
 
 def _relative(links: dict[str, str]) -> Callable[[str], str | None]:
-    """Return a function from a link in a lesson or an exercise to that page of the site; None if there is none."""
+    """Return a function that maps a link in a lesson or exercise to a page of the site, or to None if there is none."""
 
-    def to(address: str) -> str | None:
+    def page_address(address: str) -> str | None:
         file, _, section = address.partition("#")
         name = "/".join(Path(file).parts[-2:]) if file.endswith("README.md") else Path(file).name
         target = links.get(name)
         return None if target is None else f"../{target}{'#' * bool(section)}{section}"
 
-    return to
+    return page_address
 
 
 def _about(body: str) -> str:
-    """Return the first sentences of a text, without Markdown's signs."""
+    """Return the first sentences of a text, without Markdown markup."""
     first = " ".join(re.sub(r"[*`_]|\[([^\]]*)\]\([^)]*\)", r"\1", body).split("\n\n")[0].split())
     about = ""
     for sentence in sentences(first):
@@ -171,13 +171,13 @@ def _about(body: str) -> str:
 
 
 def _search_index(pages: list[SitePage]) -> str:
-    """Return the text of all pages as a script, since a page that is opened from a folder may not fetch data."""
+    """Return the text of all pages as a script, because a page opened as a file may not fetch data."""
     rows = [[page.path, page.title, re.sub(r"[`*#\s]+", " ", page.text).strip()] for page in pages]
     return f"// SPDX-License-Identifier: GPL-2.0-only\nwindow.kvmmmuIndex = {json.dumps(rows, ensure_ascii=False)};\n"
 
 
 def _write(out: Path, page: SitePage, pages: list[SitePage], number: int) -> Path:
-    """Write the page with this number; -1 is the start page."""
+    """Write page ``number`` (-1: the start page) with links to its neighbours; return its path."""
     import nbformat
 
     resources = {

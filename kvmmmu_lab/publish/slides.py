@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Slides made of a notebook's cells.
+"""Turn the cells of a notebook into slides.
 
-The usual slideshow metadata say where slides begin; in a notebook without any, headings do. A film or a picture gets a
-slide with little else on it. When a slide is full, the next one continues under the same title. Of a long text the
-slide shows a summary, and the speaker's notes have all of it.
+A slide begins where Jupyter's slideshow metadata say so or, in a notebook without them, at a heading. A film or a picture
+gets a slide with little else on it. A full slide is continued on the next one under the same title. A slide shows a
+summary of a long text; the speaker notes contain the whole text.
 """
 
 from __future__ import annotations
@@ -18,26 +18,41 @@ from typing import Any
 
 from ..player.page import FilmOutput
 from .html import markdown_html
-from .outputs import RenderedOutput, code_html, rendered_outputs
+from .outputs import ANSWER, QUESTION, RenderedOutput, code_html, rendered_outputs
 from .summary import blocks, slide_comment, split_heading, summary, truncated, word_count
-from .tags import ANSWER, HANDS_ON, NO_INPUT, NO_OUTPUT, NO_SLIDE, QUESTION
+
+# Tags of cells, besides `QUESTION` and `ANSWER`. Those of Jupyter Book and nbconvert have the same meaning there.
+
+NO_SLIDE = frozenset({"remove-cell", "remove_cell", "no-slide"})
+"""The cell is not on any slide."""
+
+NO_INPUT = frozenset({"remove-input", "remove_input", "hide-input"})
+"""The cell's code is not on any slide."""
+
+NO_OUTPUT = frozenset({"remove-output", "remove_output", "hide-output"})
+"""The cell's output is not on any slide."""
+
+HANDS_ON = frozenset({"try-it", "task", "check", "solution", "exercise"})
+"""The cell is for the person at the keyboard. Successive cells of this kind become one hands-on slide."""
+
+# Sizes
 
 SLIDE_LINES = 18.0
-"""Lines of prose that fit on a slide below its title. All heights are in these lines."""
+"""The height of a slide below its title, in lines of prose. All heights are in this unit."""
 
 HEIGHTS = {"film": 13.0, "picture": 11.0}
 
 MAX_PRINTED_LINES, PRINTED_WIDTH = 15, 110
-"""Lines of printed text on a slide, and characters in each."""
+"""The maximum number of lines of printed text on a slide, and the number of characters in a line."""
 
 MAX_CODE_LINES = 17
 PROSE_WIDTH = 84
-"""Characters in a line of prose."""
+"""The number of characters in a line of prose."""
 
 
 @dataclass
 class SlideElement:
-    """A piece of a slide. ``kind``: "prose", "code", or that of a `RenderedOutput`; ``lines`` is its height."""
+    """An element of a slide. ``kind`` is "prose", "code" or the kind of a `RenderedOutput`; ``lines`` is the height."""
 
     kind: str
     html: str = ""
@@ -48,9 +63,9 @@ class SlideElement:
 
 @dataclass
 class Slide:
-    """One slide. ``level`` is that of its heading; ``continued``: its title is that of an earlier slide.
+    """One slide. ``level`` is the level of its heading; ``continued``: whether its title repeats that of an earlier slide.
 
-    ``kind`` is "hands-on" for a slide that sends the audience to the keyboard, else empty.
+    ``kind`` is "hands-on" for a slide that sends the audience to the keyboard, otherwise empty.
     """
 
     title: str = ""
@@ -62,7 +77,7 @@ class Slide:
 
     @property
     def lines(self) -> float:
-        """How much of the slide is used."""
+        """The height of all elements."""
         return sum(element.lines for element in self.elements)
 
     @property
@@ -72,15 +87,15 @@ class Slide:
 
 
 def slides(notebook: Any, path: Path, *, code: bool = True, links: Mapping[str, str] | None = None) -> list[list[Slide]]:
-    """Make slides of the notebook that was read from ``path``, in columns: one for each section.
+    """Return the slides of a notebook read from ``path``, in columns: one for each section.
 
-    ``code``: whether code is shown. ``links``: name of another notebook -> the address of its deck.
+    ``code``: whether to show code. ``links`` maps the names of other notebooks to the addresses of their decks.
     """
     return _SlideWriter(notebook, path, code, links or {}).write()
 
 
 class _SlideWriter:
-    """Puts a notebook's cells on slides, one cell after the other."""
+    """Puts the cells of a notebook on slides, one after another."""
 
     def __init__(self, notebook: Any, path: Path, code: bool, links: Mapping[str, str]) -> None:
         self.cells, self.path, self.show_code, self.links = notebook.cells, path, code, links
@@ -89,7 +104,7 @@ class _SlideWriter:
         self.hands_on = False
 
     def write(self) -> list[list[Slide]]:
-        """Return the columns of slides."""
+        """Add all cells, and return the columns of slides."""
         for cell in self.cells:
             kind, tags = _slide_type(cell), set(cell.metadata.get("tags", ()))
             if kind == "skip" or tags & NO_SLIDE or not cell.source.strip():
@@ -113,20 +128,20 @@ class _SlideWriter:
         return self.columns[-1][-1] if self.columns else self.begin(Slide(), new_column=True)
 
     def begin(self, slide: Slide, *, new_column: bool = False) -> Slide:
-        """Add a slide to the last column, or as the first one of a new column."""
+        """Add a slide to the last column, or begin a new column with it."""
         if new_column or not self.columns:
             self.columns.append([])
         self.columns[-1].append(slide)
         return slide
 
     def continue_slide(self) -> Slide:
-        """Add a slide under the same title; a hands-on slide has a title of its own, which doesn't count."""
+        """Add a slide under the same title, where the title of a hands-on slide doesn't count."""
         titles = [slide.title for slide in reversed(self.columns[-1]) if slide.kind != "hands-on"] if self.columns else []
         title = next(iter(titles), self.current().title)
         return self.begin(Slide(title, continued=bool(title)))
 
     def put(self, element: SlideElement) -> None:
-        """Put an element on the current slide, or on another one if there is no room."""
+        """Put an element on the current slide, or on a new one if there is no room."""
         slide = self.current()
         busy = any(one.kind in HEIGHTS for one in slide.elements) or slide.kind == "hands-on"
         if slide.elements and (busy or slide.lines + element.lines > SLIDE_LINES):
@@ -136,7 +151,7 @@ class _SlideWriter:
     # Cells
 
     def add_text(self, cell: Any, kind: str | None) -> None:
-        """Add a cell in Markdown: its heading, and its summary or slide comment; all of it goes to the notes."""
+        """Add a Markdown cell: its heading, and its slide comment or a summary. The notes get what the slide doesn't show."""
         title, level, body = split_heading(cell.source)
         if not title and not body:
             return
@@ -150,13 +165,13 @@ class _SlideWriter:
         comment = slide_comment(cell.source)
         shown = truncated(summary(body)) if comment is None else comment
         if shown:
-            lines = sum(max(1.0, len(line) / PROSE_WIDTH) for line in _set_lines(shown))
+            lines = sum(max(1.0, len(line) / PROSE_WIDTH) for line in _unwrapped_lines(shown))
             self.put(SlideElement("prose", self.prose(cell, shown), lines=lines * 1.25, fragment=kind == "fragment"))
         if comment is not None or word_count(shown) < word_count(body):
             self.current().notes.append(self.prose(cell, body))
 
     def add_code(self, cell: Any, kind: str | None, tags: set[str]) -> None:
-        """Add a code cell: its code and its outputs, as far as its tags let them show."""
+        """Add a code cell: its code and its outputs, except what its tags hide."""
         if kind in ("slide", "subslide"):
             title = self.current().title if kind == "subslide" and self.columns else ""
             self.begin(Slide(title, continued=bool(title)), new_column=kind == "slide")
@@ -172,7 +187,7 @@ class _SlideWriter:
             self.put(SlideElement(output.kind, markup, output.film, lines, kind == "fragment"))
 
     def put_code(self, source: str, tallest: float, fragment: bool) -> None:
-        """Put code on slides, if possible together with an output that is ``tallest`` lines high."""
+        """Put code on slides, if possible with room for an output that is ``tallest`` lines high."""
         *before, source = _pieces(source)
         for piece in before:
             if self.current().elements:
@@ -187,7 +202,7 @@ class _SlideWriter:
         self.put(SlideElement("code", code_html(source), lines=lines, fragment=fragment))
 
     def add_hands_on(self) -> None:
-        """Add a slide that sends the audience to the keyboard; one is enough for successive cells."""
+        """Add a slide that sends the audience to the keyboard; successive cells share one."""
         if self.hands_on:
             return
         self.hands_on = True
@@ -195,12 +210,12 @@ class _SlideWriter:
         slide = self.current() if has_title else self.begin(Slide("Try it"))
         slide.kind = "hands-on"
         name = html.escape(self.path.name)
-        slide.elements.append(SlideElement("prose", f"<p>Now at the keyboard, in <code>{name}</code>:</p>", lines=2))
+        slide.elements.append(SlideElement("prose", f"<p>Your turn, in <code>{name}</code>:</p>", lines=2))
         slide.elements.append(SlideElement("code", code_html("kvmmmu-lab lab"), lines=2))
 
     def prose(self, cell: Any, text: str) -> str:
         """Convert a cell's Markdown to HTML, with links to the other decks."""
-        return markdown_html(text, self.path.parent, cell.get("attachments"), lambda to: self.links.get(Path(to).name))
+        return markdown_html(text, self.path.parent, cell.get("attachments"), lambda link: self.links.get(Path(link).name))
 
 
 def _slide_type(cell: Any) -> str | None:
@@ -209,7 +224,7 @@ def _slide_type(cell: Any) -> str | None:
 
 
 def _pieces(source: str) -> list[str]:
-    """Split code into pieces that fit on a slide, at empty lines if there are any."""
+    """Split code into pieces that fit on a slide, at empty lines if possible."""
     lines, found = source.splitlines(), list[str]()
     while len(lines) > MAX_CODE_LINES:
         empty = [number for number in range(MAX_CODE_LINES // 2, MAX_CODE_LINES) if not lines[number].strip()]
@@ -220,7 +235,7 @@ def _pieces(source: str) -> list[str]:
 
 
 def _truncated_print(markup: str) -> str:
-    """Cut printed text down to what can be read on a slide."""
+    """Truncate printed text to what can be read on a slide."""
     if not markup.startswith("<pre>"):
         return markup
     printed = html.unescape(markup.removeprefix("<pre>").removesuffix("</pre>"))
@@ -242,15 +257,15 @@ def _height(output: RenderedOutput) -> float:
 
 
 def _title_html(title: str) -> str:
-    """Convert a heading to HTML: its code, bold and italics, without its links."""
+    """Convert a heading to HTML, with code, bold and italics but without links."""
     text = re.sub(r"\[([^\]]+)\]\([^)]*\)", r"\1", title)
     text = html.escape(text, quote=False)
     text = re.sub(r"`([^`]+)`", r"<code>\1</code>", text)
     return re.sub(r"\*\*([^*]+)\*\*|\*([^*]+)\*", lambda found: f"<em>{found[1] or found[2]}</em>", text)
 
 
-def _set_lines(text: str) -> Iterator[str]:
-    """Yield the lines of a text as they are set: a paragraph is one long line."""
+def _unwrapped_lines(text: str) -> Iterator[str]:
+    """Yield the lines of a text, where a paragraph is one long line."""
     for block in blocks(text):
         if re.match(r"^ *(?:[-*+]|\d+[.)]|\||```)", block):
             yield from block.splitlines()

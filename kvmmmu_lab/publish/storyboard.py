@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A film on paper as a storyboard: pictures of its key steps, with captions."""
+"""Storyboards: films on paper, as pictures of the key steps with captions."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ from ..player.page import still_svg
 from .slides import Slide, SlideElement
 
 MAX_STEPS = 6
-"""Steps of a film that are shown."""
+"""The maximum number of steps that are shown of a film."""
 
 FLAT = 0.45
-"""Height by width of a flat picture: four of these go on a page, of others two."""
+"""The maximum height of a flat picture, divided by its width. Four flat pictures fit on a page, or two others."""
 
 
 def storyboard_slides(slide: Slide) -> Iterator[Slide]:
-    """Yield a slide for paper: without its films, then pages with the key steps of each film."""
+    """Yield the pages of a slide on paper: the slide without its films, then the key steps of each film."""
     rest = [element for element in slide.elements if element.film is None]
     if rest or not slide.films:
         yield replace(slide, elements=rest)
     for film in slide.films:
         figures = list(_figures(film.data))
-        a_page = 4 if all(_is_flat(chapter["svg"]) for chapter in film.data["chapters"]) else 2
-        for at in range(0, len(figures), a_page):
-            board = f'<div class="storyboard of-{a_page}">{"".join(figures[at : at + a_page])}</div>'
+        per_page = 4 if all(_is_flat(chapter["svg"]) for chapter in film.data["chapters"]) else 2
+        for at in range(0, len(figures), per_page):
+            board = f'<div class="storyboard of-{per_page}">{"".join(figures[at : at + per_page])}</div>'
             yield replace(slide, continued=bool(slide.title), elements=[SlideElement("film", board)], notes=[])
 
 
 def key_steps(film: Mapping[str, Any], most: int = MAX_STEPS) -> list[int]:
-    """Return the numbers, counted over the whole film, of at most ``most`` steps that change the structure.
+    """Return the numbers of at most ``most`` steps that change the structure, counted over the whole film.
 
-    These are the steps in which a table, an entry or an arrow comes or goes, or an entry changes; if there are more,
-    those with most changes. The last step is always among them.
+    In these steps a table, an entry or an arrow appears or disappears, or an entry changes. If there are more, those with
+    the most changes are chosen. The last step is always chosen.
     """
     weights, number = dict[int, float](), -1
     for chapter in film["chapters"]:
         for place, step in enumerate(chapter["steps"]):
             number += 1
-            # the first step of a chapter has no "set": the chapter's drawing shows it
+            # "set" is empty in the first step of a chapter, since the chapter's drawing shows that step
             structural = sum(_is_structural(appearance) for appearance in step["set"].values())
             last = number > 0 and place == len(chapter["steps"]) - 1
             weights[number] = len(step["changes"]) + structural / 4 + last / 8
@@ -52,7 +52,7 @@ def key_steps(film: Mapping[str, Any], most: int = MAX_STEPS) -> list[int]:
 
 
 def _is_structural(appearance: list[str]) -> bool:
-    """Whether an element comes or goes; marks such as "read" come and go with each step."""
+    """Return whether an element appears or disappears. Marks such as "read" don't count: they change at each step."""
     return bool({"absent", "new", "dead"} & set(appearance[0].split()))
 
 

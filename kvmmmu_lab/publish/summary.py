@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Summaries: what a slide shows of a cell's Markdown. The speaker's notes have all of it.
+"""Summarise the Markdown of a cell for a slide. The speaker notes contain the whole text.
 
-A summary is made of whole sentences of the text. Sentences with something in bold come first, then questions, then the
-first sentences of paragraphs. The author can say something else in a comment, ``<!-- slide: ... -->``.
+A summary consists of whole sentences of the text. Sentences with bold text are taken first, then questions, then the
+first sentences of paragraphs. Authors can replace the summary with a comment, ``<!-- slide: ... -->``.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ import itertools
 import re
 
 MAX_WORDS = 40
-"""Words of prose on a slide."""
+"""The maximum number of words of prose in a summary."""
 
 MAX_LINES = 14
-"""Lines of a table or a listing in the prose of a slide."""
+"""The maximum number of lines of a table or a listing in a text."""
 
 HEADING = re.compile(r"^#{1,6} +(.+?) *#*$", re.MULTILINE)
 SLIDE_COMMENT = re.compile(r"<!--\s*slide:(.*?)-->", re.DOTALL)
@@ -23,17 +23,17 @@ FENCE = re.compile(r" {0,3}(```|~~~)")
 SENTENCE_END = re.compile(r"(?<!e\.g)(?<!i\.e)[.!?][\"')*_]*\s+(?=[\"'(*_`\[]*[A-Z0-9`])")
 LIST_ITEM = re.compile(r"^ {0,3}(?:[-*+]|\d+[.)]) +", re.MULTILINE)
 NOT_PROSE = re.compile(r"^(?:```|~~~|\||    |!\[|<)")
-"""How a block begins that is a listing, a table, a picture or HTML."""
+"""The beginning of a listing, a table, a picture or HTML."""
 
-BOLD, ASKS, FIRST, OTHER, LEFT_OUT = range(5)
-"""Ranks of sentences: the lowest come first."""
+BOLD, ASKING, FIRST, OTHER, LEFT_OUT = range(5)
+"""Ranks of sentences; those with the lowest rank are taken first."""
 
 
-# What a cell says
+# Parts of a text
 
 
 def split_heading(text: str) -> tuple[str, int, str]:
-    """Split a cell's text into its first heading, the level of that (0: no heading) and the rest, without comments."""
+    """Split a text that may begin with a heading: return heading, level (0: no heading) and the rest, without comments."""
     text = COMMENT.sub("", text).strip()
     found = HEADING.match(text)
     if found is None:
@@ -42,23 +42,23 @@ def split_heading(text: str) -> tuple[str, int, str]:
 
 
 def slide_comment(text: str) -> str | None:
-    """Return what the author wants on the slide, ``<!-- slide: ... -->``, which a notebook doesn't show. None without it."""
+    """Return the text of a comment ``<!-- slide: ... -->``, which a notebook doesn't show, or None if there is none."""
     found = SLIDE_COMMENT.search(text)
     return None if found is None else found[1].strip()
 
 
 def word_count(text: str) -> int:
-    """Count the words that a reader sees: neither Markdown's signs nor the addresses of links."""
+    """Count the words that a reader sees, without Markdown markup and the addresses of links."""
     return len(re.sub(r"\]\([^)]*\)|[*_`#|]", " ", COMMENT.sub("", text)).split())
 
 
-# What fits on a slide
+# Summaries
 
 
 def summary(text: str, limit: int = MAX_WORDS) -> str:
-    """Return sentences of a text (Markdown, without its heading) with at most ``limit`` words, in their order.
+    """Summarise Markdown without a heading in at most ``limit`` words of prose, in the order of the text.
 
-    Tables, listings and pictures stay; of a list, as many items as fit. A text that fits is returned unchanged.
+    Tables, listings and pictures are kept, and as many items of a list as fit. A short text is returned unchanged.
     """
     if word_count(text) <= limit:
         return text
@@ -87,7 +87,7 @@ def summary(text: str, limit: int = MAX_WORDS) -> str:
 
 
 def truncated(text: str, most: int = MAX_LINES) -> str:
-    """Cut off the ends of tables and listings that have more than ``most`` lines; a line says how many are missing."""
+    """Truncate tables and listings to ``most`` lines, followed by a note with the number of lines left out."""
     kept = []
     for block in blocks(text):
         lines = block.splitlines()
@@ -99,7 +99,7 @@ def truncated(text: str, most: int = MAX_LINES) -> str:
 
 
 def blocks(text: str) -> list[str]:
-    """Split a text into paragraphs, lists and tables. What is between fences stays in one piece, empty lines included."""
+    """Split a text at empty lines into paragraphs, lists, tables and listings. A fenced listing is one block."""
     found, fence = [""], ""
     for line in text.splitlines():
         mark = FENCE.match(line)
@@ -121,12 +121,12 @@ def sentences(text: str) -> list[str]:
 
 
 def _rank(sentence: str, place: int) -> int:
-    """Rank a sentence. Asides in parentheses, fragments, and what only announces the next block are left out."""
+    """Rank a sentence. Remarks in parentheses, fragments and introductions to the next block are left out."""
     if sentence.startswith("(") or not re.search(r"[.!?][\"')*_]*$", sentence):
         return LEFT_OUT
     if place and word_count(sentence) < 3:
         return LEFT_OUT
-    return BOLD if "**" in sentence else ASKS if "?" in sentence else OTHER if place else FIRST
+    return BOLD if "**" in sentence else ASKING if "?" in sentence else OTHER if place else FIRST
 
 
 def _first_sentence(item: str) -> str:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What slides and pages are rendered with: nbconvert templates, style sheets, reveal.js, and the packages they need."""
+"""Load what decks and pages are rendered with: nbconvert templates, style sheets, scripts, reveal.js."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ PAGE_MODULES = ("nbconvert", "nbclient", "bs4", "latex2mathml")
 """Modules that every page needs."""
 
 DECK_MODULES = (*PAGE_MODULES, "sphinx_revealjs")
-"""Modules that slides need."""
+"""Modules that a deck needs."""
 
 PACKAGES = {"bs4": "beautifulsoup4", "PIL": "pillow", "sphinx_revealjs": "sphinx-revealjs"}
-"""Module -> the package that it comes from, where the names differ."""
+"""Maps a module to its package, where the names differ."""
 
 
 def require(*modules: str) -> None:
-    """Raise LabError, with the way to install it, if one of the modules is missing."""
+    """Raise LabError with a command that installs the package if one of the modules is missing."""
     for module in modules:
         if importlib.util.find_spec(module) is None:
-            raise LabError(f"this needs {PACKAGES.get(module, module)}, which is missing: {install_hint('slides')}")
+            raise LabError(f"{PACKAGES.get(module, module)} is missing: install it with {install_hint('slides')}")
 
 
 def render(template: str, notebook: Any, resources: dict[str, Any]) -> str:
-    """Render a notebook with one of the kit's templates, which finds ``resources`` under the name ``kit``."""
+    """Render a notebook with one of the kit's templates, in which ``resources`` is called ``kit``."""
     from nbconvert.exporters.templateexporter import TemplateExporter
 
     class KitExporter(TemplateExporter):
@@ -50,15 +50,15 @@ def render(template: str, notebook: Any, resources: dict[str, Any]) -> str:
 
 
 def asset(*names: str) -> str:
-    """Return the text of style sheets or scripts of this package, joined."""
+    """Return the joined text of style sheets or scripts of this package."""
     return "\n".join(files(__package__).joinpath(name).read_text("utf-8") for name in names)
 
 
 @functools.cache
 def reveal_asset(name: str) -> str:
-    """Return the text of one of reveal.js's files. Raises LabError if the installed version has no such file.
+    """Return the text of one of reveal.js's files. Raises LabError if the installed version has no file of this name.
 
-    The package that brings them isn't imported, since that would load all of Sphinx.
+    sphinx-revealjs, which contains reveal.js, isn't imported, since that would load all of Sphinx.
     """
     require("sphinx_revealjs")
     spec = importlib.util.find_spec("sphinx_revealjs")
@@ -66,13 +66,13 @@ def reveal_asset(name: str) -> str:
     root = Path(spec.origin).parent / "_static" / "revealjs"
     found = next((path for path in (root / "dist" / name, root / "plugin" / "notes" / name) if path.is_file()), None)
     if found is None:
-        raise LabError(f"the installed sphinx-revealjs has no {name}: it needs another version (`pip show sphinx-revealjs`)")
+        raise LabError(f"the installed sphinx-revealjs has no {name}: install another version (see `pip show sphinx-revealjs`)")
     text = found.read_text("utf-8")
     return re.sub(r"(?m)^//# sourceMappingURL=.*$", "", text).replace("</script", "<\\/script")
 
 
 def write(path: Path, markup: str) -> Path:
-    """Write a page, and make the folders it is in. Raises InputError if it can't be written."""
+    """Write a page, and create its folder if needed; return the path. Raises InputError if it can't be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(markup, "utf-8")

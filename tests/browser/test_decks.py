@@ -194,7 +194,7 @@ def test_search_finds_lessons_and_exercises(exported, page):
     page.keyboard.press("Enter")
     page.wait_for_selector("body.ready")
     page.fill("#search", "no such word anywhere")
-    page.wait_for_function("document.querySelector('#found').textContent.includes('Nothing found')")
+    page.wait_for_function("document.querySelector('#found').textContent.includes('No page contains')")
 
 
 def test_the_site_is_read_on_a_phone(exported, page):

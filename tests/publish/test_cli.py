@@ -37,7 +37,7 @@ def test_decks_of_one_command_link_to_each_other(tmp_path, capsys):
     ("make", "arguments", "said"),
     [
         (lambda folder: folder / "none.ipynb", (), "that exists"),
-        (lambda folder: saved(folder, text("# T")), ("again.ipynb", "--title", "x"), "no title for several notebooks"),
+        (lambda folder: saved(folder, text("# T")), ("again.ipynb", "--title", "x"), "each of several notebooks"),
         (lambda folder: saved(folder, code("1 / 0")), (), "ZeroDivisionError"),
         (lambda folder: saved(folder, text("# T", "skip")), (), "something to show"),
     ],
@@ -56,7 +56,7 @@ def test_a_missing_package_is_named_with_the_way_to_install_it(tmp_path, capsys,
     there = importlib.util.find_spec
     monkeypatch.setattr(template.importlib.util, "find_spec", lambda name: None if name == module else there(name))
     status, _, error = slides(capsys, saved(tmp_path, text("# T: $x^2$")), "--out", tmp_path)
-    assert status == 1 and f"needs {package}, which is missing" in error and "[slides]" in error
+    assert status == 1 and f"{package} is missing: install it with" in error and "[slides]" in error
 
 
 def test_a_folder_without_lessons_is_refused(tmp_path, capsys):
@@ -72,7 +72,7 @@ def test_a_file_that_can_t_be_written_is_named(tmp_path, capsys):
 
 def test_a_deck_of_a_notebook_that_never_ran_says_so(tmp_path, capsys):
     status, out, _ = slides(capsys, saved(tmp_path, text("# T"), code("1 + 1")), "--out", tmp_path, "--no-execute")
-    assert status == 0 and "the notebook has none" in out
+    assert status == 0 and "the notebook has no outputs" in out
 
 
 def test_without_a_place_for_the_cache_the_notebook_still_runs(tmp_path, capsys, monkeypatch):
