@@ -22,7 +22,7 @@ from ..mmu.machine import Machine
 from ..recording.narration import mark_of, narration, sentence, tags_of
 from ..recording.recording import Change, Recording
 
-BEFORE = "Before it begins."
+BEFORE = "Before the first step."
 """The words of step 0 of a film."""
 
 MOST_STEPS = 400

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Recordings: what a machine did, step by step, and its state at each of them.
+"""Recordings: the steps that a machine took, and its state at each of them.
 
 Read it in this order:
 
-1. `tape`       all that is kept, as plain values, and how the steps nest
-2. `recorder`   `record`, the sink that fills a tape; `proxies`: how replaced parts are recorded
-3. `snapshot`   a machine's state apart from memory, taken out and put back
+1. `tape`       the recorded data, as plain values, and how the steps nest
+2. `recorder`   `record`, and the sink that fills a tape; `proxies`: how replaced parts are recorded
+3. `snapshot`   saving and restoring a machine's state, except its memory
 4. `moment`     the machine at one step
-5. `narration`  what is known of each kind of event: its sentence, its tags, whether a first look shows it
+5. `narration`  how each kind of event is presented: its sentence, its tags, whether a film shows it
 6. `recording`  steps, stepping over and out, search
 7. `store`      a tape in a file
 """

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The machine at one step of a tape: it can be read and drawn like a live `Vm`, and refuses to act.
+"""The machine at one step of a tape. It can be read and drawn like a live `Vm`, but not operated.
 
-One *replica* serves all moments of a tape. To go to a step, it takes everything but memory from the keyframe before that
-step and repeats the moves since, with the engine's own parts. Memory it takes from where it stands: one assignment of the
-net change of all words between the two steps, forwards or backwards.
+One *replica* serves all moments of a tape. To go to a step, it restores everything except memory from the last keyframe
+before that step, unless it is already between the two, and replays the moves since then with the engine's own parts. Memory
+is updated from the replica's current step: one assignment makes the net change of all words between the two steps, forwards
+or backwards.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from . import snapshot
 from .proxies import SeenMap, SeenParents
 from .tape import Tape
 
-FROZEN = "it is a moment of a recording, which can only be looked at; act on a live VM"
+FROZEN = "it is a moment of a recording, which is read-only; use a live VM"
 
 MOVES: dict[ev.Kind, Callable[..., Any]] = {
     ev.ALLOC_PAGE: lambda vm, page, gfn, role: vm.pool.take(gfn, role),
@@ -39,10 +40,10 @@ MOVES: dict[ev.Kind, Callable[..., Any]] = {
     ev.MARK_DIRTY: lambda vm, gfn: vm.memory.mark_dirty(gfn),
     ev.CLEAR_LOG: lambda vm, slot: _clear(vm.memory.slots[slot].log),
 }
-"""How an event changes the state apart from memory. What changes without an event is sampled, see `Tape.samples`."""
+"""How to replay an event that changes more than memory. State that changes without an event is sampled, see `Tape.samples`."""
 
 KEPT_BY = {ev.RMAP_ADD: "rmaps", ev.RMAP_REMOVE: "rmaps", ev.PARENT_ADD: "parents", ev.PARENT_REMOVE: "parents"}
-"""Moves of parts that may be replaced. What a replaced part keeps is sampled, and these moves are not repeated."""
+"""Moves of parts that may be replaced. The contents of a replaced part are sampled, and these moves are not replayed."""
 
 PLENTY = 1 << 30
 
@@ -53,7 +54,7 @@ def _clear(log: bytearray | None) -> None:
 
 
 class Replica:
-    """A machine that goes to any step of a tape."""
+    """A machine that can go to any step of a tape."""
 
     def __init__(self, tape: Tape) -> None:
         self.tape, self.step = tape, 0
@@ -69,7 +70,7 @@ class Replica:
         self._make_memory()
 
     def _make_memory(self) -> None:
-        """The machine at step 0, but with as much memory as there is at the end."""
+        """Make the memory of the machine at step 0, but as large as it is at the end."""
         tape, self.step, self.nframes = self.tape, 0, self.tape.nframes
         pages = np.zeros((self.nframes, 512), "<u8")
         pages[tape.frames] = tape.pages
@@ -78,7 +79,7 @@ class Replica:
         snapshot.put(self.vm, tape.start)
 
     def _follow(self) -> None:
-        """Take in what the tape has gained since the last look: while it records, it grows."""
+        """Load what was added to the tape since the last call; it grows while the machine is recorded."""
         if self.tape.nframes != self.nframes:
             self._make_memory()
         if len(self.tape.changes) != self.rows.size:
@@ -87,15 +88,15 @@ class Replica:
             self.keyframes = [0, *(step for step, _ in self.tape.keyframes)]
 
     def go(self, step: int) -> Machine:
-        """The machine at ``step``, until the next call."""
+        """The machine at ``step``, which is valid until the next call."""
         self._follow()
         if step != self.step:
-            # As many objects go as come, so there is nothing to collect; the collector would only cost time
+            # As many objects are freed as are made, so the garbage collector would only cost time
             collecting = gc.isenabled()
             gc.disable()
             try:
-                self._memory(step)
-                self._rest(step)
+                self._update_memory(step)
+                self._update_rest(step)
                 self.step = step
             finally:
                 if collecting:
@@ -107,18 +108,18 @@ class Replica:
         low, high = np.searchsorted(self.rows[:, 0], [step - 1, step], "right")
         return self.rows[low:high, 1:]
 
-    def _memory(self, step: int) -> None:
+    def _update_memory(self, step: int) -> None:
         rows = self.rows
         first, last = sorted((self.step, step))
         low, high = np.searchsorted(rows[:, 0], [first, last], "right")
         between = rows[low:high]
-        # Of several values for one word, the last assigned stays: going forwards the newest, going back the oldest
+        # If a word changed several times, the last assignment wins: forwards the newest value, backwards the oldest
         if step > self.step:
             self.words[between[:, 1]] = between[:, 3]
         else:
             self.words[between[::-1, 1]] = between[::-1, 2]
 
-    def _rest(self, step: int) -> None:
+    def _update_rest(self, step: int) -> None:
         tape, vm = self.tape, self.vm
         at = bisect_right(self.keyframes, step) - 1
         begin = self.step
@@ -128,7 +129,7 @@ class Replica:
         moves, items, bounds = tape.moves, tape.items, tape.bounds
         sampled = self._between("slots", begin, step)
         vm.caches.pte_chain.free = vm.caches.rmap_desc.free = (
-            PLENTY  # the moves take from these caches; a sample sets them right
+            PLENTY  # the moves take objects from these caches; afterwards a sample sets the true numbers
         )
         for move in moves[bisect_right(moves, begin) : bisect_right(moves, step)]:
             while sampled and sampled[0][0] <= move:
@@ -155,11 +156,11 @@ class Replica:
 
 
 class Moment:
-    """The machine at one step. It has the attributes of a `Vm`, and all that reads or draws a VM takes it; operations
-    raise VmDead.
+    """The machine at one step. It has the attributes of a `Vm`, so every function that reads or draws a VM accepts it;
+    operations raise VmDead.
 
-    What it hands out (``memory``, ``pool``, ...) is valid until another moment of the same recording is read. The
-    contents of a TLB aren't recorded.
+    Its attributes (``memory``, ``pool``, ...) are valid until another moment of the same recording is read. The contents of a
+    TLB aren't recorded.
     """
 
     def __init__(self, replica: Replica, step: int) -> None:
@@ -169,7 +170,7 @@ class Moment:
         return getattr(self._replica.go(self._step), name)
 
     def audit(self, undo: bool = True) -> list[Complaint]:
-        """The three audits. The accessed bits that they set are always taken back, whatever ``undo`` says."""
+        """Run the three audits. The accessed bits that they set are always cleared again, whatever ``undo`` is."""
         return undone(self._replica.go(self._step))
 
     def __repr__(self) -> str:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What is known of each kind of event: its sentence, whether a first look shows it, its tags, its marks in a picture.
+"""How each kind of event is presented: its sentence, its tags, its marks in a picture, and whether a film shows it.
 
-`NARRATIONS` has one entry for each kind in `mmu.events`. Sentences are what learners read under every step: they say what
-just happened, and why.
+`NARRATIONS` has one entry for each kind in `mmu.events`. Learners read the sentence of every step: it says what just
+happened, and why.
 """
 
 from __future__ import annotations
@@ -34,21 +34,21 @@ TAGS = {
     "flush": "the TLB is flushed",
     "crash": "the host crashes",
 }
-"""What steps are about: to filter by, and to stop at."""
+"""The subjects of steps, for filtering steps and stopping at them."""
 
 
 @dataclass(frozen=True)
 class Narration:
-    """What is known of a kind of event. In the functions, ``n`` is the `Names` and ``o`` has the operands by name.
+    """How a kind of event is presented. In the functions, ``n`` is the `Names` and ``o`` has the operands by name.
 
-    ``words``: the sentence of one event.
-    ``run``: the sentence of several in a row, for the kinds of which several in a row are one step. It also gets the event
-    that opened the operation around them. A kind without ``words`` uses it for a single event, too.
-    ``main``: whether the event is a step of its own in a first look, or only in a look at every detail.
-    ``ending``: the sentence at the end of the operation that it opens, by its result; empty if there is nothing to say.
-    ``result``: that result in words, where it isn't plain.
-    ``tags``: keys of `TAGS`. Those of changes in memory, "guest" and "spte", go by the address and needn't be given.
-    ``mark``: what to mark in a picture, and how, for an event that changes no memory.
+    ``words``: the sentence for one event.
+    ``run``: the sentence for several events in a row, for kinds where these are one step. It also gets the event that opened
+    the operation around them. A kind without ``words`` uses it for a single event, too.
+    ``main``: whether every film shows the event as a step; the others are only in detailed films.
+    ``ending``: the sentence for the end of the operation that it opens, given the result; empty for the default sentence.
+    ``result``: that result in words, if its value doesn't explain itself.
+    ``tags``: keys of `TAGS`, without "guest" and "spte", which are added to changes of memory according to the address.
+    ``mark``: what to mark in a picture, and how, for an event that doesn't change memory.
     ``path``: whether the first operand is an address whose path a film should show.
     """
 
@@ -63,16 +63,17 @@ class Narration:
 
 
 UNKNOWN = Narration(main=False)
-"""Of a kind that isn't the kit's own: a replaced part reports it."""
+"""The narration of kinds that replaced parts define."""
 
 
 def narration(kind: ev.Kind) -> Narration:
-    """What is known of a kind of event."""
+    """The narration of a kind of event."""
     return NARRATIONS.get(kind, UNKNOWN)
 
 
 def sentence(names: Names, events: Sequence[tuple], inside: tuple | None = None) -> str:
-    """Say one event, or several of the same kind in a row. ``inside``: the event that opened the operation around them."""
+    """The sentence for one event, or several of the same kind in a row. ``inside``: the event that opened the operation around
+    them."""
     kind, operands = events[-1][0], [_operands(event) for event in events]
     known = narration(kind)
     if known.run is not None and (len(events) > 1 or known.words is None):
@@ -83,7 +84,7 @@ def sentence(names: Names, events: Sequence[tuple], inside: tuple | None = None)
 
 
 def ending(names: Names, opened: ev.Kind, result: Any) -> str:
-    """Say that the operation that ``opened`` began ends, and with what result."""
+    """The sentence for the end of the operation that an event of kind ``opened`` began, with its result."""
     known, name = narration(opened), opened.function or opened.name
     if known.ending is not None and (said := known.ending(names, result)):
         return said
@@ -103,7 +104,7 @@ def tags_of(event: tuple) -> tuple[str, ...]:
 
 
 def mark_of(vm: Machine, event: tuple) -> tuple[Key, str] | None:
-    """What an event marks in a picture of ``vm``, and how; None for nothing, or for a change of memory."""
+    """The key that an event marks in a picture of ``vm``, and the mark; None if it marks nothing, or changes memory."""
     mark = narration(event[0]).mark
     return None if mark is None else mark(vm, _operands(event))
 
@@ -114,7 +115,7 @@ def _operands(event: tuple) -> Any:
 
 def _unknown(names: Names, kind: ev.Kind, o: Any) -> str:
     if kind.change:
-        return f"{_entry(names, o.hpa)} goes from {o.old:#x} to {o.new:#x} ({kind.name})."
+        return f"{_entry(names, o.hpa)} changes from {o.old:#x} to {o.new:#x} ({kind.name})."
     return f"{kind.name}: {', '.join(f'{name} {value}' for name, value in vars(o).items())}."
 
 
@@ -122,7 +123,7 @@ def _unknown(names: Names, kind: ev.Kind, o: Any) -> str:
 
 
 def _entry(n: Names, hpa: int) -> str:
-    """An entry at the beginning of a sentence."""
+    """The name of an entry for the beginning of a sentence."""
     name = n.entry(hpa)
     return f"Entry {name}" if name.startswith("#") else name[0].upper() + name[1:]
 
@@ -148,17 +149,17 @@ def _access(o: Any) -> str:
 
 
 def _refused(error: int) -> str:
-    """What tables do with an access, by its page-fault error code: "do not allow a write in user mode"."""
+    """How tables refuse an access, by its page-fault error code: "do not allow a write in user mode"."""
     kind = "an instruction fetch" if error & 16 else "a write" if error & 2 else "a read"
     mode = "user" if error & 4 else "supervisor"
     return f"{'do not allow' if error & 1 else 'have no present entry for'} {kind} in {mode} mode"
 
 
 def _stored(n: Names, hpa: int, size: int, value: int) -> str:
-    """What was stored in a guest table: what the entry now says, if all of one was stored."""
+    """The result of a store in a guest table: the new entry if a whole entry was stored, else the new bytes."""
     if size == guest_format(n.vm.root_level).size and not hpa % size:
-        says = f"{flags(value)} {guest_target(n.vm, 1, value)}" if value else "empty"
-        return f"{n.entry(hpa)} is now {says}"
+        entry = f"{flags(value)} {guest_target(n.vm, 1, value)}" if value else "empty"
+        return f"{n.entry(hpa)} is now {entry}"
     where = f"the byte at {n.gpa(hpa)} is" if size == 1 else f"the {size} bytes at {n.gpa(hpa)} are"
     return f"{where} now {value:#x}"
 
@@ -166,7 +167,7 @@ def _stored(n: Names, hpa: int, size: int, value: int) -> str:
 def _new_page(page: int, gfn: int, role: int) -> str:
     level, glevels = role >> 4 & 15, role & 15
     if not role & METAPHYSICAL:
-        why = f"it will shadow the guest table in gfn {gfn:#x}, which no entry may write any more"
+        why = f"it will shadow the guest table in gfn {gfn:#x}, which is now write-protected"
     elif glevels:
         why = "it will map a large page of the guest in 4 KiB pieces, so it has no guest table (metaphysical)"
     else:
@@ -175,7 +176,7 @@ def _new_page(page: int, gfn: int, role: int) -> str:
 
 
 def _made(n: Names, hpa: int, entry: int) -> str:
-    """What a level-1 shadow entry says that was just made, and why it lacks a W that the guest grants."""
+    """The flags and target of a level-1 shadow entry that was just made, and why W is withheld, if it is."""
     said = f"The spte {n.entry(hpa)} is made from the guest's entry: {flags(entry, withheld(1, entry))} "
     said += f"{shadow_target(n.vm, entry)}."
     if not entry & SHADOW_WRITABLE or entry & WRITABLE or not entry & PRESENT:
@@ -190,7 +191,7 @@ def _made(n: Names, hpa: int, entry: int) -> str:
 
 def _zapped(n: Names, o: Any) -> str:
     led = f", which led to {n.target(o.old)}," if o.old & PRESENT else ""
-    return f"Zap: the shadow entry {n.entry(o.hpa)}{led} dies. Its guest entry is about to change."
+    return f"The shadow entry {n.entry(o.hpa)}{led} is zapped: its guest entry is about to change."
 
 
 def _root_slot(n: Names, o: Any) -> str:
@@ -200,11 +201,11 @@ def _root_slot(n: Names, o: Any) -> str:
 
 
 def _unlinked_parent(n: Names, o: Any) -> str:
-    return f"{_entry(n, o.hpa)} is emptied: it led to the zapped page."
+    return f"{_entry(n, o.hpa)} is cleared: it led to the zapped page."
 
 
 def _unlinked(n: Names, o: Any) -> str:
-    return f"{_entry(n, o.hpa)} is emptied" + (f"; it led to {n.target(o.old)}." if o.old & PRESENT else ".")
+    return f"{_entry(n, o.hpa)} is cleared" + (f"; it led to {n.target(o.old)}." if o.old & PRESENT else ".")
 
 
 def _evicted(n: Names, o: Any) -> str:
@@ -213,7 +214,7 @@ def _evicted(n: Names, o: Any) -> str:
 
 
 def _form(form: str, holder: str) -> str:
-    """How the form of a reverse map, or of a page's parents, changes; nothing while it stays a list."""
+    """How the form of a reverse map, or of a page's parents, changes; empty while it stays a list."""
     return {"0->1": ", its first", "1->many": f", its second, which takes a {holder}", "1->0": ", its last"}.get(form, "")
 
 
@@ -227,14 +228,15 @@ def _last_of(words: Callable[[Names, Any], str]) -> Callable[[Names, Sequence[An
 def _hardware_walk(n: Names, run: Sequence[Any], inside: tuple | None) -> str:
     way, last = ", ".join(n.entry(o.hpa) for o in run), run[-1]
     if not last.entry & PRESENT:
-        return f"The processor walks the shadow tables ({way}) and can't go on: {n.entry(last.hpa)} isn't present."
+        return f"The processor walks the shadow tables ({way}) and stops: {n.entry(last.hpa)} isn't present."
     rights = "" if last.level > 1 or last.entry & WRITABLE else ", without W"
     return f"The processor walks the shadow tables ({way}) and reaches {n.target(last.entry)}{rights}."
 
 
 def _guest_walk(n: Names, run: Sequence[Any], inside: tuple | None) -> str:
     way, last = ", ".join(f"{o.gfn:#x}:{o.index}" for o in run), run[-1].entry
-    end = f"The last entry says {flags(last)}" if last & PRESENT else "The last isn't present: the guest maps nothing here"
+    end = "The last entry "
+    end += f"has the flags {flags(last)}" if last & PRESENT else "isn't present: the guest maps nothing here"
     aim = ""
     if inside is not None and inside[0] is ev.WALK:
         _, gva, *access = inside
@@ -246,14 +248,14 @@ def _shadow_walk(n: Names, run: Sequence[Any], inside: tuple | None) -> str:
     return f"The host reads the shadow entr{'ies' if len(run) > 1 else 'y'} {', '.join(n.spte(o.spte) for o in run)}."
 
 
-# What there is to say when an operation ends
+# Sentences for the end of an operation
 
 OUTCOMES = {
     "ok": "The access succeeds. The next one like it needs no help from the host.",
-    "emul": "The host has carried out the store, and the guest goes on with its next instruction.",
+    "emul": "The host has carried out the store, and the guest continues with its next instruction.",
     "mmio": "There is no memory at this address: a device answers instead.",
-    "inject": "The guest goes on in its own page-fault handler.",
-    "stuck": "The same fault comes back for ever (2007).",
+    "inject": "The guest continues in its own page-fault handler.",
+    "stuck": "The same fault recurs forever (2007).",
     "escape": "The access reached memory that no longer belongs to the guest (2007).",
     "error": "The host is out of shadow pages.",
 }
@@ -263,11 +265,11 @@ OUTCOMES = {
 def _fault_end(n: Names, emulate: Any) -> str:
     if emulate or n.vm.injected:
         return ""
-    return "The fault is handled. The guest goes on, and tries the same instruction again."
+    return "The fault is handled. The guest continues, and tries the same instruction again."
 
 
 def _fault_result(emulate: Any) -> str:
-    return "the host has to emulate the instruction" if emulate else "the guest goes on"
+    return "the host has to emulate the instruction" if emulate else "the guest continues"
 
 
 def _fix_write_end(n: Names, page_table: Any) -> str:
@@ -302,18 +304,18 @@ NARRATIONS: dict[ev.Kind, Narration] = {
     ev.LOAD_PDPTES: Narration(lambda n, o: "The processor reads the guest's four PDPTEs into registers.", main=False),
     ev.GENERAL_PROTECTION: Narration(lambda n, o: f"The guest gets a #GP: {o.why}.", tags=("inject",)),
     ev.SET_SLOT: Narration(
-        lambda n, o: f"Memory slot {o.slot} is set: {_count(o.npages, 'page')} from gfn {o.base:#x} on.", main=False
+        lambda n, o: f"Memory slot {o.slot} is set to {_count(o.npages, 'page')} starting at gfn {o.base:#x}.", main=False
     ),
     ev.SET_ALIAS: Narration(
         lambda n, o: (
-            f"Alias {o.alias} is set: {_count(o.npages, 'page')} from gfn {o.base:#x} on stand for those from "
-            f"gfn {o.target:#x} on."
+            f"Alias {o.alias} is set: {_count(o.npages, 'page')} starting at gfn {o.base:#x} are other names for those "
+            f"starting at gfn {o.target:#x}."
         ),
         main=False,
     ),
-    ev.DIRTY_LOG: Narration(lambda n, o: f"The host asks which pages of slot {o.slot} were written.", main=False),
+    ev.DIRTY_LOG: Narration(lambda n, o: f"The host reads the dirty log of slot {o.slot}.", main=False),
     ev.CLEAR_LOG: Narration(lambda n, o: f"The dirty log of slot {o.slot} is cleared.", main=False),
-    ev.MARK_DIRTY: Narration(lambda n, o: f"The dirty log of its slot notes gfn {o.gfn:#x} as written.", main=False),
+    ev.MARK_DIRTY: Narration(lambda n, o: f"gfn {o.gfn:#x} is marked as written in the dirty log of its slot.", main=False),
     ev.FLUSH: Narration(lambda n, o: "The TLB is flushed: the processor forgets its translations.", tags=("flush",)),
     ev.LOAD_ROOT: Narration(lambda n, o: f"From now on the processor's walks start at {n.root(o.root)}."),
     ev.INJECT: Narration(
@@ -334,7 +336,7 @@ NARRATIONS: dict[ev.Kind, Narration] = {
     ev.GUEST_READ: Narration(run=_guest_walk, mark=lambda vm, o: (guest_table(o.gfn).entry(o.index), "read")),
     ev.GUEST_ACCESSED: Narration(lambda n, o: f"The walk sets the accessed bit in {n.entry(o.hpa)}, as a processor would."),
     ev.FETCH: Narration(
-        lambda n, o: f"The host walks the shadow tables for {o.gva:#x}, and makes what is missing.",
+        lambda n, o: f"The host walks the shadow tables for {o.gva:#x}, and makes the entries that are missing.",
         main=False,
         result=lambda spte: f"spte {entry_name(spte)}",
     ),
@@ -349,12 +351,14 @@ NARRATIONS: dict[ev.Kind, Narration] = {
     ev.MAKE_SPTE: Narration(lambda n, o: _made(n, o.hpa, o.new)),
     ev.FIX_READ: Narration(lambda n, o: f"{_entry(n, o.hpa)} gets U back, and loses its W."),
     ev.FIX_WRITE: Narration(
-        lambda n, o: f"This was a write: may {n.spte(o.spte)} become writable?", main=False, ending=_fix_write_end
+        lambda n, o: f"This is a write, so the host checks whether {n.spte(o.spte)} may become writable.",
+        main=False,
+        ending=_fix_write_end,
     ),
     ev.WITHHOLD_USER: Narration(
         lambda n, o: f"{_entry(n, o.hpa)} loses U: with CR0.WP clear the kernel may write here, but user code may not."
     ),
-    ev.DROP_SPTE: Narration(lambda n, o: f"{_entry(n, o.hpa)} is emptied: the guest's entry isn't present any more."),
+    ev.DROP_SPTE: Narration(lambda n, o: f"{_entry(n, o.hpa)} is cleared: the guest's entry is no longer present."),
     ev.ALLOW_WRITE: Narration(lambda n, o: f"{_entry(n, o.hpa)} gets its W: {n.target(o.new)} is not a shadowed page table."),
     ev.GUEST_DIRTY: Narration(lambda n, o: f"The host sets the dirty bit in {n.entry(o.hpa)}, as a processor would."),
     ev.NONPAGING_FAULT: Narration(
@@ -369,9 +373,9 @@ NARRATIONS: dict[ev.Kind, Narration] = {
     ev.NONPAGING_LINK: Narration(lambda n, o: f"{_entry(n, o.hpa)} now leads to shadow page {n.target(o.new)}."),
     ev.NONPAGING_MAP: Narration(lambda n, o: f"{_entry(n, o.hpa)} now maps {n.target(o.new)}, with all rights."),
     # Shadow pages
-    ev.TOP_UP: Narration(lambda n, o: f"The object cache of {o.cache} gets {o.taken} more.", main=False),
+    ev.TOP_UP: Narration(lambda n, o: f"{o.taken} {o.cache} are allocated in advance.", main=False),
     ev.GET_PAGE: Narration(
-        lambda n, o: f"Is there a shadow page for gfn {o.gfn:#x} at level {o.level}?",
+        lambda n, o: f"The host looks for a shadow page of gfn {o.gfn:#x} at level {o.level}.",
         main=False,
         result=lambda page: f"shadow page #{page}",
     ),
@@ -379,46 +383,46 @@ NARRATIONS: dict[ev.Kind, Narration] = {
         lambda n, o: _new_page(o.page, o.gfn, o.role), tags=("page",), mark=lambda vm, o: (shadow_page(o.page), "new")
     ),
     ev.FREE_PAGE: Narration(
-        lambda n, o: f"Shadow page #{o.page} goes back to the pool.",
+        lambda n, o: f"Shadow page #{o.page} returns to the pool.",
         main=False,
         tags=("page",),
         mark=lambda vm, o: (shadow_page(o.page), "dead"),
     ),
     ev.ROTATE_PAGE: Narration(
-        lambda n, o: f"#{o.page} is a root in use, so it isn't freed: empty, it moves to the head of the active list.",
+        lambda n, o: f"#{o.page} is a root in use, so it isn't freed but moves, empty, to the head of the active list.",
         tags=("page",),
     ),
     ev.ZAP_PAGE: Narration(
-        lambda n, o: f"Shadow page #{o.page} is zapped: its entries, and those that lead to it, are emptied.",
+        lambda n, o: f"Shadow page #{o.page} is zapped: its entries, and those that lead to it, are cleared.",
         tags=("zap",),
         mark=lambda vm, o: (shadow_page(o.page), "dead"),
     ),
     ev.UNLINK_PARENT: Narration(_unlinked_parent, run=_last_of(_unlinked_parent), tags=("zap",)),
     ev.UNLINK_CHILD: Narration(_unlinked, run=_last_of(_unlinked), tags=("zap",)),
-    ev.SLOT_BIT: Narration(lambda n, o: f"Shadow page #{o.page} notes which memory slots it reaches.", main=False),
+    ev.SLOT_BIT: Narration(lambda n, o: f"Shadow page #{o.page} records which memory slots it reaches.", main=False),
     ev.EVICT: Narration(_evicted),
-    ev.UNPROTECT: Narration(lambda n, o: f"All shadow pages of the table in gfn {o.gfn:#x} have to go.", main=False),
+    ev.UNPROTECT: Narration(lambda n, o: f"All shadow pages of the table in gfn {o.gfn:#x} are zapped.", main=False),
     ev.PARENT_ADD: Narration(
-        lambda n, o: f"#{o.page} notes the parent {n.spte(o.spte)}{_form(o.form, 'chain')}.", main=False, tags=("parent",)
+        lambda n, o: f"#{o.page} records the parent {n.spte(o.spte)}{_form(o.form, 'chain')}.", main=False, tags=("parent",)
     ),
     ev.PARENT_REMOVE: Narration(
-        lambda n, o: f"#{o.page} forgets the parent {n.spte(o.spte)}{_form(o.form, 'chain')}.", main=False, tags=("parent",)
+        lambda n, o: f"#{o.page} drops the parent {n.spte(o.spte)}{_form(o.form, 'chain')}.", main=False, tags=("parent",)
     ),
     ev.RMAP_ADD: Narration(
         lambda n, o: (
-            f"The reverse map of {n.frame(o.hfn)} notes {n.spte(o.spte)}{_form(o.form, 'descriptor')}: "
+            f"The reverse map of {n.frame(o.hfn)} records {n.spte(o.spte)}{_form(o.form, 'descriptor')}: "
             f"the frame can be written through it."
         ),
         tags=("rmap",),
         mark=lambda vm, o: (frame_key(vm, o.hfn).entry("rmap"), "changed"),
     ),
     ev.RMAP_REMOVE: Narration(
-        lambda n, o: f"The reverse map of {n.frame(o.hfn)} forgets {n.spte(o.spte)}{_form(o.form, 'descriptor')}.",
+        lambda n, o: f"The reverse map of {n.frame(o.hfn)} drops {n.spte(o.spte)}{_form(o.form, 'descriptor')}.",
         tags=("rmap",),
         mark=lambda vm, o: (frame_key(vm, o.hfn).entry("rmap"), "changed"),
     ),
     ev.WRITE_PROTECT: Narration(
-        lambda n, o: f"Which entries can write gfn {o.gfn:#x}? Its reverse map knows, and each of them loses its W.",
+        lambda n, o: f"The reverse map of gfn {o.gfn:#x} lists the entries that can write it. Each of them loses its W.",
         main=False,
     ),
     ev.PROTECT_SPTE: Narration(
@@ -432,8 +436,8 @@ NARRATIONS: dict[ev.Kind, Narration] = {
     ),
     ev.PRE_WRITE: Narration(
         lambda n, o: (
-            f"Which shadow entries were made from the {_count(o.size, 'byte')} at gpa {o.gpa:#x}? "
-            f"They have to go before the bytes change."
+            f"The host looks for the shadow entries that were made from the {_count(o.size, 'byte')} at gpa {o.gpa:#x}: "
+            f"they must be zapped before the bytes change."
         )
     ),
     ev.FLOODED: Narration(
@@ -443,20 +447,20 @@ NARRATIONS: dict[ev.Kind, Narration] = {
         )
     ),
     ev.MISALIGNED: Narration(
-        lambda n, o: f"{_count(o.size, 'byte')} at offset {o.offset:#x} cross the edge of an entry: all of #{o.page} goes."
+        lambda n, o: f"{_count(o.size, 'byte')} at offset {o.offset:#x} cross the edge of an entry: all of #{o.page} is zapped."
     ),
     ev.ZAP_SPTE: Narration(_zapped, tags=("zap",)),
     # Contexts and the whole
     ev.ALLOC_ROOTS: Narration(lambda n, o: "The root of the shadow tables is found or made.", main=False),
-    ev.FREE_ROOTS: Narration(lambda n, o: "The root of the shadow tables is released; its pages stay.", main=False),
+    ev.FREE_ROOTS: Narration(lambda n, o: "The root of the shadow tables is released; the shadow pages stay.", main=False),
     ev.ROOT_COUNT: Narration(lambda n, o: f"The root count of #{o.page} is now {o.count}.", main=False),
     ev.ROOT_SLOT: Narration(_root_slot, run=_last_of(_root_slot)),
     ev.ROOT_SLOT_FREE: Narration(lambda n, o: f"{_entry(n, o.hpa)} is cleared.", main=False),
     ev.RESET_CONTEXT: Narration(lambda n, o: "The MMU is set up for the guest's current mode.", main=False),
     ev.NEW_CR3: Narration(
-        lambda n, o: f"CR3 is now {n.vm.cpu.cr3:#x}: the shadow switches to the root for these tables, and its pages stay."
+        lambda n, o: f"CR3 is now {n.vm.cpu.cr3:#x}: the host switches to the shadow root of these tables. All pages stay."
     ),
     ev.ZAP_ALL: Narration(lambda n, o: "All shadow pages are zapped."),
     ev.DESTROY: Narration(lambda n, o: "The VM is destroyed."),
 }
-"""By kind, in the order of `mmu.events`."""
+"""The narration of each kind of event, in the order of `mmu.events`."""

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Replaced parts in a recording: how they work isn't known, so a recording asks them for their contents after each call.
+"""Proxies for replaced parts: how they work isn't known, so a recording reads their contents after each call.
 
-While it records, a proxy (`WatchedMap`, `WatchedParents`) takes the place of each replaced part and notes which frame or
-page a call is about. The tape keeps what the part's ``sptes`` then answers for it. If ``sptes`` raises, the part counts as
-empty: recording must not stop a machine that runs without it. In a moment of the recording, `SeenMap` and `SeenParents`
-give the answers.
+During recording, a proxy (`WatchedMap`, `WatchedParents`) takes the place of each replaced part and notes which frame or page
+a call concerns. The tape then records the part's ``sptes`` of that frame or page. If ``sptes`` raises an exception, the
+result counts as empty: recording must not stop a machine that would run otherwise. In a moment of the recording, `SeenMap`
+and `SeenParents` return the recorded sptes.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from ..mmu.pool import ShadowPage
 from ..mmu.rmap import ReverseMap
 
 OWN = {"rmaps": ("rmap", ReverseMap), "parents": ("parents", ParentChains)}
-"""By what is kept: the part that keeps it, and the kernel's own class, whose moves a recording can repeat."""
+"""By name of a sample: the part that holds it, and the kernel's own class, whose moves a recording can replay."""
 
 
 def replaced(vm: Machine) -> tuple[str, ...]:
-    """What is kept by parts that aren't the kernel's own. One of a derived class isn't: it may keep anything."""
+    """The names of the samples that replaced parts hold. A part of a derived class is replaced, too: it may hold anything."""
     return tuple(name for name, (part, own) in OWN.items() if type(getattr(vm, part)) is not own)
 
 
 def look(vm: Machine, name: str, number: int) -> list[int]:
-    """Ask a replaced part for the sptes of one frame, or the parents of one page."""
+    """The sptes of one frame, or the parents of one page, as a replaced part returns them."""
     try:
         return list(vm.rmap.sptes(number) if name == "rmaps" else vm.parents.sptes(vm.pool.pages[number]))
     except Exception:
@@ -36,7 +36,7 @@ def look(vm: Machine, name: str, number: int) -> list[int]:
 
 
 def look_at_all(vm: Machine, name: str) -> dict[int, list[int]]:
-    """Like `look`, for every frame or page that has any."""
+    """Like `look`, but for every frame or page that has sptes."""
     try:
         numbers = vm.rmap.frames() if name == "rmaps" else range(len(vm.pool.pages))
         return {number: found for number in numbers if (found := look(vm, name, number))}
@@ -45,15 +45,15 @@ def look_at_all(vm: Machine, name: str) -> dict[int, list[int]]:
 
 
 class Calls:
-    """The frames and pages that calls of replaced parts are about: ``about``, until they were looked at after the calls;
-    ``open``: how many calls are running."""
+    """The calls of replaced parts. ``about``: the frames and pages that they concern, until these are recorded after the
+    calls; ``open``: the number of calls that are running."""
 
     def __init__(self) -> None:
         self.about: dict[tuple[str, int], None] = {}
         self.open = 0
 
     def around(self, call: Callable[..., Any], name: str, number: int | None, *arguments: Any) -> Any:
-        """Make a call that is about frame or page ``number``, or about none."""
+        """Make a call that concerns frame or page ``number``, or neither."""
         if number is not None:
             self.about[name, number] = None
         self.open += 1
@@ -64,7 +64,7 @@ class Calls:
 
 
 class WatchedMap:
-    """Takes the place of a replaced reverse map."""
+    """A proxy that takes the place of a replaced reverse map."""
 
     def __init__(self, vm: Machine, calls: Calls) -> None:
         self._vm, self._calls, self.part = vm, calls, vm.rmap
@@ -89,7 +89,7 @@ class WatchedMap:
 
 
 class WatchedParents:
-    """Takes the place of a replaced parents part."""
+    """A proxy that takes the place of a replaced parents part."""
 
     def __init__(self, vm: Machine, calls: Calls) -> None:
         self._calls, self.part = calls, vm.parents
@@ -107,8 +107,8 @@ class WatchedParents:
 
 
 def watch_parts(vm: Machine, names: tuple[str, ...]) -> tuple[Calls, Callable[[], None]]:
-    """Put proxies in the place of the parts that keep ``names``. Returns the calls that they note, and a function that puts
-    the parts back."""
+    """Replace the parts that hold ``names`` by proxies. Returns the calls that the proxies note, and a function that restores
+    the parts."""
     calls, before = Calls(), (vm.rmap, vm.parents)
     if "rmaps" in names:
         vm.rmap = WatchedMap(vm, calls)
@@ -128,11 +128,11 @@ class SeenMap:
         self.lists: dict[int, list[int]] = {}
 
     def sptes(self, hfn: int) -> list[int]:
-        """The sptes that it had for a frame."""
+        """The sptes of a frame."""
         return self.lists.get(hfn, [])
 
     def frames(self) -> list[int]:
-        """The frames for which it had any."""
+        """The frames that have sptes."""
         return list(self.lists)
 
 
@@ -143,9 +143,9 @@ class SeenParents:
         self.lists: dict[int, list[int]] = {}
 
     def sptes(self, page: ShadowPage) -> list[int]:
-        """The parents that it had for a page."""
+        """The parents of a page."""
         return self.lists.get(page.id, [])
 
     def first(self, page: ShadowPage) -> int | None:
-        """One of them; None if there are none."""
+        """One parent of a page; None if it has none."""
         return next(iter(self.sptes(page)), None)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`record`: keep what a machine does, cheaply enough for long runs.
+"""`record`: record what a machine does, cheaply enough for long runs.
 
-A sink gets one tuple an event. 100,000 tuples kept as they are make Python's garbage collector so slow that the engine
-takes four times as long. So their items go into one long list, and what it takes to go back to a step goes beside it,
-into the other lists of a `Tape`.
+A sink gets one tuple per event. Keeping 100,000 tuples slows Python's garbage collector so much that the engine takes four
+times as long. So the sink appends their items to one long list. The data needed to restore a state goes into the other lists
+of a `Tape`.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from .recording import Recording
 from .tape import KEYFRAME, Tape
 
 CALM = frozenset((ev.ACCESS, ev.PAGE_FAULT, ev.NONPAGING_FAULT, ev.EMULATED_WRITE))
-"""Operations of the guest in which registers, roots and memory slots stay as they are: most of all operations."""
+"""Operations of the guest that don't change registers, roots or memory slots: most of all operations."""
 
 
 def record(vm: Machine) -> Recorder:
     """Record what ``vm`` does: ``with record(vm) as recording: vm.access(...)``.
 
-    The recording is complete when the block ends, with an error or without. Raises InputError unless ``vm`` is a VM without
-    a sink.
+    The recording is complete when the block ends, even if it raises an exception. Raises InputError unless ``vm`` is a VM
+    without a sink.
     """
     return Recorder(vm)
 
@@ -47,7 +47,7 @@ class Recorder:
 
     def __enter__(self) -> Recording:
         if self.detach is not None:
-            raise InputError("record", self, "a new record(vm): this one is already recording")
+            raise InputError("record", self, "a new record(vm); this one is already recording")
         if self.vm.emit is not None:
             raise InputError("vm", self.vm, "a Vm without a sink (detach the one it has, or end the other recording)")
         self.tape = blank(self.vm)
@@ -66,7 +66,7 @@ class Recorder:
 
 
 def blank(vm: Machine) -> Tape:
-    """Make a tape that begins with the present state."""
+    """Make a tape that starts at the current state."""
     pages = vm.memory.pages
     used = np.flatnonzero(pages.any(axis=1))
     tape = Tape(pickle.loads(pickle.dumps(snapshot.take(vm))), used, pages[used], replaced(vm))
@@ -78,17 +78,17 @@ def blank(vm: Machine) -> Tape:
 
 
 def sink(vm: Machine, tape: Tape, calls: Calls) -> Callable[[tuple], None]:
-    """The sink that fills a tape. It is called for each event, so all that it needs is in local names."""
+    """Make the sink that fills a tape. It is called for each event, so everything that it needs is in local variables."""
     items, changes = tape.items, tape.changes
     extend, bound, change, move = items.extend, tape.bounds.append, changes.extend, tape.moves.append
     bounds, words = tape.bounds, vm.memory.words
     stats, chain, desc = vars(vm.stats), vm.caches.pte_chain, vm.caches.rmap_desc
     last = tape.samples["counters"][1][0][:4]
     last_stats, map_changes, due = stats.copy(), vm.memory.changes, KEYFRAME
-    stirred = faulted = True  # whether registers, roots and slots, and injected faults, are sampled at each event
+    sample_context = sample_injected = True  # whether to sample registers, roots and slots, and injected faults
 
-    def kept(event: tuple) -> None:
-        nonlocal last, last_stats, map_changes, due, words, stirred, faulted
+    def append(event: tuple) -> None:
+        nonlocal last, last_stats, map_changes, due, words, sample_context, sample_injected
         kind = event[0]
         extend(event)
         if kind.change:
@@ -96,39 +96,39 @@ def sink(vm: Machine, tape: Tape, calls: Calls) -> Callable[[tuple], None]:
             if size == 8 and not hpa & 7:
                 change((len(bounds), hpa >> 3, old, new))
             else:
-                _words_of(change, len(bounds), words, hpa, size, old)
+                _record_words(change, len(bounds), words, hpa, size, old)
         elif kind in MOVES:
             move(len(bounds))
         elif kind is ev.LOAD:
-            _words_of_page(change, len(bounds), event)
-            items[-2:] = None, None  # a page is large, and its changed words are kept already
+            _record_page_words(change, len(bounds), event)
+            items[-2:] = None, None  # a page is large, and its changed words are already recorded
         now = (vm.last_pt_write_gfn, vm.last_pt_write_count, chain.free, desc.free)
         if now != last or stats != last_stats:
             last, last_stats = now, stats.copy()
             _sample(vm, tape, "counters")
-        if stirred:
-            stirred = kind not in CALM
+        if sample_context:
+            sample_context = kind not in CALM
             _sample(vm, tape, "registers")
             if vm.memory.changes != map_changes:
                 map_changes, words = vm.memory.changes, vm.memory.words
                 _sample(vm, tape, "slots")
         elif kind.context:
-            stirred = True
-        if vm.injected or faulted:
-            faulted = bool(vm.injected)
+            sample_context = True
+        if vm.injected or sample_injected:
+            sample_injected = bool(vm.injected)
             _sample(vm, tape, "injected")
         if calls.about:
-            _look(vm, tape, calls)
+            _record_parts(vm, tape, calls)
         bound(len(items))
         if len(items) > due:
             due = len(items) + KEYFRAME
             tape.keyframes.append((len(bounds) - 1, pickle.dumps(snapshot.take(vm))))
 
-    return kept
+    return append
 
 
-def _look(vm: Machine, tape: Tape, calls: Calls) -> None:
-    """Keep what replaced parts now say of the frames and pages that they were called for."""
+def _record_parts(vm: Machine, tape: Tape, calls: Calls) -> None:
+    """Record what replaced parts now hold for the frames and pages that they were called for."""
     for name, number in calls.about:
         steps, values = tape.samples[name]
         steps.append(len(tape.bounds))
@@ -145,8 +145,8 @@ def _sample(vm: Machine, tape: Tape, name: str) -> None:
         values.append(value)
 
 
-def _words_of(change: Callable[[tuple], None], step: int, words: memoryview, hpa: int, size: int, old: int) -> None:
-    """Keep the changed words of a store that isn't one whole word. Memory has the new bytes already."""
+def _record_words(change: Callable[[tuple], None], step: int, words: memoryview, hpa: int, size: int, old: int) -> None:
+    """Record the changed words of a store that isn't one whole word. Memory already has the new bytes."""
     for at in range(hpa >> 3, (hpa + size - 1 >> 3) + 1):
         new, shift = words[at], (hpa - (at << 3)) * 8
         mask = (1 << size * 8) - 1
@@ -155,7 +155,7 @@ def _words_of(change: Callable[[tuple], None], step: int, words: memoryview, hpa
         change((step, at, new & ~mask | was & mask, new))
 
 
-def _words_of_page(change: Callable[[tuple], None], step: int, event: tuple) -> None:
+def _record_page_words(change: Callable[[tuple], None], step: int, event: tuple) -> None:
     _, hpa, old, new = event
     before, after = np.frombuffer(old, "<u8"), np.frombuffer(new, "<u8")
     for index in np.flatnonzero(before != after).tolist():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`Recording`: the steps that a machine took, what each of them did, and the machine at any of them."""
+"""`Recording`: the steps that a machine took, the effect of each, and the machine at any of them."""
 
 from __future__ import annotations
 
@@ -24,15 +24,14 @@ from .narration import TAGS, ending, sentence, tags_of
 from .tape import Tape
 
 SHOWN_WORDS = 8
-"""How many of the changed words of a page that was filled are listed."""
+"""The number of changed words that are listed for a filled page, at most."""
 
 
 @dataclass(frozen=True)
 class Change:
     """Bytes of host memory that a step changed.
 
-    ``key`` and ``name`` of the entry, its ``hpa``, its ``size`` in bytes, ``old`` and ``new`` value. ``target``: where the
-    entry now leads, if it is present and led elsewhere before; else empty.
+    ``size`` is in bytes. ``target``: where the entry now leads, if it is present and led elsewhere before; else empty.
     """
 
     key: Key
@@ -54,9 +53,9 @@ class Change:
 class Step:
     """One step of a recording.
 
-    ``words``: what happened, as a sentence. ``function``, ``source``: where in the kernel. ``depth``: how many operations
-    it is inside of; ``parent``: the step that opened the innermost of them, None at the top. ``event`` is None in step 0.
-    ``tags``: what it is about, see `narration.TAGS`.
+    ``words``: what happened, as a sentence. ``function``, ``source``: the kernel function and its lines. ``depth``: the number
+    of operations that enclose it; ``parent``: the step that opened the innermost of them, None at the top level. ``event`` is
+    None in step 0. ``tags``: see `narration.TAGS`.
     """
 
     number: int
@@ -71,7 +70,7 @@ class Step:
 
     @property
     def place(self) -> str:
-        """Function and source lines, where they are known."""
+        """The function and source lines, as far as they are known."""
         return ", ".join(filter(None, (self.function and f"{self.function}()", self.source)))
 
     def __str__(self) -> str:
@@ -79,9 +78,9 @@ class Step:
 
 
 class Recording:
-    """A sequence of `Step`: step 0 is before anything happened, step k is the k-th event.
+    """A sequence of `Step` objects: step 0 is the state before the first event, step k is the k-th event.
 
-    ``error`` is the exception that ended the recorded block, if one did.
+    ``error`` is the exception that ended the recorded block, or None.
     """
 
     def __init__(self, tape: Tape, error: Exception | None = None) -> None:
@@ -99,7 +98,7 @@ class Recording:
     def __getitem__(self, step: int) -> Step:
         number = self.number(step)
         if not number:
-            return Step(0, "Before it begins.", "", "", 0, None, None, (), ())
+            return Step(0, "Before the first step.", "", "", 0, None, None, (), ())
         event, parent = self.raw(number), self.parent(number)
         kind, inside = event[0], None if parent is None else self.raw(parent)
         names = Names(self.at(number))
@@ -112,7 +111,7 @@ class Recording:
         return Step(number, words, *where, describe(event), self.changes(number), tags_of(event))
 
     def number(self, step: int) -> int:
-        """``step`` as a number from 0 on; a negative one counts from the end. Raises InputError if there is no such step."""
+        """Convert ``step`` to a number from 0; a negative one counts from the end. Raises InputError if it doesn't exist."""
         number = step if isinstance(step, bool) else whole("step", step, "the number of a step")
         if isinstance(step, bool) or not -len(self) <= number < len(self):
             raise InputError("step", step, f"a step of this recording: 0 to {len(self) - 1}")
@@ -127,11 +126,11 @@ class Recording:
         return cast(Machine, Moment(self._replica, self.number(step)))
 
     def raw(self, step: int) -> tuple:
-        """The event of a step (not of step 0) as the engine reported it, but for the contents of a page that was filled."""
+        """The event of a step (not step 0) as the engine reported it, but without the contents of a filled page."""
         return self.tape.event(step)
 
     def changes(self, step: int) -> tuple[Change, ...]:
-        """What a step changed in memory; of a page that was filled, the first words."""
+        """The changes that a step made in memory; for a filled page, those of the first words."""
         number = self.number(step)
         if not number:
             return ()
@@ -149,36 +148,36 @@ class Recording:
     # Stepping, as in a debugger
 
     def depth(self, step: int) -> int:
-        """How many operations a step is inside of. The step that ends an operation is outside of it."""
+        """The number of operations that enclose a step. The step that ends an operation is outside it."""
         return self.tape.depth(self.number(step))
 
     def parent(self, step: int) -> int | None:
-        """The step that opened the operation that this step is inside of, or ends; None at the top."""
+        """The step that opened the operation that encloses this step, or that this step ends; None at the top level."""
         return self.tape.parent(self.number(step))
 
     def operations(self) -> list[tuple[int, int]]:
-        """First and last step of each operation at the top."""
+        """The first and last step of each operation at the top level."""
         return self.tape.operations()
 
     def over(self, step: int) -> int:
-        """The next step that isn't inside this one; the last step, if there is none."""
+        """The next step that isn't inside this one; the last step if there is none."""
         number = self.number(step)
         return min(self.tape.end(number) + 1, len(self) - 1) if number else min(1, len(self) - 1)
 
     def out(self, step: int) -> int:
-        """The step that ends the operation that this step is inside of; at the top, the last step of all."""
+        """The step that ends the operation that encloses this step; at the top level, the last step of the recording."""
         number = self.number(step)
         inside = self.parent(number)
         if number and self.raw(number)[0] is ev.END and inside is not None:
-            inside = self.parent(inside)  # it ends that operation, so it is outside of it already
+            inside = self.parent(inside)  # this step ends that operation, so it is already outside it
         return len(self) - 1 if inside is None else self.tape.end(inside)
 
     # Search
 
     def find(self, text: str) -> list[int]:
-        """The steps with ``text`` in their words, function or source, in upper or lower case. Raises InputError."""
+        """The steps with ``text`` in their words, function or source, ignoring case. Raises InputError."""
         if not isinstance(text, str) or not text:
-            raise InputError("text", text, "some words to look for")
+            raise InputError("text", text, "the text to find, a string that isn't empty")
         sought = text.lower()
         return [step.number for step in self if sought in f"{step.words} {step.place}".lower()]
 
@@ -190,11 +189,11 @@ class Recording:
         spte: str | int | None = None,
         gfn: int | None = None,
     ) -> list[int]:
-        """The steps that match all that is given.
+        """The steps that match all given filters.
 
-        ``kind``: the name of an event, "zap_spte". ``tag``: "rmap", "page"... (`narration.TAGS`). ``spte``: changes of this
-        shadow entry, by its name ("#248:457") or as its hpa // 8. ``gfn``: what concerns this guest frame: its bytes, its
-        reverse map, its shadow. Raises InputError.
+        ``kind``: the name of an event, such as "zap_spte". ``tag``: "rmap", "page"... (`narration.TAGS`). ``spte``: changes of
+        this shadow entry, by its name ("#248:457") or as its hpa // 8. ``gfn``: steps that concern this guest frame: its
+        bytes, its reverse map, its shadow pages. Raises InputError.
         """
         match, event = _Filter(self.at, kind, tag, spte, gfn), self.tape.event
         return [number for number in range(1, len(self)) if match(number, event(number))]
@@ -210,7 +209,7 @@ def load(path: str | Path) -> Recording:
 
 
 class _Filter:
-    """Whether a step matches all that was asked for (see `Recording.where`). ``at``: the machine at a step."""
+    """A test of whether a step matches all filters of `Recording.where`. ``at`` returns the machine at a step."""
 
     def __init__(
         self,

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A machine's state apart from its memory, taken out as plain values and put into another machine.
+"""Save a machine's state, except its memory, as plain values, and restore it in another machine.
 
-Memory is large and changes word by word, so a recording keeps the changes. The rest is small: it is taken as a whole now
-and then. Unlike `inspect.dump`, which is for comparing machines, this is exact and goes both ways: it has host addresses
-and the order in which the engine keeps things.
+Memory is large and changes word by word, so a recording stores its changes. The rest is small, and is saved as a whole from
+time to time. Unlike `inspect.dump`, which is for comparing machines, a snapshot is exact and can be restored: it includes
+host addresses and the order of the engine's lists.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ Plain = Any
 
 
 def counters(vm: Machine) -> tuple[int, ...]:
-    """The flood counter, how full the object caches are, the statistics."""
+    """The flood counter, the number of free objects in each cache, the statistics."""
     last, caches = (vm.last_pt_write_gfn, vm.last_pt_write_count), vm.caches
     return (*last, caches.pte_chain.free, caches.rmap_desc.free, *vars(vm.stats).values())
 
 
 def put_counters(vm: Machine, values: tuple[int, ...]) -> None:
-    """Put back what `counters` took."""
+    """Restore what `counters` returned."""
     vm.last_pt_write_gfn, vm.last_pt_write_count, vm.caches.pte_chain.free, vm.caches.rmap_desc.free = values[:4]
     vars(vm.stats).update(zip(vars(vm.stats), values[4:], strict=True))
 
@@ -41,7 +41,7 @@ def registers(vm: Machine) -> tuple[Any, ...]:
 
 
 def put_registers(vm: Machine, values: tuple[Any, ...]) -> None:
-    """Put back what `registers` took."""
+    """Restore what `registers` returned."""
     cpu = vm.cpu
     cpu.cr0, cpu.cr3, cpu.cr4, cpu.efer, pdptrs = values[:5]
     vm.root, vm.root_level, vm.shadow_root_level = values[5:]
@@ -49,17 +49,17 @@ def put_registers(vm: Machine, values: tuple[Any, ...]) -> None:
 
 
 def injected(vm: Machine) -> tuple[Any, ...]:
-    """The page faults that the guest got in the operation that runs."""
+    """The page faults that the guest got in the current operation."""
     return tuple(vm.injected)
 
 
 def put_injected(vm: Machine, values: tuple[Any, ...]) -> None:
-    """Put back what `injected` took."""
+    """Restore what `injected` returned."""
     vm.injected = [(gva, error) for gva, error in values]
 
 
 def slots(vm: Machine) -> Plain:
-    """Memory slots with their dirty logs, aliases, and how many host frames there are."""
+    """The memory slots with their dirty logs, the aliases, and the number of host frames."""
     memory = vm.memory
     held = [(slot.base, slot.npages, slot.hfn, slot.log if slot.log is None else bytes(slot.log)) for slot in memory.slots]
     aliases = [alias and (alias.base, alias.npages, alias.target) for alias in memory.aliases]
@@ -67,7 +67,7 @@ def slots(vm: Machine) -> Plain:
 
 
 def put_slots(vm: Machine, values: Plain) -> None:
-    """Put back what `slots` took, in a machine with that much memory."""
+    """Restore what `slots` returned, in a machine with that much memory."""
     memory, (held, aliases, _) = vm.memory, values
     memory.slots = [Slot(base, npages, hfn, None if log is None else bytearray(log)) for base, npages, hfn, log in held]
     memory.aliases = [alias and Alias(*alias) for alias in aliases]
@@ -77,9 +77,9 @@ def put_slots(vm: Machine, values: Plain) -> None:
 
 
 def pages(vm: Machine) -> Plain:
-    """The pool: four numbers a header, free pages, the active list from its tail, the hash bucket by bucket.
+    """The pool: four numbers per header, free pages, the active list from its tail, the hash bucket by bucket.
 
-    The lists are flat: with one tuple a page, going to a step would now and then start the garbage collector.
+    The lists are flat: one tuple per page would sometimes start the garbage collector while a replica goes to a step.
     """
     pool = vm.pool
     headers = [number for page in pool.pages for number in (page.gfn, page.role, page.slot_bitmap, page.root_count)]
@@ -88,7 +88,7 @@ def pages(vm: Machine) -> Plain:
 
 
 def put_pages(vm: Machine, values: Plain) -> None:
-    """Put back what `pages` took."""
+    """Restore what `pages` returned."""
     pool, (headers, free, active, hashed) = vm.pool, values
     for page, at in zip(pool.pages, range(0, len(headers), 4), strict=True):
         page.gfn, page.role, page.slot_bitmap, page.root_count = headers[at : at + 4]
@@ -101,13 +101,13 @@ def put_pages(vm: Machine, values: Plain) -> None:
 
 
 def rmaps(vm: Machine) -> dict[int, Any]:
-    """Reverse maps by host frame, as the kernel's own part keeps them; of a replaced part, lists of sptes."""
+    """Reverse maps by host frame, in the form of the kernel's own part; for a replaced part, lists of sptes."""
     return vm.rmap.heads if type(vm.rmap) is ReverseMap else look_at_all(vm, "rmaps")
 
 
 def put_rmaps(vm: Machine, values: dict[int, Any]) -> None:
-    """Put back what `rmaps` took."""
-    held = {hfn: _chains(head) for hfn, head in values.items()}
+    """Restore what `rmaps` returned."""
+    held = {hfn: _copied(head) for hfn, head in values.items()}
     if isinstance(vm.rmap, SeenMap):
         vm.rmap.lists = held
     else:
@@ -116,25 +116,25 @@ def put_rmaps(vm: Machine, values: dict[int, Any]) -> None:
 
 
 def parents(vm: Machine) -> dict[int, Any]:
-    """Parents by shadow page, as the kernel's own part keeps them; of a replaced part, lists of sptes."""
+    """Parents by shadow page, in the form of the kernel's own part; for a replaced part, lists of sptes."""
     if type(vm.parents) is ParentChains:
         return {page.id: page.parents for page in vm.pool.pages if page.parents is not None}
     return look_at_all(vm, "parents")
 
 
 def put_parents(vm: Machine, values: dict[int, Any]) -> None:
-    """Put back what `parents` took."""
+    """Restore what `parents` returned."""
     if isinstance(vm.parents, SeenParents):
         vm.parents.lists = {id: list(found) for id, found in values.items()}
         return
     for page in vm.pool.pages:
-        page.parents = _chains(values.get(page.id))
+        page.parents = _copied(values.get(page.id))
 
 
-def _chains(kept: Any) -> Any:
-    if not isinstance(kept, list):
-        return kept
-    return [list(chain) if isinstance(chain, list) else chain for chain in kept]
+def _copied(chains: Any) -> Any:
+    if not isinstance(chains, list):
+        return chains
+    return [list(chain) if isinstance(chain, list) else chain for chain in chains]
 
 
 PARTS = {
@@ -146,15 +146,15 @@ PARTS = {
     "rmaps": (rmaps, put_rmaps),
     "parents": (parents, put_parents),
 }
-"""All parts, each with the function that takes it and the one that puts it back."""
+"""All parts of the state, each with the function that saves it and the one that restores it."""
 
 
 def take(vm: Machine) -> dict[str, Plain]:
-    """Take everything but memory. Lists in it may still belong to ``vm``: copy it before the machine goes on."""
+    """Save everything except memory. The result may share lists with ``vm``: copy it before the machine runs again."""
     return {name: get(vm) for name, (get, _) in PARTS.items()}
 
 
 def put(vm: Machine, taken: dict[str, Plain]) -> None:
-    """Put into ``vm`` what `take` took. ``vm`` gets copies."""
+    """Restore in ``vm`` what `take` returned. ``vm`` gets copies."""
     for name, values in taken.items():
         PARTS[name][1](vm, values)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A tape in a file: one .npz archive of plain arrays, which other programs can read as well.
+"""Save and load a tape: one .npz archive of plain arrays, which other programs can also read.
 
 ::
 
@@ -12,7 +12,7 @@
     changes   u8 (n, 4)    step, index of the word of host memory, old value, new value
     moves     u8 (n)       steps at which anything but memory changed
 
-Reading a file executes and unpickles nothing.
+Reading a file never executes or unpickles anything.
 """
 
 from __future__ import annotations
@@ -51,15 +51,15 @@ ARRAYS = {
 
 
 class RecordedError(Exception):
-    """In a loaded recording, stands for an exception that was no LabError. ``name``: the name of that exception's type."""
+    """Represents an exception other than a LabError in a loaded recording. ``name``: the name of that exception's type."""
 
-    def __init__(self, name: str, said: str) -> None:
+    def __init__(self, name: str, message: str) -> None:
         self.name = name
-        super().__init__(said)
+        super().__init__(message)
 
 
 def save(tape: Tape, error: Exception | None, path: str | Path) -> Path:
-    """Write a tape and the error that ended it. An old file is replaced only once the new one is whole. Raises InputError."""
+    """Write a tape and the error that ended it. An old file is replaced only by a complete new one. Raises InputError."""
     path = Path(path)
     kinds = list(ev.KINDS)
     numbers = {ev.KINDS[name]: number for number, name in enumerate(kinds)}
@@ -69,10 +69,10 @@ def save(tape: Tape, error: Exception | None, path: str | Path) -> Path:
         "version": VERSION,
         "kinds": kinds,
         "parts": tape.parts,
-        "start": _plain(tape.start),
-        "samples": _plain(tape.samples),
+        "start": _to_json(tape.start),
+        "samples": _to_json(tape.samples),
         "objects": objects,
-        "error": _error(error),
+        "error": _error_to_json(error),
     }
     arrays = {
         "meta": np.array(json.dumps(meta)),
@@ -104,9 +104,9 @@ def load(path: str | Path) -> tuple[Tape, Exception | None]:
     meta = _meta(path, str(arrays["meta"]))
     arrays = read_arrays(path, ARRAYS)
     try:
-        return _tape(meta, arrays), _error_back(meta["error"])
+        return _tape(meta, arrays), _error_from_json(meta["error"])
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError, AssertionError, HostCrash) as error:
-        raise DataError(str(path), f"something in it doesn't fit together ({error!r})", "an undamaged recording") from None
+        raise DataError(str(path), f"inconsistent contents ({error!r})", "an undamaged recording") from None
 
 
 def _meta(path: Path, text: str) -> dict[str, Any]:
@@ -116,9 +116,9 @@ def _meta(path: Path, text: str) -> dict[str, Any]:
     except (json.JSONDecodeError, KeyError, TypeError):
         found = None, None
     if found[0] != FORMAT:
-        raise DataError(str(path), "no recording", "a file that Recording.save wrote")
+        raise DataError(str(path), "not a recording", "a file that Recording.save wrote")
     if found[1] != VERSION:
-        raise DataError(str(path), f"a recording of version {found[1]}", f"version {VERSION}, which is what this kit reads")
+        raise DataError(str(path), f"a recording of version {found[1]}", f"version {VERSION}, which this kit reads")
     return meta
 
 
@@ -132,8 +132,8 @@ def _tape(meta: dict[str, Any], arrays: dict[str, np.ndarray]) -> Tape:
         items.append(kind)
         items += [next(operands) for _ in kind.operands]
         bounds.append(len(items))
-    _check(next(operands, None) is None, "more operands than steps have")
-    samples = {name: (steps, values) for name, (steps, values) in _back(meta["samples"]).items()}
+    _check(next(operands, None) is None, "more operands than the events have")
+    samples = {name: (steps, values) for name, (steps, values) in _from_json(meta["samples"]).items()}
     nframes, words, steps = int(samples["slots"][1][-1][2]), arrays["changes"], len(bounds)
     _check(FIRST_GUEST <= nframes <= MAX_FRAMES, "the size of memory")
     _check(len(arrays["frames"]) == len(arrays["pages"]) and arrays["pages"].shape[1:] == (512,), "pages")
@@ -141,7 +141,7 @@ def _tape(meta: dict[str, Any], arrays: dict[str, np.ndarray]) -> Tape:
     _check(all(bool((np.diff(of.astype("i8")) >= 0).all()) for of in (words[:, 0], arrays["moves"])), "the order of steps")
     _check(all(not len(of) or 0 < int(of.max()) < steps for of in (words[:, 0], arrays["moves"])), "numbers of steps")
     tape = Tape(
-        start=_back(meta["start"]),
+        start=_from_json(meta["start"]),
         frames=arrays["frames"].astype(np.intp),
         pages=arrays["pages"],
         parts=tuple(meta["parts"]),
@@ -157,7 +157,7 @@ def _tape(meta: dict[str, Any], arrays: dict[str, np.ndarray]) -> Tape:
 
 
 def _keyframes(tape: Tape) -> None:
-    """Make the keyframes by replaying the tape: they aren't in the file, and a damaged file shows at once."""
+    """Make the keyframes, which aren't in the file, by replaying the tape. This also detects a damaged file."""
     replica, due = Replica(tape), KEYFRAME
     found = []
     for step, bound in enumerate(tape.bounds):
@@ -199,22 +199,22 @@ def _items(values: np.ndarray, types: np.ndarray, objects: Sequence[Any]) -> lis
     ]
 
 
-def _plain(value: Any) -> Any:
-    """What `snapshot.take` took, as JSON can hold it: bytes, and dicts whose keys are numbers, are wrapped in objects."""
+def _to_json(value: Any) -> Any:
+    """Convert what `snapshot.take` returned for JSON: bytes, and dicts whose keys are numbers, are wrapped in objects."""
     if isinstance(value, dict):
-        return {"dict": [[key, _plain(held)] for key, held in value.items()]}
+        return {"dict": [[key, _to_json(held)] for key, held in value.items()]}
     if isinstance(value, bytes):
         return {"bytes": value.hex()}
-    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
+    return [_to_json(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
-def _back(value: Any) -> Any:
+def _from_json(value: Any) -> Any:
     if isinstance(value, dict):
-        return bytes.fromhex(value["bytes"]) if "bytes" in value else {key: _back(held) for key, held in value["dict"]}
-    return [_back(item) for item in value] if isinstance(value, list) else value
+        return bytes.fromhex(value["bytes"]) if "bytes" in value else {key: _from_json(held) for key, held in value["dict"]}
+    return [_from_json(item) for item in value] if isinstance(value, list) else value
 
 
-def _error(error: Exception | None) -> Any:
+def _error_to_json(error: Exception | None) -> Any:
     if error is None:
         return None
     if isinstance(error, HostCrash):
@@ -222,8 +222,8 @@ def _error(error: Exception | None) -> Any:
     return ["LabError" if isinstance(error, LabError) else type(error).__name__, str(error)]
 
 
-def _error_back(saved: Any) -> Exception | None:
+def _error_from_json(saved: Any) -> Exception | None:
     if saved is None:
         return None
-    name, *said = saved
-    return HostCrash(*said) if name == "HostCrash" else LabError(*said) if name == "LabError" else RecordedError(name, *said)
+    name, *facts = saved
+    return HostCrash(*facts) if name == "HostCrash" else LabError(*facts) if name == "LabError" else RecordedError(name, *facts)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The tape: all that is kept of what a machine did, as plain values, and how its steps nest.
+"""The tape: the recorded events and state changes of a machine, as plain values, and how its steps nest.
 
 Step 0 is the state before the first event, step k is the k-th event. An event that opens an operation is followed by the
 steps inside it and by the `END` that closes it::
@@ -22,22 +22,21 @@ import numpy as np
 from ..mmu import events as ev
 
 KEYFRAME = 60_000
-"""Items of tape between two keyframes: about 13,000 steps. Going to a step starts from the keyframe before it."""
+"""The number of items between two keyframes, about 13,000 steps. A replay starts at the last keyframe before its step."""
 
 
 @dataclass
 class Tape:
-    """The events of a machine, and what it takes to go back to any of them.
+    """The events of a machine, and the data needed to restore its state at each of them.
 
-    ``items``: all events, item after item; ``bounds[k]`` is the length of ``items`` after step k. A list while the tape
-    grows, an array once it is sealed.
+    ``items``: the items of all events in one sequence; ``bounds[k]`` is its length after step k. ``items`` is a list while
+    the tape grows, and an array once it is sealed.
     ``start``: `snapshot.take` at step 0; ``frames``, ``pages``: the host frames that weren't empty then and their words,
     shape (n, 512).
-    ``changes``: each changed word of host memory, four numbers a change: step, index of the word, old value, new value.
-    ``moves``: the steps at which shadow pages, reverse maps, parents or dirty logs changed; the events say how.
+    ``changes``: each changed word of host memory, as four numbers: step, index of the word, old value, new value.
+    ``moves``: the steps at which shadow pages, reverse maps, parents or dirty logs changed; their events contain the change.
     ``samples[name]``: two lists, the steps at which a part of `snapshot.PARTS` changed without an event, and its values.
-    ``parts``: which of "rmaps" and "parents" a replaced part keeps. Their samples are (frame or page, what the part said
-    of it).
+    ``parts``: "rmaps" and "parents", each only if a replaced part holds them. Their samples are (frame or page, its sptes).
     ``keyframes``: pairs of a step and a pickled `snapshot.take`.
     """
 
@@ -53,7 +52,7 @@ class Tape:
     keyframes: list[tuple[int, bytes]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        # How the steps nest: read off in one pass, and continued as the tape grows
+        # How the steps nest: computed in one pass, which continues as the tape grows
         self._depths, self._parents, self._ends = [0], [0], [0]
         self._open: list[int] = []
 
@@ -63,39 +62,39 @@ class Tape:
 
     @property
     def nframes(self) -> int:
-        """How many host frames there were at the end, which is the most there ever were."""
+        """The number of host frames at the end; it never shrinks."""
         return int(self.samples["slots"][1][-1][2])
 
     def event(self, step: int) -> tuple:
-        """The event of a step (not of step 0) as the engine reported it, but for the contents of a page that was filled."""
+        """The event of a step (not step 0) as the engine reported it, but without the contents of a filled page."""
         return tuple(self.items[self.bounds[step - 1] : self.bounds[step]])
 
     def seal(self) -> None:
-        """Nothing more will come: keep the items where the garbage collector doesn't look, in an array."""
+        """End the tape: move its items into an array, which the garbage collector doesn't scan."""
         sealed = np.empty(len(self.items), object)
         sealed[:] = self.items
         self.items = sealed
 
     def depth(self, step: int) -> int:
-        """How many operations a step is inside of. The step that ends an operation is outside of it."""
+        """The number of operations that enclose a step. The step that ends an operation is outside it."""
         self._follow()
         return self._depths[step]
 
     def parent(self, step: int) -> int | None:
-        """The step that opened the operation that this step is inside of, or ends; None at the top."""
+        """The step that opened the operation that encloses this step, or that this step ends; None at the top level."""
         self._follow()
         return self._parents[step] or None
 
     def end(self, step: int) -> int:
-        """The step that ends the operation that this step opens; the last step, if a crash broke it off.
+        """The step that ends the operation that this step opens; the last step if a crash interrupted the operation.
 
-        The step itself, if it opens none.
+        The step itself if it opens no operation.
         """
         self._follow()
         return self._ends[step]
 
     def operations(self) -> list[tuple[int, int]]:
-        """First and last step of each operation at the top."""
+        """The first and last step of each operation at the top level."""
         self._follow()
         items, bounds = self.items, self.bounds
         return [
@@ -105,7 +104,7 @@ class Tape:
         ]
 
     def _follow(self) -> None:
-        """Take in the steps that came since the last call."""
+        """Process the steps that were recorded since the last call."""
         items, bounds = self.items, self.bounds
         for step in range(len(self._depths), len(bounds)):
             kind = items[bounds[step - 1]]

@@ -47,14 +47,14 @@ def test_the_dying_entry_is_found_by_stepping_and_python_hears_of_the_click(less
     for _ in range(15):
         lesson.page.keyboard.press("ArrowRight")
         shown.append(fault.locator(".kp-words").inner_text())
-    assert shown[0] == "Before it begins." and shown[-1].startswith("The access succeeds.")
+    assert shown[0] == "Before the first step." and shown[-1].startswith("The access succeeds.")
     assert sum("is taken from the pool" in words for words in shown) == 3
     assert fault.locator(".table.shadow[data-key]:not(.absent)").count() == 4
 
-    # the write: run to the step in which something dies, and click on it
+    # the write: run to the step in which an entry is zapped, and click on it
     write.locator(".kp-stop").select_option("zap")
     write.locator(".kp-run").click()
-    assert re.match(r"Zap: the shadow entry #248:454, .* dies", write.locator(".kp-words").inner_text())
+    assert re.match(r"The shadow entry #248:454, .* is zapped", write.locator(".kp-words").inner_text())
     dead = write.locator(".row.dead[data-key]")
     assert dead.count() == 1 and dead.get_attribute("data-key") == "s:248:454"
     dead.locator(".target").click()

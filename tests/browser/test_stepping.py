@@ -25,9 +25,9 @@ def appearances(page, number=0):
 def test_the_first_step_shows(play):
     page = play(films.small())
     assert page.locator(".kp-count").inner_text() == f"Step 0 of {LAST}"
-    assert page.locator(".kp-words").inner_text() == "Before it begins."
+    assert page.locator(".kp-words").inner_text() == "Before the first step."
     assert page.locator(".kp-place").inner_text() == ""
-    assert page.locator(".kp-item[aria-selected=true]").inner_text().split("\n")[-1] == "Before it begins."
+    assert page.locator(".kp-item[aria-selected=true]").inner_text().split("\n")[-1] == "Before the first step."
     assert page.get_by_text("before", exact=True).count() == 0
 
 
@@ -125,7 +125,7 @@ def test_keys_only_act_in_the_player(play):
 def test_the_slider(play):
     page = play(films.small())
     slider = page.locator(".kp-slider")
-    assert slider.get_attribute("aria-valuetext") == f"Step 0 of {LAST}: Before it begins."
+    assert slider.get_attribute("aria-valuetext") == f"Step 0 of {LAST}: Before the first step."
     slider.evaluate("(slider) => { slider.value = 6; slider.dispatchEvent(new Event('input')); }")
     assert step(page) == 6
     slider.focus()

@@ -40,7 +40,7 @@ def test_a_neighbour_keeps_what_it_read_between_flush_and_protection(lab):
     film = lab.protect().film
     said = [step.words for step in film.steps]
     flush = said.index("The TLB is flushed: the processor forgets its translations.")
-    assert "forgets #248:1" in said[flush - 1] and "loses its W" in said[flush + 2]
+    assert "drops #248:1" in said[flush - 1] and "loses its W" in said[flush + 2]
     assert said[flush + 1].endswith("#248:1) and reaches gfn 0x11.")
     assert vm.access(NEAR, write=True, value=0, size=8).outcome == "ok" and vm.stats.entries_zapped == 0
 

@@ -113,7 +113,7 @@ def test_lesson_0_ends_as_it_says(ran):
     text = "\n".join(output.data.get("text/plain", "") for output in outputs(ran("00_first_fault")))
     assert "It was: 3" in text and "It was: 1" in text
     assert "gpa=0x29af000" in text, "the stale access reaches the old frame"
-    assert "Zap: the shadow entry #248:454, which led to gfn 0x29af, dies." in text
+    assert "The shadow entry #248:454, which led to gfn 0x29af, is zapped:" in text
     assert "#248:454 is made from the guest's entry: PWUAD.NX gfn 0x29ae" in text
 
 
@@ -128,9 +128,9 @@ def said(book, *words):
 def test_lesson_6_ends_as_it_says(ran):
     said(
         ran("06_reverse_maps"),
-        "The reverse map of gfn 0x29af notes #248:454, its first",
+        "The reverse map of gfn 0x29af records #248:454, its first",
         "It was: yes.",  # a read is enough
-        "notes #245:431, its second, which takes a descriptor",
+        "records #245:431, its second, which takes a descriptor",
         "kept directly, one entry needs no descriptor",
         "The spte #248:3 is made from the guest's entry: P.UAD.. gfn 0x11.",
         "It was: 2.",  # the read-only entry is not noted
@@ -143,7 +143,7 @@ def test_lesson_6_ends_as_it_says(ran):
         "It was: the host crashes.",
         "It was: 1.",  # two addresses, one entry
         "loses U: with CR0.WP clear the kernel may write here, but user code may not.",
-        "The reverse map of gfn 0x11 notes #248:1",
+        "The reverse map of gfn 0x11 records #248:1",
         "#248:1 gets U back, and loses its W.",
         "the reverse map still names #248:1, which can't write any more",
         "the host would have crashed (BUG) in rmap_write_protect, mmu.c:430-433",
@@ -164,18 +164,18 @@ def test_lesson_7_ends_as_it_says(ran):
     said(
         ran("07_write_protection"),
         "457 PW.ADGNX  gfn 0x61c9",
-        "The reverse map of gfn 0x61c9 forgets #248:457",
+        "The reverse map of gfn 0x61c9 drops #248:457",
         flush,
         "#248:457 loses its W: gfn 0x61c9 is a page table now.",
         "457 Pw.ADGNX  gfn 0x61c9",
         "It was: it loses its W and is otherwise unchanged.",
-        *(words for number in (1, 4, 3, 2, 5, 6) for words in (f"forgets #248:{number}.", flush, f"#248:{number} loses its W")),
+        *(words for number in (1, 4, 3, 2, 5, 6) for words in (f"drops #248:{number}.", flush, f"#248:{number} loses its W")),
         "It was: 6.",
         "Access(outcome='ok', gpa=0x11000, faults=0, error=None)",  # reading needs no fault
         "The spte #248:7 is made from the guest's entry: PwUAD.. gfn 0x11.",
         "14 tables are shadowed. 0 of them can be written.",
         "reaches gfn 0x61c9, without W.",
-        "Zap: the shadow entry #245:454",
+        "The shadow entry #245:454",
         "Only now does guest memory change",
         "It was: 1.",  # the second store faults as well
         "('emul', True)",

@@ -35,12 +35,12 @@ def shown():
 
 def zapped(film):
     """The shadow entries that are zapped one by one, in order."""
-    return re.findall(r"Zap: the shadow entry (#\d+:\d+)", film)
+    return re.findall(r"The shadow entry (#\d+:\d+)", film)
 
 
 def emptied(film):
     """The shadow entries that are cleared with their page, or with the page that they point to."""
-    return re.findall(r"(#\d+:\d+) is emptied", film)
+    return re.findall(r"(#\d+:\d+) is cleared", film)
 
 
 # Lesson 9
@@ -48,7 +48,7 @@ def emptied(film):
 
 def test_a_leaf_leaves_its_reverse_map_then_becomes_zero_then_the_bytes_change(shown):
     film = shown(NINE, "watch_store(vm, entry.gpa, entry.moved)")
-    order = ["The reverse map of gfn 0x29af forgets #248:454", "Zap: the shadow entry #248:454", "Only now does guest memory"]
+    order = ["The reverse map of gfn 0x29af drops #248:454", "The shadow entry #248:454", "Only now does guest memory"]
     assert [film.index(words) for words in order] == sorted(film.index(words) for words in order)
     beam = shown(NINE, "store_diagram(vm, entry.gpa, 8)")
     assert "offset 0xe30" in beam and "/ 8 entry 454" in beam and "(from 454)" in beam

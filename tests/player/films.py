@@ -174,7 +174,7 @@ def first_stage():
 def small_chapter():
     """Return one fault, from the walk of the processor to the reverse map: nine steps, nested three deep."""
     stage = first_stage()
-    stage.step("Before it begins.")
+    stage.step("Before the first step.")
     stage.step("The program reads 0x5000.", "", 0)
     stage.step(
         "The processor walks the shadow tables (#255:0) and finds #255:0 empty: it can't go on.",
@@ -243,7 +243,7 @@ HOSTILE = [
 def hostile():
     """Return a film with texts that try to break out of a page, and long ones."""
     stage = first_stage()
-    stage.step("Before it begins.")
+    stage.step("Before the first step.")
     for number, words in enumerate(HOSTILE):
         stage.row("s:252:5", words[:40], words[:20])
         changes = [("s:252:5", words, words, words, words)]
@@ -263,7 +263,7 @@ def large(tables=60, rows=4, steps=200):
     for number in range(tables - 10):
         for row in range(rows):
             stage.edge("shadow", f"s:{number}:{row}", f"s:{number // 10 * 10 + 10 + (number + row) % 10}")
-    stage.step("Before it begins.")
+    stage.step("Before the first step.")
     for step in range(1, steps):
         table, row = step * 7 % tables, step % rows
         key, name = f"s:{table}:{row}", f"#{table}:{row}"

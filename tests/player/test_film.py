@@ -63,7 +63,7 @@ def test_playing_the_steps_shows_what_each_picture_shows(recording, detail):
 
 def test_each_operation_is_a_chapter_of_its_own(made):
     first, second = made.data["chapters"]
-    assert first["steps"][0]["words"] == "Before it begins." and first["title"] == "User code reads 0x343c9000."
+    assert first["steps"][0]["words"] == "Before the first step." and first["title"] == "User code reads 0x343c9000."
     assert second["steps"][0]["words"].startswith("The host carries out the store for the guest")
     assert second["title"] == second["steps"][0]["words"], "a later chapter begins with its first step"
     assert first["steps"][0]["set"] == {} == second["steps"][0]["set"]
@@ -83,7 +83,7 @@ def test_steps_say_what_changed_bit_by_bit(made):
 
 
 def test_marks_and_tags_say_what_a_step_is_about(made):
-    (zap,) = [step for chapter in made.data["chapters"] for step in chapter["steps"] if "dies" in step["words"]]
+    (zap,) = [step for chapter in made.data["chapters"] for step in chapter["steps"] if "is zapped" in step["words"]]
     assert set(zap["tags"]) == {"zap", "spte"} and "s:248:457" in zap["about"]
     assert set(made.data["tags"]) <= set(TAGS) and "rmap" in made.data["tags"]
 
@@ -114,7 +114,7 @@ def test_nothing_happened():
     with record(vm) as recording:
         pass
     made = film(recording, SELF)
-    assert [step.words for step in made.steps] == ["Before it begins."]
+    assert [step.words for step in made.steps] == ["Before the first step."]
     assert made.data["chapters"][0]["steps"][0]["set"] == {}
 
 

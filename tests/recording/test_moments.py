@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The law of recordings: at every step the machine is what it was, whichever step one comes from."""
+"""The law of recordings: the machine at a step is what it was, no matter from which step a replica goes there."""
 
 import random
 import zlib
@@ -22,17 +22,17 @@ KINDS = [(0, 0, 0), (1, 0, 0), (0, 1, 0), (1, 1, 0), (0, 0, 1), (0, 1, 1)]
 
 
 def everything(vm):
-    """All of a machine, small enough to be kept for every step."""
+    """The whole state of a machine, small enough to be kept for every step."""
     return (
         canonical(vm),
         {name: get(vm) for name, (get, _) in snapshot.PARTS.items() if name in ("counters", "registers", "injected")},
-        snapshot.slots(vm)[:2],  # a moment has as much memory as there will be
+        snapshot.slots(vm)[:2],  # without the size of memory, which in a moment is the final size
         zlib.crc32(vm.memory.pages[:3]) + zlib.crc32(vm.memory.pages[256:600]),
     )
 
 
 class Story:
-    """Operations on a VM, recorded; `seen` has everything as it was at each event."""
+    """Recorded operations on a VM; ``seen`` has the whole state after each event."""
 
     def __init__(self, mode, **options):
         self.vm = world.make(**options)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What is said of events: of every kind, in sentences that are right."""
+"""Every kind of event has a narration, and its sentences are correct."""
 
 import pytest
 
@@ -14,15 +14,15 @@ def test_every_kind_of_event_has_its_narration():
     missing = set(ev.KINDS.values()) - {ev.END} - set(NARRATIONS)
     assert not missing, f"give these an entry in NARRATIONS (recording/narration.py): {missing}"
     assert not set(NARRATIONS) - set(ev.KINDS.values())
-    for kind, told in NARRATIONS.items():
-        assert told.words or told.run, kind
-        assert set(told.tags) <= set(TAGS), kind
-        assert kind.opens or not told.ending, f"{kind} opens no operation, so nothing ends"
-        assert kind.operands[:1] == ("gva",) or not told.path, kind
-        assert not (kind.change and told.mark), f"{kind} marks the entry that it changes"
+    for kind, narration in NARRATIONS.items():
+        assert narration.words or narration.run, kind
+        assert set(narration.tags) <= set(TAGS), kind
+        assert kind.opens or not narration.ending, f"{kind} opens no operation, so nothing ends"
+        assert kind.operands[:1] == ("gva",) or not narration.path, kind
+        assert not (kind.change and narration.mark), f"{kind} marks the entry that it changes"
 
 
-def test_an_access_has_something_to_say_about_each_outcome():
+def test_an_access_has_a_sentence_for_each_outcome():
     assert set(OUTCOMES) == {"ok", "emul", "mmio", "inject", "stuck", "escape", "error"}
 
 
@@ -41,13 +41,13 @@ def test_a_first_fault():
     ]
     assert words(recording, "link_table")[0] == "Entry #251:0 now leads to shadow page #250."
     assert words(recording, "alloc_page")[0] == (
-        "Shadow page #250 of level 3 is taken from the pool: it will shadow the guest table in gfn 0x61d6, which no entry "
-        "may write any more."
+        "Shadow page #250 of level 3 is taken from the pool: it will shadow the guest table in gfn 0x61d6, which is now "
+        "write-protected."
     )
     assert words(recording, "rmap_add") == [
-        "The reverse map of gfn 0x29a5 notes #248:457, its first: the frame can be written through it."
+        "The reverse map of gfn 0x29a5 records #248:457, its first: the frame can be written through it."
     ]
-    assert words(recording, "parent_add")[0] == "#250 notes the parent #251:0, its first."
+    assert words(recording, "parent_add")[0] == "#250 records the parent #251:0, its first."
     assert recording[-1].words == "The access succeeds. The next one like it needs no help from the host."
 
 
@@ -60,25 +60,25 @@ def large_page():
     return recording
 
 
-def test_a_page_without_a_guest_table_says_why():
+def test_the_sentence_for_a_page_without_a_guest_table_gives_the_reason():
     vm = Vm()
     with record(vm) as recording:
         vm.access(0x1000)
     assert words(recording, "alloc_page")[-1].endswith("the guest isn't paging, so it has no guest table (metaphysical).")
     assert "is already a gpa" in words(recording, "nonpaging_fault")[0]
-    (large,) = {said for said in words(large_page(), "alloc_page") if "metaphysical" in said}
+    (large,) = {sentence for sentence in words(large_page(), "alloc_page") if "metaphysical" in sentence}
     assert large.endswith("it will map a large page of the guest in 4 KiB pieces, so it has no guest table (metaphysical).")
 
 
-def test_a_root_slot_is_called_by_its_name():
+def test_a_root_slot_is_named():
     guest = open_guest("linpae_A")
     with record(vm := guest.vm()) as recording:
         vm.load_cr3(vm.cpu.cr3)
     slots = words(recording, "root_slot")
-    assert slots and all(said.startswith("Root slot ") for said in slots)
+    assert slots and all(sentence.startswith("Root slot ") for sentence in slots)
 
 
-def test_several_entries_in_a_row_are_one_sentence():
+def test_several_reads_in_a_row_are_one_sentence():
     vm = open_guest("lin64_A").vm()
     with record(vm) as recording:
         vm.access(GVA, user=True)
@@ -99,19 +99,18 @@ def test_a_fault_that_the_guest_gets_is_not_called_handled():
     vm = open_guest("lin64_A").vm()
     with record(vm) as recording:
         vm.access(0xDEAD0000, user=True)
-    said = [step.words for step in recording]
     assert not recording.find("The fault is handled")
-    assert said[-3:] == [
+    assert [step.words for step in recording][-3:] == [
         "The guest's own tables have no present entry for a read in user mode at 0xdead0000: the guest gets a page fault.",
-        "page_fault is done: the guest goes on.",
-        "The guest goes on in its own page-fault handler.",
+        "page_fault is done: the guest continues.",
+        "The guest continues in its own page-fault handler.",
     ]
 
 
-def test_results_are_said_in_words():
+def test_results_are_given_in_words():
     vm = open_guest("lin64_A").vm()
     with record(vm) as recording:
         vm.access(GVA, user=True)
         vm.access(0xFFFF8880FEE00000)
-    said = [step.words for step in recording if step.event and step.event.name == "end"]
-    assert {"kvm_mmu_get_page is done: shadow page #250.", "fetch is done: spte #248:457."} <= set(said)
+    endings = {step.words for step in recording if step.event and step.event.name == "end"}
+    assert {"kvm_mmu_get_page is done: shadow page #250.", "fetch is done: spte #248:457."} <= endings

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Steps, how they nest, how to find them; and the machine at a step beside a live one."""
+"""Steps, how they nest and how to find them; the machine at a step compared with a live one."""
 
 import sys
 
@@ -18,7 +18,7 @@ LEAF = "#248:457"
 
 @pytest.fixture(scope="module")
 def recording():
-    """The first fault of a program, and then its kernel's write to the entry."""
+    """The first fault of a program, and then a write to the entry by its kernel."""
     vm = open_guest("lin64_A").vm()
     with record(vm) as recording:
         vm.access(GVA, user=True)
@@ -30,7 +30,7 @@ def recording():
 def test_a_recording_is_a_sequence_of_steps(recording):
     steps = list(recording)
     assert len(steps) == len(recording) and [step.number for step in steps] == [*range(len(steps))]
-    assert (steps[0].words, steps[0].event, steps[0].place) == ("Before it begins.", None, "")
+    assert (steps[0].words, steps[0].event, steps[0].place) == ("Before the first step.", None, "")
     assert recording[-1] == steps[-1]
     made = next(step for step in steps if step.event and step.event.name == "make_spte")
     assert made.place == "set_pte_common(), mmu.c:954-1000" and LEAF in made.words
@@ -67,14 +67,14 @@ def test_stepping_over_and_out(recording):
     assert recording.over(0) == 1
 
 
-def test_operations_are_what_was_called(recording):
+def test_each_call_of_the_vm_is_an_operation(recording):
     names = [recording[first].event.name for first, _ in recording.operations()]
     assert names == ["access", "emulated_write", "poke"]
     assert "3 operations" in repr(recording)
 
 
 def test_search_and_filters(recording):
-    (zapped,) = recording.find("zap: the SHADOW entry")
+    (zapped,) = recording.find("the SHADOW entry #248:457, which led")
     assert recording[zapped].event.name == "zap_spte"
     assert recording.where(spte=LEAF) == [recording.where(kind="make_spte")[0], zapped]
     assert recording.where(spte=LEAF, tag="zap") == [zapped]
@@ -98,12 +98,12 @@ def test_search_and_filters(recording):
         lambda r: r.where(gfn=-1),
     ],
 )
-def test_impossible_questions_are_refused(recording, ask):
+def test_impossible_arguments_are_refused(recording, ask):
     with pytest.raises(InputError):
         ask(recording)
 
 
-def test_a_moment_is_looked_at_like_a_vm_and_refuses_to_act(recording):
+def test_a_moment_can_be_read_like_a_vm_but_not_operated(recording):
     early, late = recording.at(0), recording.at(-1)
     assert [state(early)["mmu"][3], state(late)["mmu"][3], state(early)["mmu"][3]] == [251, 248, 251]
     assert len(hierarchy_scene(early, [GVA]).of("shadow")) == 1 and len(hierarchy_scene(late, [GVA]).of("shadow")) == 4
@@ -111,7 +111,7 @@ def test_a_moment_is_looked_at_like_a_vm_and_refuses_to_act(recording):
         late.access(GVA)
 
 
-def test_the_live_machine_goes_on_and_the_recording_stays():
+def test_a_recording_does_not_change_when_the_live_machine_runs_on():
     vm = open_guest("lin64_A").vm()
     with record(vm) as recording:
         vm.access(GVA, user=True)
@@ -122,7 +122,7 @@ def test_the_live_machine_goes_on_and_the_recording_stays():
     assert state(recording.at(-1)) == then != state(vm)
 
 
-def test_memory_that_is_added_while_it_records_is_there():
+def test_memory_added_during_recording_is_there():
     vm = Vm()
     with record(vm) as recording:
         vm.set_slot(1, 0x1000, 4)
@@ -131,7 +131,7 @@ def test_memory_that_is_added_while_it_records_is_there():
     assert recording.at(0).memory.frames[0x1000] is None
 
 
-def test_a_crash_is_kept_with_the_steps_that_led_to_it(tmp_path):
+def test_a_crash_is_recorded_with_the_steps_that_led_to_it(tmp_path):
     vm = Vm()
     with pytest.raises(HostCrash), record(vm) as recording:
         vm.set_registers(0x80010001, 1 << 40, 0x20, 0x500)
@@ -140,7 +140,7 @@ def test_a_crash_is_kept_with_the_steps_that_led_to_it(tmp_path):
     assert len(load_recording(recording.save(tmp_path / "crash.npz"))) == len(recording)
 
 
-def test_one_sink_at_a_time_and_no_vm():
+def test_a_second_sink_and_an_argument_that_is_no_vm_are_refused():
     vm = Vm()
     with record(vm), pytest.raises(InputError, match="sink"), record(vm):
         pass
@@ -153,7 +153,7 @@ def test_one_sink_at_a_time_and_no_vm():
 
 
 class MyMap:
-    """A reverse map as a learner may write it: a dict of lists."""
+    """A reverse map as a learner might write it: a dict of lists."""
 
     def __init__(self, vm):
         self.vm, self.of = vm, {}
@@ -185,7 +185,7 @@ class MyMap:
         return list(self.of)
 
 
-def test_a_replaced_reverse_map_is_recorded_by_looking_at_it(tmp_path):
+def test_a_replaced_reverse_map_is_recorded_by_reading_it(tmp_path):
     guest = open_guest("lin32_A")
     vm = guest.vm(rmap=MyMap)
     seen = []
@@ -200,7 +200,7 @@ def test_a_replaced_reverse_map_is_recorded_by_looking_at_it(tmp_path):
 
 
 class Upside(ReverseMap):
-    """Derived from the kernel's own, but with the newest entry first, and without events for what it adds."""
+    """Derived from the kernel's own, but with the newest entry first and without events for additions."""
 
     def add(self, spte):
         emit, self.vm.emit = self.vm.emit, None
@@ -211,7 +211,7 @@ class Upside(ReverseMap):
         return super().sptes(hfn)[::-1]
 
 
-class Shy(MyMap):
+class Unreadable(MyMap):
     """A reverse map whose sptes can't be read."""
 
     def sptes(self, hfn):
@@ -223,7 +223,7 @@ def busy(vm, guest, n=12):
         vm.access(gva, write=True, user=True)
 
 
-def test_a_part_derived_from_the_kernels_own_is_looked_at_as_well():
+def test_a_part_derived_from_the_kernels_own_is_also_read():
     guest = open_guest("lin32_A")
     with record(vm := guest.vm(rmap=Upside)) as recording:
         busy(vm, guest)
@@ -234,7 +234,7 @@ def test_a_part_derived_from_the_kernels_own_is_looked_at_as_well():
 
 def test_recording_does_not_stop_a_machine_whose_part_cannot_be_read():
     guest = open_guest("lin32_A")
-    with record(vm := guest.vm(rmap=Shy)) as recording:
+    with record(vm := guest.vm(rmap=Unreadable)) as recording:
         busy(vm, guest)
     assert vm.dead is None and recording.at(-1).rmap.frames() == []
 
@@ -246,7 +246,7 @@ def test_a_replaced_part_costs_no_more_to_record_than_the_kernels_own():
     assert len(recording.tape.samples["rmaps"][0]) < len(recording) / 4
 
 
-def test_memory_that_is_added_between_two_looks_is_there(tmp_path):
+def test_memory_added_between_two_reads_of_a_running_recording_is_there(tmp_path):
     vm = Vm()
     with record(vm) as recording:
         vm.poke(0x5000, 1)
@@ -259,27 +259,27 @@ def test_memory_that_is_added_between_two_looks_is_there(tmp_path):
     assert loaded.at(-1).peek is not None and loaded.at(-1).memory.words[vm.memory.frames[0x5000] << 9] == 7
 
 
-def test_a_moment_can_be_audited_and_stays_as_it_was(recording):
+def test_an_audit_does_not_change_a_moment(recording):
     before = state(recording.at(-1))
     assert recording.at(-1).audit() == []
     assert state(recording.at(-1)) == before
 
 
-def test_out_of_the_end_of_an_operation_goes_further(recording):
+def test_stepping_out_at_the_end_of_an_operation_leaves_the_enclosing_one(recording):
     ends = [step.number for step in recording if step.event and step.event.name == "end" and step.depth]
     assert ends and all(recording.out(end) > end for end in ends)
 
 
-def test_a_part_with_a_kind_of_its_own_can_be_read():
+def test_an_event_of_a_kind_that_a_part_defines_has_a_sentence():
     mine = ev.Kind("my_spte", "mine", "here", "hpa size old new")
     del ev.KINDS["my_spte"]
     vm = Vm(set_spte=lambda vm, spte, entry, rights, gpa, gfn: vm.memory.put(spte, 0, mine))
     with record(vm) as recording:
         vm.memory.put(256 << 9, 5, mine)
-    assert "goes from" in recording[1].words and recording.find("my_spte") == [1]
+    assert "changes from" in recording[1].words and recording.find("my_spte") == [1]
 
 
-def test_what_an_operation_gave_back_is_not_shared():
+def test_the_result_of_an_operation_is_not_shared_with_the_recording():
     vm = Vm([(0, 16, True)])
     with record(vm) as recording:
         vm.access(0x1000, write=True)

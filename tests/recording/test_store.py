@@ -26,11 +26,11 @@ def same(one, other):
         assert one[step] == other[step]
 
 
-def test_a_recording_comes_back_as_it_was(recording, tmp_path):
+def test_a_loaded_recording_equals_the_saved_one(recording, tmp_path):
     same(recording, load(recording.save(tmp_path / "a.npz")))
 
 
-def test_keyframes_are_made_again(recording, tmp_path, monkeypatch):
+def test_loading_makes_the_keyframes(recording, tmp_path, monkeypatch):
     monkeypatch.setattr(store, "KEYFRAME", 50)
     loaded = load(recording.save(tmp_path / "a.npz"))
     assert len(loaded.tape.keyframes) > 5
@@ -45,7 +45,7 @@ def test_a_recording_of_a_real_guest_is_small_and_can_be_saved_twice(tmp_path):
     assert load(path).save(tmp_path / "b.npz").stat().st_size == path.stat().st_size
 
 
-def test_the_error_that_ended_it_comes_back(tmp_path):
+def test_the_error_that_ended_a_recording_is_loaded(tmp_path):
     vm = open_guest("lin64_A").vm()
     with pytest.raises(HostCrash), record(vm) as recording:
         vm.set_registers(0x80010001, 1 << 40, 0x20, 0x500)
@@ -71,12 +71,12 @@ def meta_with(path, **changes):
         (lambda path: path.write_bytes(path.read_bytes()[:2000]), "whole .npz archive"),
         (lambda path: path.write_text("not an archive"), "expected"),
         (lambda path: path.unlink(), "No such file"),
-        (lambda path: np.savez(path, meta=np.array("{}")), "no recording"),
+        (lambda path: np.savez(path, meta=np.array("{}")), "not a recording"),
         (lambda path: np.savez(path, other=np.zeros(3)), "meta"),
         (lambda path: meta_with(path, version=2), "version 2; expected version 1"),
-        (lambda path: meta_with(path, kinds=["what"]), "fit together"),
-        (lambda path: meta_with(path, start=None), "fit together"),
-        (lambda path: damage(path, values=np.zeros(3, "u8")), "fit together"),
+        (lambda path: meta_with(path, kinds=["what"]), "inconsistent"),
+        (lambda path: meta_with(path, start=None), "inconsistent"),
+        (lambda path: damage(path, values=np.zeros(3, "u8")), "inconsistent"),
         (lambda path: damage(path, changes=np.full((2, 4), 1 << 60, "u8")), "changes"),
         (lambda path: damage(path, moves=np.array([1 << 40], "u8")), "numbers of steps"),
         (lambda path: damage(path, pages=np.zeros((1, 5), "u8")), "pages"),
@@ -99,7 +99,7 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one(recording, tmp_path):
     assert path.read_bytes() == before and [file.name for file in tmp_path.iterdir()] == ["a.npz"]
 
 
-def test_any_other_error_comes_back_by_its_name(tmp_path):
+def test_any_other_error_is_loaded_with_its_name(tmp_path):
     def broken(vm, *arguments):
         raise ValueError("no such bit")
 
@@ -110,7 +110,7 @@ def test_any_other_error_comes_back_by_its_name(tmp_path):
     assert (error.name, str(error)) == ("ValueError", "no such bit") and not isinstance(error, InputError)
 
 
-def test_a_folder_in_the_way_leaves_nothing_behind(recording, tmp_path):
+def test_a_failed_save_leaves_no_temporary_file(recording, tmp_path):
     (tmp_path / "a.npz").mkdir()
     with pytest.raises(InputError):
         recording.save(tmp_path / "a.npz")
