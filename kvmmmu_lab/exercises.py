@@ -3,8 +3,8 @@
 
 A folder ``exercises/NN_name/`` holds ``README.md`` (the task), ``name.py`` (stubs, the file that a learner edits),
 ``test_name.py`` (the `Exercise`, its rules and what they are tried on), ``hints.md`` and ``name.ipynb``. A rule is tried
-on `Scenario`\\ s: a little guest, and steps. The part under test and the kit's own go through the same steps, and after
-each of them what can be observed is compared (`kvmmmu_lab.check`).
+on scenarios: a small guest, and steps. The part under test and the kit's own go through the same steps, and what can be
+observed after each of them is compared (`kvmmmu_lab.check`).
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Scenario:
 
 
 def play(*steps: StepData, note: str = "", **machine: Any) -> Scenario:
-    """A scenario, written shortly."""
+    """A `Scenario`, in a shorter form."""
     return Scenario(steps, note=note, **machine)
 
 
@@ -70,8 +70,8 @@ class Boot:
     """A stretch of a real guest's life: the first ``events`` of its trace (all: None).
 
     ``way``: "native" writes through the shadow tables, so that missing write protection shows; "emulated" lets the host
-    carry out every write to a page table, so that all go through pre-write (`verify.replay`). ``then`` are steps that
-    follow after each ``every`` events.
+    perform every write to a page table, so that all go through pre-write (`verify.replay`). ``then`` are steps that follow
+    after each ``every`` events.
     """
 
     trace: str
@@ -103,9 +103,9 @@ class Rule:
 
 @dataclass(frozen=True)
 class Exercise:
-    """An exercise. ``part`` names what is replaced (`check.parts`); ``defines`` what the file must define.
+    """An exercise. ``part`` names what is replaced (`check.parts`), ``defines`` what the file must define.
 
-    ``full`` are all stretches that ``--full`` replays, beside those of the rules.
+    ``full`` are the stretches that ``--full`` replays in addition to those of the rules.
     """
 
     title: str

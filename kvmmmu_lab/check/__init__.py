@@ -1,21 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Exercises that check themselves. A submission runs in a process of its own; the judge compares what it shows.
+"""Exercises that check themselves: a submission runs in another process, and the judge compares what is observed of it.
 
 Read it in this order (what an exercise is: `kvmmmu_lab.exercises`):
 
-1. `steps`       what can happen to a machine in a scenario; `corrupt`: planted mistakes; `words`: how steps are said;
-                 `made`: scenarios with shadow pages of any roles
-2. `bench`       a machine with a part in it, which goes step by step; `looks`: what can be seen after each
-3. `parts`       how a submission becomes a part; how a worker loses the kit's own version
-4. `worker`      the process in which submissions run, and what they may not do there (`sandbox`)
-5. `workers`     the judge's side of it, by `pipes`; `heard`: what comes from there; `nursery`: where workers are forked
-                 from; `inline`: for a debugger
-6. `judge`       tries each rule; `expected`: what the kit's own part shows (`references`: of functions); `compare`: what
-                 differs; `shrink`: the shortest way there; `stretches`: the real kernel's operations, real guests' boots
-7. `telling`     from a difference to what a learner reads: `sentences`, `answers`, `listing`; `draws`: expected beside got
-                 (`machine`: a machine as data); `report` and `report_html`: verdicts, points, text
-8. `submission`  files and notebooks; `notebook`: objects in a notebook
-9. `plugin`      pytest; `cli`, `watch`, `hints`, `progress`, `keys`: the command line
+1. `subject`      the machine with the part under test in it; `steps`: what can happen to it; `fault_injection`: mistakes that
+                  a step can plant; `scenarios`: steps that are put together
+2. `observe`      what can be seen of a machine after a step, and how a difference is explained, in the words of `explain`;
+                  `testbench`: takes a subject from step to step
+3. `parts`        how a submission becomes a part; how a worker loses the kit's own version
+4. `sandbox`      processes with submissions: `protocol`, what is said; `forkserver` and `runner`, the processes; `limits`, what
+                  they may not do; `client`, the judge's side; `inline`, without a process, for a debugger
+5. `judge`        tries each rule; `oracle`: what is expected; `compare`: what differs first; `shrink`: the shortest way there
+6. `failure`      from a run that failed to what a learner reads; `side_by_side`: expected beside got, drawn; `report`:
+                  verdicts, points, text and HTML
+7. `submission`   files and notebooks; `notebook`: objects in a notebook; `progress`: points and hints
+8. `cli`          the commands; `console`: a check in a terminal; `session`: the command ``watch``; `pytest_plugin`
 
 >>> from kvmmmu_lab.check import check
 >>> check("rmap_add", ReverseMap)  # doctest: +SKIP
@@ -35,7 +34,8 @@ def check(exercise: str, *given: Any, full: bool = False, seed: int = 0) -> Repo
     """Check what you wrote: ``check("rmap_add", ReverseMap)`` in a notebook, or a file, ``check("rmap_add", "mine.py")``.
 
     ``given``: the classes or functions that the exercise asks for, in any order, or the path of a .py or .ipynb file.
-    The report shows itself, with pictures. Raises InputError.
+    ``full`` also replays whole traces of real guests; ``seed`` chooses the random scenarios. The report shows itself, with
+    pictures. Raises InputError.
     """
     from .notebook import check_given
 

@@ -10,7 +10,7 @@ from .. import exercises, workspace
 from ..exercises import Exercise
 from .judge import Judge
 from .report import NOT_ATTEMPTED, PASSED, Report, Verdict, explained
-from .submission import Submission, own
+from .submission import Submission, submitted_file
 
 
 def working_folder() -> Path:
@@ -24,7 +24,7 @@ def working_folder() -> Path:
 
 def own_file(exercise: Exercise, folder: Path) -> Path:
     """The learner's file for an exercise, in a working folder. Raises InputError where there is none."""
-    return own(exercise, folder / "exercises" / exercise.folder.name)
+    return submitted_file(exercise, folder / "exercises" / exercise.folder.name)
 
 
 def show(exercise: Exercise, given: Submission, *, file: Path | None = None, every: bool = False, **options: Any) -> Report:

@@ -50,7 +50,7 @@ class Judge:
     """Judges one submission.
 
     ``server``: where workers are forked (default: one of its own). ``seed`` chooses the random scenarios, ``full`` adds whole
-    recordings, ``inline`` runs the submission in this process. ``tell`` is called with each verdict as soon as it is known.
+    traces, ``inline`` runs the submission in this process. ``tell`` is called with each verdict as soon as it is known.
     """
 
     def __init__(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Checking what was written in a notebook: the source of an object, with all that it needs from other cells."""
+"""Check what was written in a notebook: the source of functions and classes, with all that they need from other cells."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def check_given(name: str, given: tuple[Any, ...], *, full: bool, seed: int) -> 
 
 
 def _names(given: tuple[Any, ...], wanted: list[str]) -> list[str]:
-    """What each object stands for: by its own name, or if that is another, by its place."""
+    """The name that each object stands for: its own, or if that is not wanted, the one at its place."""
     if len(given) != len(wanted):
         raise InputError("given", f"{len(given)} objects", f"{len(wanted)}: {', '.join(wanted)}")
     names = [getattr(thing, "__name__", "") for thing in given]
@@ -49,8 +49,11 @@ def _names(given: tuple[Any, ...], wanted: list[str]) -> list[str]:
 
 
 def source_of(things: dict[str, Any]) -> str:
-    """One text that defines all ``things``, with what they use: functions and classes of the notebook by their source,
-    imports by name, plain values as they are now. Raises InputError for what can't be written down."""
+    """A source that defines all ``things`` and what they use.
+
+    Functions and classes of the notebook come with their source, imports by name, plain values as they are now. Raises
+    InputError for anything else.
+    """
     parts: dict[int, str] = {}
     names: dict[str, str] = {}
     for name, thing in things.items():
@@ -64,7 +67,7 @@ def source_of(things: dict[str, Any]) -> str:
 
 
 def _collect(thing: Any, parts: dict[int, str], names: dict[str, str], around: dict[str, Any]) -> None:
-    """The source of ``thing`` behind the sources of what it uses."""
+    """Add the source of ``thing``, after the sources of what it uses."""
     if id(thing) in parts:
         return
     if not isinstance(thing, type | FunctionType):
@@ -73,7 +76,7 @@ def _collect(thing: Any, parts: dict[int, str], names: dict[str, str], around: d
     parts[id(thing)] = ""  # it may use itself
     for name in _used(source):
         _name(name, _globals(thing, around), parts, names)
-    del parts[id(thing)]  # what it uses comes before it
+    del parts[id(thing)]  # it goes behind what it uses
     parts[id(thing)] = source
 
 
@@ -87,7 +90,7 @@ def _source(thing: Any) -> str:
 
 
 def _class_source(thing: type) -> str:
-    """The source of a class. Of one in a notebook `inspect` knows no file; its methods do, else it is the latest so named."""
+    """The source of a class. `inspect` finds none in a notebook: its methods know the cell; else the latest of this name."""
     codes = [value.__code__ for value in vars(thing).values() if isinstance(value, FunctionType)]
     for file in dict.fromkeys([*(code.co_filename for code in codes), *reversed(list(linecache.cache))]):
         lines = [code.co_firstlineno for code in codes if code.co_filename == file]
@@ -102,7 +105,7 @@ def _class_source(thing: type) -> str:
 
 
 def _globals(thing: Any, around: dict[str, Any]) -> dict[str, Any]:
-    """Where the names of ``thing`` are looked up; of a class without methods, where whoever uses it looks."""
+    """Where the names in ``thing`` are looked up; for a class without methods, the names of its user."""
     if isinstance(thing, FunctionType):
         return thing.__globals__
     functions = [value for value in vars(thing).values() if isinstance(value, FunctionType)]
@@ -110,7 +113,7 @@ def _globals(thing: Any, around: dict[str, Any]) -> dict[str, Any]:
 
 
 def _used(source: str) -> list[str]:
-    """All names that a source takes from around it, in order: not its arguments and other names of its own."""
+    """The global names that a source uses, in order."""
     taken = set[str]()
     tables = [symtable.symtable(source, "cell", "exec")]
     while tables:
@@ -123,7 +126,7 @@ def _used(source: str) -> list[str]:
 
 
 def _name(name: str, known: dict[str, Any], parts: dict[int, str], names: dict[str, str]) -> None:
-    """Note how ``name`` comes to be, if it is a global one."""
+    """Add what defines ``name``, if it is a global one."""
     if name not in known or (hasattr(builtins, name) and known[name] is getattr(builtins, name)):
         return
     value = known[name]
@@ -138,4 +141,4 @@ def _name(name: str, known: dict[str, Any], parts: dict[int, str], names: dict[s
     elif isinstance(value, type | FunctionType):
         _collect(value, parts, names, known)
     elif type(value).__module__ != "__main__":
-        raise InputError(name, value, "a class, a function, a module or a plain value: others can't be taken along")
+        raise InputError(name, value, "a class, a function, a module or a plain value: others can't be taken from here")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The parts that exercises are about: how a submission is put into a `Vm`, and how a worker loses the kit's own.
+"""The parts that exercises are about: how a submission is put into a `Vm`, and how the kit's own version is removed.
 
-A worker's engine has no version of its own of the part under test: what was there raises `Absent`. This is against honest
-mistakes and easy cheating; the sources of the kit are public.
+In a worker the engine has no version of the part under test: what was there raises `Absent`. This prevents honest mistakes and
+easy cheating; the sources of the kit are public.
 """
 
 from __future__ import annotations
@@ -22,14 +22,16 @@ from ..mmu.rmap import COUNTED
 
 
 class Absent(LabError):
-    """A worker was asked for what the submission has to bring."""
+    """The submission, or the engine, used the kit's version of the part under test."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """``keyword`` is the argument of `Vm`, or "" for functions that are only called. ``gone``: (owner, names) of what a
-    worker loses; ``modules``: files of the kit that a submission must not read. ``wrap`` fits what a submission defines
-    to the engine."""
+    """``keyword`` is the argument of `Vm`, or "" for functions that the engine does not call.
+
+    ``gone``: (owner, names) of what a worker loses. ``modules``: files of the kit that a submission must not read. ``wrap``
+    makes a whole part of a submission that only defines some of it.
+    """
 
     keyword: str
     gone: tuple[tuple[Any, tuple[str, ...]], ...]
@@ -37,13 +39,13 @@ class Part:
     wrap: Callable[[Any], Any] | None = None
 
     def parts(self, defined: dict[str, Any], first: str) -> dict[str, Any]:
-        """The arguments of `Vm`, of what a submission defines; ``first`` names the part among it."""
+        """The arguments of `Vm` for what a submission defines; ``first`` is the name of the part in it."""
         given = defined[first]
         return {self.keyword: self.wrap(given) if self.wrap else given} if self.keyword else {}
 
 
 class OnlyAdds:
-    """A reverse map that can only add, made whole: to forget an entry, it begins anew and adds all others again."""
+    """A reverse map made whole from one that can only add: to remove an entry, it begins again and adds all the others."""
 
     def __init__(self, kind: Any, vm: Machine) -> None:
         self.kind, self.vm = kind, vm
@@ -53,13 +55,13 @@ class OnlyAdds:
         return getattr(self.part, name)
 
     def add(self, spte: int) -> None:
-        """The submission's."""
+        """Add an entry to the submission's map."""
         if self._counts(spte):
             self.added[spte] = None
         self.part.add(spte)
 
     def remove(self, spte: int) -> None:
-        """All but one, again."""
+        """Build the submission's map again, without this entry."""
         if self._counts(spte) and spte in self.added:
             del self.added[spte]
             spare = self.vm.caches.rmap_desc
@@ -72,7 +74,7 @@ class OnlyAdds:
         return self.vm.memory.words[spte] & COUNTED == COUNTED
 
     def write_protect(self, gfn: int) -> None:
-        """As `machine.ReverseMapPart` says."""
+        """Take write access to a frame away, as `machine.ReverseMapPart` says."""
         vm, hfn = self.vm, self.vm.memory.frames[gfn]
         for at in [] if hfn is None else list(self.part.sptes(hfn)):
             self.remove(at)
@@ -81,7 +83,7 @@ class OnlyAdds:
 
 
 class NoProtect:
-    """A reverse map without ``write_protect``, made whole."""
+    """A reverse map made whole from one without ``write_protect``."""
 
     def __init__(self, kind: Any, vm: Machine) -> None:
         self.part, self.vm = kind(vm), vm
@@ -118,7 +120,7 @@ PARTS = {
 
 
 def remove(part: Part) -> None:
-    """Take the kit's own version of a part out of this process, for good, wherever it was imported to."""
+    """Remove the kit's own version of a part from this process, for good, wherever it was imported."""
     for owner, names in part.gone:
         for name in names:
             own, instead = getattr(owner, name), _absent(name)
@@ -140,20 +142,20 @@ def _absent(name: str) -> Callable[..., Any]:
 
 
 def missing(defined: dict[str, Any], names: Iterable[str]) -> list[str]:
-    """Which of ``names`` ("ReverseMap", "ReverseMap.add") aren't defined. A method may also be what the constructor keeps."""
+    """Which of ``names`` ("ReverseMap", "ReverseMap.add") are not defined. A constructor may set a method."""
     found = []
     for name in names:
         owner, _, method = name.partition(".")
         thing = defined.get(owner)
         if method and not hasattr(thing, method):
-            thing = _made(thing)
+            thing = _built(thing)
         if not callable(getattr(thing, method, None) if method else thing):
             found.append(name)
     return found
 
 
-def _made(kind: Any) -> Any:
-    """An object of a class that a submission defines, in an empty machine; None if none can be made."""
+def _built(kind: Any) -> Any:
+    """An object of a class that a submission defines, in an empty machine; None if it can't be built."""
     try:
         return kind(vm.Vm(()))
     except Exception:

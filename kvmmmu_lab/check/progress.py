@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a learner has reached: points and hints seen, kept in the working folder."""
+"""A learner's progress, kept in the working folder: points, and the hints that were shown."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ FILE = ".kvmmmu-lab-progress.json"
 
 
 class Progress:
-    """By exercise: ``best`` points, the ``last`` ones, and how many ``hints`` were shown. Each change is saved at once.
+    """By exercise: the ``best`` points, the ``last`` ones, and how many ``hints`` were shown. Each change is saved at once.
 
-    A file that can't be read is put aside (``.damaged``), and all begins anew. One that can't be written is done without.
+    A file that can't be parsed is renamed to ``.damaged``, and progress begins again. If the file can't be written, nothing
+    is kept.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -38,16 +39,16 @@ class Progress:
             return {}
 
     def get(self, name: str, key: str) -> int:
-        """A number kept for an exercise; 0 where there is none."""
+        """A number of an exercise; 0 if there is none."""
         return self.known.get(name, {}).get(key, 0)
 
     def note(self, name: str, **values: int) -> None:
-        """Keep numbers for an exercise."""
+        """Set numbers of an exercise."""
         self.known.setdefault(name, {}).update(values)
         self._write({"exercises": self.known})
 
     def points(self, name: str, points: int) -> None:
-        """Keep the points of a check."""
+        """Note the points of a check."""
         self.note(name, last=points, best=max(points, self.get(name, "best")))
 
     def _write(self, data: dict[str, Any]) -> None:
@@ -57,11 +58,8 @@ class Progress:
             os.replace(new, self.path)
 
 
-# FOLDED IN: check.hints: The three hints of an exercise, one after the other.
-
-
 def hints(exercise: Exercise) -> list[str]:
-    """All of them, from ``hints.md``. Raises InputError where there are none."""
+    """All hints of an exercise, from its ``hints.md``. Raises InputError if there is no such file."""
     path = exercise.folder / "hints.md"
     try:
         parts = re.split(r"^## .*$", path.read_text("utf-8"), flags=re.MULTILINE)[1:]
@@ -71,8 +69,7 @@ def hints(exercise: Exercise) -> list[str]:
 
 
 def next_hint(exercise: Exercise, progress: Progress, wanted: int | None = None) -> str:
-    """The next hint that wasn't shown yet, with its number; after the last one, that one again. Or the ``wanted`` one,
-    from 1 on. Raises InputError."""
+    """The next hint that was not shown yet, or again the last one; or the ``wanted`` one, from 1 on. Raises InputError."""
     known = hints(exercise)
     if wanted is not None and not 1 <= wanted <= len(known):
         raise InputError("hint", wanted, f"1 to {len(known)}, or none for the next one")
@@ -80,4 +77,3 @@ def next_hint(exercise: Exercise, progress: Progress, wanted: int | None = None)
     progress.note(exercise.name, hints=max(number + 1, progress.get(exercise.name, "hints")))
     more = "" if number + 1 < len(known) else " (the last one)"
     return f"Hint {number + 1} of {len(known)}{more}\n\n{known[number]}"
-

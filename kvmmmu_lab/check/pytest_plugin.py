@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""pytest checks exercises: ``pytest exercises/04_rmap_add [--submission FILE] [--full] [--inline]``.
+"""The plugin for pytest: ``pytest exercises/04_rmap_add [--submission FILE] [--full] [--inline]`` checks an exercise.
 
 A module with an `EXERCISE` gets one test for each rule. The submission runs in a worker; pytest only sees verdicts.
 """
@@ -22,53 +22,53 @@ if TYPE_CHECKING:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Options of the checker."""
+    """Add the options."""
     group = parser.getgroup("kvmmmu-lab", "exercises of kvmmmu-lab")
     group.addoption("--submission", metavar="FILE", help="check this .py or .ipynb instead of the exercise's own file")
-    group.addoption("--full", action="store_true", help="replay all traces that fit the exercise, not only stretches")
+    group.addoption("--full", action="store_true", help="replay every trace that suits the exercise, not only parts of some")
     group.addoption("--inline", action="store_true", help="run it in this process, for a debugger; it does not count")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) -> None:
-    """A ``conftest.py`` beside an exercise would run with the judge: refuse it before it does."""
+    """Refuse a ``conftest.py`` beside an exercise, which would run in the judge's process."""
     for name in early_config.known_args_namespace.file_or_dir:
         path = Path(name.partition("::")[0]).absolute()
         for folder in (path, *path.parents)[:3]:
             planted = folder / "conftest.py"
             if planted.is_file() and _is_exercises(folder):
-                raise pytest.UsageError(f"{planted} is no part of the exercises, and would run beside the judge: remove it")
+                raise pytest.UsageError(f"{planted} is no part of the exercises, and would run with the judge: remove it")
 
 
 def _is_exercises(folder: Path) -> bool:
-    """Whether ``folder`` is an exercise, or holds exercises."""
+    """Whether ``folder`` is an exercise or holds exercises."""
     name = folder.name.partition("_")[2]
     return (folder / f"test_{name}.py").is_file() or (folder.name == "exercises" and (folder / "README.md").is_file())
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Files of an exercise's folder must not be found by ``import``."""
+    """Keep files in an exercise's folder from being found by ``import``."""
     paths = [Path(name.partition("::")[0]).absolute() for name in config.known_args_namespace.file_or_dir]
     if paths and all(_is_exercises(path if path.is_dir() else path.parent) for path in paths):
         config.option.importmode = "importlib"
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """One test for each rule."""
+    """Make one test of each rule."""
     exercise = getattr(metafunc.module, "EXERCISE", None)
     if exercise is not None and "rule" in metafunc.fixturenames:
         metafunc.parametrize("rule", exercise.rules, ids=[rule.name for rule in exercise.rules])
 
 
 class Checked:
-    """A submission, in a test. ``verdicts`` are those so far."""
+    """A submission, as a test uses it. ``verdicts``: those so far."""
 
     def __init__(self, exercise: Exercise, judge: Judge, inline: bool) -> None:
         self.exercise, self.judge, self.inline = exercise, judge, inline
         self.verdicts: list[Verdict] = []
 
     def obeys(self, rule: Rule) -> None:
-        """Fail, with what a learner wants to know, unless the rule holds."""
+        """Fail, with what a learner needs to know, unless the rule holds."""
         from .report import NOT_ATTEMPTED, PASSED, explained
 
         verdict = self.judge.rule(rule)
@@ -79,25 +79,25 @@ class Checked:
         if verdict.status == NOT_ATTEMPTED:
             pytest.fail(f"Not attempted: {rule.says}", pytrace=False)
         if verdict.status != PASSED:
-            if wrong_before and verdict.failure is not None:  # one picture is enough, that of what to mend first
+            if wrong_before and verdict.failure is not None:  # one picture is enough: that of what to fix first
                 verdict = replace(verdict, failure=replace(verdict.failure, picture=None, difference=None))
             pytest.fail(explained(verdict, self.exercise), pytrace=False)
 
 
 @pytest.fixture(scope="module")
 def submission(request: pytest.FixtureRequest) -> Iterator[Checked]:
-    """The submission that is checked: ``--submission``, or the exercise's own file."""
+    """The submission that is checked: ``--submission``, or the file in the exercise's folder."""
     from ..exercises import find
     from ..workspace import course_root
     from .judge import Judge
     from .report import Report
-    from .submission import own, read
+    from .submission import read, submitted_file
 
     config, path = request.config, Path(request.module.__file__)
     exercise = replace(request.module.EXERCISE, folder=path.parent)
     chosen, inline = config.getoption("--submission"), bool(config.getoption("--inline"))
     try:
-        given = read(Path(chosen) if chosen else own(find(exercise.name, course_root()), path.parent))
+        given = read(Path(chosen) if chosen else submitted_file(find(exercise.name, course_root()), path.parent))
     except InputError as error:
         pytest.fail(str(error), pytrace=False)
     seed = config.getoption("--hypothesis-seed", default=None)
@@ -116,7 +116,7 @@ REPORTS = pytest.StashKey[list[Any]]()
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """Points."""
+    """Print points, verdicts and notes."""
     for report, inline in config.stash.get(REPORTS, []):
         from .sandbox.inline import INLINE
 

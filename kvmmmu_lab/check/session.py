@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""``kvmmmu-lab watch``: the exercise at hand, checked again on each save."""
+"""``kvmmmu-lab watch``: a session in a terminal that checks the current exercise each time it is saved."""
 
 from __future__ import annotations
 
@@ -17,12 +17,117 @@ from .console import own_file, show
 from .progress import Progress, next_hint
 from .submission import read
 
-# FOLDED IN: check.keys: Single keys from a terminal, without waiting for Enter; from anything else, the first letter
-# of each line.
+MENU = "[h] hint   [n] next   [p] previous   [c] check again   [l] list   [q] quit"
+NEVER = (-1, -1)
+"""The stamp of a file that has not been looked at yet."""
+
+POLL = 0.3
+"""Seconds between two looks at the file's time stamp."""
+
+
+class WatchSession:
+    """A session. ``at`` is the number of the current exercise in the course's order."""
+
+    def __init__(self, folder: Path, root: Path, name: str | None = None) -> None:
+        self.folder, self.root = folder, root
+        self.progress = Progress(folder)
+        self.course = [exercises.load(path) for path in exercises.folders(root)]
+        if not self.course:
+            raise InputError("course", str(root), "a course with exercises: install the kit again")
+        self.at = self._open() if name is None else self._named(name)
+        self.seen: tuple[int, int] | None = NEVER
+
+    def _named(self, name: str) -> int:
+        wanted = exercises.find(name, self.root).name
+        return [exercise.name for exercise in self.course].index(wanted)
+
+    def _open(self) -> int:
+        """The number of the first exercise without full points; of the last one if all have them."""
+        return next((n for n, exercise in enumerate(self.course) if not self._done(exercise)), len(self.course) - 1)
+
+    def _done(self, exercise: Exercise) -> bool:
+        return self.progress.get(exercise.name, "best") >= exercise.points
+
+    @property
+    def exercise(self) -> Exercise:
+        """The current exercise."""
+        return self.course[self.at]
+
+    def run(self) -> int:
+        """Run until the user quits or stdin closes."""
+        with Keys() as keys:
+            while True:
+                self.look()
+                key = keys.get(POLL)
+                if key is None or key in ("q", "\x03", "\x04"):
+                    print(self.summary())
+                    return 0
+                self.press(key)
+
+    def look(self) -> None:
+        """Check the exercise if its file has been saved since."""
+        stamp = self._stamp()
+        if stamp != self.seen:
+            self.seen = stamp
+            self.check()
+
+    def _stamp(self) -> tuple[int, int] | None:
+        try:
+            found = own_file(self.exercise, self.folder).stat()
+            return found.st_mtime_ns, found.st_size
+        except (OSError, LabError):
+            return None
+
+    def check(self) -> None:
+        """Check the current exercise. If its file can't be checked, say why; the session goes on."""
+        _clear()
+        try:
+            path = own_file(self.exercise, self.folder)
+            report = show(self.exercise, read(path))
+            self.progress.points(self.exercise.name, report.points)
+            print(self._next() if report.passed else f"\nEdit {path}")
+        except LabError as error:
+            print(f"{error}")
+        print(f"\n{MENU}", flush=True)
+
+    def _next(self) -> str:
+        if all(self._done(exercise) for exercise in self.course):
+            return "\nThat was the last one: you have solved them all."
+        return "\nSolved! Press n for the next exercise."
+
+    def press(self, key: str) -> None:
+        """Do what a key stands for; other keys do nothing."""
+        if key in ("n", "p"):
+            to = self.at + (1 if key == "n" else -1)
+            if 0 <= to < len(self.course):
+                self.at, self.seen = to, NEVER
+            else:
+                print("There is no exercise in that direction.", flush=True)
+        elif key == "c":
+            self.seen = NEVER
+        elif key == "h":
+            try:
+                said = next_hint(self.exercise, self.progress)
+            except LabError as error:
+                said = f"{error}"
+            print(f"\n{said}\n\n{MENU}", flush=True)
+        elif key == "l":
+            print(f"\n{self.summary()}\n\n{MENU}", flush=True)
+
+    def summary(self) -> str:
+        """All exercises with their best points so far."""
+        rows, width = [], max(len(exercise.title) for exercise in self.course)
+        for number, exercise in enumerate(self.course):
+            best, here = self.progress.get(exercise.name, "best"), ">" if number == self.at else " "
+            rows.append(f"{here} {exercise.number} {exercise.title:<{width}} {best:>2} of {exercise.points}")
+        return "\n".join(rows)
 
 
 class Keys:
-    """``with Keys() as keys: keys.get(0.3)`` gives a key, "" if none was pressed in time, None when there will be none."""
+    """Single keys from a terminal, without Enter; from any other stdin, the first letter of each line.
+
+    ``with Keys() as keys: keys.get(0.3)`` returns a key, "" if none was pressed in time, None at the end of stdin.
+    """
 
     def __init__(self) -> None:
         self.terminal = sys.stdin.isatty()
@@ -50,7 +155,7 @@ class Keys:
             return self._windows(seconds)
         import select
 
-        # read without Python's buffer, since what is in there `select` doesn't know
+        # not through Python's buffer: `select` does not know what is in it
         if not self.waiting:
             if not select.select([sys.stdin], [], [], seconds)[0]:
                 return ""
@@ -74,114 +179,7 @@ class Keys:
         return ""
 
 
-MENU = "[h] hint   [n] next   [p] previous   [c] check again   [l] list   [q] quit"
-NEVER = (-1, -1)
-"""Stands for a file that wasn't looked at yet."""
-
-POLL = 0.3
-"""Seconds between two looks at the file."""
-
-
-class WatchSession:
-    """A session. ``at`` is the number of the exercise at hand in the course's order."""
-
-    def __init__(self, folder: Path, root: Path, name: str | None = None) -> None:
-        self.folder, self.root = folder, root
-        self.progress = Progress(folder)
-        self.course = [exercises.load(path) for path in exercises.folders(root)]
-        if not self.course:
-            raise InputError("course", str(root), "a course with exercises: install the kit again")
-        self.at = self._open() if name is None else self._named(name)
-        self.seen: tuple[int, int] | None = NEVER
-
-    def _named(self, name: str) -> int:
-        wanted = exercises.find(name, self.root).name
-        return [exercise.name for exercise in self.course].index(wanted)
-
-    def _open(self) -> int:
-        """The first exercise without full points; the last one if all have them."""
-        return next((n for n, exercise in enumerate(self.course) if not self._done(exercise)), len(self.course) - 1)
-
-    def _done(self, exercise: Exercise) -> bool:
-        return self.progress.get(exercise.name, "best") >= exercise.points
-
-    @property
-    def exercise(self) -> Exercise:
-        """The one at hand."""
-        return self.course[self.at]
-
-    def run(self) -> int:
-        """Until q, or the end of input."""
-        with Keys() as keys:
-            while True:
-                self.look()
-                key = keys.get(POLL)
-                if key is None or key in ("q", "\x03", "\x04"):
-                    print(self.summary())
-                    return 0
-                self.press(key)
-
-    def look(self) -> None:
-        """Check if the file was saved since."""
-        stamp = self._stamp()
-        if stamp != self.seen:
-            self.seen = stamp
-            self.check()
-
-    def _stamp(self) -> tuple[int, int] | None:
-        try:
-            found = own_file(self.exercise, self.folder).stat()
-            return found.st_mtime_ns, found.st_size
-        except (OSError, LabError):
-            return None
-
-    def check(self) -> None:
-        """Check the exercise at hand; what is wrong with the file itself is said, and the session goes on."""
-        _clear()
-        try:
-            path = own_file(self.exercise, self.folder)
-            report = show(self.exercise, read(path))
-            self.progress.points(self.exercise.name, report.points)
-            print(f"\nEdit {path}" if not report.passed else self._next())
-        except LabError as error:
-            print(f"{error}")
-        print(f"\n{MENU}", flush=True)
-
-    def _next(self) -> str:
-        if all(self._done(exercise) for exercise in self.course):
-            return "\nThat was the last one: you have solved them all."
-        return "\nSolved! Press n for the next exercise."
-
-    def press(self, key: str) -> None:
-        """What a key does; others do nothing."""
-        if key in ("n", "p"):
-            to = self.at + (1 if key == "n" else -1)
-            if 0 <= to < len(self.course):
-                self.at, self.seen = to, NEVER
-            else:
-                print("There is no other exercise that way.", flush=True)
-        elif key == "c":
-            self.seen = NEVER
-        elif key == "h":
-            try:
-                said = next_hint(self.exercise, self.progress)
-            except LabError as error:
-                said = f"{error}"
-            print(f"\n{said}\n\n{MENU}", flush=True)
-        elif key == "l":
-            print(f"\n{self.summary()}\n\n{MENU}", flush=True)
-
-    def summary(self) -> str:
-        """All exercises with the best points so far."""
-        rows, width = [], max(len(exercise.title) for exercise in self.course)
-        for number, exercise in enumerate(self.course):
-            best, here = self.progress.get(exercise.name, "best"), ">" if number == self.at else " "
-            rows.append(f"{here} {exercise.number} {exercise.title:<{width}} {best:>2} of {exercise.points}")
-        return "\n".join(rows)
-
-
 def _clear() -> None:
-    """A new page, where there is a terminal."""
+    """Clear the screen if stdout is a terminal."""
     if sys.stdout.isatty():
         print("\x1b[2J\x1b[H", end="")
-

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Find a short scenario that still goes wrong."""
+"""Shrink a scenario that fails to one that is as short as possible and fails in the same way."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from ..exercises import Scenario, StepData
 
 Steps = tuple[StepData, ...]
 Fails = Callable[[Scenario], int | None]
-"""The step in which a scenario goes wrong, in the same way as before, or None."""
+"""Returns the step in which a scenario fails in the same way; None if it does not."""
 
 
 def shrink(scenario: Scenario, step: int, fails: Fails, seconds: float) -> Scenario:
-    """Leave out steps, in ever smaller pieces, for as long as it still goes wrong and there is time."""
+    """Leave out steps, in smaller and smaller pieces, while the scenario still fails and there is time."""
     end = time.monotonic() + seconds
     steps = scenario.steps[: step + 1]
     size = max(1, len(steps) // 2)
@@ -33,7 +33,7 @@ def shrink(scenario: Scenario, step: int, fails: Fails, seconds: float) -> Scena
 
 
 def _without(scenario: Scenario, steps: Steps, size: int, fails: Fails, end: float) -> Steps | None:
-    """``steps`` without the last ``size`` of them that it goes wrong without; None where all are needed."""
+    """``steps`` without ``size`` of them, as far back as possible, that are not needed; None if all are."""
     for at in range(len(steps) - 1, -1, -size):
         first = max(0, at - size + 1)
         if any(isinstance(step, dict) and step.get("op") == "create" for step in steps[first : at + 1]):
@@ -48,7 +48,7 @@ def _without(scenario: Scenario, steps: Steps, size: int, fails: Fails, end: flo
 
 
 def _less(scenario: Scenario, fails: Fails, end: float) -> Scenario:
-    """Without the entries of the guest's tables that don't matter, nor items of steps that have many."""
+    """Without entries of the guest's tables and items of long operands that are not needed."""
     for number, step in enumerate(scenario.steps):
         for place, items in enumerate(step if not isinstance(step, dict) else ()):
             if isinstance(items, tuple):
@@ -61,7 +61,7 @@ def _less(scenario: Scenario, fails: Fails, end: float) -> Scenario:
 
 
 def _fewer(scenario: Scenario, number: int, place: int, items: tuple[Any, ...], fails: Fails, end: float) -> Scenario:
-    """With less in this place of this step."""
+    """With fewer ``items`` at this place in the step of this number."""
     size = len(items) // 2
     while size and time.monotonic() < end:
         for at in range(len(items) - size, -1, -size):

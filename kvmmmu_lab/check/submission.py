@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a learner hands in: a Python file, a notebook's cells tagged ``solution``, or an object in a notebook."""
+"""A submission: a Python file, a notebook's cells tagged ``solution``, or source taken from a running notebook."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from ..exercises import Exercise
 
 TAG = "solution"
 CELLS = "your cells"
-"""What a submission is called that was put together of cells in a notebook."""
+"""The name of a submission that was put together from the cells of a running notebook."""
 
 LARGEST = 1 << 20
-"""Bytes of the largest file that is taken for a submission."""
+"""Bytes of the largest file that is accepted."""
 
 
 @dataclass(frozen=True)
 class Submission:
-    """Source text, and what to call it in messages (a file's name). ``path``: where its lines stand, for debuggers."""
+    """Source text, its ``name`` in messages (a file's name), and its ``path`` for debuggers."""
 
     source: str
     name: str
@@ -29,16 +29,16 @@ class Submission:
 
     @property
     def lines(self) -> list[str]:
-        """Its lines."""
+        """The lines of the source."""
         return self.source.splitlines()
 
     def line(self, number: int) -> str:
-        """One line, from 1 on; empty where there is none."""
+        """A line by its number, from 1 on, without indentation; empty if there is none."""
         return self.lines[number - 1].strip() if 0 < number <= len(self.lines) else ""
 
 
 def read(path: Path) -> Submission:
-    """The submission in a file. Raises InputError for one that isn't there, is no text, or a notebook without a solution."""
+    """The submission in a file. Raises InputError if it can't be read, is no text, or is a notebook without a solution."""
     expected = "a .py file, or an .ipynb with cells tagged 'solution'"
     if path.suffix not in (".py", ".ipynb"):
         raise InputError("submission", str(path), expected)
@@ -55,14 +55,15 @@ def read(path: Path) -> Submission:
     return Submission(_cells(text, path), path.name)
 
 
-def own(exercise: Exercise, folder: Path) -> Path:
-    """The learner's file in the learner's copy of an exercise's folder; the notebook, where only that was worked on.
+def submitted_file(exercise: Exercise, folder: Path) -> Path:
+    """The learner's file in their copy of an exercise's folder; the notebook if only that has been changed.
 
-    Raises InputError where there is no file.
+    Raises InputError if there is no file.
     """
     path, book = folder / exercise.file.name, folder / f"{exercise.name}.ipynb"
     if not path.is_file():
-        expected = "your file for this exercise: go to your working folder, name it (--folder), or make one (--print-only)"
+        ways = "go to your working folder, name it with --folder, or make one with kvmmmu-lab --print-only"
+        expected = f"your file for this exercise: {ways}"
         raise InputError("file", str(path), expected)
     with contextlib.suppress(InputError, OSError):
         untouched = path.read_bytes() == exercise.file.read_bytes()
@@ -87,5 +88,5 @@ def _cells(text: str, path: Path) -> str:
 
 
 def _plain(line: str) -> str:
-    """A line without IPython's magic, which means nothing outside of it."""
+    """A line of a cell; magics of IPython become comments."""
     return "pass  # " + line if line.startswith(("%", "!")) else line
