@@ -14,6 +14,7 @@ from ..mmu.bits import (
     PFERR_PRESENT,
     PFERR_USER,
     PFERR_WRITE,
+    PRESENT,
     SHADOW_USER,
     SHADOW_WRITABLE,
     USER,
@@ -59,6 +60,16 @@ def short(value: Any) -> str:
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
+def times(count: int) -> str:
+    """How often: "once", "twice", "3 times"."""
+    return {1: "once", 2: "twice"}.get(count, f"{count} times")
+
+
+def is_call(words: str) -> bool:
+    """Whether words begin with a call, such as "add(#7:12)", and not with a sentence."""
+    return "(" in words.partition(" ")[0]
+
+
 def more(count: int) -> str:
     """What follows the first of several things: " (and 3 more)"; nothing for 0."""
     return f" (and {count} more)" if count else ""
@@ -72,26 +83,22 @@ def kept(value: Any) -> str:
 
 
 def shadow_entry(entry: Any) -> str:
-    """An entry of `inspect.dump.page_entries`; None: it is 0."""
+    """An entry of `inspect.dump.page_entries`: "present, user, to gfn 0x1f (the guest allows W U)". None: it is 0."""
     if entry is None:
         return "empty"
     _, flags, kind, target = entry
-    marks = [word for bit, word in ((SHADOW_WRITABLE, "W"), (SHADOW_USER, "U")) if flags & bit]
     if kind == "x":
-        where = f"(flags {flags:#x}, frame {target:#x})"
-        return f"{spell(flags)}; leads nowhere {where}" if flags & 1 else f"neither present nor 0 {where}"
+        if flags & PRESENT:
+            return f"present, to no frame (flags {flags:#x})"
+        return f"neither present nor 0 (flags {flags:#x}, frame {target:#x})"
+    marks = [letter for bit, letter in ((SHADOW_WRITABLE, "W"), (SHADOW_USER, "U")) if flags & bit and kind != "s"]
+    strange = [str(bit) for bit in (3, 4, 7, *STRANGE_BITS[kind]) if flags >> bit & 1]
+    notes = [f"the guest allows {' '.join(marks)}"] * bool(marks)
+    notes += [f"bit{'s' * (len(strange) > 1)} {', '.join(strange)} set, too"] * bool(strange)
     if kind == "i":
-        words = f"an I/O entry for gfn {target:#x} ({spell(flags & ~IO_MARK)}{_allowed(marks)})"
-    elif kind == "g":
-        words = f"{spell(flags)}; leads to gfn {target:#x}{_allowed(marks)}"
-    else:
-        words = f"{spell(flags)}; leads to page #{target}"
-    strange = [bit for bit in (3, 4, 7, *STRANGE_BITS[kind]) if flags >> bit & 1]
-    return f"{words}; bit{'s' * (len(strange) > 1)} {', '.join(map(str, strange))} set, too" if strange else words
-
-
-def _allowed(marks: list[str]) -> str:
-    return f"; the guest allows {' '.join(marks)}" if marks else ""
+        return f"an I/O entry for gfn {target:#x} ({'; '.join([spell(flags & ~IO_MARK), *notes])})"
+    words = f"{spell(flags)}, to {f'gfn {target:#x}' if kind == 'g' else f'page #{target}'}"
+    return f"{words} ({'; '.join(notes)})" if notes else words
 
 
 def guest_entry(value: int) -> str:
@@ -111,7 +118,7 @@ def result_part(name: str, value: Any) -> str:
     if value is None:
         return f"no {name}"
     if name == "error" and isinstance(value, int):
-        return f"error {value:#x} ({', '.join(word for bit, word in ERROR_BITS if value & bit) or 'no bit set'})"
+        return f"error {number(value)} ({', '.join(word for bit, word in ERROR_BITS if value & bit) or 'no bit set'})"
     if name == "rights" and isinstance(value, int) and not value & ~(WRITABLE | USER):
         letters = [letter for bit, letter in ((WRITABLE, "W"), (USER, "U")) if value & bit]
         return f"rights {value} ({' '.join(letters) or 'neither W nor U'})"

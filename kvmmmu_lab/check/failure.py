@@ -12,7 +12,7 @@ from ..errors import HostCrash, LabError
 from ..exercises import Boot, Exercise, Golden, Rule, Scenario
 from ..mmu.bits import CR4_PSE, MODES
 from .compare import Transcript, first_difference
-from .explain import spte
+from .explain import is_call, spte
 from .observe import Difference
 from .oracle import Expected
 from .sandbox.client import DAMAGED, Run
@@ -29,11 +29,15 @@ MOST_STEPS = 12
 
 @dataclass(frozen=True)
 class FailureKind:
-    """A way to fail: the ``status`` that it gives a rule, and a sentence with {where}, {type} and {what} of what was raised."""
+    """A way to fail: the ``status`` that it gives a rule, and a sentence.
+
+    The sentence may have {type} and {what} of what was raised, {text} (a colon and {what}, or nothing), {where} (" in add(),
+    line 6 ...", or nothing), and {at} (a clause that says so).
+    """
 
     name: str
     status: str
-    sentence: str = "{type}: {what}{where}"
+    sentence: str = "your code raises {type}{where}{text}"
     shrinks: bool = False
     """Whether a shorter scenario that fails in the same way is looked for."""
 
@@ -42,17 +46,17 @@ KINDS = {
     kind.name: kind
     for kind in (
         FailureKind("differs", FAILED, shrinks=True),
-        FailureKind("silent", FAILED, "this must not go unnoticed: raise an exception, as the README says"),
+        FailureKind("silent", FAILED, "your code raises no exception; it should, as the README says"),
         FailureKind("raised", CRASHED, shrinks=True),
-        FailureKind("crash", CRASHED, shrinks=True),
-        FailureKind("absent", CRASHED, "{what}{where}"),
+        FailureKind("crash", CRASHED, "{what}{at}", shrinks=True),
+        FailureKind("absent", CRASHED, "{what}{at}"),
         FailureKind("missing", CRASHED, "the file doesn't define {what}"),
-        FailureKind("forbidden", CRASHED, "{what}, which is not allowed during a check{where}"),
-        FailureKind("memory", CRASHED, "your code uses more memory than it may{where}"),
-        FailureKind("died", CRASHED, "{what}{where}"),
+        FailureKind("forbidden", CRASHED, "{what}, which is not allowed during a check{at}"),
+        FailureKind("memory", CRASHED, "your code uses more memory than it may{at}"),
+        FailureKind("died", CRASHED, "{what}{at}"),
         FailureKind("damaged", CRASHED, "{what}"),
-        FailureKind("timeout", TIMED_OUT, "it doesn't come to an end: it was stopped{where}"),
-        FailureKind("unwritten", NOT_ATTEMPTED, "nothing is written yet: NotImplementedError{where}"),
+        FailureKind("timeout", TIMED_OUT, "your code doesn't come to an end: it was stopped{where}"),
+        FailureKind("unwritten", NOT_ATTEMPTED, "nothing is written yet: your code raises NotImplementedError{where}"),
     )
 }
 """By name. A worker names the kind of what was raised; a name that isn't here counts as "raised"."""
@@ -137,9 +141,7 @@ class Explainer:
             found = replace(found, sentence=found.difference.sentence, picture=picture)
         else:
             found = replace(found, sentence=self.how_it_ended(found))
-        last = steps[-1].partition(" [")[0] if steps else ""
-        when = f"after step {found.step + 1}, {last}: " if len(steps) > 1 else f"{last}: " if steps else ""
-        return replace(found, sentence=when + found.sentence, steps=steps, scenario=scenario, stretch=stretch)
+        return replace(found, sentence=_when(steps) + found.sentence, steps=steps, scenario=scenario, stretch=stretch)
 
     def _steps(self, scenario: Scenario, last: int) -> Iterator[str]:
         """The steps in words, up to ``last``; each is said before it happens."""
@@ -176,15 +178,28 @@ class Explainer:
         """A run that did not come to its end, in a sentence: with the line of the submission where it was."""
         error = found.error
         what = re.sub(r"spte (0x[0-9a-f]+)", lambda match: f"spte {spte(int(match[1], 16))}", str(error.get("what")))
+        text = f": {what}" if what else ""
         kind, where = KINDS.get(found.kind, KINDS["raised"]), self._where(error)
+        at = f"; your code was{where}" if where else ""
         if kind.name == "timeout" and not where:
-            where = " outside of your code"
-        return kind.sentence.format(type=error.get("type"), what=what, where=where)
+            where = " outside of it"
+        return kind.sentence.format(type=error.get("type"), what=what, text=text, where=where, at=at)
 
     def _where(self, error: dict[str, Any]) -> str:
+        """The line of the submission at which it was: " in add(), line 6 (while True: pass)"; empty if there is none."""
         function, line = error.get("function", ""), error.get("line")
         places = [f"{function}()"] * (function not in ("", "<module>"))
         if line and self.submission.name != CELLS:  # in cells that were put together, numbers of lines mean nothing
             places.append(f"line {line}")
         code = self.submission.line(line) if isinstance(line, int) else ""
         return (f" in {', '.join(places)}" if places else "") + (f" ({code})" if code else "")
+
+
+def _when(steps: tuple[str, ...]) -> str:
+    """The beginning of a sentence about what comes of the last step."""
+    if not steps:
+        return ""
+    last = steps[-1].partition(" [")[0]
+    if is_call(last):
+        return f"after step {len(steps)}, {last}: " if len(steps) > 1 else f"{last}: "
+    return f"after step {len(steps)}, in which {last}, " if len(steps) > 1 else f"when {last}, "

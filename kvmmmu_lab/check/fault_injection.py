@@ -83,7 +83,7 @@ class Mistake:
         """What `plant` would do, in words."""
         damage = self.plan(vm, number, gfn)
         if damage is None:
-            return "planted: nothing, for no entry fits"
+            return "nothing is planted, because no entry fits"
         spte, change = damage
         own = vm.memory.gfns[_frame(vm, spte)]
         said = self.words.format(
@@ -93,7 +93,7 @@ class Mistake:
             gfn=f"gfn {gfn:#x}",
             moved=", and its reference moves along" if change.gains is not None else "",
         )
-        return f"planted: {said}"
+        return f"{said} (a planted mistake)"
 
 
 def mistake(name: str) -> Mistake:

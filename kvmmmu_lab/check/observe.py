@@ -40,9 +40,10 @@ from .explain import (
     shadow_page,
     short,
     spte,
+    times,
 )
 from .sandbox.protocol import plain
-from .subject import Subject, counts
+from .subject import Subject, WrongResult, counts
 
 EMPTY = bytes(PAGE_SIZE)
 FEW = 32
@@ -81,7 +82,7 @@ class View:
         try:
             return {operator.index(hfn) for hfn in given}
         except (TypeError, ValueError):
-            raise TypeError(f"frames() has to return numbers of host frames, as in a list; it returns {given!r}") from None
+            raise WrongResult("frames()", given, "the numbers of host frames, in a list or the like") from None
 
     def by_gfn(self, by_hfn: dict[int, Any]) -> list[Any]:
         """[gfn, value] from values by host frame; a frame that is no guest memory has its negative number."""
@@ -95,23 +96,23 @@ def in_shadow_page(event: tuple) -> bool:
 
 
 def refs(sptes: Any) -> list[int]:
-    """The refs of sptes that a part gives, sorted. Raises TypeError for anything else."""
+    """The refs of sptes that a part gives, sorted. Raises WrongResult for anything else."""
     given = sptes
     try:
         given = list(sptes)
         return sorted(operator.index(spte) - FIRST_REF for spte in given)
     except (TypeError, ValueError):
-        raise TypeError(f"sptes() has to return whole numbers, as in a list; it returns {given!r}") from None
+        raise WrongResult("sptes()", given, "whole numbers, in a list or the like") from None
 
 
-def form(sptes: Any) -> Any:
-    """One spte, or lists of sptes, as refs. Raises TypeError for anything else."""
+def form(call: str, sptes: Any) -> Any:
+    """One spte, or lists of sptes, as refs. ``call`` returned it. Raises WrongResult for anything else."""
     if sptes is None or isinstance(sptes, int):
         return sptes if sptes is None else sptes - FIRST_REF
     try:
         return [[int(spte) - FIRST_REF for spte in row] for row in sptes]
     except (TypeError, ValueError):
-        raise TypeError(f"it has to be an spte, or a list of lists of sptes; it is {sptes!r}") from None
+        raise WrongResult(call, sptes, "an spte, or a list of lists of sptes") from None
 
 
 class Observation:
@@ -268,13 +269,12 @@ class ReverseMaps(Observation, name="rmap"):
             return f"{reverse_map} {verb} spte {reference(missing[0])}{more(len(missing) - 1)}, which can write it"
         ref = extra[0]
         if ref in expected.get(gfn, ()):
-            return f"{reverse_map} has spte {reference(ref)} {got[gfn].count(ref)} times"
+            return f"{reverse_map} has spte {reference(ref)} {times(got[gfn].count(ref))}"
         if not 0 <= ref < NUM_PAGES * 512:
             return f"{reverse_map} has {ref + FIRST_REF:#x} in it, which is no spte; is it the value of an entry?"
-        still = "still has" if ref in before else "has"
         if ref in before and difference.flags_of(ref) & COUNTED == COUNTED:
-            return f"spte {reference(ref)} still has its W, and {reverse_map} {still} the spte"
-        return f"{reverse_map} {still} spte {reference(ref)}, which can't write it"
+            return f"spte {reference(ref)} still has its W and is still in {reverse_map}"
+        return f"{reverse_map} {'still has' if ref in before else 'has'} spte {reference(ref)}, which can't write it"
 
     def listing(self, value: Any) -> list[str]:
         return [f"{frame(gfn)}: {', '.join(map(reference, found))}" for gfn, found in value]
@@ -461,7 +461,7 @@ class StepResult(Observation, name="result"):
         if missing:
             return f"it doesn't report {name}{others}" + (f", but it reports {extra[0]}" if extra else "")
         if name in right:
-            return f"it reports {name} {reported.count(name)} times instead of {right.count(name)}"
+            return f"it reports {name} {times(reported.count(name))} instead of {times(right.count(name))}"
         known = name.partition(" ")[0] in ("rmap", "wp", "map")
         why = "although nothing is wrong there" if known else "which is no complaint of an audit"
         return f"it reports {name}{others}, {why}"
@@ -495,11 +495,9 @@ class TlbFlushes(Observation, name="flushes"):
         return counts(view.vm)[0] - view.subject.before[0]
 
     def explain(self, difference: Difference) -> str:
-        should = f"should be {self._times(difference.expected)}" if difference.expected else "should not be flushed"
-        return f"the TLB is {self._times(difference.got)}; it {should}"
-
-    def _times(self, count: Any) -> str:
-        return {0: "not flushed", 1: "flushed once", 2: "flushed twice"}.get(count, f"flushed {count} times")
+        is_ = f"flushed {times(difference.got)}" if difference.got else "not flushed"
+        should = f"be flushed {times(difference.expected)}" if difference.expected else "not be flushed"
+        return f"the TLB is {is_}; it should {should}"
 
     def scene(self, vm: Machine, difference: Difference) -> Scene | None:
         return shadow_tables(vm)
@@ -545,8 +543,8 @@ class MmuNumbers(Observation, name="mmu"):
     """Levels, roots, flood counter and registers: the numbers of `inspect.dump.mmu_part`."""
 
     names = (
-        "levels of the guest", "levels of the shadow", "root", "number of free pages", "gfn of the last page-table write",
-        "count of writes in a row", "CR0", "CR3", "CR4", "EFER", "cached PDPTEs",
+        "vm.root_level", "vm.shadow_root_level", "the root", "the number of free pages", "vm.last_pt_write_gfn",
+        "vm.last_pt_write_count", "CR0", "CR3", "CR4", "EFER", "vm.cpu.pdptrs",
     )  # fmt: skip
     decimal = (*names[:2], names[3], names[5])
     """Those that are counts."""
@@ -555,9 +553,9 @@ class MmuNumbers(Observation, name="mmu"):
         return dump.mmu_part(view.vm)
 
     def explain(self, difference: Difference) -> str:
-        got, expected = (self.listing(value) for value in (difference.got, difference.expected))
-        place = next(at for at, (a, b) in enumerate(zip(got, expected, strict=True)) if a != b)
-        return f"{got[place]}; it should be {expected[place].partition(': ')[2]}"
+        values = zip(self.names, difference.got, difference.expected, strict=True)
+        name, got, expected = next(row for row in values if row[1] != row[2])
+        return f"{name} is {self._number(name, got)}; it should be {self._number(name, expected)}"
 
     def listing(self, value: Any) -> list[str]:
         return [f"{name}: {self._number(name, item)}" for name, item in zip(self.names, value, strict=True)]
@@ -647,7 +645,7 @@ class DescriptorForm(Observation, name="form"):
         own = rmap if type(rmap) is ReverseMap else None
         if tell is None and own is None:
             return None
-        maps = {hfn: form(own.heads.get(hfn) if own else tell(hfn)) for hfn in view.frames()}  # type: ignore[misc]
+        maps = {hfn: form("descriptors()", own.heads.get(hfn) if own else tell(hfn)) for hfn in view.frames()}  # type: ignore[misc]
         return [view.by_gfn(maps), vm.caches.rmap_desc.free]
 
     def explain(self, difference: Difference) -> str:
@@ -701,7 +699,8 @@ class ChainForm(Observation, name="chains"):
         tell = getattr(vm.parents, "chains", None)
         if tell is None and not isinstance(vm.parents, ParentChains):
             return None
-        rows = [[page.id, form(tell(page) if tell else page.parents)] for page in vm.pool.pages if page in vm.pool.active]
+        used = [page for page in vm.pool.pages if page in vm.pool.active]
+        rows = [[page.id, form("chains()", tell(page) if tell else page.parents)] for page in used]
         return [[row for row in rows if row[1] is not None], vm.caches.pte_chain.free]
 
     def explain(self, difference: Difference) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 from ..draw.scene import Scene
 from ..draw.text import LEGEND, to_text
 from ..exercises import Exercise, Rule
+from .explain import is_call
 from .failure import CRASHED, FAILED, NOT_ATTEMPTED, PASSED, TIMED_OUT, Failure
 from .observe import Difference
 from .sandbox.limits import not_enforced
@@ -246,7 +247,7 @@ def _number(value: Any) -> str:
 
 def capital(text: str) -> str:
     """A sentence with a capital first letter, unless it begins with a call."""
-    return text if "(" in text.partition(" ")[0] else text[:1].upper() + text[1:]
+    return text if is_call(text) else text[:1].upper() + text[1:]
 
 
 def html_of(report: Report) -> str:

@@ -40,7 +40,7 @@ from ..verify.operations import apply
 from ..verify.replay import TraceReplay
 from .fault_injection import mistake
 from .sandbox.protocol import plain
-from .subject import Subject, flag_bits
+from .subject import Subject, WrongResult, flag_bits
 
 
 class ScenarioStep:
@@ -422,7 +422,9 @@ class WalkStep(ScenarioStep):
             for step in guest_path(vm, self.gva).steps
         ]
         guest = " ".join([mode_of_levels(vm.root_level).guest, *registers])
-        return f"walk: {_access(self.kind)} gva {self.gva:#x} [{guest}; {', '.join(path)}]"
+        what = "write" if "w" in self.kind else "instruction fetch" if "x" in self.kind else "read"
+        who = "user code" if "u" in self.kind else "the guest kernel"
+        return f"walk(gva {self.gva:#x}) for a{'n' * (what[0] == 'i')} {what} by {who} [{guest}; {', '.join(path)}]"
 
 
 @dataclass
@@ -542,7 +544,7 @@ class AuditStep(ScenarioStep):
     def do(self, subject: Subject) -> list[Any]:
         found = subject.defined["audit"](subject.vm)
         if not isinstance(found, Iterable):
-            raise TypeError(f"audit(vm) has to return a list of complaints; it returns {found!r}")
+            raise WrongResult("audit(vm)", found, "a list of complaints")
         return sorted((_complaint(item) for item in plain(list(found))), key=repr)
 
     def say(self, vm: Vm) -> str:
@@ -602,7 +604,7 @@ class BootStep(ScenarioStep):
         return differences[:3]
 
     def say(self, vm: Vm) -> str:
-        return f"events {self.begin} to {self.end - 1} of {self.trace}"
+        return f"the events {self.begin} to {self.end - 1} of {self.trace} are replayed"
 
 
 @dataclass
@@ -641,12 +643,13 @@ class OperationStep(ScenarioStep):
 
 OPERATION_WORDS = {
     "create": "a new machine with the memory slots {slots} (base gfn, pages, log) is built",
-    "regs": "the registers are set: CR0 {cr0}, CR3 {cr3}, CR4 {cr4}, EFER {efer}",
+    "regs": "the registers are set to CR0 {cr0}, CR3 {cr3}, CR4 {cr4} and EFER {efer}",
     "cr3": "the guest loads CR3 with {v}",
     "cr0": "the guest loads CR0 with {v}",
     "cr4": "the guest loads CR4 with {v}",
     "efer": "the guest loads EFER with {v}",
-    "fault": "a page fault at gva {gva}, error code {err}",
+    "fault": "a page fault at gva {gva} with error code {err} is handled",
+    "set_slot": "slot {slot} is set to {npages} pages from gfn {base} on, with log {log}",
     "gva2gpa": "gva {gva} is translated by the guest's tables",
     "unprot": "all shadow pages of the frame at gva {gva} are zapped",
     "rwa": "write access is taken from slot {slot}",

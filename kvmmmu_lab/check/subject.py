@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ..errors import LabError
 from ..exercises import Scenario
 from ..mmu import Vm
 from ..mmu.bits import CR0_WP, EFER_NX, FLAGS, MODES, PAGE_SHIFT
@@ -19,6 +20,13 @@ def flag_bits(flags: str) -> int:
     """The bits of an entry for flags given as letters of "PWUADGSX"; other bits follow by number: "PW+52+3"."""
     letters, *numbers = flags.split("+")
     return sum(FLAG_LETTERS[letter] for letter in letters) | sum(1 << int(number) for number in numbers)
+
+
+class WrongResult(LabError):
+    """The part under test returned something that has the wrong form."""
+
+    def __init__(self, call: str, got: object, expected: str) -> None:
+        super().__init__(f"{call} returns {got!r}; it should return {expected}")
 
 
 class Subject:

@@ -162,9 +162,9 @@ HOSTILE = {
     "closes all files": ("import os\nos.closerange(0, 64)\n" + part(), CRASHED, ""),
     "uses the network": ("import socket\nsocket.socket().connect(('127.0.0.1', 9))\n" + part(), CRASHED, "network"),
     "raises what can't be told": (
-        part("raise E", before="class E(Exception):\n    def __str__(self): return 'x' * 10**7\n"), CRASHED, "E: xxx",
+        part("raise E", before="class E(Exception):\n    def __str__(self): return 'x' * 10**7\n"), CRASHED, "(raise E): xxx",
     ),
-    "returns what can't be told": (part(sptes="return [object()]"), CRASHED, "TypeError"),
+    "returns what can't be told": (part(sptes="return [object()]"), CRASHED, "sptes() returns [<object"),
     "answers too much": (part(sptes="return range(hfn, hfn + 5_000_000)"), (TIMED_OUT, CRASHED), ""),
     "has no class": ("x = 1\n", CRASHED, "doesn't define ReverseMap"),
     "is no Python": ("class ReverseMap(:\n", CRASHED, "SyntaxError"),
@@ -214,7 +214,7 @@ def test_nothing_is_left_open_or_lying_about(nursery, tmp_path, monkeypatch):
 def test_secrets_of_the_environment_are_not_handed_on(nursery, monkeypatch):
     monkeypatch.setenv("MY_TOKEN", "geheim")
     report = judge(EXERCISE, "import os\nraise ValueError(sorted(os.environ.items()))\n", nursery)
-    assert "ValueError: []" in str(report)
+    assert "raises ValueError in line 2" in str(report) and "): []" in str(report)
 
 
 def pytest_on(*arguments, cwd=ROOT):
