@@ -97,7 +97,7 @@ def base_of(exercise, dotted):
 
 def replaced(source, says, imports, definitions, owner):
     """A source with another docstring, more imports, and other definitions in the class ``owner``, or at the top level."""
-    tree, lines = ast.parse(source), source.splitlines()
+    tree, lines = parsed(source), source.splitlines()
     body = next(node.body for node in tree.body if name_of(node) == owner) if owner else tree.body
     places = {name_of(node): span(node) for node in body}
     first_definition = next(span(node)[0] for node in body if name_of(node))
@@ -109,6 +109,12 @@ def replaced(source, says, imports, definitions, owner):
     for (first, last), text in sorted(changes, key=lambda change: change[0], reverse=True):
         lines[first:last] = text.splitlines()
     return "\n".join(lines) + "\n"
+
+
+@cache
+def parsed(source):
+    """The syntax tree of a source; each right solution is the base of many."""
+    return ast.parse(source)
 
 
 def name_of(node):

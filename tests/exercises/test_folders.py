@@ -81,20 +81,13 @@ def owners(name):
     return {defined.partition(".")[0] for defined in EXERCISES[name].defines}
 
 
-def run(book, folder):
-    nbclient = pytest.importorskip("nbclient")
-    pytest.importorskip("ipykernel")
-    client = nbclient.NotebookClient(book, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(folder)}})
-    return client.execute()
-
-
 def says(cell):
     return "".join(output.get("data", {}).get("text/plain", "") + output.get("text", "") for output in cell.outputs)
 
 
 @NAMES
-def test_the_notebook_runs_unattended_while_nothing_is_written(name, tmp_path):
-    done = run(notebook(name), EXERCISES[name].folder)
+def test_the_notebook_runs_unattended_while_nothing_is_written(name, run_notebook):
+    done = run_notebook(notebook(name), EXERCISES[name].folder)
     assert not [output for cell in code(done) for output in cell.outputs if output.output_type == "error"]
     assert "(not attempted)" in says(code(done)[-1])
     pages = [output.get("data", {}).get("text/html", "") for cell in code(done) for output in cell.outputs]
@@ -103,7 +96,7 @@ def test_the_notebook_runs_unattended_while_nothing_is_written(name, tmp_path):
 
 @pytest.mark.slow
 @NAMES
-def test_a_right_solution_in_the_notebook_is_found_right(name, tmp_path):
+def test_a_right_solution_in_the_notebook_is_found_right(name, run_notebook):
     book = notebook(name)
     # the first one made of functions and classes: an object that a call returns can't be taken out of a notebook
     texts = [solution.source for solution in solutions.right(name).values()]
@@ -112,7 +105,7 @@ def test_a_right_solution_in_the_notebook_is_found_right(name, tmp_path):
     first.source = source
     for cell in rest:
         cell.source = ""
-    done = run(book, EXERCISES[name].folder)
+    done = run_notebook(book, EXERCISES[name].folder)
     assert "(passed)" in says(code(done)[-1]), says(code(done)[-1])
 
 

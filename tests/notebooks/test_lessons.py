@@ -2,7 +2,6 @@
 """Lessons: each notebook matches its source, is mostly prose, and runs from top to bottom unattended."""
 
 import ast
-import functools
 import re
 from pathlib import Path
 
@@ -80,20 +79,6 @@ def test_lessons_quote_the_choices_of_a_film_as_they_are():
         text = re.sub(r"\s*\n# *", " ", path.read_text("utf-8"))
         quoted += re.findall(r"\*([^*]+)\* under \*Stop where\*", text) + re.findall(r"\*Stop where\*, \*([^*]+)\*", text)
     assert len(quoted) == 3 and set(quoted) <= set(TAGS.values())
-
-
-@pytest.fixture(scope="module")
-def ran():
-    """A function that returns a notebook, by name, with its outputs; each notebook runs once."""
-    nbclient = pytest.importorskip("nbclient")
-    pytest.importorskip("ipykernel")
-
-    @functools.cache
-    def run(name):
-        book = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
-        return nbclient.NotebookClient(book, timeout=60, kernel_name="python3").execute()
-
-    return run
 
 
 def outputs(book):

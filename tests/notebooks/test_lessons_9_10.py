@@ -1,32 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Lessons 9 and 10: their cells show what the text says about stores to page tables."""
 
-import functools
 import re
-from pathlib import Path
 
-import nbformat
 import pytest
 
 from kvmmmu_lab.labs import small_guest
 
-NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 NINE, TEN = "09_pre_write", "10_pre_write_32"
 
 
 @pytest.fixture(scope="module")
-def shown():
+def shown(ran):
     """A function that returns the text output of one cell, by the lesson's name and a part of the cell's source."""
-    nbclient = pytest.importorskip("nbclient")
-    pytest.importorskip("ipykernel")
-
-    @functools.cache
-    def run(name):
-        book = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
-        return nbclient.NotebookClient(book, timeout=60, kernel_name="python3").execute()
 
     def look(name, source):
-        cells = [cell for cell in run(name).cells if cell.cell_type == "code" and source in cell.source]
+        cells = [cell for cell in ran(name).cells if cell.cell_type == "code" and source in cell.source]
         assert len(cells) == 1, f"{len(cells)} cells contain {source!r}"
         return "\n".join(output.get("data", {}).get("text/plain", "") for output in cells[0].outputs)
 

@@ -22,37 +22,47 @@ def test_recorded_matrix_agrees_row_by_row(mode):
     assert report.compared["warm accesses"] > 10_000
 
 
-def test_a_wrong_bit_in_any_row_is_noticed(tmp_path):
-    with np.load(MATRICES / "access32.npz") as original:
-        result = original["result"].copy()
-    executed = np.flatnonzero(result & 0x8000)
+@pytest.fixture(scope="module")
+def recorded():
+    """The results of the recorded 32-bit matrix, and its executed rows."""
+    with np.load(MATRICES / "access32.npz") as arrays:
+        result = arrays["result"]
+    return result, np.flatnonzero(result & 0x8000)
+
+
+def with_rows(folder, recorded, rows, changed):
+    """A file with some rows of the recorded matrix, some of them changed: ``changed`` are results by row."""
+    result = np.zeros_like(recorded[0])
+    result[rows] = recorded[0][rows]
+    for row, value in changed.items():
+        result[row] = value
+    np.savez(folder / "changed.npz", mode="32", result=result)
+    return verify_file(folder / "changed.npz")
+
+
+def test_a_wrong_bit_in_any_row_is_noticed(tmp_path, recorded):
+    result, executed = recorded
     faults, granted = executed[result[executed] & 1 == 1], executed[result[executed] & 1 == 0]
     wrong = {int(faults[7]): 1 << 1, int(faults[901]): 1 << 3, int(granted[5]): 1, int(granted[77]): 1 << 7}
     wrong |= {int(granted[200]): 1 << 8, int(faults[44]): 1 << 12, int(granted[300]): 1 << 14}
     wrong |= {int(granted[400]): 1 << 3, int(faults[1200]): 1 << 5, int(faults[1300]): 1 << 10}
-    for row, bit in wrong.items():
-        result[row] ^= bit
-    np.savez(tmp_path / "wrong.npz", mode="32", result=result)
-    report = verify_file(tmp_path / "wrong.npz")
+    neighbours = [faults[8], faults[902], granted[6], granted[78], granted[201]]
+    report = with_rows(tmp_path, recorded, neighbours, {row: result[row] ^ bit for row, bit in wrong.items()})
     noticed = {int(difference.where.split()[1], 16) for difference in report.differences if "row" in difference.where}
     assert noticed == set(wrong)
 
 
-def test_a_result_without_execution_is_noticed(tmp_path):
-    with np.load(MATRICES / "access32.npz") as original:
-        result = original["result"].copy()
+def test_a_result_without_execution_is_noticed(tmp_path, recorded):
+    result, executed = recorded
     row = int(np.flatnonzero(result & 0x8000 == 0)[4])
-    result[row] = 0x3
-    np.savez(tmp_path / "more.npz", mode="32", result=result)
-    assert f"row {row:#x}" in str(verify_file(tmp_path / "more.npz"))
+    assert f"row {row:#x}" in str(with_rows(tmp_path, recorded, executed[:5], {row: 0x3}))
 
 
-def test_a_row_left_out_is_noticed_by_the_counts(tmp_path):
-    with np.load(MATRICES / "access32.npz") as original:
-        result = original["result"].copy()
-    result[np.flatnonzero(result & 0x8000)[:3]] = 0
-    np.savez(tmp_path / "short.npz", mode="32", result=result)
-    assert "executed rows" in str(verify_file(tmp_path / "short.npz"))
+def test_rows_left_out_are_noticed_by_the_counts(tmp_path, recorded):
+    _, executed = recorded
+    report = with_rows(tmp_path, recorded, executed[:100], {})
+    (counted,) = [difference for difference in report.differences if "executed rows" in str(difference)]
+    assert (counted.expected, counted.got) == (len(executed), 100) and COUNTS["32"]["executed"] == len(executed)
 
 
 def processor(index: int) -> int:

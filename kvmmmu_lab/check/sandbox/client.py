@@ -30,9 +30,6 @@ from .protocol import LOADING, TRACEBACK, checked, exit_reason, parsed, stopped_
 GRACE = 1.0
 """Seconds that a worker gets on top of its own limit before it is ended from outside."""
 
-DRAIN = 0.01
-"""Seconds to wait for more output."""
-
 LONGEST = 1 << 24
 """Bytes of the longest answer that is accepted."""
 
@@ -125,10 +122,10 @@ class Worker:
 
     def drain(self) -> None:
         """Read the output that is there by now."""
-        pieces = self.pipes.receive(time.monotonic() + DRAIN)
+        pieces = self.pipes.receive(time.monotonic() + self.pipes.late)
         while any(name == OUTPUT and data for name, data in pieces):
             self._take(pieces)
-            pieces = self.pipes.receive(time.monotonic() + DRAIN)
+            pieces = self.pipes.receive(time.monotonic() + self.pipes.late)
 
     def _take(self, pieces: list[Piece]) -> bool:
         """Store what the pipes gave; return whether more can come."""
@@ -279,7 +276,12 @@ def _secret(exercise: Exercise) -> list[str]:
 
 
 class Pipes:
-    """The judge's ends of three pipes to a worker; ``theirs`` are the other ends: requests, answers, output."""
+    """The judge's ends of three pipes to a worker; ``theirs`` are the other ends: requests, answers, output.
+
+    ``late``: seconds to wait for output after an answer. What was printed before the answer is in the pipe by then.
+    """
+
+    late = 0.0005
 
     def __init__(self) -> None:
         theirs, self.requests = os.pipe()
@@ -330,7 +332,12 @@ class Pipes:
 
 
 class ThreadedPipes:
-    """The same for a process's standard files, each read in a thread: for systems without `select` on pipes (Windows)."""
+    """The same for a process's standard files, each read in a thread: for systems without `select` on pipes (Windows).
+
+    ``late``: seconds until a thread has handed over what it has read.
+    """
+
+    late = 0.01
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stdin and process.stdout and process.stderr
