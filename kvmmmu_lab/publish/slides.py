@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Turn the cells of a notebook into slides.
 
-A slide begins where Jupyter's slideshow metadata say so or, in a notebook without them, at a heading. A film or a picture
+Jupyter's slideshow metadata mark the beginning of a slide; in a notebook without them, headings do. A film or a picture
 gets a slide with little else on it. A full slide is continued on the next one under the same title. A slide shows a
 summary of a long text; the speaker notes contain the whole text.
 """

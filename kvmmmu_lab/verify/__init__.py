@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Compare the engine with recorded truth: golden traces, page tables and traces of real guests, permission matrices.
+"""Compare the engine with recordings: golden traces, page tables and traces of real guests, permission matrices.
 
 >>> print(verify_file("lin64_20k.npz"))  # doctest: +SKIP
 lin64_20k.npz: trace of a real guest, 0 differences
@@ -22,14 +22,14 @@ __all__ = ["WITHOUT", "FileDifference", "FileReport", "kind_of", "verify_file"]
 
 GOLDEN, GUEST, TRACE, MATRIX = "golden trace", "page tables of a real guest", "trace of a real guest", "permission matrix"
 ARRAYS = {"tlb_gva": GUEST, "type": TRACE, "result": MATRIX}
-"""An array that only archives of this kind have -> the kind."""
+"""Maps an array to the only kind of archive that contains it."""
 
 
 def verify_file(path: str | Path, *, audit: bool = False, without: str | None = None) -> FileReport:
-    """Compare the engine with one file of any kind. Raises DataError.
+    """Compare the engine with a file of any kind. Raises DataError if the file can't be used.
 
-    ``audit``: with a golden trace, audit after every operation. ``without``: replay a guest's trace once more with this
-    mechanism switched off (a key of `WITHOUT`).
+    ``audit``: audit after every operation of a golden trace. ``without``: replay a guest's trace once more with this
+    mechanism, a key of `WITHOUT`, switched off.
     """
     path = Path(path)
     kind = kind_of(path)
@@ -45,13 +45,13 @@ def verify_file(path: str | Path, *, audit: bool = False, without: str | None = 
             verify_matrix(path, report)
     except DataError:
         raise
-    except InputError as error:  # the file asks for something that is impossible on any machine
+    except InputError as error:  # the file contains values that are impossible on any machine
         raise DataError(str(path), str(error), "values that fit the recorded mode") from error
     return report
 
 
 def kind_of(path: Path) -> str:
-    """Return the kind of a file, by its content. Raises DataError."""
+    """Return the kind of a file, determined by its content. Raises DataError for a file of any other kind."""
     if path.is_dir():
         raise DataError(str(path), "a folder", f"a file; to verify all files in it: {path}/*")
     if not path.exists():
@@ -67,11 +67,11 @@ def kind_of(path: Path) -> str:
                 names = ", ".join(archive.namelist()[:5])
             if len(kinds) == 1:
                 return kinds[0]
-            expected = f"one with {', '.join(f'{name} ({kind})' for name, kind in ARRAYS.items())}"
+            expected = f"one that contains {' or '.join(f'{name} ({kind})' for name, kind in ARRAYS.items())}"
             raise DataError(str(path), f"an archive of {names}", expected)
     except OSError as error:
         raise DataError(str(path), str(error), "a file that can be read") from None
     except zipfile.BadZipFile as error:
         raise DataError(str(path), f"damaged or truncated ({error})", "a complete archive: copy it again") from None
-    expected = f"a {GOLDEN} (gzip'd JSON lines) or an .npz archive of a guest, a guest's trace or a matrix"
+    expected = f"a {GOLDEN} (gzipped JSON lines) or an .npz archive of a guest, a guest's trace or a matrix"
     raise DataError(str(path), f"a file that begins with {magic!r}" if magic else "empty", expected)

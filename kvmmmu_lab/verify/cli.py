@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""``kvmmmu-lab verify FILE...``: exit status 0 if nothing differs, 1 if something does, 2 if a file can't be read."""
+"""The command ``kvmmmu-lab verify FILE...``."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ from . import FileReport, verify_file
 
 
 def run(args: Namespace) -> int:
-    """Verify each file. Print one report for each, or one JSON object with ``reports`` and ``status``."""
+    """Verify each file and print its report, or print one JSON object with ``reports`` and ``status``.
+
+    Return the exit status: 0 if there are no differences, 1 if there are some, 2 if a file can't be read.
+    """
     reports: list[dict[str, Any]] = []
     status = 0
     for name in args.files:
         found: FileReport | DataError
-        if sys.stderr.isatty():  # the largest guest takes seconds
+        if sys.stderr.isatty():  # the largest guest takes several seconds
             print(f"comparing {name} ...", file=sys.stderr, flush=True)
         try:
             found = verify_file(name, audit=args.audit, without=args.without)
@@ -34,5 +37,5 @@ def run(args: Namespace) -> int:
         print(json.dumps({"status": status, "reports": reports}, indent=1))
     elif len(reports) > 1:
         bad = sum(not report["ok"] for report in reports)
-        print(f"{len(reports)} files: {f'{bad} with differences, or unreadable' if bad else 'all as recorded'}")
+        print(f"{len(reports)} files: {f'{bad} with differences or unreadable' if bad else 'all as recorded'}")
     return status

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Golden traces: operations that ran on the kernel's own code, compiled for user space, with the results and states.
+"""Verify golden traces: operations executed by the kernel's own code, compiled for user space, with results and states.
 
-A file is gzip'd JSON lines. Each scenario is a header line (``"t": "scenario"``), its operations (``"op"``), of which the
-first is ``create``, some full states (``"state"``), and a line ``"end"``. An operation's line has its number ``i``, the
-operation ``op``, its result ``r``, and a digest ``d`` of the state after it: for each part of `inspect.dump`, the first
-12 hex digits of SHA-256.
+A file contains gzipped JSON lines. A scenario consists of a header line (``"t": "scenario"``), its operations (``"op"``;
+the first is ``create``), some full states (``"state"``), and a line ``"end"``. The line of an operation contains its
+number ``i``, the operation ``op``, its result ``r``, and a digest ``d`` of the state after it: the first 12 hex digits of
+the SHA-256 of each part of `inspect.dump`.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ DIGEST_WIDTH = 12
 STORES = {ev.STORE, ev.EMULATED_STORE, ev.GUEST_ACCESSED, ev.GUEST_DIRTY}
 
 MALFORMED = (KeyError, TypeError, AttributeError, ValueError, OverflowError, IndexError, VmDead)
-"""What the operations of a malformed file raise; `InputError` is a ValueError."""
+"""Exceptions that the operations of a malformed file raise. `InputError` is a ValueError."""
 
 NOT_RESULTS = {"audit", "alog", "div", "agpa", "crash"}
-"""Keys of a result that aren't compared one by one: they are informative, or compared elsewhere."""
+"""Keys of a result that `compare_result` skips, because they are informative or compared elsewhere."""
 
 
 def verify_golden(path: Path, report: FileReport, audit: bool = False, make_vm: MakeVm = Vm) -> None:
@@ -44,19 +44,19 @@ def verify_golden(path: Path, report: FileReport, audit: bool = False, make_vm: 
     category = None
     for header, lines in read_scenarios(path):
         category = category or header.get("cat")
-        report.check(str(header.get("name")), "category, the same in all of a file", category, header.get("cat"))
+        report.check(str(header.get("name")), "category (one for the whole file)", category, header.get("cat"))
         try:
             ScenarioReplay(header, report, audit, make_vm).run(lines)
         except DataError as error:
             raise DataError(str(path), f"{error.argument}: {error.got!r}", error.expected) from error
         except MALFORMED as error:
             found = f"scenario {header.get('name')!r}: {error!r}"
-            raise DataError(str(path), found, "operations of the format of golden traces") from error
+            raise DataError(str(path), found, "operations in the format of golden traces") from error
         report.count("scenarios")
 
 
 def read_scenarios(path: Path) -> Iterator[tuple[dict[str, Any], list[dict[str, Any]]]]:
-    """Yield the scenarios of a file, each as its header and its lines of operations and states. Raises DataError."""
+    """Yield the header of each scenario in a file, and its lines of operations and states. Raises DataError."""
     header: dict[str, Any] | None = None
     lines: list[dict[str, Any]] = []
     number = 0
@@ -66,7 +66,7 @@ def read_scenarios(path: Path) -> Iterator[tuple[dict[str, Any], list[dict[str, 
                 line = json.loads(text)
                 kind = line["t"]
                 if (kind == "scenario") == (header is not None):
-                    raise DataError(str(path), kind, f"a scenario line and an end line in turn (line {number})")
+                    raise DataError(str(path), kind, f"alternating scenario and end lines (line {number})")
                 if kind == "scenario":
                     header, lines = line, []
                 elif kind == "end":
@@ -86,16 +86,16 @@ def read_scenarios(path: Path) -> Iterator[tuple[dict[str, Any], list[dict[str, 
 
 
 class ScenarioReplay:
-    """The replay of one scenario on a VM of its own."""
+    """The replay of one scenario on a new VM."""
 
     def __init__(self, header: dict[str, Any], report: FileReport, audit: bool, make_vm: MakeVm) -> None:
         self.header, self.report, self.audit, self.make_vm = header, report, audit, make_vm
-        self.vm: Vm = None  # type: ignore[assignment]  # made by the first operation
+        self.vm: Vm = None  # type: ignore[assignment]  # created by the first operation
         self.events: list[tuple] = []
         self.crash: HostCrash | None = None
 
     def run(self, lines: list[dict[str, Any]]) -> None:
-        """Apply and compare line by line. After a crash there are no more lines."""
+        """Apply and compare line by line. No lines may follow a crash."""
         name, ops = self.header["name"], [line for line in lines if line["t"] == "op"]
         check = self.report.check
         check(name, "number of operations", self.header["nops"], len(ops))
@@ -108,7 +108,7 @@ class ScenarioReplay:
             where = f"{name}, operation {line['i']}"
             if line["t"] == "op":
                 done += 1
-                check(name, "numbering of operations", done, line["i"])
+                check(name, "number of the operation", done, line["i"])
                 where += f" {compact(line['op'])}"
                 self.operation(line, where)
                 if self.vm.dead is not None or "crash" in line["r"]:
@@ -126,7 +126,7 @@ class ScenarioReplay:
             self.compare_memory(name)
 
     def operation(self, line: dict[str, Any], where: str) -> None:
-        """Apply one operation, and compare its result, its digests and its audit."""
+        """Apply one operation; compare its result, digests and audit."""
         op, expected = line["op"], line["r"]
         self.report.count("operations")
         got: dict[str, Any] = {}
@@ -138,7 +138,7 @@ class ScenarioReplay:
         if expected_crash or self.crash:
             self.report.count("crashes")
             self.report.check(where, "crash", expected_crash and expected_crash["kind"], self.crash and self.crash.kind)
-            self.report.check(where, "crash, in the header and here", self.header.get("crash"), expected_crash)
+            self.report.check(where, "crash in the header and in the result", self.header.get("crash"), expected_crash)
             self.report.check(where, "results besides the crash", [], sorted(expected.keys() - {"crash"}))
             return
         self.compare_result(op["op"], expected, got, where)
@@ -150,7 +150,7 @@ class ScenarioReplay:
         self.report.count("digest parts", len(dump.PARTS))
         if digests != recorded:
             wrong = [part for part, a, b in zip(dump.PARTS, recorded, digests, strict=False) if a != b]
-            self.report.differ(where, f"state after it, in the parts {', '.join(wrong) or 'missing'}", recorded, digests)
+            self.report.differ(where, f"state after it, parts {', '.join(wrong) or 'missing'}", recorded, digests)
         self.expected_audit = expected.get("audit", {"n": 0, "m": []})
         if self.audit or "audit" in expected:
             self.compare_audit(where)
@@ -158,7 +158,7 @@ class ScenarioReplay:
             self.compare_alog(expected.get("alog", []), where)
 
     def compare_result(self, name: str, expected: dict[str, Any], got: dict[str, Any], where: str) -> None:
-        """Compare all results; one that is absent is 0 or empty."""
+        """Compare all results. A missing result counts as 0 or empty."""
         for key in {**expected, **got}:
             if key in NOT_RESULTS:
                 continue
@@ -176,7 +176,7 @@ class ScenarioReplay:
         self.report.check(where, "audit", self.expected_audit, {"n": len(got), "m": listed[:6]})
 
     def compare_alog(self, expected: Any, where: str) -> None:
-        """Compare the complaints of audits inside faults; the file has all of them, or their number and the first ones."""
+        """Compare the complaints of audits inside faults. The file lists all of them, or their number and the first few."""
         got = [[c.audit, *c.facts] for _, complaints in self.vm.audit_log for c in complaints]
         self.vm.audit_log.clear()
         if isinstance(expected, dict):
@@ -185,7 +185,7 @@ class ScenarioReplay:
         self.report.check(where, "audits inside the fault", expected, got)
 
     def full_state(self, expected: dict[str, Any], where: str) -> None:
-        """Compare a full state part by part, all of guest memory, and the audit."""
+        """Compare each part of a full state, then all of guest memory and the audit."""
         got = json.loads(compact(dump.state(self.vm)))
         self.report.count("full states")
         self.report.check(where, "parts of the state", sorted(expected), sorted(got))
@@ -195,10 +195,10 @@ class ScenarioReplay:
         self.compare_memory(where)
         self.compare_audit(where)
 
-    # Applying
+    # Operations and guest memory
 
     def apply(self, op: dict[str, Any], got: dict[str, Any]) -> None:
-        """Apply one operation; its result is added to ``got``."""
+        """Apply one operation, and add its result to ``got``."""
         name = op["op"]
         if name == "create":
             self.vm = self.make_vm([(base, n, bool(log)) for base, n, log in op["slots"]], audits=bool(op.get("audit")))
@@ -220,7 +220,10 @@ class ScenarioReplay:
         got["mem"] = self.changed_words(report=name not in ("poke", "destroy"))
 
     def changed_words(self, report: bool) -> list[list[int]]:
-        """Return [gpa, value] of the aligned words of guest memory that the operation changed, in the order of slots."""
+        """Update the mirror of guest memory; return [gpa, value] of the words that changed, in the order of slots.
+
+        Without ``report``, the list is empty.
+        """
         pages = self.vm.memory.pages[FIRST_GUEST:]
         if len(pages) > len(self.mirror):
             self.mirror = np.concatenate([self.mirror, np.zeros_like(pages[len(self.mirror) :])])
@@ -235,28 +238,28 @@ class ScenarioReplay:
         return [[gpa, value] for _, gpa, value in sorted(changed)] if report else []
 
     def _place(self, hpa: int) -> tuple[int, int]:
-        """Return the slot's number and the gpa of a host address."""
+        """Return the slot number and the gpa of a host address."""
         for number, slot in enumerate(self.vm.memory.slots):
             if slot.hfn <= hpa >> 12 < slot.hfn + slot.npages:
                 return number, hpa - (slot.hfn - slot.base << 12)
         return len(self.vm.memory.slots), hpa
 
     def compare_memory(self, where: str) -> None:
-        """Compare all of guest memory: only what the operations reported may have changed."""
+        """Check that guest memory has changed only where operations reported a change."""
         self.report.count("guest memories")
         pages, step = self.vm.memory.pages[FIRST_GUEST:], 1 << 14  # in pieces, since a slot may be huge
         pieces = (slice(at, at + step) for at in range(0, len(pages), step))
         if not all(np.array_equal(pages[piece], self.mirror[piece]) for piece in pieces):
-            self.report.differ(where, "guest memory", "only the changes that were reported", "a write that reported nothing")
+            self.report.differ(where, "guest memory", "only reported changes", "a change that was not reported")
 
 
 # Digests
 
 
 class Digester:
-    """Digests of one VM's state, operation after operation.
+    """Computes digests of a VM's state after each operation.
 
-    Making the text of the whole state takes several ms, so that of a shadow page is kept until its words change.
+    Formatting the whole state takes several ms, so the text of a shadow page is cached until its words change.
     """
 
     def __init__(self, vm: Vm) -> None:
@@ -264,7 +267,7 @@ class Digester:
         self.forget()
 
     def forget(self) -> None:
-        """Forget the kept texts, since the slots changed and the same words may mean other frames."""
+        """Drop the cached texts, because after a change of slots the same words may refer to other frames."""
         self.seen = np.zeros((NUM_PAGES, 512), dtype=np.uint64)
         self.texts = [""] * NUM_PAGES
 
@@ -292,10 +295,10 @@ class Digester:
 
 
 def compact(value: Any) -> str:
-    """Return a value as JSON without spaces, which is what is hashed."""
+    """Return a value as JSON without spaces, the form that is hashed."""
     return json.dumps(value, separators=(",", ":"))
 
 
 def short_hash(text: str) -> str:
-    """Return the first 12 hex digits of a text's SHA-256."""
+    """Return the first 12 hex digits of the SHA-256 of a text."""
     return hashlib.sha256(text.encode()).hexdigest()[:DIGEST_WIDTH]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Walks of real guests' page tables: they must end where the guest's own processor ended.
+"""Verify walks of real guests' page tables: each address must have the gpa that the guest's processor found.
 
 Each address is translated twice: by the walker, which reads the guest's tables, and by an access through the shadow
 tables.
@@ -34,10 +34,10 @@ from ..mmu.walk import Walk
 from .report import FileReport
 
 TLB_FLAGS = ("W", "U", "PWT", "PCD", "A", "D", "PS", "G", "NX")
-"""What the bits of ``tlb_flags`` stand for, beginning with bit 0."""
+"""The flags in ``tlb_flags``, beginning with bit 0."""
 
 TLB_BITS = tuple((TLB_FLAGS.index(flag.name), flag.bit) for flag in FLAGS if flag.name in TLB_FLAGS)
-"""(bit of ``tlb_flags``, bit of the entry) of each."""
+"""For each flag: its bit number in ``tlb_flags``, and its bit number in an entry."""
 
 PS = TLB_FLAGS.index("PS")
 
@@ -54,7 +54,7 @@ def verify_guest(path: Path, report: FileReport, make_vm: Callable[..., Vm] = Vm
 
 
 class Leaf(NamedTuple):
-    """A leaf entry, which maps ``size`` bytes at ``gva``. ``rights``: W and U of all levels ANDed, as bits 0 and 1."""
+    """A leaf entry, which maps ``size`` bytes at ``gva``. ``rights``: W (bit 0) and U (bit 1), ANDed over all levels."""
 
     gva: int
     size: int
@@ -62,7 +62,7 @@ class Leaf(NamedTuple):
 
 
 class GuestTables:
-    """The tables in the file. ``leaves``: the leaf entries below the current root, by gva."""
+    """The page tables in the file. ``leaves`` lists the leaf entries below the current root, ordered by gva."""
 
     def __init__(self, guest: Guest, report: FileReport) -> None:
         self.guest, self.report = guest, report
@@ -77,11 +77,11 @@ class GuestTables:
 
     @property
     def reached(self) -> set[int]:
-        """The gfns of all tables that any root reaches."""
+        """The gfns of all tables that can be reached from any root."""
         return {(address & BASE_MASK) >> PAGE_SHIFT for _, address in self.seen}
 
     def _visit(self, address: int, level: int, gva: int, rights: int, current: bool) -> None:
-        """Walk the table at ``address`` and those below it. ``current``: below the current root, whose leaves are kept."""
+        """Visit the table at ``address`` and those below it. Only below the ``current`` root, leaves are collected."""
         if (level, address) in self.seen and not current:
             return
         self.seen.add((level, address))
@@ -90,7 +90,7 @@ class GuestTables:
             return
         table = np.frombuffer(self.pages[gfn], dtype=f"<u{format.size}")
         pdpt = level == 3 and guest.mode == "pae"
-        if pdpt:  # it has four entries, and they have no rights
+        if pdpt:  # in PAE mode, it has four entries, and they have no rights
             table = table[(address & 0xFE0) // 8 :][:4]
         for index in np.flatnonzero(table & table.dtype.type(PRESENT)).tolist():
             entry = int(table[index])
@@ -105,7 +105,7 @@ class GuestTables:
 
 
 def _tables(guest: Guest, report: FileReport) -> None:
-    """Check the file itself: it has the frames that its roots reach, and lists every leaf entry and every range once."""
+    """Check the file itself: it contains the frames that its roots reach, and lists each leaf entry and each range once."""
     report.check("meta", "root and CR3", guest.meta["cr3"], int(guest.roots[0]))
     tables = GuestTables(guest, report)
     report.check("page tables", "frames that no root reaches", [], sorted(set(tables.pages) - tables.reached))
@@ -140,7 +140,7 @@ def _probes(guest: Guest, report: FileReport) -> None:
 
 def _tlb_lines(guest: Guest, report: FileReport) -> None:
     vm, shadowed = guest.vm(), guest.vm()
-    before = vm.memory.pages.copy()  # a walk sets accessed bits; the file has them as they were
+    before = vm.memory.pages.copy()  # the recorded tables, since walks set accessed bits
     format = vm.cpu.mode.format
     entries = before.view(f"<u{format.size}").reshape(-1)
     for gva, gpa, flags in zip(guest.tlb_gva.tolist(), guest.tlb_gpa.tolist(), guest.tlb_flags.tolist(), strict=True):
@@ -148,9 +148,9 @@ def _tlb_lines(guest: Guest, report: FileReport) -> None:
         size = format.large_size if flags >> PS & 1 else PAGE_SIZE
         walk: Walk = vm.walk(vm, gva, False, False, False)
         found = UNMAPPED_GVA if walk.error is not None else walk.gfn << PAGE_SHIFT
-        # in PAE mode, the address was printed with NX in it
-        beside = 0xFFF if guest.mode == "pae" else 0xFFF | -1 << (32 if format is NARROW else 52)
-        report.check(where, "bits of the gpa besides the frame's", 0, gpa & beside)
+        # in PAE mode, the address was recorded with NX in it
+        outside = 0xFFF if guest.mode == "pae" else 0xFFF | -1 << (32 if format is NARROW else 52)
+        report.check(where, "bits of the gpa outside the frame number", 0, gpa & outside)
         report.check(where, "gpa by the walker", _hex(gpa & BASE_MASK & -size), _hex(found))
         entry = int(entries[walk.entry])
         got = sum(1 << flag for flag, bit in TLB_BITS if entry >> bit & 1 and (flag != PS or walk.level == 2))
@@ -160,7 +160,7 @@ def _tlb_lines(guest: Guest, report: FileReport) -> None:
 
 
 def _ranges(guest: Guest, report: FileReport) -> None:
-    """Compare the rights at both ends of each range and beside it, for reads and writes by supervisor and user."""
+    """Compare the rights at both ends of each range and just outside it, for reads and writes by supervisor and user."""
     vm, shadowed = guest.vm(), guest.vm()
     wrap = 1 << (64 if guest.mode == "64" else 32)
     starts, flags = guest.mem_start.tolist(), guest.mem_flags.tolist()
@@ -168,7 +168,7 @@ def _ranges(guest: Guest, report: FileReport) -> None:
     write_protect = bool(guest.meta["cr0"] & CR0_WP)
 
     def allowed(gva: int) -> str:
-        """Return which accesses the file allows, as letters: read and write by the supervisor, read and write by the user."""
+        """Return the accesses that the file allows, as letters: supervisor read and write, then user read and write."""
         i = bisect_right(starts, gva) - 1
         if i < 0 or gva > lasts[i]:
             return "----"
@@ -184,8 +184,8 @@ def _ranges(guest: Guest, report: FileReport) -> None:
         outcomes = (shadowed.access(gva, write=w, user=u).outcome for w, u in kinds)
         return "".join("-rw"[(1 + w) * (o in ("ok", "emul", "mmio"))] for (w, _), o in zip(kinds, outcomes, strict=True))
 
-    # Page tables aren't accessed: 2007's code takes a user write for no page-table update, for ever if it hits a live
-    # root. Real guests make no such write.
+    # Page tables aren't accessed: the 2007 code answers a user write to a page table by zapping its shadow pages, which
+    # never ends for a live root. Real guests make no such write.
     tables = set(guest.gfns.tolist())
     for start, last in zip(starts, lasts, strict=True):
         for gva in {start, last & -PAGE_SIZE, start - PAGE_SIZE, last + 1}:

@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Exhaustive permission matrices: every combination of entry bits and kinds of access, executed on a processor.
+"""Verify permission matrices: every combination of entry bits and kinds of access, executed by a processor.
 
-A row's index is made of the bits of its inputs. Each row is executed with empty shadow tables ("cold"), and after each of
-four first accesses that is allowed ("warm"). The 2007 code differs from the processor in a closed list of classes, which
-are predicates over the inputs:
+The index of a row consists of the bits of its inputs. A row is executed with empty shadow tables ("cold"), and after each
+of four first accesses that is allowed ("warm"). The 2007 code differs from the processor in a closed list of classes. Each
+class is a predicate over the inputs:
 
-RS  reserved bits: the code doesn't know them; these rows are only counted, by outcome
-F   fetch bit: the code reports it also with EFER.NXE off
-O   order of checks: the code checks rights before it looks at the level below, so bit 0 of the error code is set
-A   accessed bit on a fault: the code leaves it clear in an entry that denies the access, and below
-N   warm NX: NX of upper levels isn't in the shadow, so after a first access a fetch is granted
+RS  reserved bits: the code doesn't check them; these rows are only counted, by outcome
+F   fetch bit: the code sets it in the error code even if EFER.NXE is off
+O   order of checks: the code checks rights before it reads the level below, so bit 0 of the error code is set
+A   accessed bit after a fault: the code leaves it clear in the entry that denies the access, and below
+N   warm NX: the shadow tables lack the NX of upper levels, so a fetch is granted after a first access
 
-The predicates are written down here independently of the engine, since they check it.
+The predicates don't use the engine, because they check it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from ..mmu.cpu import access
 from .report import FileReport
 
 RESERVED = 1 << 51
-"""An address bit that this processor doesn't have."""
+"""An address bit that the recorded processor doesn't implement."""
 
 NARROW_PTE = (PRESENT, WRITABLE, USER, ACCESSED, DIRTY)
 BITS = {
@@ -38,8 +38,8 @@ BITS = {
     "pae": ((*NARROW_PTE, NX, RESERVED), (*NARROW_PTE, LARGE, NX, RESERVED), ()),
     "64": ((*NARROW_PTE, NX, RESERVED), (*NARROW_PTE, LARGE, NX, RESERVED), (WRITABLE, USER)),
 }
-"""The bits of an index in the file: those of the PTE, the PDE and the PDPTE; then user, write, fetch, CR0.WP, and CR4.PSE
-or EFER.NXE."""
+"""The bits of a row's index, from bit 0: those of the PTE, the PDE and the PDPTE. User, write, fetch, CR0.WP, and CR4.PSE
+or EFER.NXE follow."""
 
 FIRST_ACCESSES = {
     "supervisor read": (False, False),
@@ -54,22 +54,22 @@ COUNTS = {
     "pae": {"executed": 77616, "RS": 60480, "F": 504, "O": 448, "F and O": 32, "A": 3568}
     | {f"N after {first}": n for first, n in zip(FIRST_ACCESSES, (640, 352, 256, 64), strict=True)},
 }
-"""How many rows each class has; a file with other numbers isn't the whole matrix."""
+"""The number of rows in each class. A file with other numbers isn't the complete matrix."""
 
 PAGE_TABLE, DIRECTORY, PDPT, PML4, FRAME, LARGE_FRAME = 4, 3, 2, 1, 0x50, 0x400
-"""gfns of the tables and of what they map."""
+"""gfns of the tables and of the pages that they map."""
 
 INDEX = 1
-"""Index of the entry in the page table and in the directory; it is 0 in the tables above."""
+"""The index of the tested entry in the page table and in the directory. In the tables above, it is 0."""
 
 
 @dataclass(frozen=True)
 class MatrixRow:
-    """The inputs of one row, as entries and switches, and ``result``, a word that says what the processor did.
+    """The inputs of one row, as entries and flags, and ``result``, which encodes what the processor did.
 
     Bits of the result: 0 page fault, 1-5 its error code (P, W, U, RSVD, I/D), 6 PTE.A, 7 PTE.D, 8 PDE.A, 9 PDE.D,
-    10 PDPTE.A, 11 PML4E.A, 12 CR2 is the address of the access, 15 executed. The processor left P clear with RSVD, where
-    the architecture sets it.
+    10 PDPTE.A, 11 PML4E.A, 12 CR2 is the address of the access, 15 executed. With RSVD, the processor left P clear,
+    although the architecture sets it.
     """
 
     index: int
@@ -85,7 +85,7 @@ class MatrixRow:
 
     @classmethod
     def of(cls, mode: str, index: int, result: int) -> MatrixRow:
-        """Decode an index."""
+        """Decode the index of a row."""
         at, entries = 0, []
         for names in BITS[mode]:
             entries.append(sum(bit for i, bit in enumerate(names) if index >> at + i & 1))
@@ -96,7 +96,7 @@ class MatrixRow:
 
 
 class RowClasses:
-    """Which classes of the closed list one row belongs to: ``rs``, ``f``, ``o``, ``a`` and ``n``."""
+    """The classes that a row belongs to: ``rs``, ``f``, ``o``, ``a`` and ``n`` are true or false."""
 
     def __init__(self, mode: str, row: MatrixRow) -> None:
         r, d, p = row, row.pde, row.pte
@@ -122,10 +122,10 @@ class RowClasses:
             and bool(p & PRESENT and r.fetch and self.nxe and d & NX and not p & NX)
             and not (r.user and not rights & USER)
         )
-        self.n_but_supervisor_write = r.user and not r.wp and not rights & WRITABLE
+        self.supervisor_write_clears_user = r.user and not r.wp and not rights & WRITABLE
 
     def denied(self, entry: int) -> bool:
-        """Whether the rights or the NX of one entry deny the access."""
+        """Return whether the rights or the NX of an entry deny the access."""
         r = self.row
         return bool(
             (r.write and not entry & WRITABLE and (r.user or r.wp))
@@ -134,8 +134,8 @@ class RowClasses:
         )
 
     def warm_nx(self, first: str) -> bool:
-        """Whether the row is of class N after this first access."""
-        return self.n and not (first == "supervisor write" and self.n_but_supervisor_write)
+        """Return whether the row is in class N after this first access."""
+        return self.n and not (first == "supervisor write" and self.supervisor_write_clears_user)
 
 
 class MatrixGuest:
@@ -170,7 +170,7 @@ class MatrixGuest:
             vm.set_registers(mode.cr0 | row.wp * CR0_WP, root << 12, mode.cr4 | pse, mode.efer | nxe)
         vm.zap_all()
 
-    def allowed_firsts(self, row: MatrixRow, large: bool) -> list[str]:
+    def allowed_first_accesses(self, row: MatrixRow, large: bool) -> list[str]:
         """Return the first accesses that the engine grants with this row's entries and registers."""
         key = (row.pte, row.pde, row.pdpte, row.wp, row.option)
         if key not in self.allowed:
@@ -195,7 +195,7 @@ class MatrixGuest:
 
 
 def verify_matrix(path: Path, report: FileReport, make_vm: Callable[..., Vm] = Vm) -> None:
-    """Execute every row of a matrix that was executed on the processor, cold and warm."""
+    """Execute each row that the processor executed, cold and warm, and compare the results."""
     arrays = read_arrays(path, {"mode": ("U", 0), "result": ("u2", 1)})
     mode, result = str(arrays["mode"]), arrays["result"]
     width = sum(len(names) for names in BITS[mode]) + 5 if mode in BITS else None
@@ -207,8 +207,8 @@ def verify_matrix(path: Path, report: FileReport, make_vm: Callable[..., Vm] = V
     for index in list(skipped)[:10]:
         report.differ(f"row {index:#x}", "result of a row that wasn't executed", 0, int(result[index]))
     executed = np.flatnonzero(result & 0x8000)
-    for switches in range(4):  # the upper two bits of the index are register bits: change registers rarely
-        for index in executed[executed >> width - 2 == switches].tolist():
+    for register_bits in range(4):  # the upper two bits of the index, so that registers change rarely
+        for index in executed[executed >> width - 2 == register_bits].tolist():
             row = MatrixRow.of(mode, index, int(result[index]))
             _compare_row(guest, row, RowClasses(mode, row), report)
     counts = report.apart | {"executed": report.compared.get("executed", 0)}
@@ -218,11 +218,11 @@ def verify_matrix(path: Path, report: FileReport, make_vm: Callable[..., Vm] = V
 
 def _compare_row(guest: MatrixGuest, row: MatrixRow, classes: RowClasses, report: FileReport) -> None:
     report.count("executed")
-    where = f"row {row.index:#x} ({_words(row)})"
-    truth = row.result >> 1 & 31 | (row.result >> 4 & 1) if row.result & 1 else None  # RSVD comes with P
+    where = f"row {row.index:#x} ({_inputs(row)})"
+    truth = row.result >> 1 & 31 | (row.result >> 4 & 1) if row.result & 1 else None  # P is set with RSVD
     guest.prepare(row, classes.big)
     got = guest.access(row.write, row.user, row.fetch)
-    unused = 0x6000 if row.result & 1 else 0x703E  # there is an error code and CR2 only with a fault
+    unused = 0x6000 if row.result & 1 else 0x703E  # only a fault has an error code and a CR2
     report.check(where, "bits that are never set", 0, row.result & (unused if guest.mode.levels == 4 else unused | 0xC00))
     if truth is not None:
         kind = row.write << 1 | row.user << 2 | (row.fetch and classes.nxe) << 4
@@ -234,13 +234,13 @@ def _compare_row(guest: MatrixGuest, row: MatrixRow, classes: RowClasses, report
         return
     if truth is not None:
         report.check(where, "CR2", 1, row.result >> 12 & 1)
-        report.check(where, "present bit of a fault below a missing entry", False, classes.o and bool(truth & 1))
+        report.check(where, "P in the error code of a fault at a missing entry", False, classes.o and bool(truth & 1))
         truth |= classes.f << 4 | classes.o
         if classes.f or classes.o:
             report.count_apart("F and O" if classes.f and classes.o else "F" if classes.f else "O")
-    report.check(where, "cold access", _answer(truth), _answer(got))
+    report.check(where, "cold access", _outcome(truth), _outcome(got))
     _accessed_and_dirty(guest, row, classes, report, where, truth is not None)
-    for first in guest.allowed_firsts(row, classes.big):
+    for first in guest.allowed_first_accesses(row, classes.big):
         guest.prepare(row, classes.big)
         guest.access(*FIRST_ACCESSES[first], False)
         report.count("warm accesses")
@@ -249,7 +249,7 @@ def _compare_row(guest: MatrixGuest, row: MatrixRow, classes: RowClasses, report
             report.count_apart(f"N after {first}")
             expected = None
         got = guest.access(row.write, row.user, row.fetch)
-        report.check(where, f"access after a {first}", _answer(expected), _answer(got))
+        report.check(where, f"access after a {first}", _outcome(expected), _outcome(got))
 
 
 def _accessed_and_dirty(
@@ -268,11 +268,11 @@ def _accessed_and_dirty(
         report.check(where, "PDPTE.A, PML4E.A after the access", [row.result >> bit & 1 for bit in (10, 11)], got)
 
 
-def _answer(code: int | None) -> str:
+def _outcome(code: int | None) -> str:
     return "granted" if code is None else "another outcome" if code < 0 else f"fault, error code {code:#x}"
 
 
-def _words(row: MatrixRow) -> str:
+def _inputs(row: MatrixRow) -> str:
     kind = "write" if row.write else "fetch" if row.fetch else "read"
     who = "user" if row.user else "supervisor"
     return f"{who} {kind}, PTE {row.pte:#x}, PDE {row.pde:#x}, WP {row.wp:d}, PSE/NXE {row.option:d}"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The operations of golden traces, applied to a `Vm`. Each adds what it returned to its result ``got``."""
+"""Apply the operations of golden traces to a `Vm`. Each operation adds its results to ``got``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Result = dict[str, Any]
 
 
 def apply(vm: Vm, op: Operation, got: Result) -> None:
-    """Apply one operation other than ``create``. Raises DataError for an unknown operation, HostCrash."""
+    """Apply one operation other than ``create``. Raises DataError for an unknown operation, and HostCrash."""
     if op["op"] not in OPERATIONS:
         raise DataError("operation", op["op"], f"one of create, {', '.join(OPERATIONS)}")
     OPERATIONS[op["op"]](vm, op, got)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The replay of a real guest's trace: accesses reach the frames, and page faults have the error codes, that they had.
+"""Replay a real guest's trace: accesses must reach the recorded frames, and faults must have the recorded error codes.
 
 There are two ways. *emulated*: each write to a page table is emulated, so that all of them go through pre-write.
-*native*: it is a write by the processor through the shadow tables, which is trapped only where they are write-protected,
-so that missing protection is noticed.
+*native*: each one is a write through the shadow tables, which is trapped only where these are write-protected, so that
+missing protection is noticed.
 """
 
 from __future__ import annotations
@@ -30,27 +30,27 @@ from .report import FileReport
 
 WAYS = ("emulated", "native")
 AUDITS = 10
-"""Audits of a whole replay."""
+"""The number of audits in a replay."""
 
 STATISTICS = ("exits", "zapped", "entries_zapped", "flood_zaps", "evicted")
-"""Statistics of the VM that are shown in the report."""
+"""The statistics of the VM that a report contains."""
 
 Differ = Callable[[str, str, Any, Any], None]
-"""Called for each difference with where, what, what was expected, and what came."""
+"""A function that is called for each difference, with where and what it is, and the expected and the actual value."""
 
 
-# Mechanisms that can be switched off, by replacing parts
+# Parts without a mechanism
 
 
 class NoWriteProtection(ReverseMap):
-    """A reverse map that never protects a frame."""
+    """A reverse map that never write-protects a frame."""
 
     def write_protect(self, gfn: int) -> None:
         """Do nothing."""
 
 
 def unprotected_spte(vm: Machine, spte: int, guest_entry: int, rights: int, gpa: int, gfn: int) -> None:
-    """Make a shadow entry as if no frame were a page table."""
+    """Set a shadow entry as if no frame were a page table."""
     set_spte(vm, spte, guest_entry, rights, gpa, -1)
 
 
@@ -62,11 +62,11 @@ WITHOUT: dict[str, tuple[str, dict[str, Any]]] = {
     "prewrite": ("emulated", {"pre_write": no_pre_write}),
     "write-protection": ("native", {"rmap": NoWriteProtection, "set_spte": unprotected_spte}),
 }
-"""Name of a mechanism -> the way of replaying that needs it, and the parts that replace it."""
+"""Maps a mechanism to the way of replaying that needs it, and to the parts that switch it off."""
 
 
 def verify_trace(path: Path, report: FileReport, audits: int = AUDITS, without: str | None = None) -> None:
-    """Replay a trace both ways, with audits; then once ``without`` a mechanism, which must go wrong."""
+    """Replay a trace both ways, with audits; then once ``without`` a mechanism, which must cause differences."""
     trace = Trace.load(path)
     report.facts["trace"] = f"mode {trace.mode}, {len(trace.type):,} events"
     for way in WAYS:
@@ -96,7 +96,7 @@ def _replay_without(trace: Trace, without: str, report: FileReport) -> None:
 
 
 class TraceReplay:
-    """One way through a trace. ``differ`` is called for every difference; ``counts`` has what was compared."""
+    """The replay of a trace in one way. ``differ`` is called for every difference; ``counts`` counts what was compared."""
 
     def __init__(self, trace: Trace, way: str, differ: Differ, make_vm: Callable[..., Vm] = Vm) -> None:
         self.trace, self.way, self.native, self.differ = trace, way, way == "native", differ
@@ -104,15 +104,15 @@ class TraceReplay:
         self.known: set[int] = set()
         """gfns of all frames that were ever adopted as page tables."""
         self.live: set[int] = set()
-        """gfns of those that weren't dropped since."""
+        """gfns of the frames that are page tables now: adopted, and not dropped since."""
         self.writer: dict[int, tuple[int, bool]] = {}
-        """gfn -> gva of the page, and user bit, of the latest write access that reached the frame."""
+        """Maps a gfn to the gva of the page and the user bit of the latest write access that reached the frame."""
         self.counts = dict.fromkeys(("accesses", "guest page faults", "page-table writes", "CR3 loads", "frames adopted"), 0)
         self.wrong = 0
         self.entry_size = MODES[trace.mode].format.size
 
     def run(self, audits: int = 0) -> None:
-        """Replay all events, with this many audits, the last at the end. A host crash is a difference, and the end."""
+        """Replay all events, with this many audits, the last one at the end. A host crash is a difference that ends it."""
         trace = self.trace
         types, n = trace.type, len(trace.type)
         first = int(np.argmax(~np.isin(types, (ADOPTED, DROPPED, ROOT_DIED)))) if n else 0
@@ -127,12 +127,12 @@ class TraceReplay:
                     complaints = self.vm.audit()
                     if complaints:
                         event = min(begin + step, n) - 1
-                        self.note(event, "audit", "no complaint", f"{len(complaints)}, first {complaints[0]}")
+                        self.report(event, "audit", "no complaint", f"{len(complaints)}; the first: {complaints[0]}")
         except HostCrash as crash:
-            self.note(-1, "host", "no crash", str(crash))
+            self.report(-1, "host", "no crash", str(crash))
 
-    def note(self, event: int, what: str, expected: Any, got: Any) -> None:
-        """Report a difference at an event; -1: at none in particular."""
+    def report(self, event: int, what: str, expected: Any, got: Any) -> None:
+        """Report a difference at an event (-1: at no particular one)."""
         self.wrong += 1
         where = f"{self.way} replay"
         if event >= 0:
@@ -142,7 +142,7 @@ class TraceReplay:
         self.differ(where, what, expected, got)
 
     def events(self, begin: int, end: int) -> None:
-        """Replay the events begin .. end - 1. This loop takes almost all of the time."""
+        """Replay the events ``begin`` to ``end - 1``. This loop takes almost all of the time."""
         vm, r = self.vm, self.trace
         stop = min(end + 1, len(r.type))  # one more: an access and the write after it can be one instruction
         types, flags, a, b = (column[begin:stop].tolist() for column in (r.type, r.flag, r.a, r.b))
@@ -167,38 +167,38 @@ class TraceReplay:
             elif kind == CR3_LOAD:
                 counts["CR3 loads"] += 1
                 if not load_cr3(vm, a[i]):
-                    self.note(begin + i, "CR3 load", "accepted", "#GP")
+                    self.report(begin + i, "CR3 load", "accepted", "#GP")
             elif kind == ADOPTED:
                 self.adopt(a[i], r.images[b[i]])
             elif kind == DROPPED:
                 if a[i] not in self.live:
-                    self.note(begin + i, "frame dropped", "one that was adopted", f"gfn {a[i]:#x}")
+                    self.report(begin + i, "frame dropped", "one that was adopted", f"gfn {a[i]:#x}")
                 self.live.discard(a[i])
             vm.injected.clear()
         counts["accesses"] += types[: end - begin].count(ACCESS)
 
     def access(self, event: int, got: Access, gpa: int) -> None:
-        """Compare an access: it must succeed, and reach the frame that it reached on the real processor."""
+        """Compare an access: it must succeed, and reach the same frame as on the real processor."""
         if got.outcome not in ("ok", "emul", "mmio") or (got.gpa != gpa and gpa != ALL_ONES):
-            self.note(event, "access", "allowed" if gpa == ALL_ONES else f"allowed, at gpa {gpa:#x}", _show(got))
+            self.report(event, "access", "allowed" if gpa == ALL_ONES else f"allowed, at gpa {gpa:#x}", _outcome(got))
 
     def page_fault(self, event: int, gva: int, error: int) -> None:
-        """Replay a guest's fault by an access of the kind that its error code names, which must give the same code."""
+        """Replay a guest's page fault: an access of the kind in its error code must cause the same error code."""
         self.counts["guest page faults"] += 1
         kind = (bool(error & PFERR_WRITE), bool(error & PFERR_USER), bool(error & PFERR_FETCH))
         got = access(self.vm, gva, *kind, None, 1)
         if got.outcome != "inject" or got.error != error:
-            self.note(event, "guest page fault", f"error code {error:#x}", _show(got))
+            self.report(event, "guest page fault", f"error code {error:#x}", _outcome(got))
 
     def table_write(self, event: int, gpa: int, value: int, size: int, one_instruction: bool) -> None:
-        """Replay a write to a page table, through the address of the latest write access to its frame.
+        """Replay a write to a page table, at the gva of the latest write access to its frame.
 
-        ``one_instruction``: that access is the previous event, and wasn't replayed.
+        ``one_instruction``: whether that access is the previous event, which wasn't replayed.
         """
         self.counts["page-table writes"] += 1
         vm = self.vm
         if gpa >> PAGE_SHIFT not in self.live:
-            self.note(event, "page-table write", "to a frame that was adopted", f"gfn {gpa >> PAGE_SHIFT:#x}")
+            self.report(event, "page-table write", "to a frame that was adopted", f"gfn {gpa >> PAGE_SHIFT:#x}")
         page, user = self.writer.get(gpa >> PAGE_SHIFT, (None, False))
         value &= (1 << 8 * size) - 1
         if page is not None and self.native:
@@ -207,14 +207,14 @@ class TraceReplay:
         if page is not None and one_instruction:
             reached = gva_to_gpa(vm, page | gpa & PAGE_SIZE - 1)
             if reached != gpa:
-                self.note(event, "page-table write", f"gpa {gpa:#x}", f"gpa {reached:#x}")
+                self.report(event, "page-table write", f"gpa {gpa:#x}", f"gpa {reached:#x}")
         if not emulated_write(vm, gpa, value, size):
-            self.note(event, "page-table write", "stored", "no memory at this gpa, or across pages")
+            self.report(event, "page-table write", "stored", "no memory at this gpa, or a write across pages")
 
     def adopt(self, gfn: int, image: np.ndarray) -> None:
-        """Load the image of a frame that becomes a page table. If it was one before, write what has changed since.
+        """Load the image of a frame that becomes a page table. If it was one before, write only what changed since then.
 
-        Those changes were made while it was no page table, so the trace has no events for them.
+        The frame was not a page table when these changes were made, so the trace has no events for them.
         """
         self.counts["frames adopted"] += 1
         vm = self.vm
@@ -230,7 +230,7 @@ class TraceReplay:
             self.known.add(gfn)
 
 
-def _show(access: Access) -> str:
-    """Return an access's outcome in words."""
+def _outcome(access: Access) -> str:
+    """Describe the outcome of an access."""
     at = "" if access.gpa is None else f" at gpa {access.gpa:#x}"
     return f"{access.outcome}{at}" if access.error is None else f"{access.outcome} with error code {access.error:#x}"

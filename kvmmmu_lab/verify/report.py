@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The report on one file: what was compared, and the differences between the file and the engine."""
+"""The report on a file: what was compared, and the differences between the file and the engine."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 MAX_KEPT = 20
-"""Differences that are kept; all of them are counted."""
+"""The maximum number of differences that a report contains; all of them are counted."""
 
 
 @dataclass
 class FileDifference:
-    """One difference between a file and the engine. ``where`` says at which operation, row or probe."""
+    """A difference between a file and the engine. ``where`` names the operation, row or probe."""
 
     where: str
     what: str
@@ -26,10 +26,10 @@ class FileDifference:
 
 @dataclass
 class FileReport:
-    """The report on one file.
+    """The report on a file.
 
-    ``compared``: what was compared -> how often. ``apart``: classes of rows in which the 2007 code is known to differ
-    from the processor -> how many. ``facts``: other things worth knowing.
+    ``compared`` counts what was compared. ``apart`` counts the rows of each class in which the 2007 code is known to differ
+    from the processor. ``facts`` contains other figures.
     """
 
     file: str
@@ -41,28 +41,28 @@ class FileReport:
     difference_count: int = 0
 
     def count(self, what: str, n: int = 1) -> None:
-        """Note that n more of ``what`` were compared."""
+        """Record that ``n`` more of ``what`` were compared."""
         self.compared[what] = self.compared.get(what, 0) + n
 
     def count_apart(self, name: str) -> None:
-        """Note one more row of a class in which the 2007 code is known to differ from the processor."""
+        """Record one more row of a class in which the 2007 code is known to differ from the processor."""
         self.apart[name] = self.apart.get(name, 0) + 1
 
     def differ(self, where: str, what: str, expected: Any, got: Any) -> None:
-        """Note a difference."""
+        """Record a difference."""
         self.difference_count += 1
         if len(self.differences) < MAX_KEPT:
             self.differences.append(FileDifference(where, what, expected, got))
 
     def check(self, where: str, what: str, expected: Any, got: Any) -> bool:
-        """Note a difference unless the two are equal; return whether they are."""
+        """Record a difference unless the two values are equal; return whether they are."""
         if expected != got:
             self.differ(where, what, expected, got)
         return bool(expected == got)
 
     @property
     def ok(self) -> bool:
-        """Whether there are no differences, and anything was compared."""
+        """Whether something was compared, and nothing differs."""
         return not self.difference_count and any(self.compared.values())
 
     def as_dict(self) -> dict[str, Any]:
@@ -83,7 +83,7 @@ class FileReport:
         verdict = f"{n:,} difference{'s' if n != 1 else ''}" if any(self.compared.values()) else "nothing was compared"
         lines = [f"{self.file}: {self.kind}, {verdict}", f"  compared: {_listing(self.compared)}"]
         if self.apart:
-            lines.append(f"  counted apart (the 2007 code is known to differ from the processor): {_listing(self.apart)}")
+            lines.append(f"  counted separately (the 2007 code is known to differ from the processor): {_listing(self.apart)}")
         lines += [f"  {name}: {_listing(value) if isinstance(value, dict) else value}" for name, value in self.facts.items()]
         if self.differences:
             lines.append(f"  first difference: {self.differences[0]}")
