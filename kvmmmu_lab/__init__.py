@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Learn how a hypervisor virtualises memory, on the shadow-paging MMU of KVM in Linux 2.6.22.
+"""Learn how a hypervisor virtualises memory, with the shadow-paging MMU of KVM in Linux 2.6.22.
 
 A first session, with the page tables of a real Linux guest and the shadow tables that the processor walks instead::
 
@@ -12,7 +12,7 @@ A first session, with the page tables of a real Linux guest and the shadow table
     >>> vm.pool.lookup(vm.cpu.cr3 >> 12)
     <shadow L4 #251 of gfn 0x61a6, 4 guest levels, root x1>
 
-`Vm` is the machine. `kvmmmu_lab.mmu` is the engine; its docstring says in which order to read it.
+`Vm` is the machine. `kvmmmu_lab.mmu` is the engine; its docstring gives the reading order.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def __getattr__(name: str) -> Any:
 
 
 def load_ipython_extension(shell: Any) -> None:
-    """Run for ``%load_ext kvmmmu_lab``: register the cell magic ``%%record`` (see `kvmmmu_lab.labs.watch`)."""
+    """Register the cell magic ``%%record`` on ``%load_ext kvmmmu_lab`` (see `kvmmmu_lab.labs.watch`)."""
     from .labs.watch import load_magic
 
     load_magic(shell)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""``python -m kvmmmu_lab`` is the command ``kvmmmu-lab``."""
+"""Run the command ``kvmmmu-lab`` as ``python -m kvmmmu_lab``."""
 
 import sys
 

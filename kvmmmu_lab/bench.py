@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""``kvmmmu-lab bench``: the cost of a fault, a page-table write, a replayed event, an import, a recording and a picture.
+"""Measure the cost of a fault, a page-table write, a replayed event, an import, a recording and a picture.
 
-The faults are those of a 64-bit guest with 4,096 pages. Its tables above level 1 are shadowed already, and its dirty bits
-are clear. A write fault is the first write to a page that was read before.
+The faults are those of a 64-bit guest with 4,096 pages. Its page tables are shadowed already, and its dirty bits are
+clear. A write fault is the first write to a page that was read before.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ IMPORT = "import time, numpy; t = time.perf_counter(); import kvmmmu_lab; print(
 
 
 def _vm() -> Vm:
-    """Make the guest: PML4 in gfn 1, PDPT in 2, directory in 3, eight page tables from 4, pages from 64."""
+    """Create the guest: PML4 in gfn 1, PDPT in 2, directory in 3, eight page tables from 4, pages from 64."""
     vm = Vm([(0, 2 * PAGES)])
     allow = PRESENT | WRITABLE | USER | ACCESSED
     vm.poke(0x1000, 0x2000 | allow)
@@ -48,7 +48,7 @@ def _vm() -> Vm:
 
 
 def _timed(action: Callable[[int], object], n: int, step: int = 1) -> float:
-    """Call ``action`` n times; return the microseconds of one call."""
+    """Call ``action`` n times; return the microseconds per call."""
     begin = time.perf_counter()
     for i in range(0, n * step, step):
         action(i)
@@ -58,14 +58,14 @@ def _timed(action: Callable[[int], object], n: int, step: int = 1) -> float:
 def _faults() -> tuple[float, float]:
     """Return the microseconds of a read fault and of a write fault."""
     vm = _vm()
-    for table in range(TABLES):  # the last page of each table builds the path
+    for table in range(TABLES):  # a fault on the last page of each table shadows the tables on its path
         vm.page_fault((table + 1 << 21) - 4096)
     fault, write = vm.page_fault, PFERR_PRESENT | PFERR_WRITE
     return _timed(fault, PAGES, 4096), _timed(lambda gva: fault(gva, write), PAGES, 4096)
 
 
 def _page_table_writes() -> float:
-    """Return the microseconds of an emulated write. Each one goes to another page table, so that none counts as flooding."""
+    """Return the microseconds of an emulated write. Successive writes go to different page tables, to avoid flooding."""
     vm = _vm()
     for page in range(PAGES):
         vm.page_fault(page << 12)
@@ -78,7 +78,7 @@ def _page_table_writes() -> float:
 
 
 def _replay() -> float:
-    """Return the events of a real guest's trace that are replayed in a second."""
+    """Return how many events of a real guest's trace are replayed per second."""
     trace = open_trace(TRACE)
     replay = TraceReplay(trace, "emulated", print)
     begin = time.perf_counter()
@@ -87,7 +87,7 @@ def _replay() -> float:
 
 
 def _bare_walk() -> float:
-    """Return the microseconds of four reads through a memoryview, each with a present check: the fastest possible walk."""
+    """Return the microseconds of the fastest possible walk: four reads through a memoryview, each with a present check."""
     vm = _vm()
     words, base = vm.memory.words, vm.memory.frames[0]
     assert base is not None
@@ -109,13 +109,13 @@ def _bare_walk() -> float:
 
 
 def _import() -> float:
-    """Return the milliseconds of an import in another interpreter, without those of numpy."""
+    """Return the milliseconds that importing the kit takes in a new interpreter, without those of numpy."""
     found = subprocess.run([sys.executable, "-c", IMPORT], capture_output=True, text=True, check=True)
     return float(found.stdout) * 1e3
 
 
-def _busy(vm: Vm, gvas: list[int]) -> float:
-    """Return the seconds that these faults take."""
+def _fault_time(vm: Vm, gvas: list[int]) -> float:
+    """Return the seconds that faults at these addresses take."""
     begin = time.perf_counter()
     for gva in gvas:
         vm.page_fault(gva)
@@ -123,15 +123,15 @@ def _busy(vm: Vm, gvas: list[int]) -> float:
 
 
 def recorded(**parts: Any) -> tuple[float, float, float]:
-    """Measure a recording: the slowdown of the VM (a factor), the slowest of many jumps (ms), and the bytes of a step.
+    """Measure a recording: the slowdown of the VM (a factor), the slowest of many jumps (ms), and the bytes per step.
 
     ``parts`` go to `Vm`.
     """
     guest = open_guest(GUEST)
     gvas = guest.tlb_gva[: RECORDED_STEPS // 17].tolist()
-    plain = _busy(guest.vm(**parts), gvas)
+    plain = _fault_time(guest.vm(**parts), gvas)
     with record(vm := guest.vm(**parts)) as recording:
-        watched = _busy(vm, gvas)
+        watched = _fault_time(vm, gvas)
     _seek(recording, 0)  # builds the replica
     numbers = random.Random(1)
     jumps = [_seek(recording, numbers.randrange(len(recording))) for _ in range(SEEKS)]
@@ -145,7 +145,7 @@ def _seek(recording: Recording, step: int) -> float:
 
 
 def _size(recording: Recording) -> int:
-    """Return the bytes of a tape, without those of the state that it begins with."""
+    """Return the size of the tape in bytes, without the state at its beginning."""
     tape = recording.tape
     numbers = sum(sys.getsizeof(item) for item in tape.items if type(item) is int and item > 256)
     lists = sum(map(sys.getsizeof, (tape.items, tape.bounds, tape.changes, tape.moves)))
@@ -154,7 +154,7 @@ def _size(recording: Recording) -> int:
 
 
 def pictures() -> tuple[float, float]:
-    """Return the milliseconds to the first picture of a fault, and to a film of it that can be played."""
+    """Return the milliseconds until the first picture of a fault is drawn, and until a film of it can be played."""
     from .draw.pictures import hierarchy
     from .player.film import film
 
@@ -170,7 +170,7 @@ def pictures() -> tuple[float, float]:
 
 
 def measure(rounds: int = ROUNDS) -> dict[str, float]:
-    """Measure everything; each figure is the median of several rounds."""
+    """Return all figures. Each one is the median of several rounds."""
     faults = [_faults() for _ in range(rounds)]
     watched = [recorded() for _ in range(rounds)]
     drawn = [pictures() for _ in range(rounds)]
@@ -191,7 +191,7 @@ def measure(rounds: int = ROUNDS) -> dict[str, float]:
 
 
 def run(json: bool = False) -> int:
-    """Measure and print the figures."""
+    """Run ``kvmmmu-lab bench``: measure and print the figures."""
     figures = measure()
     if json:
         print(json_module.dumps(figures))

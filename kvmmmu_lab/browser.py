@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A headless Chromium, for what needs a browser: printing, screenshots, and measuring how soon a page appears."""
+"""Control a headless Chromium: print pages, take screenshots, and measure how soon a page appears."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ ARGUMENTS = (
 
 
 def find_chromium() -> str | None:
-    """Return the path in CHROMIUM, or the first browser that is installed. None: playwright may have one of its own."""
+    """Return the path in CHROMIUM, or that of an installed browser, or None to try the one that playwright installs."""
     return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
 
 
 @contextmanager
 def chromium() -> Iterator[Any]:
-    """Start a browser, and close it at the end. Raises LabError if there is no browser, or no playwright."""
+    """Start a browser, and close it on exit. Raises LabError if there is no browser or no playwright."""
     try:
         from playwright.sync_api import Error, sync_playwright
     except ImportError:
@@ -59,7 +59,7 @@ def offline(browser: Any, **options: Any) -> Any:
 
 
 def print_pdf(markup: str, path: Path, folder: Path) -> None:
-    """Print a page to a PDF; its style sheet sets the paper size. ``folder`` is for a temporary file."""
+    """Print a page as a PDF. Its style sheet sets the paper size; ``folder`` is for a temporary file."""
     source = folder / f".{path.stem}.print.html"
     source.write_text(markup, "utf-8")
     try:
@@ -73,9 +73,9 @@ def print_pdf(markup: str, path: Path, folder: Path) -> None:
 
 
 def pictures(markup: str, selector: str, *, width: int) -> list[bytes]:
-    """Return a PNG of each element that a CSS selector finds, in a window of this width in pixels.
+    """Return a PNG of each element that matches a CSS selector, in a window ``width`` pixels wide.
 
-    This runs in a thread of its own, since playwright refuses to run where an event loop runs, as in a notebook.
+    The browser runs in another thread, since playwright refuses to run in one with an event loop, as in a notebook.
     """
 
     def take() -> list[bytes]:
@@ -90,7 +90,7 @@ def pictures(markup: str, selector: str, *, width: int) -> list[bytes]:
 
 
 def first_paints(pages: list[Path]) -> dict[str, float]:
-    """Return name -> milliseconds until the page first shows something, opened as a file."""
+    """Return the milliseconds until each page, opened as a file, first shows something, by the name of its file."""
     found = {}
     with chromium() as browser:
         for path in pages:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The command ``kvmmmu-lab``. Each command imports what it needs when it runs."""
+"""The program ``kvmmmu-lab``. Each of its commands imports what it needs when it runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Command = Callable[[str, object, str], argparse.ArgumentParser]
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status. argparse itself exits with 2 for a wrong command line."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    # most people want `lab`: without a command it runs, and its options work without its name
+    # most people want `lab`: it is the default command, and its options work without its name
     if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help", "--version")):
         arguments.insert(0, "lab")
     args = _parser().parse_args(arguments)
@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # the reader (`| head`) has gone; without this, Python would complain again when it closes standard output
+        # the reader (`| head`) has closed the pipe; without this, Python would raise again when it flushes standard output
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     return status
@@ -43,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="kvmmmu-lab",
         description="A lab for the shadow-paging MMU of KVM in Linux 2.6.22.",
-        epilog="Without a command, `lab` runs.",
+        epilog="The default command is `lab`.",
     )
     parser.add_argument("--version", action="version", version=f"kvmmmu-lab {kit_version()}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
@@ -53,21 +53,21 @@ def _parser() -> argparse.ArgumentParser:
         added.set_defaults(run=run)
         return added
 
-    for add in (_working, _exercises, _publishing, _measuring):
-        add(command)
+    for add_commands in (_lab_commands, _exercise_commands, _publish_commands, _bench_command):
+        add_commands(command)
     return parser
 
 
-def _working(command: Command) -> None:
+def _lab_commands(command: Command) -> None:
     lab = command("lab", _lab, "copy the course to a working folder and open lesson 0 in JupyterLab")
     lab.add_argument(
         "--folder", type=Path, metavar="DIR", help="the working folder (default: kvmmmu-lab in your home directory)"
     )
     lab.add_argument("--no-browser", action="store_true", help="start JupyterLab without opening a browser")
     lab.add_argument("--port", type=_port, help="the port of JupyterLab (default: 8888, or the next free one)")
-    lab.add_argument("--print-only", action="store_true", help="only prepare the working folder, and print where it is")
+    lab.add_argument("--print-only", action="store_true", help="only prepare the working folder and print its path")
 
-    doctor = command("doctor", _doctor, "show what this machine has for the kit, what is missing, and how to get it")
+    doctor = command("doctor", _doctor, "report what is installed on this machine, what is missing, and how to get it")
     _json_option(doctor)
 
     verify = command("verify", _verify, "compare the engine with data recorded from the kernel's own code and from real guests")
@@ -82,14 +82,14 @@ def _working(command: Command) -> None:
     _json_option(verify)
 
 
-def _exercises(command: Command) -> None:
+def _exercise_commands(command: Command) -> None:
     check = command("check", _check, "check your solution to an exercise")
     check.add_argument("exercise", help=EXERCISE)
     solution = "a .py file, or an .ipynb with cells tagged 'solution' (default: your file in the working folder)"
     check.add_argument("file", nargs="?", type=Path, metavar="FILE", help=solution)
     _folder_option(check)
     check.add_argument("--all", action="store_true", help="explain every failure, not only the first")
-    check.add_argument("--full", action="store_true", help="replay every trace that fits, and not only parts of some")
+    check.add_argument("--full", action="store_true", help="replay all traces completely, not only parts of some")
     check.add_argument("--seed", type=int, default=0, metavar="N", help="the seed of the random scenarios (default: 0)")
     inline = "run your code in this process, for a debugger; the result doesn't count"
     check.add_argument("--inline", action="store_true", help=inline)
@@ -100,14 +100,14 @@ def _exercises(command: Command) -> None:
     hint.add_argument("number", nargs="?", type=int, help="show this hint again: 1, 2 or 3")
     _folder_option(hint)
 
-    watch = command("watch", _watch, "check an exercise each time you save it, one exercise after the other")
+    watch = command("watch", _watch, "check an exercise each time you save it, then go on with the next")
     watch.add_argument("exercise", nargs="?", help="the exercise to begin with (default: the first that isn't solved)")
     _folder_option(watch)
 
 
-def _publishing(command: Command) -> None:
+def _publish_commands(command: Command) -> None:
     slides = command("slides", _slides, "export notebooks as slides: one self-contained HTML file each, with films that play")
-    notebooks = "an .ipynb file, one of the course or your own"
+    notebooks = "a notebook (.ipynb), one of the course or your own"
     slides.add_argument("notebooks", nargs="+", type=Path, metavar="NOTEBOOK", help=notebooks)
     slides.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder for the exported files")
     _execute_option(slides, "run the notebooks first (default)")
@@ -127,12 +127,12 @@ def _publishing(command: Command) -> None:
     _preview_options(site, "preview the website, and export it again when a lesson changes")
 
 
-def _measuring(command: Command) -> None:
+def _bench_command(command: Command) -> None:
     bench = command("bench", _bench, "measure the speed of the engine, of recordings and of pictures")
     _json_option(bench)
 
 
-# Arguments that several commands have
+# Arguments shared by several commands
 
 EXERCISE = "the exercise's name or number: rmap_add, 04"
 
@@ -142,16 +142,16 @@ def _json_option(parser: argparse.ArgumentParser) -> None:
 
 
 def _folder_option(parser: argparse.ArgumentParser) -> None:
-    default = "the working folder (default: the current folder, or that of `lab`)"
+    default = "the working folder (default: the current folder, or the one that `lab` makes)"
     parser.add_argument("--folder", type=Path, metavar="DIR", help=default)
 
 
-def _execute_option(parser: argparse.ArgumentParser, words: str) -> None:
-    parser.add_argument("--execute", action=argparse.BooleanOptionalAction, default=True, help=words)
+def _execute_option(parser: argparse.ArgumentParser, text: str) -> None:
+    parser.add_argument("--execute", action=argparse.BooleanOptionalAction, default=True, help=text)
 
 
-def _preview_options(parser: argparse.ArgumentParser, words: str) -> None:
-    parser.add_argument("--serve", action="store_true", help=words)
+def _preview_options(parser: argparse.ArgumentParser, text: str) -> None:
+    parser.add_argument("--serve", action="store_true", help=text)
     parser.add_argument("--port", type=_port, help="the port of the preview (default: any free one)")
 
 

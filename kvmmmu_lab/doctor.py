@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A diagnosis: what this machine has for the kit, what is missing, what doesn't work without it, and how to get it."""
+"""Diagnose this machine: what is installed, what is missing, what doesn't work without it, and how to get it."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from .draw.render import NAMES, VARIABLE, renderers
 from .errors import LabError
 
 FREE_BYTES = 50_000_000
-"""Space that a working folder may need, for the course and for notebooks that are saved with their drawings."""
+"""The space that a working folder may need for the course and for notebooks saved with their drawings."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked for. ``cost`` says what doesn't work without it, ``remedy`` how to get it."""
+    """The result of one check. ``cost`` says what doesn't work if it fails, ``remedy`` what to do."""
 
     name: str
     ok: bool
@@ -35,7 +35,7 @@ class Check:
 
 
 def run(as_json: bool = False) -> int:
-    """Print the diagnosis; return 0 if everything that the lessons need is here, else 1."""
+    """Print the diagnosis; return 0 if the machine has everything that the lessons need, otherwise 1."""
     found = checks()
     ok = all(check.ok for check in found if check.needed)
     print(_as_json(ok, found) if as_json else _as_text(ok, found))
@@ -43,13 +43,13 @@ def run(as_json: bool = False) -> int:
 
 
 def checks() -> list[Check]:
-    """Look at this machine. This takes about a second, since each package is imported."""
+    """Run all checks. They take about a second, since they import packages."""
     lab = workspace.install_hint("lab")
     return [
         _python(),
         _package("numpy", True, "the engine does not run", workspace.install_hint()),
         _package("jupyterlab", True, "no lesson can be opened in JupyterLab", lab),
-        _package("ipywidgets", True, "the lessons have no menus, and the labs no controls", lab),
+        _package("ipywidgets", True, "the lessons have no menus, and the labs have no controls", lab),
         _package("anywidget", False, "films play, but clicks in them don't reach Python", lab),
         _package("hypothesis", False, "exercises can't be checked", lab),
         _package("pytest", False, "pytest can't check exercises; `kvmmmu-lab check` can", lab),
@@ -74,18 +74,18 @@ def _python() -> Check:
 
 
 def _package(name: str, needed: bool, cost: str, remedy: str) -> Check:
-    """Import a package, since one that is installed may be broken."""
+    """Check a package by importing it, since an installed package may be broken."""
     try:
         importlib.import_module(name)
         found, ok = metadata.version(name), True
-    except Exception as error:  # a broken package may raise anything, and the diagnosis goes on
+    except Exception as error:  # a broken package may raise anything; the diagnosis continues
         missing = isinstance(error, ModuleNotFoundError) and error.name == name
         found, ok = "missing" if missing else f"broken: {type(error).__name__}: {error}", False
     return Check(name, ok, found, needed, cost, remedy)
 
 
 def _slides() -> Check:
-    """Look for what slides need, without importing Sphinx, which sphinx-revealjs brings along."""
+    """Check the packages for slides without importing Sphinx, on which sphinx-revealjs depends."""
     from .publish.template import PAGE_MODULES, require, reveal_asset
 
     try:
@@ -94,14 +94,14 @@ def _slides() -> Check:
         found, ok = f"reveal.js of sphinx-revealjs {metadata.version('sphinx-revealjs')}", True
     except LabError as error:
         found, ok = str(error).partition(":")[0], False
-    cost = "lessons can't be exported as slides or pages, nor films as GIFs"
+    cost = "lessons can't be exported as slides or pages, and films can't be saved as GIFs"
     return Check("slides", ok, found, False, cost, workspace.install_hint("slides"))
 
 
 def _renderer(name: str) -> Check:
-    """Draw something with a renderer. None of them is needed: one is enough, and without any there is text."""
+    """Check a renderer by drawing a sample. One renderer is enough; without any, lessons show text."""
     sample = 'digraph { a [shape=plain, label=<<TABLE><TR><TD PORT="p">x</TD></TR></TABLE>>]; a:p -> b }'
-    ways = {
+    remedies = {
         "dot": "apt install graphviz, brew install graphviz or winget install graphviz",
         "graphviz-pure": workspace.install_hint("lab"),
     }
@@ -117,7 +117,7 @@ def _renderer(name: str) -> Check:
         found = f"broken: {error}"
     if not ok and os.environ.get(VARIABLE):
         found += f" ({VARIABLE}={os.environ[VARIABLE]} is set)"
-    return Check(name, ok, found, False, cost, ways[name])
+    return Check(name, ok, found, False, cost, remedies[name])
 
 
 def _fork() -> Check:
@@ -132,7 +132,7 @@ def _fork() -> Check:
 
 
 def _folder() -> Check:
-    """Write a file where the default working folder is, or will be."""
+    """Check the default working folder by writing a file to it, or to the folder in which it will be created."""
     try:
         folder = workspace.default_folder()
         place = next(path for path in (folder, *folder.parents) if path.exists())

@@ -10,7 +10,7 @@
     +-- HostCrash         the kernel of 2007 would have crashed here: BUG, oops or hang
     +-- VmDead            a VM is used after its host crashed, or after it was destroyed
     +-- RenderError       a drawing can't be made (draw.render); NoRenderer: no renderer is installed
-    +-- WorkspaceError    the working folder can't be made ready (workspace)
+    +-- WorkspaceError    the working folder can't be prepared (workspace)
 
 A fault of the *guest* (#PF, #GP) is a result, not an exception.
 """
@@ -25,22 +25,22 @@ class LabError(Exception):
 
 
 class InputError(LabError, ValueError):
-    """An argument that can't be used. The message says which, what came and what was expected; nothing was changed."""
+    """An argument can't be used. The message gives its name, its value and what was expected; nothing was changed."""
 
     def __init__(self, argument: str, got: object, expected: str) -> None:
         self.argument, self.got, self.expected = argument, got, expected
-        super().__init__(f"{argument} is {_shown(got)}; expected {expected}")
+        super().__init__(f"{argument} is {_formatted(got)}; expected {expected}")
 
 
-def _shown(got: object) -> str:
-    """Show a number in hexadecimal, since most are addresses; one that may be a count also in decimal."""
+def _formatted(got: object) -> str:
+    """Format a number in hexadecimal, since most are addresses, and also in decimal if it may be a count."""
     if not isinstance(got, int) or isinstance(got, bool) or abs(got) <= 9:
         return repr(got)
     return f"{got:#x}" if abs(got) >= 1_000_000 else f"{got:#x} ({got})"
 
 
 class SlotError(InputError):
-    """A memory slot or alias that is refused. ``errno`` is what the kernel returns (EINVAL 22, EEXIST 17, ENOENT 2)."""
+    """A memory slot or alias is refused. ``errno`` is what the kernel returns (EINVAL 22, EEXIST 17, ENOENT 2)."""
 
     def __init__(self, argument: str, got: object, expected: str, errno: int) -> None:
         super().__init__(argument, got, expected)
@@ -48,18 +48,18 @@ class SlotError(InputError):
 
 
 class DataError(InputError):
-    """A file that can't be used: truncated, damaged or of another kind. ``argument`` is its name."""
+    """A file can't be used: it is truncated, damaged or of another kind. ``argument`` is its name."""
 
     def __init__(self, argument: str, got: object, expected: str) -> None:
         super().__init__(argument, got, expected)
-        self.args = (f"{argument}: {got}; expected {expected}",)  # what came is described, and not a value to quote
+        self.args = (f"{argument}: {got}; expected {expected}",)  # here ``got`` is a description, not a value to quote
 
 
 class HostCrash(LabError):
     """The host kernel of 2007 would have crashed here.
 
     ``kind`` is "BUG" (a failed consistency check), "oops" (a bad pointer) or "hang" (an endless loop). ``function`` and
-    ``source`` say where in the kernel (``mmu.c:384``), and ``what`` says what was wrong.
+    ``source`` are the place in the kernel (``mmu.c:384``), and ``what`` is the reason.
     """
 
     def __init__(self, kind: str, function: str, source: str, what: str) -> None:

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What an exercise is: a folder with a task, a file to edit, hints, and rules, each worth points.
+"""Exercises: folders with a task, a file to edit, hints, and rules, each worth points.
 
-A folder ``exercises/NN_name/`` holds ``README.md`` (the task), ``name.py`` (stubs, the file that a learner edits),
-``test_name.py`` (the `Exercise`, its rules and what they are tried on), ``hints.md`` and ``name.ipynb``. A rule is tried
-on scenarios: a small guest, and steps. The part under test and the kit's own go through the same steps, and what can be
-observed after each of them is compared (`kvmmmu_lab.check`).
+A folder ``exercises/NN_name/`` contains ``README.md`` (the task), ``name.py`` (stubs, the file that a learner edits),
+``test_name.py`` (the `Exercise`, with its rules and their scenarios), ``hints.md`` and ``name.ipynb``. A rule is checked
+on scenarios, each a small guest with steps. The learner's part and the kit's own execute the same steps, and after each
+step the observable states are compared (`kvmmmu_lab.check`).
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from typing import Any
 from .errors import InputError, LabError
 
 StepData = Sequence[Any]
-"""A name and operands, ("map", "7:12", 0x1F, "PW"), see `check.steps`; or an operation of a golden trace, a dict."""
+"""A name and operands, such as ("map", "7:12", 0x1F, "PW") (see `check.steps`), or an operation of a golden trace."""
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """A machine and what happens to it.
+    """A machine and the steps that it executes.
 
-    ``mode`` is "none" (no paging), "32", "32 pse", "pae" or "64"; ``root`` the gfn of the guest's root table (CR3);
-    ``entries`` are what its tables hold: (gfn of the table, index, gfn that it leads to, flags as letters of "PWUADGX" and
-    "S" for PS). ``wp`` and ``nx`` are CR0.WP and EFER.NX; ``slots`` as for `Vm`. ``note`` says what it is about.
+    ``mode`` is "none" (no paging), "32", "32 pse", "pae" or "64". ``root`` is the gfn of the guest's root table (CR3).
+    ``entries`` are those of its tables: (gfn of the table, index, gfn that it leads to, flags as letters of "PWUADGX" and
+    "S" for PS). ``wp`` and ``nx`` are CR0.WP and EFER.NX; ``slots`` as for `Vm`. ``note`` describes the scenario.
     """
 
     steps: tuple[StepData, ...]
@@ -42,20 +42,20 @@ class Scenario:
     note: str = ""
 
     def with_steps(self, steps: Iterable[StepData]) -> Scenario:
-        """The same machine, other steps."""
+        """Return a scenario with the same machine and other steps."""
         return replace(self, steps=tuple(steps))
 
 
 def play(*steps: StepData, note: str = "", **machine: Any) -> Scenario:
-    """A `Scenario`, in a shorter form."""
+    """Return a scenario. A short form for the files of exercises."""
     return Scenario(steps, note=note, **machine)
 
 
 @dataclass(frozen=True)
 class Golden:
-    """Operations of the real kernel: the first ``operations`` of a scenario of a golden trace (all: None).
+    """Operations executed by the real kernel: the first ``operations`` of a scenario in a golden trace (None: all).
 
-    ``then`` are steps that follow after each ``every`` operations.
+    The steps in ``then`` follow after each ``every`` operations (0: at the end).
     """
 
     trace: str
@@ -67,11 +67,11 @@ class Golden:
 
 @dataclass(frozen=True)
 class Boot:
-    """A stretch of a real guest's life: the first ``events`` of its trace (all: None).
+    """The boot of a real guest: the first ``events`` of its trace (None: all).
 
-    ``way``: "native" writes through the shadow tables, so that missing write protection shows; "emulated" lets the host
-    perform every write to a page table, so that all go through pre-write (`verify.replay`). ``then`` are steps that follow
-    after each ``every`` events.
+    ``way``: "native" writes to page tables through the shadow tables, so that missing write protection is noticed;
+    "emulated" emulates each of these writes, so that all go through pre-write (see `verify.replay`). The steps in
+    ``then`` follow after each ``every`` events (0: a default number).
     """
 
     trace: str
@@ -83,11 +83,11 @@ class Boot:
 
 @dataclass(frozen=True)
 class Rule:
-    """What must hold, in one sentence, and what it is worth.
+    """What a solution must do, in one sentence (``says``), and the points for it.
 
-    ``cases`` are directed scenarios; ``drawn`` makes a hypothesis strategy of scenarios, of which ``examples`` are tried;
-    ``engine`` are stretches for the whole engine. ``looks`` names what is compared (`check.observe`), by default the usual
-    observations. ``extra`` points come on top of full ones.
+    ``cases`` are directed scenarios; ``drawn`` returns a hypothesis strategy, from which ``examples`` scenarios are drawn;
+    ``engine`` lists traces to replay on the whole engine. ``looks`` names the observations that are compared
+    (`check.observe`; default: the usual ones). The points of an ``extra`` rule don't count towards full points.
     """
 
     name: str
@@ -103,9 +103,9 @@ class Rule:
 
 @dataclass(frozen=True)
 class Exercise:
-    """An exercise. ``part`` names what is replaced (`check.parts`), ``defines`` what the file must define.
+    """An exercise. ``part`` is the part of the engine to write (`check.parts`); ``defines`` what the file must define.
 
-    ``full`` are the stretches that ``--full`` replays in addition to those of the rules.
+    ``full`` lists the traces that ``--full`` replays in addition to those of the rules.
     """
 
     title: str
@@ -113,38 +113,37 @@ class Exercise:
     defines: tuple[str, ...]
     rules: tuple[Rule, ...]
     full: tuple[Golden | Boot, ...] = ()
-    picture: str = ""
     folder: Path = field(default=Path(), compare=False)
 
     @property
     def name(self) -> str:
-        """Its name, without the number: "rmap_add"."""
+        """The name without the number, such as "rmap_add"."""
         return self.folder.name.partition("_")[2]
 
     @property
     def number(self) -> str:
-        """Its number: "04"."""
+        """The number, such as "04"."""
         return self.folder.name.partition("_")[0]
 
     @property
     def file(self) -> Path:
-        """The file with stubs."""
+        """The path of the file with stubs."""
         return self.folder / f"{self.name}.py"
 
     @property
     def points(self) -> int:
-        """Full points."""
+        """The full points: the sum of all rules that aren't ``extra``."""
         return sum(rule.points for rule in self.rules if not rule.extra)
 
 
 def folders(root: Path) -> list[Path]:
-    """The folders of all exercises below ``root``/exercises, in their order."""
+    """Return the folders of all exercises in ``root``/exercises, in order."""
     found = (root / "exercises").glob("[0-9][0-9]_*")
     return sorted(path for path in found if (path / f"test_{path.name.partition('_')[2]}.py").is_file())
 
 
 def find(name: str, root: Path) -> Exercise:
-    """The exercise of this name ("rmap_add", "04", "04_rmap_add"). Raises InputError."""
+    """Return the exercise with this name ("rmap_add", "4", "04" or "04_rmap_add"). Raises InputError."""
     known = folders(root)
     for folder in known:
         number, _, rest = folder.name.partition("_")
@@ -155,7 +154,7 @@ def find(name: str, root: Path) -> Exercise:
 
 
 def load(folder: Path) -> Exercise:
-    """The exercise in a folder, from its ``test_NAME.py``. Raises InputError for a folder without one."""
+    """Load an exercise from the ``test_NAME.py`` in its folder. Raises InputError if there is none."""
     name = folder.name.partition("_")[2]
     path = folder / f"test_{name}.py"
     if not path.is_file():
@@ -171,7 +170,7 @@ def _module(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # where dataclasses and strategies look for their module
+    sys.modules[name] = module  # dataclasses and strategies look up their module here
     try:
         spec.loader.exec_module(module)
     except ModuleNotFoundError as error:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Compare the engine with recordings: golden traces, page tables and traces of real guests, permission matrices.
+"""Compare the engine with recorded data: golden traces, page tables and traces of real guests, permission matrices.
 
 >>> print(verify_file("lin64_20k.npz"))  # doctest: +SKIP
 lin64_20k.npz: trace of a real guest, 0 differences
