@@ -12,7 +12,7 @@ def test_the_example_makes_the_mapping_audit_complain(capsys):
     (example,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
     exec(example, {})
     said = capsys.readouterr().out
-    assert said == "map: gva 0x343c6000 reaches gfn 0x29af; the guest's tables say gfn 0x29ae\n"
+    assert said == "map: gva 0x343c6000 reaches gfn 0x29af; the guest's tables map it to gfn 0x29ae\n"
 
 
 def test_the_table_lists_every_exercise_and_each_link_has_a_target():

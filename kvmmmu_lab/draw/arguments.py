@@ -47,7 +47,7 @@ def possible_gva(vm: Machine, gva: int) -> bool:
 
 def check_gfn(gfn: Any) -> int:
     """Return a guest frame number, with memory or without."""
-    expected = "a frame number of at most 52 bits (a gpa without its last 12)"
+    expected = "a frame number of at most 52 bits (a gpa without its low 12 bits)"
     number = whole("gfn", gfn, expected)
     if not 0 <= number < 1 << 52:
         raise InputError("gfn", number, expected)

@@ -1,38 +1,38 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The shadow-paging MMU of KVM in Linux 2.6.22: a small, exact model.
 
-A guest keeps page tables, but while it runs the processor never walks them. It walks *shadow* tables, which the host
-keeps: they map the same guest addresses to host frames. The host makes them entry by entry, as the guest faults. It
-write-protects every frame that holds a guest table. So each write to a guest table faults, too, and the host can drop the
-shadow of what is about to change.
+A guest has its own page tables, but while it runs the processor never walks them. It walks *shadow* tables, which belong to
+the host and map the same guest addresses to host frames. The host makes their entries one by one, as the guest faults. It
+also write-protects every frame that holds a guest table. So each write to a guest table faults, and the host can zap the
+shadow entries of the guest entries that are about to change.
 
 Addresses are a *gva* (guest virtual), *gpa* (guest physical) or *hpa* (host physical); a *gfn* and an *hfn* are the
 numbers of their 4 KiB frames. An *spte* is a shadow entry, named by the index of its word in host memory.
 
 To learn the engine, read the modules in this order:
 
-1.  `bits`       entry formats, flags and paging modes: what a page table entry says
-2.  `memory`     host memory, the guest's memory in it, and the one door through which both change
+1.  `bits`       entry formats, flags and paging modes
+2.  `memory`     host memory, which contains the guest's memory, and the functions that change it
 3.  `pool`       the 256 shadow pages: their roles, their hash, the free and the active list
-4.  `caches`     memory caches, from which reverse maps and parent chains take
+4.  `caches`     memory caches: objects allocated in advance for reverse maps and parent chains
 5.  `machine`    the state of a VM, and the protocols of the parts that can be replaced
-6.  `rmap`       reverse maps: who can write a frame
-7.  `parents`    parent chains: who points to a shadow page
+6.  `rmap`       reverse maps: the entries that can write a frame
+7.  `parents`    parent chains: the entries that point to a shadow page
 8.  `walk`       the walk of the guest's page tables
 9.  `shadow`     shadow pages: get, zap, evict
-10. `spte`       from a guest entry to a shadow entry
+10. `spte`       making a shadow entry from a guest entry
 11. `fault`      a page fault, from walk to fix
 12. `prewrite`   what happens before the guest writes a page table
 13. `context`    the roots of each mode, and faults without paging
 14. `registers`  loads of CR0, CR3, CR4 and EFER
-15. `slots`      what a change of guest memory does to the shadow
+15. `slots`      how changes of guest memory affect the shadow
 16. `cpu`        the processor, which walks the shadow tables
 17. `audit`      the three audits
-18. `vm`         `Vm`: all of it, wired together, and its operations; `checks` has the checks of their arguments
+18. `vm`         `Vm`: a complete VM and its operations; `checks` checks their arguments
 19. `events`     the steps that all of the above report
 
-`kvmmmu_lab.inspect.dump` gives the whole state as plain lists. Where the kernel of 2007 was wrong, so is this model; such
-places say "(2007)". Where the kernel would have crashed its host, the model raises `HostCrash`, which says how.
+`kvmmmu_lab.inspect.dump` returns the whole state as plain lists. The model reproduces the errors of the kernel of 2007, each
+marked "(2007)". Where the kernel would have crashed its host, the model raises `HostCrash`, which describes the crash.
 """
 
 from .audit import Complaint

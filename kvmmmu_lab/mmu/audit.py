@@ -19,7 +19,7 @@ from .walk import gva_to_gpa
 
 
 class Complaint(NamedTuple):
-    """What an audit found. ``audit`` is "rmap", "wp" or "map"; ``facts``, by audit:
+    """An error that an audit found. ``audit`` is "rmap", "wp" or "map"; ``facts``, by audit:
 
     rmap: references in reverse maps, writable entries; wp: gfn, role of the shadow page;
     map: gva, gpa of the guest's tables (None: unmapped), its gfn (None: no memory), the entry's flags, its gfn
@@ -36,12 +36,11 @@ class Complaint(NamedTuple):
             return "wp: the guest table in gfn {:#x} (role {:#x}) has writable mappings".format(*self.facts)
         gva, _, gfn, _, got = self.facts
         guest, shadow = (f"gfn {x:#x}" if x is not None else "nothing" for x in (gfn, got))
-        return f"map: gva {gva:#x} reaches {shadow}; the guest's tables say {guest}"
+        return f"map: gva {gva:#x} reaches {shadow}; the guest's tables map it to {guest}"
 
 
 def audit(vm: Machine) -> list[Complaint]:
-    """Run all three audits, in the kernel's order; none if there is no root. Sets accessed bits, as the kernel's audits
-    do."""
+    """Run all three audits, in the kernel's order; none if there is no root. They set accessed bits, as the kernel's do."""
     if vm.root == INVALID_PAGE:
         return []
     return [*audit_rmap(vm), *audit_write_protection(vm), *audit_mappings(vm)]
@@ -66,7 +65,7 @@ def undone(vm: Machine) -> list[Complaint]:
 
 
 def audit_rmap(vm: Machine) -> Iterator[Complaint]:
-    """Check that the reverse maps of slot frames have as many entries as level-1 entries are writable (mmu.c:1446-1511)."""
+    """Check that there are as many entries in reverse maps of slot frames as writable level-1 entries (mmu.c:1446-1511)."""
     references = sum(len(list(vm.rmap.sptes(hfn))) for hfn in vm.rmap.frames() if vm.memory.gfns[hfn] is not None)
     words, both, writable = vm.memory.words, PRESENT | WRITABLE, 0
     for page in vm.pool.active:
@@ -86,7 +85,7 @@ def audit_write_protection(vm: Machine) -> Iterator[Complaint]:
 
 
 def audit_mappings(vm: Machine) -> Iterator[Complaint]:
-    """Check that every leaf reaches the frame that the guest's tables name (mmu.c:1401-1444)."""
+    """Check that every leaf reaches the frame to which the guest's tables map its address (mmu.c:1401-1444)."""
     if vm.root_level == ROOT_64:
         yield from _mappings_below(vm, vm.root, 0, 4)
     else:

@@ -48,7 +48,7 @@ SHADOW_WRITABLE = WRITABLE << SHADOW_BITS_OFFSET
 SHADOW_USER = USER << SHADOW_BITS_OFFSET
 
 BASE_MASK = (1 << 52) - PAGE_SIZE
-"""Bits 12..51: where a shadow entry, and an 8-byte guest entry, points (PT64_BASE_ADDR_MASK)."""
+"""Bits 12..51: the frame in a shadow entry or an 8-byte guest entry (PT64_BASE_ADDR_MASK)."""
 
 LINK = PRESENT | ACCESSED | WRITABLE | USER
 """Low bits of a shadow entry that points to a shadow table: rights are withheld at level 1 only."""
@@ -71,7 +71,7 @@ EFER_LME, EFER_LMA, EFER_NX = 1 << 8, 1 << 10, 1 << 11
 
 @dataclass(frozen=True)
 class Flag:
-    """A flag of an entry. ``name`` is the manual's, ``letter`` what scenarios write, "" for flags that they can't set."""
+    """A flag of an entry. ``name``: its name in the manual. ``letter``: its name in scenarios, "" if they can't set it."""
 
     mask: int
     name: str
@@ -80,7 +80,7 @@ class Flag:
 
     @property
     def bit(self) -> int:
-        """The number of its bit."""
+        """The number of the flag's bit."""
         return self.mask.bit_length() - 1
 
 
@@ -96,11 +96,11 @@ FLAGS = (
     Flag(LARGE, "PS", "S", "large page"),
     Flag(NX, "NX", "X", "no execution"),
 )
-"""The flags of a guest entry, in the order in which they are listed everywhere."""
+"""The flags of a guest entry, in the order of all listings."""
 
 
 def flag_names(entry: int) -> str:
-    """The names of an entry's flags; PWT and PCD, which the model doesn't know, are left out.
+    """The names of an entry's flags, except PWT and PCD, which the model ignores.
 
     >>> flag_names(0x80000000000120E7), flag_names(0)
     ('P W U A D PS NX', '')
@@ -144,10 +144,10 @@ PSE36_MASK, PSE36_SHIFT = 0xF << 13, 32 - 13
 
 @dataclass(frozen=True)
 class GuestMode:
-    """A paging mode of the guest: how many levels its tables and their shadow have, and the registers that choose it.
+    """A paging mode of the guest: the levels of its tables and of their shadow, and the register bits that select it.
 
-    ``cr0``, ``cr4`` and ``efer`` hold the bits that choose the mode, and no others. Even a guest without paging, or with
-    4-byte entries, has a shadow of three levels with 8-byte entries.
+    ``cr0``, ``cr4`` and ``efer`` have only the bits that select the mode. Even a guest without paging, or with 4-byte
+    entries, has a shadow of three levels with 8-byte entries.
     """
 
     name: str
@@ -177,7 +177,7 @@ class GuestMode:
         return f"{self.words} guest" if self.levels else "guest without paging"
 
     def flags(self, level: int) -> tuple[Flag, ...]:
-        """The flags, of those with a letter, that an entry of this level has.
+        """The flags with a letter that an entry of this level has.
 
         A PDPTE of a PAE guest has only P, an entry of 4 bytes has no NX, and PS is a flag of level 2.
         """
@@ -202,7 +202,7 @@ MODES = {
 
 
 def mode_of_registers(cr0: int, cr4: int, efer: int) -> GuestMode:
-    """The mode that these registers choose (mmu.c:921-935, 1039-1097): EFER.LME decides on 64-bit mode, not LMA (2007)."""
+    """The mode that these registers select (mmu.c:921-935, 1039-1097): EFER.LME selects 64-bit mode, not LMA (2007)."""
     if not cr0 & CR0_PG:
         return MODES["none"]
     if efer & EFER_LME:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Memory caches: objects allocated before a fault is handled, since none may be allocated under the lock
+"""Memory caches: objects allocated before a fault is handled, since allocation isn't allowed under the lock
 (mmu.c:161-304, 1361-1388).
 
 Only their number matters here: taking an object from an empty cache is a BUG.
@@ -28,7 +28,7 @@ class Cache:
         self.free -= 1
 
     def give(self) -> None:
-        """Give an object back; beyond the capacity it is really freed (mmu.c:274-280)."""
+        """Give an object back; beyond the capacity it is freed (mmu.c:274-280)."""
         if self.free < CAPACITY:
             self.free += 1
 

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Checks of arguments: each returns the argument as a plain value, or raises an `InputError` that says what was expected.
-"""
+"""Checks of arguments: each returns the argument as a plain value, or raises an `InputError` with what was expected."""
 
 from __future__ import annotations
 
@@ -17,7 +16,7 @@ FRAMES = "a frame number of at most 52 bits, or a count of frames (4 KiB pages, 
 
 
 def whole(name: str, value: Any, expected: str = "a whole number") -> int:
-    """A whole number; numpy's count, too."""
+    """A whole number, which may be numpy's."""
     if type(value) is int:
         return value
     try:
@@ -35,7 +34,7 @@ def word(name: str, value: Any) -> int:
 
 
 def flag(name: str, value: Any) -> bool:
-    """True or False, or a value that Python takes for one of them."""
+    """True or False, from any value that `bool` accepts."""
     try:
         return bool(value)
     except (TypeError, ValueError):
@@ -72,7 +71,7 @@ def stored(value: Any, size: int) -> int:
 
 
 def in_page(name: str, address: int, size: int) -> None:
-    """An address with ``size`` bytes that don't cross a page."""
+    """Refuse an address whose ``size`` bytes cross a page."""
     if address % PAGE_SIZE + size > PAGE_SIZE:
         raise InputError(name, address, f"{size} bytes inside one page")
 
@@ -90,7 +89,7 @@ def ram(vm: Machine, gpa: Any, size: int) -> int:
 def page(data: Any) -> bytes:
     """The content of a page."""
     if not isinstance(data, bytes | bytearray | memoryview):
-        raise InputError("data", data, f"bytes, {PAGE_SIZE} of them")
+        raise InputError("data", data, f"{PAGE_SIZE} bytes")
     data = bytes(data)
     if len(data) != PAGE_SIZE:
         raise InputError("data", f"{len(data)} bytes", f"{PAGE_SIZE} bytes")
@@ -101,7 +100,7 @@ def gfn(value: Any) -> int:
     """A guest frame number."""
     value = whole("gfn", value)
     if not 0 <= value < (1 << 52):
-        raise InputError("gfn", value, "a frame number of at most 52 bits (a gpa without its last 12)")
+        raise InputError("gfn", value, "a frame number of at most 52 bits (a gpa without its low 12 bits)")
     return value
 
 
@@ -137,7 +136,7 @@ def span(name: str, base: Any, npages: Any) -> tuple[int, int]:
 
 
 def slots(given: Any) -> list[tuple[int, int, bool]]:
-    """The slots of a new VM; returns base, pages and whether there is a dirty log for each."""
+    """The slots of a new VM, each as (base, pages, whether it has a dirty log)."""
     try:
         several = [tuple(slot) for slot in given]
         if not all(len(slot) in (2, 3) for slot in several):

@@ -17,9 +17,9 @@ PAE_ROOT_HPA = PAE_ROOT << PAGE_SHIFT
 
 
 def init_context(vm: Machine) -> None:
-    """Choose the mode by the registers, and build its roots (mmu.c:921-935, 1039-1097).
+    """Select the mode from the registers, and build its roots (mmu.c:921-935, 1039-1097).
 
-    The kernel passes CR3's PWT and PCD bits on to the processor (mmu.c:1053, 1075); here they mean nothing.
+    The kernel passes CR3's PWT and PCD bits on to the processor (mmu.c:1053, 1075); here they have no effect.
     """
     mode = vm.cpu.mode
     vm.root_level, vm.shadow_root_level = mode.levels, mode.shadow_levels
@@ -43,7 +43,7 @@ def reset_context(vm: Machine) -> None:
 
 
 def new_cr3(vm: Machine) -> None:
-    """CR3 was loaded: change the roots; without paging, do nothing (mmu.c:765-767)."""
+    """Change the roots after a load of CR3; without paging, do nothing (mmu.c:765-767)."""
     if vm.root_level != NONPAGING:
         _paging_new_cr3(vm)
 
@@ -60,7 +60,7 @@ def _paging_new_cr3(vm: Machine) -> None:
 
 @traced(ev.ZAP_ALL)
 def zap_all(vm: Machine) -> None:
-    """Zap every shadow page and build the context again (mmu.c:1344-1359)."""
+    """Zap every shadow page and rebuild the context (mmu.c:1344-1359)."""
     _zap_active(vm)
     vm.caches.empty()
     vm.flush_tlb()
@@ -84,8 +84,8 @@ def _zap_active(vm: Machine) -> None:
 def alloc_roots(vm: Machine) -> None:
     """Get the root page, or the four below the PAE root, and pin them (mmu.c:845-886).
 
-    2007: it isn't checked whether CR3 or a PDPTE is an address in memory, nor whether a shadow page is free. Raises
-    HostCrash: BUG for a root outside every slot, oops if the pool is empty.
+    2007: nothing checks that CR3 and the PDPTEs are addresses in memory, or that shadow pages are free. Raises HostCrash: BUG
+    for a root outside every slot, oops if the pool is empty.
     """
     if vm.shadow_root_level == ROOT_64:
         vm.root = _pin(vm, get_page(vm, vm.cpu.cr3 >> PAGE_SHIFT, 0, ROOT_64, False, 0, None))
@@ -135,15 +135,14 @@ def free_roots(vm: Machine) -> None:
 
 @traced(ev.NONPAGING_FAULT)
 def nonpaging_fault(vm: Machine, gva: int, error: int) -> int:
-    """Handle a fault without guest paging: gva is the gpa (mmu.c:893-914). Returns 1 if there is no memory: emulate."""
+    """Handle a fault without guest paging: gva is the gpa (mmu.c:893-914). Returns 1 (emulate) if there is no memory."""
     vm.caches.top_up(vm.emit)
     hfn = vm.memory.frames[(gva & BASE_MASK) >> PAGE_SHIFT]
     return 1 if hfn is None else _nonpaging_map(vm, gva & ~0xFFF, hfn << PAGE_SHIFT)
 
 
 def _nonpaging_map(vm: Machine, gva: int, hpa: int) -> int:
-    """Map one 4 KiB page at its own address with all rights, even a page table that is shadowed (2007) (mmu.c:769-813).
-    """
+    """Map one 4 KiB page at its own address with all rights, even a page table that is shadowed (2007; mmu.c:769-813)."""
     words, put = vm.memory.words, vm.memory.put
     table = vm.root
     for level in (3, 2):
@@ -156,7 +155,7 @@ def _nonpaging_map(vm: Machine, gva: int, hpa: int) -> int:
             put(spte, page.hpa | FLAT, ev.NONPAGING_LINK)
         table = words[spte] & BASE_MASK
         if not table:
-            raise HostCrash("oops", "nonpaging_map", "mmu.c:780", f"spte {spte:#x} is left over and leads to host page 0")
+            raise HostCrash("oops", "nonpaging_map", "mmu.c:780", f"spte {spte:#x} is a leftover that leads to host page 0")
     spte = (table >> 3) | ((gva >> 12) & 511)
     if (words[spte] & (PRESENT | WRITABLE)) == (PRESENT | WRITABLE):
         return 0

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The processor: it walks the shadow tables, never the guest's, and faults (the hardware around mmu.c).
+"""The processor: it walks the shadow tables, never the guest's tables, and raises faults (the hardware around mmu.c).
 
-The host has CR0.WP and EFER.NX on, so a supervisor write needs the writable bit, too. This processor doesn't set accessed
+CR0.WP and EFER.NX are on in the host, so a supervisor write needs the writable bit, too. This processor doesn't set accessed
 and dirty bits in shadow entries.
 """
 
@@ -34,7 +34,7 @@ from .walk import gva_to_gpa
 MAX_FAULTS = 8
 ALL_LEVELS: tuple[int, ...] = (39, 30, 21, 12)
 LEVELS_BELOW_PAE_ROOT = ALL_LEVELS[2:]
-"""How far the index of each level is shifted in an address."""
+"""The shift of each level's index in an address."""
 
 
 class Access(NamedTuple):
@@ -54,7 +54,7 @@ class Access(NamedTuple):
 
     @property
     def brief(self) -> str:
-        """The outcome, which stands for it in events."""
+        """The outcome, which represents the result in events."""
         return self.outcome
 
     def __repr__(self) -> str:
@@ -63,7 +63,7 @@ class Access(NamedTuple):
 
 
 def shadow_walk(vm: Machine, gva: int, write: bool, user: bool, fetch: bool) -> int:
-    """Translate gva by the TLB or the shadow tables: the hpa of its page, or -1 - error code for a fault."""
+    """Translate gva with the TLB or the shadow tables. Returns the hpa of its page, or ``-1 - error code`` for a fault."""
     entry, granted = walk_shadow(vm, gva) if vm.tlb is None else _look_up(vm, vm.tlb, gva)
     if not entry & PRESENT:
         return -1 - error_code(write, user, fetch)
@@ -76,9 +76,9 @@ def shadow_walk(vm: Machine, gva: int, write: bool, user: bool, fetch: bool) -> 
 
 
 def walk_shadow(vm: Machine, gva: int) -> tuple[int, int]:
-    """Walk the shadow tables: the last entry on gva's path, and the rights that all levels grant.
+    """Walk the shadow tables. Returns the last entry on gva's path, and the rights that all levels grant.
 
-    W and U are granted if every entry has them, execution (NX) if none forbids it. The four PAE root entries have no
+    W and U are granted if every entry has them, execution (NX) if no entry forbids it. The four PAE root entries have no
     rights.
     """
     words, emit = vm.memory.words, vm.emit
@@ -99,7 +99,7 @@ def walk_shadow(vm: Machine, gva: int) -> tuple[int, int]:
 
 
 def _look_up(vm: Machine, tlb: dict[int, tuple[int, int]], gva: int) -> tuple[int, int]:
-    """Like `walk_shadow`, but look in the TLB first, and keep a present entry there."""
+    """Like `walk_shadow`, but look in the TLB first, and add a present entry to it."""
     found = tlb.get(gva >> PAGE_SHIFT)
     if found is None:
         found = walk_shadow(vm, gva)
@@ -110,7 +110,7 @@ def _look_up(vm: Machine, tlb: dict[int, tuple[int, int]], gva: int) -> tuple[in
 
 @traced(ev.ACCESS)
 def access(vm: Machine, gva: int, write: bool, user: bool, fetch: bool, value: int | None, size: int) -> Access:
-    """One access of the guest, with its faults: translate, handle the fault, try again."""
+    """Perform one access by the guest: translate, handle the fault, try again."""
     for faults in range(MAX_FAULTS + 1):
         hpa = shadow_walk(vm, gva, write, user, fetch)
         if hpa >= 0:
@@ -145,7 +145,7 @@ def _through(vm: Machine, gva: int, hpa: int, write: bool, value: int | None, si
 
 
 def _emulate(vm: Machine, gva: int, write: bool, value: int | None, size: int, faults: int) -> Access:
-    """Let the host carry out the instruction: it writes a page table, or there is no memory."""
+    """Emulate an instruction that writes a page table, or whose address has no memory."""
     gpa = gva_to_gpa(vm, gva)
     if gpa == UNMAPPED_GVA:
         if write:
@@ -161,9 +161,9 @@ def _emulate(vm: Machine, gva: int, write: bool, value: int | None, size: int, f
 
 @traced(ev.EMULATED_WRITE)
 def emulated_write(vm: Machine, gpa: int, value: int, size: int) -> bool:
-    """A store that the host carries out: pre-write, dirty mark, bytes (post_write, mmu.c:1214, is empty).
+    """Carry out a store for the guest: pre-write, dirty mark, bytes (post_write, mmu.c:1214, is empty).
 
-    False: there is no memory, or the store crosses a page.
+    Returns False if there is no memory, or if the store crosses a page.
     """
     hfn = vm.memory.frames[gpa >> 12]
     stored = hfn is not None and (gpa & 0xFFF) + size <= 4096
@@ -175,7 +175,7 @@ def emulated_write(vm: Machine, gpa: int, value: int, size: int) -> bool:
 
 
 def emulated_write_gva(vm: Machine, gva: int, value: int, size: int) -> str:
-    """Like `emulated_write`, at a gva: "stored", "mmio", or "inject" if the guest gets a page fault."""
+    """Like `emulated_write`, but at a gva. Returns "stored", "mmio", or "inject" if the guest gets a page fault."""
     gpa = gva_to_gpa(vm, gva)
     if gpa == UNMAPPED_GVA:
         vm.inject_page_fault(gva, PFERR_WRITE)
@@ -184,6 +184,6 @@ def emulated_write_gva(vm: Machine, gva: int, value: int, size: int) -> str:
 
 
 def invlpg(vm: Machine, gva: int) -> None:
-    """INVLPG: the TLB forgets one page."""
+    """INVLPG: drop one page from the TLB."""
     if vm.tlb is not None:
         vm.tlb.pop(gva >> PAGE_SHIFT, None)

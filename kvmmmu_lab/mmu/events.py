@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Events: the small steps that the engine can report.
 
-An event is a plain tuple: its `Kind`, then the operands in the order of ``kind.operands``. Every kind knows
-the kernel function and the lines that it stands for. Kinds with ``opens`` begin an operation that `END` closes,
-so events nest as the kernel's calls do. A sink is any function of one event, for instance ``list.append``::
+An event is a plain tuple: its `Kind`, then the operands in the order of ``kind.operands``. Every kind names
+the kernel function and the lines that it represents. Kinds with ``opens`` begin an operation that `END` ends,
+so events nest as the kernel's calls do. A sink is any function that takes one event, such as ``list.append``::
 
     events = []
     detach = vm.attach(events.append)
@@ -12,8 +12,8 @@ so events nest as the kernel's calls do. A sink is any function of one event, fo
     detach()
 
 Kinds with the operands ``hpa size old new`` are changes of ``size`` bytes of host memory. All changes of guest memory
-and of shadow tables have this form (see `memory`), except `LOAD`, which fills a whole page. An event is reported after the
-step has happened; one that opens an operation, before the operation begins.
+and of shadow tables have this form (see `memory`), except `LOAD`, which fills a whole page. An event is reported after its
+step; an event that opens an operation is reported before it.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ KINDS: dict[str, Kind] = {}
 class Kind:
     """A kind of event: its name, kernel function, source lines and operand names.
 
-    ``opens``: it begins an operation. ``change``: it is a change of memory. ``context``: in the operation that it begins,
-    registers, roots or memory slots may change, for which there are no events.
+    ``opens``: it begins an operation. ``change``: it is a change of memory. ``context``: the operation that it begins may
+    change registers, roots or memory slots, for which there are no events.
     """
 
     __slots__ = ("name", "function", "source", "operands", "opens", "change", "context", "width")
@@ -68,7 +68,7 @@ def describe(event: tuple) -> Event:
     """Turn a raw event into an `Event`. Raises InputError if it isn't an event."""
     kind = event[0] if isinstance(event, tuple) and event else None
     if not isinstance(kind, Kind) or len(event) != 1 + len(kind.operands):
-        raise InputError("event", event, "a tuple that a sink was given: a Kind and its operands")
+        raise InputError("event", event, "a tuple that was passed to a sink: a Kind and its operands")
     return Event(kind.name, kind.function, kind.source, dict(zip(kind.operands, event[1:], strict=True)))
 
 
@@ -79,7 +79,7 @@ def _brief(result: Any) -> Any:
 def traced(kind: Kind) -> Callable[[F], F]:
     """Report each call of a function of a VM as an operation: ``kind`` with the first arguments, `END` with the result.
 
-    A page, or a result that is an object, is reported by its ``brief``, since the object may change.
+    A page, or a result that is an object, is reported as its ``brief``, since the object may change.
     """
 
     def wrap(function: F) -> F:

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The state of a VM with one vcpu, all in one place, and the parts of a VM that can be replaced (mmu.c:1237-1320).
 
-``Vm(rmap=Mine)`` uses your reverse map instead of the kernel's, and so on for each of `PARTS`; nothing else changes. A
-part may read the whole state. It writes only through ``vm.memory.put``, ``vm.memory.store``, ``vm.memory.mark_dirty`` and
-``vm.flush_tlb``. An spte is the index of a shadow entry's word: its value is ``vm.memory.words[spte]``.
+``Vm(rmap=Mine)`` uses your reverse map instead of the kernel's; the other `PARTS` are replaced in the same way. A part may
+read the whole state. It writes only through ``vm.memory.put``, ``vm.memory.store``, ``vm.memory.mark_dirty`` and
+``vm.flush_tlb``. An spte is the index of a shadow entry's word: the entry is ``vm.memory.words[spte]``.
 
 ============= ====================================== ==============================
-part          what `Vm` is given                     the kernel's own
+part          argument of `Vm`                       the kernel's own
 ============= ====================================== ==============================
 rmap          a class; the VM makes one object       `rmap.ReverseMap`
 parents       a class; the VM makes one object       `parents.ParentChains`
@@ -15,7 +15,7 @@ set_spte      a function (`SpteMaker`)               `spte.set_spte`
 pre_write     a function (`PreWrite`)                `prewrite.pre_write`
 ============= ====================================== ==============================
 
-An exception in a part ends the VM as a host crash does: its state is no longer that of the model.
+An exception in a part ends the VM as a host crash does, since its state is no longer that of the model.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Machine:
         self.dead: str | None = None
         self.emit: ev.Sink | None = None
         self.functions: dict[str, Callable[..., Any]] = {}
-        """The parts that are functions, as they were given: while a sink listens, the attributes report their calls."""
+        """The parts that are functions, as given. While a sink is attached, the attributes are wrappers that report calls."""
         self.memory, self.pool, self.caches, self.cpu = Memory(), Pool(), Caches(), Registers()
         self.stats = Stats()
         self.injected: list[tuple[int, int]] = []
@@ -65,10 +65,10 @@ class Machine:
         for i in range(4):
             self.memory.words[(PAE_ROOT << 9) + i] = INVALID_PAGE
 
-    # What the engine asks of the processor and of the VM around it
+    # Actions of the processor and of the VM around the engine
 
     def flush_tlb(self) -> None:
-        """Make the processor forget its translations."""
+        """Flush the processor's TLB."""
         self.stats.tlb_flushes += 1
         if self.tlb is not None:
             self.tlb.clear()
@@ -76,7 +76,7 @@ class Machine:
             self.emit((ev.FLUSH,))
 
     def load_root(self) -> None:
-        """Load the root into the processor's CR3, which makes it forget its translations."""
+        """Load the root into the processor's CR3, which flushes the TLB."""
         self.stats.root_loads += 1
         if self.tlb is not None:
             self.tlb.clear()
@@ -84,13 +84,13 @@ class Machine:
             self.emit((ev.LOAD_ROOT, self.root))
 
     def inject_page_fault(self, gva: int, error: int) -> None:
-        """Give the guest a page fault (mmu.c:1002-1007)."""
+        """Inject a page fault into the guest (mmu.c:1002-1007)."""
         self.injected.append((gva, error))
         if self.emit is not None:
             self.emit((ev.INJECT, gva, error))
 
     def general_protection(self, why: str) -> bool:
-        """Give the guest a #GP. Always False, so that a load that is refused can return it."""
+        """Inject a #GP into the guest. Always returns False, so that a refused load can return the result."""
         self.stats.gp += 1
         if self.emit is not None:
             self.emit((ev.GENERAL_PROTECTION, why))
@@ -99,14 +99,14 @@ class Machine:
     # Events
 
     def attach(self, sink: ev.Sink) -> Callable[[], None]:
-        """Report every step to ``sink`` from now on; the result undoes it. One sink at a time. Raises InputError.
+        """Report every step to ``sink`` until the returned function is called. Raises InputError if a sink is attached already.
 
-        A sink that raises an exception interrupts the operation, which ends the VM.
+        An exception in the sink interrupts the operation, which ends the VM.
         """
         if not callable(sink):
-            raise InputError("sink", sink, "something to call with each event, such as a list's append")
+            raise InputError("sink", sink, "a function that takes an event, such as a list's append")
         if self.emit is not None:
-            raise InputError("sink", sink, "no sink while another is attached (call what attach returned first)")
+            raise InputError("sink", sink, "no sink while another is attached (first call the function that attach returned)")
         self.listen(sink)
 
         def detach() -> None:
@@ -116,7 +116,7 @@ class Machine:
         return detach
 
     def listen(self, sink: ev.Sink | None) -> None:
-        """Report to ``sink`` instead of the present one; with None, stop reporting."""
+        """Report to ``sink`` instead of the current one; with None, stop reporting."""
         self.emit = self.pool.emit = sink
         self.memory.listen(sink)
         for name, function in self.functions.items():
@@ -134,7 +134,7 @@ class Registers:
 
     @property
     def mode(self) -> GuestMode:
-        """The paging mode that they choose."""
+        """The paging mode that they select."""
         return mode_of_registers(self.cr0, self.cr4, self.efer)
 
     @property
@@ -144,7 +144,7 @@ class Registers:
 
     @property
     def long_mode(self) -> bool:
-        """EFER.LME: this bit, not LMA, decides on 4 levels (2007)."""
+        """EFER.LME: this bit, not LMA, selects 4 levels (2007)."""
         return bool(self.efer & EFER_LME)
 
     @property
@@ -155,7 +155,7 @@ class Registers:
 
 @dataclass
 class Stats:
-    """What has happened so far, counted. ``fixed`` is the kernel's pf_fixed: it also counts faults that come back."""
+    """Counts of what has happened so far. ``fixed`` is the kernel's pf_fixed: it also counts faults that recur."""
 
     exits: int = 0
     fixed: int = 0
@@ -169,13 +169,13 @@ class Stats:
 
 
 class Walk:
-    """Where a walk of the guest's tables ended.
+    """The result of a walk of the guest's tables.
 
-    ``error`` is None when gva is mapped for this access, else the #PF error code. ``level`` is where it
+    ``error`` is None if gva is mapped for this access, else the #PF error code. ``level`` is where the walk
     ended, ``tables[level]`` the gfn of the table visited at a level, ``entry`` the index of the last guest entry in
     ``memory.words`` (``memory.halves`` if 4 bytes), ``rights`` the W and U bits of the entries above the
-    last, ``gfn`` the frame reached (of a large page: the 4 KiB frame of gva; 0 with an error). At a PDPTE that isn't
-    present the walk ends at level 3, with no entry.
+    last, ``gfn`` the frame reached (in a large page: the 4 KiB frame of gva; 0 with an error). If a PDPTE isn't
+    present, the walk ends at level 3, with no entry.
     """
 
     __slots__ = ("level", "tables", "entry", "rights", "gfn", "error")
@@ -186,7 +186,7 @@ class Walk:
 
     @property
     def brief(self) -> str:
-        """Where it ended, in a few words."""
+        """The result in a few words."""
         return f"gfn {self.gfn:#x}" if self.error is None else f"#PF error {self.error:#x}"
 
     def __repr__(self) -> str:
@@ -194,42 +194,42 @@ class Walk:
 
 
 class ReverseMapPart(Protocol):
-    """From host frames to the present, writable level-1 entries that reach them (mmu.c:307-440)."""
+    """A map from host frames to the present, writable level-1 entries that reach them (mmu.c:307-440)."""
 
     def add(self, spte: int) -> None:
-        """Note the entry ``spte``, which has just been made, if it is present and writable."""
+        """Record the entry ``spte``, which has just been made, if it is present and writable."""
 
     def remove(self, spte: int) -> None:
-        """Forget the entry ``spte``, which is about to lose its present or writable bit. Both are still set if it was noted."""
+        """Remove ``spte``, which is about to lose its present or writable bit. If recorded, both are still set."""
 
     def write_protect(self, gfn: int) -> None:
-        """Remove every noted entry of guest frame ``gfn``, flush, and clear its writable bit, in this order."""
+        """For every recorded entry of guest frame ``gfn``: remove it, flush the TLB, clear its writable bit, in this order."""
 
     def sptes(self, hfn: int) -> Iterable[int]:
-        """The noted entries of host frame ``hfn``, for audits and pictures."""
+        """The recorded entries of host frame ``hfn``, for audits and pictures."""
 
     def frames(self) -> Iterable[int]:
-        """The host frames with at least one noted entry."""
+        """The host frames with at least one recorded entry."""
 
 
 class ParentsPart(Protocol):
-    """From shadow pages to the entries that point to them (mmu.c:491-565)."""
+    """A map from shadow pages to the entries that point to them (mmu.c:491-565)."""
 
     def add(self, page: ShadowPage, spte: int) -> None:
-        """Note the entry ``spte``, which is about to point to ``page``."""
+        """Record the entry ``spte``, which is about to point to ``page``."""
 
     def remove(self, page: ShadowPage, spte: int) -> None:
-        """Forget the entry ``spte``, which no longer points to ``page``."""
+        """Remove the entry ``spte``, which no longer points to ``page``."""
 
     def first(self, page: ShadowPage) -> int | None:
-        """One parent of ``page``, None if it has none. Zapping removes what this returns until it is None."""
+        """One parent of ``page``, None if it has none. Zapping removes the parent that this returns, until it is None."""
 
     def sptes(self, page: ShadowPage) -> Iterable[int]:
         """All parents of ``page``, for pictures."""
 
 
 class GuestWalk(Protocol):
-    """Walk the guest's tables for one access, set accessed bits, return where the walk ended (paging_tmpl.h:72)."""
+    """Walk the guest's tables for one access, set accessed bits, return the result (paging_tmpl.h:72)."""
 
     def __call__(self, vm: Machine, gva: int, write: bool, user: bool, fetch: bool) -> Walk:
         """See the class."""
@@ -238,8 +238,8 @@ class GuestWalk(Protocol):
 class SpteMaker(Protocol):
     """Make a level-1 shadow entry from a guest entry (mmu.c:954-1000).
 
-    Writes it. Unless it is an I/O entry, marks the frame dirty if the entry is writable, and calls `shadow.update_slot`
-    and ``vm.rmap.add``.
+    Writes the entry. Unless it is an I/O entry, marks the frame dirty if the entry is writable, and calls
+    `shadow.update_slot` and ``vm.rmap.add``.
     """
 
     def __call__(self, vm: Machine, spte: int, guest_entry: int, rights: int, gpa: int, gfn: int) -> None:
@@ -247,7 +247,7 @@ class SpteMaker(Protocol):
 
 
 class PreWrite(Protocol):
-    """Zap the shadow entries that a write of ``size`` bytes at ``gpa``, about to happen, makes stale (mmu.c:1140-1212)."""
+    """Zap the shadow entries that will be stale after a write of ``size`` bytes at ``gpa`` (mmu.c:1140-1212)."""
 
     def __call__(self, vm: Machine, gpa: int, size: int) -> None:
         """See the class."""
@@ -262,8 +262,8 @@ PARTS: dict[str, Any] = {
 }
 """The parts by name, each with its protocol; the defaults are those of `Vm`.
 
-The protocol of a function has ``__call__`` only; its calls are reported as the kind of event with the part's name. The
-other protocols describe the object that a class makes of the VM.
+The protocol of a function has only ``__call__``; its calls are reported as the kind of event with the part's name. The
+other protocols describe the object that a class makes from the VM.
 """
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Host memory, with the guest's memory in it, and the one door through which it changes (around mmu.c:728-745).
+"""Host memory, which contains the guest's memory, and the functions that change it (around mmu.c:728-745).
 
-All of it is one numpy arena of 64-bit words, read word by word through a memoryview and page by page through
+Host memory is one numpy array of 64-bit words, the *arena*, read word by word through a memoryview and page by page through
 numpy. A *host frame number* (hfn) is a page of the arena; an *hpa* is a byte address in it::
 
     hfn 0          host page 0: only a stray pointer leads there
@@ -12,8 +12,8 @@ numpy. A *host frame number* (hfn) is a page of the arena; an *hpa* is a byte ad
 
 A reference to a shadow entry (an *spte*) is the index of its word: ``hpa // 8``.
 
-Up to four *slots* say which guest frames there are and where they lie; an *alias* is a second name for some of them.
-A slot with a *dirty log* keeps one mark for each page that was written.
+Up to four *slots* define which guest frames exist and where they are; an *alias* is a second name for some of them.
+A slot with a *dirty log* has one mark for each page that was written.
 """
 
 from __future__ import annotations
@@ -34,23 +34,23 @@ FIRST_SHADOW = 256
 FIRST_GUEST = 512
 MAX_FRAMES = 1 << 22
 ROOM = 2048
-"""Frames of a new machine; most of them are not in use yet."""
+"""The number of frames in the arena of a new machine; most of them are not in use yet."""
 
 MEMORY_SLOTS = 4
 ALIAS_SLOTS = 4
 HPA_ERROR = 1 << 63
-"""Set in an hpa that stands for "no memory behind this" (HPA_ERR_MASK)."""
+"""Set in an hpa that means "no memory here" (HPA_ERR_MASK)."""
 
 EEXIST, ENOENT = 17, 2
 
 
 class Memory:
     """``pages`` is a numpy array of shape (frames, 512); ``words``, ``halves`` and ``bytes`` are views of the same
-    memory, indexed by hpa // 8, // 4 and // 1. Entries change through `put`, `put_half` and `store` only, with the kind
-    of event (``why``) that a sink gets: operands hpa, size in bytes, old and new value.
+    memory, indexed by hpa // 8, // 4 and // 1. Only `put`, `put_half` and `store` change entries. ``why`` is the kind of
+    event that a sink gets, with the operands hpa, size in bytes, old and new value.
 
-    ``frames[gfn]`` is the hfn or None; ``gfns[hfn]`` is the inverse; ``slot_bits[gfn]`` has one bit set, its slot's.
-    ``changes`` counts how often slots or aliases changed.
+    ``frames[gfn]`` is the hfn or None; ``gfns[hfn]`` is the inverse; ``slot_bits[gfn]`` has only the bit of gfn's slot.
+    ``changes`` counts the changes of slots and aliases.
     """
 
     def __init__(self) -> None:
@@ -67,7 +67,7 @@ class Memory:
     # The arena
 
     def use(self, room: np.ndarray, npages: int | None = None) -> None:
-        """Make the first ``npages`` rows of an array the memory, or all of them; the rest is room to grow into."""
+        """Use the first ``npages`` rows of an array, or all of them, as memory; the rest is room for growth."""
         self.room, self.pages = room, room[:npages]
         pages = self.pages
         self.bytes = memoryview(pages).cast("B")  # type: ignore[arg-type]  # numpy arrays are buffers
@@ -76,22 +76,22 @@ class Memory:
         self.listen(self.emit)
 
     def reserve(self, npages: int) -> None:
-        """Make room for this many more frames. Raises InputError when the computer hasn't that much memory."""
+        """Make room for ``npages`` more frames. Raises InputError if the computer doesn't have that much memory."""
         needed = len(self.pages) + npages
         if needed <= len(self.room):
             return
         try:
             room = _zeroes(needed)
         except MemoryError:
-            raise InputError("npages", npages, "guest memory that fits into this computer's") from None
+            raise InputError("npages", npages, "guest memory that fits into the computer's memory") from None
         used = np.flatnonzero(self.pages.any(axis=1))  # untouched frames stay untouched, and cost nothing
         room[used] = self.pages[used]
         self.use(room, len(self.pages))
 
     def listen(self, emit: ev.Sink | None) -> None:
-        """Make the door: ``put(spte, value, why)`` writes a word, ``put_half(index, value, why)`` 4 bytes.
+        """Define ``put(spte, value, why)``, which writes a word, and ``put_half(index, value, why)``, which writes 4 bytes.
 
-        There are two versions of each, so that without a sink a write doesn't test for one.
+        There are two versions of each, so that writes without a sink don't have to test for one.
         """
         self.emit = emit
         words, halves = self.words, self.halves
@@ -140,17 +140,17 @@ class Memory:
         if self.emit is not None:
             self.emit((ev.LOAD, hpa, old, bytes(data)))
 
-    # Where a guest frame is
+    # Finding a guest frame
 
     def unalias(self, gfn: int) -> int:
-        """gfn, or the frame that an alias makes of it."""
+        """The gfn for which gfn is an alias, or gfn itself if it is no alias."""
         for alias in self.aliases:
             if alias is not None and alias.base <= gfn < alias.base + alias.npages:
                 return alias.target + gfn - alias.base
         return gfn
 
     def slot_of(self, gfn: int) -> int | None:
-        """Number of the slot that holds gfn itself, aliases aside."""
+        """Number of the slot that holds gfn itself, without regard to aliases."""
         for number, slot in enumerate(self.slots):
             if slot.base <= gfn < slot.base + slot.npages:
                 return number
@@ -180,7 +180,7 @@ class Memory:
         return gpa | HPA_ERROR if hfn is None else (hfn << PAGE_SHIFT) | (gpa & (PAGE_SIZE - 1))
 
     def mark_dirty(self, gfn: int) -> None:
-        """Note in the log of gfn's slot, if it has one, that gfn was written. Aliases are ignored (2007)."""
+        """Mark gfn as written in the log of its slot, if it has one. Aliases are ignored (2007)."""
         if not self.logging:
             return
         number = self.slot_of(gfn)
@@ -190,12 +190,12 @@ class Memory:
             if self.emit is not None and not marked:
                 self.emit((ev.MARK_DIRTY, gfn))
 
-    # Changing the map
+    # Changing slots and aliases
 
     def check_slot(self, number: int, base: int, npages: int) -> None:
-        """Refuse what kvm_vm_ioctl_set_memory_region refuses: another size, an overlap. Raises SlotError.
+        """Check a slot as kvm_vm_ioctl_set_memory_region does. Raises SlotError for a changed size or an overlap.
 
-        Also makes room for the frames. Raises InputError when the computer hasn't that much memory.
+        Also makes room for the frames. Raises InputError if the computer doesn't have that much memory.
         """
         old = self.slots[number]
         if npages and old.npages and npages != old.npages:
@@ -203,9 +203,9 @@ class Memory:
         for other, slot in enumerate(self.slots):
             # A deleted slot keeps its base: 2007 refuses a range around it, too.
             if other != number and base + npages > slot.base and base < slot.base + slot.npages:
-                raise SlotError("base", base, f"a range apart from slot {other} ({slot.base:#x}+{slot.npages:#x})", EEXIST)
+                raise SlotError("base", base, f"a range outside slot {other} ({slot.base:#x}+{slot.npages:#x})", EEXIST)
         if npages > old.npages and len(self.pages) + npages > MAX_FRAMES:
-            raise SlotError("npages", npages, f"at most {MAX_FRAMES - len(self.pages):#x}, what is left for a VM", EINVAL)
+            raise SlotError("npages", npages, f"at most {MAX_FRAMES - len(self.pages):#x}, which is left for a VM", EINVAL)
         self.reserve(npages if npages and not old.npages else 0)
 
     def set_slot(self, number: int, base: int, npages: int, log: bool) -> None:
@@ -218,14 +218,14 @@ class Memory:
         bitmap = (slot.log or bytearray(npages)) if log and npages else None
         self.slots[number] = Slot(base, npages, hfn, bitmap)
         self.logging = any(slot.log is not None for slot in self.slots)
-        self._forget()
+        self._clear_lookups()
 
     def set_alias(self, number: int, alias: Alias | None) -> None:
         """Install an alias, or remove it (None)."""
         self.aliases[number] = alias
-        self._forget()
+        self._clear_lookups()
 
-    def _forget(self) -> None:
+    def _clear_lookups(self) -> None:
         self.changes += 1
         for lookup in (self.frames, self.slot_bits, self.gfns):
             lookup.clear()
@@ -259,7 +259,7 @@ class Alias:
 
 
 class Lookup(dict):
-    """The results of ``find`` by key, kept unless they are None. Cleared when slots or aliases change."""
+    """A cache of the results of ``find`` by key, except None. It is cleared when slots or aliases change."""
 
     def __init__(self, find: Callable[[int], int | None]) -> None:
         self.find = find
@@ -272,8 +272,8 @@ class Lookup(dict):
 
 
 def _zeroes(npages: int) -> np.ndarray:
-    """New frames. On POSIX they come directly from the system: numpy would clear memory that it got back from an earlier
-    machine, which takes 2 ms for a small one. Raises MemoryError."""
+    """Allocate frames of zeroes. On POSIX they come directly from the system: numpy would clear memory that an earlier machine
+    used, which takes 2 ms for a small one. Raises MemoryError."""
     if not hasattr(mmap, "MAP_PRIVATE"):
         return np.zeros((npages, 512), dtype="<u8")
     try:

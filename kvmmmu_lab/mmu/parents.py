@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Parent chains: the entries that point to a shadow page (mmu.c:491-565).
 
-A page has no parent (a root), one parent, which needs no chain, or a list of chains with five places each, the newest
-chain first. A page with chains is *multimapped* until the last chain is gone.
+A page has no parent (a root), one parent, which needs no chain, or a list of chains with room for five parents each, the
+newest chain first. A page with chains is *multimapped* until its last chain is removed.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class ParentChains:
             vm.emit((ev.PARENT_REMOVE, page.id, spte, "many->many" if isinstance(parents, list) else "1->0"))
 
     def first(self, page: ShadowPage) -> int | None:
-        """The parent that zapping takes next (mmu.c:676-685)."""
+        """The parent that zapping removes next (mmu.c:676-685)."""
         parents = page.parents
         return parents[0][0] if isinstance(parents, list) else parents
 

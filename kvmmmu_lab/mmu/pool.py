@@ -50,7 +50,7 @@ class ShadowPage:
 
     @property
     def brief(self) -> int:
-        """Its id, which stands for the page in events."""
+        """The page's id, which represents it in events."""
         return self.id
 
     @property
@@ -75,12 +75,12 @@ class ShadowPage:
 
     @property
     def access(self) -> int:
-        """Of a large page: bit 0 writable, bit 1 user, as the guest's entry has them."""
+        """For a large page: bit 0 writable, bit 1 user, as in the guest's entry."""
         return (self.role >> 17) & 3
 
     @property
     def spte(self) -> int:
-        """Reference to entry 0."""
+        """The spte of entry 0."""
         return self.hpa >> 3
 
     def __repr__(self) -> str:
@@ -137,7 +137,7 @@ class Pool:
             self.emit((ev.FREE_PAGE, page.id))
 
     def rotate(self, page: ShadowPage) -> None:
-        """Move a page to the head of the active list: a root in use can't be freed (mmu.c:695)."""
+        """Move a page to the head of the active list, for a root in use, which can't be freed (mmu.c:695)."""
         self.active.move_to_end(page)
         if self.emit is not None:
             self.emit((ev.ROTATE_PAGE, page.id))
@@ -145,7 +145,7 @@ class Pool:
     def header(self, hpa: int, function: str, source: str) -> ShadowPage:
         """The header of the shadow page that holds hpa (page_header).
 
-        Raises HostCrash (oops) for an hpa in no shadow page, where the kernel follows a wild pointer.
+        Raises HostCrash (oops) for an hpa outside all shadow pages, where the kernel follows a wild pointer.
         """
         id = (hpa >> PAGE_SHIFT) - FIRST_SHADOW
         if not 0 <= id < NUM_PAGES:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Before the guest writes a page table: the shadow of what it writes is zapped (mmu.c:1121-1216).
+"""Pre-write: before the guest writes a page table, zap the shadow of what it writes (mmu.c:1121-1216).
 
 The new value doesn't matter. A later fault makes the shadow entry again.
 """
@@ -13,15 +13,15 @@ from .pool import METAPHYSICAL, ShadowPage
 from .shadow import zap_page
 
 FLOOD = 3
-"""After this many writes in a row, a frame is assumed to be no page table any more."""
+"""After this many writes in a row, a frame is assumed to be no longer a page table."""
 
 
 def pre_write(vm: Machine, gpa: int, size: int) -> None:
     """Zap the shadow entries of the guest entry that ``size`` bytes at ``gpa`` are about to change (mmu.c:1140-1212).
 
     A write across entries, or the third in a row to the same frame, zaps the whole shadow page. Writes to other frames
-    reset that count, but faults don't (2007). For a 4-byte guest table the pages of all quadrants are hit, even those
-    that don't shadow the written entry (2007).
+    reset that count, but faults don't (2007). For a 4-byte guest table, entries are zapped in the pages of all quadrants,
+    even in those that don't shadow the written entry (2007).
     """
     emit = vm.emit
     gfn, offset = gpa >> PAGE_SHIFT, gpa & (PAGE_SIZE - 1)
@@ -49,10 +49,10 @@ def pre_write(vm: Machine, gpa: int, size: int) -> None:
 
 
 def shadow_range(page: ShadowPage, offset: int) -> tuple[int, int]:
-    """The first spte, and the number, of page's entries that shadow the guest entry at byte ``offset`` (mmu.c:1188-1209).
+    """The entries of page that shadow the guest entry at byte ``offset``, as (first spte, count) (mmu.c:1188-1209).
 
-    An 8-byte entry has the offset of its shadow. With 4-byte entries, two quadrants make one page table, so offsets double;
-    a directory entry maps 4 MiB, which takes two shadow entries of 2 MiB, so they double twice.
+    An 8-byte entry has the same offset as its shadow. The shadow of a 4-byte entry has 8 bytes, so offsets double. A 4-byte
+    directory entry maps 4 MiB, which takes two shadow entries of 2 MiB, so they double twice.
     """
     count = 1
     if page.glevels == ROOT_32:
@@ -64,7 +64,7 @@ def shadow_range(page: ShadowPage, offset: int) -> tuple[int, int]:
 
 
 def zap_spte(vm: Machine, page: ShadowPage, spte: int) -> None:
-    """Clear a shadow entry of any kind: a leaf, a link to a table (which stays), an I/O entry (mmu.c:1121-1138)."""
+    """Clear a shadow entry of any kind: a leaf, a link to a table (the table stays), an I/O entry (mmu.c:1121-1138)."""
     entry = vm.memory.words[spte]
     if entry & PRESENT:
         if page.level == 1:

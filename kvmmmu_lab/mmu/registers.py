@@ -23,9 +23,9 @@ PDPTE_RESERVED = 0xFFFFFFF0000001E6
 
 
 def load_pdptrs(vm: Machine, cr3: int) -> bool:
-    """Cache the four PDPTEs at cr3's 32-byte aligned address; False, and no change, if a present one has reserved bits.
+    """Cache the four PDPTEs at cr3's 32-byte aligned address.
 
-    Raises HostCrash (oops) if there is no memory (2007).
+    Returns False, and changes nothing, if a present one has reserved bits. Raises HostCrash (oops) without memory (2007).
     """
     hfn = vm.memory.frames[cr3 >> PAGE_SHIFT]
     if hfn is None:
@@ -40,8 +40,8 @@ def load_pdptrs(vm: Machine, cr3: int) -> bool:
     return True
 
 
-def _lma(vm: Machine, new_cr0: int) -> None:
-    """Let LMA follow paging while LME is set."""
+def _update_lma(vm: Machine, new_cr0: int) -> None:
+    """Set or clear LMA when paging is turned on or off, if LME is set."""
     cpu = vm.cpu
     if cpu.long_mode and (new_cr0 ^ cpu.cr0) & CR0_PG:
         cpu.efer = cpu.efer | EFER_LMA if new_cr0 & CR0_PG else cpu.efer & ~EFER_LMA
@@ -49,7 +49,7 @@ def _lma(vm: Machine, new_cr0: int) -> None:
 
 @traced(ev.LOAD_CR0)
 def load_cr0(vm: Machine, value: int) -> bool:
-    """MOV CR0: False and a #GP for reserved bits, NW without CD, PG without PE or, with EFER.LME, without CR4.PAE."""
+    """MOV CR0. False after a #GP: reserved bits, NW without CD, PG without PE or, with EFER.LME, without CR4.PAE."""
     cpu = vm.cpu
     turns_on = value & CR0_PG and not cpu.paging
     if value & CR0_RESERVED:
@@ -62,7 +62,7 @@ def load_cr0(vm: Machine, value: int) -> bool:
         return vm.general_protection("CR0: long mode without PAE")
     if turns_on and not cpu.long_mode and cpu.pae and not load_pdptrs(vm, cpu.cr3):
         return vm.general_protection("CR0: reserved bits in a PDPTE")
-    _lma(vm, value)
+    _update_lma(vm, value)
     cpu.cr0 = value
     reset_context(vm)
     return True
@@ -70,7 +70,7 @@ def load_cr0(vm: Machine, value: int) -> bool:
 
 @traced(ev.LOAD_CR4)
 def load_cr4(vm: Machine, value: int) -> bool:
-    """MOV CR4. CR4 changes even after the #GP for bad PDPTEs (2007)."""
+    """MOV CR4. False after a #GP. CR4 changes even after the #GP for bad PDPTEs (2007)."""
     cpu = vm.cpu
     accepted = True
     if value & CR4_RESERVED:
@@ -87,7 +87,7 @@ def load_cr4(vm: Machine, value: int) -> bool:
 
 @traced(ev.LOAD_CR3)
 def load_cr3(vm: Machine, value: int) -> bool:
-    """MOV CR3. A CR3 outside every slot is a #GP, but by then it has been stored (2007)."""
+    """MOV CR3. False after a #GP. A CR3 outside every slot causes a #GP, but is stored nevertheless (2007)."""
     cpu = vm.cpu
     if cpu.long_mode:
         if value & CR3_RESERVED_LONG:
@@ -106,8 +106,7 @@ def load_cr3(vm: Machine, value: int) -> bool:
 
 @traced(ev.LOAD_EFER)
 def load_efer(vm: Machine, value: int) -> bool:
-    """WRMSR EFER: False and a #GP for reserved bits, or for a change of LME while paging. The context isn't reset
-    (2007)."""
+    """WRMSR EFER. False after a #GP: reserved bits, or a change of LME while paging is on. The context isn't reset (2007)."""
     cpu = vm.cpu
     if value & EFER_RESERVED:
         return vm.general_protection("EFER: reserved bits")
@@ -122,7 +121,7 @@ def set_registers(vm: Machine, cr0: int, cr3: int, cr4: int, efer: int) -> None:
     """Set all four without checks, as the host does to restore a guest; bad PDPTEs leave the cached ones unchanged."""
     cpu = vm.cpu
     cpu.cr3, cpu.efer, cpu.cr4 = cr3, efer, cr4
-    _lma(vm, cr0)
+    _update_lma(vm, cr0)
     cpu.cr0 = cr0
     if not cpu.long_mode and cpu.pae:
         load_pdptrs(vm, cr3)

@@ -2,8 +2,8 @@
 """Reverse maps: from a frame to the shadow entries through which it can be written (mmu.c:307-440).
 
 Only entries that are present *and* writable count. The map of a frame has one of three forms: empty; one entry, which
-needs no descriptor; or a list of descriptors with four places each. A new entry goes into the first descriptor with room.
-When an entry is removed, the last entry of its descriptor takes its place; an empty descriptor is dropped. A map that
+needs no descriptor; or a list of descriptors with room for four entries each. A new entry goes into the first descriptor with
+room. When an entry is removed, the last entry of its descriptor takes its place; an empty descriptor is dropped. A map that
 shrinks to one entry keeps its descriptor.
 """
 
@@ -37,7 +37,7 @@ class ReverseMap:
             vm.emit((ev.RMAP_ADD, spte, hfn, form))
 
     def link(self, hfn: int, spte: int) -> str:
-        """Put spte into hfn's map; returns how the map's form changed (mmu.c:325-345)."""
+        """Add spte to hfn's map; return how the form of the map changed (mmu.c:325-345)."""
         head = self.heads.get(hfn)
         if head is None:
             form = "0->1"
@@ -72,7 +72,7 @@ class ReverseMap:
             vm.emit((ev.RMAP_REMOVE, spte, hfn, form))
 
     def unlink(self, hfn: int, spte: int) -> str:
-        """Take spte out of hfn's map; returns how the map's form changed (mmu.c:382-410). Raises HostCrash (BUG)."""
+        """Remove spte from hfn's map; return how the form of the map changed (mmu.c:382-410). Raises HostCrash (BUG)."""
         head = self.heads.get(hfn)
         if head is None:
             raise HostCrash("BUG", "rmap_remove", "mmu.c:384", f"spte {spte:#x}: frame {hfn:#x} has no reverse map")
@@ -94,14 +94,14 @@ class ReverseMap:
         descriptor[descriptor.index(spte)] = descriptor[-1]
         descriptor.pop()
         if not descriptor:
-            # by identity: lists compare by content
+            # by identity, because == compares the contents of lists
             descriptors[:] = [other for other in descriptors if other is not descriptor]
             self.vm.caches.rmap_desc.give()
         if not descriptors:
             del self.heads[hfn]
 
     def write_protect(self, gfn: int) -> None:
-        """Remove write access from every entry that reaches gfn, which becomes a page table (mmu.c:412-439).
+        """Remove write access from every entry that reaches gfn, which is becoming a page table (mmu.c:412-439).
 
         Raises HostCrash (BUG) if gfn has no memory, or if an entry in the map leads elsewhere or isn't writable.
         """

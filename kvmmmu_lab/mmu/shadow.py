@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Shadow pages come and go: get, zap, unprotect, evict; and a slot loses write access (mmu.c:587-726, 1218-1235,
-1322-1342)."""
+"""Shadow pages: get, zap, unprotect and evict them; remove write access to a slot (mmu.c:587-726, 1218-1235, 1322-1342)."""
 
 from __future__ import annotations
 
@@ -19,11 +18,11 @@ def get_page(
 ) -> ShadowPage | None:
     """The shadow page of this gfn and role, found or new; None when the pool is empty (mmu.c:587-632).
 
-    The gfn of a new page is write-protected, unless the page is metaphysical. ``parent`` is the spte that will
-    point here, None for a root. The role doesn't hold the rights of upper levels (2007: a guest table that is reached with
-    different rights has one shadow page, with the rights seen first), nor NX and the dirty bit of a large page (2007: its
-    shadow is found again after the guest has changed them). Raises HostCrash (BUG) for a gfn without memory, unless
-    metaphysical.
+    The gfn of a new page is write-protected, unless the page is metaphysical. ``parent`` is the spte that will point to the
+    page, None for a root. The role doesn't include the rights of upper levels (2007: a guest table that is reached with
+    different rights has one shadow page, with the rights seen first), or NX and the dirty bit of a large page (2007: its
+    shadow is found again after the guest has changed them). Raises HostCrash (BUG) for a gfn without memory, unless the page
+    is metaphysical.
     """
     role = make_role(vm.root_level, level, gva, metaphysical, access)
     for page in vm.pool.bucket(gfn):
@@ -48,7 +47,7 @@ def entries_with(vm: Machine, page: ShadowPage, mask: int = PRESENT) -> list[int
 
 
 def unlink_children(vm: Machine, page: ShadowPage) -> None:
-    """Clear a page's entries: each leaf leaves its reverse map, each table below loses a parent (mmu.c:634-662)."""
+    """Clear a page's entries. Each leaf is removed from its reverse map; each table below loses a parent (mmu.c:634-662)."""
     words, put = vm.memory.words, vm.memory.put
     leaf = page.level == 1
     for spte in entries_with(vm, page, ALL_ONES):
@@ -65,10 +64,9 @@ def unlink_children(vm: Machine, page: ShadowPage) -> None:
 
 @traced(ev.ZAP_PAGE)
 def zap_page(vm: Machine, page: ShadowPage) -> None:
-    """Unhook a shadow page from its parents, clear its entries, free it (mmu.c:671-696).
+    """Unlink a shadow page from its parents, clear its entries, free it (mmu.c:671-696).
 
-    Its children stay: without parents, but still in the hash. A live root stays, too, and moves to the head of
-    the active list.
+    Its children stay in the hash, even without parents. A live root stays, too, and moves to the head of the active list.
     """
     vm.stats.zapped += 1
     while (parent := vm.parents.first(page)) is not None:
@@ -91,12 +89,12 @@ def unprotect_page(vm: Machine, gfn: int) -> bool:
 
 
 def unprotect_gva(vm: Machine, gva: int) -> bool:
-    """Like `unprotect_page`, for the frame that gva is in (mmu.c:1218-1223)."""
+    """Like `unprotect_page`, but for the frame to which gva is mapped (mmu.c:1218-1223)."""
     return unprotect_page(vm, gva_to_gpa(vm, gva) >> PAGE_SHIFT)
 
 
 def update_slot(vm: Machine, spte: int, gfn: int) -> None:
-    """Note in the header of spte's page that the page reaches gfn's slot (mmu.c:720-726)."""
+    """Record in the header of spte's page that the page reaches gfn's slot (mmu.c:720-726)."""
     page = vm.pool.pages[page_of(spte)]
     bit = vm.memory.slot_bits[gfn]
     if bit is not None and not page.slot_bitmap & bit:
@@ -126,7 +124,7 @@ def refill(vm: Machine) -> None:
 
 @traced(ev.SLOT_PROTECT)
 def slot_remove_write_access(vm: Machine, slot: int) -> None:
-    """Remove write access from every entry of the pages that reach a slot, even if it reaches another slot
+    """Remove write access from every entry of the pages that reach a slot, even from entries that reach another slot
     (mmu.c:1322-1342)."""
     put, words = vm.memory.put, vm.memory.words
     for page in reversed(vm.pool.active):

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Memory slots, aliases and dirty logs: what a change of them does to the shadow tables (kvm_main.c, around
-mmu.c:1322-1359)."""
+"""Memory slots, aliases and dirty logs: how their changes affect the shadow tables (kvm_main.c, around mmu.c:1322-1359)."""
 
 from __future__ import annotations
 
@@ -14,10 +13,10 @@ from .shadow import slot_remove_write_access
 
 @traced(ev.SET_SLOT)
 def set_slot(vm: Machine, slot: int, base: int, npages: int, log: bool) -> None:
-    """Install a slot that was checked; if it has a log, remove write access to it; then reset the context.
+    """Install a checked slot; if it has a log, remove write access to it; then reset the context.
 
-    Shadow entries that reach a deleted or moved slot stay (2007: they reach frames that are no longer the guest's). So do
-    I/O entries where a slot is added (2007: accesses to its memory are still emulated).
+    Shadow entries that reach a deleted or moved slot stay (2007: they reach frames that no longer belong to the guest). I/O
+    entries for a slot that is added stay, too (2007: accesses to its memory are still emulated).
     """
     vm.memory.set_slot(slot, base, npages, log)
     if vm.memory.slots[slot].log is not None:
@@ -27,7 +26,7 @@ def set_slot(vm: Machine, slot: int, base: int, npages: int, log: bool) -> None:
 
 @traced(ev.SET_ALIAS)
 def set_alias(vm: Machine, alias: int, base: int, npages: int, target: int) -> None:
-    """Install an alias that was checked, and zap everything."""
+    """Install a checked alias, and zap everything."""
     vm.memory.set_alias(alias, Alias(base, npages, target) if npages else None)
     zap_all(vm)
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""From a guest entry to a shadow entry (paging_tmpl.h:195, 205; mmu.c:954-1024).
+"""Making a shadow entry from a guest entry (paging_tmpl.h:195, 205; mmu.c:954-1024).
 
-Copied: present, accessed, dirty, global, NX. Withheld: the writable bit while the guest's dirty bit is clear, so that the
-first write faults; and the writable bit for a frame that is itself a page table, so that every write faults. Noted in
-bits 10 and 11: whether the guest allows writing and user access.
+Present, accessed, dirty, global and NX are copied. The writable bit is withheld while the guest's dirty bit is clear, so that
+the first write faults, and for a frame that is itself a page table, so that every write faults. Bits 10 and 11 record whether
+the guest allows writing and user access.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ def set_spte(vm: Machine, spte: int, guest_entry: int, rights: int, gpa: int, gf
     """Make the level-1 shadow entry ``spte`` for a guest entry (paging_tmpl.h:195, mmu.c:954-1000).
 
     ``rights``: W and U bits that the levels above allow. ``gpa``: byte address of the frame. ``gfn``: the frame that
-    the walk found; for a PSE-36 entry it isn't gpa's (2007: the dirty mark is for gpa, the look-up of a shadow page for
-    gfn). If there is no memory at gpa, the result is an I/O entry: not present, bit 9 set, in no reverse map.
-    NX is copied from the last entry only, and even while EFER.NX is off (2007).
+    the walk found, which for a PSE-36 entry isn't the frame of gpa (2007: the dirty mark uses gpa, the look-up of a shadow
+    page uses gfn). If there is no memory at gpa, the result is an I/O entry: not present, bit 9 set, in no reverse map.
+    NX is copied only from the last entry, even while EFER.NX is off (2007).
     """
     memory = vm.memory
     rights &= guest_entry
@@ -58,7 +58,7 @@ def set_spte(vm: Machine, spte: int, guest_entry: int, rights: int, gpa: int, gf
 def large_gpa(vm: Machine, guest_entry: int, gfn: int) -> int:
     """The byte address of one 4 KiB frame of a large page, with the upper bits of PSE-36 (paging_tmpl.h:205).
 
-    The walk ignores those bits (2007: so the walk and the shadow can disagree about the frame).
+    The walk ignores those bits, so the walk and the shadow can disagree about the frame (2007).
     """
     gpa = gfn << PAGE_SHIFT
     if vm.root_level == ROOT_32:
@@ -69,7 +69,8 @@ def large_gpa(vm: Machine, guest_entry: int, gfn: int) -> int:
 def fix_read(vm: Machine, spte: int) -> None:
     """Restore the user access that a supervisor write with CR0.WP clear removed (mmu.c:1009-1024).
 
-    Clears the writable bit but stays in the reverse map (2007: a BUG later, when the frame becomes a page table).
+    The writable bit is cleared, but the entry stays in the reverse map (2007: a BUG later, when the frame becomes a page
+    table).
     """
     entry = vm.memory.words[spte]
     if entry & SHADOW_USER and not entry & USER:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`Vm`: a VM to work with. Its methods are what the guest, the processor and the host can do.
+"""`Vm`: a complete VM. Its methods are the operations of the guest, the processor and the host.
 
-Every operation first checks its arguments: bad ones raise `InputError` and change nothing. Then it runs. An exception
-from there on, a `HostCrash` or one of a replaced part, ends the VM: each further operation raises `VmDead`.
+Every operation first checks its arguments: bad ones raise `InputError` and change nothing. Then it runs. An exception while
+it runs, a `HostCrash` or one from a replaced part, ends the VM: every later operation raises `VmDead`.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ PFERR_ALL = 0x17
 
 
 class Vm(Machine):
-    """A VM with its guest memory, shadow pages and vcpu, paging off. `Machine` says what its state is.
+    """A VM with guest memory, shadow pages and a vcpu, at first without paging. `Machine` describes its state.
 
     ``slots``: up to four ``(base gfn, pages)`` or ``(base gfn, pages, log)``. ``tlb``: the processor keeps
-    translations until they are flushed. ``audits``: audit before and after each fault, into ``audit_log``. The
-    other arguments replace parts (see `machine`). Raises SlotError.
+    translations until they are flushed. ``audits``: run the audits before and after each fault, and keep the complaints in
+    ``audit_log``. The other arguments replace parts (see `machine`). Raises SlotError.
 
-    Addresses are byte addresses: gva (guest virtual), gpa (guest physical). The guest's own faults are results: see
+    Addresses are byte addresses: gva (guest virtual), gpa (guest physical). The guest's own faults aren't exceptions: see
     ``injected`` and ``stats.gp``.
     """
 
@@ -59,7 +59,7 @@ class Vm(Machine):
         context.init_context(self)
 
     def _use(self, **given: Callable[..., Any]) -> None:
-        """Take these parts: a function as it is, of a class one object. Raises InputError."""
+        """Install the parts: a function as it is, a class as one object that it makes. Raises InputError."""
         checks.parts(given)
         for name, part in given.items():
             methods = part_methods(name)
@@ -79,7 +79,7 @@ class Vm(Machine):
         return f"<Vm: {', '.join(words)}>"
 
     def _run(self, operate: Callable[P, R], *arguments: P.args, **keywords: P.kwargs) -> R:
-        """Do an operation whose arguments have been checked. What it raises ends the VM. Raises VmDead."""
+        """Run an operation whose arguments have been checked. An exception ends the VM. Raises VmDead if the VM has ended."""
         if self.dead is not None:
             raise VmDead(f"this VM is dead ({self.dead}); build a new one")
         self.injected = []
@@ -103,9 +103,9 @@ class Vm(Machine):
         value: int | None = None,
         size: int = 1,
     ) -> cpu.Access:
-        """One access by the guest: the processor walks the shadow tables, and all faults on the way are handled.
+        """Perform one access by the guest: the processor walks the shadow tables, and the host handles its faults.
 
-        A write without ``value`` stores the byte that is there already. Raises InputError, HostCrash.
+        A write without ``value`` stores the byte that is already there. Raises InputError, HostCrash.
         """
         gva = checks.gva(self, gva)
         write, user, fetch = checks.flag("write", write), checks.flag("user", user), checks.flag("fetch", fetch)
@@ -113,7 +113,7 @@ class Vm(Machine):
             raise InputError("fetch", fetch, "a fetch or a write, not both")
         if value is None:
             if checks.size(size) != 1:
-                raise InputError("size", size, "none without a value to store")
+                raise InputError("size", size, "no size without a value to store")
         else:
             if not write:
                 raise InputError("value", value, "no value for a read or a fetch (write=True stores it)")
@@ -123,7 +123,7 @@ class Vm(Machine):
         return self._run(cpu.access, self, gva, write, user, fetch, value, size)
 
     def page_fault(self, gva: int, error: int = 0) -> int:
-        """Handle a fault at gva, refill included (kvm_main.c). Returns 1: emulate the instruction, 0: run the guest again.
+        """Refill the pool and handle a fault at gva (kvm_main.c). Returns 1 to emulate the instruction, 0 to resume the guest.
 
         ``error``: bit 0 present, 1 write, 2 user, 4 fetch.
         """
@@ -134,48 +134,48 @@ class Vm(Machine):
         return self._run(cpu.handle_fault, self, gva, error)
 
     def emulate_write(self, gva: int, value: int, size: int) -> str:
-        """A store at a gva that the host emulates: "stored", "mmio", or "inject" if gva isn't mapped (error code 2)."""
+        """Emulate a store at a gva. Returns "stored", "mmio", or "inject" if gva isn't mapped (error code 2)."""
         gva, size = checks.gva(self, gva), checks.size(size)
         value = checks.stored(value, size)
         return self._run(cpu.emulated_write_gva, self, gva, value, size)
 
     def emulate_write_gpa(self, gpa: int, value: int, size: int) -> bool:
-        """Like `emulate_write`, at a gpa: pre-write (mmu.c:1140), then the store. False, and no change, across a page or
-        without memory."""
+        """Like `emulate_write`, but at a gpa: pre-write (mmu.c:1140), then the store. Returns False, and changes nothing, if
+        the store crosses a page or there is no memory."""
         gpa, size = checks.word("gpa", gpa), checks.size(size)
         value = checks.stored(value, size)
         return self._run(cpu.emulated_write, self, gpa, value, size)
 
     def gva_to_gpa(self, gva: int) -> int | None:
-        """Translate by the guest's tables; None if gva isn't mapped. Sets accessed bits."""
+        """Translate gva with the guest's tables; None if it isn't mapped. Sets accessed bits."""
         gpa = self._run(gva_to_gpa, self, checks.gva(self, gva))
         return None if gpa == UNMAPPED_GVA else gpa
 
     def gva_to_hpa(self, gva: int) -> int | None:
-        """Like `gva_to_gpa`, to the host address: bit 63 is set if there is no memory (mmu.c:747-763)."""
+        """Like `gva_to_gpa`, but return the host address; bit 63 is set if there is no memory (mmu.c:747-763)."""
         hpa = self._run(gva_to_hpa, self, checks.gva(self, gva))
         return None if hpa == UNMAPPED_GVA else hpa
 
     def invlpg(self, gva: int) -> None:
-        """The guest's INVLPG: not trapped, so the TLB forgets one page and the shadow tables stay."""
+        """The guest's INVLPG, which isn't trapped: drop one page from the TLB; the shadow tables don't change."""
         self._run(cpu.invlpg, self, checks.gva(self, gva))
 
     # Control registers
 
     def load_cr0(self, value: int) -> bool:
-        """MOV CR0; False for a #GP (see `registers`)."""
+        """MOV CR0. Returns False after a #GP (see `registers`)."""
         return self._run(registers.load_cr0, self, checks.word("cr0", value))
 
     def load_cr3(self, value: int) -> bool:
-        """MOV CR3; False for a #GP."""
+        """MOV CR3. Returns False after a #GP."""
         return self._run(registers.load_cr3, self, checks.word("cr3", value))
 
     def load_cr4(self, value: int) -> bool:
-        """MOV CR4; False for a #GP."""
+        """MOV CR4. Returns False after a #GP."""
         return self._run(registers.load_cr4, self, checks.word("cr4", value))
 
     def load_efer(self, value: int) -> bool:
-        """WRMSR EFER; False for a #GP."""
+        """WRMSR EFER. Returns False after a #GP."""
         return self._run(registers.load_efer, self, checks.word("efer", value))
 
     def set_registers(self, cr0: int, cr3: int, cr4: int, efer: int) -> None:
@@ -211,8 +211,8 @@ class Vm(Machine):
         self._run(slots.set_slot, self, slot, base, npages, log)
 
     def set_alias(self, alias: int, base: int, npages: int, target: int) -> None:
-        """Make the gfns from ``base`` on another name for those from ``target`` on; npages 0 removes the alias. Raises
-        SlotError."""
+        """Make ``npages`` gfns starting at ``base`` other names for those starting at ``target``; npages 0 removes the alias.
+        Raises SlotError."""
         alias, (base, npages) = checks.number("alias", alias, ALIAS_SLOTS), checks.span("base", base, npages)
         target, _ = checks.span("target", target, npages)
         self._run(slots.set_alias, self, alias, base, npages, target)
@@ -224,10 +224,10 @@ class Vm(Machine):
         self.memory.log_of(slot)
         return self._run(slots.dirty_log, self, slot)
 
-    # What the host does
+    # Operations of the host
 
     def unprotect(self, gva: int) -> bool:
-        """Zap the shadow pages of the frame that gva is in, as after a failed emulation; returns whether there were any
+        """Zap the shadow pages of the frame to which gva is mapped, as after a failed emulation; return whether there were any
         (mmu.c:1218-1223)."""
         return self._run(shadow.unprotect_gva, self, checks.gva(self, gva))
 
@@ -240,7 +240,7 @@ class Vm(Machine):
         self._run(shadow.free_some_pages, self)
 
     def zap_all(self) -> None:
-        """Zap every shadow page, then build the context again (mmu.c:1344-1359)."""
+        """Zap every shadow page, then rebuild the context (mmu.c:1344-1359)."""
         self._run(context.zap_all, self)
 
     def reset_context(self) -> None:

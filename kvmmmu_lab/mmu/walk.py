@@ -2,9 +2,9 @@
 """The walk of the guest's page tables, in place of the guest's processor (paging_tmpl.h:72, 457).
 
 The walk stops at the first entry that denies the access, so the accessed bits above that entry are already set.
-The rights that it collects don't include those of the last entry. It ignores reserved bits and PSE-36. It differs from
-a processor, which checks rights at the end: there, a lower entry that isn't present decides before an upper one that
-denies (2007).
+The rights that it collects don't include those of the last entry. It ignores reserved bits and PSE-36. A processor checks
+rights only at the end, so if an upper entry denies the access and a lower one isn't present, it reports a page that isn't
+present; this walk reports the denial (2007).
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def walk_guest(vm: Machine, gva: int, write: bool, user: bool, fetch: bool) -> W
                 return _stop(Walk(3, tables, 0, RIGHTS, 0, 0), write, user, fetch)
             level = 2
     bits, base = form.index_bits, form.base
-    # The bits that this access needs in every entry, and those that it looks at: also NX, which has to be clear.
+    # need: the bits that this access needs in every entry. asked: the bits that it checks, also NX, which has to be clear.
     need = PRESENT | ACCESSED | (user and USER)
     if write and (user or cpu.cr0 & CR0_WP):
         need |= WRITABLE
@@ -93,7 +93,7 @@ def walk_guest(vm: Machine, gva: int, write: bool, user: bool, fetch: bool) -> W
 
 
 def _stop(walk: Walk, write: bool, user: bool, fetch: bool) -> Walk:
-    """Complete the error code. It reports a fetch even if EFER.NX is off (2007: a processor only if it is on)."""
+    """Complete the error code. It reports a fetch even if EFER.NX is off (2007; a processor reports it only if NX is on)."""
     assert walk.error is not None
     walk.error |= error_code(write, user, fetch)
     return walk
@@ -114,5 +114,5 @@ def gva_to_hpa(vm: Machine, gva: int) -> int:
 
 
 def read_entry(vm: Machine, walk: Walk) -> int:
-    """The last guest entry of a walk, as it is in memory now."""
+    """The current value of the last guest entry of a walk."""
     return (vm.memory.halves if guest_format(vm.root_level).size == 4 else vm.memory.words)[walk.entry]

@@ -50,7 +50,7 @@ def test_a_leaf_that_reaches_a_different_frame_than_the_guests_tables():
     assert complaint.audit == "map"
     gva, gpa, gfn, flags, got = complaint.facts
     assert (gva, gpa, gfn, got) == (0x1000, new << 12, new, old) and flags & P
-    assert str(complaint) == f"map: gva 0x1000 reaches gfn {old:#x}; the guest's tables say gfn {new:#x}"
+    assert str(complaint) == f"map: gva 0x1000 reaches gfn {old:#x}; the guest's tables map it to gfn {new:#x}"
 
 
 def test_a_leaf_for_an_address_that_the_guests_tables_do_not_map():
@@ -61,7 +61,7 @@ def test_a_leaf_for_an_address_that_the_guests_tables_do_not_map():
     guest.vm.poke(guest.entry_gpa(gva), 0)
     (complaint,) = guest.vm.audit()
     assert complaint.facts[:3] == (gva, None, None), "the address is canonical"
-    assert str(complaint) == f"map: gva {gva:#x} reaches gfn {old:#x}; the guest's tables say nothing"
+    assert str(complaint) == f"map: gva {gva:#x} reaches gfn {old:#x}; the guest's tables map it to nothing"
 
 
 def test_the_order_is_rmap_then_write_protection_then_mappings():

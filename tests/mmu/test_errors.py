@@ -172,21 +172,21 @@ def test_values_and_addresses_that_do_not_fit(what):
 SLOTS = {
     "a fifth slot": (lambda vm: vm.set_slot(4, 0x1000, 1), 22, "slot is 4", "0..3"),
     "a negative slot": (lambda vm: vm.set_slot(-1, 0x1000, 1), 22, "slot is -1", "0..3"),
-    "an overlap at the end": (lambda vm: vm.set_slot(2, 0xFF, 1), 17, "base is 0xff", "apart from slot 0 (0x0+0x100)"),
+    "an overlap at the end": (lambda vm: vm.set_slot(2, 0xFF, 1), 17, "base is 0xff", "outside slot 0 (0x0+0x100)"),
     "an overlap at the start": (
         lambda vm: vm.set_slot(2, 0x7FF, 2),
         17,
         "base is 0x7ff",
-        "apart from slot 1 (0x800+0x8)",
+        "outside slot 1 (0x800+0x8)",
     ),
-    "an overlap by moving": (lambda vm: vm.set_slot(1, 0xFC, 8), 17, "base is 0xfc", "apart from slot 0"),
+    "an overlap by moving": (lambda vm: vm.set_slot(1, 0xFC, 8), 17, "base is 0xfc", "outside slot 0"),
     "another size": (lambda vm: vm.set_slot(1, 0x800, 9), 22, "npages is 9", "8, the slot's size", "0 deletes it"),
     "a base in bytes": (lambda vm: vm.set_slot(2, 1 << 52, 1), 22, "base is 0x1", "pages, not bytes"),
     "a size in bytes": (
         lambda vm: vm.set_slot(2, 0x1000, 1 << 30),
         22,
         "npages is 0x40000000",
-        "what is left for a VM",
+        "which is left for a VM",
     ),
     "an end beyond the addresses": (lambda vm: vm.set_slot(2, (1 << 52) - 1, 2), 22, "base", "below 2**52"),
     "a negative base": (lambda vm: vm.set_slot(2, -1, 1), 22, "base is -1", "pages, not bytes"),
@@ -215,9 +215,9 @@ def test_slots_and_aliases_that_are_refused(what):
 @pytest.mark.parametrize(
     "slots, words",
     [
-        ([(0, 16), (8, 16)], ["base is 8", "apart from slot 0"]),
+        ([(0, 16), (8, 16)], ["base is 8", "outside slot 0"]),
         ([(n * 16, 16) for n in range(5)], ["slot is 4", "0..3"]),
-        ([(0, 1 << 30)], ["npages", "what is left for a VM"]),
+        ([(0, 1 << 30)], ["npages", "which is left for a VM"]),
         ([(1 << 52, 1)], ["base", "pages, not bytes"]),
         ([(0.5, 16)], ["base is 0.5"]),
         ([(0, "16")], ["npages is '16'"]),

@@ -98,7 +98,7 @@ def test_2007_without_paging_pre_write_is_not_called(shown):
     assert "kvm_mmu_pre_write" not in film and "The guest stores 8 bytes at gpa 0x14010" in film
     assert "gpa=0x15000, faults=0" in shown(NINE, "vm.load_cr0(paging)\n")
     complaints = shown(NINE, "vm.audit()")
-    assert "has writable mappings" in complaints and "reaches gfn 0x15; the guest's tables say gfn 0x16" in complaints
+    assert "has writable mappings" in complaints and "reaches gfn 0x15; the guest's tables map it to gfn 0x16" in complaints
 
 
 # Lesson 10
