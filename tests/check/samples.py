@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A right reverse map, and one that forgets the fourth entry when the fifth comes."""
+"""A right reverse map, and one that loses the fourth entry when a fifth is added."""
 
 RIGHT = """
 from kvmmmu_lab.mmu.bits import BASE_MASK, PAGE_SHIFT, PRESENT, WRITABLE
@@ -22,9 +22,9 @@ class ReverseMap:
 """
 WRONG = RIGHT.replace("kept.append", "del kept[3:]\n            kept.append")
 FIRST_LINE = "        entry = self.vm"
-"""Of `add`; a test puts something before it."""
+"""The first line of `add`; `before` puts a statement in front of it."""
 
 
 def before(statement):
-    """The right one, with a statement at the beginning of `add`."""
+    """Return the right one, with a statement at the beginning of `add`."""
     return RIGHT.replace(FIRST_LINE, f"        {statement}\n{FIRST_LINE}")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The commands check, hint and watch, on a working folder."""
+"""The commands check, hint and watch in a working folder."""
 
 import json
 import os
@@ -28,7 +28,7 @@ def mine(folder):
     return folder / "exercises" / "04_rmap_add" / "rmap_add.py"
 
 
-def test_the_own_file_is_checked_and_progress_is_kept(folder, capsys):
+def test_check_takes_the_learners_file_and_keeps_progress(folder, capsys):
     assert main(["check", "rmap_add"]) == 1
     assert "not attempted" in capsys.readouterr().out
     mine(folder).write_text(RIGHT)
@@ -38,17 +38,17 @@ def test_the_own_file_is_checked_and_progress_is_kept(folder, capsys):
     assert Progress(folder).get("rmap_add", "best") == 10
 
 
-def test_another_file_as_json(folder, capsys):
+def test_check_prints_the_report_on_another_file_as_json(folder, capsys):
     (folder / "mine.py").write_text(WRONG)
     assert main(["check", "rmap_add", "mine.py", "--json"]) == 1
     report = json.loads(capsys.readouterr().out)
     assert report["points"] < report["of"] == 10
     wrong = next(rule for rule in report["rules"] if rule["status"] == "failed")
     assert wrong["message"] and wrong["steps"]
-    assert not (folder / FILE).exists(), "somebody else's file is no progress"
+    assert not (folder / FILE).exists(), "a named file is not counted as progress"
 
 
-def test_the_message_comes_in_the_order_in_which_it_helps(folder, capsys):
+def test_a_failure_is_explained_in_a_helpful_order(folder, capsys):
     (folder / "mine.py").write_text(WRONG)
     main(["check", "rmap_add", "mine.py"])
     said = capsys.readouterr().out
@@ -60,7 +60,7 @@ def test_the_message_comes_in_the_order_in_which_it_helps(folder, capsys):
     assert places == sorted(places) and "Traceback" not in said
 
 
-def test_in_this_process_for_a_debugger(folder, capsys):
+def test_inline_runs_the_submission_in_this_process(folder, capsys):
     path = folder / "mine.py"
     path.write_text(before("1 / 0"))
     with pytest.raises(ZeroDivisionError):
@@ -79,7 +79,7 @@ def test_hints_come_one_by_one(folder, capsys):
     assert len(set(said)) == 3
 
 
-def test_an_earlier_hint_again(folder, capsys):
+def test_a_hint_can_be_chosen_by_number(folder, capsys):
     main(["hint", "rmap_add", "3"])
     assert main(["hint", "rmap_add", "1"]) == 0
     assert "Hint 1 of 3" in capsys.readouterr().out
@@ -87,7 +87,7 @@ def test_an_earlier_hint_again(folder, capsys):
     assert "1 to 3" in capsys.readouterr().err
 
 
-def test_a_notebook_that_was_worked_on_is_found_beside_a_stub(folder, capsys):
+def test_a_changed_notebook_counts_while_the_file_is_unchanged(folder, capsys):
     path = folder / "exercises" / "04_rmap_add" / "rmap_add.ipynb"
     book = nbformat.read(path, as_version=4)
     next(cell for cell in book.cells if "solution" in cell.metadata.get("tags", ())).source = RIGHT
@@ -95,26 +95,26 @@ def test_a_notebook_that_was_worked_on_is_found_beside_a_stub(folder, capsys):
     assert main(["check", "rmap_add"]) == 0
     assert "rmap_add.ipynb" in capsys.readouterr().out
     mine(folder).write_text(WRONG)
-    assert main(["check", "rmap_add"]) == 1, "who edits the file means the file"
+    assert main(["check", "rmap_add"]) == 1, "a changed file comes first"
 
 
-def test_every_failure_is_told_on_demand(folder, capsys):
+def test_all_explains_every_failure(folder, capsys):
     (folder / "mine.py").write_text(WRONG)
     main(["check", "rmap_add", "mine.py"])
     said = capsys.readouterr().out
-    assert said.count("✗ Failed") == 1 and "--all" in said
+    assert said.count("✗ Failed") == 1 and "failures: kvmmmu-lab check rmap_add mine.py --all" in said
     main(["check", "rmap_add", "mine.py", "--all"])
     assert capsys.readouterr().out.count("✗ Failed") > 1
 
 
-def test_what_was_printed_is_shown_for_the_steps_that_go_wrong(folder, capsys):
+def test_output_is_shown_for_the_steps_that_fail(folder, capsys):
     (folder / "mine.py").write_text(WRONG.replace("entry = self", "print('adding', spte)\n        entry = self"))
     main(["check", "rmap_add", "mine.py"])
     said = capsys.readouterr().out
     assert said.count("    adding") == 5 and "bytes in all" in said
 
 
-def test_in_a_folder_without_the_course_it_says_what_to_do(tmp_path, monkeypatch, capsys):
+def test_without_a_working_folder_the_message_says_what_to_do(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
@@ -127,20 +127,20 @@ def test_in_a_folder_without_the_course_it_says_what_to_do(tmp_path, monkeypatch
     ("arguments", "words"),
     [(["check", "nothing"], "one of"), (["check", "rmap_add", "no.py"], "can be read"), (["hint", "x"], "one of")],
 )
-def test_bad_input_is_told_in_a_line(folder, capsys, arguments, words):
+def test_a_bad_argument_is_one_line_on_stderr(folder, capsys, arguments, words):
     assert main(arguments) == 1
     said = capsys.readouterr().err
     assert words in said and "Traceback" not in said and said.count("\n") == 1
 
 
-def test_progress_that_is_damaged_is_put_aside(folder):
+def test_a_damaged_progress_file_is_renamed(folder):
     (folder / FILE).write_text("{")
     assert Progress(folder).get("rmap_add", "best") == 0
     assert (folder / FILE).with_suffix(".damaged").read_text() == "{"
 
 
 def watch(folder, keys):
-    """What `watch` says when these keys are pressed, each on a line of its own."""
+    """Return what `watch` prints when these keys are pressed, each on its own line."""
     done = subprocess.run(
         [sys.executable, "-m", "kvmmmu_lab", "watch", "rmap_add"], cwd=folder, input="".join(f"{key}\n" for key in keys),
         capture_output=True, text=True, timeout=60,
@@ -149,13 +149,13 @@ def watch(folder, keys):
     return done.stdout
 
 
-def test_watch_checks_gives_hints_goes_on_and_remembers(folder):
+def test_watch_checks_gives_hints_moves_on_and_remembers(folder):
     said = watch(folder, "hnlq")
     assert "not attempted" in said and "Hint 1 of 3" in said and "04 Reverse maps: add" in said
     mine(folder).write_text(RIGHT)
     said = watch(folder, "q")
     assert "Solved!" in said and re.search(r"> 04 Reverse maps: add +10 of 10", said)
-    assert "10 of 10" in watch(folder, "nq"), "from another run"
+    assert "10 of 10" in watch(folder, "nq"), "remembered from the run before"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A failing scenario becomes as short as it gets."""
+"""A failing scenario is shrunk to the steps that matter."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,8 +9,8 @@ from kvmmmu_lab.exercises import Scenario
 
 
 @given(st.lists(st.integers(0, 9), max_size=40), st.sets(st.integers(0, 9), min_size=1, max_size=4))
-def test_only_the_steps_that_matter_stay(steps, needed):
-    """It goes wrong as soon as all needed steps have been seen, whatever else there is."""
+def test_only_needed_steps_stay(steps, needed):
+    """It fails as soon as all needed steps have been seen, whatever else there is."""
 
     def fails(scenario):
         seen = set()
@@ -29,7 +29,7 @@ def test_only_the_steps_that_matter_stay(steps, needed):
     assert fails(small) == len(small.steps) - 1
 
 
-def test_the_machine_stays_and_what_does_not_matter_goes():
+def test_create_stays_and_entries_that_are_not_needed_go():
     scenario = Scenario(
         ({"op": "create", "slots": [[0, 8, 0]]}, ("a",), ("b",)), mode="64", root=1, entries=((1, 0, 2, "P"), (2, 0, 3, "P"))
     )
@@ -38,6 +38,6 @@ def test_the_machine_stays_and_what_does_not_matter_goes():
     assert small.entries == ((1, 0, 2, "P"),) and small.mode == "64"
 
 
-def test_without_time_it_is_cut_after_the_step_that_goes_wrong():
+def test_without_time_it_is_only_cut_after_the_step_that_fails():
     scenario = Scenario((("a",), ("b",), ("c",)))
     assert shrink(scenario, 1, lambda s: 0, 0).steps == (("a",), ("b",))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What can be handed in: files, notebooks, and what was written in a notebook's cells."""
+"""Submissions: files, notebooks, and what was written in a notebook's cells."""
 
 import nbformat
 import pytest
@@ -21,7 +21,7 @@ def solution(source):
     return new_code_cell(source, metadata={"tags": ["solution"]})
 
 
-def test_of_a_notebook_the_tagged_cells_are_taken(tmp_path):
+def test_the_tagged_cells_of_a_notebook_are_the_submission(tmp_path):
     path = notebook(
         tmp_path / "mine.ipynb",
         new_markdown_cell("x = 0"), solution("%load_ext x\na = 1"), new_code_cell("raise 1"), solution("b = a"),
@@ -42,18 +42,18 @@ def test_of_a_notebook_the_tagged_cells_are_taken(tmp_path):
         ("mine.py", b"#" * (1 << 21), "at most 1 MiB"),
     ],
 )
-def test_what_is_no_submission_is_refused(tmp_path, name, content, words):
+def test_other_files_are_refused(tmp_path, name, content, words):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(InputError, match=words):
         read(tmp_path / name)
 
 
-def test_a_file_that_is_not_there(tmp_path):
+def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(InputError, match="can be read"):
         read(tmp_path / "mine.py")
 
 
-# Objects of a notebook: these stand for what was defined in cells
+# These stand for functions and classes that were defined in cells of a notebook
 
 LIMIT = 4
 
@@ -71,7 +71,7 @@ class Mine(Base):
         return counted(entry) and isinstance(self, Mine)
 
 
-def test_an_object_takes_along_what_it_uses(monkeypatch):
+def test_the_source_of_an_object_contains_what_it_uses(monkeypatch):
     for thing in (counted, Base, Mine):
         monkeypatch.setattr(thing, "__module__", "__main__")
     scope = {"__name__": "elsewhere"}
@@ -80,7 +80,7 @@ def test_an_object_takes_along_what_it_uses(monkeypatch):
     assert made.add(3) is True and made.add(1) is False and made.limit == 4
 
 
-def test_check_says_what_it_needs():
+def test_check_names_what_it_needs():
     with pytest.raises(InputError, match="one of .*rmap_add"):
         check("nothing")
     with pytest.raises(InputError, match=r"check\('rmap_add', ReverseMap\)"):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Workers: a submission runs elsewhere, and what comes from there is only data."""
+"""Workers: a submission runs in another process, and what comes from there is only data."""
 
 import contextlib
 import dataclasses
@@ -41,7 +41,7 @@ def worker(server, source=RIGHT):
 
 @pytest.mark.parametrize("forked", [True, False])
 def test_a_scenario_is_played_step_by_step(server, forked):
-    """Also where nothing can be forked, as on Windows: then each submission has a process that starts from nothing."""
+    """Also without fork, as on Windows: there each submission has a process that starts from nothing."""
     mine = worker(server if forked else None)
     run = mine.run(TWO, ("rmap", "frames"))
     mine.close()
@@ -64,7 +64,7 @@ def test_one_worker_plays_many_scenarios_and_keeps_nothing(server):
     assert all(run.seen.texts == runs[0].seen.texts for run in runs)
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="nobody says here how much a process has mapped")
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="this system does not say how much a process has mapped")
 def test_machines_of_earlier_scenarios_take_no_memory(server):
     """Each has 8 MB of address space, and a submission may have 512; a machine is full of cycles."""
     mine = worker(server)
@@ -116,14 +116,14 @@ def test_a_worker_writes_no_bytecode_beside_the_kit(another_copy):
     assert not list(another_copy.rglob("__pycache__"))
 
 
-def test_a_worker_that_dies_says_in_which_step(server):
+def test_a_worker_that_dies_says_how(server):
     mine = worker(server, before("if spte % 512 == 13: import os; os._exit(4)"))
     run = mine.run(TWO, ("rmap",))
     assert run.end == "died" and len(run.seen) == 1 and not mine.alive
-    assert "step 2" in run.error["what"] and "exit status 4" in run.error["what"]
+    assert run.error["what"] == "your code ended its process (exit status 4)"
 
 
-def test_an_endless_loop_is_ended_and_located(server):
+def test_an_endless_loop_is_stopped_and_located(server):
     source = before("while spte % 512 == 13: pass")
     mine = worker(server, source)
     begin = time.monotonic()
@@ -142,5 +142,5 @@ def test_a_fork_server_that_was_killed_is_started_again(server):
     mine.close()
 
 
-def test_what_is_told_has_nothing_that_a_terminal_obeys():
+def test_control_characters_are_replaced():
     assert printable("a\x1b[2Jb\nc\r\x00") == "a?[2Jb\nc??"

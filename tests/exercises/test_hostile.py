@@ -66,7 +66,7 @@ HOSTILE = {
             for fd in range(3, 64):
                 try: os.write(fd, b'{"loaded":true}\\\\n{"ticket":"1","end":"done"}\\\\n')
                 except OSError: pass
-        """)), CRASHED, "no answer that a worker gives",
+        """)), CRASHED, "not an answer to the checker",
     ),
     "writes a report without steps": (
         part(lines("""

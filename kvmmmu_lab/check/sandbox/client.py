@@ -33,7 +33,7 @@ GRACE = 1.0
 LONGEST = 1 << 24
 """Bytes of the longest answer that is accepted."""
 
-DAMAGED = "the process with your code sent something that is no answer that a worker gives"
+DAMAGED = "the process with your code sent something that is not an answer to the checker"
 PRINTED, PRINTED_MOST = 2000, 1 << 25
 """Bytes of a submission's output that are kept, and that end it."""
 
@@ -149,7 +149,7 @@ class Worker:
         if isinstance(failed, dict):
             self.close()
             return checked(failed)
-        return self._ended("while it was being loaded", line)
+        return self._ended(line, " while it was being loaded")
 
     def run(
         self,
@@ -177,7 +177,7 @@ class Worker:
                 continue
             message = parsed(line)
             if not message or message.get("ticket") != ticket:
-                run.error = self._ended(f"in step {len(run.seen) + 1}", line)
+                run.error = self._ended(line)
                 run.end = run.error["kind"]
                 return run
             if message.get("end") in ("done", "raised"):
@@ -186,7 +186,7 @@ class Worker:
                 if run.end == "done" and len(run.seen) != len(scenario.steps):
                     run.end = "damaged"
                 return run
-            run.error = self._ended("", b"?")
+            run.error = self._ended(b"?")
             run.end = "damaged"
             return run
 
@@ -213,7 +213,7 @@ class Worker:
                 return
         self.close()
 
-    def _ended(self, when: str, line: bytes | None) -> dict[str, Any]:
+    def _ended(self, line: bytes | None, when: str = "") -> dict[str, Any]:
         """Why a worker stopped answering, and the line at which its code was."""
         if line is not None:
             self.close()
@@ -224,10 +224,10 @@ class Worker:
         self.close()
         place = stopped_at(traceback, self.name)
         if self.print_sum > PRINTED_MOST:
-            return {"kind": "died", "what": f"your code was stopped {when}: it printed more than {PRINTED_MOST >> 20} MiB"}
+            return {"kind": "died", "what": f"your code was stopped{when}: it printed more than {PRINTED_MOST >> 20} MiB"}
         if late or "Timeout (" in traceback:
-            return {"kind": "timeout", "what": when, **place}
-        return {"kind": "died", "what": f"your code ended its process {when}: {exit_reason(status)}", **place}
+            return {"kind": "timeout", "what": "", **place}
+        return {"kind": "died", "what": f"your code ended its process{when} ({exit_reason(status)})", **place}
 
     def _traceback(self) -> str:
         """What the watchdog wrote."""

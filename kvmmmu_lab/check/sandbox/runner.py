@@ -208,7 +208,7 @@ def failure(error: BaseException, name: str) -> dict[str, Any]:
         kind = "crash" if isinstance(error, LabError) else "raised"
     said: dict[str, Any] = {"type": type(error).__name__, "kind": kind, "what": _text(error)}
     if isinstance(error, SyntaxError) and error.filename == name:
-        return said | {"line": error.lineno or 0}
+        return said | {"what": error.msg, "line": error.lineno or 0}
     trace = error.__traceback__
     while trace is not None:
         if trace.tb_frame.f_code.co_filename == name:
