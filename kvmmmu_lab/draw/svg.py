@@ -20,7 +20,7 @@ from .geometry import Box
 from .layout import READ_ONLY, Layout, layout
 from .metrics import Column
 from .scene import Edge, Entry, Scene, Table, check, edges_of
-from .theme import BOXES, SIGNS, plain, still_style
+from .theme import BOXES, MEANINGS, SIGNS, plain, still_style
 
 SVG = "http://www.w3.org/2000/svg"
 
@@ -32,7 +32,7 @@ Appearance = list[str]
 LEADS = {
     "guest": "{0} leads to {1}",
     "shadow": "{0} leads to {1}",
-    "readonly": "{0} leads to {1}, for reading only",
+    "readonly": "{0} leads to {1}, read only",
     "shadows": "{0} is shadowed by {1}",
     "rmap": "{0} can be written through {1}",
     "parent": "{0} is linked from {1}",
@@ -40,13 +40,11 @@ LEADS = {
 }
 """By kind of edge: its title."""
 
-LEGEND = {
-    "read": "> read",
-    "changed": "* changed",
-    "dead": "x, struck through: gone",
-    "new": "double border: new",
-}
+DRAWN = {"dead": f"{SIGNS['dead']}, struck through:", "new": "double border:"}
+"""By mark: what a drawing shows besides the sign or instead of it."""
+
 LEFT = 10
+"""Pixels between the left side and the notes."""
 
 
 class Drawing:
@@ -261,7 +259,7 @@ def notes(scene: Scene, width: float, top: float, shared: bool) -> tuple[list[ET
     marks are equally high.
     """
     marks = {(entry or table).mark for table, entry in scene.marked()}
-    legend = " · ".join(words for mark, words in LEGEND.items() if mark in marks)
+    legend = " · ".join(f"{DRAWN.get(mark, SIGNS[mark])} {meaning}" for mark, meaning in MEANINGS.items() if mark in marks)
     lines = [line for note in scene.notes for line in metrics.wrap(note, width - 2 * LEFT)]
     lines += [legend] if legend or shared else []
     found = []

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from .scene import Entry, Scene, Table
-from .theme import BOXES, KINDS, SIGNS, plain
+from .theme import BOXES, KINDS, MEANINGS, SIGNS, plain
 
 BLOCKS = {
     **BOXES,
@@ -20,7 +20,7 @@ LONGEST = 160
 LEAST = {"guest": (4, 9), "shadow": (4, 9), "frame": (4, 9)}
 """Characters of index and flags, at least, so that tables below one another line up."""
 
-LEGEND = "* changed   x gone   > read   + new"
+LEGEND = "   ".join(f"{SIGNS[mark]} {meaning}" for mark, meaning in MEANINGS.items())
 
 
 def to_text(scene: Scene) -> str:

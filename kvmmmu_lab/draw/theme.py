@@ -21,6 +21,9 @@ EDGES = ("guest", "shadow", "readonly", "shadows", "rmap", "parent", "link")
 SIGNS = {"": "", "changed": "*", "read": ">", "dead": "x", "new": "+"}
 """By mark: the sign of a marked row."""
 
+MEANINGS = {"changed": "changed", "dead": "gone", "read": "read", "new": "new"}
+"""By mark: what it means, in the order of a legend."""
+
 BOXES = {
     "guest": ("Guest tables", "in guest memory; the guest writes them, the processor never reads them"),
     "shadow": ("Shadow tables", "in host memory; what the processor walks"),

@@ -9,6 +9,9 @@ it to one file; ``film.picked`` is what was clicked on.
 `shadow_tables`, `walk`, `entry_bits`, `reverse_map`, `who_maps`, `parent_chains`, `hash_table`, `pool`, `memory_slots`. Of a
 store to a page table: `store_diagram` (which shadow entries it zaps, and how they are computed), and `watch_store`, its film.
 
+A picture is ``picture.svg``, or ``picture.dot`` in the DOT language for your own Graphviz: ``graphviz.Source(picture.dot)``.
+``film.save("x.dot", step=7)`` writes a step of a film the same way; ``help(Film.save)`` lists the other formats.
+
 **Questions.** `predict` asks before you look. `pick_address` offers addresses that a real guest maps; `entry_of` is the
 guest's own entry for an address.
 

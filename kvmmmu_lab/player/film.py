@@ -27,7 +27,7 @@ from ..draw.render import RenderError
 from ..draw.scene import union
 from ..draw.svg import Appearance, Drawing
 from ..draw.text import alternative, to_text
-from ..draw.theme import stylesheet
+from ..draw.theme import MEANINGS, stylesheet
 from ..errors import InputError
 from ..recording.narration import TAGS
 from ..recording.recording import Recording
@@ -37,10 +37,7 @@ from .gif import gif
 from .page import FORMAT, VERSION, film_html, film_page
 
 LEGEND = (
-    ("new", "new"),
-    ("changed", "changed"),
-    ("read", "read"),
-    ("dead", "gone"),
+    *((mark, MEANINGS[mark]) for mark in ("new", "changed", "read", "dead")),
     ("readonly", "read only"),
     ("rmap", "reverse map"),
     ("shadows", "is shadowed by"),

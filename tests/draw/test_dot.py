@@ -11,7 +11,7 @@ import pytest
 
 from kvmmmu_lab import InputError, open_guest
 from kvmmmu_lab.draw import theme
-from kvmmmu_lab.draw.dot import stacks, to_dot
+from kvmmmu_lab.draw.dot import LINES, stacks, to_dot
 from kvmmmu_lab.draw.page_tables import hierarchy_scene, overview_scene
 from kvmmmu_lab.draw.pictures import Picture, hierarchy
 from kvmmmu_lab.draw.render import NAMES, VARIABLE, render, renderers
@@ -181,3 +181,11 @@ def test_it_needs_no_renderer_and_is_saved_as_a_file(vm, tmp_path, monkeypatch):
     picture = hierarchy(vm, HEAP)
     picture.save(tmp_path / "picture.dot")
     assert (tmp_path / "picture.dot").read_text("ascii") == picture.dot
+
+
+@pytest.mark.parametrize("kind", theme.EDGES)
+def test_edges_have_the_colours_and_styles_of_the_stylesheet(kind):
+    css = theme.stylesheet()
+    (colour,) = re.findall(rf"\.{kind}\b[^{{}}]*\{{ color: var\(--([\w-]+)\)", css)
+    dashes = f".kvmmmu-drawing .{kind} > .line {{ stroke-dasharray" in css
+    assert LINES[kind] == (colour, LINES[kind][1]) and (LINES[kind][1] != "solid") == dashes

@@ -100,7 +100,7 @@ def test_tables_rows_and_edges_are_there(each_renderer):
     assert appearances["s:248:6"] == ["row", entry.says, "6", "", "PwUAD..", "0x4"]
     assert appearances["readonly|s:248:6|f:4"] == [
         "edge readonly",
-        "entry 6 of shadow L1 #248 of gfn 0x4 leads to frame gfn 0x4 write-protected table, for reading only",
+        "entry 6 of shadow L1 #248 of gfn 0x4 leads to frame gfn 0x4 write-protected table, read only",
     ]
     assert appearances["shadows|g:4|s:248"] == ["edge shadows", "PT gfn 0x4 is shadowed by shadow L1 #248 of gfn 0x4"]
     assert appearances["rmap|f:20:rmap|s:248:5"][0] == "edge rmap"
