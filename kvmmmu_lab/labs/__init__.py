@@ -1,29 +1,29 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the lessons use: films, pictures, questions and labs. Each shows itself in a notebook, and as text everywhere else.
+"""Films, pictures, questions and labs for the lessons. A notebook displays each of them; elsewhere they print as text.
 
-**Films.** `watch` runs one operation and returns the film of it. `film` makes one of a recording (``with record(vm) as r:``,
-or the cell magic ``%%record vm`` after ``%load_ext kvmmmu_lab``). A film plays forward and back; ``film.save("x.html")`` writes
-it to one file; ``film.picked`` is what was clicked on.
+**Films.** `watch` runs one operation and returns its film. `film` makes a film from a recording (``with record(vm) as r:``, or
+the cell magic ``%%record vm`` after ``%load_ext kvmmmu_lab``). A film plays forwards and backwards; ``film.save("x.html")``
+saves it as a single file; ``film.picked`` is the last click in it.
 
-**Pictures** of a VM, or of a step of a recording: `hierarchy` (guest and shadow tables below each other), `guest_tables`,
+**Pictures** of a VM, or of a step of a recording: `hierarchy` (guest and shadow tables in one picture), `guest_tables`,
 `shadow_tables`, `walk`, `entry_bits`, `reverse_map`, `who_maps`, `parent_chains`, `hash_table`, `pool`, `memory_slots`. Of a
-store to a page table: `store_diagram` (which shadow entries it zaps, and how they are computed), and `watch_store`, its film.
+store to a page table: `store_diagram` (which shadow entries it zaps, and how they are computed). `watch_store` is its film.
 
 A picture is ``picture.svg``, or ``picture.dot`` in the DOT language for your own Graphviz: ``graphviz.Source(picture.dot)``.
 ``film.save("x.dot", step=7)`` writes a step of a film the same way; ``help(Film.save)`` lists the other formats.
 
-**Questions.** `predict` asks before you look. `pick_address` offers addresses that a real guest maps; `entry_of` is the
-guest's own entry for an address.
+**Questions.** `predict` asks for a prediction before you see the result. `pick_address` offers addresses that a real guest
+maps; `entry_of` returns the guest's last-level entry for an address.
 
-**Labs** to experiment with, in a notebook or a terminal, also with your own parts (``fault_lab(set_spte=mine)``):
+**Labs** for experiments in a notebook or a terminal, with the kernel's parts or your own (``fault_lab(set_spte=mine)``):
 `fault_lab` (what happens on an access?), `write_lab` (which shadow entries does a write zap?), `rmap_lab` (which entries can
-write a frame?), `entry_decoder` (what does an entry say?), `pool_lab` (which shadow pages are evicted?).
+write a frame?), `entry_decoder` (what does an entry mean?), `pool_lab` (which shadow pages are evicted?).
 
-**Guests** that are built by hand: `small_guest` maps a few pages and has accessed them; `Builder` maps whatever you choose;
+**Guests** built by hand: `small_guest` maps a few pages and has accessed each of them; `Builder` maps any pages;
 `neighbour` adds a second processor.
 
-**To add a lab**, write one file for it. The docstring of ``labs/lab.py`` is a complete short lab to begin with; ``pool_lab.py``
-is a longer one. Then import its function here and add it to ``LABS``.
+**To add a lab**, write one file for it. The docstring of ``labs/lab.py`` contains a complete short lab; ``pool_lab.py`` is a
+longer one. Then import its function here and add it to ``LABS``.
 """
 
 from ..draw.pictures import (
@@ -54,7 +54,7 @@ from .watch import Watch, watch
 from .write_lab import write_lab
 
 LABS = [fault_lab, write_lab, rmap_lab, entry_decoder, pool_lab]
-"""All labs. Each is a function that returns a `lab.Lab`; without arguments it returns one that can be used at once."""
+"""All labs, each as a function that returns a `lab.Lab`. All its arguments are optional."""
 
 __all__ = [
     "Builder",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`pick_address`: a menu of addresses that a real guest maps; `entry_of`: the guest's own entry for an address."""
+"""`pick_address`: a menu of addresses that a real guest maps; `entry_of`: the guest's last-level entry for an address."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ WRITABLE, USER, BIG, NX = 1 << 0, 1 << 1, 1 << 6, 1 << 8
 """Bits of ``Guest.tlb_flags``."""
 
 NEAR = 1 << 24
-"""Writable pages less than this far above the program's code are its data; those above are the heap."""
+"""Writable pages less than this far above the program's code are its data; those further up are the heap."""
 
 LOW = 1 << 30
-"""The guests' programs are linked below this address; a read-only page above it is the vDSO, which the kernel maps."""
+"""The guests' programs are linked below this address; a read-only page above it is part of the vDSO, which the kernel maps."""
 
 KERNEL = {"64": 1 << 63, "pae": 0xC0000000, "32": 0xC0000000}
 STACK = {"64": 0x7FF000000000, "pae": 0xBF000000, "32": 0xBF000000}
 DIRECT_MAP = {4: 0xFFFF888000000000, 3: 0xC0000000, 2: 0xC0000000}
-"""By levels of the guest's tables: where Linux maps all memory (in 32 bits: the beginning of it) for its own use."""
+"""Where Linux maps all physical memory (on 32 bits, the beginning of it), by the number of levels of the guest's tables."""
 
 REGIONS_64 = (
     (0xFFFFC88000000000, "kernel: direct map"),
@@ -39,14 +39,14 @@ REGIONS_64 = (
     (0xFFFFFFFFC0000000, "kernel: code and data"),
     (1 << 64, "kernel: modules and fixed mappings"),
 )
-"""The regions of a 64-bit Linux kernel's address space, each with the address at which it ends."""
+"""The regions of a 64-bit Linux kernel's address space, each with its end address."""
 
 PER_GROUP = 5
 
 
 @dataclass(frozen=True)
 class Mapping:
-    """A page that the guest maps: ``group`` says what it is used for, ``user`` whether user code may access it."""
+    """A page that the guest maps. ``group``: what it is used for; ``user``: whether user code may access it."""
 
     group: str
     gva: int
@@ -61,7 +61,7 @@ class Mapping:
 
 
 def mappings(guest: Guest, per_group: int = PER_GROUP) -> list[Mapping]:
-    """A few pages from each group of the guest's mappings, spread evenly over the group, in ascending order."""
+    """Return a few pages from each group of the guest's mappings, spread evenly over the group, in ascending order."""
     order = np.argsort(guest.tlb_gva)
     pages = list(zip(guest.tlb_gva[order].tolist(), guest.tlb_flags[order].tolist(), strict=True))
     code = [gva for gva, bits in pages if bits & USER and not bits & WRITABLE and gva < LOW]
@@ -96,16 +96,16 @@ def _group(mode: str, gva: int, bits: int, code_end: int) -> str:
 
 
 def pick_address(guest: Guest, default: str = "heap") -> AddressPicker:
-    """A menu of addresses that the guest maps; the first one of the group ``default`` is selected."""
+    """Return a menu of addresses that the guest maps, with the first one in the group ``default`` selected."""
     return AddressPicker(mappings(guest), default)
 
 
 class AddressPicker(Displayable):
-    """Show it in a notebook to select an address; ``gva`` and ``user`` are about the selected one."""
+    """A menu of addresses for a notebook. ``gva`` and ``user`` describe the selected one."""
 
     def __init__(self, choices: list[Mapping], default: str) -> None:
         if not choices:
-            raise InputError("guest", "no mappings", "a guest that maps something")
+            raise InputError("guest", "no mappings", "a guest that maps at least one page")
         self.choices = choices
         self.chosen = next((choice for choice in choices if choice.group == default), choices[0])
 
@@ -116,18 +116,18 @@ class AddressPicker(Displayable):
 
     @property
     def user(self) -> bool:
-        """Whether user code may access it."""
+        """Whether user code may access the selected address."""
         return self.chosen.user
 
     def make_widget(self, ui: Any) -> Any:
-        """The menu."""
+        """Create the menu."""
         options = [(str(choice), choice) for choice in self.choices]
         menu = ui.menu("Address", options, self.chosen, "An address that this guest maps", width="min(100%, 520px)")
         menu.observe(lambda change: setattr(self, "chosen", change["new"]), "value")
         return menu
 
     def still(self) -> str:
-        """The addresses, with a mark at the selected one."""
+        """Return the addresses as HTML, with a mark at the selected one."""
         return f"<pre>{html.escape(str(self))}</pre>"
 
     def __str__(self) -> str:
@@ -141,8 +141,8 @@ class AddressPicker(Displayable):
 class GuestEntry:
     """The guest's last-level entry for an address.
 
-    ``gpa``: where it is in guest memory. ``size``: its size in bytes. ``kernel_gva``: the address at which Linux reads and
-    writes it. ``large``: the number of frames that one entry of its level maps.
+    ``gpa``: its address in guest memory. ``size``: its size in bytes. ``kernel_gva``: the address at which Linux reads and
+    writes it. ``frames``: the number of frames that an entry at its level maps.
     """
 
     gva: int
@@ -150,12 +150,12 @@ class GuestEntry:
     size: int
     value: int
     kernel_gva: int
-    large: int
+    frames: int
 
     @property
     def moved(self) -> int:
-        """The value with the same flags and the neighbouring frame, as after the kernel moved the page."""
-        return self.value ^ self.large << PAGE_SHIFT
+        """The value with the same flags but the neighbouring frame, as if the kernel had moved the page."""
+        return self.value ^ self.frames << PAGE_SHIFT
 
     def __repr__(self) -> str:
         gfn, index = self.gpa >> PAGE_SHIFT, self.gpa % (1 << PAGE_SHIFT) // self.size
@@ -167,7 +167,7 @@ class GuestEntry:
 
 
 def entry_of(vm: Machine, gva: int) -> GuestEntry:
-    """The guest's last entry for gva. Raises InputError if paging is off in the guest, or if it doesn't map gva."""
+    """Return the guest's last-level entry for gva. Raises InputError if the guest isn't paging or doesn't map gva."""
     check_gva(vm, gva)
     steps = guest_path(vm, gva).steps
     if not steps:
@@ -177,5 +177,5 @@ def entry_of(vm: Machine, gva: int) -> GuestEntry:
         raise InputError("gva", gva, f"an address that the guest maps (its level-{last.level} entry is {last.entry:#x})")
     form = guest_format(vm.root_level)
     gpa = (last.number << PAGE_SHIFT) + last.index * form.size
-    large = 1 << form.index_bits * (last.level - 1)
-    return GuestEntry(gva, gpa, form.size, last.entry, DIRECT_MAP[vm.root_level] + gpa, large)
+    frames = 1 << form.index_bits * (last.level - 1)
+    return GuestEntry(gva, gpa, form.size, last.entry, DIRECT_MAP[vm.root_level] + gpa, frames)

@@ -13,33 +13,33 @@ MISSING = "To use this with buttons and menus, install ipywidgets: pip install i
 
 
 def load_widgets() -> ModuleType:
-    """The module `labs.widgets`. Raises ImportError without ipywidgets."""
-    from . import widgets  # not before a widget is needed: a terminal needs none, and ipywidgets is slow to import
+    """Import and return the module `labs.widgets`. Raises ImportError if ipywidgets isn't installed."""
+    from . import widgets  # only when a widget is needed: a terminal needs none, and ipywidgets is slow to import
 
     return widgets
 
 
 class Displayable:
-    """An object with a ``widget`` for a live notebook and a `still` for everything else."""
+    """Base class of objects with a ``widget`` for a notebook with a kernel, and a `still` for everything else."""
 
     @functools.cached_property
     def widget(self) -> Any:
-        """The widget: the same one at each call, or None if there is none. Raises ImportError without ipywidgets."""
+        """The widget, or None if there is none. Raises ImportError if ipywidgets isn't installed."""
         return self.make_widget(load_widgets())
 
     def make_widget(self, ui: Any) -> Any:
-        """Make the widget with the functions of `labs.widgets`, which is ``ui``."""
+        """Create the widget with ``ui``, the module `labs.widgets`."""
         raise NotImplementedError
 
     def still(self) -> str:
-        """The present state as HTML without widgets."""
+        """Return the current state as HTML without widgets."""
         raise NotImplementedError
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         return {"text/html": self.still(), "text/plain": str(self)}
 
     def _ipython_display_(self) -> None:
-        """Show both: the still for a notebook that is opened without a kernel, and the widget, which hides it while alive."""
+        """Display the still, for a notebook without a kernel, and the widget, which hides the still while it is open."""
         from IPython.display import display
 
         bundle = self._repr_mimebundle_()

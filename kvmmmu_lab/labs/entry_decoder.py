@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`entry_decoder`: every bit of an entry in words, and the shadow entry that the host makes from a guest entry."""
+"""`entry_decoder`: the meaning of every bit of an entry, and the shadow entry that the host makes from a guest entry."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ EXAMPLE = 0x8000000002B45C65
 def entry_decoder(
     entry: int | str = EXAMPLE, kind: str = "guest", mode: str = "64", level: int = 1, **parts: Any
 ) -> EntryDecoder:
-    """A decoder for entries. ``kind``: "guest" or "shadow"; ``mode``: "32", "32 pse", "pae" or "64".
+    """Return a decoder for entries. ``kind``: "guest" or "shadow"; ``mode``: "32", "32 pse", "pae" or "64".
 
-    ``parts`` (``set_spte=...``) make the shadow entries that it shows. Raises InputError.
+    ``parts`` (``set_spte=...``) are used to make the shadow entries. Raises InputError for an invalid argument.
     """
     return EntryDecoder(entry, kind, mode, level, parts)
 
 
 class EntryDecoder(Lab):
-    """``value`` is the entry. Change it with `read`, `set`, `toggle`, `set_frame`, and what it is with `choose`.
+    """A decoder for the entry ``value``. `read`, `set`, `toggle` and `set_frame` change it; `choose` changes what it is.
 
-    `fields` are its fields, ``meaning`` is the whole entry in a sentence, `shadow_results` are the shadow entries.
+    `fields` returns its fields, ``meaning`` describes it in a sentence, `shadow_results` returns the shadow entries.
     """
 
-    title = "What does this entry say?"
+    title = "What does this entry mean?"
 
     def __init__(self, entry: int | str, kind: str, mode: str, level: int, parts: dict[str, Any]) -> None:
         super().__init__(parts)
@@ -60,7 +60,7 @@ class EntryDecoder(Lab):
     # The entry
 
     def choose(self, kind: str | None = None, mode: str | None = None, level: int | None = None) -> None:
-        """Change kind, mode or level. If the new entry is shorter, the upper half of the value is cut off."""
+        """Change the kind, mode or level. If the new entry is shorter, the upper half of the value is discarded."""
         kind, mode = kind or self.kind, mode or self.mode
         if kind not in KINDS:
             raise InputError("kind", kind, f"one of {', '.join(KINDS)}")
@@ -75,11 +75,11 @@ class EntryDecoder(Lab):
 
     @staticmethod
     def levels(kind: str, mode: str) -> int:
-        """The highest level of an entry: in the shadow of a 32-bit or PAE guest there are tables at levels 2 and 1."""
+        """Return the highest level of an entry. The shadow of a 32-bit or PAE guest has tables only at levels 2 and 1."""
         return MODES[mode].levels if kind == "guest" or mode == "64" else 2
 
     def read(self, text: str) -> None:
-        """Set the value to a number in text: hexadecimal, binary or decimal (see `parse_number`)."""
+        """Set the value from text: hexadecimal, binary or decimal (see `parse_number`)."""
         self.value = parse_number(text, bits=self.width)
 
     def set(self, value: int) -> None:
@@ -97,7 +97,7 @@ class EntryDecoder(Lab):
         self.value ^= 1 << bit
 
     def set_frame(self, frame: int) -> None:
-        """Set the frame number. It must fit into the entry; for a large page it must be aligned to its size."""
+        """Set the frame number. It must fit into the entry and, for a large page, be a multiple of the page's size."""
         field = next(field for field in self.fields() if field.name == "frame")
         frame = checks.whole("frame", frame)
         value, mask = frame << PAGE_SHIFT, (1 << field.high + 1) - (1 << field.low)
@@ -107,10 +107,10 @@ class EntryDecoder(Lab):
             raise InputError("frame", frame, f"{kind} below {1 << field.high + 1 - PAGE_SHIFT:#x}")
         self.value = self.value & ~mask | value
 
-    # What it says
+    # Its meaning
 
     def fields(self) -> list[EntryField]:
-        """The fields of the entry, the lowest bits first."""
+        """Return the fields of the entry, lowest bits first."""
         if self.kind == "shadow":
             return shadow_fields(self.level, self.value)
         return guest_fields(MODES[self.mode], self.level, self.value)
@@ -128,7 +128,7 @@ class EntryDecoder(Lab):
 
     @property
     def meaning(self) -> str:
-        """The whole entry in one sentence."""
+        """A sentence that describes the whole entry."""
         if not self.value & PRESENT:
             return self._absent()
         words = spell(self.value, withheld(self.level, self.value) & ~self.value if self.kind == "shadow" else 0)
@@ -138,7 +138,7 @@ class EntryDecoder(Lab):
         if self.kind == "shadow" and self.level == 1 and self.value & IO_MARK:
             return f"An I/O entry: gfn {self.frame:#x} has no memory, so every access to it is emulated."
         if self.kind == "guest" and self.value:
-            return "Not present: the walk ends here. The guest may use the other bits, for instance for a place in its swap."
+            return "Not present: the walk ends here. The guest may use the other bits, for instance for a location in its swap."
         return "Empty." if not self.value else "Not present: the walk ends here."
 
     def _target(self) -> str:
@@ -152,7 +152,7 @@ class EntryDecoder(Lab):
     # The shadow entry
 
     def shadow_results(self) -> list[ShadowResult]:
-        """What the engine makes from this guest entry for a read and for a write, each in a new VM."""
+        """Return the results of a read and a write through this guest entry, each in a new VM; none for a shadow entry."""
         if self.kind == "shadow":
             return []
         return [self._shadow_result(write=False), self._shadow_result(write=True)]
@@ -169,15 +169,15 @@ class EntryDecoder(Lab):
         reasons = explain_access(vm, before, result.outcome, result.error, 0)
         if self.level > 1 and not self.large and result.outcome in ("ok", "emul") and len(vm.pool.free) < free:
             reasons.append(
-                "A link to a shadow table always has P, W, U and A, whatever the guest's entry says: the shadow withholds "
-                "rights in the last entry only."
+                "A link to a shadow table always has P, W, U and A, whatever the guest's entry has: the shadow withholds "
+                "rights only in the last entry."
             )
         return ShadowResult(
             request.action, _outcome(result), *_entry(vm, request.gva, 1 if self.large else self.level), tuple(reasons)
         )
 
     def make_vm(self) -> Vm:
-        """A VM whose guest has this entry on the path of one address, and every right at the other levels."""
+        """Return a VM whose guest has this entry on the path of one address, and every right at the other levels."""
         table = GuestTable(self.mode)
         form, gfn = table.mode.format, self.frame
         large = self.large
@@ -193,7 +193,7 @@ class EntryDecoder(Lab):
         return table.vm(**self.parts)
 
     def state(self) -> str:
-        """The number, the meaning, every field, and the shadow entries."""
+        """Return the number, its meaning, every field, and the shadow entries, as text."""
         digits = self.width // 4
         kind = f"{self.kind} entry, {MODES[self.mode].title}"
         rows = [f"{field.bits:>6}  {field.content(self.value):<14}{field.name:<6}{field.words}" for field in self.fields()]
@@ -205,16 +205,16 @@ class EntryDecoder(Lab):
 
 @dataclass(frozen=True)
 class ShadowResult:
-    """The result of one access: its outcome, the shadow entry (None if there is none) in words, and the reasons."""
+    """The result of one access: its outcome, the shadow entry (or None), its flags and target, and the reasons."""
 
     access: str
     outcome: str
     entry: int | None
-    says: str
+    content: str
     reasons: tuple[str, ...]
 
     def __str__(self) -> str:
-        entry = "no shadow entry" if self.entry is None else f"{self.entry:#018x}  {self.says}"
+        entry = "no shadow entry" if self.entry is None else f"{self.entry:#018x}  {self.content}"
         return "\n".join([f"{self.access}: {self.outcome}", f"  {entry}", *(f"  - {reason}" for reason in self.reasons)])
 
 
@@ -225,7 +225,7 @@ def _outcome(result: Any) -> str:
 
 
 def _entry(vm: Vm, gva: int, level: int) -> tuple[int | None, str]:
-    """The shadow entry of a level on gva's path, and the same in letters; (None, "") if there is none."""
+    """Return the shadow entry at a level of gva's path, with its flags and target as text; (None, "") if there is none."""
     value = next((step.entry for step in shadow_path(vm, gva).steps if step.level == level and step.entry), None)
     if value is None:
         return None, ""
@@ -238,7 +238,7 @@ def _entry(vm: Vm, gva: int, level: int) -> tuple[int | None, str]:
 
 @dataclass(frozen=True)
 class EntryField:
-    """The bits ``low`` to ``high`` of an entry. ``name``: as in the manual, or ""; "frame" is the frame number."""
+    """Bits ``low`` to ``high`` of an entry. ``name``: as in the manual, "frame" for the frame number, or ""."""
 
     low: int
     high: int
@@ -246,11 +246,11 @@ class EntryField:
     words: str
 
     def of(self, value: int) -> int:
-        """The content of the field in an entry."""
+        """Return the value of the field in an entry."""
         return value >> self.low & (1 << self.high - self.low + 1) - 1
 
     def content(self, value: int) -> str:
-        """The same as text; a frame number as a gfn or hfn."""
+        """Return the value of the field as text; a frame number as a gfn or hfn."""
         content = self.of(value)
         if self.name == "frame":
             return f"{content << self.low - PAGE_SHIFT:#x}"
@@ -258,7 +258,7 @@ class EntryField:
 
     @property
     def bits(self) -> str:
-        """The numbers of its bits: "5", "12-51"."""
+        """The bit numbers as text: "5", "12-51"."""
         return str(self.low) if self.low == self.high else f"{self.low}-{self.high}"
 
 
@@ -276,17 +276,17 @@ NOT_USED = "not used"
 
 
 def guest_fields(mode: GuestMode, level: int, value: int) -> list[EntryField]:
-    """The fields of a guest entry of this level. ``value``: its PS flag decides on the fields of a level-2 entry."""
+    """Return the fields of a guest entry at this level. At level 2 they depend on the PS flag in ``value``."""
     pdpte = mode.levels == 3 == level
     large = level == 2 and mode.large_pages and bool(value & LARGE)
     leaf = level == 1 or large
-    fields = [_flag("P", "present: while it is clear, all other bits are ignored")]
+    fields = [_flag("P", "present: if clear, all other bits are ignored")]
     if pdpte:
-        fields.append(EntryField(1, 2, "", "reserved in a PDPTE: if set, loading CR3 gives a #GP"))
+        fields.append(EntryField(1, 2, "", "reserved in a PDPTE: if set, loading CR3 causes a #GP"))
     else:
         fields += [
-            _flag("W", "writable, if it is set at all levels"),
-            _flag("U", "user code may access it, if it is set at all levels"),
+            _flag("W", "writable, if set at all levels"),
+            _flag("U", "user code may access the page, if set at all levels"),
         ]
     fields += [
         _flag("PWT", "write-through caching; KVM 2.6.22 ignores it"),
@@ -297,15 +297,15 @@ def guest_fields(mode: GuestMode, level: int, value: int) -> list[EntryField]:
     else:
         fields += [
             _flag("A", "accessed: the walk sets it"),
-            _flag("D", "dirty: the first write sets it; while it is clear, the shadow withholds W" if leaf else IGNORED),
+            _flag("D", "dirty: the first write sets it; while clear, the shadow withholds W" if leaf else IGNORED),
             _bit7(mode, level),
-            _flag("G", "global: stays in the TLB when CR3 is loaded; copied" if leaf else IGNORED),
+            _flag("G", "global: stays in the TLB when CR3 is loaded; copied to the shadow" if leaf else IGNORED),
         ]
-    fields.append(EntryField(9, 11, "", "free for the guest's kernel; not copied"))
+    fields.append(EntryField(9, 11, "", "available to the guest's kernel; not copied"))
     fields += _frame_fields(mode, level, large)
     if mode.format is not NARROW:
         nx = _bit(63, "", "reserved in a PDPTE") if pdpte else _flag("NX", "no execution, if EFER.NX is set")
-        fields += [EntryField(52, 62, "", "free for the guest's kernel, or reserved"), nx]
+        fields += [EntryField(52, 62, "", "available to the guest's kernel, or reserved"), nx]
     return fields
 
 
@@ -334,22 +334,22 @@ def _frame_fields(mode: GuestMode, level: int, large: bool) -> list[EntryField]:
 
 
 def shadow_fields(level: int, value: int) -> list[EntryField]:
-    """The fields of a shadow entry of this level. ``value``: an entry that isn't present can be an I/O entry."""
+    """Return the fields of a shadow entry at this level. At level 1, a ``value`` that isn't present can be an I/O entry."""
     leaf, io = level == 1, level == 1 and not value & PRESENT
     bit9 = {1: "I/O: the gfn has no memory", 2: "the table below shadows a large page of the guest, in pieces of 4 KiB"}
     link = "always set in a link to a table; the shadow withholds rights at level 1 only"
     return [
         _flag("P", "present"),
         _flag("W", "writable" if leaf else link),
-        _flag("U", "user code may access it" if leaf else link),
+        _flag("U", "user code may access the page" if leaf else link),
         EntryField(3, 4, "", NOT_USED),
         _flag("A", "copied from the guest's entry" if leaf else "always set in a link to a table"),
         _flag("D", "copied from the guest's entry" if leaf else NOT_USED),
         _bit(7, "", "not used: a shadow has no large pages"),
         _flag("G", "copied from the guest's entry" if leaf else NOT_USED),
         _bit(9, "", bit9.get(level, NOT_USED)),
-        _bit(10, "", "the guest's entries allow writing, at all levels" if leaf else NOT_USED),
-        _bit(11, "", "the guest's entries allow user access, at all levels" if leaf else NOT_USED),
+        _bit(10, "", "the guest's entries at all levels allow writing" if leaf else NOT_USED),
+        _bit(11, "", "the guest's entries at all levels allow user access" if leaf else NOT_USED),
         EntryField(12, 51, "frame", "the gfn of the device" if io else "the host frame" + " of a shadow page" * (not leaf)),
         EntryField(52, 62, "", NOT_USED),
         _flag("NX", "copied from the guest's last entry" if leaf else NOT_USED),
@@ -363,12 +363,12 @@ CELL = "text-align:left;padding:1px 12px 1px 0;vertical-align:top"
 
 @form_of(EntryDecoder)
 class DecoderForm(Form):
-    """The number; kind, mode and level; a button for each flag; the frame; every field in words; the shadow entries."""
+    """A form with the entry, its kind, mode and level, a button for each flag, every field, and the shadow entries."""
 
     lab: EntryDecoder
 
     def controls(self) -> list[Any]:
-        """The number, what it is, the flags, the frame."""
+        """Return the controls for the kind, mode and level, the number, the flags and the frame."""
         lab, ui = self.lab, self.ui
         self.number = self.field("text", "Entry", hex(lab.value), "A number: hexadecimal, binary or decimal", width="420px")
         self.number.text.observe(lambda change: self.act(self.read), "value")
@@ -378,7 +378,7 @@ class DecoderForm(Form):
         self.level = ui.menu("Level", [], None, "The level of the entry's table")
         for menu in (self.kind, self.mode, self.level):
             menu.observe(lambda change: self.act(self.choose), "value")
-        self.frame = self.field("frame", "Frame", "0x0", "The frame number in the entry: a gfn or a host frame", width="240px")
+        self.frame = self.field("frame", "Frame", "0x0", "The frame number in the entry: a gfn or an hfn", width="240px")
         self.frame.text.observe(lambda change: self.act(self.set_frame), "value")
         self.toggles = ui.row()
         self.filling = False
@@ -386,23 +386,23 @@ class DecoderForm(Form):
         return [ui.row(self.kind, self.mode, self.level), self.number.box, self.toggles, self.frame.box]
 
     def read(self) -> None:
-        """The number was changed."""
+        """Decode the number in its field."""
         if not self.filling:
             self.lab.read(self.number.text.value)
 
     def choose(self) -> None:
-        """Kind, mode or level was changed."""
+        """Apply the kind, mode and level in the menus."""
         if not self.filling:
             top = self.lab.levels(self.kind.value, self.mode.value)
             self.lab.choose(self.kind.value, self.mode.value, min(self.level.value or 1, top))
 
     def set_frame(self) -> None:
-        """The frame was changed."""
+        """Apply the frame in its field."""
         if not self.filling:
             self.lab.set_frame(parse_number(self.frame.text.value, "frame"))
 
     def refresh(self) -> None:
-        """Fill in everything from the present entry."""
+        """Show the current entry in all widgets."""
         lab, self.filling = self.lab, True
         try:
             levels = range(lab.levels(lab.kind, lab.mode), 0, -1)
@@ -429,7 +429,7 @@ class DecoderForm(Form):
             close_all(button)
 
     def _bits(self) -> list[tuple[int, str, str]]:
-        """Number, name and meaning of each bit that gets a button: single bits, and bits 9 to 11."""
+        """Return (bit, name, meaning) of each bit with a button: single-bit fields, and bits 9 to 11."""
         found = []
         for field in self.lab.fields():
             if field.low == field.high and (field.name or field.low < 12):
@@ -445,7 +445,7 @@ class DecoderForm(Form):
         return button
 
     def toggle(self, bit: int) -> None:
-        """A button was clicked."""
+        """Invert the bit whose button was clicked."""
         if not self.filling:
             self.act(lambda: self.lab.toggle(bit))
 
@@ -463,12 +463,12 @@ def _field_html(field: EntryField, value: int) -> str:
 
 
 def _results_html(results: list[ShadowResult]) -> str:
-    """The shadow entries for a read and a write, beside each other."""
+    """Return the shadow entries for a read and a write as HTML, side by side."""
     if not results:
         return ""
     boxes = ""
     for result in results:
-        entry = "no shadow entry" if result.entry is None else f"{result.entry:#018x}<br>{html.escape(result.says)}"
+        entry = "no shadow entry" if result.entry is None else f"{result.entry:#018x}<br>{html.escape(result.content)}"
         reasons = "".join(f"<li>{html.escape(reason)}</li>" for reason in result.reasons)
         access = html.escape(f"{result.access}: {result.outcome}")
         boxes += (
@@ -476,5 +476,5 @@ def _results_html(results: list[ShadowResult]) -> str:
             f'border-radius:4px;padding:6px 10px;line-height:1.45"><b>{access}</b>'
             f'<br><code>{entry}</code><ul style="margin:4px 0;padding-left:20px">{reasons}</ul></div>'
         )
-    head = '<div style="font-weight:600;padding:8px 0 4px">The shadow entry that the host makes from it</div>'
+    head = '<div style="font-weight:600;padding:8px 0 4px">The shadow entry that the host makes from this entry</div>'
     return f'{head}<div style="display:flex;flex-wrap:wrap;gap:10px">{boxes}</div>'

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`explain_access`: why an access had this outcome, in sentences: which entry refuses it, what the shadow withholds.
+"""`explain_access`: the reasons for the outcome of an access: which entry refuses it, which rights the shadow withholds.
 
-The sentences are derived from the guest and shadow paths before the access (`PathsBefore`) and after it.
+They are derived from the guest and shadow paths before the access (`PathsBefore`) and after it.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ OUTCOMES = {
 
 @dataclass(frozen=True)
 class Request:
-    """An access: the address, what is done there, and whether user code does it."""
+    """An access to make: the address, whether it is a write or a fetch, and whether user code makes it."""
 
     gva: int
     write: bool = False
@@ -64,7 +64,7 @@ class Request:
 
 @dataclass(frozen=True)
 class PathsBefore:
-    """The paths of an address before an access. ``refusal``: why the guest's tables refuse the access, or ""."""
+    """The guest and shadow paths of an address before an access. ``refusal``: why the guest's tables refuse it, or ""."""
 
     request: Request
     guest: tuple[PathEntry, ...]
@@ -73,13 +73,13 @@ class PathsBefore:
 
     @classmethod
     def of(cls, vm: Machine, request: Request) -> PathsBefore:
-        """Read the paths; the VM isn't changed."""
+        """Read the paths, without changing the VM."""
         guest, shadow = guest_path(vm, request.gva).steps, shadow_path(vm, request.gva).steps
         return cls(request, tuple(guest), tuple(shadow), _refusal(vm, request, guest))
 
 
 def explain_access(vm: Machine, before: PathsBefore, outcome: str, error: int | None, pages: int) -> list[str]:
-    """Sentences that explain the outcome of an access that has just been made.
+    """Return sentences that explain the outcome of an access that has just been made.
 
     ``outcome``: `Access.outcome`, or "crash"; ``error``: the guest's page-fault error code, or None; ``pages``: the number of
     shadow pages that were allocated.
@@ -95,19 +95,19 @@ def explain_access(vm: Machine, before: PathsBefore, outcome: str, error: int | 
 
 
 def _name(step: PathEntry) -> str:
-    """A guest entry, as pictures call it."""
+    """Return the name of a guest entry, with the table's name as in pictures."""
     return f"the {LEVELS[step.level]} entry (level {step.level}, index {step.index})"
 
 
 def _refusal(vm: Machine, request: Request, steps: list[PathEntry]) -> str:
-    """The first entry that refuses the access, in the order of the walk, and why; "" if none does."""
+    """Return the first entry on the walk that refuses the access, and why; "" if none does."""
     for step in steps:
         if not step.entry & PRESENT:
             return f"{_name(step)} isn't present, so the walk ends there, and bit 0 of the error code is clear"
         if step.table == PDPT:
             continue
         if request.write and not step.entry & WRITABLE and (request.user or vm.cpu.cr0 & CR0_WP):
-            who = "user code never writes without it" if request.user else "CR0.WP is set, so the kernel needs it, too"
+            who = "user code always needs it to write" if request.user else "CR0.WP is set, so the kernel needs it, too"
             return f"{_name(step)} has no W, and {who}"
         if request.user and not step.entry & USER:
             return f"{_name(step)} has no U, so it is for the kernel only"
@@ -133,25 +133,25 @@ def _inject(vm: Machine, before: PathsBefore, error: int | None) -> list[str]:
     return [
         why,
         *codes,
-        "the guest's own tables refuse the access, so the guest gets the fault, and the host makes no shadow entry",
+        "the guest's own tables refuse the access, so the host passes the fault on to the guest, and makes no shadow entry",
     ]
 
 
 def _mmio(vm: Machine, before: PathsBefore, error: int | None) -> list[str]:
     if vm.root_level == NONPAGING:
-        return ["there is no memory at this address; for a guest without paging, the host makes no shadow entry for that"]
-    return ["no memory slot has this frame: the shadow entry isn't present, bit 9 marks it, and every access is emulated"]
+        return ["there is no memory at this address; if the guest isn't paging, the host makes no shadow entry in this case"]
+    return ["no memory slot contains this frame: the shadow entry isn't present, bit 9 marks it, and every access is emulated"]
 
 
 def _emulated(vm: Machine, before: PathsBefore, error: int | None) -> list[str]:
     if not _leaf(shadow_path(vm, before.request.gva).steps) & PRESENT:
         return [
-            "the walk and the shadow disagree on the frame: for the shadow, bits 13-16 of a 4 MB entry (PSE-36) are address "
+            "the walk and the shadow disagree on the frame: the shadow uses bits 13-16 of a 4 MB entry (PSE-36) as address "
             "bits 32-35, and there is no memory at that address; the walk of KVM 2.6.22 ignores them, and finds memory"
         ]
     return [
-        "the frame holds a page table that is shadowed, so no shadow entry allows writing to it: the host emulates the store, "
-        "and before that it zaps the shadow entries that were made from those bytes"
+        "the frame contains a shadowed page table, so no shadow entry allows writing to it: the host emulates the store, and "
+        "before that it zaps the shadow entries that were made from those bytes"
     ]
 
 
@@ -159,18 +159,16 @@ def _stuck(vm: Machine, before: PathsBefore, error: int | None) -> list[str]:
     request, leaf = before.request, _leaf(shadow_path(vm, before.request.gva).steps)
     if request.fetch and leaf & NX and not vm.cpu.efer & EFER_NX:
         return [
-            "this guest has EFER.NX clear, so NX means nothing to it; but KVM 2.6.22 copies the bit, and the real processor "
-            "has NX enabled: it refuses what the guest allows, and the host finds nothing to do"
+            "this guest has EFER.NX clear, so its NX bits should have no effect; but KVM 2.6.22 copies them, and the real "
+            "processor has NX enabled: it refuses what the guest allows, and the host finds nothing to do"
         ]
     target = guest_path(vm, request.gva).gfn
     if request.user and request.write and target in [step.number for step in before.guest if step.table != PDPT]:
         return [
-            "KVM 2.6.22 assumes that a page to which user code writes is no page table, and zaps its shadow; but this path "
+            "KVM 2.6.22 assumes that a page that user code writes to isn't a page table, and zaps its shadow; but this path "
             "needs the table again at once, so it is shadowed and write-protected again, and the same write faults again"
         ]
-    return [
-        "the shadow entry refuses what the guest's tables allow, and KVM 2.6.22 doesn't notice that the same fault comes back"
-    ]
+    return ["the shadow entry refuses what the guest's tables allow, and KVM 2.6.22 doesn't notice that the same fault recurs"]
 
 
 def _crash(vm: Machine, before: PathsBefore, error: int | None) -> list[str]:
@@ -178,8 +176,8 @@ def _crash(vm: Machine, before: PathsBefore, error: int | None) -> list[str]:
     if not (request.user and request.write and guest_path(vm, request.gva).gfn == root):
         return []
     return [
-        "KVM 2.6.22 assumes that a page to which user code writes is no page table, and zaps its shadow pages until none is "
-        "left; but this one is the root in use, which is emptied and stays"
+        "KVM 2.6.22 assumes that a page that user code writes to isn't a page table, and zaps its shadow pages until none is "
+        "left; but this page is shadowed by the root in use, which is only emptied, so the loop never ends"
     ]
 
 
@@ -190,21 +188,21 @@ def _ok(vm: Machine, before: PathsBefore, error: int | None) -> list[str]:
         how = shadow if leaf & PRESENT else "the host's walk allowed it"
         return [f"the access succeeds, although the guest's own tables refuse it now: {how}", before.refusal]
     if not before.guest and leaf & PRESENT:
-        return ["the shadow had an entry for this page"]
+        return ["the shadow already had an entry for this page"]
     missing = next((step for step in before.shadow if not step.entry & PRESENT), None)
     if missing is not None:
         allowed = "" if vm.root_level == NONPAGING else "the guest's tables allow the access, but "
         return [f"{allowed}the shadow had no entry for this address at level {missing.level}: the host handles the fault, and "
-                "the guest doesn't see it"]  # fmt: skip
+                "the guest doesn't notice"]  # fmt: skip
     if before.request.write and not leaf & WRITABLE:
         dirty = before.guest and before.guest[-1].entry & DIRTY
-        because = "" if dirty else ": the guest's D was clear, and the host had to see the first write, to set D"
+        because = "" if dirty else ": the guest's D was clear, and the host had to see the first write in order to set D"
         return [f"the shadow had an entry for this page, but without W{because}"]
     if before.request.user and not leaf & USER:
         return [
             "the shadow had an entry for this page, but without U, because the kernel had written to it while CR0.WP was clear"
         ]
-    return ["the shadow had every entry that is needed, so the processor did not need the host"]
+    return ["the shadow had every entry that the access needs, so the host wasn't involved"]
 
 
 # Sentences about several outcomes
@@ -214,7 +212,7 @@ def _pdpt_in_registers(vm: Machine, before: PathsBefore) -> list[str]:
     gfn = guest_path(vm, before.request.gva).gfn
     if not before.request.write or vm.root_level != ROOT_PAE or gfn != vm.cpu.cr3 >> PAGE_SHIFT:
         return []
-    return ["the frame holds the guest's PDPT, but the processor has its four entries in registers, so it isn't shadowed"]
+    return ["the frame contains the guest's PDPT, but the processor keeps its four entries in registers, so it isn't shadowed"]
 
 
 def _allocated(before: PathsBefore, pages: int) -> str:
@@ -222,33 +220,33 @@ def _allocated(before: PathsBefore, pages: int) -> str:
     below = "for the level below" if pages == 1 else f"one for each level below {missing}"
     each = f", {below}" if missing > 1 and pages == missing - 1 else ""
     large = before.guest and before.guest[-1].level == 2 and each
-    extra = "; the last one has pieces of 4 KiB of the large page, for which the guest has no table" if large else ""
+    extra = "; the last one maps the large page in pieces of 4 KiB, for which the guest has no table" if large else ""
     return f"{pages} shadow {'page was' if pages == 1 else 'pages were'} allocated{each}{extra}"
 
 
 def _withheld_rights(vm: Machine, before: PathsBefore) -> list[str]:
-    """Rights that the guest allows and the shadow entry withholds, and the other way round."""
+    """Explain rights that the guest grants and the shadow entry withholds, and vice versa."""
     path = shadow_path(vm, before.request.gva)
     leaf, guest = _leaf(path.steps), guest_path(vm, before.request.gva)
     if not guest.steps or not leaf & (PRESENT | IO_MARK):
         return []
     last, above = guest.steps[-1], [step for step in guest.steps[:-1] if step.table != PDPT]
     found = []
-    for bit, noted, letter in ((WRITABLE, leaf & SHADOW_WRITABLE, "W"), (USER, leaf & SHADOW_USER, "U")):
+    for bit, recorded, letter in ((WRITABLE, leaf & SHADOW_WRITABLE, "W"), (USER, leaf & SHADOW_USER, "U")):
         refusing = next((step for step in above if not step.entry & bit), None)
-        if bool(noted) != bool(last.entry & bit and refusing is None):
+        if bool(recorded) != bool(last.entry & bit and refusing is None):
             found += _outdated_right(vm, letter, last if not last.entry & bit else refusing)
         elif last.entry & bit and refusing is not None:
             found.append(
-                f"{_name(last)} has {letter}, but {_name(refusing)} hasn't: the rights of all levels are ANDed. The links in "
-                f"the shadow allow everything, so it is the last shadow entry that has no {letter}"
+                f"{_name(last)} has {letter}, but {_name(refusing)} doesn't: the rights of all levels are ANDed. The links in "
+                f"the shadow allow everything, so only the last shadow entry has no {letter}"
             )
     if leaf & SHADOW_WRITABLE and not leaf & WRITABLE and leaf & PRESENT:
         found.append(_withheld_write(vm, guest.gfn, last))
     if leaf & WRITABLE and not leaf & SHADOW_WRITABLE:
         found.append(
-            "the guest's tables don't allow W, but while CR0.WP is clear the kernel may write: the shadow entry gets W, and "
-            "loses U for as long, so that user code can't write through it"
+            "the guest's tables don't allow writing, but while CR0.WP is clear the kernel may write: the shadow entry gets W "
+            "and loses U, so that user code can't write through it"
         )
     elif leaf & SHADOW_USER and not leaf & USER:
         found.append("U is withheld: with it, user code could write through this entry")
@@ -256,13 +254,13 @@ def _withheld_rights(vm: Machine, before: PathsBefore) -> list[str]:
 
 
 def _outdated_right(vm: Machine, letter: str, refusing: PathEntry | None) -> list[str]:
-    """The shadow entry has noted another right than the guest's tables give now. `set_spte` of your own may note others."""
+    """Explain a right recorded in the shadow entry that is no longer the guest's. Your own `set_spte` may record others."""
     if vm.set_spte is not set_spte:
         return []
     now = f"{_name(refusing)} has no {letter}" if refusing is not None else f"the guest allows {letter} at all levels"
     return [
         f"{now}, but the last shadow entry was made with the old rights and keeps them: in KVM 2.6.22 the role of a shadow "
-        "page doesn't contain the rights of the upper levels, so the old page is found and used again"
+        "page doesn't contain the rights of the upper levels, so the old page is found and reused"
     ]
 
 
@@ -275,5 +273,5 @@ def _withheld_write(vm: Machine, gfn: int | None, last: PathEntry) -> str:
 
 
 def _leaf(steps: list[PathEntry] | tuple[PathEntry, ...]) -> int:
-    """The level-1 entry of a shadow path; 0 if the path ends above it."""
+    """Return the level-1 entry of a shadow path; 0 if the path ends above it."""
     return steps[-1].entry if steps and steps[-1].level == 1 else 0

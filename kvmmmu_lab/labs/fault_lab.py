@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`fault_lab`: choose guest tables and an access, predict what happens, and watch it."""
+"""`fault_lab`: choose guest tables and an access, predict the outcome, and watch it."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ PAGES = [*range(MOST + 1), "more"]
 
 
 def fault_lab(vm: Vm | None = None, **parts: Any) -> FaultLab:
-    """A lab about page faults: with tables that you build, with a real guest, or with your own ``vm``.
+    """Return a lab about page faults, with tables that you build, with a real guest, or with your own ``vm``.
 
-    ``parts`` (``set_spte=...``, ``walk=...``) go into each VM that the lab makes. Raises InputError.
+    ``parts`` (``set_spte=...``, ``walk=...``) are passed to each VM of the lab. Raises InputError for an invalid argument.
     """
     return FaultLab(vm, parts)
 
 
 class FaultLab(Lab):
-    """Choose a guest with `build` and ``table``, or with `open`; then `guess`, then `go`.
+    """A lab about page faults: choose a guest with `build` and ``table``, or with `open`; then `guess`, then `go`.
 
     ``source``: "tables" (the guest in ``table``), the name of a real guest, or "vm". ``write``, ``user``, ``fetch``: the
-    access. ``wp`` and ``nx``: CR0.WP and EFER.NX. ``keep``: use the same VM for the next access; else each gets a new one.
+    access. ``wp`` and ``nx``: CR0.WP and EFER.NX. ``keep``: use the same VM for all accesses, not a new one for each.
     """
 
     title = "What happens on an access?"
@@ -49,11 +49,11 @@ class FaultLab(Lab):
     def __init__(self, vm: Vm | None, parts: dict[str, Any]) -> None:
         super().__init__(parts)
         if vm is not None and parts:
-            raise InputError("parts", list(parts), "no parts together with a VM: give them to the VM, Vm(..., rmap=...)")
+            raise InputError("parts", list(parts), "no parts together with a VM: pass them to the VM, Vm(..., rmap=...)")
         if vm is not None and not isinstance(vm, Vm):
-            raise InputError("vm", vm, "a Vm, or nothing")
+            raise InputError("vm", vm, "a Vm, or None")
         self.given, self.vm = vm, vm
-        self.after_crash = "The next round runs in a new VM." if vm is None else "Make a new VM, and a new lab with it."
+        self.after_crash = "The next round runs in a new VM." if vm is None else "Create a new VM, and a new lab with it."
         self.table, self.picker = GuestTable(), None
         self.write = self.user = self.fetch = False
         self.wp = self.nx = True
@@ -62,9 +62,9 @@ class FaultLab(Lab):
         if vm is not None:
             self.wp, self.nx = bool(vm.cpu.cr0 & CR0_WP), bool(vm.cpu.efer & EFER_NX)
         self._entries: dict[int, int] = {}
-        """By level, the entries of ``table`` as they are in the VM."""
+        """The entries of ``table`` as they are in the VM, by level."""
         self._replaced = False
-        """Whether the latest access needed a new VM because the one to be kept was dead."""
+        """Whether the latest access needed a new VM because the previous one was dead."""
         self.outcome = Prediction("Outcome", list(OUTCOMES.values()))
         self.code = Prediction("Error code for the guest", CODES)
         self.pages = Prediction("Shadow pages allocated", PAGES)
@@ -73,7 +73,7 @@ class FaultLab(Lab):
     # The guest and the access
 
     def build(self, mode: str = "64", preset: str = "all allowed") -> None:
-        """Choose a guest whose tables you build: a mode of `bits.MODES`, and one of `guests.PRESETS` to begin with."""
+        """Choose a guest with tables that you build: a mode of `bits.MODES`, and one of `guests.PRESETS` to start from."""
         self._check_no_vm_given()
         table = GuestTable(mode, preset)
         if self.source != "tables" or mode != self.table.mode.name:
@@ -82,7 +82,7 @@ class FaultLab(Lab):
         self.rounds.clear()
 
     def open(self, name: str) -> None:
-        """Choose a real guest; ``picker`` then has addresses that it maps."""
+        """Choose a real guest; ``picker`` then offers addresses that it maps."""
         self._check_no_vm_given()
         guest = open_guest(name)
         self.picker, self.source, self.vm, self.keep = pick_address(guest), name, None, False
@@ -91,11 +91,11 @@ class FaultLab(Lab):
 
     def _check_no_vm_given(self) -> None:
         if self.given is not None:
-            raise InputError("vm", self.given, "a lab without a VM of your own: make one with fault_lab()")
+            raise InputError("vm", self.given, "a lab without a VM of your own: create one with fault_lab()")
 
     @staticmethod
     def guests() -> list[str]:
-        """The names of the real guests that have paging enabled."""
+        """Return the names of the real guests that have paging enabled."""
         return guests()
 
     @property
@@ -108,9 +108,9 @@ class FaultLab(Lab):
     # A round
 
     def guess(self, outcome: str | None = None, code: int | str | None = None, pages: int | str | None = None) -> None:
-        """Predict: ``outcome`` is one of "through", "ok", "inject", "emul", "mmio", "stuck", "crash", "else".
+        """Make predictions. ``outcome``: "through", "ok", "inject", "emul", "mmio", "stuck", "crash" or "else".
 
-        ``code`` is one of ``lab.code.choices``; ``pages`` is a number of pages, and more than 5 count as "more".
+        ``code``: one of ``lab.code.choices``. ``pages``: the number of shadow pages; more than 5 count as "more".
         """
         if outcome is not None and outcome not in OUTCOMES:
             raise InputError("outcome", outcome, f"one of {', '.join(OUTCOMES)}")
@@ -118,7 +118,7 @@ class FaultLab(Lab):
         self.answer(outcome=None if outcome is None else OUTCOMES[outcome], code=code, pages=pages)
 
     def go(self) -> Round:
-        """Run the access, and compare it with the predictions."""
+        """Run the access, and compare the result with the predictions."""
         if self.write and self.fetch:
             raise InputError("fetch", self.fetch, "a fetch or a write, not both")
         try:
@@ -138,7 +138,7 @@ class FaultLab(Lab):
         return self.add_round(self._compare(vm, before, film))
 
     def _prepare_vm(self) -> Vm:
-        """The VM for this access: a new one, or the previous one with what was changed since."""
+        """Return the VM for this access: a new one, or the previous one with the changes made since."""
         self._replaced = False
         if self.source == "vm" and self.given is not None:
             self.vm = self.given
@@ -161,7 +161,7 @@ class FaultLab(Lab):
         return open_guest(self.source).vm(**self.parts)
 
     def _store_entries(self, vm: Vm) -> None:
-        """The guest stores the entries that were changed, as its kernel would."""
+        """Store the entries that were changed, as the guest's kernel would."""
         table = self.table
         for level, old in self._entries.items():
             if table.entry(level) != old:
@@ -177,7 +177,7 @@ class FaultLab(Lab):
             kind, code = film.result.outcome, film.result.error
         elif isinstance(film.error, HostCrash):
             kind = "crash"
-        reasons = ["The previous VM is dead, so this ran in a new one."] * self._replaced
+        reasons = ["The previous VM is dead, so this access ran in a new one."] * self._replaced
         reasons += explain_access(vm, before, kind, code, pages)
         if kind == "ok" and not film.result.faults:
             kind = "through"
@@ -187,7 +187,7 @@ class FaultLab(Lab):
         outcomes.append(self.pages.compare(shown, f"{pages} (more than {MOST})" if pages > MOST else ""))
         return Round(tuple(outcomes), tuple(reasons), film, film.error, self.about)
 
-    # What is chosen, in words
+    # The choices in words
 
     def _access(self) -> str:
         return f"{access_noun(self.write, self.user, self.fetch)} at {self.gva:#x}"
@@ -197,13 +197,13 @@ class FaultLab(Lab):
 
     @property
     def about(self) -> str:
-        """The access, the guest, the registers, and which VM, in one line."""
+        """The access, the guest, the registers, and whether the VM was kept, in one line."""
         guest = self._guest(f"a guest with tables that you built ({self.table.mode.title})")
         registers = f"CR0.WP {'set' if self.wp else 'clear'}, EFER.NX {'set' if self.nx else 'clear'}"
         return f"{self._access()}, in {guest}, {registers}" + ", in the same VM as before" * self.keep
 
     def state(self) -> str:
-        """The guest and the access."""
+        """Return the guest and the access as text."""
         request = Request(self.gva, self.write, self.user, self.fetch)
         which = "the same VM for each access" if self.keep else "a new VM for each access"
         registers = f"CR0.WP is {int(self.wp)}, EFER.NX is {int(self.nx)}"
@@ -213,22 +213,22 @@ class FaultLab(Lab):
 # The form
 
 REGISTERS = (
-    "CR0.WP: while it is set, the kernel, too, needs W to write; while it is clear, the kernel may write to every page. "
-    "EFER.NX: only while it is set do the NX bits in the guest's entries forbid execution."
+    "CR0.WP: if it is set, the kernel also needs W to write; if it is clear, the kernel may write to every page. "
+    "EFER.NX: the NX bits in the guest's entries forbid execution only if it is set."
 )
-CHANGED = "You have changed your choice since. The result below is about the previous one. Press Go to see the new one."
+CHANGED = "You have changed your choices since. The result below is for the previous ones. Press Go to run the new ones."
 TABLES, VM = "tables", "vm"
 WORDS = {flag.name: flag.word for flag in bits.FLAGS}
 
 
 @form_of(FaultLab)
 class FaultForm(Form):
-    """Guest and tables, the access, the predictions, *Go*; below them the verdict and the film."""
+    """A form with the guest and its tables, the access, the predictions and *Go*; below them, the verdict and the film."""
 
     lab: FaultLab
 
     def controls(self) -> list[Any]:
-        """From the guest down to *Go*."""
+        """Return the controls, from the guest down to *Go*."""
         lab, ui = self.lab, self.ui
         sources = [("tables that you build", TABLES), *((f"{name}, a real guest", name) for name in lab.guests())]
         sources = [("your VM", VM)] if lab.given is not None else sources
@@ -237,7 +237,7 @@ class FaultForm(Form):
         modes = [(mode.title, key) for key, mode in MODES.items()]
         self.mode = ui.menu("Mode", modes, lab.table.mode.name, "The guest's mode")
         self.mode.observe(lambda change: self.act(self.choose_mode), "value")
-        self.preset = ui.menu("Begin with", lab.table.presets(), "all allowed", "The tables to begin with")
+        self.preset = ui.menu("Start from", lab.table.presets(), "all allowed", "The tables to start from")
         self.preset.observe(lambda change: self.act(self.choose_preset), "value")
         self.about = ui.html()
         self.tables, self.place = ui.column(), ui.column()
@@ -259,11 +259,11 @@ class FaultForm(Form):
         ]
 
     def access_controls(self) -> list[Any]:
-        """The access, the registers, and which VM."""
+        """Return the controls for the access, the registers, and keeping the VM."""
         lab, ui = self.lab, self.ui
         self.verb = ui.choice("Access", [(verb, verb) for verb in ("read", "write", "fetch")], "read", "The kind of access")
         self.who = ui.choice("by", [("kernel", "kernel"), ("user", "user")], "kernel", "Who makes the access")
-        self.wp = ui.checkbox("CR0.WP", lab.wp, "CR0.WP: the kernel, too, needs W to write")
+        self.wp = ui.checkbox("CR0.WP", lab.wp, "CR0.WP: the kernel also needs W to write")
         self.nx = ui.checkbox("EFER.NX", lab.nx, "EFER.NX: the guest's NX bits forbid execution")
         self.keep = ui.checkbox(
             "keep the VM", lab.keep, "Use the same VM for the next access, not a new one with an empty shadow"
@@ -275,7 +275,7 @@ class FaultForm(Form):
         return [ui.row(self.verb, self.who), ui.row(self.wp, self.nx, self.keep), ui.note(REGISTERS)]
 
     def refresh(self) -> None:
-        """Also say whether the result below is about what is chosen now."""
+        """Update the form, and add a note if the result below isn't for the current choices."""
         super().refresh()
         last = self.lab.last if self.status.value else None
         self.ui.set_note(self.changed, CHANGED if last is not None and last.about != self.lab.about else "")
@@ -283,7 +283,7 @@ class FaultForm(Form):
     # Changes
 
     def choose_source(self) -> None:
-        """Another guest was chosen."""
+        """Switch to another guest."""
         if self.source.value == TABLES:
             self.lab.build(self.mode.value, self.preset.value)
         elif self.source.value != VM:
@@ -293,7 +293,7 @@ class FaultForm(Form):
         self.clear()
 
     def choose_mode(self) -> None:
-        """Another mode was chosen: begin with all rights."""
+        """Switch to another mode, starting with all rights."""
         self.lab.build(self.mode.value)
         self.preset.options = self.lab.table.presets()
         self.preset.value = "all allowed"
@@ -301,37 +301,37 @@ class FaultForm(Form):
         self.clear()
 
     def choose_preset(self) -> None:
-        """Other tables to begin with were chosen."""
+        """Start from other tables."""
         if self.preset.value in self.lab.table.presets():
             self.lab.build(self.mode.value, self.preset.value)
             self.build_tables()
             self.clear()
 
     def choose_access(self) -> None:
-        """Access, registers, or which VM was changed."""
+        """Apply the access, the registers, and whether to keep the VM."""
         lab = self.lab
         lab.write, lab.fetch = self.verb.value == "write", self.verb.value == "fetch"
         lab.user, lab.wp, lab.nx, lab.keep = self.who.value == "user", self.wp.value, self.nx.value, self.keep.value
 
     def choose_address(self) -> None:
-        """Another address was typed in."""
+        """Apply the address in its field."""
         self.clear()
         self.lab.address = parse_number(self.address.text.value, "gva")
 
     def choose_frame(self, frame: int) -> None:
-        """Another frame at the end of the path was chosen."""
+        """Change the frame at the end of the path."""
         self.lab.table.frame = frame
         self.clear()
 
     def choose_flag(self, level: int, flag: str, on: bool) -> None:
-        """A flag of an entry was clicked."""
+        """Set or clear a flag of an entry."""
         self.lab.table.set(level, flag, on)
         self.clear()
 
     # The tables
 
     def build_tables(self) -> None:
-        """Fill in the flags of each level and the frame at the end; or the addresses of a real guest."""
+        """Show the flags of each level and the frame at the end; or the addresses of a real guest."""
         lab, old = self.lab, [*self.tables.children, *self.place.children]
         builds = lab.source == TABLES
         self.builder.layout.display = "" if builds else "none"
@@ -349,7 +349,7 @@ class FaultForm(Form):
                 close_all(part)
 
     def flag_row(self, level: int) -> Any:
-        """One entry: a button for each of its flags. A flag has the same column at all levels."""
+        """Return a row with a button for each flag of an entry. A flag is in the same column at all levels."""
         table, ui = self.lab.table, self.ui
         name = f"{LEVELS[level]} entry {table.index(level)}"
         label = ui.html(f"<code>{name}</code>", width="120px")
@@ -358,7 +358,7 @@ class FaultForm(Form):
         return ui.row(label, *(self.flag(level, flag, name) if flag in has else ui.html(width="52px") for flag in columns))
 
     def flag(self, level: int, flag: str, name: str) -> Any:
-        """The button for a flag of an entry."""
+        """Return the button for a flag of an entry."""
         on = bool(self.lab.table.flags[level] & FLAGS[flag])
 
         def change(value: bool) -> None:
@@ -367,8 +367,8 @@ class FaultForm(Form):
         return self.ui.toggle(flag, on, f"{name}: {flag} ({WORDS[flag]})", "52px", change)
 
     def frame_menu(self) -> Any:
-        """The menu of frames to which the last entry can lead."""
+        """Return the menu of frames that the last entry can lead to."""
         options = [(f"{name} (gfn {gfn:#x})", gfn) for name, gfn in self.lab.table.places().items()]
-        frames = self.ui.menu("Frame at the end", options, self.lab.table.frame, "The frame to which the last entry leads")
+        frames = self.ui.menu("Frame at the end", options, self.lab.table.frame, "The frame that the last entry leads to")
         frames.observe(lambda change: self.act(lambda: self.choose_frame(change["new"])), "value")
         return frames

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`Form`: what the forms of all labs share: the verdict, the film, the picture, error messages, and numbers in input fields.
+"""`Form`: the base class of all forms, with the verdict, the film, the picture and error messages. Also `parse_number`.
 
-A form knows its lab; a lab doesn't know its form. `form_of` ties the two together.
+A lab doesn't depend on its form: `form_of` registers the class of the form with the class of the lab.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ FormClass = TypeVar("FormClass", bound="type[Form]")
 
 
 def form_of(lab: type[Lab]) -> Callable[[FormClass], FormClass]:
-    """Decorate a `Form`: it is the form of every ``lab`` of this class."""
+    """Return a class decorator that registers a `Form` as the form of the class ``lab``."""
 
     def register(form: FormClass) -> FormClass:
         lab.form_class = form
@@ -34,10 +34,10 @@ def form_of(lab: type[Lab]) -> Callable[[FormClass], FormClass]:
 
 
 class Form:
-    """The form of a lab. ``box`` is the widget: the controls, the verdict, the picture, the film, the state as text.
+    """The form of a lab. ``box`` is its widget: the controls, the verdict, the picture, the film, and the state as text.
 
     A subclass returns its controls from `controls` and updates them in `refresh`. It builds them with ``ui``, the module
-    `labs.widgets`, and with `button`, `field` and `question`. Raises ImportError without ipywidgets.
+    `labs.widgets`, and with `button`, `field` and `question`. Raises ImportError if ipywidgets isn't installed.
     """
 
     def __init__(self, lab: Lab) -> None:
@@ -54,27 +54,27 @@ class Form:
     # For subclasses
 
     def controls(self) -> list[Any]:
-        """The widgets of this lab, from top to bottom."""
+        """Return the controls of this lab, from top to bottom."""
         raise NotImplementedError
 
     def refresh(self) -> None:
-        """Show the lab's present state. Runs after every action."""
+        """Show the current state of the lab. Called after every action."""
         text = f'<pre style="white-space:pre-wrap;line-height:1.4">{html.escape(self.lab.state())}</pre>'
         self.state.value = f"<details><summary>The state as text</summary>{text}</details>"
         self.picture.value = self.lab.drawing()
 
     def button(self, name: str, tooltip: str, action: Callable[[], Any], primary: bool = False) -> Any:
-        """A button that does ``action`` and shows the result."""
+        """Return a button that runs ``action`` and shows the result."""
         return self.ui.button(name, tooltip, lambda: self.act(action), primary)
 
     def field(self, *arguments: Any, **options: Any) -> Any:
-        """A `widgets.InputField` that shows the error messages about its argument."""
+        """Return a `widgets.InputField` that shows the error messages about its argument."""
         made = self.ui.InputField(*arguments, **options)
         self.fields.append(made)
         return made
 
     def question(self, prediction: Prediction) -> Any:
-        """A menu for a prediction."""
+        """Return a menu for a prediction."""
         return prediction.menu(self.ui)
 
     # Actions
@@ -82,7 +82,7 @@ class Form:
     def act(self, action: Callable[[], Any]) -> None:
         """Run an action, show the `Round` that it returns, and refresh the form.
 
-        An `InputError` about a field is shown beside that field; every other error as a card.
+        An `InputError` about a field is shown below that field; any other error is shown as a card.
         """
         for field in self.fields:
             field.set_message("")
@@ -98,12 +98,14 @@ class Form:
             else:
                 field_.set_message(f"Expected {error.expected}.")
         except KeyboardInterrupt:
-            self.status.value = html_of("Interrupted", ["This was interrupted before it ended. Begin again with a new guest."])
+            self.status.value = html_of(
+                "Interrupted", ["This was interrupted before it finished. Start again with a new guest."]
+            )
         except Exception as error:
             self.status.value = error_html(error)
 
     def show(self, round_: Round) -> None:
-        """Show a verdict, with its film below it. The previous film is closed."""
+        """Show the verdict of a round with the film below it. Close the previous film."""
         self.status.value = status_html(round_.html)
         old, self.film = self.stage.children, round_.film
         self.stage.children = [self._player(round_.film)] if round_.film is not None else []
@@ -111,18 +113,18 @@ class Form:
             close_all(player)
 
     def _player(self, film: Watch) -> Any:
-        """The widget that plays a film; its steps as text where no renderer is installed."""
+        """Return the widget that plays a film, or its steps as text if no renderer is installed."""
         try:
             return film.widget
         except RenderError:
             return self.ui.html(film.html)
 
     def clear(self) -> None:
-        """Remove verdict and film."""
+        """Remove the verdict and the film."""
         self.show(Round())
 
     def close(self) -> None:
-        """Close all widgets, also fields that aren't shown at the moment."""
+        """Close all widgets, including fields that aren't shown at the moment."""
         for part in (self.box, *(field.box for field in self.fields)):
             close_all(part)
 
@@ -133,7 +135,7 @@ class GuestForm(Form):
     lab: GuestLab
 
     def restart(self) -> None:
-        """Begin again with a new guest; or show the error, if one of your own parts raises an exception while it is made."""
+        """Start again with a new guest. If your own part raises an exception while it is built, show the error."""
         self.lab.reset()
         last = self.lab.last
         if self.lab.vm is None and last is not None:
@@ -143,15 +145,15 @@ class GuestForm(Form):
 
 
 def status_html(text: str) -> str:
-    """HTML that a screen reader reads out when it changes."""
+    """Return HTML that a screen reader announces when it changes."""
     return f'<div role="status" aria-live="polite" style="line-height:1.5">{text}</div>' if text else ""
 
 
 # Numbers in input fields
 
 NUMBER_EXPECTED = (
-    "a number of at most {bits} bits: hexadecimal after 0x, binary after 0b, or decimal; digits without a prefix are "
-    "hexadecimal only if a letter from a to f is among them"
+    "a number of at most {bits} bits: hexadecimal after 0x, binary after 0b, or decimal; without a prefix, it is "
+    "hexadecimal only if it contains a letter from a to f"
 )
 NUMBER_PATTERNS = (
     (r"0x[0-9a-f]+", 16),
@@ -161,11 +163,13 @@ NUMBER_PATTERNS = (
     (r"[0-9][0-9a-f]*h", 16),
     (r"(?!0b)[0-9a-f]+", 16),
 )
-"""Each form of a number with its base. The first pattern that fits counts: 32 or 64 zeroes and ones are binary."""
+"""The accepted notations, each with its base. The first match wins, so 32 or 64 zeros and ones are binary."""
 
 
 def parse_number(text: str, argument: str = "text", bits: int = 64) -> int:
-    """The unsigned number in ``text``. Raises InputError about ``argument`` for everything else.
+    """Return the unsigned number in ``text``: hexadecimal, binary or decimal, with spaces and underscores anywhere.
+
+    Raises InputError about ``argument`` if ``text`` isn't a number of at most ``bits`` bits.
 
     >>> hex(parse_number("0x80000000_02b45c65")), parse_number("0b1 0110 0111"), parse_number("1_000")
     ('0x8000000002b45c65', 359, 1000)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Guests that are built by hand: `GuestTable` for one address, `Builder` and `small_guest` for several.
+"""Guests built by hand: `GuestTable` for one address, `Builder` and `small_guest` for several.
 
-`GuestTable` is the path of one address, with each flag of each entry to choose. `Builder` maps any addresses in a running
-guest. `store` is a store of the guest to its own tables, `neighbour` a second processor.
+`GuestTable` is the path of one address, in which each flag of each entry can be set. `Builder` maps any addresses, also while
+the guest is running. `store` stores to a table as the guest would; `neighbour` adds a second processor.
 """
 
 from __future__ import annotations
@@ -38,31 +38,31 @@ ALL = PRESENT | WRITABLE | USER
 FULL = ALL | ACCESSED | DIRTY
 
 ROOT, DATA, BIG, DEVICE = 0x10, 0x40, 0x400, 0xFEE00
-"""gfns: of the root table (the other tables follow), of a data page, of a large page, and of a device without memory."""
+"""The gfns of the root table (the other tables follow), of a data page, of a large page, and of a device without memory."""
 
 GVAS = {"none": DATA << PAGE_SHIFT, "32": 0x00C05000, "32 pse": 0x00C05000, "pae": 0x40605000, "64": 0x8040605000}
-"""By mode, the address of a `GuestTable`."""
+"""The address of a `GuestTable`, by mode."""
 
 PRESETS = {
-    "all allowed": "every right at every level, and a data page at the end",
+    "all allowed": "every entry grants every right, and the last one leads to a data page",
     "read-only page": "the last entry has no W",
     "supervisor page": "the last entry has no U",
-    "not dirty": "the guest has not written this page yet: the last entry has no D",
+    "not dirty": "the guest has not written to this page yet: the last entry has no D",
     "not present": "the last entry has no P",
     "upper level read-only": "the entry above the last has no W",
     "no execution": "the last entry has NX",
-    "large page": "the level-2 entry is the last one, with PS",
-    "its own page table": "the last entry leads to the page table that holds it",
+    "large page": "the level-2 entry has PS, so it is the last one",
+    "its own page table": "the last entry leads to the page table that contains it",
     "the root table": "the last entry leads to the table in CR3",
     "device": "the last entry leads to a gfn without memory",
 }
-"""Tables to begin with, by name, and what is special about them."""
+"""Tables to start from: a description of each, by name."""
 
 
 class GuestTable:
     """The guest tables for one address, ``gva``: ``flags[level]`` of each entry, and the ``frame`` (a gfn) at the end.
 
-    ``gfns[level]``: the gfn of the table of a level. Without paging, ``gva`` is the address of the frame.
+    ``gfns[level]``: the gfn of the table at each level. Without paging, ``gva`` is the address of the frame.
     """
 
     def __init__(self, mode: str = "64", preset: str = "all allowed") -> None:
@@ -77,7 +77,7 @@ class GuestTable:
 
     @property
     def gva(self) -> int:
-        """The address whose path this is."""
+        """The address that the tables map."""
         return GVAS[self.mode.name] if self.mode.levels else self.frame << PAGE_SHIFT
 
     @property
@@ -86,11 +86,11 @@ class GuestTable:
         return 2 if self.mode.levels and self.mode.large_pages and self.flags[2] & LARGE else 1
 
     def choices(self, level: int) -> list[str]:
-        """The names of the flags that an entry of this level has."""
+        """Return the names of the flags of an entry at this level."""
         return [flag.name for flag in self.mode.flags(level)]
 
     def presets(self) -> list[str]:
-        """The names of the `PRESETS` that this mode has."""
+        """Return the names of the `PRESETS` that exist in this mode."""
         if not self.mode.levels:
             return ["all allowed", "device"]
         without = {"large page"} if not self.mode.large_pages else set()
@@ -99,7 +99,7 @@ class GuestTable:
         return [name for name in PRESETS if name not in without]
 
     def preset(self, name: str) -> None:
-        """Set flags and frame to one of `PRESETS`. Raises InputError for one that this mode doesn't have."""
+        """Set the flags and the frame to one of `PRESETS`. Raises InputError for one that doesn't exist in this mode."""
         if name not in self.presets():
             raise InputError("preset", name, f"one of {', '.join(self.presets())}")
         accessed = ALL | ACCESSED
@@ -122,16 +122,16 @@ class GuestTable:
     def set(self, level: int, flag: str, on: bool) -> None:
         """Set or clear a flag of an entry. Raises InputError for a flag that the entry doesn't have."""
         if level not in self.flags or flag not in self.choices(level):
-            raise InputError("flag", flag, f"a flag that an entry of level {level} has in this mode")
+            raise InputError("flag", flag, f"a flag of an entry at level {level} in this mode")
         self.flags[level] = self.flags[level] | FLAGS[flag] if on else self.flags[level] & ~FLAGS[flag]
 
     def places(self) -> dict[str, int]:
-        """The frames that the last entry can lead to: what they hold, and their gfn."""
+        """Return the gfns of the frames that the last entry can lead to, by description."""
         tables = {"its own page table": self.gfns[1], "the root table": ROOT} if self.mode.levels else {}
         return {"a data page": DATA, **tables, "memory for a large page": BIG, "a device": DEVICE}
 
     def entry(self, level: int) -> int:
-        """The entry of a level, as it is in guest memory. The frame of a large page is rounded down to its size."""
+        """Return the entry of a level, as in guest memory. The frame of a large page is rounded down to the page's size."""
         form = self.mode.format
         if level > self.last:
             return (self.gfns[level - 1] << PAGE_SHIFT) & form.base | self.flags[level]
@@ -139,17 +139,17 @@ class GuestTable:
         return (self.frame << PAGE_SHIFT) & base | self.flags[level]
 
     def entry_gpa(self, level: int) -> int:
-        """The guest address of that entry."""
+        """Return the guest physical address of the entry of a level."""
         return self.gfns[level] << PAGE_SHIFT | self.index(level) * self.mode.format.size
 
     def index(self, level: int) -> int:
-        """The index of that entry in its table."""
+        """Return the index of the entry of a level in its table."""
         return _index(self.mode, GVAS[self.mode.name], level)
 
     def vm(self, wp: bool = True, nx: bool = True, **parts: Any) -> Vm:
-        """A VM with these guest tables, whose shadow is still empty. ``wp``: CR0.WP; ``nx``: EFER.NX.
+        """Return a VM with these guest tables and an empty shadow. ``wp``: CR0.WP; ``nx``: EFER.NX.
 
-        Raises InputError if loading CR3 gives the guest a #GP, as with W or U in a PDPTE.
+        Raises InputError if loading CR3 causes a #GP in the guest, for instance because a PDPTE has W or U.
         """
         checks.gfn(self.frame)
         vm = Vm(self.slots, **parts)
@@ -160,9 +160,7 @@ class GuestTable:
         cr0 = CR0_PE | (wp and CR0_WP)
         vm.set_registers(cr0, self.gfns[self.mode.levels] << PAGE_SHIFT, self.mode.cr4, self.mode.efer | (nx and EFER_NX))
         if not vm.load_cr0(cr0 | CR0_PG):
-            raise InputError(
-                "entry", self.entry(3), "a PDPTE without W and U: otherwise the guest gets a #GP when it loads CR3"
-            )
+            raise InputError("entry", self.entry(3), "a PDPTE without W and U: otherwise loading CR3 causes a #GP in the guest")
         return vm
 
     def __str__(self) -> str:
@@ -177,22 +175,22 @@ class GuestTable:
 
 
 def _index(mode: GuestMode, gva: int, level: int) -> int:
-    """The index of gva's entry in its level-``level`` table; of the four PDPTEs in PAE mode."""
+    """Return the index of gva's entry in its table at a level; level 3 in PAE mode has only four entries, the PDPTEs."""
     return gva >> 30 & 3 if level == 3 == mode.levels else mode.format.index(gva, level)
 
 
 def paging_mode(name: str) -> GuestMode:
-    """The mode of this name. Raises InputError for no paging, and for unknown names."""
+    """Return the paging mode of this name. Raises InputError for any other name."""
     if name not in MODES or not MODES[name].levels:
         raise InputError("mode", name, "a paging mode: 32, 32 pse, pae or 64")
     return MODES[name]
 
 
 class Builder:
-    """A guest in a paging mode. Its tables and frames are taken from gfn 0x10 upwards.
+    """A guest in a paging mode. Its tables and frames are allocated from gfn 0x10 upwards.
 
-    `start` turns paging on. `map` writes to guest memory without the MMU, so use it for entries that no shadow entry was
-    made from; use `edit` for all others. Raises InputError for a mode that isn't one.
+    `start` turns paging on. `map` writes to guest memory without the MMU, so use it only for entries from which no shadow
+    entry was made; use `edit` for all others. Raises InputError for a mode that isn't a paging mode.
     """
 
     def __init__(self, mode: str = "64", frames: int = 0x100, **parts: Any) -> None:
@@ -204,18 +202,18 @@ class Builder:
                 self.vm.poke(self.root << PAGE_SHIFT | 8 * index, self.frame() << PAGE_SHIFT | PRESENT)
 
     def start(self) -> Vm:
-        """Turn paging on."""
+        """Turn paging on, and return the VM."""
         cr0 = CR0_PE | CR0_WP | CR0_PG
         self.vm.set_registers(cr0, self.root << PAGE_SHIFT, self.mode.cr4, self.mode.efer | EFER_NX)
         return self.vm
 
     def frame(self) -> int:
-        """The gfn of a frame that isn't in use yet."""
+        """Allocate a frame, and return its gfn."""
         self.next += 1
         return self.next - 1
 
     def entry_gpa(self, gva: int, level: int = 1) -> int:
-        """The guest address of gva's entry of that level."""
+        """Return the guest physical address of gva's entry at a level."""
         table, at, size = self.root, self.mode.levels, self.mode.format.size
         while True:
             gpa = table << PAGE_SHIFT | _index(self.mode, gva, at) * size
@@ -225,11 +223,11 @@ class Builder:
             at -= 1
 
     def table(self, gva: int, level: int = 1) -> int:
-        """The gfn of gva's table of that level."""
+        """Return the gfn of gva's table at a level."""
         return self.entry_gpa(gva, level) >> PAGE_SHIFT
 
     def map(self, gva: int, gfn: int | None = None, flags: int = FULL, large: bool = False) -> int:
-        """Map gva to gfn (a new frame, if it is None) and add missing tables. Returns the gfn."""
+        """Map gva to gfn (or to a new frame), and add missing tables. Return the gfn."""
         last, size = 2 if large else 1, self.mode.format.size
         gfn = self.frame() if gfn is None else gfn
         for level in range(self.mode.levels, last, -1):
@@ -240,15 +238,15 @@ class Builder:
         return gfn
 
     def edit(self, gva: int, entry: int) -> None:
-        """The guest stores ``entry`` as its last entry for gva (see `store`)."""
+        """Store ``entry`` as the last-level entry for gva, as the guest would (see `store`)."""
         store(self.vm, self.entry_gpa(gva), entry, self.mode.format.size)
 
 
 def small_guest(mode: str, *gvas: int, **parts: Any) -> Builder:
-    """A running guest ("64", "pae", "32" or "32 pse") that maps these addresses and has accessed each of them once.
+    """Return a running guest ("64", "pae", "32" or "32 pse") that maps these addresses and has accessed each of them once.
 
-    ``vm`` of the result is the VM; ``entry_gpa(gva, level)`` is the guest address of an entry, ``table(gva, level)`` the gfn
-    of a table; ``map(gva)`` maps another address. ``parts`` go into the VM. Raises InputError.
+    ``vm`` of the result is the VM; ``entry_gpa(gva, level)`` returns the gpa of an entry, ``table(gva, level)`` the gfn of a
+    table; ``map(gva)`` maps another address. ``parts`` are passed to the VM. Raises InputError for an invalid argument.
 
     >>> guest = small_guest("64", 0x1000, 0x2000)
     >>> hex(guest.entry_gpa(0x2000)), guest.vm.access(0x2000).faults
@@ -264,10 +262,10 @@ def small_guest(mode: str, *gvas: int, **parts: Any) -> Builder:
 
 
 def store(vm: Vm, gpa: int, value: int, size: int) -> bool:
-    """The guest stores ``value`` to one of its tables. Returns whether the host emulates the store.
+    """Store ``value`` to a guest table, as the guest would. Return whether the host emulates the store.
 
-    It does so if the frame is a shadowed table, since no shadow entry allows writing there. Otherwise the guest writes
-    directly, and the host doesn't notice.
+    It does if the frame is a shadowed table, since no shadow entry allows writing there. Otherwise the guest writes directly,
+    and the host doesn't notice.
     """
     if vm.pool.lookup(gpa >> PAGE_SHIFT) is None:
         vm.poke(gpa, value, size)
@@ -277,10 +275,10 @@ def store(vm: Vm, gpa: int, value: int, size: int) -> bool:
 
 
 def neighbour(vm: Vm, gva: int) -> None:
-    """Add a second processor to the guest, which writes at ``gva`` all the time. Raises InputError.
+    """Add a second processor to the guest, which writes to ``gva`` all the time. Raises InputError for an invalid address.
 
-    It has a TLB (``vm.tlb``), and it walks the shadow immediately after each flush, so it caches what the shadow says at
-    that moment. In KVM of 2.6.22 a guest has only one processor; this shows what a second one would do.
+    It has a TLB (``vm.tlb``), and it walks the shadow immediately after each flush, so it caches the shadow entries of that
+    moment. In KVM 2.6.22 a guest has only one processor; this shows what a second one would do.
     """
     check_gva(vm, gva)
     vm.tlb = {}

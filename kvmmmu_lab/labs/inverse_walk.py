@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`InverseWalk`: page walks the other way round, from an entry of a guest table to addresses whose walk uses it."""
+"""`InverseWalk`: page walks in reverse, from an entry of a guest table to the addresses whose walk uses it."""
 
 from __future__ import annotations
 
@@ -11,48 +11,48 @@ from ..mmu.pool import METAPHYSICAL, ShadowPage
 from ..mmu.prewrite import shadow_range
 
 HALF = 1 << 21
-"""Bytes that a link in the shadow maps. A 4-byte directory entry maps twice as much, with two links."""
+"""The number of bytes that a link in the shadow maps. A 4-byte directory entry maps twice as much, so it has two links."""
 
 
 def shadow_pages(vm: Machine, gfn: int) -> list[ShadowPage]:
-    """The shadow pages of a guest table: one, or one for each quadrant in use of a 32-bit guest's table."""
+    """Return the shadow pages of a guest table: at most one, or for a 32-bit guest one for each quadrant in use."""
     found = [page for page in vm.pool.bucket(gfn) if page.gfn == gfn and not page.role & METAPHYSICAL]
     return sorted(found, key=lambda page: page.role)
 
 
 def in_shadow(vm: Machine, gfn: int, index: int) -> bool:
-    """Whether a shadow entry was made from this entry of a guest table."""
+    """Return whether a shadow entry was made from this entry of a guest table."""
     ranges = [shadow_range(page, index * guest_format(vm.root_level).size) for page in shadow_pages(vm, gfn)]
     return any(vm.memory.words[first + number] for first, count in ranges for number in range(count))
 
 
 class InverseWalk:
-    """The guest tables that the root leads to at this moment, and the lowest address that each of them maps."""
+    """The guest tables to which the root leads at this moment, and the lowest address that each of them maps."""
 
     def __init__(self, vm: Machine) -> None:
         self.vm, self.tree, self.form = vm, guest_tree(vm), guest_format(vm.root_level)
         self.lowest = dict.fromkeys(list(self.tree)[:1], 0)
         for key, branch in self.tree.items():  # breadth first, so a table comes after the table that leads to it
             for index, to in branch.links:
-                if self.tree[to].level == branch.level - 1:  # a table can also be reached on another level
+                if self.tree[to].level == branch.level - 1:  # a table can also be reached at another level
                     self.lowest.setdefault(to, self.lowest[key] | self._bits(index, branch.level))
 
     def _bits(self, index: int, level: int) -> int:
-        """The address bits that select an index at a level."""
+        """Return the address bits that select an index at a level."""
         return index << PAGE_SHIFT + self.form.index_bits * (level - 1)
 
     def _canonical(self, gva: int) -> int:
         return canonical(gva) if self.vm.root_level == ROOT_64 else gva
 
     def present(self, gfn: int) -> list[int]:
-        """The indices of a table's present entries; those in the shadow come first."""
+        """Return the indices of a table's present entries, those in the shadow first."""
         found = [index for index in range(1 << self.form.index_bits) if guest_entry(self.vm, gfn, index) & PRESENT]
         return sorted(found, key=lambda index: not in_shadow(self.vm, gfn, index))
 
     def gva_through(self, gfn: int, index: int | None = None, half: int | None = None) -> int | None:
-        """An address whose walk uses entry ``index`` (any, if it is None) of a table and ends at a page.
+        """Return an address whose walk uses entry ``index`` (None: any entry) of a table and ends at a page, or None.
 
-        ``half``: 0 or 1, the half of the 4 MB of a directory entry. None if there is no such address.
+        ``half``: 0 for an address in the lower half of the 4 MB that a directory entry maps, 1 for the upper half.
         """
         key = guest_table(gfn)
         if key not in self.lowest:
@@ -62,20 +62,20 @@ class InverseWalk:
         return None if gva is None else self._canonical(gva)
 
     def lowest_gva(self, gfn: int, index: int = 0) -> int | None:
-        """The lowest address whose walk uses this entry, whether or not it is present; None if no walk uses the table."""
+        """Return the lowest address whose walk uses this entry, present or not; None if no walk uses the table."""
         key = guest_table(gfn)
         if key not in self.lowest:
             return None
         return self._canonical(self.lowest[key] | self._bits(index, self.tree[key].level))
 
     def gva_of_shadow(self, page: ShadowPage, index: int) -> int | None:
-        """An address whose walk in the shadow uses this entry of a shadow page, or None."""
+        """Return an address whose walk of the shadow uses this entry of a shadow page, or None."""
         guest = made_from(self.vm, page, index)
         two_links = page.glevels == ROOT_32 and page.level == 2
         return None if guest is None else self.gva_through(*guest, index & 1 if two_links else None)
 
     def first_and_last(self, gfn: int) -> list[int]:
-        """Addresses through the first and the last entry of a table: of those in the shadow, else present, else of all."""
+        """Return addresses through the first and the last shadowed entry of a table, else its present ones, else its lowest."""
         present = self.present(gfn)
         used = [index for index in present if in_shadow(self.vm, gfn, index)] or present
         found = [self.gva_through(gfn, index) for index in (*used[:1], *used[-1:])]
@@ -84,7 +84,7 @@ class InverseWalk:
         return list(gvas) or ([] if lowest is None else [lowest])
 
     def _descend(self, gfn: int, level: int, base: int, indices: list[int], half: int | None = None) -> int | None:
-        """The first of ``indices`` that leads to a page, as an address; ``base`` has the bits of the levels above."""
+        """Return an address through the first of ``indices`` that leads to a page; ``base`` has the bits of higher levels."""
         for index in indices:
             entry, gva = guest_entry(self.vm, gfn, index), base | self._bits(index, level)
             below = (entry & self.form.base) >> PAGE_SHIFT

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`Lab`: a guest, perhaps with parts of your own, and rounds in which you predict, run something, and compare.
+"""`Lab`: a guest, optionally with your own parts, and rounds in which you predict, run an operation, and compare.
 
-A lab is one file: the lab, the sentences that explain its results, and its form. This is a complete one::
+A lab is one file with the lab itself, the sentences that explain its results, and its form. This is a complete one::
 
     from kvmmmu_lab.draw.pictures import hierarchy
     from kvmmmu_lab.labs.form import GuestForm, form_of
@@ -13,7 +13,7 @@ A lab is one file: the lab, the sentences that explain its results, and its form
         return ReadLab(parts)
 
     class ReadLab(GuestLab):
-        title = "How many faults does a read take?"
+        title = "How many faults does a read cause?"
 
         def __init__(self, parts):
             super().__init__(parts)
@@ -34,7 +34,7 @@ A lab is one file: the lab, the sentences that explain its results, and its form
             return self.add_round(Round((self.faults.compare(film.result.faults),), reasons, film))
 
         def state_text(self, vm):
-            return f"The page at 0x1000 was read before. Faults that the host handled: {vm.stats.fixed}."
+            return f"The page at 0x1000 has been read before. Faults handled by the host: {vm.stats.fixed}."
 
         def picture_html(self, vm):
             return hierarchy(vm, 0x1000, 0x2000).html
@@ -47,14 +47,14 @@ A lab is one file: the lab, the sentences that explain its results, and its form
                 self.ui.heading("Predict first"),
                 self.question(lab.faults),
                 self.ui.row(
-                    self.button("Read 0x1000", "A page that was read before", lambda: lab.read(0x1000)),
-                    self.button("Read 0x2000", "A page that was never read", lambda: lab.read(0x2000)),
-                    self.button("New guest", "Begin again with a new guest", self.restart),
+                    self.button("Read 0x1000", "A page that has been read before", lambda: lab.read(0x1000)),
+                    self.button("Read 0x2000", "A page that has never been read", lambda: lab.read(0x2000)),
+                    self.button("New guest", "Start again with a new guest", self.restart),
                 ),
             ]
 
-Its function goes into ``LABS`` in ``labs/__init__.py``. The tests of that list then check that the lab works as text, takes
-your own parts, names each of its controls, and closes its widgets.
+Add its function to ``LABS`` in ``labs/__init__.py``. The tests then check that the lab works as text, accepts your own
+parts, names each of its controls, and closes its widgets.
 """
 
 from __future__ import annotations
@@ -77,15 +77,15 @@ from .display import Displayable
 from .prediction import Outcome, Prediction
 from .watch import Watch, watch
 
-NO_VM = "No VM: one of your own parts raised an exception while the guest was made."
+NO_VM = "No VM: one of your own parts raised an exception while the guest was being built."
 
 
 @dataclass(frozen=True)
 class Round:
     """One round of a lab: predictions compared with what happened, the reasons, and the film.
 
-    ``error``: what ended the operation (a crash of the host, an exception in your own part), or None. ``about``: what was
-    done, in words. ``after``: what to do after a crash of the host.
+    ``error``: the exception that ended the operation (a crash of the host, or an error in your own part), or None.
+    ``about``: a description of the operation. ``after``: what to do after a crash of the host.
     """
 
     outcomes: tuple[Outcome, ...] = ()
@@ -97,13 +97,13 @@ class Round:
 
     @property
     def right(self) -> bool | None:
-        """Whether all predictions that were made are right; None if none was made."""
+        """Whether all predictions are right, not counting those without an answer; None if there was no answer."""
         judged = [outcome.right for outcome in self.outcomes if outcome.right is not None]
         return all(judged) if judged else None
 
     @property
     def html(self) -> str:
-        """The verdict: a row for each prediction, then the reasons."""
+        """The verdict as HTML: a row for each prediction, then the reasons."""
         rows = "".join(_row(outcome) for outcome in self.outcomes)
         why = "".join(f"<li>{html.escape(reason)}</li>" for reason in self.reasons)
         table = f'<table style="border-collapse:collapse;line-height:1.5">{rows}</table>' * bool(rows)
@@ -138,18 +138,18 @@ def _row(outcome: Outcome) -> str:
 
 
 class Lab(Displayable):
-    """A lab without its form. ``rounds`` are the rounds with this guest, ``last`` is the latest of them, or None.
+    """A lab without its form. ``rounds`` are the rounds with the current guest.
 
-    ``parts``: your own parts of the VM, by name (see `mmu.parts`). Raises InputError for one that a VM doesn't have.
+    ``parts``: your own parts of the VM, by name (see `mmu.machine`). Raises InputError for a part that a VM doesn't have.
     """
 
     title = ""
 
     after_crash = ""
-    """What to do after a crash of the host, as a sentence."""
+    """A sentence: what to do after a crash of the host."""
 
     form_class: ClassVar[type[Any] | None] = None
-    """The class of the form. `form.form_of` sets it."""
+    """The class of the form, set by `form.form_of`."""
 
     def __init__(self, parts: dict[str, Any]) -> None:
         checks.parts(parts)
@@ -158,30 +158,30 @@ class Lab(Displayable):
 
     @property
     def last(self) -> Round | None:
-        """The latest round."""
+        """The latest round, or None."""
         return self.rounds[-1] if self.rounds else None
 
     # Rounds
 
     def answer(self, **answers: Any) -> None:
-        """Answer predictions by the names of their attributes; None takes an answer back.
+        """Answer predictions by the names of their attributes; None withdraws an answer.
 
-        Raises InputError if one of them is no choice, and changes none of them.
+        Raises InputError, and changes nothing, if an answer isn't one of the choices.
         """
         found = [(getattr(self, name), getattr(self, name).choice(answer, name)) for name, answer in answers.items()]
         for prediction, answer in found:
             prediction.guess(answer)
 
     def run(self, action: Callable[[], Any]) -> Any:
-        """Do something with the VM. An exception in one of your own parts is raised as a `PartError`."""
+        """Run ``action`` and return its result. An exception in your own part is raised as a `PartError`."""
         return name_part_errors(action, self.parts)()
 
     def film(
         self, title: str, operation: Callable[[], Any], vm: Vm, focus: Iterable[int] = (), draw: Draw | None = None
     ) -> Watch:
-        """Run an operation and return its film (see `watch`). ``title`` says what is done.
+        """Run an operation and return its film (see `watch`). ``title`` describes the operation.
 
-        An exception in one of your own parts ends the film, or is raised as a `PartError` if it prevents the film.
+        An exception in your own part ends the film; if it prevents the film, it is raised as a `PartError`.
         """
         try:
             film = watch(name_part_errors(operation, self.parts), vm, focus, draw=draw)
@@ -195,7 +195,7 @@ class Lab(Displayable):
             raise PartError(failing_part(error, self.parts), error) from error
 
     def add_round(self, round_: Round) -> Round:
-        """Add a round to ``rounds`` and return it. Each guess counts for one round only.
+        """Add a round to ``rounds`` and return it. Each guess counts for only one round, so the guesses are cleared.
 
         Films are large, so only the latest round keeps its film.
         """
@@ -211,30 +211,30 @@ class Lab(Displayable):
 
     @functools.cached_property
     def form(self) -> Any:
-        """The form (a `form.Form`), or None if this lab has none. Raises ImportError without ipywidgets."""
+        """The form (a `form.Form`), or None if this lab has none. Raises ImportError if ipywidgets isn't installed."""
         return None if self.form_class is None else self.form_class(self)
 
     def make_widget(self, ui: Any) -> Any:
-        """The form's widget."""
+        """Return the widget of the form."""
         return None if self.form is None else self.form.box
 
     def state(self) -> str:
-        """The present state as text."""
+        """Return the current state as text."""
         raise NotImplementedError
 
     def picture(self) -> str:
-        """The picture of the present state, as HTML; empty if there is none."""
+        """Return a picture of the current state as HTML; "" if there is none."""
         return ""
 
     def drawing(self) -> str:
-        """The picture, or a card with the error if your own part makes it impossible."""
+        """Return the picture, or a card with the error if your own part prevents it."""
         try:
             return self.picture()
         except LabError as error:
             return error_html(error)
 
     def still(self) -> str:
-        """Title, state, the latest round and its film, as HTML without widgets."""
+        """Return the title, the state, and the latest round with its film, as HTML without widgets."""
         last = self.last
         film = last.film._repr_mimebundle_()["text/html"] if last is not None and last.film is not None else ""
         text = html.escape(self.state())
@@ -252,20 +252,20 @@ class Lab(Displayable):
 
 
 class GuestLab(Lab):
-    """A lab that makes its own guest, in `prepare`. ``vm`` is None if one of your own parts failed: see ``last``."""
+    """A lab that builds its own guest in `prepare`. If your own part fails then, ``vm`` is None and ``last`` has the error."""
 
     vm: Vm | None = None
-    after_crash = 'Press "New guest" to begin again, or call reset().'
+    after_crash = 'Press "New guest" to start again, or call reset().'
 
     @property
     def machine(self) -> Vm:
         """The VM. Raises InputError if there is none."""
         if self.vm is None:
-            raise InputError("vm", self.vm, "a VM, but your own part raised an exception: correct it and make the lab again")
+            raise InputError("vm", self.vm, "a VM; your own part raised an exception, so correct it and create the lab again")
         return self.vm
 
     def reset(self) -> None:
-        """Make a new guest; rounds and guesses are removed."""
+        """Build a new guest, and remove all rounds and guesses."""
         self.vm = None
         self.rounds.clear()
         self.forget()
@@ -277,54 +277,54 @@ class GuestLab(Lab):
             self.add_failed_round(error)
 
     def add_failed_round(self, error: LabError) -> Round:
-        """Add a round that ended before there was a film. An `InputError` makes no round; it is raised again."""
+        """Add a round that failed before there was a film. An `InputError` is not added but raised again."""
         if isinstance(error, InputError):
             raise error
         return self.add_round(Round(error=error))
 
     def state(self) -> str:
-        """The present state as text."""
+        """Return the current state as text."""
         return NO_VM if self.vm is None else self.state_text(self.vm)
 
     def picture(self) -> str:
-        """The picture of the present state, as HTML."""
+        """Return a picture of the current state as HTML; "" if there is no VM."""
         return "" if self.vm is None else str(self.run(lambda: self.picture_html(self.machine)))
 
     # For subclasses
 
     def prepare(self) -> Vm:
-        """Make the guest, with ``self.parts``."""
+        """Build the guest with ``self.parts``, and return its VM."""
         raise NotImplementedError
 
     def forget(self) -> None:
-        """Reset what the lab knows about the previous guest."""
+        """Discard what the lab has stored about the previous guest."""
 
     def state_text(self, vm: Vm) -> str:
-        """The state of a guest, as text."""
+        """Return the state of a guest as text."""
         raise NotImplementedError
 
     def picture_html(self, vm: Vm) -> str:
-        """The picture of a guest, as HTML; empty if there is none."""
+        """Return a picture of a guest as HTML; "" if there is none."""
         raise NotImplementedError
 
 
-# Pictures and errors, as a form shows them
+# Pictures and errors in a form
 
 
 def form_picture(picture: Picture) -> Picture:
-    """A picture whose notes don't suggest ``limit=``."""
+    """Return a picture without the advice about ``limit=`` in its notes."""
     return Picture(without_limits(picture.scene))
 
 
 def without_limits(scene: Scene) -> Scene:
-    """A scene whose notes don't suggest ``limit=``: a form has no field for it."""
+    """Return a scene without the advice about ``limit=`` in its notes: a form has no field for it."""
     return replace(scene, notes=tuple(note.partition("; limit=")[0] for note in scene.notes))
 
 
 def error_html(error: Exception, after: str = "") -> str:
-    """An error as a card. Any exception that isn't a `LabError` is a bug of the kit.
+    """Return an error as a card, in HTML. An exception that isn't a `LabError` is reported as a bug in the kit.
 
-    ``after``: what to do after a crash of the host, instead of the card's own advice to build a new VM.
+    ``after``: what to do after a crash of the host, in place of the usual advice to build a new VM.
     """
     shown = card_of(error)
     if isinstance(error, HostCrash) and after and shown is not None:
@@ -333,14 +333,14 @@ def error_html(error: Exception, after: str = "") -> str:
     if isinstance(error, LabError):
         return card(error)
     words = f"{type(error).__name__}: {error}"
-    return html_of("This is a bug in kvmmmu_lab", [words, "Please report it, with what you did."])
+    return html_of("This is a bug in kvmmmu_lab", [words, "Please report it, and describe what you did."])
 
 
 # Errors in your own parts
 
 
 class PartError(LabError):
-    """One of your own parts raised an exception or was interrupted. ``part`` is its name, ``cause`` the exception."""
+    """Your own part raised an exception or was interrupted. ``part`` is its name; ``cause`` is the exception."""
 
     def __init__(self, part: str, cause: BaseException) -> None:
         self.part, self.cause = part, cause
@@ -349,18 +349,21 @@ class PartError(LabError):
 
     @property
     def interrupted(self) -> bool:
-        """Whether it was interrupted."""
+        """Whether the part was interrupted."""
         return isinstance(self.cause, KeyboardInterrupt)
 
     @property
     def card(self) -> tuple[str, list[str]]:
-        """Title and rows of the card that shows it (see `player.cell_output`)."""
+        """The title and the rows of the card for this error (see `player.error_card`)."""
         title = f"Your own part {'was interrupted' if self.interrupted else 'raised an exception'}"
         return title, [f"{self}.", "This VM is dead now; build a new one."]
 
 
 def name_part_errors(operation: Callable[[], Any], parts: Mapping[str, Any]) -> Callable[[], Any]:
-    """Wrap ``operation``: what it raises becomes a `PartError`, unless it is a `LabError`. Without parts, unchanged."""
+    """Wrap ``operation`` so that it raises only `LabError`, and a `PartError` for any other exception.
+
+    Without parts, return it unchanged.
+    """
     if not parts:
         return operation
 
@@ -376,7 +379,7 @@ def name_part_errors(operation: Callable[[], Any], parts: Mapping[str, Any]) -> 
 
 
 def failing_part(error: BaseException, parts: Mapping[str, Any]) -> str:
-    """The name of the part whose code raised ``error``; all names, joined by "or", if none is on the traceback."""
+    """Return the name of the part whose code raised ``error``; all names, joined by "or", if none is in the traceback."""
     codes = {name: _codes(part) for name, part in parts.items()}
     trace, found = error.__traceback__, ""
     while trace is not None:
@@ -386,7 +389,7 @@ def failing_part(error: BaseException, parts: Mapping[str, Any]) -> str:
 
 
 def _codes(part: Any) -> set[CodeType]:
-    """The code of a function, or of all methods of a class and its bases."""
+    """Return the code objects of a function, or of all methods of a class and its bases."""
     members = [part]
     for base in inspect.getmro(part if isinstance(part, type) else type(part)):
         members += vars(base).values()

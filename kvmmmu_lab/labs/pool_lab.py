@@ -21,7 +21,7 @@ from .lab import GuestLab, Round, form_picture, without_limits
 from .prediction import Prediction
 
 REGIONS = 600
-"""Regions of 2 MB, each with its own page table. A first touch of one allocates one shadow page, and sometimes more."""
+"""The number of regions: 2 MB each, with a page table each. The first touch of one allocates one or more shadow pages."""
 
 SHIFT = 21
 NONE, OLDEST, NEWEST = "none: enough pages are free", "the pages allocated first", "the pages allocated last"
@@ -30,13 +30,13 @@ HOW_MANY = [0, 1, 5, *range(REFILL - MIN_FREE + 1, REFILL + 1), NUM_PAGES]
 
 
 def pool_lab(**parts: Any) -> PoolLab:
-    """A lab about the pool of shadow pages. ``parts`` (``parents=...``) go into its VM. Raises InputError."""
+    """Return a lab about the pool of shadow pages. ``parts`` (``parents=...``) are passed to its VM. Raises InputError."""
     return PoolLab(parts)
 
 
 @dataclass(frozen=True)
 class PageUse:
-    """What a shadow page is for. ``region``: the one whose page table it shadows; ``upper``: it is of a level above those."""
+    """The use of a shadow page. ``region``: the one whose page table it shadows; ``upper``: it is at a level above those."""
 
     name: str
     region: int | None = None
@@ -45,7 +45,7 @@ class PageUse:
 
 
 class PoolLab(GuestLab):
-    """`touch` the next regions, or `again` an old one. ``first`` and ``evicted`` are the predictions."""
+    """A lab about eviction. `touch` accesses new regions, `again` an old one; ``first`` and ``evicted`` are the predictions."""
 
     title = "256 shadow pages: which are evicted?"
 
@@ -59,11 +59,11 @@ class PoolLab(GuestLab):
     # The guest
 
     def forget(self) -> None:
-        """The new guest has touched no region."""
+        """Clear the touched regions."""
         self.next, self.touched = 0, list[int]()
 
     def prepare(self) -> Vm:
-        """A guest that maps all regions to one frame."""
+        """Return a guest that maps all regions to one frame."""
         self.guest = guest = Builder("64", REGIONS + 0x100, **self.parts)
         data = guest.frame()
         for region in range(REGIONS):
@@ -73,11 +73,11 @@ class PoolLab(GuestLab):
     # The pool
 
     def queue(self) -> list[ShadowPage]:
-        """The shadow pages in use; the one to be evicted next is the first."""
+        """Return the shadow pages in use, the next one to be evicted first."""
         return list(self.machine.pool.active)
 
     def use(self, page: ShadowPage) -> PageUse:
-        """What a page is for."""
+        """Return the use of a page."""
         region = self._regions.get(page.gfn) if page.level == 1 and not page.metaphysical else None
         if region is not None:
             return PageUse(f"region {region} (gfn {page.gfn:#x})", region)
@@ -89,11 +89,11 @@ class PoolLab(GuestLab):
 
     @functools.cached_property
     def _regions(self) -> dict[int, int]:
-        """By the gfn of its page table, each region."""
+        """The regions, by the gfn of their page tables."""
         return {self.guest.table(region << SHIFT): region for region in range(REGIONS)}
 
     def _least_recently_used(self) -> int | None:
-        """The region that was touched least recently, of those in the shadow."""
+        """Return the least recently touched region of those in the shadow, or None."""
         shadowed = {self.use(page).region for page in self.queue()}
         return next((region for region in self.touched if region in shadowed), None)
 
@@ -104,24 +104,24 @@ class PoolLab(GuestLab):
         self.answer(first=first, evicted=evicted)
 
     def touch(self, count: int = 1) -> Round:
-        """Access the next ``count`` regions. Stops after the first eviction, so that you can look at it."""
+        """Access the next ``count`` regions. Stop after the first eviction, so that you can look at it."""
         count = checks.whole("count", count)
         if not 1 <= count <= NUM_PAGES:
             raise InputError("count", count, f"1 to {NUM_PAGES} regions at a time")
         if self.next + count > REGIONS:
-            raise InputError("count", count, f"at most {REGIONS - self.next}: only so many of the {REGIONS} regions are left")
+            raise InputError("count", count, f"at most {REGIONS - self.next}, the number of regions that are left")
         vm, done = self.machine, 0
         try:
             while done < count - 1 and len(vm.pool.free) >= MIN_FREE:
                 self.run(lambda: vm.access(self.next << SHIFT))
-                self._note(self.next)
+                self._record_touch(self.next)
                 done += 1
         except LabError as error:
             return self.add_failed_round(error)
         reasons = [f"{_regions(done)} {'was' if done == 1 else 'were'} touched before this one."] if done else []
         if done < count - 1:
             reasons.append(
-                f"Stopped at the first eviction, after {_regions(done + 1)} of {count}: look which pages were evicted."
+                f"Stopped at the first eviction, after {_regions(done + 1)} of {count}, so that you can see what was evicted."
             )
         return self._round(self.next, reasons)
 
@@ -133,8 +133,8 @@ class PoolLab(GuestLab):
             raise InputError("region", region, f"a region that was touched before: {last}")
         return self._round(region, [])
 
-    def _note(self, region: int) -> None:
-        """Note that a region was touched."""
+    def _record_touch(self, region: int) -> None:
+        """Record that a region was touched."""
         if region in self.touched:
             self.touched.remove(region)
         self.touched.append(region)
@@ -142,11 +142,9 @@ class PoolLab(GuestLab):
 
     def _round(self, region: int, reasons: list[str]) -> Round:
         vm = self.machine
-        uses, free = (
-            [self.use(page) for page in self.queue()],
-            len(vm.pool.free),
-        )  # evicted pages may be in use again afterwards
-        unused, zapped, evicted = self._least_recently_used(), vm.stats.zapped, vm.stats.evicted
+        uses = [self.use(page) for page in self.queue()]  # before the access: afterwards, evicted pages may be in use again
+        free, unused = len(vm.pool.free), self._least_recently_used()
+        zapped, evicted = vm.stats.zapped, vm.stats.evicted
         try:
             film = self.film(f"Touch region {region}", lambda: vm.access(region << SHIFT), vm, draw=_scene)
         except LabError as error:
@@ -154,14 +152,14 @@ class PoolLab(GuestLab):
         if film.error is not None:
             return self.add_round(Round(film=film, error=film.error))
         count = vm.stats.zapped - zapped
-        self._note(region)
+        self._record_touch(region)
         outcomes = (self.first.compare(OLDEST if count else NONE), self.evicted.compare(vm.stats.evicted - evicted))
         if not film.result.faults:
             reasons = [*reasons, HIT]
         elif not count:
             reasons = [
                 *reasons,
-                f"{free} pages were free. Pages are evicted only if fewer than {MIN_FREE} are free at a fault.",
+                f"{free} pages were free. Pages are evicted only if fewer than {MIN_FREE} are free when a fault begins.",
             ]
         else:
             reasons = [*reasons, *eviction_reasons(free, uses[:count], unused)]
@@ -170,7 +168,7 @@ class PoolLab(GuestLab):
     # What it shows
 
     def state_text(self, vm: Vm) -> str:
-        """The pool; the page to be evicted next comes first."""
+        """Return the pool as text, the next page to be evicted first."""
         queue = self.queue()
         names = [f"#{page.id} {self.use(page).name}" for page in queue]
         shown = names if len(names) <= 24 else [*names[:16], f"... {len(names) - 22} more ...", *names[-6:]]
@@ -178,18 +176,18 @@ class PoolLab(GuestLab):
         return "\n".join(
             [
                 f"{len(vm.pool.free)} of {NUM_PAGES} shadow pages are free, {len(queue)} in use; last region touched: {last}.",
-                "In use, the next to be evicted first:",
+                "In use, in the order of eviction:",
                 *(f"  {',  '.join(shown[at : at + 4])}" for at in range(0, len(shown), 4)),
             ]
         )
 
     def picture_html(self, vm: Vm) -> str:
-        """The pool."""
+        """Return the pool as HTML."""
         return form_picture(pool(vm)).html
 
 
 def _scene(vm: Machine, marks: Marks) -> Scene:
-    """The pool, for a film in a form."""
+    """Return a scene of the pool, for a film in a form."""
     return without_limits(pool_scene(vm, marks))
 
 
@@ -201,38 +199,38 @@ def _regions(count: int) -> str:
 
 HIT = (
     "Everything was in the shadow, so the access caused no fault, and no page moved in the queue. The host knows when a page "
-    "was allocated, but not when it was used. So it evicts in FIFO order (first in, first out), not in LRU order (least "
+    "was allocated, but not when it was last used. So it evicts in FIFO order (first in, first out), not in LRU order (least "
     "recently used first)."
 )
 
 
 def eviction_reasons(free: int, evicted: list[PageUse], unused: int | None) -> list[str]:
-    """Sentences about an eviction. ``free``: pages that were free before; ``unused``: the region that LRU would evict first."""
+    """Return sentences about an eviction. ``free``: pages that were free before; ``unused``: the least recently used region."""
     reasons = [
-        f"{free} pages were free, fewer than {MIN_FREE}: pages are zapped from the tail of the queue on, until {REFILL} are "
-        "free. First in, first out: it makes no difference when a page was last used."
+        f"{free} pages were free, fewer than {MIN_FREE}: pages are zapped from the tail of the queue until {REFILL} are free. "
+        "First in, first out: it makes no difference when a page was last used."
     ]
     if any(use.root for use in evicted):
         reasons.append(
-            "The root in use was at the tail, too: it can't be freed, so it was emptied and moved to the head of the queue."
+            "The root in use was also at the tail: it can't be freed, so it was emptied and moved to the head of the queue."
         )
     upper = [use.name for use in evicted if use.upper]
     if upper:
         reasons.append(
-            f"Among them: {', '.join(upper)}. The pages below these stay in the pool, but no path leads to them until faults "
-            "make the links again."
+            f"The evicted pages include {', '.join(upper)}. The pages below these stay in the pool, but no path leads to them "
+            "until faults create the links again."
         )
     regions = [use.region for use in evicted if use.region is not None]
     if regions and unused is not None:
         last = f" and region {regions[-1]} last" * (len(regions) > 1)
-        reasons.append(f"Of the regions, region {regions[0]} was evicted first{last}.")
+        reasons.append(f"Among the regions, region {regions[0]} was evicted first{last}.")
         if unused == regions[0]:
             reasons.append(
-                "LRU would have begun with it, too. Touch the oldest one before the next eviction: does that save it?"
+                "LRU would have started with it, too. Touch the oldest region before the next eviction: does that save it?"
             )
         else:
             reasons.append(
-                f"LRU would have begun with region {unused}. Region {regions[0]} was used since, but that didn't save it."
+                f"LRU would have started with region {unused}. Region {regions[0]} was used later, but that didn't save it."
             )
     return reasons
 
@@ -240,32 +238,32 @@ def eviction_reasons(free: int, evicted: list[PageUse], unused: int | None) -> l
 # The form
 
 HELP = (
-    "A region is 2 MB of addresses, which one page table maps. So each region that is touched needs its own shadow page. "
-    "FIFO (first in, first out) evicts what was allocated first; LRU (least recently used) what wasn't used for the longest "
-    "time."
+    "A region is 2 MB of addresses, mapped by one page table. So each region that is touched needs its own shadow page. FIFO "
+    "(first in, first out) evicts the page that was allocated first; LRU (least recently used) evicts the page that hasn't "
+    "been used for the longest time."
 )
 
 
 @form_of(PoolLab)
 class PoolForm(GuestForm):
-    """The predictions, and buttons that touch regions."""
+    """A form with the predictions, and buttons that touch regions."""
 
     lab: PoolLab
 
     def controls(self) -> list[Any]:
-        """What the guest can do."""
+        """Return the predictions and the buttons."""
         lab, ui = self.lab, self.ui
         self.first, self.evicted = self.question(lab.first), self.question(lab.evicted)
         self.counts = self.number("count", f"regions (1 to {NUM_PAGES})", 50, "How many regions to touch")
         self.regions = self.number("region", "region", 0, "Which region to touch again")
         self.count, self.region = self.counts.text, self.regions.text
         self.next = self.button("Touch the next region", "Access the next 2 MB", lab.touch, primary=True)
-        self.many = self.button("Touch the next", "Access this many regions; stops at the first eviction", self.touch_many)
-        self.old = self.button("Touch again", "Access a region that was touched before", self.touch_old)
-        self.reset = self.button("New guest", "Begin again with a new guest", self.restart)
+        self.many = self.button("Touch the next", "Access this many regions; stop at the first eviction", self.touch_many)
+        self.old = self.button("Touch again", "Access a region that has been touched before", self.touch_old)
+        self.reset = self.button("New guest", "Start again with a new guest", self.restart)
         return [
             ui.note(HELP),
-            ui.heading("Predict first: does this touch evict pages, and which?"),
+            ui.heading("Predict first: does the next touch evict pages, and which?"),
             ui.row(self.first, self.evicted),
             ui.row(self.next, self.reset),
             ui.row(self.many, self.count, self.old, self.region),
@@ -274,13 +272,13 @@ class PoolForm(GuestForm):
         ]
 
     def number(self, argument: str, name: str, value: int, tooltip: str) -> Any:
-        """A field for a number. One out of range gets a message; a bounded field would change it silently."""
+        """Return a field for a number. A number out of range gets a message; a bounded field would silently change it."""
         return self.field(argument, name, value, tooltip, width=f"{110 + 7 * len(name)}px")
 
     def touch_many(self) -> Round:
-        """Touch as many regions as the field says."""
+        """Touch the number of regions in the field."""
         return self.lab.touch(self.count.value)
 
     def touch_old(self) -> Round:
-        """Touch an old region again."""
+        """Touch the region in the field again."""
         return self.lab.again(self.region.value)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`predict`: a question to answer before you look, and the comparison with what happened."""
+"""`predict`: ask a question before the result is shown, and compare the answer with what happened."""
 
 from __future__ import annotations
 
@@ -12,47 +12,50 @@ from .display import Displayable
 
 NO_GUESS = "(no guess)"
 NOT_GUESSED = "(You made no guess this time.)"
-AGAIN = "Run the comparison again to compare this guess."
+AGAIN = "Run the comparison again to check this guess."
 
 
 def predict(question: str, choices: Sequence[Any]) -> Prediction:
-    """Ask ``question``, with at least two ``choices``. `Prediction.compare` then compares the answer. Raises InputError."""
+    """Return a question with at least two ``choices``; see `Prediction`. Raises InputError if there are fewer."""
     if isinstance(choices, str) or len(choices) < 2:
         raise InputError("choices", choices, "at least two answers to choose from")
     return Prediction(question, list(choices))
 
 
 class Prediction(Displayable):
-    """Choose an answer in a notebook, or call `guess`; ``answer`` is the choice, None until there is one."""
+    """A question with choices. Select one in a notebook, or call `guess`; then `compare` it with what happened.
+
+    ``answer`` is the selected choice, or None.
+    """
 
     def __init__(self, question: str, choices: list[Any]) -> None:
         self.question, self.choices = question, choices
         self.answer: Any = None
         self.judged: list[Any] = []
-        """The answer that was compared last; empty if none was. A later answer isn't judged yet."""
+        """The answer at the latest comparison, as a list of one; empty if there was no comparison."""
         self._views: list[Callable[[], None]] = []
         self._updating = False
 
     def choice(self, answer: Any, argument: str = "answer") -> Any:
-        """The choice that equals ``answer``; None for None. Raises InputError about ``argument``."""
+        """Return the choice that equals ``answer``, or None for None. Raises InputError about ``argument`` otherwise."""
         for choice in [None, *self.choices]:
             if choice is answer or (choice == answer and isinstance(answer, bool) is isinstance(choice, bool)):
                 return choice
         raise InputError(argument, answer, f"one of {', '.join(map(repr, self.choices))}")
 
     def guess(self, answer: Any) -> None:
-        """Answer with one of the choices, or take the answer back (None). Raises InputError."""
+        """Select one of the choices; None withdraws the answer. Raises InputError for anything else."""
         self.answer = self.choice(answer)
         self._update()
 
     def compare(self, happened: Any, words: str = "", why: str = "") -> Outcome:
-        """Compare the answer with what happened. ``words`` say it otherwise than ``str(happened)``; ``why`` is the reason."""
+        """Compare the answer with what happened. ``words`` replace ``str(happened)`` in the verdict; ``why`` is the reason."""
         self.judged = [self.answer]
         self._update()
         return Outcome(self, happened, words, why)
 
     def ask_again(self, choices: Sequence[Any] | None = None) -> None:
-        """Remove the answer; replace the choices, if other ones are given."""
+        """Remove the answer, and replace the choices if new ones are given."""
         self.choices = self.choices if choices is None else list(choices)
         self.answer, self.judged = None, []
         self._update()
@@ -60,7 +63,7 @@ class Prediction(Displayable):
     # What it shows
 
     def make_widget(self, ui: Any) -> Any:
-        """The question, a radio button for each choice, and a note that appears when a compared answer is changed."""
+        """Create the question, a radio button for each choice, and a note that appears if a compared answer changes."""
         radio, note = ui.radio(self._options()), ui.html(display="none")
         self._connect(radio)
 
@@ -73,17 +76,17 @@ class Prediction(Displayable):
         return ui.column(ui.html(f"<b>{html.escape(self.question)}</b>"), radio, note)
 
     def menu(self, ui: Any) -> Any:
-        """The choices as a menu, for a form."""
+        """Return the choices as a menu, for a form."""
         menu = ui.menu(self.question, self._options(NO_GUESS), NO_GUESS)
         self._connect(menu, NO_GUESS)
         return menu
 
     def _options(self, *none: str) -> tuple[tuple[str, Any], ...]:
-        """The choices with their labels; first of all ``none``, the label of no answer, if there is one."""
+        """Return (label, choice) pairs, after the label ``none`` for no answer, if there is one."""
         return tuple([(label, label) for label in none] + [(str(choice), choice) for choice in self.choices])
 
     def _connect(self, widget: Any, *none: str) -> None:
-        """Keep the answer and what is selected in a widget the same."""
+        """Keep the answer and the selection in a widget the same."""
         shift = len(none)
 
         def show() -> None:
@@ -103,14 +106,14 @@ class Prediction(Displayable):
         widget.observe(selected, "index")
 
     def _update(self) -> None:
-        """Let all widgets show the present answer and choices."""
+        """Make all widgets show the current answer and choices."""
         self._updating = True
         for view in self._views:
             view()
         self._updating = False
 
     def still(self) -> str:
-        """Question and choices."""
+        """Return the question and the choices as HTML."""
         choices = "".join(f"<li>{html.escape(str(choice))}</li>" for choice in self.choices)
         return f'<div class="kvmmmu-question"><p><b>{html.escape(self.question)}</b></p><ol type="A">{choices}</ol></div>'
 
@@ -121,7 +124,7 @@ class Prediction(Displayable):
 
 
 class Outcome:
-    """A prediction and what happened, as they were at the comparison; ``why`` is the reason, if one was given."""
+    """The result of a comparison: the answer at that time, what happened, and ``why``, the reason, if one was given."""
 
     def __init__(self, prediction: Prediction, happened: Any, words: str = "", why: str = "") -> None:
         self.prediction, self.answer, self.happened = prediction, prediction.answer, happened
@@ -129,17 +132,17 @@ class Outcome:
 
     @property
     def right(self) -> bool | None:
-        """Whether the prediction is right; None if there is none."""
+        """Whether the answer is right; None if there is none."""
         return None if self.answer is None else bool(self.answer == self.happened)
 
     @property
     def sign(self) -> str:
-        """One sign for right, wrong, no guess."""
+        """A sign for right, wrong or no guess."""
         return {True: "✓", False: "✗", None: "·"}[self.right]
 
     @property
     def verdict(self) -> str:
-        """The answer and what happened. A wrong answer without a reason is followed by a question to think about."""
+        """The answer and what happened. If the answer is wrong and there is no reason, a question to think about follows."""
         if self.right is None:
             return f"It was: {self.words}. {NOT_GUESSED}"
         judged = "Right!" if self.right else "" if self.why else "Which step did you expect to be different?"
@@ -151,7 +154,7 @@ class Outcome:
     __repr__ = __str__
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        asked = f"<p hidden>{html.escape(self.prediction.question)}</p>"  # slides show it again
+        asked = f"<p hidden>{html.escape(self.prediction.question)}</p>"  # for slides, which repeat the question
         said = html.escape(self.verdict).replace(NOT_GUESSED, f"<small>{NOT_GUESSED}</small>")
         why = f'<p style="max-width:60em">Why: {html.escape(self.why)}</p>' * bool(self.why)
         sign = f"<small><b>{self.sign}</b></small>" if self.right is None else f"<b>{self.sign}</b>"

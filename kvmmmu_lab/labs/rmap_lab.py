@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`rmap_lab`: map one frame many times, and watch its reverse map grow, lose entries, and be emptied."""
+"""`rmap_lab`: map one frame many times, and watch its reverse map grow, lose entries, and become empty."""
 
 from __future__ import annotations
 
@@ -22,34 +22,34 @@ from .lab import GuestLab, Round, form_picture
 from .prediction import Prediction
 
 Places = list[list[str]]
-"""A reverse map: for each descriptor, the names of its entries."""
+"""A reverse map: a list for each descriptor, with the names of its entries."""
 
 MOST = 14
-"""The number of mappings at a time: enough for four descriptors, and few enough for one picture."""
+"""The maximum number of mappings: enough for four descriptors, and few enough for one picture."""
 
 NEAR, TABLE = 0x0000, 0x40000000
-"""The address that maps the page table of all mappings, and one whose walk uses the frame itself as a page table."""
+"""An address in the page table of all mappings, and one whose walk uses the frame itself as a page table."""
 
-NONE = "none: no hole is left"
+NONE = "none: there is no hole"
 
 
 def rmap_lab(**parts: Any) -> RmapLab:
-    """A lab about reverse maps, also about one of your own: ``rmap_lab(rmap=Mine)``. Raises InputError."""
+    """Return a lab about the kernel's reverse map, or about your own: ``rmap_lab(rmap=Mine)``. Raises InputError."""
     return RmapLab(parts)
 
 
 class TooManyMappings(InputError):
-    """The frame has `MOST` mappings already."""
+    """The frame already has `MOST` mappings."""
 
     def __init__(self) -> None:
         super().__init__("mappings", MOST, "fewer: unmap one first")
-        self.args = (f"there are {MOST} mappings already; unmap one first",)  # what to do, not what came
+        self.args = (f"there are {MOST} mappings already; unmap one first",)  # what to do, without the value
 
 
 class RmapLab(GuestLab):
-    """`map`, `unmap` and `protect` in any order. ``gfn`` is the frame; ``count`` and ``filler`` are the predictions."""
+    """A lab about the frame ``gfn``: `map`, `unmap` and `protect` it in any order. Predictions: ``count`` and ``filler``."""
 
-    title = "Which entries can write this frame? Its reverse map"
+    title = "A reverse map: which entries can write to this frame?"
 
     def __init__(self, parts: dict[str, Any]) -> None:
         super().__init__(parts)
@@ -61,20 +61,20 @@ class RmapLab(GuestLab):
     # The guest
 
     def forget(self) -> None:
-        """The new guest has no mapping of the frame."""
+        """Clear the mappings of the frame."""
         self.mapped = list[int]()
         self.gfn = self.elsewhere = 0
         self.filler.ask_again([NONE])
 
     def prepare(self) -> Vm:
-        """A guest with one page table for all mappings. It is shadowed already, so films show only the reverse map."""
+        """Return a guest with one page table for all mappings. It is already shadowed, so films show only the reverse map."""
         self.guest = guest = Builder("64", **self.parts)
         self.gfn, self.elsewhere = guest.frame(), guest.frame()
         other = guest.map(NEAR)
         guest.map(TABLE)
         at = guest.entry_gpa(TABLE, 2)
         guest.vm.poke(at, self.gfn << PAGE_SHIFT | FULL)
-        guest.vm.poke(self.gfn << PAGE_SHIFT, other << PAGE_SHIFT | FULL)  # the frame's data is a valid page-table entry
+        guest.vm.poke(self.gfn << PAGE_SHIFT, other << PAGE_SHIFT | FULL)  # the frame contains a valid page-table entry
         vm = guest.start()
         vm.access(NEAR)
         return vm
@@ -87,24 +87,24 @@ class RmapLab(GuestLab):
     # The map and the mappings
 
     def places(self) -> Places:
-        """The names of the map's entries, a list for each descriptor; one list for a map without, and for one of your own."""
+        """Return the names of the map's entries, as a list for each descriptor; as one list for a map without descriptors."""
         vm = self.machine
         head = vm.rmap.heads.get(self.hfn) if type(vm.rmap) is ReverseMap else None
         rows = head if isinstance(head, list) else [list(self.run(lambda: vm.rmap.sptes(self.hfn)))]
         return [[entry_name(spte) for spte in row] for row in rows if row]
 
     def mappings(self) -> list[tuple[int, str]]:
-        """(gva, description) of each mapping, in the order in which they were made."""
+        """Return (gva, description) of each mapping, in the order in which they were made."""
         return [(gva, f"{gva:#x}, shadow entry {self.entry(gva)}") for gva in self.mapped]
 
     def spte(self, gva: int) -> int | None:
-        """The level-1 shadow entry of a mapping, as an index of ``memory.words``; None if it isn't present."""
+        """Return the level-1 shadow entry of a mapping, as an index of ``memory.words``; None if it isn't present."""
         steps = shadow_path(self.machine, gva).steps
         last = steps[-1] if steps else None
         return last.key.spte if last is not None and last.level == 1 and last.entry & PRESENT else None
 
     def entry(self, gva: int) -> str:
-        """The name of a mapping's shadow entry, with a remark if it is read-only; "none" if it isn't present."""
+        """Return the name of a mapping's shadow entry, marked if it is read-only; "none" if it isn't present."""
         spte = self.spte(gva)
         if spte is None:
             return "none"
@@ -117,7 +117,7 @@ class RmapLab(GuestLab):
         self.answer(count=count, filler=filler)
 
     def map(self, read_only: bool = False) -> Round:
-        """The guest maps the frame once more and writes to it; it reads instead if the mapping is read-only."""
+        """Map the frame once more and write to it, or read it if the mapping is read-only."""
         if len(self.mapped) >= MOST:
             raise TooManyMappings
         gva = next(gva for gva in (NEAR + (i + 1 << PAGE_SHIFT) for i in range(MOST)) if gva not in self.mapped)
@@ -139,10 +139,12 @@ class RmapLab(GuestLab):
         return round_
 
     def unmap(self, number: int) -> Round:
-        """The guest clears its entry for mapping ``number`` (0 is the oldest)."""
+        """Clear the guest's entry for mapping ``number`` (0 is the oldest)."""
         number = checks.whole("mapping", number)
         if not 0 <= number < len(self.mapped):
-            raise InputError("mapping", number, f"0..{len(self.mapped) - 1}" if self.mapped else "a mapping: there is none yet")
+            raise InputError(
+                "mapping", number, f"0..{len(self.mapped) - 1}" if self.mapped else "an existing one; there is none yet"
+            )
         gva = self.mapped[number]
         spte = self.spte(gva)
         name = "" if spte is None else entry_name(spte)
@@ -158,12 +160,12 @@ class RmapLab(GuestLab):
         return round_
 
     def protect(self) -> Round:
-        """The guest uses the frame as a page table, so it is write-protected. Films show every entry that leads to it then."""
+        """Use the frame as a page table, so that it is write-protected. The film shows every entry that leads to it."""
         title = "Make the frame a page table"
         return self._round(title, lambda: self.machine.access(TABLE), TABLE, protect_reasons, scene=who_maps_scene)
 
     def add_round(self, round_: Round) -> Round:
-        """Add a round, and offer the entries that are in the map now as answers to which of them fills the hole."""
+        """Add a round, and make the entries that are now in the map the choices of ``filler``."""
         round_ = super().add_round(round_)
         if self.vm is not None:
             with contextlib.suppress(LabError):
@@ -189,8 +191,8 @@ class RmapLab(GuestLab):
         vm = self.machine
         try:
             before = self.places()
-            # The third write in a row to one table would zap all its shadow. A write elsewhere in between prevents that, so
-            # that the film shows only the reverse map.
+            # The third write in a row to one table would zap all its shadow pages. A write elsewhere in between prevents that,
+            # so the film shows only the reverse map.
             self.run(lambda: vm.emulate_write_gpa(self.elsewhere << PAGE_SHIFT, 0, 1))
             film = self.film(title, action, vm, [gva], lambda vm, marks: scene(vm, self.gfn, marks))
             if film.error is not None:
@@ -206,7 +208,7 @@ class RmapLab(GuestLab):
     # What it shows
 
     def state_text(self, vm: Vm) -> str:
-        """The map, descriptor by descriptor, and the mappings."""
+        """Return the map, descriptor by descriptor, and the mappings, as text."""
         try:
             rows = self.places()
         except LabError as error:
@@ -219,7 +221,7 @@ class RmapLab(GuestLab):
         return "\n".join([f"Reverse map of gfn {self.gfn:#x}{table}:", *shown, "The guest's mappings of it:", *mapped])
 
     def picture_html(self, vm: Vm) -> str:
-        """The reverse map."""
+        """Return the reverse map as HTML."""
         return form_picture(reverse_map(vm, self.gfn)).html
 
 
@@ -227,12 +229,12 @@ class RmapLab(GuestLab):
 
 
 def map_reasons(before: Places, after: Places, read_only: bool, is_table: bool) -> list[str]:
-    """After the frame was mapped. ``is_table``: it is a shadowed page table."""
+    """Explain the map after the frame was mapped. ``is_table``: whether the frame is a shadowed page table."""
     if sum(map(len, before)) < sum(map(len, after)):
         return [_place_of_new(before, after)]
     if is_table and not read_only:
-        return ["The frame is a shadowed page table now, so the new entry doesn't get W, and it isn't added to the map."]
-    return ["The map has only entries that are present and writable. The new one is read-only."]
+        return ["The frame is a shadowed page table now, so the new entry doesn't get W, and isn't added to the map."]
+    return ["The map contains only entries that are present and writable. The new one is read-only."]
 
 
 def _place_of_new(before: Places, after: Places) -> str:
@@ -243,32 +245,32 @@ def _place_of_new(before: Places, after: Places) -> str:
         return "Two entries need a descriptor, which has four places. A map that already has one keeps using it."
     if len(after) > len(before):
         return "All descriptors were full, so a new one was added to the end of the chain."
-    return "The new entry goes into the first descriptor that has a free place."
+    return "The new entry is added to the first descriptor that has a free place."
 
 
 def protect_reasons(before: Places, after: Places) -> list[str]:
-    """After the frame became a page table."""
+    """Explain the map after the frame became a page table."""
     count = sum(map(len, before))
     if not count:
         return ["The map was empty, so no entry had to lose W."]
     return [
         f"{count} {'entry' if count == 1 else 'entries'} lost W, one after the other: each is first removed from the map "
-        "(while its bits still say that it is in there), then the TLB is flushed, and then W is cleared.",
+        "(while its bits still show that it belongs there), then the TLB is flushed, and then W is cleared.",
         "The order in the map makes no difference: the first entry is removed each time, until the map is empty.",
     ]
 
 
 def unmap_reasons(removed: str, before: Places, after: Places) -> list[str]:
-    """After the guest unmapped the page of the entry ``removed``; "" if it had no shadow entry."""
+    """Explain the map after an unmap. ``removed``: the shadow entry of the mapping, or "" if it had none."""
     if not removed:
         return ["The mapping had no shadow entry, so there was nothing to remove."]
     row = next((row for row in before if removed in row), None)
     if row is None:
-        return [f"{removed} was not in the map, since it could not write the frame, so there was nothing to remove."]
+        return [f"{removed} was not in the map, because it did not allow writing, so there was nothing to remove."]
     if len(before) == 1 and len(row) == 1:
         return [f"{removed} was the only entry, so the map is empty now."]
     if len(row) == 1:
-        return [f"{removed} was alone in its descriptor, so the descriptor is unlinked and freed."]
+        return [f"{removed} was the only entry in its descriptor, so the descriptor is unlinked and freed."]
     filler = filler_of(removed, before, after)
     if filler == NONE:
         return [f"{removed} was the last entry in its descriptor, so there is no hole to fill."]
@@ -277,7 +279,7 @@ def unmap_reasons(removed: str, before: Places, after: Places) -> list[str]:
 
 
 def filler_of(removed: str, before: Places, after: Places) -> str:
-    """The entry that is now at the place where ``removed`` was."""
+    """Return the entry that is now in the place of ``removed``, or `NONE`."""
     at = next(number for number, row in enumerate(before) if removed in row)
     place, old = before[at].index(removed), before[at]
     if len(old) == 1 or at >= len(after) or place >= len(after[at]):
@@ -288,9 +290,9 @@ def filler_of(removed: str, before: Places, after: Places) -> str:
 # The form
 
 HELP = (
-    "The reverse map of a frame lists the shadow entries through which it can be written. One entry needs no descriptor. Two "
-    "or more are kept in descriptors, pieces of memory with four places each, in a chain. When an entry is removed, another "
-    "entry moves into the hole. Which one?"
+    "The reverse map of a frame lists the shadow entries that allow writing to it. One entry needs no descriptor. Two or more "
+    "are stored in a chain of descriptors, which have four places each. When an entry is removed, another entry moves into "
+    "the hole. Which one?"
 )
 NO_MAPPING = -1
 """The menu's value if there is no mapping."""
@@ -298,12 +300,12 @@ NO_MAPPING = -1
 
 @form_of(RmapLab)
 class RmapForm(GuestForm):
-    """Buttons that map and unmap the frame, the predictions, the map."""
+    """A form with the predictions, buttons that map and unmap the frame, and the map."""
 
     lab: RmapLab
 
     def controls(self) -> list[Any]:
-        """What can be done to the frame."""
+        """Return the predictions and the buttons."""
         lab, ui = self.lab, self.ui
         self.which = ui.menu("Mapping", [], None, "The mapping to unmap")
         self.count, self.filler = self.question(lab.count), self.question(lab.filler)
@@ -311,7 +313,7 @@ class RmapForm(GuestForm):
         self.map_ro = self.button("Map read-only", "The guest maps the frame without W, and reads it", self.map_read_only)
         self.unmap = self.button("Unmap", "The guest removes this mapping", self.unmap_chosen)
         self.protect = self.button("Make it a page table", "The guest uses the frame as a page table", lab.protect)
-        self.reset = self.button("New guest", "Begin again with a new guest that doesn't map the frame", self.restart)
+        self.reset = self.button("New guest", "Start again with a new guest that doesn't map the frame", self.restart)
         return [
             ui.note(HELP),
             ui.heading("Predict first"),
@@ -325,11 +327,11 @@ class RmapForm(GuestForm):
         return self.lab.map(read_only=True)
 
     def unmap_chosen(self) -> Round:
-        """Unmap the mapping in the menu."""
+        """Unmap the mapping selected in the menu."""
         return self.lab.unmap(-1 if self.which.value == NO_MAPPING else self.lab.mapped.index(self.which.value))
 
     def refresh(self) -> None:
-        """The map, and the mappings in the menu."""
+        """Show the map, and list the mappings in the menu."""
         super().refresh()
         if self.lab.vm is not None:
             chosen = self.which.value

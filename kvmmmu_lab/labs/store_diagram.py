@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`store_diagram`: a store to a page table, and the arithmetic that leads from its bytes to the shadow entries it zaps."""
+"""`store_diagram`: a store to a page table, and the arithmetic from its offset to the shadow entries that it zaps."""
 
 from __future__ import annotations
 
@@ -23,37 +23,37 @@ from .inverse_walk import shadow_pages
 from .watch import Watch, watch
 
 MOST, SKIPPED = 6, 2
-"""The number of entries that are drawn of a page that is zapped as a whole, and of the bucket's pages that are skipped."""
+"""The maximum number of entries drawn for a page that is zapped as a whole, and of skipped pages drawn for the bucket."""
 
 STEPS, BYTES = Key("a"), Key("g")
 SHADOW, ARITHMETIC, GUEST = 1, 2, 3
-"""Columns, counted from the right; 0 has the targets of the entries."""
+"""Columns, counted from the right; column 0 contains the targets of the entries."""
 
 
 def store_diagram(vm: Machine, gpa: int, size: int) -> Picture:
-    """Which shadow entries a store of ``size`` bytes at ``gpa`` zaps, and how they are computed. Nothing is stored.
+    """Draw which shadow entries a store of ``size`` bytes at ``gpa`` zaps, and how they are computed. Nothing is stored.
 
-    It shows the pages in the hash bucket of the gfn; those that don't shadow the written table say why they are skipped.
-    Raises InputError if the bytes aren't inside one page of memory.
+    The picture contains the pages in the hash bucket of the gfn; for those that don't shadow the written table, it gives the
+    reason why they are skipped. Raises InputError if the bytes aren't inside one page of memory.
     """
     return Picture(StoreDiagram(vm, gpa, size).scene(vm, Marks()))
 
 
 def watch_store(vm: Vm, gpa: int, value: int, size: int = 8) -> Watch:
-    """Let the host emulate a store of the guest, as after a write fault; the film shows the `store_diagram` at each step."""
+    """Emulate a store of the guest, as the host does after a write fault. Each step of the film is a `store_diagram`."""
     diagram = StoreDiagram(vm, gpa, size)
     return watch(lambda: vm.emulate_write_gpa(gpa, value, size), vm, draw=diagram.scene)
 
 
 class StoreDiagram:
-    """The diagram of a store. What it shows is chosen before the store, so that all steps of a film show the same."""
+    """The diagram of a store. Its pages and entries are chosen before the store, and stay the same at each step of a film."""
 
     def __init__(self, vm: Machine, gpa: int, size: int) -> None:
         checks.ram(vm, gpa, checks.size(size))
         self.write = write = PteWrite(vm, gpa >> PAGE_SHIFT, gpa % PAGE_SIZE, size)
         self.pages = sorted(write.pages, key=lambda page: (-page.level, page.role))
         skipped = [page for page in vm.pool.bucket(write.gfn) if page not in self.pages]
-        self.bucket, self.left = [*self.pages, *skipped[:SKIPPED]], len(skipped[SKIPPED:])
+        self.bucket, self.undrawn = [*self.pages, *skipped[:SKIPPED]], len(skipped[SKIPPED:])
         self.level = self.pages[0].level if self.pages else 1
         self.zapped = {page.id: self._zapped(vm, page) for page in self.pages}
         self.headings = {page.id: scene_builder.page_heading(page) for page in self.bucket}
@@ -61,11 +61,11 @@ class StoreDiagram:
         self.values = {spte: vm.memory.words[spte] for spte in sptes if vm.memory.words[spte] & PRESENT}
 
     def _zapped(self, vm: Machine, page: ShadowPage) -> list[int]:
-        """The entries of a page that are zapped and drawn."""
+        """Return the entries of a page that are zapped and drawn."""
         return entries_with(vm, page)[:MOST] if self.write.whole_page else list(self.write.sptes(page))
 
     def scene(self, vm: Machine, marks: Marks) -> Scene:
-        """The diagram at one step of the store."""
+        """Return the diagram at one step of the store."""
         draft = SceneBuilder(vm, marks)
         self._draw_guest_table(draft)
         self._draw_arithmetic(draft)
@@ -74,12 +74,12 @@ class StoreDiagram:
         self._draw_targets(draft)
         gfn, first, last = self.write.gfn, self.write.offset, self.write.offset + self.write.size - 1
         notes = [] if self.pages else [f"gfn {gfn:#x} isn't shadowed as a page table, so nothing is zapped"]
-        notes += [f"{scene_builder.plural(self.left, 'page')} more in the bucket: skipped"] * bool(self.left)
+        notes += [f"skipped: {scene_builder.plural(self.undrawn, 'more page')} in the bucket"] * bool(self.undrawn)
         scene = draft.scene(f"A store to bytes {first:#x} to {last:#x} of gfn {gfn:#x}", notes)
         return replace(scene, tables=tuple(self._with_origins(vm, table) for table in scene.tables))
 
     def _draw_guest_table(self, draft: SceneBuilder) -> None:
-        """The written entries, their neighbours, and the entries from which other zapped entries were made."""
+        """Draw the written entries, their neighbours, and the entries from which other zapped entries were made."""
         write = self.write
         last = PAGE_SIZE // write.entry_size - 1
         near = {index for at in write.indices for index in (at - 1, at, at + 1) if 0 <= index <= last}
@@ -102,7 +102,7 @@ class StoreDiagram:
         )
 
     def _draw_arithmetic(self, draft: SceneBuilder) -> None:
-        """The arithmetic, line by line, between the written entries and the zapped ones."""
+        """Draw the arithmetic from the written entries to the zapped ones, line by line."""
         write = self.write
         rows = [Entry(STEPS.entry(at), name, "", value) for at, (name, value) in enumerate(self._arithmetic())]
         draft.box(STEPS, "list", ARITHMETIC, 0, "which entry?", (f"write {write.in_a_row} in a row to this gfn",), rows)
@@ -113,7 +113,7 @@ class StoreDiagram:
                 draft.edge(rows[-1].key, target, "link")
 
     def _arithmetic(self) -> list[tuple[str, str]]:
-        """Each step from the offset to the index in the shadow pages, as (operation, result)."""
+        """Return the steps from the offset to the index in the shadow pages, as (operation, result) pairs."""
         offset, indices = self.write.offset, self.write.indices
         if self.write.whole_page:
             two = [("entries", f"{indices[0]} and {indices[-1]}")] * self.write.misaligned
@@ -133,12 +133,12 @@ class StoreDiagram:
         return [*steps, ("/ 8", f"entry {offset // 8}{pair}")]
 
     def _draw_shadow_page(self, draft: SceneBuilder, rank: int, page: ShadowPage) -> None:
-        """A page of the bucket, with its entries that are zapped."""
+        """Draw a page of the bucket with those of its entries that are zapped."""
         key, vm = shadow_page(page.id), draft.vm
         title, words = self.headings[page.id]
         if page not in self.pages:
-            why = "another gfn" if page.gfn != self.write.gfn else "no page table"
-            draft.box(key, "shadow", SHADOW, rank, title, (*words, f"skipped: {why}"))
+            reason = "another gfn" if page.gfn != self.write.gfn else "no guest table"
+            draft.box(key, "shadow", SHADOW, rank, title, (*words, f"skipped: {reason}"))
             return
         draft.table(key, "shadow", page.level, rank, page.id, SHADOW)
         in_use = vm.pool.pages[page.id] in vm.pool.active
@@ -147,7 +147,7 @@ class StoreDiagram:
             draft.row(key, page.level, spte & 511, vm.memory.words[spte])
 
     def _with_origins(self, vm: Machine, table: Table) -> Table:
-        """A shadow page with the index of the guest entry that each of its entries is, or would be, made from."""
+        """Add to each entry of a shadow page the index of the guest entry that it is, or would be, made from."""
         page = next((page for page in self.pages if shadow_page(page.id) == table.key), None)
         if page is None:
             return table
@@ -156,7 +156,7 @@ class StoreDiagram:
         return replace(table, entries=tuple(rows))
 
     def _draw_targets(self, draft: SceneBuilder) -> None:
-        """The targets of the zapped entries: frames with their reverse maps, shadow pages with the number of their parents."""
+        """Draw the targets of the zapped entries: frames with their reverse maps, shadow pages with their number of parents."""
         for rank, (spte, value) in enumerate(self.values.items()):
             page, hfn = draft.vm.pool.pages[page_of(spte)], (value & BASE_MASK) >> PAGE_SHIFT
             if page.level > 1:
@@ -169,7 +169,7 @@ class StoreDiagram:
 
     @staticmethod
     def _draw_child(draft: SceneBuilder, rank: int, id: int) -> Key:
-        """The shadow page below an entry; returns its key."""
+        """Draw the shadow page below an entry, and return its key."""
         key, page = shadow_page(id), draft.vm.pool.pages[id]
         if key not in draft.tables:
             draft.table(key, "shadow", page.level, rank, id, 0)
@@ -183,10 +183,10 @@ class StoreDiagram:
 
 
 class PteWrite:
-    """A write of ``size`` bytes at ``offset`` of the table in ``gfn``, as it is just before it happens (mmu.c:1140-1212).
+    """A write of ``size`` bytes at ``offset`` of the guest table in ``gfn``, and what it is about to zap (mmu.c:1140-1212).
 
-    ``entry_size``: bytes of a guest entry; ``pages``: the table's shadow pages; ``in_a_row``: this is the n-th write in a row
-    to this gfn.
+    ``entry_size``: the size of a guest entry in bytes; ``pages``: the table's shadow pages; ``in_a_row``: the number of
+    consecutive writes to this gfn, including this one.
     """
 
     def __init__(self, vm: Machine, gfn: int, offset: int, size: int) -> None:
@@ -197,20 +197,20 @@ class PteWrite:
 
     @property
     def indices(self) -> range:
-        """The guest entries of which bytes are written."""
+        """The indices of the guest entries that are written, wholly or in part."""
         return range(self.offset // self.entry_size, (self.offset + self.size - 1) // self.entry_size + 1)
 
     @property
     def misaligned(self) -> bool:
-        """Whether it writes bytes of two entries."""
+        """Whether the write crosses the boundary between two entries."""
         return len(self.indices) > 1
 
     @property
     def whole_page(self) -> bool:
-        """Whether the table's shadow pages are zapped as a whole."""
+        """Whether the write zaps the table's shadow pages as a whole."""
         return self.misaligned or self.in_a_row >= FLOOD
 
     def sptes(self, page: ShadowPage) -> range:
-        """The entries of one of the shadow pages that are zapped, if not the whole page is."""
+        """Return the entries that are zapped in one of the shadow pages, unless it is zapped as a whole."""
         first, count = shadow_range(page, self.offset)
         return range(first, first + count)

@@ -33,13 +33,13 @@ def watch(
     draw: Draw | None = None,
     detail: bool = False,
 ) -> Watch:
-    """Run ``operation``, for instance ``lambda: vm.access(gva)``, and return the film of it.
+    """Run ``operation``, for instance ``lambda: vm.access(gva)``, and return its film.
 
-    ``focus``: addresses whose paths are drawn, besides those that the operation uses. ``draw``: another picture (see `film`).
-    ``detail``: every event is a step. A `LabError` in the operation (a crash of the host, an address that isn't possible)
-    is shown as a card at the end of the film; any other exception is raised. Afterwards nothing is attached to ``vm``.
+    ``focus``: addresses whose paths are drawn, in addition to those that the operation uses. ``draw``: another picture (see
+    `film`). ``detail``: make every event a step. A `LabError` from the operation (a crash of the host, an invalid address) is
+    shown as a card at the end of the film; any other exception propagates. In either case the recorder is detached from ``vm``.
 
-    Raises InputError for a focus that isn't an address, or if ``vm`` has a sink already.
+    Raises InputError if ``focus`` contains an invalid address, or if ``vm`` already has a sink.
     """
     if not callable(operation):
         raise InputError("operation", operation, "a function: watch(lambda: vm.access(...), vm)")
@@ -53,12 +53,12 @@ def watch(
     except LabError:
         if recording is None:
             raise
-        # else the recording has the error, and the film shows it
+        # otherwise the recording contains the error, and the film shows it
     return Watch(recording, gvas, draw, detail, result)
 
 
 class Watch(Film):
-    """The film of an operation. ``result`` is what it returned, ``error`` the exception that ended it, or None."""
+    """The film of an operation. ``result`` is its return value; ``error`` is the exception that ended it, or None."""
 
     def __init__(self, recording: Recording, gvas: list[int], draw: Draw | None, detail: bool, result: Any) -> None:
         super().__init__(recording, gvas, draw, detail, "")
@@ -93,27 +93,27 @@ def _parse(line: str) -> argparse.Namespace:
         raise InputError("%%record", line, f"{USAGE} ({error})") from None
     arguments = parser.parse_args(words)
     if not arguments.into.isidentifier():
-        raise InputError("--into", arguments.into, "a name for a variable")
+        raise InputError("--into", arguments.into, "a variable name")
     return arguments
 
 
-def _value(text: str, names: dict[str, Any], expected: str) -> Any:
+def _evaluate(text: str, names: dict[str, Any], expected: str) -> Any:
     try:
-        return eval(text, names)  # the notebook's own code, in the notebook's own names
+        return eval(text, names)  # the notebook's own code, in its own namespace
     except Exception as error:
         raise InputError("%%record", text, f"{expected} ({type(error).__name__}: {error})") from None
 
 
 def record_cell(line: str, cell: str, shell: Any) -> None:
-    """Run the cell with a recorder attached, keep the recording under its name, and show the film.
+    """Run a cell with a recorder attached, assign the recording to its variable, and show the film.
 
-    A `LabError` is shown as a card at the end of the film. Any other exception is raised after the film was shown.
+    A `LabError` is shown as a card at the end of the film. Any other exception is raised after the film has been shown.
     """
     arguments, names = _parse(line), shell.user_ns
-    vm = _value(arguments.vm, names, "the name of a Vm")
+    vm = _evaluate(arguments.vm, names, "the name of a Vm")
     if not isinstance(vm, Machine):
         raise InputError("%%record", arguments.vm, f"the name of a Vm: {USAGE}")
-    gvas = [_value(gva, names, "an address") for gva in arguments.gvas]
+    gvas = [_evaluate(gva, names, "an address") for gva in arguments.gvas]
     code = compile(shell.transform_cell(cell), CELL, "exec")
     recording: Recording | None = None
     try:
@@ -124,21 +124,21 @@ def record_cell(line: str, cell: str, shell: Any) -> None:
             raise
     except Exception as error:
         if recording is not None:
-            _keep(names, arguments, recording, gvas)
-        raise error.with_traceback(_of_cell(error)) from None
-    _keep(names, arguments, recording, gvas)
+            _assign_and_show(names, arguments, recording, gvas)
+        raise error.with_traceback(_cell_traceback(error)) from None
+    _assign_and_show(names, arguments, recording, gvas)
 
 
-def _keep(names: dict[str, Any], arguments: argparse.Namespace, recording: Recording, gvas: list[int]) -> None:
-    """Keep the recording under its name, and show the film."""
+def _assign_and_show(names: dict[str, Any], arguments: argparse.Namespace, recording: Recording, gvas: list[int]) -> None:
+    """Assign the recording to its variable, and show the film."""
     from IPython.display import display
 
     names[arguments.into] = recording
     display(film(recording, *gvas, detail=arguments.detail))
 
 
-def _of_cell(error: Exception) -> TracebackType | None:
-    """The traceback without what is above the cell's own code."""
+def _cell_traceback(error: Exception) -> TracebackType | None:
+    """Return the traceback from the cell's own code on."""
     trace = error.__traceback__
     while trace is not None and trace.tb_frame.f_code.co_filename != CELL:
         trace = trace.tb_next
@@ -146,5 +146,5 @@ def _of_cell(error: Exception) -> TracebackType | None:
 
 
 def load_magic(shell: Any) -> None:
-    """Register the magic with an IPython shell."""
+    """Register ``%%record`` with an IPython shell."""
     shell.register_magic_function(lambda line, cell: record_cell(line, cell, shell), "cell", "record")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The widgets that forms are built from: menus, checkboxes, buttons, input fields. The only module that needs ipywidgets.
+"""The widgets that forms are built from: menus, checkboxes, buttons, input fields. No other lab module imports ipywidgets.
 
-`display.load_widgets` imports it when the first form is built, so the labs work as text where ipywidgets is missing.
+`display.load_widgets` imports this module when the first widget is needed, so labs work as text without ipywidgets.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from typing import Any
 import ipywidgets
 
 WIDE = {"width": "auto", "max_width": "1400px"}
-NAME_AS_LONG_AS_IT_IS = {"description_width": "initial"}
+FULL_NAME = {"description_width": "initial"}
 MARGIN = "2px 20px 2px 2px"
 
 
 def html(text: str = "", **layout: str) -> Any:
-    """HTML; ``value`` changes it. ``layout``: CSS properties, with _ for -."""
+    """Return an HTML widget; assign to ``value`` to change it. ``layout``: CSS properties, with _ for -."""
     return ipywidgets.HTML(text, layout=layout)
 
 
 def heading(text: str) -> Any:
-    """A small heading."""
+    """Return a small heading."""
     return html(f'<div style="font-weight:600;padding-top:6px">{markup.escape(text)}</div>')
 
 
 def note(text: str = "") -> Any:
-    """A line that explains something; hidden while it is empty."""
+    """Return a line of explanation, which is hidden while it is empty."""
     line = html()
     set_note(line, text)
     return line
@@ -41,17 +41,17 @@ def set_note(line: Any, text: str) -> None:
 
 
 def row(*parts: Any) -> Any:
-    """Widgets beside each other, wrapped where the line is full; ``children`` changes them."""
+    """Return a box of widgets side by side, wrapped if necessary; assign to ``children`` to change them."""
     return ipywidgets.HBox(list(parts), layout={"flex_flow": "row wrap", "align_items": "center"})
 
 
 def column(*parts: Any, **layout: str) -> Any:
-    """Widgets below each other; ``children`` changes them."""
+    """Return a box of widgets one below the other; assign to ``children`` to change them."""
     return ipywidgets.VBox(list(parts), layout=layout)
 
 
 def button(name: str, tooltip: str, action: Callable[[], Any], primary: bool = False) -> Any:
-    """A button that calls ``action``."""
+    """Return a button that calls ``action``."""
     style = "primary" if primary else ""
     made = ipywidgets.Button(description=name, tooltip=tooltip, button_style=style, layout={"width": "max-content"})
     made.on_click(lambda _: action())
@@ -59,31 +59,31 @@ def button(name: str, tooltip: str, action: Callable[[], Any], primary: bool = F
 
 
 def menu(name: str, options: Sequence[Any], value: Any, tooltip: str = "", width: str = "max-content") -> Any:
-    """A drop-down menu. ``options``: values, or pairs (label, value)."""
+    """Return a drop-down menu. ``options``: values or (label, value) pairs."""
     return ipywidgets.Dropdown(
         options=options,
         value=value,
         description=name,
         tooltip=tooltip or name,
-        style=NAME_AS_LONG_AS_IT_IS,
+        style=FULL_NAME,
         layout={"width": width, "max_width": "100%", "margin": MARGIN},
     )
 
 
 def radio(options: Sequence[tuple[str, Any]]) -> Any:
-    """A radio button for each option, none of them selected."""
+    """Return a radio button for each option, none of them selected."""
     return ipywidgets.RadioButtons(options=options, value=None, layout={"width": "max-content"})
 
 
 def choice(name: str, options: list[tuple[str, Any]], value: Any, tooltip: str) -> Any:
-    """A few buttons of which one is pressed."""
+    """Return a row of buttons of which exactly one is selected."""
     return ipywidgets.ToggleButtons(
         options=options,
         value=value,
         description=f"{name}\N{EN SPACE}",
         tooltip=tooltip,
         tooltips=[f"{tooltip}: {label}" for label, _ in options],
-        style={**NAME_AS_LONG_AS_IT_IS, "button_width": "76px"},
+        style={**FULL_NAME, "button_width": "76px"},
         layout={
             "width": "max-content",
             "margin": MARGIN,
@@ -95,13 +95,16 @@ def choice(name: str, options: list[tuple[str, Any]], value: Any, tooltip: str) 
 
 
 def checkbox(name: str, value: bool, tooltip: str) -> Any:
-    """A checkbox."""
+    """Return a checkbox."""
     layout = {"width": "max-content", "margin": "2px 14px 2px 2px"}
     return ipywidgets.Checkbox(value=value, description=name, tooltip=tooltip, indent=False, layout=layout)
 
 
 def toggle(name: str, value: bool, tooltip: str, width: str, change: Callable[[bool], None]) -> Any:
-    """A button for a flag; ``change`` gets each new value. A set flag is coloured, a clear one has a dot before its name."""
+    """Return a button for a flag, which calls ``change`` with each new value.
+
+    If the flag is set, the button is coloured; if it is clear, there is a dot before its name.
+    """
     made = ipywidgets.ToggleButton(value=value, layout={"width": width})
 
     def show() -> None:
@@ -119,11 +122,11 @@ def toggle(name: str, value: bool, tooltip: str, width: str, change: Callable[[b
 
 
 class InputField:
-    """An input field for text or, with an int as ``value``, for a whole number; and the message about wrong input.
+    """An input field for text (or for a whole number, if ``value`` is an int) and a message about invalid input.
 
-    ``argument``: the `InputError` argument whose message belongs here; it is hidden again when the field changes. ``live``:
-    every key stroke is a change, not only Enter. ``box`` holds field and message; in a row, place ``text`` and ``message``
-    apart, so that the message doesn't move the other widgets.
+    ``argument``: the `InputError` argument whose message is shown here until the field changes. ``live``: every keystroke
+    counts as a change, not only Enter. ``box`` contains the field and the message; in a row, place ``text`` and ``message``
+    separately, so that the message doesn't move the other widgets.
     """
 
     def __init__(
@@ -137,7 +140,7 @@ class InputField:
         live: bool = False,
     ) -> None:
         self.argument = argument
-        options: dict[str, Any] = {"value": value, "description": name, "tooltip": tooltip, "style": NAME_AS_LONG_AS_IT_IS}
+        options: dict[str, Any] = {"value": value, "description": name, "tooltip": tooltip, "style": FULL_NAME}
         options |= {"continuous_update": live, "layout": {"width": width, "margin": "2px 24px 2px 2px"}}
         if isinstance(value, int):
             self.text = ipywidgets.IntText(**options)
@@ -148,7 +151,7 @@ class InputField:
         self.text.observe(lambda _: self.set_message(""), "value")
 
     def set_message(self, text: str) -> None:
-        """Show a message, or hide it if the text is empty."""
+        """Show a message, or hide it if ``text`` is empty."""
         line = f'<span role="alert" style="color:#B3261E;background:#fff;padding:0 4px">{markup.escape(text)}</span>'
         self.message.value = line if text else ""
         self.message.layout.display = "" if text else "none"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`write_lab`: write to a guest's page table, predict which shadow entries are zapped, and watch it."""
+"""`write_lab`: choose a write to a guest page table, predict which shadow entries it zaps, and watch it."""
 
 from __future__ import annotations
 
@@ -33,32 +33,32 @@ from .store_diagram import PteWrite
 NONE, PAGE = "none", "the whole page"
 
 MOST = 16
-"""The number of a table's entries that are listed at most; the tables of the lab's own guests have fewer."""
+"""The maximum number of entries listed for a table; the tables of the lab's own guests have fewer."""
 
 DRAWN = 6
-"""The number of shadow entries that are drawn at most, each with its path; in the lab's own guests these are all."""
+"""The maximum number of shadow entries drawn, each with its path; enough for all in the lab's own guests."""
 
 
 def write_lab(vm: Vm | None = None, mode: str = "64", **parts: Any) -> WriteLab:
-    """A lab about writes to page tables: with a guest of its own ("64", "pae" or "32"), or with the shadowed tables of ``vm``.
+    """Return a lab about writes to page tables: those of its own guest ("64", "pae" or "32"), or the shadowed ones of ``vm``.
 
-    ``parts`` (``pre_write=...``) go into the VM that the lab makes. Raises InputError.
+    ``parts`` (``pre_write=...``) are passed to the VM of its own guest. Raises InputError for an invalid argument.
     """
     return WriteLab(vm, mode, parts)
 
 
 class WriteLab(GuestLab):
-    """`choose` a table (its ``gfn``), `guess`, then `write`. `touch` makes the guest use its pages again."""
+    """A lab about writes to page tables: `choose` a table, `guess`, then `write`. `touch` accesses the guest's pages again."""
 
     title = "Which shadow entries does a write zap?"
 
     def __init__(self, vm: Vm | None, mode: str, parts: dict[str, Any]) -> None:
         super().__init__(parts)
         if vm is not None and (parts or not isinstance(vm, Vm)):
-            raise InputError("vm", vm, "a Vm (made with your parts), or none")
+            raise InputError("vm", vm, "a Vm (built with your parts), or None")
         self.given, self.mode, self.vm = vm, mode, vm
         if vm is not None:
-            self.after_crash = "Make a new VM, and a new lab with it."
+            self.after_crash = "Create a new VM, and a new lab with it."
         self.zapped = Prediction("Which entries are zapped?", [NONE, PAGE])
         self.predictions = [self.zapped]
         self.forget()
@@ -69,7 +69,7 @@ class WriteLab(GuestLab):
     # The guest
 
     def reset(self, mode: str | None = None) -> None:
-        """Make a new guest, in another mode if one is given. Your own VM stays as it is."""
+        """Build a new guest, in ``mode`` if given. Your own VM isn't changed."""
         mode = mode or self.mode
         paging_mode(mode)
         self.mode = mode
@@ -80,12 +80,12 @@ class WriteLab(GuestLab):
                 self.choose(table.gfn)
 
     def forget(self) -> None:
-        """No table and no address is known yet."""
+        """Clear the tables and the addresses."""
         self._prepared_levels, self._touched = dict[int, int](), dict[int, None]()
         self.gfn = self.level = self.paging = 0
 
     def prepare(self) -> Vm:
-        """A guest with pages in two page tables, and a third page table that was never used.
+        """Return a guest with accessed pages in two page tables, and a third page table that was never used.
 
         In a 32-bit guest, both quadrants of the first page table are in use.
         """
@@ -105,9 +105,9 @@ class WriteLab(GuestLab):
         return vm
 
     def touch(self) -> Round:
-        """The guest accesses its pages again, so that zapped entries are made again.
+        """Access the guest's pages again, so that zapped entries are made again.
 
-        In your own VM it accesses the pages whose entries were zapped in this lab.
+        In your own VM, access the pages whose entries were zapped in this lab.
         """
         vm = self.machine
         possible = [gva for gva in self._touched if vm.root_level and possible_gva(vm, gva)]
@@ -118,23 +118,23 @@ class WriteLab(GuestLab):
             return self.add_failed_round(error)
         reasons = ["The guest has accessed its pages again, so the missing shadow entries were made again."]
         if not self._touched:
-            reasons = ["There is nothing to access: no entry was zapped here that an address leads to."]
+            reasons = ["There is nothing to access: no address leads to an entry that was zapped here."]
         elif len(mapped) < len(self._touched):
-            reasons.append(f"{len(self._touched) - len(mapped)} of the addresses are no longer mapped, so they were left out.")
+            reasons.append(f"{len(self._touched) - len(mapped)} of the addresses are no longer mapped, so they were skipped.")
         return self.add_round(Round(reasons=tuple(reasons)))
 
     # Tables and entries
 
     @property
     def levels(self) -> dict[int, int]:
-        """The level of each table, by gfn. In your own VM: of the shadowed tables, and of the chosen one."""
+        """The level of each table, by gfn; in your own VM, of the shadowed tables and the chosen one."""
         if self.given is None:
             return self._prepared_levels
         chosen = {self.gfn: self.level} if self.level and self.paging == self.given.root_level else {}
         return chosen | shadowed_tables(self.given)
 
     def tables(self) -> list[TargetTable]:
-        """The tables to choose from, page tables first."""
+        """Return the tables to choose from, page tables first."""
         found = [TargetTable(self.machine, gfn, level) for gfn, level in self.levels.items()]
         return sorted(found, key=lambda table: (table.level, not table.shadowed, table.gfn))
 
@@ -151,31 +151,31 @@ class WriteLab(GuestLab):
         self.gfn, self.level, self.paging = gfn, levels[gfn], self.machine.root_level
 
     def pages(self) -> list[ShadowPage]:
-        """The shadow pages of the chosen table."""
+        """Return the shadow pages of the chosen table."""
         return self.table.pages()
 
     def entries(self) -> list[tuple[int, str]]:
-        """The entries of the chosen table that aren't empty: (offset, description)."""
+        """Return (offset, description) of the entries of the chosen table that aren't empty."""
         return self.table.entries()
 
     def candidates(self) -> dict[str, int]:
-        """The shadow entries that a write can zap, by name: those that were made from the chosen table."""
+        """Return the shadow entries that a write can zap, by name: those that were made from the chosen table."""
         return self.table.candidates()
 
     def describe(self, spte: int) -> str:
-        """What a shadow entry says: its flags and its target."""
+        """Return the flags and the target of a shadow entry as text."""
         value = self.machine.memory.words[spte]
         return f"{flags(value)} {shadow_target(self.machine, value)}"
 
     @property
     def entry_size(self) -> int:
-        """Bytes of a guest entry."""
+        """The size of a guest entry in bytes."""
         return guest_format(self.vm.root_level if self.vm is not None else 0).size
 
     # A round
 
     def guess(self, *zapped: str) -> None:
-        """Predict which are zapped: names like ``"#248:1"``, or ``"none"``, or ``"the whole page"``; no argument: no guess."""
+        """Predict what is zapped: names like ``"#248:1"``, or ``"none"`` or ``"the whole page"``. No argument: no guess."""
         known = {*self.candidates(), NONE, PAGE}
         wrong = next((name for name in zapped if name not in known), None)
         if wrong is not None:
@@ -185,7 +185,7 @@ class WriteLab(GuestLab):
     def write(self, offset: int, value: int | None = None, size: int | None = None) -> Round:
         """Write ``size`` bytes (by default a whole entry) at ``offset`` of the chosen table, and compare.
 
-        By default, ``value`` moves the entry to the neighbouring frame. Raises InputError.
+        By default, ``value`` moves the entry to the neighbouring frame. Raises InputError for an invalid argument.
         """
         vm, table = self.machine, self.table
         offset, value, size = self._checked(offset, value, size)
@@ -200,11 +200,11 @@ class WriteLab(GuestLab):
         self._touched |= {gvas[name]: None for name in effect.zapped() if name in gvas}
         reasons = effect.reasons(film.result, self.parts)
         if draw is not None:
-            reasons.append("No address leads to this table from the present CR3, so the film shows its bucket in the hash.")
+            reasons.append("No address leads to this table from the current CR3, so the film shows its hash bucket.")
         return self.add_round(Round((self.zapped.compare(effect.happened()),), tuple(reasons), film))
 
     def _checked(self, offset: int, value: int | None, size: int | None) -> tuple[int, int, int]:
-        """Offset, value and size as plain numbers that fit together. Your own VM may have lost the table in the meantime."""
+        """Return offset, value and size as plain numbers that fit together. Your own VM must still have the table."""
         if self.gfn not in self.levels:
             self.choose(self.gfn)
         size = checks.size(self.entry_size if size is None else size)
@@ -214,7 +214,7 @@ class WriteLab(GuestLab):
         return offset, checks.stored(self.table.moved(offset, size) if value is None else value, size), size
 
     def _view(self, offset: int) -> tuple[list[int], Draw | None]:
-        """What the film shows: the paths through the written entry and through those that it can zap, or the hash table."""
+        """Return what the film shows: the paths through the written entry and those that it can zap, or the hash table."""
         walk, gfn = InverseWalk(self.machine), self.gfn
         index = offset // self.entry_size
         written = walk.gva_through(gfn, index)
@@ -223,7 +223,7 @@ class WriteLab(GuestLab):
         return focus, None if focus else lambda vm, marks: without_limits(hash_table_scene(vm, gfn, marks))
 
     def _gvas(self, most: int | None = None) -> dict[str, int]:
-        """By the name of a candidate, an address that leads through it; of all candidates or of the first ``most``."""
+        """Return an address that leads through each candidate, by name; through the first ``most`` only, if given."""
         vm, walk = self.machine, InverseWalk(self.machine)
         some = list(self.candidates().items())[:most]
         pages = [(name, vm.pool.pages[page_of(spte)], spte) for name, spte in some]
@@ -233,7 +233,7 @@ class WriteLab(GuestLab):
     # What it shows
 
     def picture_html(self, vm: Vm) -> str:
-        """The paths through the chosen table, while no film shows them."""
+        """Return the paths through the chosen table as HTML; "" while a film shows them."""
         if vm.dead is not None or (self.last is not None and self.last.film is not None):
             return ""
         gvas = self._gvas(DRAWN)
@@ -245,7 +245,7 @@ class WriteLab(GuestLab):
         return f"{drawing}<p>Of the entries that can be zapped, {', '.join(gvas)} are drawn; {left} more aren't.</p>"
 
     def state_text(self, vm: Vm) -> str:
-        """The tables, the entries of the chosen one, and the shadow entries that were made from it."""
+        """Return the tables, the entries of the chosen one, and the shadow entries made from it, as text."""
         tables = [f"{'>' if table.gfn == self.gfn else ' '} {table}" for table in self.tables()]
         entries = [f"  {text}" for _, text in self.entries()]
         shadow = [f"  {name} {self.describe(spte)}" for name, spte in self.candidates().items()] or ["  none"]
@@ -256,13 +256,13 @@ class WriteLab(GuestLab):
 
 
 def shadowed_tables(vm: Machine) -> dict[int, int]:
-    """The level of each table that is shadowed in the guest's present mode, by gfn."""
+    """Return the level of each table that is shadowed in the guest's current mode, by gfn."""
     pages = [page for page in vm.pool.active if not page.metaphysical and page.glevels == vm.root_level]
     return {page.gfn: page.level for page in sorted(pages, key=lambda page: (page.level, page.gfn))}
 
 
 def listed(chosen: Iterable[str], candidates: Iterable[str]) -> str:
-    """Names of entries as text, in the order of ``candidates``: "#248:1, #248:2", or one of `NONE` and `PAGE`."""
+    """Return names of entries as text, in the order of ``candidates``: "#248:1, #248:2"; or one of `NONE` and `PAGE`."""
     names = set(chosen)
     if PAGE in names:
         return PAGE
@@ -271,7 +271,7 @@ def listed(chosen: Iterable[str], candidates: Iterable[str]) -> str:
 
 @dataclass(frozen=True)
 class TargetTable:
-    """A guest table to write to. Everything but its gfn and level is read from the VM, also from a dead one."""
+    """A guest table to write to. Everything but its gfn and level is read from the VM, even from a dead one."""
 
     vm: Machine
     gfn: int
@@ -284,33 +284,33 @@ class TargetTable:
 
     @property
     def name(self) -> str:
-        """Its kind and its gfn: "PT in gfn 0x14"."""
+        """The kind and the gfn: "PT in gfn 0x14"."""
         return f"{LEVELS[self.level]} in gfn {self.gfn:#x}"
 
     def __str__(self) -> str:
         return self.name + ("" if self.shadowed else " (not shadowed)")
 
     def pages(self) -> list[ShadowPage]:
-        """Its shadow pages."""
+        """Return its shadow pages."""
         return shadow_pages(self.vm, self.gfn)
 
     def candidates(self) -> dict[str, int]:
-        """The shadow entries that were made from it, by name."""
+        """Return the shadow entries that were made from it, by name."""
         return {entry_name(spte): spte for page in self.pages() for spte in entries_with(self.vm, page)}
 
     def value(self, offset: int, size: int) -> int:
-        """The ``size`` bytes at ``offset``, as a number."""
+        """Return the ``size`` bytes at ``offset`` as a number."""
         memory = self.vm.memory
         hpa = (memory.frames[self.gfn] or 0) << PAGE_SHIFT | offset
         return int.from_bytes(memory.bytes[hpa : hpa + size], "little")
 
     def moved(self, offset: int, size: int) -> int:
-        """A new value for these bytes: the old one with the neighbouring frame, if the frame is among them."""
+        """Return a new value for these bytes: with the neighbouring frame if they contain a frame, else with bit 0 inverted."""
         value = self.value(offset, size)
         return value ^ 1 << PAGE_SHIFT if size > 1 and value & PRESENT else value ^ 1
 
     def entries(self) -> list[tuple[int, str]]:
-        """The entries that aren't empty: (offset, description). If there are too many, those in the shadow come first."""
+        """Return (offset, description) of the entries that aren't empty; of at most `MOST`, those in the shadow preferred."""
         size = guest_format(self.vm.root_level).size
         values = {offset: self.value(offset, size) for offset in range(0, PAGE_SIZE, size)}
         full = [offset for offset in values if values[offset]]
@@ -322,7 +322,7 @@ class TargetTable:
 
 
 class WriteEffect:
-    """What a write zaps. Make it before the write; after it, its methods say what was zapped, and why."""
+    """The effect of a write. Create it before the write; after the write, its methods return what was zapped, and why."""
 
     def __init__(self, table: TargetTable, offset: int, size: int) -> None:
         self.vm, self.before = table.vm, table.candidates()
@@ -331,18 +331,18 @@ class WriteEffect:
         self.root = any(page.root_count for page in self.write.pages)
 
     def zapped(self) -> list[str]:
-        """The entries that are empty now."""
+        """Return the names of the entries that are empty now."""
         return [name for name, spte in self.before.items() if not self.vm.memory.words[spte]]
 
     def happened(self) -> str:
-        """The same as text, as `WriteLab.guess` gives it."""
+        """Return what was zapped as text, in the form of an answer to `WriteLab.zapped`."""
         pages, zapped = self.write.pages, self.zapped()
         empty = [page for page in pages if page not in self.vm.pool.active or not entries_with(self.vm, page)]
         whole = bool(pages) and self.write.whole_page and len(empty) == len(pages)
         return listed([*zapped, PAGE] if whole else zapped or [NONE], self.before)
 
     def reasons(self, emulated: bool, parts: Mapping[str, Any]) -> list[str]:
-        """Sentences that explain it. ``emulated``: whether the host emulated the write; ``parts``: your own parts."""
+        """Return sentences that explain it. ``emulated``: whether the host emulated the write; ``parts``: your own parts."""
         write = self.write
         if not emulated or not write.pages:
             return [
@@ -353,23 +353,23 @@ class WriteEffect:
         if write.misaligned:
             reasons.append(
                 f"{write.size} bytes at offset {write.offset:#x} cross the boundary between two entries (an entry of this "
-                f"guest has {write.entry_size} bytes): KVM 2.6.22 doesn't compute which entries are hit, and zaps the whole "
+                f"guest has {write.entry_size} bytes): KVM 2.6.22 doesn't compute which entries are hit, but zaps the whole "
                 "page."
             )
         if write.in_a_row >= FLOOD:
             reasons.append(
                 f"This is write {write.in_a_row} in a row to gfn {write.gfn:#x}: from the third on, KVM assumes that the frame "
-                "is no page table any more, and zaps all its shadow pages. Page faults don't reset the count, only a write "
+                "is no longer a page table, and zaps all its shadow pages. Page faults don't reset the count; only a write "
                 "elsewhere does."
             )
         return reasons + (self._page_reasons() if write.whole_page else self._entry_reasons())
 
     def _shadow_of_entry(self) -> list[str]:
-        """The names of the shadow entries for the written guest entry, empty or not."""
+        """Return the names of the shadow entries for the written guest entry, empty or not."""
         return [entry_name(spte) for page in self.write.pages for spte in self.write.sptes(page)]
 
     def _difference(self, parts: Mapping[str, Any]) -> list[str]:
-        """What your own part does otherwise than the kernel."""
+        """Return a sentence about the difference between your own part and the kernel, if there is one."""
         hit = self.before if self.write.whole_page else self._shadow_of_entry()
         kernel, own = listed(set(hit) & set(self.before), self.before), listed(self.zapped(), self.before)
         return [] if kernel == own else [f"Your own {' or '.join(parts)} zapped: {own}. The kernel zaps: {kernel}."]
@@ -379,11 +379,11 @@ class WriteEffect:
         if len(self.write.pages) > 1:
             reasons.append(f"The table has {len(self.write.pages)} shadow pages, one for each quadrant in use. All are zapped.")
         if self.root:
-            reasons.append("A root in use can't be freed: it stays, empty, and faults fill it again.")
+            reasons.append("A root in use can't be freed: it is only emptied, and faults fill it again.")
         elif self.level > 1:
             reasons.append("The shadow pages below it stay in the pool. A fault finds them again by gfn and role.")
         else:
-            reasons.append("The entries that link to the page are cleared, too: no link may lead to a page that was freed.")
+            reasons.append("The entries that link to the page are cleared, too: no link may lead to a freed page.")
         return reasons
 
     def _entry_reasons(self) -> list[str]:
@@ -391,7 +391,7 @@ class WriteEffect:
         narrow = write.entry_size == 4
         reasons = [f"The bytes are in guest entry {write.indices[0]}, for which KVM zaps {' and '.join(shadow)}."]
         if write.size < write.entry_size:
-            reasons.append(f"The write changes only {write.size} of its {write.entry_size} bytes, and that is enough.")
+            reasons.append(f"The write changes only {write.size} of its {write.entry_size} bytes, but that is enough.")
         if narrow and self.level == 2:
             reasons.append(
                 "A 4-byte directory entry maps 4 MB and a shadow entry only 2 MB, so the offset is doubled twice, and two "
@@ -403,7 +403,7 @@ class WriteEffect:
             )
         if narrow and len(write.pages) > 1:
             reasons.append(
-                "KVM 2.6.22 zaps this index in every quadrant's page, also where it doesn't shadow the written entry."
+                "KVM 2.6.22 zaps this index in every quadrant's page, even where it doesn't shadow the written entry."
             )
         empty = [name for name in shadow if name not in zapped]
         if empty:
@@ -420,22 +420,22 @@ MODES = [(bits.MODES[name].title, name) for name in ("64", "pae", "32")]
 ANY, BY_OFFSET = -1, "(by offset)"
 """The menu's value and label if the offset is in none of the listed entries."""
 
-TOUCH = "The guest accesses its pages again, so that zapped entries are made again"
+TOUCH = "Access the guest's pages again, so that zapped entries are made again"
 
 
 @form_of(WriteLab)
 class WriteForm(GuestForm):
-    """Guest, table, offset, size and value; a checkbox for each entry that can be zapped; *Write*."""
+    """A form with the guest, the table and the write, a checkbox for each entry that can be zapped, and *Write*."""
 
     lab: WriteLab
 
     def controls(self) -> list[Any]:
-        """From the guest down to *Write*."""
+        """Return the controls, from the guest down to *Write*."""
         lab, ui = self.lab, self.ui
         self.mode = ui.menu("Guest", MODES, lab.mode if lab.mode in dict(MODES).values() else "64", "The mode of a new guest")
         self.mode.observe(lambda change: self.act(self.choose_mode), "value")
         self.table = ui.menu("Table", [], None, "The guest table to write to")
-        self.entry = ui.menu("Entry", [(BY_OFFSET, ANY)], ANY, "An entry of that table: fills in the offset")
+        self.entry = ui.menu("Entry", [(BY_OFFSET, ANY)], ANY, "An entry of that table; selecting it fills in the offset")
         self.table.observe(lambda change: self.chosen(self.choose_table), "value")
         self.entry.observe(lambda change: self.chosen(self.choose_entry), "value")
         offset = "The offset of the first byte in the page"
@@ -462,12 +462,12 @@ class WriteForm(GuestForm):
         ]
 
     def chosen(self, action: Callable[[], Any]) -> None:
-        """Do ``action`` if the user changed a menu, not `refresh`."""
+        """Run ``action`` if a menu was changed by the user, not by `refresh`."""
         if not self.building:
             self.act(action)
 
     def refresh(self) -> None:
-        """The tables, the entries, and the checkboxes."""
+        """Update the tables, the entries, and the checkboxes."""
         super().refresh()
         lab, self.building = self.lab, True
         try:
@@ -480,7 +480,7 @@ class WriteForm(GuestForm):
             self.building = False
 
     def _fill_entries(self, entries: list[tuple[int, str]]) -> None:
-        """The table's entries. In a new table the first one is selected; in the same one the offset stays."""
+        """List the table's entries. Select the first one if the table is new; otherwise keep the offset."""
         self.entry.options = [(BY_OFFSET, ANY), *((text, at) for at, text in entries)]
         if (self.lab.vm, self.lab.gfn) != self.at and entries:
             self.offset.text.value = hex(entries[0][0])
@@ -516,13 +516,13 @@ class WriteForm(GuestForm):
             close_all(box)
 
     def ticked(self, box: Any) -> None:
-        """Untick what contradicts the box that was ticked: none, the whole page, and single entries exclude each other."""
+        """Clear the boxes that contradict the one just ticked: none, the whole page, and single entries exclude each other."""
         for other in self.ticks.children if box.value else ():
             if other is not box and (box.name in (NONE, PAGE) or other.name in (NONE, PAGE)):
                 other.value = False
 
     def choose_mode(self) -> None:
-        """Make a guest in another mode."""
+        """Build a guest in another mode."""
         self.lab.mode = self.mode.value
         self.restart()
         self.size.value = self.lab.entry_size
@@ -538,7 +538,7 @@ class WriteForm(GuestForm):
             self.offset.text.value = hex(self.entry.value)
 
     def write(self) -> Round:
-        """Write what the form says."""
+        """Make the write that is entered in the form."""
         offset = parse_number(self.offset.text.value, "offset")
         text = self.value.text.value.strip()
         value = parse_number(text, "value") if text else None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The addresses of a real guest to choose from: lesson 0 works with each of them."""
+"""Addresses that real guests map: lesson 0 works with each of them."""
 
 import sys
 
@@ -32,7 +32,7 @@ def test_groups(name):
     assert any(group.startswith("kernel") for group in groups)
 
 
-def test_a_64_bit_guest_has_more_to_show():
+def test_a_64_bit_guest_has_more_groups():
     groups = [choice.group for choice in mappings(open_guest("lin64_A"), per_group=1)]
     assert groups[0].startswith("program")
     assert {"heap", "kernel: direct map", "kernel: code and data", "vDSO"} <= set(groups)

@@ -43,12 +43,12 @@ def results(entry, mode="64", level=1, **parts):
 def test_the_shadow_entries():
     read, write = results(0x2B45067)
     assert read.outcome == write.outcome == "the access succeeds"
-    assert read.says == write.says == "PWUAD.. gfn 0x2b45"
+    assert read.content == write.content == "PWUAD.. gfn 0x2b45"
     read, write = results(0x2B45027)  # not dirty
-    assert read.says == "PwUA... gfn 0x2b45" and write.says == "PWUA... gfn 0x2b45"
+    assert read.content == "PwUA... gfn 0x2b45" and write.content == "PWUA... gfn 0x2b45"
     assert any("D is clear" in reason for reason in read.reasons)
     read, write = results(0x2B45005)  # read-only
-    assert read.says == "P.UA... gfn 0x2b45" and write.entry is None and "error code 7" in write.outcome
+    assert read.content == "P.UA... gfn 0x2b45" and write.entry is None and "error code 7" in write.outcome
     assert results(0)[0].outcome == "the guest gets a page fault, error code 0"
 
 
@@ -56,16 +56,16 @@ def test_the_shadow_entries():
 def test_links_allow_everything(mode):
     for level in range(2, MODES[mode].levels + (mode != "pae")):
         read, _ = results(0x30021, mode, level)  # for the kernel, read-only
-        assert read.says.startswith("PWUA") and any("whatever the guest's entry says" in reason for reason in read.reasons)
+        assert read.content.startswith("PWUA") and any("whatever the guest's entry has" in reason for reason in read.reasons)
 
 
 def test_large_pages():
     read, _ = results(0x4000E7, "64", 2)
-    assert read.says == "PWUAD.. gfn 0x405"
+    assert read.content == "PWUAD.. gfn 0x405"
     assert entry_decoder(0x4000E7, mode="64", level=2).meaning.startswith("It leads to a large page of 2 MB")
     assert entry_decoder(0x4000E7, mode="32", level=2).meaning.startswith("It leads to gfn 0x400, the level-1 table")
     odd, _ = results(0x4020E7, "32 pse", 2)
-    assert "I/O" in odd.says and "PSE-36" in odd.reasons[0]
+    assert "I/O" in odd.content and "PSE-36" in odd.reasons[0]
 
 
 def test_a_pdpte_that_is_refused():
@@ -114,7 +114,7 @@ def test_bad_input(wrong):
 
 
 def test_messages_say_which_numbers_are_expected():
-    with pytest.raises(InputError, match="hexadecimal after 0x.* only if a letter from a to f"):
+    with pytest.raises(InputError, match="hexadecimal after 0x.* only if it contains a letter from a to f"):
         entry_decoder("what?")
     with pytest.raises(InputError, match="expected a frame number below 0x10000000000$"):
         entry_decoder().set_frame(1 << 40)
@@ -150,7 +150,7 @@ class TestForm:
         self.toggle(form, 63).value = True
         assert form.lab.value == 0x8000000000030067
 
-    def test_bad_numbers_stay_where_they_are(self, form):
+    def test_bad_numbers_stay_in_their_fields(self, form):
         form.number.text.value = "what?"
         assert "Expected a number" in form.number.message.value and form.number.text.value == "what?"
         form.frame.text.value = hex(1 << 41)

@@ -127,7 +127,7 @@ def test_more_than_five_pages_are_more():
     lab.form.close()
 
 
-def test_a_round_says_what_it_was():
+def test_a_round_describes_its_access():
     lab = fault_lab()
     lab.user = lab.write = True
     round_ = lab.go()
@@ -160,7 +160,7 @@ def test_rounds_belong_to_one_guest():
 
 
 @pytest.mark.parametrize("mode", ["32", "pae", "64"])
-def test_an_upper_entry_that_was_narrowed(mode):
+def test_an_upper_entry_that_loses_a_right(mode):
     lab = fault_lab()
     lab.build(mode)
     lab.keep = lab.user = True
@@ -178,7 +178,7 @@ def test_an_upper_entry_that_was_narrowed(mode):
     assert "are ANDed" not in str(round_) and "The shadow had every entry" not in str(round_)
 
 
-def test_an_upper_entry_that_was_widened():
+def test_an_upper_entry_that_gains_a_right():
     lab = fault_lab()
     lab.build("64", "upper level read-only")
     lab.keep = lab.user = True
@@ -187,7 +187,7 @@ def test_an_upper_entry_that_was_widened():
     assert "allows W at all levels, but the last shadow entry was made with the old rights" in str(lab.go())
 
 
-def test_going_on_with_the_same_vm():
+def test_several_accesses_in_the_same_vm():
     lab = fault_lab()
     lab.keep = True
     assert go("64", "not dirty", READ, True, lab=lab)[1] == "ok"
@@ -198,13 +198,13 @@ def test_going_on_with_the_same_vm():
     assert lab.go().outcomes[0].happened == OUTCOMES["through"]
     lab.table.set(1, "W", False)
     lab.table.set(1, "D", True)
-    assert lab.go().outcomes[0].happened == OUTCOMES["inject"]  # the guest wrote its entry, and its shadow died
+    assert lab.go().outcomes[0].happened == OUTCOMES["inject"]  # the guest wrote its entry, so the shadow entry was zapped
     lab.table.frame = 0x10
     lab.table.set(1, "W", True)
     assert lab.go().error is not None
     round_ = lab.go()
     assert round_.outcomes[0].happened == OUTCOMES["crash"]  # a dead VM is replaced
-    assert round_.reasons[0] == "The previous VM is dead, so this ran in a new one."
+    assert round_.reasons[0] == "The previous VM is dead, so this access ran in a new one."
     assert "The next round runs in a new VM." in round_.html and "build a new one" not in round_.html
     assert "build a new one" in round_.film.data["card"]["rows"][1]
     lab.keep = False
@@ -234,7 +234,7 @@ def test_a_real_guest():
                 assert lab.go().film is not None
 
 
-def test_a_vm_of_ones_own():
+def test_your_own_vm():
     vm = guest_with_its_own_table_mapped()
     lab = fault_lab(vm)
     lab.address = 0x5000
@@ -276,7 +276,7 @@ def test_bad_input_changes_nothing(wrong):
 @settings(max_examples=40, deadline=None)
 @given(st.data())
 def test_every_choice_in_the_form_has_an_outcome(data):
-    """There is a result, a fault for the guest, or a card; and sentences about it."""
+    """Each round has a result, a fault for the guest, or a card, and sentences about it."""
     lab = fault_lab()
     lab.keep = data.draw(st.booleans(), "keep")
     for _ in range(2):
@@ -320,7 +320,7 @@ class TestForm:
         assert len(form.stage.children) == 1 and 'role="status"' in form.status.value
         assert form.outcome.index == 0
 
-    def test_another_film_closes_the_one_before(self, form):
+    def test_another_film_closes_the_previous_one(self, form):
         form.go.click()
         first = form.film
         form.go.click()
@@ -364,7 +364,7 @@ class TestForm:
         form.lab.picker.widget.index = 0
         assert not form.status.value and not form.stage.children
 
-    def test_another_access_marks_the_verdict(self, form):
+    def test_another_access_marks_the_verdict_as_outdated(self, form):
         form.go.click()
         for box, other in ((form.verb, "write"), (form.who, "user"), (form.wp, False), (form.keep, True)):
             assert "This was" in form.status.value and not form.changed.value
@@ -386,7 +386,7 @@ class TestForm:
         form.source.value = "tables"
         assert not form.place.children and form.builder.layout.display == "" and menu.comm is None
 
-    def test_a_vm_of_ones_own_and_its_address(self):
+    def test_your_own_vm_and_its_address(self):
         pytest.importorskip("ipywidgets")
         form = fault_lab(guest_with_its_own_table_mapped()).form
         form.address.text.value = "0x5000"

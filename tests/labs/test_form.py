@@ -34,13 +34,13 @@ def test_numbers_as_they_are_pasted(text, value):
 @pytest.mark.parametrize(
     "text", ["", "  ", "0x", "0b", "0b2", "xyz", "-1", "0x1g", "1.5", "0x1" + "0" * 16, "9" * 30, None, 5, "9" * 5000, "h"]
 )
-def test_what_is_no_number(text):
+def test_text_that_isnt_a_number(text):
     with pytest.raises(InputError, match="text"):
         parse_number(text)
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, (1 << 64) - 1))
-def test_numbers_go_round(value):
+def test_numbers_round_trip(value):
     for text in (hex(value), bin(value), str(value), f"0x{value:_x}", f"{value:064b}"):
         assert parse_number(text) == value

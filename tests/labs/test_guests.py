@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Guests that are built by hand, and a second processor between two steps of the host."""
+"""Guests built by hand, and a second processor that runs between two steps of the host."""
 
 import pytest
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What all labs share: how they are shown and closed, and how an error in your own part is shown."""
+"""What all labs have in common: how they are shown and closed, and how an error in your own part is shown."""
 
 import subprocess
 import sys
@@ -25,7 +25,7 @@ class ForgetfulMap(ReverseMap):
     """A reverse map with a bug."""
 
     def add(self, spte):
-        """Fails."""
+        """Raise KeyError."""
         return {}[spte]
 
 
@@ -38,13 +38,13 @@ def stopped_pre_write(vm, gpa, size):
 
 
 def play(lab):
-    """Do something in a lab."""
+    """Run one operation in a lab."""
     actions = {"FaultLab": "go", "WriteLab": "touch", "RmapLab": "map", "PoolLab": "touch", "EntryDecoder": "shadow_results"}
     return getattr(lab, actions[type(lab).__name__])()
 
 
 def without_ipywidgets(monkeypatch):
-    """As if ipywidgets were not installed, and nothing had imported it yet."""
+    """Make ipywidgets look as if it were not installed and had never been imported."""
     monkeypatch.setitem(sys.modules, "ipywidgets", None)
     monkeypatch.delitem(sys.modules, "kvmmmu_lab.labs.widgets", raising=False)
     monkeypatch.delattr("kvmmmu_lab.labs.widgets", raising=False)
@@ -108,7 +108,7 @@ def everything(widget):
 
 
 def example():
-    """The example in the docstring of `lab`."""
+    """Return the function of the example in the docstring of `lab`."""
     blocks = [block for block in lab_module.__doc__.split("\n\n") if not block.startswith("`Lab`")]
     lines = [line for block in blocks for line in [*block.split("\n"), ""] if line.startswith("    ") or not line]
     names = {}
@@ -123,7 +123,7 @@ def test_the_example_of_a_lab_works():
     lab.faults.guess(0)
     round_ = lab.read(0x2000)
     assert round_.right is False and "finds no shadow entry" in str(round_)
-    assert "Faults that the host handled: 2" in str(lab) and lab.picture()
+    assert "Faults handled by the host: 2" in str(lab) and lab.picture()
     with pytest.raises(InputError, match="parts"):
         example()(sptes=1)
     pytest.importorskip("ipywidgets")
@@ -142,7 +142,7 @@ def test_only_the_widgets_import_ipywidgets():
 
 
 def notebook(monkeypatch, name):
-    """A notebook cell with a kernel: its header, whose ``msg_id`` is the run, and what is displayed."""
+    """Imitate a notebook cell with a kernel. Return its header, whose ``msg_id`` is the run, and the list of its outputs."""
     run, shown = {"metadata": {"cellId": name}, "header": {"msg_id": "1"}}, []
     shell = SimpleNamespace(kernel=True, get_parent=lambda: run)
     monkeypatch.setattr("IPython.get_ipython", lambda: shell)
@@ -170,7 +170,7 @@ def test_running_a_cell_again_closes_its_question(name, monkeypatch):
 
 
 def alive():
-    """The number of open widgets, with their layouts and styles."""
+    """Return the number of open widgets, with their layouts and styles."""
     return len(sys.modules["ipywidgets"].widgets.widget._instances)
 
 
@@ -236,7 +236,7 @@ class TestOwnParts:
         assert round_.film.data["card"]["title"] == "Your own part raised an exception"
         assert isinstance(lab.write(8).error, VmDead)
 
-    def test_a_film_of_ones_own_has_the_same_card(self):
+    def test_your_own_film_has_the_same_card(self):
         vm = write_lab(pre_write=broken_pre_write).vm
         write = name_part_errors(lambda: vm.emulate_write_gpa(0x14008, 0, 8), {"pre_write": broken_pre_write})
         film = watch(write, vm, [0x1000])
@@ -309,7 +309,7 @@ def test_cards():
     assert "Your own part" in error_html(PartError("rmap", ValueError("x")))
 
 
-def test_after_a_crash_a_lab_says_what_can_be_done():
+def test_after_a_crash_a_lab_says_what_to_do():
     crash = HostCrash("BUG", "f", "mmu.c:1", "why")
     assert "dead now; build a new one" in error_html(crash)
     words_of = {fault_lab: "runs in a new VM", write_lab: "New guest", rmap_lab: "New guest", pool_lab: "New guest"}

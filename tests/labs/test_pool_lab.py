@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The pool lab: first in, first out, whatever is touched again; and its form."""
+"""The pool lab: pages are evicted first in, first out, even if they are touched again; and its form."""
 
 import pytest
 
@@ -32,7 +32,7 @@ def test_the_oldest_21_pages_are_evicted(full):
     full.guess(OLDEST, 21)
     round_ = full.touch()
     assert round_.right is True
-    assert "fewer than 5" in str(round_) and "The root in use was at the tail" in str(round_)
+    assert "fewer than 5" in str(round_) and "The root in use was also at the tail" in str(round_)
     assert "level 3, level 2" in str(round_)
     assert any(step.function == "kvm_mmu_zap_page" for step in round_.film.steps)
 
@@ -44,15 +44,15 @@ def test_touching_again_saves_no_page(full):
     full.guess(UNUSED)
     round_ = full.touch()
     assert round_.right is False
-    assert "LRU would have begun with region 1. Region 0 was used since, but that didn't save it." in str(round_)
+    assert "LRU would have started with region 1. Region 0 was used later, but that didn't save it." in str(round_)
     assert full.again(0).film.result.faults == 1
 
 
-def test_without_that_lru_would_begin_there_too(full):
+def test_without_another_touch_lru_would_start_there_too(full):
     full.guess(NEWEST, 25)
     round_ = full.touch()
     assert [outcome.right for outcome in round_.outcomes] == [False, False]
-    assert "LRU would have begun with it, too" in str(round_)
+    assert "LRU would have started with it, too" in str(round_)
 
 
 def test_touching_many_stops_at_the_first_eviction():
@@ -74,7 +74,7 @@ def test_no_note_suggests_an_argument():
     assert "lists are folded in the middle" in film.steps[-1].scene.notes
 
 
-def test_pages_and_what_they_are_for():
+def test_the_use_of_each_page():
     lab = pool_lab()
     lab.touch(2)
     assert [lab.use(page).name for page in lab.queue()] == [

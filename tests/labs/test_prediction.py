@@ -78,7 +78,7 @@ def test_another_guess_after_the_comparison_says_that_it_isnt_judged():
     assert not note.value
 
 
-def test_what_happened_can_be_said_in_other_words():
+def test_what_happened_can_be_put_in_other_words():
     guess = predict("How many?", [0, "more"])
     guess.guess("more")
     outcome = guess.compare("more", "7 (more than 5)")

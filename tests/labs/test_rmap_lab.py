@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The rmap lab: compared with lists that the test keeps, predictions and reasons; and its form."""
+"""The rmap lab: its map compared with lists kept by the test, predictions and reasons; and its form."""
 
 import pytest
 from hypothesis import given, settings
@@ -109,7 +109,7 @@ def test_a_guess_has_to_be_possible():
     assert lab.filler.choices == [NONE] and lab.filler.answer is None
 
 
-def test_a_map_of_ones_own_is_a_plain_list():
+def test_your_own_map_is_a_plain_list():
     class Mine(ReverseMap):
         pass
 

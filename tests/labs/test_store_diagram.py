@@ -15,25 +15,25 @@ PAGED = ("64", "pae", "32")
 
 
 def pages(mode):
-    """A guest with pages at both ends of a table, in both halves of it, and in another table."""
+    """Return a guest with pages at both ends of a table, in both of its halves, and in another table."""
     region = 1 << (22 if mode == "32" else 21)
     return small_guest(mode, 0x1000, 0x2000, 0x3000, region // 2 + 0x1000, region - 0x1000, region + 0x1000)
 
 
 def sptes(scene):
-    """Keys of the shadow entries and pages to which the arithmetic leads."""
+    """Return the keys of the shadow entries and pages that the arithmetic leads to."""
     return {edge.target for edge in scene.edges if edge.source.startswith("a:") and edge.kind == "link"}
 
 
 def filled(vm):
-    """The shadow entries that aren't empty, by key."""
+    """Return the keys of the shadow entries that aren't empty."""
     words = vm.memory.words
     return {f"s:{page.id}:{n}" for page in vm.pool.active for n in range(512) if words[page.spte + n]}
 
 
 @given(st.sampled_from(PAGED), st.integers(1, 2), st.integers(0, 4095), st.sampled_from([1, 2, 4, 8]), st.integers(0, 2))
 def test_it_shows_what_pre_write_zaps(mode, level, offset, size, written):
-    """Of the entries that aren't empty, exactly those are zapped that it shows, or whose page it shows."""
+    """The entries zapped are exactly those that it shows, or whose page it shows, except for empty ones."""
     small = pages(mode)
     vm, gpa = small.vm, (small.table(0x1000, level) << 12) + min(offset, 4096 - size)
     for _ in range(written):
@@ -82,6 +82,6 @@ def test_a_store_to_an_unshadowed_frame_zaps_nothing():
 
 
 @pytest.mark.parametrize(("gpa", "size"), [(0x14FFC, 8), (0x90000000, 8), (0x14000, 3), ("x", 8)])
-def test_what_is_no_store_is_refused(gpa, size):
+def test_an_impossible_store_is_refused(gpa, size):
     with pytest.raises(InputError):
         StoreDiagram(pages("64").vm, gpa, size)

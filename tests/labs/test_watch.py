@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The steps of a watched operation, the state at each, and errors."""
+"""Films of operations and of notebook cells: their steps, the state at each step, and errors."""
 
 import re
 import sys
@@ -100,7 +100,7 @@ def test_every_detail(vm):
     ],
 )
 @pytest.mark.parametrize("detail", [False, True])
-def test_whatever_is_done_has_words_and_a_picture(vm, operation, detail):
+def test_every_operation_has_words_and_a_picture(vm, operation, detail):
     vm.access(GVA, user=True)
     watched = watch(lambda: operation(vm), vm, [GVA], detail=detail)
     assert watched.error is None
@@ -136,7 +136,7 @@ def test_another_sink_is_left_alone(vm):
 
 def test_a_crash_of_the_host_is_a_card():
     vm = guest_with_its_own_table_mapped()
-    vm.poke(0x4038, 0x01067)  # the root, as a page of the user's
+    vm.poke(0x4038, 0x01067)  # maps the root as a user page
     watched = watch(lambda: vm.access(0x7000, write=True, user=True), vm)
     assert isinstance(watched.error, HostCrash)
     assert vm.emit is None
@@ -148,7 +148,7 @@ def test_a_crash_of_the_host_is_a_card():
     assert "build a new one" in late.data["card"]["rows"][0] and "build a new one" in late.steps[-1].words
 
 
-def test_an_address_that_cant_be_is_a_card(vm):
+def test_an_invalid_address_is_a_card(vm):
     watched = watch(lambda: vm.access(1 << 50), vm)
     assert isinstance(watched.error, InputError)
     assert "canonical" in watched.data["card"]["rows"][0] and "canonical" in watched.steps[-1].words
@@ -164,7 +164,7 @@ def test_a_guest_that_changes_its_mode_loses_addresses(vm):
     assert "without paging" in watched.steps[-1].scene.title
 
 
-def test_long_operations_end_somewhere(vm):
+def test_long_operations_are_cut_off(vm):
     watched = watch(lambda: [vm.access(GVA + page * 4096, user=True) for page in range(60)], vm, [GVA], detail=True)
     assert len(watched.steps) == MOST_STEPS + 2
     assert "more operations isn't shown" in watched.steps[-1].words
@@ -179,7 +179,7 @@ def test_as_text_and_as_a_still(vm):
 
 
 def displayed(watched, monkeypatch, cell=None):
-    """What is displayed in a notebook with a kernel."""
+    """Return what is displayed in a notebook with a kernel."""
     shell = SimpleNamespace(kernel=True, get_parent=lambda: cell or {})
     monkeypatch.setattr("IPython.get_ipython", lambda: shell)
     shown = []
@@ -225,7 +225,7 @@ def test_running_a_cell_again_closes_what_it_showed_before(vm, monkeypatch):
 
 @pytest.fixture
 def shell(monkeypatch):
-    """An IPython shell with the magic, a `Vm` and an address; ``shown`` is what it displays."""
+    """Return an IPython shell with the magic, a `Vm` and an address; ``shown`` is what it displays."""
     shells = pytest.importorskip("IPython.core.interactiveshell")
     shell = shells.InteractiveShell()
     shell.run_line_magic("load_ext", "kvmmmu_lab")
@@ -245,12 +245,12 @@ def test_a_cell_becomes_a_recording_and_a_film(shell):
     assert shell.user_ns["vm"].emit is None
 
 
-def test_the_name_and_the_detail_are_up_to_the_reader(shell):
+def test_the_name_and_the_detail_are_optional(shell):
     shell.run_cell_magic("record", "vm --detail", "vm.access(gva)")
     assert len(shell.shown[0].steps) > 20 and "recording" in shell.user_ns
 
 
-def test_an_error_of_the_kit_becomes_a_card_and_any_other_comes_through(shell):
+def test_an_error_of_the_kit_becomes_a_card_and_any_other_is_raised(shell):
     shell.run_cell_magic("record", "vm", "vm.set_registers(0x80010001, 1 << 40, 0x20, 0x500)")
     assert isinstance(shell.shown[0].error, HostCrash)
     shell.user_ns["vm"] = open_guest("lin64_A").vm()
@@ -271,6 +271,6 @@ def test_an_error_of_the_kit_becomes_a_card_and_any_other_comes_through(shell):
         ("vm --no", "%%record"),
     ],
 )
-def test_a_line_that_cant_be_says_what_to_write(shell, line, message):
+def test_an_invalid_line_says_what_to_write(shell, line, message):
     with pytest.raises(InputError, match=message):
         shell.run_cell_magic("record", line, "vm.access(gva)")

@@ -115,7 +115,7 @@ def test_a_root_stays():
     assert zapped(round_) == "the whole page" and any("A root in use" in reason for reason in round_.reasons)
 
 
-def test_a_vm_of_ones_own():
+def test_your_own_vm():
     vm = open_guest("lin64_A").vm()
     vm.access(0x343C9000, user=True)
     lab = write_lab(vm)
@@ -134,7 +134,7 @@ def test_a_vm_of_ones_own():
 
 @pytest.fixture(params=["lin64_A", "linpae_A", "lin32_A"])
 def own(request):
-    """A lab with a real guest that has used its memory for a while."""
+    """Return a lab with a real guest that has used its memory for a while."""
     guest = open_guest(request.param)
     vm = guest.vm()
     for gva in guest.tlb_gva[::60].tolist():
@@ -146,7 +146,7 @@ def drawn(film):
     return {entry.key for step in film.steps for table in step.scene.tables for entry in table.entries}
 
 
-def test_a_film_shows_the_written_entry_of_ones_own_vm(own):
+def test_a_film_shows_the_written_entry_of_your_own_vm(own):
     size = own.entry_size
     for table in own.tables()[::3]:
         own.choose(table.gfn)
@@ -187,13 +187,13 @@ def test_more_entries_than_can_be_drawn_are_counted():
     assert "; 3 more aren't." in write_lab(vm).picture()
 
 
-def test_what_was_zapped_in_ones_own_vm_comes_back(own):
+def test_what_was_zapped_in_your_own_vm_is_made_again(own):
     assert "nothing to access" in str(own.touch())
     for level in sorted(set(own.levels.values())):
         table = next(table for table in own.tables() if table.level == level and table.candidates())
         own.choose(table.gfn)
         before = own.candidates()
-        at = table.entries()[0][0] + 1  # across the boundary: all of the page dies, and the table stays as it is
+        at = table.entries()[0][0] + 1  # across a boundary, so the whole page is zapped, but the table isn't changed
         own.write(at, table.value(at, own.entry_size), own.entry_size)
         assert not own.candidates()
         assert own.touch().error is None
@@ -201,7 +201,7 @@ def test_what_was_zapped_in_ones_own_vm_comes_back(own):
         assert back >= gone
 
 
-def test_tables_of_ones_own_vm_are_those_of_now():
+def test_the_tables_of_your_own_vm_are_the_current_ones():
     vm = open_guest("lin64_A").vm()
     vm.access(0x343C9000, user=True)
     lab = write_lab(vm)
@@ -235,7 +235,7 @@ def test_a_table_out_of_reach_is_shown_in_the_hash():
     assert "nothing to access" in str(lab.touch())
 
 
-def test_both_halves_of_a_directory_entry_come_back():
+def test_both_halves_of_a_directory_entry_are_made_again():
     guest = Builder("32")
     for gva in (0x400000, 0x600000):
         guest.map(gva)
@@ -342,7 +342,7 @@ class TestForm:
         form.table.value = form.lab.tables()[1].gfn
         assert form.offset.text.value == hex(form.lab.entries()[0][0])
 
-    def test_a_message_goes_when_its_field_changes(self, form):
+    def test_a_message_is_hidden_when_its_field_changes(self, form):
         for field, wrong in ((form.offset, "0xFFF"), (form.value, "lots")):
             field.text.value = wrong
             self.press(form, "Write")

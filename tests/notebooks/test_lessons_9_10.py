@@ -80,7 +80,7 @@ def test_an_io_mark_dies_without_a_reverse_map(shown):
 def test_pages_of_other_gfns_and_of_no_table_are_skipped_and_all_roles_are_hit(shown):
     assert "of gfn 0x50c1, skipped: another gfn" in shown(NINE, "entry_of(linux, 0x400000).gpa")
     large = shown(NINE, "small.map(0x400000, 0x400, large=True)")
-    assert "skipped: no page table" in large and "nothing is zapped" in large
+    assert "skipped: no guest table" in large and "nothing is zapped" in large
     film = shown(NINE, "watch_store(vm, itself, 0)")
     assert zapped(film) == ["#245:493", "#246:493", "#247:493", "#251:493"]
     assert "It was: 4." in shown(NINE, "guess_self.compare")
