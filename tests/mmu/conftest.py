@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""On a busy computer any example may take long, so there are no deadlines: no test here is about time."""
+"""Turn off Hypothesis's deadlines: on a busy computer any example may take long, and no test here is about time."""
 
 from hypothesis import settings
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Small guests of every mode, made by hand, and an oracle that says where an access has to end.
+"""Small guests of every mode, made by hand, and an oracle that computes where an access has to end.
 
-Of the engine, only `Vm` is used here. The bits and the arithmetic are written again, after the processor's manual, so
-that a mistake in the engine's own can't go unnoticed.
+Only `Vm` is used from the engine. The bits and the arithmetic are defined here again, from the processor's manual, so that a
+mistake in the engine's definitions can't go unnoticed.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ ON = PG | WP | PE
 FRAME = 0x000FFFFFFFFFF000
 
 FIRST = 256 << 9
-"""The spte that state() shows as reference 0: the first entry of the first shadow page, which is host frame 256."""
+"""The spte that is ref 0 in state(): the first entry of the first shadow page, which is host frame 256."""
 
 SHADOW_W, SHADOW_U, IO = 1 << 10, 1 << 11, 1 << 9
 
@@ -49,7 +49,7 @@ PAGED = list(MODES)
 class Guest:
     """A running guest. ``vm`` is the VM, ``root`` the gfn in CR3 (of a PAE guest: the frame with its four PDPTEs).
 
-    Tables and frames are taken from gfn 0x10 up. `map` writes to guest memory directly, bypassing the MMU, so it
+    Tables and frames are allocated from gfn 0x10 up. `map` writes to guest memory directly, bypassing the MMU, so it
     is for entries without a shadow. `edit` writes through the MMU.
     """
 
@@ -134,7 +134,7 @@ class Reach:
 
 
 def oracle(vm, gva, write=False, user=False, fetch=False):
-    """Walk the guest's tables as its processor would, and change nothing.
+    """Walk the guest's tables as its processor would, but change nothing.
 
     Rights are ANDed over all levels and compared at the end, as in the manual. The error code reports a fetch even if
     EFER.NX is off, as KVM did in 2007.

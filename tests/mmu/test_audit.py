@@ -13,7 +13,7 @@ def leaf_spte(guest, gva):
 
 
 @pytest.mark.parametrize("mode", PAGED)
-def test_an_honest_guest_has_no_complaints(mode):
+def test_an_undisturbed_vm_has_no_complaints(mode):
     guest = Guest(mode)
     for gva in (0x1000, 0x2000, 0x40000000):
         guest.map(gva)
@@ -85,7 +85,7 @@ def test_write_protection_is_audited_from_the_newest_shadow_page_to_the_oldest()
     assert [complaint.facts[0] for complaint in guest.vm.audit()] == tables[::-1]
 
 
-def test_an_io_entry_is_no_mapping():
+def test_the_audits_ignore_an_io_entry():
     guest = Guest("64")
     guest.map(0x1000, 0xFEE00)
     guest.vm.access(0x1000)
@@ -105,7 +105,7 @@ def test_the_audits_never_look_at_rights():
 
 @pytest.mark.parametrize("mode", PAGED)
 def test_an_audit_undoes_what_it_changed(mode):
-    """It walks the guest's tables, which sets accessed bits and marks the tables dirty."""
+    """An audit walks the guest's tables, which sets accessed bits and marks the tables dirty."""
     guest = Guest(mode, [(0, 0x100, True)])
     guest.map(0x1000)
     guest.vm.access(0x1000)
@@ -133,7 +133,7 @@ def test_an_audit_is_not_reported_as_events_of_the_guest():
 
 
 def test_two_gigabytes_and_more_are_audited_in_three_level_shadows():
-    """It looks like a bug, but isn't: the loop variable of the four roots is unsigned."""
+    """The kernel's code looks wrong, but isn't: the loop variable of the four roots is unsigned."""
     vm = Vm([(0, 4), (0x80000, 4), (0xC0000, 4)])
     for gva in (0x80001000, 0xC0001000):
         vm.access(gva)

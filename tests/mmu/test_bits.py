@@ -52,13 +52,13 @@ def test_only_the_2_level_guest_has_4_byte_entries(root_level, size):
     assert bits.guest_format(root_level).size == size
 
 
-def test_what_a_shadow_entry_takes_over_and_what_not():
+def test_the_flags_that_a_shadow_entry_copies():
     everything = (1 << 64) - 1
     assert bits.flag_names(everything & bits.WIDE.copied) == "P A D G NX"
     assert bits.flag_names(everything & bits.NARROW.copied) == "P A D G"
 
 
-def test_the_scenarios_letters_are_those_of_the_flags_that_the_model_knows():
+def test_every_flag_in_the_model_has_a_letter_for_scenarios():
     assert "".join(flag.letter for flag in bits.FLAGS) == "PWUADGSX"
     assert len({flag.name for flag in bits.FLAGS}) == len({flag.mask for flag in bits.FLAGS}) == len(bits.FLAGS)
     assert [flag.bit for flag in bits.FLAGS if flag.name in ("P", "PWT", "NX")] == [0, 3, 63]
@@ -93,11 +93,11 @@ def test_long_mode_is_chosen_before_pae_and_pae_before_pse():
         ("32", 2, "P W U A D G PS"),
     ],
 )
-def test_which_flags_an_entry_of_a_level_has(mode, level, names):
+def test_the_flags_of_an_entry_at_each_level(mode, level, names):
     assert " ".join(flag.name for flag in bits.MODES[mode].flags(level)) == names
 
 
-def test_how_a_mode_is_put_into_words():
+def test_the_words_for_a_mode():
     assert [mode.title for mode in bits.MODES.values()] == ["no paging", "32-bit", "32-bit with 4 MB pages", "PAE", "64-bit"]
     assert [mode.guest for mode in bits.MODES.values()][:2] == ["guest without paging", "32-bit guest"]
     assert [mode.large_pages for mode in bits.MODES.values()] == [False, False, True, True, True]
@@ -110,7 +110,7 @@ def test_the_marks_of_a_shadow_entry_are_in_bits_that_software_may_use():
     assert not (bits.IO_MARK | bits.SHADOW_WRITABLE | bits.SHADOW_USER) & bits.BASE_MASK
 
 
-def test_the_base_masks_keep_the_frame_and_nothing_else():
+def test_the_base_masks_select_only_the_frame():
     assert bits.WIDE.base == 0x000F_FFFF_FFFF_F000 == bits.BASE_MASK
     assert bits.WIDE.large_base == 0x000F_FFFF_FFE0_0000
     assert bits.NARROW.base == 0xFFFF_F000

@@ -26,13 +26,13 @@ def test_only_a_cache_below_its_minimum_is_filled(chains, descriptors, after):
     assert topped_up(pte_chain=chains, rmap_desc=descriptors) == after
 
 
-def test_to_take_from_an_empty_cache_is_a_bug():
+def test_taking_from_an_empty_cache_is_a_bug():
     with pytest.raises(HostCrash, match="rmap descriptors is empty") as crash:
         Caches().rmap_desc.take()
     assert (crash.value.kind, crash.value.source) == ("BUG", "mmu.c:268")
 
 
-def test_an_object_given_back_beyond_the_capacity_is_really_freed():
+def test_an_object_given_back_beyond_the_capacity_is_freed():
     cache = Caches().pte_chain
     for _ in range(CAPACITY + 5):
         cache.give()

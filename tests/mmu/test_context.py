@@ -155,7 +155,7 @@ def test_the_four_roots_are_the_four_gigabytes():
 
 
 def test_2007_nonpaging_writes_shadowed_pt():
-    """Writes without paging bypass write protection; the stale shadow is used again when paging is back on."""
+    """Writes without paging bypass write protection; when paging is on again, the stale shadow is still used."""
     guest = Guest("64")
     old = guest.map(0x1000)
     guest.vm.access(0x1000)
@@ -191,7 +191,7 @@ def test_2007_pool_exhaust_reset_oops():
     assert (crash.value.kind, crash.value.function) == ("oops", "mmu_alloc_roots")
 
 
-def test_with_exactly_enough_pages_a_reset_just_fits():
+def test_with_exactly_enough_pages_a_reset_succeeds():
     guest = nearly_exhausted(free=4)
     guest.vm.set_registers(ON, 0x3F0 << 12, PSE, 0)
     assert len(state(guest.vm)["free"]) == 0
@@ -260,7 +260,7 @@ def test_a_root_in_use_is_counted_until_the_mode_changes():
     assert counts() == [1, 1, 1, 1]
 
 
-def test_write_protection_of_the_roots_frame_begins_when_it_is_loaded():
+def test_the_frame_of_a_root_is_write_protected_when_the_root_is_loaded():
     guest = Guest("64")
     other = guest.frame()
     guest.map(0x1000, other)

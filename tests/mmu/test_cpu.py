@@ -59,7 +59,7 @@ def test_a_write_without_a_value_to_a_page_table_goes_through_pre_write_too():
     assert guest.vm.access(0x1000).faults == 1, "its shadow was zapped"
 
 
-def test_the_shadow_of_an_upper_level_denies_nothing_by_itself():
+def test_upper_levels_of_the_shadow_withhold_no_rights():
     """Links allow everything; only leaves withhold rights."""
     guest = Guest("64")
     guest.map(0x1000, upper=P | U)
@@ -90,7 +90,7 @@ def test_a_write_that_the_shadow_withholds_is_a_fault_with_the_present_bit():
 
 
 def test_outcomes():
-    """One line for each; for "stuck" see below."""
+    """One example of each; "stuck" has the next test."""
     guest = Guest("64", [(0, 0x100), (0x800, 4)])
     gfn, gone = guest.map(0x1000), guest.map(0x2000, 0x800)
     guest.map(0x3000, guest.root)
@@ -154,7 +154,7 @@ def test_a_tlb_keeps_a_translation_until_it_is_flushed():
     assert guest.vm.access(0x1000).gpa == new << 12
 
 
-def test_invlpg_forgets_one_page_and_a_cr3_load_forgets_all():
+def test_invlpg_drops_one_translation_and_a_cr3_load_drops_all():
     guest = Guest("64", tlb=True)
     old = [guest.map(gva) for gva in (0x1000, 0x2000)]
     for gva in (0x1000, 0x2000):
@@ -170,7 +170,7 @@ def test_invlpg_forgets_one_page_and_a_cr3_load_forgets_all():
 @pytest.mark.parametrize(
     "reset", [lambda guest: guest.vm.reset_context(), lambda guest: guest.start()], ids=["reset", "set"]
 )
-def test_a_new_context_forgets_all_translations(reset):
+def test_a_new_context_drops_all_translations(reset):
     guest = Guest("64", tlb=True)
     guest.map(0x1000)
     guest.vm.access(0x1000)

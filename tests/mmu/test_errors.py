@@ -45,7 +45,7 @@ def test_a_message_names_the_argument_its_value_and_what_was_expected(got, shown
     assert (error.argument, error.got, error.expected) == ("size", got, "1, 2, 4 or 8 bytes")
 
 
-def test_a_crash_says_its_kind_where_it_happened_and_why():
+def test_the_message_of_a_crash_has_its_kind_place_and_reason():
     with pytest.raises(HostCrash) as crash:
         Guest("64").start(root=0xFFFF)
     assert (crash.value.kind, crash.value.function, crash.value.source) == ("BUG", "rmap_write_protect", "mmu.c:420")
@@ -58,7 +58,7 @@ def test_a_crash_says_its_kind_where_it_happened_and_why():
 
 
 def warm(mode="64"):
-    """A guest with entries in every table, so that damage would show."""
+    """Make a VM with entries in every table, so that any damage is detected."""
     guest = Guest(mode, [(0, 0x100, True), (0x800, 8)])
     for gva in (0x1000, 0x2000, 0x40000000):
         guest.map(gva)
@@ -69,7 +69,7 @@ def warm(mode="64"):
 
 
 def refuses(vm, call, *words):
-    """Check that a call is refused in these words, and that nothing has changed."""
+    """Check that a call is refused with these words in the message, and that nothing changes."""
     before = everything(vm)
     with pytest.raises(InputError) as refused:
         call(vm)
@@ -209,7 +209,7 @@ def test_slots_and_aliases_that_are_refused(what):
     refuses(warm(), call, *words)
     with pytest.raises(SlotError) as refused:
         call(warm())
-    assert refused.value.errno == errno, "the kernel's answer"
+    assert refused.value.errno == errno, "the kernel's errno"
 
 
 @pytest.mark.parametrize(
@@ -235,7 +235,7 @@ def test_slots_that_a_new_vm_refuses(slots, words):
         assert word in str(refused.value)
 
 
-# Wrong types, over every argument of every public method
+# Wrong types, for every argument of every public method
 
 METHODS = {
     name: list(inspect.signature(method).parameters.values())[1:]
@@ -272,14 +272,14 @@ JUNK = [
 
 
 def call(vm, name, **changed):
-    """Call a method with good arguments, except for those that are given."""
+    """Call a method with good arguments, except for those in ``changed``."""
     arguments = {p.name: GOOD[p.name] for p in METHODS[name] if p.name in changed or p.default is p.empty}
     if name == "access" and {"value", "size"} & set(changed):
         arguments |= {"write": True, "value": 1, "size": 4}
     return getattr(vm, name)(**arguments | changed)
 
 
-def test_every_public_method_and_argument_is_known_here():
+def test_every_public_method_and_argument_is_tested_here():
     assert {place.split()[1] for place in PLACES + FLAG_PLACES} <= GOOD.keys()
     assert {
         "access",
@@ -310,7 +310,7 @@ def test_an_argument_of_a_wrong_type_is_refused_by_name(place):
 
 @pytest.mark.parametrize("place", FLAG_PLACES)
 def test_a_flag_is_true_or_false_or_refused(place):
-    """A flag is what Python's bool makes of it; what bool doesn't accept is refused."""
+    """A flag is converted with `bool`; a value that `bool` doesn't accept is refused."""
     method, argument = place.split()
     for flag in (0, 1, None, "", "x", [], 2.5):
         vm, plain = warm(), warm()
@@ -326,8 +326,8 @@ def test_a_flag_is_true_or_false_or_refused(place):
 
 @pytest.mark.parametrize("place", [place for place in PLACES if not place.endswith(" data")])
 @pytest.mark.parametrize("kind", [np.int64, np.uint64, np.int32])
-def test_numpy_whole_numbers_are_as_good_as_pythons(place, kind):
-    """Guests are read from numpy arrays, so numpy's numbers appear everywhere. None may get into the state: they overflow."""
+def test_numpy_integers_are_accepted(place, kind):
+    """Guests are read from numpy arrays, so callers pass numpy integers. None may get into the state, since they overflow."""
     method, argument = place.split()
     vm, plain = warm(), warm()
     assert call(vm, method, **{argument: kind(GOOD[argument] % 2**31)}) == call(
@@ -348,7 +348,7 @@ def test_a_call_that_python_itself_refuses_changes_nothing(method):
     assert everything(vm) == before and vm.dead is None
 
 
-# Numbers are small or far too large: a number of pages in between would be allocated.
+# Numbers are small or far too large, since a number of pages in between would be allocated.
 numbers = st.one_of(st.integers(-8, 64), st.integers(1 << 30, 1 << 70), st.integers(-(1 << 70), -1))
 junk = st.one_of(numbers, st.floats(), st.text(max_size=3), st.none(), st.booleans(), st.binary(max_size=9))
 
@@ -357,7 +357,7 @@ junk = st.one_of(numbers, st.floats(), st.text(max_size=3), st.none(), st.boolea
 @settings(max_examples=30)
 @given(data=st.data())
 def test_any_call_is_carried_out_or_refused_without_a_change(mode, data):
-    """The law: an InputError leaves state and memory byte for byte as they were. Several calls on one VM."""
+    """The law: after an InputError, state and memory are unchanged, byte for byte. Several calls on one VM."""
     vm = warm(mode)
     for _ in range(8):
         method = data.draw(st.sampled_from(sorted(METHODS.keys() - {"destroy"})))
@@ -373,7 +373,7 @@ def test_any_call_is_carried_out_or_refused_without_a_change(mode, data):
             return
 
 
-# Sinks, and the end
+# Sinks and dead VMs
 
 
 def test_one_sink_at_a_time():
@@ -392,7 +392,7 @@ def test_one_sink_at_a_time():
 
 
 @pytest.mark.parametrize("sink", [None, 5, "print", [1]], ids=repr)
-def test_a_sink_is_something_that_can_be_called(sink):
+def test_a_sink_must_be_callable(sink):
     vm = warm()
     with pytest.raises(InputError, match="sink is"):
         vm.attach(sink)
@@ -422,7 +422,7 @@ def dead(how):
 
 @pytest.mark.parametrize("how, why", [("destroyed", "it was destroyed"), ("crashed", "no memory behind it")])
 @pytest.mark.parametrize("method", METHODS)
-def test_a_dead_vm_refuses_everything_and_says_why_it_died(method, how, why):
+def test_a_dead_vm_refuses_everything_and_gives_the_reason(method, how, why):
     vm = dead(how)
     before = everything(vm)
     with pytest.raises(VmDead) as refused:

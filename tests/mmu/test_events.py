@@ -25,7 +25,7 @@ def watched(guest):
 
 
 def test_a_read_fault_step_by_step():
-    """One fault in the words of the kernel."""
+    """All events of one fault, in order."""
     guest = Guest("pae")
     guest.map(0x1000)
     events = watched(guest)
@@ -84,7 +84,7 @@ def test_only_events_can_be_described():
 
 
 @pytest.mark.parametrize("kind", ev.KINDS.values(), ids=repr)
-def test_every_kind_knows_where_it_comes_from(kind):
+def test_every_kind_names_its_function_and_source(kind):
     assert ev.KINDS[kind.name] is kind
     assert len(set(kind.operands)) == len(kind.operands)
     if kind not in (ev.END, ev.CRASH):
@@ -107,7 +107,7 @@ def test_a_crash_is_the_last_event():
     }
 
 
-def test_a_refused_call_is_no_event():
+def test_a_refused_call_reports_no_event():
     guest = Guest("64")
     events = watched(guest)
     for bad in (

@@ -57,11 +57,11 @@ def test_a_kernel_write_to_a_page_table_is_emulated(mode):
     access = guest.vm.access(at, write=True, value=new << 12 | ALL, size=guest.mode.size)
     assert (access.outcome, access.gpa) == ("emul", guest.entry_gpa(0x1000))
     assert guest.vm.access(0x1000).gpa == new << 12
-    assert guest.entry(0x40000000) & D, "the fault has set the dirty bit of the window's entry nevertheless"
+    assert guest.entry(0x40000000) & D, "the fault sets the dirty bit of the entry through which the table is written"
 
 
 def test_a_user_write_to_a_page_table_that_is_not_in_use_zaps_its_shadow():
-    """2007: a user write is assumed to be no page-table update."""
+    """2007: a user write is assumed not to be a page-table update."""
     guest = Guest("64")
     guest.map(0x1000)
     guest.map(0x40000000, guest.table_gfn(0x1000))
@@ -110,7 +110,7 @@ def test_2007_user_write_own_pt_then_nonpaging_follows_it_to_host_page_0():
     assert (crash.value.kind, crash.value.function) == ("oops", "nonpaging_map")
 
 
-def test_2007_a_user_write_through_a_table_of_its_own_path_never_ends():
+def test_2007_a_user_write_to_a_table_on_its_own_path_faults_forever():
     guest = Guest("64")
     guest.map(0x1000)
     guest.vm.poke(guest.entry_gpa(0x1000), guest.table_gfn(0x1000, 2) << 12 | ALL)
@@ -125,13 +125,13 @@ def test_with_cr0_wp_clear_a_kernel_write_to_a_read_only_page_makes_it_a_kernel_
     assert guest.vm.access(0x1000, user=True, write=True).outcome == "inject"
 
 
-def test_with_cr0_wp_set_it_is_refused():
+def test_with_cr0_wp_set_a_kernel_write_to_a_read_only_page_is_refused():
     guest = Guest("64")
     guest.map(0x1000, flags=P | U | D)
     assert guest.vm.access(0x1000, write=True).outcome == "inject"
 
 
-def test_a_fault_changes_nothing_in_a_shadow_that_is_right_already():
+def test_a_fault_changes_nothing_in_a_correct_shadow():
     guest = Guest("64")
     guest.map(0x1000)
     guest.vm.access(0x1000, write=True)
@@ -150,7 +150,7 @@ def test_the_shadow_of_a_large_page_is_found_again_by_frame_and_rights_after_its
     assert before.items() < leaves(guest.vm).items()
 
 
-def test_the_audits_around_a_fault_are_kept_with_the_option_audits():
+def test_with_the_option_audits_the_audits_around_a_fault_are_logged():
     guest = Guest("64", audits=True)
     guest.map(0x1000)
     guest.vm.audit_log.clear()

@@ -86,7 +86,7 @@ def test_a_slot_must_not_overlap_others_or_change_its_size(base, npages, argumen
     assert (refused.value.argument, refused.value.errno) == (argument, errno)
 
 
-def test_slots_may_touch():
+def test_slots_may_be_adjacent():
     vm = Vm([(0, 0x10), (0x10, 0x10)])
     assert vm.memory.frames[0x0F] != vm.memory.frames[0x10] is not None
 

@@ -41,7 +41,7 @@ def bench():
     return Bench()
 
 
-def test_none_one_many(bench):
+def test_the_forms_none_one_and_many(bench):
     assert bench.shown == (0, [])
     bench.add(1)
     assert bench.shown == (0, [[1]])
@@ -98,7 +98,7 @@ def test_removing_a_parent_that_is_not_there_is_a_bug(bench, there, source):
 
 @given(st.lists(st.integers(0, 13), max_size=40))
 def test_the_parents_are_what_was_added_and_not_removed(toggles):
-    """Laws: the multiset; chains of 1..5; as many chains in use as were taken from the cache."""
+    """Laws: the multiset of parents; chains of 1..5; as many chains in use as were taken from the cache."""
     bench = Bench()
     full, there = bench.vm.caches.pte_chain.free, set()
     for ref in toggles:

@@ -60,7 +60,7 @@ class SetMap:
 
 
 class FlatParents:
-    """Parents that are one list of pairs for all pages; nothing is kept in the pages' headers."""
+    """Parents in one list of pairs for all pages, with nothing in the pages' headers."""
 
     def __init__(self, vm):
         self.pairs = []
@@ -101,8 +101,8 @@ def shape(part, vm):
 @pytest.mark.parametrize(
     "part", [{"rmap": SetMap}, {"parents": FlatParents}, {"rmap": SetMap, "parents": FlatParents}], ids=str
 )
-def test_a_stretch_of_a_golden_trace_with_other_structures(part, name, index):
-    """Every result is as recorded, and every state is that of the kernel's own structures, except for their form."""
+def test_part_of_a_golden_trace_with_other_structures(part, name, index):
+    """Every result is the recorded one, and every state is that of the kernel's own structures, except for their form."""
     header, lines = scenarios(name)[index]
     report = FileReport(name, "golden trace")
     theirs, ours = (ScenarioReplay(header, report, False, make) for make in (Vm, lambda *a, **k: Vm(*a, **k, **part)))
@@ -134,7 +134,7 @@ def test_the_audits_work_with_other_structures():
 
 @pytest.mark.parametrize("mode", PAGED)
 def test_a_walk_without_side_effects_can_replace_the_kernels(mode):
-    """The oracle as the walk: the frames are the same, accessed bits stay clear."""
+    """With the oracle as the walk, the frames are the same, and accessed bits stay clear."""
     seen = []
 
     def walk(vm, gva, write, user, fetch):
@@ -179,7 +179,7 @@ def test_verify_notices_a_pre_write_that_does_nothing():
     assert report.difference_count > 100
 
 
-def test_and_so_does_the_mapping_audit():
+def test_the_mapping_audit_notices_a_pre_write_that_does_nothing():
     guest = Guest("64", pre_write=nothing)
     guest.map(0x1000)
     guest.vm.access(0x1000)
@@ -219,7 +219,7 @@ def test_an_exception_in_a_part_is_passed_on_and_ends_the_vm(part):
 
 
 def test_a_part_that_raises_an_input_error_ends_the_vm_too():
-    """By then the state has changed."""
+    """When the part raises the error, the state has already changed."""
 
     def confused(vm, gpa, size):
         raise InputError("gpa", gpa, "something else")
@@ -231,13 +231,13 @@ def test_a_part_that_raises_an_input_error_ends_the_vm_too():
         guest.vm.access(0x1000)
 
 
-def test_parts_that_can_not_be_called_are_refused_at_once():
+def test_parts_that_are_not_callable_are_refused_at_once():
     for part in ("rmap", "parents", "walk", "set_spte", "pre_write"):
         with pytest.raises(InputError, match=part):
             Vm(**{part: 5})
 
 
-def test_a_replaced_function_is_reported_as_the_kernels_is():
+def test_calls_of_a_replaced_function_are_reported():
     guest = Guest("64", pre_write=nothing)
     events = []
     guest.vm.attach(events.append)

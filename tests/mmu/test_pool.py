@@ -23,7 +23,7 @@ def test_the_page_that_was_freed_last_is_taken_next():
     assert pool.take(4, TABLE) is first
 
 
-def test_an_empty_pool_gives_nothing():
+def test_taking_from_an_empty_pool_returns_none():
     pool = Pool()
     assert None not in [pool.take(gfn, TABLE) for gfn in range(NUM_PAGES)]
     assert pool.take(0, TABLE) is None
@@ -80,7 +80,7 @@ def test_an_address_in_a_shadow_page_has_a_header_and_any_other_crashes_the_host
 
 
 @given(st.sampled_from([0, 2, 3, 4]), st.integers(1, 4), st.integers(0, 2**32 - 1), st.booleans(), st.integers(0, 3))
-def test_a_role_can_be_read_back(root_level, level, gva, metaphysical, access):
+def test_the_fields_of_a_role(root_level, level, gva, metaphysical, access):
     page = Pool().take(1, make_role(root_level, level, gva, metaphysical, access))
     assert (page.glevels, page.level, page.metaphysical, page.access) == (root_level, level, metaphysical, access)
     assert page.role < 1 << 19
@@ -116,7 +116,7 @@ def test_every_page_is_free_or_active_and_every_active_one_is_in_its_bucket_once
         assert all(page in pool.bucket(page.gfn) for page in pool.active)
 
 
-def test_a_page_says_what_it_is():
+def test_the_repr_of_a_page():
     vm = Vm([(0, 16)])
     assert repr(next(iter(vm.pool.active))) == (
         "<shadow L2 #255 of gfn 0x0, 0 guest levels, quadrant 0, metaphysical, root x1>"

@@ -32,7 +32,7 @@ def test_a_write_to_an_entry_zaps_its_shadow_and_no_other(mode):
 
 
 @pytest.mark.parametrize("mode", PAGED)
-def test_even_if_the_value_stays_the_same(mode):
+def test_a_write_of_the_same_value_zaps_too(mode):
     guest = filled(mode)
     before = leaves(guest.vm)
     guest.edit(0x2000, guest.entry(0x2000))
@@ -51,13 +51,13 @@ def test_any_write_inside_one_entry_zaps_it_alone_and_any_other_zaps_the_page(mo
         return
     guest.vm.emulate_write_gpa(gpa, guest.vm.peek(gpa, size), size)
     aligned = offset // entry_size == (offset + size - 1) // entry_size
-    index = offset // entry_size % 512  # both quadrants of a 4-byte table are hit (2007: see quadrant_overzap below)
+    index = offset // entry_size % 512  # both quadrants of a 4-byte table are zapped (2007: see quadrant_overzap below)
     assert gone(guest, before) == ([n for n in range(3) if n == index] if aligned else [0, 1, 2])
     assert bool(shadows(guest.vm, gpa >> 12)) == aligned
 
 
 def test_a_write_to_a_directory_of_a_32_bit_guest_zaps_two_entries():
-    """4 MiB of the guest are two shadow entries of 2 MiB."""
+    """4 MiB of the guest take two shadow entries of 2 MiB."""
     guest = filled("32", pages=1)
     guest.map(0x200000)
     guest.vm.access(0x200000)
@@ -144,7 +144,7 @@ def test_2007_flood_zaps_root():
 
 
 def test_2007_quadrant_overzap():
-    """A write to one half of a 4-byte page table zaps the same place in the other half's shadow."""
+    """A write to one half of a 4-byte page table also zaps the entry at the same index in the other half's shadow."""
     guest = filled("32", pages=1)
     guest.map(0x200000)
     guest.vm.access(0x200000)
@@ -162,7 +162,7 @@ def test_2007_quadrant_overzap_of_a_directory():
     assert shadow_links(guest) == []
 
 
-def test_only_frames_with_a_shadow_lose_anything():
+def test_a_write_to_a_frame_without_a_shadow_zaps_nothing():
     guest = filled("64")
     before = leaves(guest.vm)
     guest.vm.emulate_write_gpa(guest.map(0x9000) << 12, 0, 8)

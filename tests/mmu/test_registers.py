@@ -34,7 +34,7 @@ def registers(vm):
 
 
 def refused(vm, load, value):
-    """Whether a load is a #GP that changes nothing."""
+    """Whether a load causes a #GP and changes nothing."""
     before, gp = everything(vm), vm.stats.gp
     accepted = load(value)
     assert vm.stats.gp == gp + (not accepted)
@@ -62,7 +62,7 @@ def test_long_mode_needs_pae_before_paging():
     assert vm.load_cr0(ON)
 
 
-def test_the_way_to_long_mode_and_back():
+def test_entering_and_leaving_long_mode():
     vm = Vm()
     assert vm.load_cr4(PAE) and vm.load_efer(LME | NXE) and vm.load_cr3(0x1000) and vm.load_cr0(ON)
     assert mmu_part(vm)[0] == 4 and registers(vm)[3] == LME | LMA | NXE, "LMA follows paging"
@@ -140,7 +140,7 @@ def test_the_host_sets_all_four_unchecked():
     assert vm.stats.gp == 0
 
 
-def test_the_host_sets_lma_as_paging_goes_on_and_off():
+def test_the_host_sets_lma_as_paging_is_turned_on_and_off():
     vm = Vm()
     vm.set_registers(ON, 0x1000, PAE, LME)
     assert registers(vm)[3] == LME | LMA
@@ -152,7 +152,7 @@ def test_the_host_sets_lma_as_paging_goes_on_and_off():
 
 
 def test_2007_cr3_gp_but_kept_bug():
-    """A CR3 outside every slot is a #GP, but by then it has been stored: turning paging on crashes the host."""
+    """A CR3 outside every slot causes a #GP, but is stored nevertheless: turning paging on crashes the host."""
     vm = Vm()
     assert not vm.load_cr3(0x7FFFF000)
     assert (vm.stats.gp, registers(vm)[1]) == (1, 0x7FFFF000)
@@ -175,7 +175,7 @@ def test_2007_after_that_gp_the_old_roots_are_in_use_with_the_new_cr3():
 
 
 def test_2007_set_cr4_gp_falls_through():
-    """PAE is turned on while paging, with bad PDPTEs: a #GP, but CR4 changes nevertheless."""
+    """Turning PAE on while paging, with bad PDPTEs, causes a #GP, but CR4 changes nevertheless."""
     guest = Guest("32")
     guest.vm.poke(guest.root << 12, P | 1 << 1)
     resets = guest.vm.stats.root_loads
@@ -184,7 +184,7 @@ def test_2007_set_cr4_gp_falls_through():
     assert guest.vm.stats.root_loads == resets + 1
 
 
-def test_2007_lme_decides_on_four_levels_not_lma():
+def test_2007_lme_selects_four_levels_not_lma():
     vm = Vm()
     vm.set_registers(ON, 0x1000, 0, LME)
     assert mmu_part(vm)[0] == 4, "without PAE: set_registers doesn't check"
@@ -202,7 +202,7 @@ def test_2007_wp0_to_wp1_stale_write():
 
 
 def test_2007_cr4_pse_toggle_stale():
-    """Nor is CR4.PSE: the shadow of a large page stays."""
+    """CR4.PSE isn't in the role: the shadow of a large page stays."""
     guest = Guest("32", [(0, 0x100), (0x400, 0x10)])
     guest.map(0, 0x400, large=True)
     assert guest.vm.access(0x1000).gpa == 0x401000
@@ -212,7 +212,7 @@ def test_2007_cr4_pse_toggle_stale():
 
 
 def test_2007_efer_nx_toggle_stale():
-    """Nor is EFER.NX: bit 63 was copied, and still denies."""
+    """EFER.NX isn't in the role: bit 63 was copied, and still denies fetches."""
     guest = Guest("64")
     guest.map(0x1000, flags=ALL | NX)
     guest.vm.access(0x1000)

@@ -46,7 +46,7 @@ def shown(vm):
     return tuple(part[0][1:]) if part else None
 
 
-def test_none_one_many(vm):
+def test_the_forms_none_one_and_many(vm):
     assert shown(vm) is None
     add(vm, 10)
     assert shown(vm) == (0, [[10]]), "one entry needs no descriptor"
@@ -92,7 +92,7 @@ def test_a_map_that_shrinks_to_one_entry_keeps_its_descriptor(vm):
 def test_only_present_and_writable_entries_count(vm, flags):
     vm.rmap.add(entry(vm, 1, flags=flags))
     assert shown(vm) is None
-    vm.rmap.remove(FIRST + 1)  # removing an entry that doesn't count is no mistake
+    vm.rmap.remove(FIRST + 1)  # removing an entry that doesn't count is allowed
 
 
 def test_a_second_descriptor_is_taken_from_the_cache_and_given_back(vm):

@@ -121,14 +121,14 @@ def test_after_unprotect_the_frame_can_be_written():
 
 
 def crowded(roots, mode="64"):
-    """A guest that has loaded this many other roots; a 64-bit root takes one shadow page."""
+    """Make a guest that has loaded this many other roots; a 64-bit root takes one shadow page."""
     guest = Guest(mode, [(0, 0x400)])
     for gfn in range(0x100, 0x100 + roots):
         guest.vm.load_cr3(gfn << 12)
     return guest
 
 
-def test_eviction_goes_from_the_oldest_until_25_pages_are_free():
+def test_eviction_zaps_the_oldest_pages_until_25_are_free():
     guest = crowded(240)
     old = [id for id, *_ in state(guest.vm)["pages"]]
     guest.vm.free_some_pages()
@@ -184,7 +184,7 @@ def test_removing_write_access_from_a_slot_removes_it_from_other_slots_entries_i
     assert [gfn for gfn, *_ in rmap_part(guest.vm)] == [far]
 
 
-def test_the_header_of_a_page_notes_the_slots_that_it_reaches():
+def test_the_header_of_a_page_records_the_slots_that_it_reaches():
     guest = Guest("64", [(0, 0x100), (0x800, 16)])
     guest.map(0x1000)
     guest.map(0x2000, 0x800)
@@ -194,7 +194,7 @@ def test_the_header_of_a_page_notes_the_slots_that_it_reaches():
         assert [bitmap for *_, bitmap, _ in state(guest.vm)["pages"] if bitmap] == noted
 
 
-def second_way(guest):
+def second_path(guest):
     """Add a read-only path to the table of 0x1000, at 0x201000; and map the table itself at 0."""
     table = guest.table_gfn(0x1000)
     guest.vm.poke(guest.entry_gpa(0x200000, 2), table << 12 | P | U)
@@ -205,7 +205,7 @@ def test_2007_shared_pt_escalation():
     """The rights of the levels above aren't in the role: the second path gets the rights of the first."""
     guest = Guest("64")
     gfn = guest.map(0x1000)
-    second_way(guest)
+    second_path(guest)
     assert guest.vm.access(0x201000, user=True).outcome == "ok"
     assert guest.vm.access(0x201000, write=True, user=True).outcome == "inject", "as it should be"
     guest.vm.unprotect(0)  # the shadow of the table is made again, now by the path that allows writing
@@ -217,9 +217,9 @@ def test_2007_shared_pt_escalation():
 
 
 def test_2007_shared_pt_livelock():
-    """The other way round: the first, weaker rights stay, and a write that the tables allow faults forever."""
+    """The opposite case: the first, weaker rights stay, and a write that the tables allow faults forever."""
     guest = Guest("64")
     guest.map(0x1000)
-    second_way(guest)
+    second_path(guest)
     guest.vm.access(0x201000)
     assert guest.vm.access(0x1000, write=True).outcome == "stuck"

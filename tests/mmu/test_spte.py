@@ -33,7 +33,7 @@ def test_the_first_write_sets_the_guests_dirty_bit_and_makes_the_shadow_writable
 
 
 def test_an_entry_that_is_writable_at_once_marks_its_frame_dirty_in_the_log():
-    """From now on writes don't fault, so the frame counts as written. A read is enough."""
+    """Later writes don't fault, so the frame counts as written, even after a read."""
     guest = Guest("64", [(0, 0x100, True)])
     clean, dirty = guest.map(0x1000, flags=ALL | A), guest.map(0x2000, flags=ALL | A | D)
     guest.vm.access(0x1000)
@@ -63,7 +63,7 @@ def test_global_and_no_execute_are_copied():
     assert flags_after("32", ALL | G) & (G | NX) == G
 
 
-def test_write_through_bits_and_software_bits_are_not():
+def test_write_through_bits_and_software_bits_are_not_copied():
     assert flags_after("64", ALL | 3 << 3 | 7 << 9) == flags_after("64", ALL)
 
 
@@ -95,7 +95,7 @@ def test_a_frame_that_is_a_page_table_is_mapped_read_only():
     assert guest.vm.stats.tlb_flushes == flushes + 1
 
 
-def test_a_large_page_is_shadowed_4k_by_4k_below_a_mark():
+def test_a_large_page_is_shadowed_in_4k_pages_below_a_marked_link():
     guest = Guest("64", [(0, 0x100), (0x400, 0x200)])
     guest.map(0, 0x400, large=True)
     assert guest.vm.access(0x5123).gpa == 0x405123
@@ -106,7 +106,7 @@ def test_a_large_page_is_shadowed_4k_by_4k_below_a_mark():
 
 @pytest.mark.parametrize("flags", [P, P | W, P | U])
 def test_large_pages_of_one_frame_with_different_rights_have_different_shadows(flags):
-    """It looks like a bug, but isn't: the role holds the rights of a large page."""
+    """The kernel's code looks wrong, but isn't: the role includes the rights of a large page."""
     guest = Guest("64", [(0, 0x100), (0x400, 0x200)])
     guest.map(0, 0x400, large=True)
     guest.map(0x200000, 0x400, flags=flags, large=True)

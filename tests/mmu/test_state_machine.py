@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""All operations of a VM, in any order, under the conditions under which the code of 2007 keeps its tables right.
+"""All operations of a VM, in any order, under conditions that keep the tables of the code of 2007 correct.
 
 The conditions:
 
@@ -13,7 +13,7 @@ The conditions:
 8. a context is reset only with room for its roots in the pool.
 
 For each of them, `test_condition_...` below shows what happens without it. Under these conditions the audits stay clean
-and the invariants hold. Every access ends where the guest's tables say only under one more condition, since inherited
+and the invariants hold. One more condition is needed for every access to end where the guest's tables lead, since inherited
 rights aren't in the role of a shadow page:
 
 9. uniform rights: entries above the last allow everything and have no NX; CR4.PSE and EFER.NX stay as they are within a
@@ -101,7 +101,7 @@ class Clean(RuleBasedStateMachine):
             return gfn not in self.shadowed()
         return not (write and user and gfn in self.live(reach))
 
-    # What the guest does
+    # Operations of the guest
 
     @rule(steps=st.lists(st.tuples(ANY, st.sampled_from(world.OFFSETS), KINDS, ANY), min_size=1, max_size=8))
     def accesses(self, steps):
@@ -203,7 +203,7 @@ class Clean(RuleBasedStateMachine):
 
     @rule(n=ANY, kind=KINDS, present=st.booleans())
     def fault(self, n, kind, present):
-        """A fault from nowhere, as after a race."""
+        """A spurious fault, as after a race."""
         gva, (write, user, fetch) = self.gva(n), map(bool, kind)
         reach = oracle(self.vm, gva, write, user, fetch)
         assume(self.allowed(reach, write, user))
@@ -213,8 +213,8 @@ class Clean(RuleBasedStateMachine):
             assert result == 1
 
     @rule(n=ANY)
-    def look(self, n):
-        """Translating sets accessed bits; INVLPG changes nothing."""
+    def translate(self, n):
+        """A translation sets accessed bits; INVLPG changes nothing."""
         assert self.vm.gva_to_gpa(self.gva(n)) == oracle(self.vm, self.gva(n)).gpa
         before = everything(self.vm)
         self.vm.invlpg(self.gva(n))
@@ -247,7 +247,7 @@ class Clean(RuleBasedStateMachine):
             assert self.vm.load_cr3(world.SPARE[n % 64] << 12)
         assert self.vm.load_cr3(world.ROOTS[self.mode][0])
 
-    # What the host does
+    # Operations of the host
 
     @rule(what=st.sampled_from(["protect", "log", "unprotect", "evict", "zap", "reset", "alias"]), n=ANY)
     def host(self, what, n):
@@ -301,7 +301,7 @@ def guest_entries(vm, gva):
 
 
 def check_structures(vm):
-    """Check the laws that connect the structures, all by state()."""
+    """Check the laws that connect the structures, using only state()."""
     now = state(vm)
     pages = {id: (gfn, role, count, bitmap, chains) for id, gfn, role, count, _, bitmap, chains in now["pages"]}
     entries = {id * 512 + index: rest for id, row in now["sptes"] for index, *rest in row}
@@ -338,7 +338,7 @@ def check_structures(vm):
     for ref, (flags, kind, target) in leaves.items():
         if kind == "g":
             slot = next(n for n, (base, count, *_) in enumerate(world.SLOTS) if base <= target < base + count)
-            assert pages[ref // 512][3] >> slot & 1, "a page notes the slots that it reaches"
+            assert pages[ref // 512][3] >> slot & 1, "a page records the slots that it reaches"
         if pages[ref // 512][1] & 15 and flags & W:
             assert flags & 1 << 10, "an entry is writable only if the guest allowed it"
 
@@ -475,4 +475,4 @@ def test_condition_9_uniform_rights_are_needed(what):
         reach, access = oracle(guest.vm, 0x1000, fetch=True), guest.vm.access(0x1000, fetch=True)
     assert reach.error is not None
     assert access.outcome == "ok"
-    assert guest.vm.audit() == [], "which no audit notices"
+    assert guest.vm.audit() == [], "no audit notices it"

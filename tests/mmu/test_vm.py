@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A `Vm` as people meet it: what it shows of itself, and which parts it takes."""
+"""The representation of a `Vm`, and the parts that it accepts."""
 
 import inspect
 
@@ -13,7 +13,7 @@ from kvmmmu_lab.mmu.machine import PARTS, part_methods
 from .guests import Guest
 
 
-def test_a_vm_says_its_mode_its_root_and_how_busy_it_is():
+def test_the_repr_of_a_vm():
     vm = Vm()
     assert repr(vm) == "<Vm: guest without paging, CR3 0x0, 4 shadow pages, 0 faults>"
     guest = Guest("64")
@@ -32,7 +32,7 @@ def test_the_mode_that_a_vm_shows_is_that_of_its_roots(mode):
     assert repr(guest.vm).startswith(f"<Vm: {bits.MODES[mode].guest}, ")
 
 
-def test_a_notebook_shows_the_same():
+def test_a_notebook_shows_the_repr_of_a_vm():
     vm = Vm()
     shown, _ = DisplayFormatter().format(vm)
     assert shown == {"text/plain": repr(vm)}

@@ -54,7 +54,7 @@ def test_all_combinations_of_flags_and_accesses(flags, access, wp):
 
 @pytest.mark.parametrize("mode", PAGED)
 @given(data=st.data())
-def test_walks_agree_with_the_oracle_whatever_the_entries_are(mode, data):
+def test_walks_agree_with_the_oracle_for_random_entries(mode, data):
     """Random rights on every level: the same frame, or a fault. The present bit of the error code may differ if an upper
     entry denies and a lower one isn't present: this walk stops at the first entry that denies."""
     guest = Guest(mode, cr0=data.draw(st.sampled_from([ON, PG | PE])))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""One guest memory that holds page tables of all modes, small enough that all cases meet.
+"""One guest memory that holds page tables of all modes, small enough for all cases to occur together.
 
 gfns: 0x00..0x5f is memory with a dirty log, 0x400..0x41f memory below large pages, 0x1000..0x103f empty frames that can
 be roots; there is no other memory. 0x800..0x80f is sometimes an alias of data frames.
@@ -41,7 +41,7 @@ OFFSETS = [0, 4, 8, 0x10, 0x7F8, 0x800, 0xFF8, 0xFFC]
 
 @cache
 def entries(gfn):
-    """Every entry that the guest may write into a table; 0 first.
+    """Every entry that the guest may write to a table; the first is 0.
 
     The levels above the last allow everything, since their rights aren't in the role of a shadow page (2007). They
     lead to tables of the level below or, for self maps, of their own level or above.
@@ -72,7 +72,7 @@ GVAS = {mode: gvas(mode) for mode in MODES} | {
 
 
 def _page(gfn):
-    """The first content of a table: links to the tables of the level below, leaves of all sorts, large pages."""
+    """The initial content of a table: links to the tables of the level below, leaves of all kinds, large pages."""
     mode, level = TABLES[gfn]
     size = MODES[mode].size
     page = np.zeros(4096 // size, f"<u{size}")
@@ -97,7 +97,7 @@ PDPT = b"".join(
 
 
 def make(**options):
-    """A VM with this memory, without paging."""
+    """Make a VM with this memory, without paging."""
     vm = Vm(SLOTS, **options)
     for gfn, page in PAGES.items():
         vm.load_page(gfn, page)
@@ -116,7 +116,7 @@ def enter(vm, mode, root=0):
 def allowed_store(vm, gpa, choice):
     """(offset in the page, value, size) of a store after which the tables are still tables of this world.
 
-    ``choice`` is any number. One of four stores to a table writes back bytes that are there already, often across entries.
+    ``choice`` is any number. One in four stores to a table rewrites the bytes that are already there, often across entries.
     """
     gfn, offset, kind, choice = gpa >> 12, gpa & 0xFFF, choice & 3, choice >> 2
     if gfn in TABLES and kind:
