@@ -72,7 +72,7 @@ def _chain(builder: SceneBuilder, number: int, pages: list[ShadowPage], width: i
     for at, page in enumerate(pages):
         words = role_words(page)
         if gfn is not None:
-            words += (f"{at + 1}. {_verdict(page, found, gfn)}",)
+            words += (f"{at + 1}. {_lookup_result(page, found, gfn)}",)
         column = width - 1 - at % width
         builder.box(shadow_page(page.id), "shadow", column, rank + at // width, f"shadow L{page.level} #{page.id}", words)
     keys = [HASH.entry(number), *(shadow_page(page.id) for page in pages)]
@@ -80,7 +80,7 @@ def _chain(builder: SceneBuilder, number: int, pages: list[ShadowPage], width: i
         builder.edge(before, after, "link")
 
 
-def _verdict(page: ShadowPage, found: ShadowPage | None, gfn: int) -> str:
+def _lookup_result(page: ShadowPage, found: ShadowPage | None, gfn: int) -> str:
     """Return why a lookup takes a page or passes it by."""
     if page is found:
         return "the lookup takes this one"

@@ -28,9 +28,9 @@ NO_ROOT = "there is no root: the shadow is empty"
 FOLD = 4
 """Rows of a table that are drawn by default. The first row that leads to a drawn table is always drawn."""
 
-SPARE = "a read by the kernel"
-GUEST_FAULT = f"{SPARE} gives the guest #PF, error code 0x0 (not present)"
-SHADOW_FAULT = f"{SPARE} exits to KVM, error code 0x0 (not present)"
+KERNEL_READ = "a read by the kernel"
+GUEST_FAULT = f"{KERNEL_READ} gives the guest #PF, error code 0x0 (not present)"
+SHADOW_FAULT = f"{KERNEL_READ} exits to KVM, error code 0x0 (not present)"
 
 
 @dataclass(frozen=True)
@@ -364,4 +364,4 @@ def _shadow_result(vm: Machine, gva: int, path: Path) -> tuple[str, str]:
     hpa = path.hfn << PAGE_SHIFT | gva & PAGE_SIZE - 1
     gfn = vm.memory.gfns[path.hfn]
     whose = "no longer a guest frame" if gfn is None else f"gpa {gfn << PAGE_SHIFT | gva & PAGE_SIZE - 1:#x}"
-    return f"hpa {hpa:#x}", f"hpa {hpa:#x}, that is {whose}; {SPARE} needs no exit to KVM"
+    return f"hpa {hpa:#x}", f"hpa {hpa:#x}, that is {whose}; {KERNEL_READ} needs no exit to KVM"
