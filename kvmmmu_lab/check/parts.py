@@ -107,7 +107,11 @@ PARTS = {
     "parents": Part("parents", ((parents.ParentChains, ("add", "remove", "first", "sptes")),), ("mmu/parents",)),
     "walk": Part("walk", ((walk, ("walk_guest",)),), ("mmu/walk",)),
     "set_spte": Part("set_spte", ((spte, ("set_spte",)),), ("mmu/spte",)),
-    "pre_write": Part("pre_write", ((prewrite, ("pre_write", "shadow_range", "zap_spte")),), ("mmu/prewrite",)),
+    "pre_write": Part(
+        "pre_write",
+        ((prewrite, ("pre_write", "shadow_pages", "crosses_entries", "shadow_range", "zap_spte")),),
+        ("mmu/prewrite",),
+    ),
     "split": Part("", ((bits.EntryFormat, ("index",)), (bits, ("shadow_index",))), ("mmu/bits", "mmu/walk", "mmu/pool")),
     "audit": Part(
         "",

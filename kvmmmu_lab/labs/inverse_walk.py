@@ -7,17 +7,11 @@ from ..inspect.keys import guest_table
 from ..inspect.paths import guest_entry, guest_tree, made_from, maps_large
 from ..mmu.bits import PAGE_SHIFT, PRESENT, ROOT_32, ROOT_64, canonical, guest_format
 from ..mmu.machine import Machine
-from ..mmu.pool import METAPHYSICAL, ShadowPage
-from ..mmu.prewrite import shadow_range
+from ..mmu.pool import ShadowPage
+from ..mmu.prewrite import shadow_pages, shadow_range
 
 HALF = 1 << 21
 """The number of bytes that a link in the shadow maps. A 4-byte directory entry maps twice as much, so it has two links."""
-
-
-def shadow_pages(vm: Machine, gfn: int) -> list[ShadowPage]:
-    """Return the shadow pages of a guest table: at most one, or for a 32-bit guest one for each quadrant in use."""
-    found = [page for page in vm.pool.bucket(gfn) if page.gfn == gfn and not page.role & METAPHYSICAL]
-    return sorted(found, key=lambda page: page.role)
 
 
 def in_shadow(vm: Machine, gfn: int, index: int) -> bool:

@@ -17,9 +17,8 @@ from ..mmu.bits import BASE_MASK, PAGE_SHIFT, PAGE_SIZE, PRESENT, ROOT_32, guest
 from ..mmu.machine import Machine
 from ..mmu.memory import FIRST_SHADOW
 from ..mmu.pool import ShadowPage
-from ..mmu.prewrite import FLOOD, shadow_range
+from ..mmu.prewrite import FLOOD, crosses_entries, shadow_pages, shadow_range
 from ..mmu.shadow import entries_with, page_of
-from .inverse_walk import shadow_pages
 from .watch import Watch, watch
 
 MOST, SKIPPED = 6, 2
@@ -192,7 +191,7 @@ class PteWrite:
     def __init__(self, vm: Machine, gfn: int, offset: int, size: int) -> None:
         self.gfn, self.offset, self.size = gfn, offset, size
         self.entry_size = guest_format(vm.root_level).size
-        self.pages = shadow_pages(vm, gfn)
+        self.pages = sorted(shadow_pages(vm, gfn), key=lambda page: page.role)
         self.in_a_row = vm.last_pt_write_count + 1 if gfn == vm.last_pt_write_gfn else 1
 
     @property
@@ -203,7 +202,7 @@ class PteWrite:
     @property
     def misaligned(self) -> bool:
         """Whether the write crosses the boundary between two entries."""
-        return len(self.indices) > 1
+        return crosses_entries(self.entry_size, self.offset, self.size)
 
     @property
     def whole_page(self) -> bool:

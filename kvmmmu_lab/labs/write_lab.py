@@ -19,13 +19,13 @@ from ..mmu import Vm, bits, checks
 from ..mmu.bits import PAGE_SHIFT, PAGE_SIZE, PRESENT, guest_format
 from ..mmu.machine import Machine
 from ..mmu.pool import ShadowPage
-from ..mmu.prewrite import FLOOD
+from ..mmu.prewrite import FLOOD, shadow_pages
 from ..mmu.shadow import entries_with, page_of
 from ..player.cell_output import close_all
 from ..player.film_steps import Draw
 from .form import GuestForm, form_of, parse_number
 from .guests import Builder, paging_mode, store
-from .inverse_walk import InverseWalk, in_shadow, shadow_pages
+from .inverse_walk import InverseWalk, in_shadow
 from .lab import GuestLab, Round, form_picture, without_limits
 from .prediction import Prediction
 from .store_diagram import PteWrite
@@ -292,7 +292,7 @@ class TargetTable:
 
     def pages(self) -> list[ShadowPage]:
         """Return its shadow pages."""
-        return shadow_pages(self.vm, self.gfn)
+        return sorted(shadow_pages(self.vm, self.gfn), key=lambda page: page.role)
 
     def candidates(self) -> dict[str, int]:
         """Return the shadow entries that were made from it, by name."""

@@ -32,11 +32,8 @@ def pre_write(vm: Machine, gpa: int, size: int) -> None:
     flooded = vm.last_pt_write_count >= FLOOD
     if flooded and emit is not None:
         emit((ev.FLOODED, gfn, vm.last_pt_write_count))
-    for page in list(vm.pool.bucket(gfn)):
-        if page.gfn != gfn or page.role & METAPHYSICAL:
-            continue
-        entry_size = guest_format(page.glevels).size
-        misaligned = (offset ^ (offset + size - 1)) & ~(entry_size - 1)
+    for page in shadow_pages(vm, gfn):
+        misaligned = crosses_entries(guest_format(page.glevels).size, offset, size)
         if misaligned or flooded:
             if misaligned and emit is not None:
                 emit((ev.MISALIGNED, page.id, offset, size))
@@ -46,6 +43,19 @@ def pre_write(vm: Machine, gpa: int, size: int) -> None:
             first, count = shadow_range(page, offset)
             for spte in range(first, first + count):
                 zap_spte(vm, page, spte)
+
+
+def shadow_pages(vm: Machine, gfn: int) -> list[ShadowPage]:
+    """The shadow pages of the guest table in gfn, in the order of their hash bucket (mmu.c:1165-1169).
+
+    There is one for each mode and level in which the frame serves as a table; a 4-byte table has one for each quadrant.
+    """
+    return [page for page in vm.pool.bucket(gfn) if page.gfn == gfn and not page.role & METAPHYSICAL]
+
+
+def crosses_entries(entry_size: int, offset: int, size: int) -> bool:
+    """Whether ``size`` bytes at ``offset`` of a table are in more than one entry (mmu.c:1170-1171)."""
+    return offset // entry_size != (offset + size - 1) // entry_size
 
 
 def shadow_range(page: ShadowPage, offset: int) -> tuple[int, int]:
