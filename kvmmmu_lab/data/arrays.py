@@ -22,12 +22,12 @@ def read_arrays(path: Path, expected: dict[str, tuple[str, int]]) -> dict[str, n
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
     except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error, KeyError, NotImplementedError) as error:
-        raise DataError(str(path), str(error), "a whole .npz archive of plain arrays") from None
+        raise DataError(str(path), str(error), "a complete .npz archive of plain arrays") from None
     except AttributeError:  # a bare .npy file
         raise DataError(str(path), "one bare array", "an .npz archive of named arrays") from None
     for name, (dtype, dimensions) in expected.items():
         if name not in arrays:
-            raise DataError(str(path), sorted(arrays), f"an array {name!r} among them")
+            raise DataError(str(path), sorted(arrays), f"an archive with an array {name!r}")
         array = arrays[name]
         kind = array.dtype.kind if dtype == "U" else array.dtype.str[1:]
         if kind != dtype or array.ndim != dimensions:
@@ -51,14 +51,14 @@ def read_meta(path: Path, arrays: dict[str, np.ndarray], names: str) -> dict[str
         raise DataError(str(path), f"meta: {meta}", f"whole numbers in {names}, and a mode of 32, pae or 64")
     mode = mode_of_levels(mode_of_registers(meta["cr0"], meta["cr4"], meta["efer"]).levels)
     if mode.levels and (meta["mode"] != mode.name or not meta["cr0"] & CR0_PE):
-        raise DataError(str(path), f"meta: {meta}", f"mode {mode.name}, by CR0, CR4 and EFER, with CR0.PE and CR0.PG set")
+        raise DataError(str(path), f"meta: {meta}", f"mode {mode.name}, which the registers select, with CR0.PE set")
     if meta["mem_bytes"] <= 0 or meta["mem_bytes"] % 4096:
         raise DataError(str(path), f"meta: mem_bytes {meta['mem_bytes']}", "a positive multiple of 4096")
     return meta
 
 
 def check_lengths(path: Path, arrays: dict[str, np.ndarray], *groups: str) -> None:
-    """Raise DataError unless the arrays of each group have the same length. A group is a string of names and spaces."""
+    """Raise DataError unless the arrays of each group have the same length. A group is names separated by spaces."""
     for group in groups:
         lengths = {name: len(arrays[name]) for name in group.split()}
         if len(set(lengths.values())) > 1:

@@ -67,7 +67,7 @@ class Trace:
             refuse(narrow & (self.a >> np.uint64(32) != 0), "address", f"32 bits in mode {self.mode}")
         refuse(access & ((self.flag & 3 == 3) | (self.flag > 31)), "access", "read, write or fetch, and bits 2..4")
         codes = 0x17 if self.meta["efer"] & EFER_NX else 0x7
-        refuse(fault & (self.b & np.uint64(~codes & ALL_ONES) != 0), "fault", f"an error code within {codes:#x}")
+        refuse(fault & (self.b & np.uint64(~codes & ALL_ONES) != 0), "fault", f"an error code with no bits outside {codes:#x}")
         refuse(fault & (self.b & np.uint64(4) != 0) & (self.flag != 3), "fault", "CPL 3 for a user fault")
         adopted = self.type == ADOPTED
         refuse(adopted & ((self.flag < 1) | (self.flag > levels)), "frame adopted", f"levels of 1..{levels}")

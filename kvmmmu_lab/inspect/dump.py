@@ -5,7 +5,7 @@ It contains no host addresses, so two machines in the same state have the same d
 To restore a state, use `recording.snapshot`. A *ref* is ``page id * 512 + index``. The parts, in order::
 
     mmu    [root_level, shadow_root_level, root, free pages, last_pt_write_gfn, last_pt_write_count,
-            cr0, cr3, cr4, efer, [4 cached PDPTEs]]; root: -1 none, a page id, or four of page id, None (empty), -1
+            cr0, cr3, cr4, efer, [4 cached PDPTEs]]; root: a page id, -1 (none), or a list of four: page id, None (empty) or -1
     pages  active list from the head: [id, gfn, role, root_count, multimapped, slot_bitmap, [chain of refs, ...]]
     sptes  pages with nonzero entries: [id, [[index, flags, kind, target], ...]]; flags: bits 0..11 and 63
            kind and target: "g" gfn, "s" page id, "i" I/O gfn, "x" anything else (-1 if present, else the frame bits)

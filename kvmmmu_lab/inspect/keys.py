@@ -111,12 +111,12 @@ def guest_frame(gfn: int) -> Key:
 
 
 def rmap_descriptor(frame: Key, number: int) -> Key:
-    """The key of descriptor ``number``, from 0, of a frame's reverse map: "d:29a5:0"."""
+    """The key of descriptor ``number`` of a frame's reverse map, counted from 0: "d:29a5:0"."""
     return Key(f"{DESCRIPTOR}:{frame.partition(':')[2]}:{number}")
 
 
 def parent_chain(page: int, number: int) -> Key:
-    """The key of parent chain ``number``, from 0, of a shadow page: "c:248:0"."""
+    """The key of parent chain ``number`` of a shadow page, counted from 0: "c:248:0"."""
     return Key(f"{CHAIN}:{page}:{number}")
 
 

@@ -71,7 +71,7 @@ class Names:
         return f"#{hfn - FIRST_SHADOW}" if FIRST_SHADOW <= hfn < FIRST_SHADOW + NUM_PAGES else self.frame(hfn)
 
     def leads(self, hpa: int, old: int, new: int) -> str:
-        """The new target of the entry at ``hpa``, changed from ``old`` to ``new``; empty if it is absent or the same."""
+        """The new target of the entry at ``hpa``, changed from ``old`` to ``new``; empty if it has none or the same."""
         if key_of(self.vm, hpa).kind == GUEST:
             before, now = (guest_target(self.vm, 1, entry) for entry in (old, new))
         else:
@@ -79,5 +79,5 @@ class Names:
         return now if new & PRESENT and now != before else ""
 
     def root(self, hpa: int) -> str:
-        """The name of what the root points to: "#251" or "the root slots"."""
+        """The name of the root's target: "#251" or "the root slots"."""
         return "the root slots" if hpa >> PAGE_SHIFT == PAE_ROOT else self.target(hpa | PRESENT)

@@ -52,7 +52,7 @@ class PathEntry:
 class Path(NamedTuple):
     """The entries that an address selects, from the root down, and the host frame that it reaches, or None.
 
-    ``gfn``: where a guest path ends, even if there is no memory.
+    ``gfn``: the frame where a guest path ends, even if it has no memory.
     """
 
     steps: list[PathEntry]

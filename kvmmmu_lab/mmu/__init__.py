@@ -7,7 +7,7 @@ also write-protects every frame that holds a guest table. So each write to a gue
 shadow entries of the guest entries that are about to change.
 
 Addresses are a *gva* (guest virtual), *gpa* (guest physical) or *hpa* (host physical); a *gfn* and an *hfn* are the
-numbers of their 4 KiB frames. An *spte* is a shadow entry, named by the index of its word in host memory.
+numbers of their 4 KiB frames. An *spte* is a shadow entry, identified by the index of its word in host memory.
 
 To learn the engine, read the modules in this order:
 

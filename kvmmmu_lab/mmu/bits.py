@@ -168,16 +168,16 @@ class GuestMode:
 
     @property
     def title(self) -> str:
-        """The words for a menu: "32-bit with 4 MB pages"."""
+        """The mode's name in a menu: "32-bit with 4 MB pages"."""
         return f"{self.words} with 4 MB pages" if self.cr4 & CR4_PSE else self.words
 
     @property
     def guest(self) -> str:
-        """A guest in this mode, without an article: "64-bit guest", "guest without paging"."""
+        """The words for a guest in this mode: "64-bit guest", "guest without paging"."""
         return f"{self.words} guest" if self.levels else "guest without paging"
 
     def flags(self, level: int) -> tuple[Flag, ...]:
-        """The flags with a letter that an entry of this level has.
+        """The flags of an entry at this level, of those that have a letter.
 
         A PDPTE of a PAE guest has only P, an entry of 4 bytes has no NX, and PS is a flag of level 2.
         """
@@ -213,7 +213,7 @@ def mode_of_registers(cr0: int, cr4: int, efer: int) -> GuestMode:
 
 
 def mode_of_levels(levels: int) -> GuestMode:
-    """The mode with this many guest levels, as ``root_level`` and a page's ``glevels`` give them; 2 is "32"."""
+    """The mode with this number of guest levels (``root_level``, or the ``glevels`` of a page); for 2, the mode "32"."""
     return next(mode for mode in MODES.values() if mode.levels == levels)
 
 

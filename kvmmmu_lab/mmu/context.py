@@ -107,7 +107,7 @@ def alloc_roots(vm: Machine) -> None:
 def _pin(vm: Machine, page: ShadowPage | None) -> int:
     if page is None:
         source = "mmu.c:860" if vm.shadow_root_level == ROOT_64 else "mmu.c:881"
-        raise HostCrash("oops", "mmu_alloc_roots", source, "no free shadow page, which isn't checked (null pointer)")
+        raise HostCrash("oops", "mmu_alloc_roots", source, "no free shadow page; the kernel doesn't check (null pointer)")
     _count_root(vm, page, 1)
     return page.hpa
 

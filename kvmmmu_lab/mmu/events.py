@@ -183,7 +183,7 @@ FLOODED = Kind("flooded", "kvm_mmu_pre_write", "mmu.c:1157-1164", "gfn writes")
 MISALIGNED = Kind("misaligned", "kvm_mmu_pre_write", "mmu.c:1170-1187", "page offset size")
 ZAP_SPTE = _change("zap_spte", "mmu_pre_write_zap_pte", "mmu.c:1121-1138")
 
-# Contexts and the whole
+# Contexts and the whole VM
 ALLOC_ROOTS = _context("alloc_roots", "mmu_alloc_roots", "mmu.c:845-886")
 FREE_ROOTS = _context("free_roots", "mmu_free_roots", "mmu.c:815-843")
 ROOT_COUNT = Kind("root_count", "mmu_alloc_roots, mmu_free_roots", "mmu.c:826, 838, 861, 882", "page count")

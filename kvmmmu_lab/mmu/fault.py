@@ -98,7 +98,7 @@ def fetch(vm: Machine, gva: int, walk: Walk) -> int:
 
 
 def _link_table(vm: Machine, gva: int, walk: Walk, level: int, spte: int) -> int:
-    """Link a shadow table to the empty entry ``spte`` of level ``level``; returns the new entry."""
+    """Link a shadow table to the empty entry ``spte`` at level ``level``; return the new entry."""
     if level == 2 and walk.level == 2:  # below a large page there is no guest table to shadow
         guest_entry = read_entry(vm, walk)
         gfn, metaphysical = (guest_entry & guest_format(vm.root_level).base) >> PAGE_SHIFT, True
@@ -107,7 +107,7 @@ def _link_table(vm: Machine, gva: int, walk: Walk, level: int, spte: int) -> int
         gfn, metaphysical, access = walk.tables[level - 1], False, 0
     page = get_page(vm, gfn, gva, level - 1, metaphysical, access, spte)
     if page is None:
-        raise HostCrash("oops", "fetch", "paging_tmpl.h:224", "no free shadow page, which isn't checked (null pointer)")
+        raise HostCrash("oops", "fetch", "paging_tmpl.h:224", "no free shadow page; the kernel doesn't check (null pointer)")
     vm.memory.put(spte, page.hpa | LINK, ev.LINK_TABLE)
     return page.hpa | LINK
 
@@ -116,7 +116,7 @@ def _link_table(vm: Machine, gva: int, walk: Walk, level: int, spte: int) -> int
 def fix_write(vm: Machine, spte: int, user: bool, walk: Walk) -> bool:
     """Make a shadow entry writable for a write, if that is allowed (paging_tmpl.h:307).
 
-    Returns True if the write is to a page table and has to be emulated. A user write is assumed not to be to a page table:
+    Returns True if the write is to a page table and has to be emulated. A user write is assumed not to change a page table:
     the shadow pages of its frame are zapped (2007: forever if one is a live root; and if the page that holds ``spte`` is
     among them, a freed page keeps an entry with only the writable bit).
     """

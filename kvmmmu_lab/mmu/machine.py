@@ -99,7 +99,7 @@ class Machine:
     # Events
 
     def attach(self, sink: ev.Sink) -> Callable[[], None]:
-        """Report every step to ``sink`` until the returned function is called. Raises InputError if a sink is attached already.
+        """Report every step to ``sink`` until the returned function is called. Raises InputError if a sink is already attached.
 
         An exception in the sink interrupts the operation, which ends the VM.
         """
@@ -200,7 +200,7 @@ class ReverseMapPart(Protocol):
         """Record the entry ``spte``, which has just been made, if it is present and writable."""
 
     def remove(self, spte: int) -> None:
-        """Remove ``spte``, which is about to lose its present or writable bit. If recorded, both are still set."""
+        """Remove ``spte``, which is about to lose its present or writable bit. Both are still set if it was recorded."""
 
     def write_protect(self, gfn: int) -> None:
         """For every recorded entry of guest frame ``gfn``: remove it, flush the TLB, clear its writable bit, in this order."""

@@ -143,14 +143,14 @@ class Memory:
     # Finding a guest frame
 
     def unalias(self, gfn: int) -> int:
-        """The gfn for which gfn is an alias, or gfn itself if it is no alias."""
+        """The gfn to which an alias maps gfn, or gfn itself if there is no alias."""
         for alias in self.aliases:
             if alias is not None and alias.base <= gfn < alias.base + alias.npages:
                 return alias.target + gfn - alias.base
         return gfn
 
     def slot_of(self, gfn: int) -> int | None:
-        """Number of the slot that holds gfn itself, without regard to aliases."""
+        """Number of the slot that holds gfn itself, ignoring aliases."""
         for number, slot in enumerate(self.slots):
             if slot.base <= gfn < slot.base + slot.npages:
                 return number
@@ -161,7 +161,7 @@ class Memory:
         number = self.slot_of(target)
         if number is None:
             return None
-        self.slot_bits[gfn] = 1 << number  # needed next by the code that asked for the frame
+        self.slot_bits[gfn] = 1 << number  # the caller usually needs it next
         return self.slots[number].hfn + target - self.slots[number].base
 
     def _find_slot_bit(self, gfn: int) -> int | None:
@@ -175,7 +175,7 @@ class Memory:
         return None
 
     def gpa_to_hpa(self, gpa: int) -> int:
-        """Host address of a guest address; gpa with bit 63 set where there is no memory (mmu.c:735-745)."""
+        """Host address of a guest address; if it has no memory, gpa with bit 63 set (mmu.c:735-745)."""
         hfn = self.frames[gpa >> PAGE_SHIFT]
         return gpa | HPA_ERROR if hfn is None else (hfn << PAGE_SHIFT) | (gpa & (PAGE_SIZE - 1))
 
@@ -205,7 +205,7 @@ class Memory:
             if other != number and base + npages > slot.base and base < slot.base + slot.npages:
                 raise SlotError("base", base, f"a range outside slot {other} ({slot.base:#x}+{slot.npages:#x})", EEXIST)
         if npages > old.npages and len(self.pages) + npages > MAX_FRAMES:
-            raise SlotError("npages", npages, f"at most {MAX_FRAMES - len(self.pages):#x}, which is left for a VM", EINVAL)
+            raise SlotError("npages", npages, f"at most {MAX_FRAMES - len(self.pages):#x}, all that this VM can add", EINVAL)
         self.reserve(npages if npages and not old.npages else 0)
 
     def set_slot(self, number: int, base: int, npages: int, log: bool) -> None:

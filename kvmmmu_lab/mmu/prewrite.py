@@ -17,7 +17,7 @@ FLOOD = 3
 
 
 def pre_write(vm: Machine, gpa: int, size: int) -> None:
-    """Zap the shadow entries of the guest entry that ``size`` bytes at ``gpa`` are about to change (mmu.c:1140-1212).
+    """Zap the shadow entries of the guest entry that a write of ``size`` bytes at ``gpa`` will change (mmu.c:1140-1212).
 
     A write across entries, or the third in a row to the same frame, zaps the whole shadow page. Writes to other frames
     reset that count, but faults don't (2007). For a 4-byte guest table, entries are zapped in the pages of all quadrants,

@@ -81,7 +81,7 @@ def zap_page(vm: Machine, page: ShadowPage) -> None:
 
 @traced(ev.UNPROTECT)
 def unprotect_page(vm: Machine, gfn: int) -> bool:
-    """Zap all shadow pages of the guest table in gfn; returns whether there were any (mmu.c:698-718)."""
+    """Zap all shadow pages of the guest table in gfn; return whether there were any (mmu.c:698-718)."""
     doomed = [page for page in vm.pool.bucket(gfn) if page.gfn == gfn and not page.role & METAPHYSICAL]
     for page in doomed:
         zap_page(vm, page)

@@ -70,7 +70,7 @@ class Replica:
         self._make_memory()
 
     def _make_memory(self) -> None:
-        """Make the memory of the machine at step 0, but as large as it is at the end."""
+        """Rebuild the machine at step 0, with memory as large as it is at the end."""
         tape, self.step, self.nframes = self.tape, 0, self.tape.nframes
         pages = np.zeros((self.nframes, 512), "<u8")
         pages[tape.frames] = tape.pages
@@ -113,7 +113,7 @@ class Replica:
         first, last = sorted((self.step, step))
         low, high = np.searchsorted(rows[:, 0], [first, last], "right")
         between = rows[low:high]
-        # If a word changed several times, the last assignment wins: forwards the newest value, backwards the oldest
+        # If a word changed several times, the last assignment wins: the newest value forwards, the oldest backwards
         if step > self.step:
             self.words[between[:, 1]] = between[:, 3]
         else:
@@ -129,7 +129,7 @@ class Replica:
         moves, items, bounds = tape.moves, tape.items, tape.bounds
         sampled = self._between("slots", begin, step)
         vm.caches.pte_chain.free = vm.caches.rmap_desc.free = (
-            PLENTY  # the moves take objects from these caches; afterwards a sample sets the true numbers
+            PLENTY  # the moves take objects from these caches; afterwards a sample restores the numbers
         )
         for move in moves[bisect_right(moves, begin) : bisect_right(moves, step)]:
             while sampled and sampled[0][0] <= move:

@@ -214,7 +214,7 @@ def _evicted(n: Names, o: Any) -> str:
 
 
 def _form(form: str, holder: str) -> str:
-    """How the form of a reverse map, or of a page's parents, changes; empty while it stays a list."""
+    """How the form of a reverse map, or of a page's parents, changes; empty if it stays a list."""
     return {"0->1": ", its first", "1->many": f", its second, which takes a {holder}", "1->0": ", its last"}.get(form, "")
 
 
@@ -259,7 +259,7 @@ OUTCOMES = {
     "escape": "The access reached memory that no longer belongs to the guest (2007).",
     "error": "The host is out of shadow pages.",
 }
-"""By the outcome of an access."""
+"""The sentence for each outcome of an access."""
 
 
 def _fault_end(n: Names, emulate: Any) -> str:
@@ -389,7 +389,7 @@ NARRATIONS: dict[ev.Kind, Narration] = {
         mark=lambda vm, o: (shadow_page(o.page), "dead"),
     ),
     ev.ROTATE_PAGE: Narration(
-        lambda n, o: f"#{o.page} is a root in use, so it isn't freed but moves, empty, to the head of the active list.",
+        lambda n, o: f"#{o.page} is a root in use, so it isn't freed: it is emptied, and moves to the head of the list.",
         tags=("page",),
     ),
     ev.ZAP_PAGE: Narration(
@@ -450,7 +450,7 @@ NARRATIONS: dict[ev.Kind, Narration] = {
         lambda n, o: f"{_count(o.size, 'byte')} at offset {o.offset:#x} cross the edge of an entry: all of #{o.page} is zapped."
     ),
     ev.ZAP_SPTE: Narration(_zapped, tags=("zap",)),
-    # Contexts and the whole
+    # Contexts and the whole VM
     ev.ALLOC_ROOTS: Narration(lambda n, o: "The root of the shadow tables is found or made.", main=False),
     ev.FREE_ROOTS: Narration(lambda n, o: "The root of the shadow tables is released; the shadow pages stay.", main=False),
     ev.ROOT_COUNT: Narration(lambda n, o: f"The root count of #{o.page} is now {o.count}.", main=False),

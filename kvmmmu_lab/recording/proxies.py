@@ -19,7 +19,7 @@ from ..mmu.pool import ShadowPage
 from ..mmu.rmap import ReverseMap
 
 OWN = {"rmaps": ("rmap", ReverseMap), "parents": ("parents", ParentChains)}
-"""By name of a sample: the part that holds it, and the kernel's own class, whose moves a recording can replay."""
+"""For each sample name: the part that holds it, and the kernel's own class, whose moves a recording can replay."""
 
 
 def replaced(vm: Machine) -> tuple[str, ...]:

@@ -128,7 +128,7 @@ def sink(vm: Machine, tape: Tape, calls: Calls) -> Callable[[tuple], None]:
 
 
 def _record_parts(vm: Machine, tape: Tape, calls: Calls) -> None:
-    """Record what replaced parts now hold for the frames and pages that they were called for."""
+    """Record what replaced parts now hold for the frames and pages that the calls concern."""
     for name, number in calls.about:
         steps, values = tape.samples[name]
         steps.append(len(tape.bounds))

@@ -24,7 +24,7 @@ from .narration import TAGS, ending, sentence, tags_of
 from .tape import Tape
 
 SHOWN_WORDS = 8
-"""The number of changed words that are listed for a filled page, at most."""
+"""The maximum number of changed words that are listed for a filled page."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Change:
 
     @property
     def bits(self) -> str:
-        """Which bits of the entry changed: "P W U A set; leads to #250"."""
+        """The changed bits of the entry, and its new target: "P W U A set; leads to #250"."""
         bits = difference(self.old, self.new, shadow=self.key.kind != GUEST)
         return "; ".join(filter(None, [bits, self.target and f"leads to {self.target}"]))
 
@@ -111,7 +111,7 @@ class Recording:
         return Step(number, words, *where, describe(event), self.changes(number), tags_of(event))
 
     def number(self, step: int) -> int:
-        """Convert ``step`` to a number from 0; a negative one counts from the end. Raises InputError if it doesn't exist."""
+        """The number of a step, from 0; a negative ``step`` counts from the end. Raises InputError if there is no such step."""
         number = step if isinstance(step, bool) else whole("step", step, "the number of a step")
         if isinstance(step, bool) or not -len(self) <= number < len(self):
             raise InputError("step", step, f"a step of this recording: 0 to {len(self) - 1}")
@@ -130,7 +130,7 @@ class Recording:
         return self.tape.event(step)
 
     def changes(self, step: int) -> tuple[Change, ...]:
-        """The changes that a step made in memory; for a filled page, those of the first words."""
+        """The changes that a step made in memory; for a filled page, only the first of them."""
         number = self.number(step)
         if not number:
             return ()

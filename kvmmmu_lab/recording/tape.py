@@ -36,7 +36,7 @@ class Tape:
     ``changes``: each changed word of host memory, as four numbers: step, index of the word, old value, new value.
     ``moves``: the steps at which shadow pages, reverse maps, parents or dirty logs changed; their events contain the change.
     ``samples[name]``: two lists, the steps at which a part of `snapshot.PARTS` changed without an event, and its values.
-    ``parts``: "rmaps" and "parents", each only if a replaced part holds them. Their samples are (frame or page, its sptes).
+    ``parts``: which of "rmaps" and "parents" a replaced part holds. Their samples are (frame or page, its sptes).
     ``keyframes``: pairs of a step and a pickled `snapshot.take`.
     """
 
@@ -62,7 +62,7 @@ class Tape:
 
     @property
     def nframes(self) -> int:
-        """The number of host frames at the end; it never shrinks."""
+        """The number of host frames at the end, which is the maximum."""
         return int(self.samples["slots"][1][-1][2])
 
     def event(self, step: int) -> tuple:

@@ -41,7 +41,7 @@ def test_a_shadowed_table_that_can_be_written():
     assert str(complaint) == f"wp: the guest table in gfn {table:#x} (role 0x14) has writable mappings"
 
 
-def test_a_leaf_that_reaches_a_different_frame_than_the_guests_tables():
+def test_a_leaf_that_reaches_another_frame_than_the_guests_tables():
     guest = Guest("64")
     old, new = guest.map(0x1000), guest.frame()
     guest.vm.access(0x1000)
@@ -64,7 +64,7 @@ def test_a_leaf_for_an_address_that_the_guests_tables_do_not_map():
     assert str(complaint) == f"map: gva {gva:#x} reaches gfn {old:#x}; the guest's tables map it to nothing"
 
 
-def test_the_order_is_rmap_then_write_protection_then_mappings():
+def test_the_audits_run_in_the_order_rmap_write_protection_mappings():
     guest = Guest("64")
     table = guest.map(0x1000)
     guest.vm.access(0x1000, write=True)

@@ -22,8 +22,8 @@ def test_the_two_narrow_indexes_and_the_offset_are_the_whole_address(gva):
 
 
 @given(low)
-def test_a_quadrant_says_which_part_of_a_4_byte_table_a_shadow_page_is(gva):
-    """1,024 guest entries are shadowed by 2 x 512 of a page table, and by 4 x 512 (two for each) of a directory."""
+def test_a_quadrant_is_the_part_of_a_4_byte_table_that_a_shadow_page_shadows(gva):
+    """The 1,024 entries of a page table have 2 x 512 shadow entries; those of a directory have 4 x 512, two for each."""
     table, directory = (make_role(2, level, gva, False, 0) >> 8 & 3 for level in (1, 2))
     assert bits.NARROW.index(gva, 1) == table * 512 + bits.shadow_index(gva, 1)
     assert bits.NARROW.index(gva, 2) == (directory * 512 + bits.shadow_index(gva, 2)) // 2
@@ -65,7 +65,7 @@ def test_every_flag_in_the_model_has_a_letter_for_scenarios():
 
 
 @pytest.mark.parametrize("mode", bits.MODES.values(), ids=lambda mode: mode.name)
-def test_the_registers_of_a_mode_choose_it(mode):
+def test_the_registers_of_a_mode_select_it(mode):
     assert bits.mode_of_registers(mode.cr0, mode.cr4, mode.efer) is mode
     assert bits.mode_of_registers(mode.cr0 | bits.CR0_WP, mode.cr4, mode.efer | bits.EFER_NX) is mode
     assert bits.mode_of_levels(mode.levels).levels == mode.levels
@@ -74,7 +74,7 @@ def test_the_registers_of_a_mode_choose_it(mode):
     assert (vm.root_level, vm.shadow_root_level) == (mode.levels, mode.shadow_levels)
 
 
-def test_long_mode_is_chosen_before_pae_and_pae_before_pse():
+def test_long_mode_takes_precedence_over_pae_and_pae_over_pse():
     both = bits.CR4_PAE | bits.CR4_PSE
     assert bits.mode_of_registers(bits.CR0_PG, both, bits.EFER_LME).name == "64"
     assert bits.mode_of_registers(bits.CR0_PG, both, 0).name == "pae"

@@ -170,7 +170,7 @@ def test_2007_nonpaging_writes_shadowed_pt():
 
 
 def nearly_exhausted(free):
-    """A 64-bit guest with ``free`` shadow pages left."""
+    """Make a 64-bit guest with ``free`` free shadow pages."""
     guest = Guest("64", [(0, 0x400)])
     gfn = 0x100
     while len(state(guest.vm)["free"]) > free:
@@ -238,11 +238,11 @@ def test_2007_slot_move_stale():
     guest.map(0x1000, 0x800)
     guest.vm.access(0x1000)
     guest.vm.set_slot(1, 0x900, 16)
-    assert guest.vm.access(0x1000).gpa == 0x900000, "although the guest's table still says 0x800"
+    assert guest.vm.access(0x1000).gpa == 0x900000, "although the guest's table still has gfn 0x800"
 
 
 def test_2007_slot_add_stale_mmio():
-    """An I/O entry stays when memory is added: accesses are still emulated."""
+    """An I/O entry stays when memory is added, so accesses are still emulated."""
     guest = Guest("64")
     guest.map(0x1000, 0x800)
     assert guest.vm.access(0x1000).outcome == "mmio"

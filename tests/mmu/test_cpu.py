@@ -37,7 +37,7 @@ def test_a_write_stores_its_value(size):
     assert guest.vm.peek(gfn << 12 | 0x238) == value
 
 
-def test_a_write_without_a_value_stores_what_is_there():
+def test_a_write_without_a_value_changes_no_byte():
     guest = Guest("64")
     gfn = guest.map(0x1000)
     guest.vm.poke(gfn << 12, 0x55)
@@ -75,7 +75,7 @@ def test_the_processor_nevertheless_ands_the_rights_of_all_levels(level):
     (page,) = shadows(guest.vm, guest.table_gfn(0x1000, level))
     guest.vm.memory.words[FIRST + page * 512] &= ~W
     assert guest.vm.access(0x1000).outcome == "ok"
-    assert guest.vm.access(0x1000, write=True).outcome == "stuck", "and the fault handler doesn't check upper levels"
+    assert guest.vm.access(0x1000, write=True).outcome == "stuck", "the fault handler doesn't check upper levels"
 
 
 def test_a_write_that_the_shadow_withholds_is_a_fault_with_the_present_bit():
@@ -90,7 +90,7 @@ def test_a_write_that_the_shadow_withholds_is_a_fault_with_the_present_bit():
 
 
 def test_outcomes():
-    """One example of each; "stuck" has the next test."""
+    """One example of each; the next test is for "stuck"."""
     guest = Guest("64", [(0, 0x100), (0x800, 4)])
     gfn, gone = guest.map(0x1000), guest.map(0x2000, 0x800)
     guest.map(0x3000, guest.root)
@@ -267,7 +267,7 @@ def step(guest, name, *arguments):
     return vm.zap_all() if name == "zap" else vm.dirty_log(0)
 
 
-def test_a_new_arena_has_the_bad_page_and_reads_zero_there():
+def test_the_bad_page_of_a_new_arena_is_zero():
     guest = Guest("64")
     guest.vm.poke(guest.root << 12, 0xFFFF000 | ALL)
     assert guest.vm.access(0x1000).outcome == "inject"

@@ -186,7 +186,7 @@ SLOTS = {
         lambda vm: vm.set_slot(2, 0x1000, 1 << 30),
         22,
         "npages is 0x40000000",
-        "which is left for a VM",
+        "all that this VM can add",
     ),
     "an end beyond the addresses": (lambda vm: vm.set_slot(2, (1 << 52) - 1, 2), 22, "base", "below 2**52"),
     "a negative base": (lambda vm: vm.set_slot(2, -1, 1), 22, "base is -1", "pages, not bytes"),
@@ -199,7 +199,7 @@ SLOTS = {
     "the log of a fifth slot": (lambda vm: vm.dirty_log(4), 22, "slot is 4", "0..3"),
     "the log of a slot without one": (lambda vm: vm.dirty_log(1), 2, "slot is 1", "with a dirty log", "log=True"),
     "the log of a slot that isn't there": (lambda vm: vm.dirty_log(3), 2, "slot is 3", "with a dirty log"),
-    "to protect a fifth slot": (lambda vm: vm.remove_write_access(4), 22, "slot is 4", "0..3"),
+    "protecting a fifth slot": (lambda vm: vm.remove_write_access(4), 22, "slot is 4", "0..3"),
 }
 
 
@@ -217,7 +217,7 @@ def test_slots_and_aliases_that_are_refused(what):
     [
         ([(0, 16), (8, 16)], ["base is 8", "outside slot 0"]),
         ([(n * 16, 16) for n in range(5)], ["slot is 4", "0..3"]),
-        ([(0, 1 << 30)], ["npages", "which is left for a VM"]),
+        ([(0, 1 << 30)], ["npages", "all that this VM can add"]),
         ([(1 << 52, 1)], ["base", "pages, not bytes"]),
         ([(0.5, 16)], ["base is 0.5"]),
         ([(0, "16")], ["npages is '16'"]),

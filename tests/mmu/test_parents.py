@@ -67,7 +67,7 @@ def test_a_new_parent_goes_to_the_first_chain_with_room(bench):
     assert bench.shown == (1, [[6, 7, 8, 9, 10], [1, 2, 4, 5, 11]])
 
 
-def test_multimapped_until_the_last_chain_is_gone(bench):
+def test_a_page_is_multimapped_until_its_last_chain_is_gone(bench):
     bench.add(1, 2)
     bench.remove(1)
     assert bench.shown == (1, [[2]])
@@ -75,7 +75,7 @@ def test_multimapped_until_the_last_chain_is_gone(bench):
     assert bench.shown == (0, [])
 
 
-def test_zapping_takes_the_first_parent_of_the_newest_chain(bench):
+def test_zapping_removes_the_first_parent_of_the_newest_chain(bench):
     first = lambda: bench.vm.parents.first(bench.page)  # noqa: E731
     assert first() is None
     bench.add(1)

@@ -47,7 +47,7 @@ class SetMap:
             raise HostCrash("BUG", "rmap_write_protect", "here", f"no {gfn}")
         for spte in sorted(self.sets.get(hfn, ())):
             if self._frame(spte) != hfn:
-                raise HostCrash("BUG", "rmap_write_protect", "here", f"{spte} isn't what the map says")
+                raise HostCrash("BUG", "rmap_write_protect", "here", f"{spte} doesn't lead to the frame")
             self.remove(spte)
             self.vm.flush_tlb()
             self.vm.memory.put(spte, self.vm.memory.words[spte] & ~W, ev.PROTECT_SPTE)
@@ -160,7 +160,7 @@ def test_a_walk_that_denies_everything():
     assert guest.vm.access(0x1000) == ("inject", None, 1, 0)
 
 
-def test_with_a_set_spte_that_makes_no_entry_the_guest_faults_forever():
+def test_a_set_spte_that_makes_no_entry_lets_the_guest_fault_forever():
     guest = Guest("64", set_spte=lambda vm, spte, guest_entry, rights, gpa, gfn: None)
     guest.map(0x1000)
     assert guest.vm.access(0x1000).outcome == "stuck"

@@ -17,7 +17,7 @@ def filled(mode="64", pages=4, flags=ALL | D, base=0, **options):
     return guest
 
 
-def gone(guest, before):
+def zapped(guest, before):
     """The indexes of the leaves that were zapped."""
     return sorted(index for id, index in before.keys() - leaves(guest.vm).keys())
 
@@ -27,7 +27,7 @@ def test_a_write_to_an_entry_zaps_its_shadow_and_no_other(mode):
     guest = filled(mode)
     before = leaves(guest.vm)
     guest.edit(0x2000, 0)
-    assert gone(guest, before) == [2]
+    assert zapped(guest, before) == [2]
     assert guest.vm.access(0x2000).outcome == "inject"
 
 
@@ -36,7 +36,7 @@ def test_a_write_of_the_same_value_zaps_too(mode):
     guest = filled(mode)
     before = leaves(guest.vm)
     guest.edit(0x2000, guest.entry(0x2000))
-    assert gone(guest, before) == [2]
+    assert zapped(guest, before) == [2]
 
 
 @given(st.sampled_from(PAGED), st.integers(0, 4095), st.sampled_from([1, 2, 4, 8]))
@@ -47,12 +47,12 @@ def test_any_write_inside_one_entry_zaps_it_alone_and_any_other_zaps_the_page(mo
     gpa = (guest.table_gfn(0) << 12) + offset
     if offset + size > 4096:
         assert not guest.vm.emulate_write_gpa(gpa, 0, size)
-        assert gone(guest, before) == []
+        assert zapped(guest, before) == []
         return
     guest.vm.emulate_write_gpa(gpa, guest.vm.peek(gpa, size), size)
     aligned = offset // entry_size == (offset + size - 1) // entry_size
     index = offset // entry_size % 512  # both quadrants of a 4-byte table are zapped (2007: see quadrant_overzap below)
-    assert gone(guest, before) == ([n for n in range(3) if n == index] if aligned else [0, 1, 2])
+    assert zapped(guest, before) == ([n for n in range(3) if n == index] if aligned else [0, 1, 2])
     assert bool(shadows(guest.vm, gpa >> 12)) == aligned
 
 
@@ -86,7 +86,7 @@ def test_an_io_entry_is_zapped_too():
     guest.vm.access(0x1000)
     before = leaves(guest.vm)
     guest.edit(0x1000, guest.frame() << 12 | ALL)
-    assert gone(guest, before) == [1]
+    assert zapped(guest, before) == [1]
     assert guest.vm.access(0x1000).outcome == "ok"
 
 

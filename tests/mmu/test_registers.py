@@ -162,8 +162,8 @@ def test_2007_cr3_gp_but_kept_bug():
     assert crash.value.kind == "BUG"
 
 
-def test_2007_after_that_gp_the_old_roots_are_in_use_with_the_new_cr3():
-    """Addresses in the shadow are still reached; all others are looked up in the new, empty tables."""
+def test_2007_after_the_gp_the_old_roots_are_used_with_the_new_cr3():
+    """Addresses in the shadow are still reached; all others are translated by the new, empty tables."""
     guest = Guest("64")
     seen, unseen = guest.map(0x1000), guest.map(0x2000)
     guest.vm.access(0x1000)

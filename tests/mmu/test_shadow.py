@@ -148,7 +148,7 @@ def test_eviction_clears_a_live_root_and_continues():
     guest = crowded(0)
     guest.map(0x1000)
     guest.vm.access(0x1000)
-    for gfn in range(0x100, 0x100 + 245):  # without a load of CR3, by faults
+    for gfn in range(0x100, 0x100 + 245):  # by faults, without a load of CR3
         guest.map(gfn << 21, table=gfn)
     for gfn in range(0x100, 0x100 + 245):
         guest.vm.access(gfn << 21)
@@ -208,7 +208,7 @@ def test_2007_shared_pt_escalation():
     second_path(guest)
     assert guest.vm.access(0x201000, user=True).outcome == "ok"
     assert guest.vm.access(0x201000, write=True, user=True).outcome == "inject", "as it should be"
-    guest.vm.unprotect(0)  # the shadow of the table is made again, now by the path that allows writing
+    guest.vm.unprotect(0)  # the shadow of the table is made again, now through the path that allows writing
     guest.vm.access(0x1000, write=True, user=True)
     guest.vm.access(0x201000, user=True)
     assert guest.vm.access(0x201000, write=True, user=True) == ("ok", gfn << 12, 0, None)

@@ -145,7 +145,7 @@ def test_2007_nx_of_upper_levels_is_not_inherited():
 
 
 def test_2007_large_nx_set_ignored():
-    """The role of a large page doesn't hold NX: the leaves made before are used again."""
+    """The role of a large page doesn't include NX: existing leaves are used again."""
     guest = Guest("64", [(0, 0x100), (0x400, 0x200)])
     guest.map(0, 0x400, large=True)
     guest.vm.access(0, fetch=True)
@@ -178,7 +178,7 @@ def test_a_read_restores_the_user_access_that_a_kernel_write_removed_and_removes
     guest = Guest("64", cr0=1 << 31 | 1)
     guest.map(0x1000, flags=P | U)
     guest.vm.access(0x1000, write=True)
-    assert leaf(guest.vm)[0] & (W | U) == W, "a kernel page, so that the user's write is seen"
+    assert leaf(guest.vm)[0] & (W | U) == W, "a kernel page, so that the host sees the user's write"
     guest.vm.access(0x1000, user=True)
     assert leaf(guest.vm)[0] & (W | U) == U
     assert kinds(guest.vm.audit()) == ["rmap"], "2007: the reverse map still has it"

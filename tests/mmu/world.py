@@ -56,7 +56,7 @@ def entries(gfn):
 
 
 def gvas(mode):
-    """Addresses whose paths end in entries that the guest changes, in windows, and nowhere."""
+    """Addresses whose paths end in entries that the guest changes, in window entries, and at missing entries."""
     levels = INDEXES[mode]
     found = [0]
     for level in sorted(levels, reverse=True):
@@ -114,7 +114,7 @@ def enter(vm, mode, root=0):
 
 
 def allowed_store(vm, gpa, choice):
-    """(offset in the page, value, size) of a store after which the tables are still tables of this world.
+    """A store after which the tables are still tables of this world, as (offset in the page, value, size).
 
     ``choice`` is any number. One in four stores to a table rewrites the bytes that are already there, often across entries.
     """

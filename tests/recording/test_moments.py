@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The law of recordings: the machine at a step is what it was, no matter from which step a replica goes there."""
+"""The law of recordings: the machine at a step is what it was, whichever step a replica comes from."""
 
 import random
 import zlib

@@ -10,7 +10,7 @@ from kvmmmu_lab.recording.narration import NARRATIONS, OUTCOMES, TAGS, sentence,
 GVA = 0x343C9000
 
 
-def test_every_kind_of_event_has_its_narration():
+def test_every_kind_of_event_has_a_narration():
     missing = set(ev.KINDS.values()) - {ev.END} - set(NARRATIONS)
     assert not missing, f"give these an entry in NARRATIONS (recording/narration.py): {missing}"
     assert not set(NARRATIONS) - set(ev.KINDS.values())
@@ -70,7 +70,7 @@ def test_the_sentence_for_a_page_without_a_guest_table_gives_the_reason():
     assert large.endswith("it will map a large page of the guest in 4 KiB pieces, so it has no guest table (metaphysical).")
 
 
-def test_a_root_slot_is_named():
+def test_the_sentence_for_a_root_slot_names_it():
     guest = open_guest("linpae_A")
     with record(vm := guest.vm()) as recording:
         vm.load_cr3(vm.cpu.cr3)
@@ -78,7 +78,7 @@ def test_a_root_slot_is_named():
     assert slots and all(sentence.startswith("Root slot ") for sentence in slots)
 
 
-def test_several_reads_in_a_row_are_one_sentence():
+def test_several_reads_in_a_row_make_one_sentence():
     vm = open_guest("lin64_A").vm()
     with record(vm) as recording:
         vm.access(GVA, user=True)
@@ -95,7 +95,7 @@ def test_a_change_of_memory_has_the_tag_of_what_it_changes(hfn, tags):
     assert tags_of((ev.ZAP_SPTE, hfn << 12, 8, 1, 0)) == ("zap", *tags)
 
 
-def test_a_fault_that_the_guest_gets_is_not_called_handled():
+def test_an_injected_fault_is_not_called_handled():
     vm = open_guest("lin64_A").vm()
     with record(vm) as recording:
         vm.access(0xDEAD0000, user=True)
@@ -107,7 +107,7 @@ def test_a_fault_that_the_guest_gets_is_not_called_handled():
     ]
 
 
-def test_results_are_given_in_words():
+def test_the_results_of_operations_are_put_into_words():
     vm = open_guest("lin64_A").vm()
     with record(vm) as recording:
         vm.access(GVA, user=True)

@@ -68,7 +68,7 @@ def meta_with(path, **changes):
     ("what", "message"),
     [
         (lambda path: path.write_bytes(b""), "expected"),
-        (lambda path: path.write_bytes(path.read_bytes()[:2000]), "whole .npz archive"),
+        (lambda path: path.write_bytes(path.read_bytes()[:2000]), "complete .npz archive"),
         (lambda path: path.write_text("not an archive"), "expected"),
         (lambda path: path.unlink(), "No such file"),
         (lambda path: np.savez(path, meta=np.array("{}")), "not a recording"),
