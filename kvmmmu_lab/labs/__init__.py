@@ -3,11 +3,11 @@
 
 **Films.** `watch` runs one operation and returns its film. `film` makes a film from a recording (``with record(vm) as r:``, or
 the cell magic ``%%record vm`` after ``%load_ext kvmmmu_lab``). A film plays forwards and backwards; ``film.save("x.html")``
-saves it as a single file; ``film.picked`` is the last click in it.
+saves it as a single file; ``film.picked`` describes the last click.
 
 **Pictures** of a VM, or of a step of a recording: `hierarchy` (guest and shadow tables in one picture), `guest_tables`,
-`shadow_tables`, `walk`, `entry_bits`, `reverse_map`, `who_maps`, `parent_chains`, `hash_table`, `pool`, `memory_slots`. Of a
-store to a page table: `store_diagram` (which shadow entries it zaps, and how they are computed). `watch_store` is its film.
+`shadow_tables`, `walk`, `entry_bits`, `reverse_map`, `who_maps`, `parent_chains`, `hash_table`, `pool`, `memory_slots`.
+`store_diagram` shows which shadow entries a store to a page table zaps, and how they are computed; `watch_store` is its film.
 
 A picture is ``picture.svg``, or ``picture.dot`` in the DOT language for your own Graphviz: ``graphviz.Source(picture.dot)``.
 ``film.save("x.dot", step=7)`` writes a step of a film the same way; ``help(Film.save)`` lists the other formats.
@@ -16,8 +16,8 @@ A picture is ``picture.svg``, or ``picture.dot`` in the DOT language for your ow
 maps; `entry_of` returns the guest's last-level entry for an address.
 
 **Labs** for experiments in a notebook or a terminal, with the kernel's parts or your own (``fault_lab(set_spte=mine)``):
-`fault_lab` (what happens on an access?), `write_lab` (which shadow entries does a write zap?), `rmap_lab` (which entries can
-write a frame?), `entry_decoder` (what does an entry mean?), `pool_lab` (which shadow pages are evicted?).
+`fault_lab` (what happens on an access?), `write_lab` (which shadow entries does a write zap?), `rmap_lab` (which entries allow
+writing to a frame?), `entry_decoder` (what does an entry mean?), `pool_lab` (which shadow pages are evicted?).
 
 **Guests** built by hand: `small_guest` maps a few pages and has accessed each of them; `Builder` maps any pages;
 `neighbour` adds a second processor.

@@ -36,7 +36,7 @@ def entry_decoder(
 
 
 class EntryDecoder(Lab):
-    """A decoder for the entry ``value``. `read`, `set`, `toggle` and `set_frame` change it; `choose` changes what it is.
+    """A decoder for the entry ``value``. `read`, `set`, `toggle` and `set_frame` change it; `choose` changes its type.
 
     `fields` returns its fields, ``meaning`` describes it in a sentence, `shadow_results` returns the shadow entries.
     """
@@ -138,7 +138,7 @@ class EntryDecoder(Lab):
         if self.kind == "shadow" and self.level == 1 and self.value & IO_MARK:
             return f"An I/O entry: gfn {self.frame:#x} has no memory, so every access to it is emulated."
         if self.kind == "guest" and self.value:
-            return "Not present: the walk ends here. The guest may use the other bits, for instance for a location in its swap."
+            return "Not present: the walk ends here. The guest may use the other bits, for example for a place in its swap."
         return "Empty." if not self.value else "Not present: the walk ends here."
 
     def _target(self) -> str:
@@ -169,8 +169,8 @@ class EntryDecoder(Lab):
         reasons = explain_access(vm, before, result.outcome, result.error, 0)
         if self.level > 1 and not self.large and result.outcome in ("ok", "emul") and len(vm.pool.free) < free:
             reasons.append(
-                "A link to a shadow table always has P, W, U and A, whatever the guest's entry has: the shadow withholds "
-                "rights only in the last entry."
+                "A link to a shadow table always has P, W, U and A, whatever flags the guest's entry has: the shadow "
+                "withholds rights only in the last entry."
             )
         return ShadowResult(
             request.action, _outcome(result), *_entry(vm, request.gva, 1 if self.large else self.level), tuple(reasons)
@@ -250,7 +250,7 @@ class EntryField:
         return value >> self.low & (1 << self.high - self.low + 1) - 1
 
     def content(self, value: int) -> str:
-        """Return the value of the field as text; a frame number as a gfn or hfn."""
+        """Return the value of the field as text. For the frame number, this is the gfn or hfn."""
         content = self.of(value)
         if self.name == "frame":
             return f"{content << self.low - PAGE_SHIFT:#x}"
@@ -386,7 +386,7 @@ class DecoderForm(Form):
         return [ui.row(self.kind, self.mode, self.level), self.number.box, self.toggles, self.frame.box]
 
     def read(self) -> None:
-        """Decode the number in its field."""
+        """Apply the number in its field."""
         if not self.filling:
             self.lab.read(self.number.text.value)
 

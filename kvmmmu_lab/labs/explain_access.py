@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """`explain_access`: the reasons for the outcome of an access: which entry refuses it, which rights the shadow withholds.
 
-They are derived from the guest and shadow paths before the access (`PathsBefore`) and after it.
+The reasons are derived from the guest and shadow paths before the access (`PathsBefore`) and after it.
 """
 
 from __future__ import annotations
@@ -37,16 +37,16 @@ OUTCOMES = {
     "inject": "the guest gets a page fault",
     "emul": "the host emulates the access to memory",
     "mmio": "a device answers (MMIO)",
-    "stuck": "the same fault again and again",
+    "stuck": "the same fault occurs again and again",
     "crash": "the host crashes",
     "else": "something else",
 }
-"""The outcomes of an access in words, by short names."""
+"""The outcomes of an access in words, by short name."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """An access to make: the address, whether it is a write or a fetch, and whether user code makes it."""
+    """A requested access: the address, whether it is a write or a fetch, and whether user code makes it."""
 
     gva: int
     write: bool = False
@@ -95,7 +95,7 @@ def explain_access(vm: Machine, before: PathsBefore, outcome: str, error: int | 
 
 
 def _name(step: PathEntry) -> str:
-    """Return the name of a guest entry, with the table's name as in pictures."""
+    """Return the name of a guest entry, as in pictures."""
     return f"the {LEVELS[step.level]} entry (level {step.level}, index {step.index})"
 
 
@@ -128,7 +128,7 @@ def _inject(vm: Machine, before: PathsBefore, error: int | None) -> list[str]:
         (16, "an instruction fetch"),
     )
     parts = [f"{bit} ({words})" for bit, words in bits if (error or 0) & bit]
-    code = " + ".join(parts) or "an entry was not present, on a read by the kernel"
+    code = " + ".join(parts) or "a read by the kernel found an entry that was not present"
     codes = [f"error code {error} = {code}"] if error is not None else []
     return [
         why,
@@ -139,8 +139,10 @@ def _inject(vm: Machine, before: PathsBefore, error: int | None) -> list[str]:
 
 def _mmio(vm: Machine, before: PathsBefore, error: int | None) -> list[str]:
     if vm.root_level == NONPAGING:
-        return ["there is no memory at this address; if the guest isn't paging, the host makes no shadow entry in this case"]
-    return ["no memory slot contains this frame: the shadow entry isn't present, bit 9 marks it, and every access is emulated"]
+        return ["there is no memory at this address; while the guest isn't paging, the host makes no shadow entry for it"]
+    return [
+        "no memory slot contains this frame: its shadow entry isn't present but marked by bit 9, and each access is emulated"
+    ]
 
 
 def _emulated(vm: Machine, before: PathsBefore, error: int | None) -> list[str]:
@@ -160,7 +162,7 @@ def _stuck(vm: Machine, before: PathsBefore, error: int | None) -> list[str]:
     if request.fetch and leaf & NX and not vm.cpu.efer & EFER_NX:
         return [
             "this guest has EFER.NX clear, so its NX bits should have no effect; but KVM 2.6.22 copies them, and the real "
-            "processor has NX enabled: it refuses what the guest allows, and the host finds nothing to do"
+            "processor has NX enabled: it refuses what the guest allows, and the host finds nothing to fix"
         ]
     target = guest_path(vm, request.gva).gfn
     if request.user and request.write and target in [step.number for step in before.guest if step.table != PDPT]:
@@ -254,7 +256,7 @@ def _withheld_rights(vm: Machine, before: PathsBefore) -> list[str]:
 
 
 def _outdated_right(vm: Machine, letter: str, refusing: PathEntry | None) -> list[str]:
-    """Explain a right recorded in the shadow entry that is no longer the guest's. Your own `set_spte` may record others."""
+    """Explain an outdated right in the shadow entry, unless it was made by your own `set_spte`, which may record others."""
     if vm.set_spte is not set_spte:
         return []
     now = f"{_name(refusing)} has no {letter}" if refusing is not None else f"the guest allows {letter} at all levels"

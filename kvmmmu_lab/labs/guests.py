@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Guests built by hand: `GuestTable` for one address, `Builder` and `small_guest` for several.
 
-`GuestTable` is the path of one address, in which each flag of each entry can be set. `Builder` maps any addresses, also while
+`GuestTable` is the path of one address, in which each flag of each entry can be set. `Builder` maps any addresses, even while
 the guest is running. `store` stores to a table as the guest would; `neighbour` adds a second processor.
 """
 
@@ -56,7 +56,7 @@ PRESETS = {
     "the root table": "the last entry leads to the table in CR3",
     "device": "the last entry leads to a gfn without memory",
 }
-"""Tables to start from: a description of each, by name."""
+"""The tables to start from, each with a description."""
 
 
 class GuestTable:
@@ -131,7 +131,7 @@ class GuestTable:
         return {"a data page": DATA, **tables, "memory for a large page": BIG, "a device": DEVICE}
 
     def entry(self, level: int) -> int:
-        """Return the entry of a level, as in guest memory. The frame of a large page is rounded down to the page's size."""
+        """Return the entry at a level, as stored in guest memory. The frame of a large page is aligned to its size."""
         form = self.mode.format
         if level > self.last:
             return (self.gfns[level - 1] << PAGE_SHIFT) & form.base | self.flags[level]
@@ -139,11 +139,11 @@ class GuestTable:
         return (self.frame << PAGE_SHIFT) & base | self.flags[level]
 
     def entry_gpa(self, level: int) -> int:
-        """Return the guest physical address of the entry of a level."""
+        """Return the guest physical address of the entry at a level."""
         return self.gfns[level] << PAGE_SHIFT | self.index(level) * self.mode.format.size
 
     def index(self, level: int) -> int:
-        """Return the index of the entry of a level in its table."""
+        """Return the index of the entry at a level in its table."""
         return _index(self.mode, GVAS[self.mode.name], level)
 
     def vm(self, wp: bool = True, nx: bool = True, **parts: Any) -> Vm:

@@ -69,7 +69,10 @@ class InverseWalk:
         return None if guest is None else self.gva_through(*guest, index & 1 if two_links else None)
 
     def first_and_last(self, gfn: int) -> list[int]:
-        """Return addresses through the first and the last shadowed entry of a table, else its present ones, else its lowest."""
+        """Return addresses through the first and the last entry of a table that are in the shadow.
+
+        If none is in the shadow, use the present entries; if none is present, return the table's lowest address.
+        """
         present = self.present(gfn)
         used = [index for index in present if in_shadow(self.vm, gfn, index)] or present
         found = [self.gva_through(gfn, index) for index in (*used[:1], *used[-1:])]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """`Lab`: a guest, optionally with your own parts, and rounds in which you predict, run an operation, and compare.
 
-A lab is one file with the lab itself, the sentences that explain its results, and its form. This is a complete one::
+A lab is one file: the lab itself, the sentences that explain its results, and its form. This is a complete one::
 
     from kvmmmu_lab.draw.pictures import hierarchy
     from kvmmmu_lab.labs.form import GuestForm, form_of
@@ -97,7 +97,7 @@ class Round:
 
     @property
     def right(self) -> bool | None:
-        """Whether all predictions are right, not counting those without an answer; None if there was no answer."""
+        """Whether all answers are right; None if there is no answer."""
         judged = [outcome.right for outcome in self.outcomes if outcome.right is not None]
         return all(judged) if judged else None
 
@@ -146,7 +146,7 @@ class Lab(Displayable):
     title = ""
 
     after_crash = ""
-    """A sentence: what to do after a crash of the host."""
+    """What to do after a crash of the host: a sentence for the error card."""
 
     form_class: ClassVar[type[Any] | None] = None
     """The class of the form, set by `form.form_of`."""
@@ -252,7 +252,7 @@ class Lab(Displayable):
 
 
 class GuestLab(Lab):
-    """A lab that builds its own guest in `prepare`. If your own part fails then, ``vm`` is None and ``last`` has the error."""
+    """A lab that builds its own guest in `prepare`. If your own part fails, ``vm`` is None and ``last`` has the error."""
 
     vm: Vm | None = None
     after_crash = 'Press "New guest" to start again, or call reset().'
@@ -360,7 +360,7 @@ class PartError(LabError):
 
 
 def name_part_errors(operation: Callable[[], Any], parts: Mapping[str, Any]) -> Callable[[], Any]:
-    """Wrap ``operation`` so that it raises only `LabError`, and a `PartError` for any other exception.
+    """Wrap ``operation`` so that it raises a `PartError` in place of any exception that isn't a `LabError`.
 
     Without parts, return it unchanged.
     """

@@ -21,11 +21,11 @@ from .lab import GuestLab, Round, form_picture, without_limits
 from .prediction import Prediction
 
 REGIONS = 600
-"""The number of regions: 2 MB each, with a page table each. The first touch of one allocates one or more shadow pages."""
+"""The number of regions. Each is 2 MB and has its own page table; its first touch allocates one or more shadow pages."""
 
 SHIFT = 21
 NONE, OLDEST, NEWEST = "none: enough pages are free", "the pages allocated first", "the pages allocated last"
-UNUSED, ROOT = "the pages not used for the longest time", "the root"
+UNUSED, ROOT = "the pages unused for the longest time", "the root"
 HOW_MANY = [0, 1, 5, *range(REFILL - MIN_FREE + 1, REFILL + 1), NUM_PAGES]
 
 
@@ -36,7 +36,7 @@ def pool_lab(**parts: Any) -> PoolLab:
 
 @dataclass(frozen=True)
 class PageUse:
-    """The use of a shadow page. ``region``: the one whose page table it shadows; ``upper``: it is at a level above those."""
+    """The use of a shadow page. ``region``: whose page table it shadows; ``upper``: whether it is above the page tables."""
 
     name: str
     region: int | None = None
@@ -104,7 +104,7 @@ class PoolLab(GuestLab):
         self.answer(first=first, evicted=evicted)
 
     def touch(self, count: int = 1) -> Round:
-        """Access the next ``count`` regions. Stop after the first eviction, so that you can look at it."""
+        """Access the next ``count`` regions. Stop after the first eviction, so that you can examine it."""
         count = checks.whole("count", count)
         if not 1 <= count <= NUM_PAGES:
             raise InputError("count", count, f"1 to {NUM_PAGES} regions at a time")
@@ -230,7 +230,7 @@ def eviction_reasons(free: int, evicted: list[PageUse], unused: int | None) -> l
             )
         else:
             reasons.append(
-                f"LRU would have started with region {unused}. Region {regions[0]} was used later, but that didn't save it."
+                f"LRU would have started with region {unused}. Region {regions[0]} was touched again, but that didn't save it."
             )
     return reasons
 

@@ -82,11 +82,11 @@ class Prediction(Displayable):
         return menu
 
     def _options(self, *none: str) -> tuple[tuple[str, Any], ...]:
-        """Return (label, choice) pairs, after the label ``none`` for no answer, if there is one."""
+        """Return (label, choice) pairs. ``none``: the label for no answer, which comes first."""
         return tuple([(label, label) for label in none] + [(str(choice), choice) for choice in self.choices])
 
     def _connect(self, widget: Any, *none: str) -> None:
-        """Keep the answer and the selection in a widget the same."""
+        """Keep the selection in a widget equal to the answer, in both directions."""
         shift = len(none)
 
         def show() -> None:
@@ -124,7 +124,7 @@ class Prediction(Displayable):
 
 
 class Outcome:
-    """The result of a comparison: the answer at that time, what happened, and ``why``, the reason, if one was given."""
+    """The result of a comparison: the answer at that time, what happened, and ``why``: the reason, or ""."""
 
     def __init__(self, prediction: Prediction, happened: Any, words: str = "", why: str = "") -> None:
         self.prediction, self.answer, self.happened = prediction, prediction.answer, happened

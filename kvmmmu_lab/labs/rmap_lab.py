@@ -22,7 +22,7 @@ from .lab import GuestLab, Round, form_picture
 from .prediction import Prediction
 
 Places = list[list[str]]
-"""A reverse map: a list for each descriptor, with the names of its entries."""
+"""A reverse map: for each descriptor, the list of the names of its entries."""
 
 MOST = 14
 """The maximum number of mappings: enough for four descriptors, and few enough for one picture."""
@@ -43,13 +43,13 @@ class TooManyMappings(InputError):
 
     def __init__(self) -> None:
         super().__init__("mappings", MOST, "fewer: unmap one first")
-        self.args = (f"there are {MOST} mappings already; unmap one first",)  # what to do, without the value
+        self.args = (f"there are {MOST} mappings already; unmap one first",)  # without the value
 
 
 class RmapLab(GuestLab):
     """A lab about the frame ``gfn``: `map`, `unmap` and `protect` it in any order. Predictions: ``count`` and ``filler``."""
 
-    title = "A reverse map: which entries can write to this frame?"
+    title = "A reverse map: which entries allow writing to this frame?"
 
     def __init__(self, parts: dict[str, Any]) -> None:
         super().__init__(parts)
@@ -81,13 +81,13 @@ class RmapLab(GuestLab):
 
     @property
     def hfn(self) -> int:
-        """The host frame of the frame."""
+        """The hfn of the frame."""
         return self.machine.memory.frames[self.gfn] or 0
 
     # The map and the mappings
 
     def places(self) -> Places:
-        """Return the names of the map's entries, as a list for each descriptor; as one list for a map without descriptors."""
+        """Return the names of the map's entries: a list for each descriptor, or one list if the map has none or is your own."""
         vm = self.machine
         head = vm.rmap.heads.get(self.hfn) if type(vm.rmap) is ReverseMap else None
         rows = head if isinstance(head, list) else [list(self.run(lambda: vm.rmap.sptes(self.hfn)))]
@@ -143,7 +143,7 @@ class RmapLab(GuestLab):
         number = checks.whole("mapping", number)
         if not 0 <= number < len(self.mapped):
             raise InputError(
-                "mapping", number, f"0..{len(self.mapped) - 1}" if self.mapped else "an existing one; there is none yet"
+                "mapping", number, f"0..{len(self.mapped) - 1}" if self.mapped else "an existing mapping: map the frame first"
             )
         gva = self.mapped[number]
         spte = self.spte(gva)

@@ -65,7 +65,7 @@ class Watch(Film):
         self.result = result
 
     def __str__(self) -> str:
-        return f"{super().__str__()}\n\nAt the end: {self.error or self.result}"
+        return f"{super().__str__()}\n\nResult: {self.error or self.result}"
 
     __repr__ = __str__
 
@@ -138,7 +138,7 @@ def _assign_and_show(names: dict[str, Any], arguments: argparse.Namespace, recor
 
 
 def _cell_traceback(error: Exception) -> TracebackType | None:
-    """Return the traceback from the cell's own code on."""
+    """Return the traceback without the frames above the cell's own code."""
     trace = error.__traceback__
     while trace is not None and trace.tb_frame.f_code.co_filename != CELL:
         trace = trace.tb_next

@@ -116,7 +116,7 @@ class WriteLab(GuestLab):
             self.run(lambda: [vm.access(gva) for gva in mapped])
         except LabError as error:
             return self.add_failed_round(error)
-        reasons = ["The guest has accessed its pages again, so the missing shadow entries were made again."]
+        reasons = ["The guest has accessed its pages again, so the host has made the missing shadow entries again."]
         if not self._touched:
             reasons = ["There is nothing to access: no address leads to an entry that was zapped here."]
         elif len(mapped) < len(self._touched):
@@ -223,7 +223,7 @@ class WriteLab(GuestLab):
         return focus, None if focus else lambda vm, marks: without_limits(hash_table_scene(vm, gfn, marks))
 
     def _gvas(self, most: int | None = None) -> dict[str, int]:
-        """Return an address that leads through each candidate, by name; through the first ``most`` only, if given."""
+        """Return an address through each candidate (or each of the first ``most``), by the candidate's name."""
         vm, walk = self.machine, InverseWalk(self.machine)
         some = list(self.candidates().items())[:most]
         pages = [(name, vm.pool.pages[page_of(spte)], spte) for name, spte in some]
@@ -310,7 +310,7 @@ class TargetTable:
         return value ^ 1 << PAGE_SHIFT if size > 1 and value & PRESENT else value ^ 1
 
     def entries(self) -> list[tuple[int, str]]:
-        """Return (offset, description) of the entries that aren't empty; of at most `MOST`, those in the shadow preferred."""
+        """Return (offset, description) of the entries that aren't empty: at most `MOST`, preferably those in the shadow."""
         size = guest_format(self.vm.root_level).size
         values = {offset: self.value(offset, size) for offset in range(0, PAGE_SIZE, size)}
         full = [offset for offset in values if values[offset]]
@@ -538,7 +538,7 @@ class WriteForm(GuestForm):
             self.offset.text.value = hex(self.entry.value)
 
     def write(self) -> Round:
-        """Make the write that is entered in the form."""
+        """Perform the write entered in the form."""
         offset = parse_number(self.offset.text.value, "offset")
         text = self.value.text.value.strip()
         value = parse_number(text, "value") if text else None

@@ -10,7 +10,7 @@ from kvmmmu_lab.labs.pool_lab import NEWEST, NONE, OLDEST, UNUSED
 
 @pytest.fixture
 def full():
-    """A lab in which the next new region evicts pages."""
+    """Return a lab in which the next new region evicts pages."""
     lab = pool_lab()
     while len(lab.vm.pool.free) >= 5:
         lab.touch() if len(lab.vm.pool.free) < 8 else lab.touch(len(lab.vm.pool.free) - 6)
@@ -44,7 +44,7 @@ def test_touching_again_saves_no_page(full):
     full.guess(UNUSED)
     round_ = full.touch()
     assert round_.right is False
-    assert "LRU would have started with region 1. Region 0 was used later, but that didn't save it." in str(round_)
+    assert "LRU would have started with region 1. Region 0 was touched again, but that didn't save it." in str(round_)
     assert full.again(0).film.result.faults == 1
 
 
