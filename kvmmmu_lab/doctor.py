@@ -23,7 +23,7 @@ FREE_BYTES = 50_000_000
 
 @dataclass(frozen=True)
 class Check:
-    """The result of one check. ``cost`` says what doesn't work if it fails, ``remedy`` what to do."""
+    """The result of one check. If it failed, ``cost`` says what doesn't work, and ``remedy`` says how to fix it."""
 
     name: str
     ok: bool

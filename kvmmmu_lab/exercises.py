@@ -20,7 +20,7 @@ from typing import Any
 from .errors import InputError, LabError
 
 StepData = Sequence[Any]
-"""A name and operands, such as ("map", "7:12", 0x1F, "PW") (see `check.steps`), or an operation of a golden trace."""
+"""A name and operands, such as ("map", "7:12", 0x1F, "PW") (see `check.steps`), or a golden trace's operation, a dict."""
 
 
 @dataclass(frozen=True)

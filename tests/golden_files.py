@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Where the golden traces are."""
+"""The paths of the golden traces."""
 
 from kvmmmu_lab.data import HERE
 

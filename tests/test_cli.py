@@ -25,14 +25,14 @@ def course(tmp_path, monkeypatch):
 
 @pytest.fixture
 def opened(monkeypatch):
-    """The calls that would have started JupyterLab."""
+    """A list of the calls that would have started JupyterLab."""
     calls = []
     monkeypatch.setattr(workspace, "open_lab", lambda *args, **options: calls.append((args, options)))
     return calls
 
 
 def stand_in(monkeypatch, name, run):
-    """Put a module with this function ``run`` in the place of another."""
+    """Replace a module by one that contains only this function ``run``."""
     module = types.ModuleType(name)
     module.run = run
     parent, _, child = name.rpartition(".")
@@ -104,7 +104,7 @@ def test_a_wrong_command_line_names_the_mistake_and_exits_with_2(course, opened,
 
 @pytest.mark.parametrize("status", [0, 1, 2])
 def test_verify_gets_its_arguments_and_returns_its_status(monkeypatch, status):
-    import kvmmmu_lab.verify  # noqa: F401  (the parent of the module that is replaced)
+    import kvmmmu_lab.verify  # noqa: F401  (`stand_in` needs the parent of the module that it replaces)
 
     seen = []
     stand_in(monkeypatch, "kvmmmu_lab.verify.cli", lambda args: seen.append(args) or status)
@@ -145,7 +145,7 @@ def test_the_module_is_the_command():
 
 def test_a_reader_that_stops_early_gets_no_traceback():
     command = [sys.executable, "-m", "kvmmmu_lab", "doctor", "--json"]
-    # buffered, as on a user's machine: then the pipe breaks only when the buffer is written out at the end
+    # buffered output, as on a user's machine: the pipe breaks only when the buffer is flushed at the end
     buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=buffered) as process:
         process.stdout.close()

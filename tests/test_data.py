@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Guests and traces that come with the kit: by name, checked, ready to run."""
+"""The kit's guests and traces are opened by name, verified by checksum, and ready to run."""
 
 import doctest
 import subprocess
@@ -29,7 +29,7 @@ def test_numpy_addresses_are_addresses():
     assert guest.vm().access(guest.tlb_gva[5]).gpa == guest.tlb_gpa[5]
 
 
-def test_an_unknown_name_gets_the_known_ones():
+def test_the_error_for_an_unknown_name_lists_the_known_ones():
     with pytest.raises(InputError, match="one of .*lin64_A"):
         open_guest("lin65")
     with pytest.raises(InputError, match="one of .*lin32_20k"):

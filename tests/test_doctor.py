@@ -16,7 +16,7 @@ DEFAULT_FOLDER = workspace.default_folder
 
 @pytest.fixture(autouse=True)
 def healthy(tmp_path, monkeypatch):
-    """A machine that has everything, so that each test takes one thing away."""
+    """A machine that has everything. Each test takes one thing away."""
     (tmp_path / "notebooks").mkdir()
     (tmp_path / "notebooks/00_first_fault.ipynb").write_text("{}")
     monkeypatch.setattr(workspace, "course_root", lambda: tmp_path)
@@ -34,7 +34,7 @@ def test_a_machine_with_the_extra_lab_is_ready_for_lessons(capsys):
     assert "This machine is ready for the lessons." in capsys.readouterr().out
 
 
-def test_the_json_says_the_same(capsys):
+def test_the_json_contains_the_same_checks(capsys):
     assert doctor.run(as_json=True) == 0
     report = json.loads(capsys.readouterr().out)
     assert report["ok"] is True
@@ -61,7 +61,7 @@ def test_a_missing_optional_package_is_named_with_status_0(name, monkeypatch, ca
 
 
 def missing(monkeypatch, name):
-    """Make a package look as if it weren't installed."""
+    """Make a package appear not to be installed."""
     load = doctor.importlib.import_module
 
     def without(wanted, *package):
@@ -115,7 +115,7 @@ def test_a_working_folder_that_cannot_be_written_is_noticed(tmp_path, monkeypatc
     assert "--folder" in found.remedy
 
 
-def test_a_user_without_a_home_is_told_to_choose_a_folder(monkeypatch):
+def test_a_user_without_a_home_directory_gets_an_explanation(monkeypatch):
     def homeless():
         raise RuntimeError("Could not determine home directory.")
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""exercises/README.md: its example runs and does what the text says, and its table lists all exercises."""
+"""The example in exercises/README.md prints what the text says, and its table lists all exercises."""
 
 import re
 from pathlib import Path

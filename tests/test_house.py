@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Rules of the house that a machine can check: imports, names, and what every file has."""
+"""Rules for the whole package that a machine can check: imports, names, and what every file contains."""
 
 import ast
 import importlib
@@ -43,7 +43,7 @@ def sources(*folders):
 
 
 def imported(path, text):
-    """Return what a file imports: the absolute name, the line, and whether the import is inside a function or a block."""
+    """Return the imports of a file: the absolute name, the line, and whether it is inside a function or a block."""
     tree = ast.parse(text)
     package = path.relative_to(ROOT).parent.parts
     names = []
@@ -123,6 +123,7 @@ def test_the_table_is_in_order():
     for room, may in ROOMS.items():
         assert all(order.index(other) < order.index(room) for other in may.split()), room
 
+
 # No circles
 
 MODULES = {
@@ -131,14 +132,14 @@ MODULES = {
 
 
 def module_of(name):
-    """Return the module that an absolute import loads: the longest prefix of the name that is one."""
+    """Return the module that an absolute import loads: the longest prefix of the name that is a module."""
     while name and name not in MODULES:
         name = name.rpartition(".")[0]
     return name
 
 
 def import_graph():
-    """Return module -> {module that it imports: line}. Imports in functions and under TYPE_CHECKING count, too."""
+    """Map each module to {module that it imports: line}. Imports in functions and under TYPE_CHECKING count, too."""
     graph = {}
     for module, path in MODULES.items():
         edges = {module_of(name): line for name, line, _ in imported(path, path.read_text("utf-8"))}
@@ -186,7 +187,7 @@ def test_a_circle_is_found_and_shown_line_by_line():
 
 
 def twice(pairs):
-    """Return the names that are in more than one place, each with its places."""
+    """Return the names that occur in more than one place, each with its places."""
     places = {}
     for name, place in pairs:
         places.setdefault(name, set()).add(place)
@@ -219,7 +220,7 @@ PUBLIC = {
     "kvmmmu_lab.data": "Guest Trace golden_trace golden_traces guests open_guest open_trace traces",
     "kvmmmu_lab.verify": "WITHOUT FileDifference FileReport kind_of verify_file",
 }
-"""What a notebook, an exercise or another program may rely on."""
+"""The names that a notebook, an exercise or another program may use."""
 
 
 def test_every_room_with_public_names_is_pinned_here():

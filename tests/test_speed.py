@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The speed that the kit promises, measured as by ``kvmmmu-lab bench``. The best of several rounds counts."""
+"""The speed that the kit promises, measured like ``kvmmmu-lab bench``. The best of several rounds counts."""
 
 import pytest
 
@@ -21,7 +21,7 @@ def test_recording_slows_the_engine_at_most_5_times_and_any_jump_takes_at_most_1
 
 def test_a_replaced_part_is_recorded_with_the_same_slowdown():
     class Mine(ReverseMap):
-        """To a recording, this is not the kernel's own reverse map."""
+        """A recording doesn't recognise this class as the kernel's reverse map."""
 
     slowdown, _, _ = best(lambda: bench.recorded(rmap=Mine), rounds=3)
     assert slowdown <= 5
@@ -30,7 +30,7 @@ def test_a_replaced_part_is_recorded_with_the_same_slowdown():
 @pytest.mark.parametrize(("renderer", "limit"), [("dot", 400), ("graphviz-pure", 800)])
 def test_the_first_picture_of_a_fault_and_its_film(renderer, limit, monkeypatch):
     if renderer not in [one.name for one in renderers()]:
-        pytest.skip(f"{renderer} is not here")
+        pytest.skip(f"{renderer} is not installed")
     monkeypatch.setenv(VARIABLE, renderer)
     picture, film = best(bench.pictures)
     assert picture <= limit and film <= 1000

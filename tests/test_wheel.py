@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The wheel: what is in it, and that it works in an empty environment."""
+"""The wheel contains the package and the course, and works in an empty environment."""
 
 import json
 import os
@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
-    """The wheel, built without a network by the backend that pip calls."""
+    """The wheel, built offline by the backend that pip calls."""
     target = tmp_path_factory.mktemp("wheel")
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(target)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
@@ -56,14 +56,14 @@ def test_the_wheel_names_its_licence(wheel):
 
 
 class Installed:
-    """The wheel in a virtual environment of its own, away from the checkout."""
+    """The wheel, installed in a new virtual environment away from the checkout."""
 
     def __init__(self, folder, requirement):
         venv.create(folder / "venv", with_pip=True)
         self.programs = folder / "venv" / ("Scripts" if os.name == "nt" else "bin")
         self.away = folder / "away"
         self.away.mkdir()
-        # a home of its own, for the default working folder and Jupyter's settings
+        # a new home directory, for the default working folder and Jupyter's settings
         self.environment = {**os.environ, "HOME": str(self.away), "USERPROFILE": str(self.away), "JUPYTER_TOKEN": "t"}
         self.environment.pop("PYTHONPATH", None)
         self.run("python", "-m", "pip", "install", "-q", requirement, check=True)
@@ -77,13 +77,13 @@ class Installed:
 
 @pytest.fixture(scope="module")
 def bare(wheel, tmp_path_factory):
-    """The wheel with numpy and nothing else."""
+    """The wheel, installed with numpy and nothing else."""
     return Installed(tmp_path_factory.mktemp("bare"), str(wheel))
 
 
 @pytest.fixture(scope="module")
 def full(wheel, tmp_path_factory):
-    """The wheel with the extra ``lab``."""
+    """The wheel, installed with the extra ``lab``."""
     return Installed(tmp_path_factory.mktemp("full"), f"{wheel}[lab]")
 
 

@@ -33,7 +33,7 @@ AUDITS = 10
 """The number of audits in a replay."""
 
 STATISTICS = ("exits", "zapped", "entries_zapped", "flood_zaps", "evicted")
-"""The statistics of the VM that a report contains."""
+"""The VM's statistics that a report contains."""
 
 Differ = Callable[[str, str, Any, Any], None]
 """A function that is called for each difference, with where and what it is, and the expected and the actual value."""
@@ -112,7 +112,7 @@ class TraceReplay:
         self.entry_size = MODES[trace.mode].format.size
 
     def run(self, audits: int = 0) -> None:
-        """Replay all events, with this many audits, the last one at the end. A host crash is a difference that ends it."""
+        """Replay all events with ``audits`` audits, the last one at the end. A host crash is a difference, and ends the replay."""
         trace = self.trace
         types, n = trace.type, len(trace.type)
         first = int(np.argmax(~np.isin(types, (ADOPTED, DROPPED, ROOT_DIED)))) if n else 0

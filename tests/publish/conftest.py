@@ -4,7 +4,7 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path_factory, monkeypatch):
-    """Nothing is remembered beyond a test."""
+    """An empty cache for each test."""
     folder = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("KVMMMU_LAB_CACHE", str(folder))
     return folder

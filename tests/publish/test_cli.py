@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The commands, without a browser."""
+"""The commands ``slides`` and ``site``, without a browser."""
 
 import importlib.util
 
@@ -17,7 +17,7 @@ def slides(capsys, *arguments):
     return status, out, error
 
 
-def test_a_deck_is_one_file_and_the_command_says_where(tmp_path, capsys):
+def test_a_deck_is_one_file_and_the_command_prints_its_path(tmp_path, capsys):
     path = saved(tmp_path, text("# A talk\n\nHello.", "slide"), code("1 + 1"))
     status, out, _ = slides(capsys, path, "--out", tmp_path / "new" / "folder", "--no-execute")
     deck = (tmp_path / "new" / "folder" / "talk.html").read_text("utf-8")
@@ -70,12 +70,12 @@ def test_a_file_that_can_t_be_written_is_named(tmp_path, capsys):
     assert status == 1 and "talk.html" in error and "can be written" in error
 
 
-def test_a_deck_of_a_notebook_that_never_ran_says_so(tmp_path, capsys):
+def test_the_command_reports_a_notebook_without_outputs(tmp_path, capsys):
     status, out, _ = slides(capsys, saved(tmp_path, text("# T"), code("1 + 1")), "--out", tmp_path, "--no-execute")
     assert status == 0 and "the notebook has no outputs" in out
 
 
-def test_without_a_place_for_the_cache_the_notebook_still_runs(tmp_path, capsys, monkeypatch):
+def test_without_a_writable_cache_the_notebook_still_runs(tmp_path, capsys, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv("KVMMMU_LAB_CACHE", str(tmp_path / "file"))
     assert slides(capsys, saved(tmp_path, text("# T"), code("print(41 + 1)")), "--out", tmp_path)[0] == 0

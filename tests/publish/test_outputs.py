@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The outputs of cells, as HTML."""
+"""The outputs of cells are rendered as HTML."""
 
 import json
 
@@ -30,11 +30,11 @@ def test_formatted_outputs_are_shown_formatted():
     assert kinds({"application/javascript": "alert(1)", "text/plain": "<Javascript>"}) == []
 
 
-def test_a_huge_output_is_cut_off_and_says_so():
+def test_a_huge_output_is_cut_off_with_a_note():
     assert f"({5:,} more characters are left out)" in text_html("x" * (MAX_TEXT + 5))
     (output,) = rendered_outputs(code("x", shows=[{"text/html": "x" * (MAX_HTML + 1)}]))
     assert "is left out" in output.html and len(output.html) < 300
 
 
-def test_text_is_text():
+def test_text_is_escaped_and_has_no_terminal_colours():
     assert text_html("\x1b[31m<b>\x1b[0m") == "<pre>&lt;b&gt;</pre>"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The preview follows changes of the notebook."""
+"""The preview exports a notebook again when it changes."""
 
 import threading
 import time

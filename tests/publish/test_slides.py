@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A notebook's cells as slides."""
+"""The cells of a notebook become slides."""
 
 from pathlib import Path
 
@@ -19,13 +19,13 @@ def shape(columns):
     return [[(slide.title, [element.kind for element in slide.elements]) for slide in column] for column in columns]
 
 
-def test_metadata_say_where_slides_begin():
+def test_slideshow_metadata_mark_the_beginning_of_slides():
     cells = [text("# Talk", "slide"), text("## One\n\nA thought.", "slide"), text("More.", "subslide"), text("No.", "skip")]
     columns = made(*cells)
     assert shape(columns) == [[("Talk", [])], [("One", ["prose"]), ("One", ["prose"])]]
 
 
-def test_without_metadata_headings_do():
+def test_without_metadata_headings_mark_the_beginning_of_slides():
     columns = made(text("# Talk\n\nHello."), text("## One"), code("1 + 1", shows=[{"text/plain": "2"}]), text("### And"))
     assert shape(columns) == [[("Talk", ["prose"])], [("One", ["code", "text"]), ("And", [])]]
 
@@ -63,7 +63,7 @@ def test_long_tables_and_listings_in_a_text_are_cut():
         assert "more lines)" in slide.elements[0].html and slide.lines < 25 and "59" in slide.notes[0]
 
 
-def test_cells_for_learners_become_one_slide_that_says_so():
+def test_successive_cells_for_learners_become_one_hands_on_slide():
     tried = [code("rmap_lab()", None, "try-it"), code("check()", None, "try-it")]
     columns = made(text("## Your turn", "slide"), *tried, text("## End", "slide"))
     assert [[slide.kind for slide in column] for column in columns] == [["hands-on"], [""]]
@@ -83,7 +83,7 @@ def test_the_whole_of_a_long_text_is_in_the_notes():
     assert len(slide.notes) == 2 and slide.notes[0].count("in turn") == 12 and "wait" in slide.notes[1]
 
 
-def test_a_comment_says_what_is_on_the_slide_instead():
+def test_a_comment_replaces_the_summary_on_the_slide():
     ((slide,),) = made(text("## One\n\n<!-- slide:\n**This.**\n-->\n\nAll the rest.", "slide"))
     assert "This." in slide.elements[0].html and "rest" not in slide.elements[0].html and "rest" in slide.notes[0]
 
@@ -104,7 +104,7 @@ def test_cells_tagged_question_and_answer_show_their_output_without_their_code()
     cells = text("## One\n\nThink.", "slide"), code("vm = guest.vm()"), *ask_and_answer("question", "answer")
     ((first, second, third),) = made(*cells)
     assert [element.kind for element in first.elements] == ["prose", "code", "question"]
-    assert [element.kind for element in second.elements] == ["code", "picture"], "on another slide: answer first, then look"
+    assert [element.kind for element in second.elements] == ["code", "picture"], "the audience answers first"
     assert [element.kind for element in third.elements] == ["answer"] and "How many?" in third.elements[0].html
 
 
@@ -115,12 +115,12 @@ def test_the_same_cells_without_tags_are_ordinary_cells():
     assert "predict" in columns[0][0].elements[0].html
 
 
-def test_a_heading_is_text_and_its_marks_are_not_lost():
+def test_a_heading_keeps_its_bold_text_and_code():
     columns = made(text("## A **wrong** idea: `x < 3`", "slide"))
     assert columns[0][0].title == "A <em>wrong</em> idea: <code>x &lt; 3</code>"
 
 
-def test_links_lead_to_other_decks_or_lose_their_link():
+def test_links_lead_to_other_decks_or_are_removed():
     source = "## One\n\n[next](07_next.ipynb), [task](../exercises/04/README.md), [site](https://example.org)"
     ((slide,),) = made(text(source, "slide"), links={"07_next.ipynb": "07_next.html"})
     html = slide.elements[0].html

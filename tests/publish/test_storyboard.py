@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A film on paper."""
+"""A film on paper shows its key steps."""
 
 from kvmmmu_lab import open_guest
 from kvmmmu_lab.labs import watch
 from kvmmmu_lab.publish.storyboard import MAX_STEPS, key_steps
 
 
-def test_key_steps_are_those_in_which_something_changes():
+def test_key_steps_are_steps_in_which_something_changes():
     vm = open_guest("lin64_A").vm()
     data = watch(lambda: vm.access(0x343C6000, user=True), vm, [0x343C6000]).data
     steps = [step for chapter in data["chapters"] for step in chapter["steps"]]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a slide shows of a long text."""
+"""A slide shows a summary of a long text."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,18 +9,18 @@ from kvmmmu_lab.publish.summary import MAX_WORDS, sentences, split_heading, summ
 LONG = "It could look at all of them, which takes its time for each page table that the guest begins to use. " * 4
 
 
-def test_a_short_text_stays_as_it_is():
+def test_a_short_text_is_unchanged():
     assert summary("One thought, *and* `no more`.\n\n- with a list") == "One thought, *and* `no more`.\n\n- with a list"
 
 
-def test_what_is_in_bold_comes_first_then_questions():
+def test_bold_sentences_are_taken_first_then_questions():
     text = f"{LONG}This note is the **reverse map** of the frame. (Or so.) {LONG}\n\nWhich are they? {LONG}"
     assert "This note is the **reverse map** of the frame." in summary(text)
     assert "Which are they?" in summary(text)
     assert "(Or so.)" not in summary(text)
 
 
-def test_a_sentence_that_announces_a_list_is_left_out_with_it():
+def test_a_sentence_that_introduces_a_list_is_left_out_with_it():
     text = f"{LONG}\n\nAfter this lesson you can say\n\n" + "\n".join(f"- {LONG}" for _ in range(3))
     assert "After this lesson" not in summary(text)
 
@@ -30,13 +30,13 @@ def test_an_item_keeps_its_mark_and_its_first_sentence():
     assert summary(text).endswith("1. The spte **leaves** the map.\n2. It becomes **zero**.")
 
 
-def test_tables_and_code_stay():
+def test_tables_and_code_are_kept():
     table = "| a | b |\n| --- | --- |\n| 1 | 2 |"
     drawing = "```text\noffset 0\n\n       1\n```"
     assert summary(f"{LONG}{LONG}\n\n{table}\n\n{drawing}\n{LONG}").endswith(f"{table}\n\n{drawing}")
 
 
-def test_signs_around_a_sentence_stay_with_it():
+def test_markup_around_a_sentence_stays_with_it():
     assert sentences("**Present, both.** Why? (So.) e.g. this") == ["**Present, both.**", "Why?", "(So.) e.g. this"]
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The kind of a file is recognised by its content; the command prints what it found, and its exit status says so too."""
+"""The kind of a file is recognised by its content; the command reports differences, also by its exit status."""
 
 import json
 
@@ -61,7 +61,7 @@ def test_status_and_output(tmp_path, capsys):
     assert "missing" in capsys.readouterr().err
 
 
-def test_the_json_says_the_same(tmp_path, capsys):
+def test_the_json_contains_the_same_reports(tmp_path, capsys):
     assert main(["verify", "--json", str(GUEST), str(tmp_path / "missing")]) == 2
     found = json.loads(capsys.readouterr().out)
     assert found["status"] == 2

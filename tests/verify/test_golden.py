@@ -75,7 +75,7 @@ def noticed(path, lines):
 
 
 def spots(value, at=()):
-    """Yield every place inside a value: its path, and other values to put there."""
+    """Yield each place inside a value: its path, and wrong values for it."""
     if isinstance(value, dict):
         for key, below in value.items():
             yield from spots(below, (*at, key))
@@ -104,10 +104,10 @@ def put(lines, n, path, value):
 
 
 INFORMATIVE = {"div", "agpa"}
-"""Results that other implementations needn't have, by the definition of the format."""
+"""Results that the format doesn't require of other implementations."""
 
 OPTIONAL = INFORMATIVE | {"audit"}
-"""Results that may be missing: the file has an audit only where there are complaints; full states reveal a missing one."""
+"""Results that may be missing. A file contains an audit only if there are complaints; full states reveal a missing one."""
 
 DIRECTED = [
     "wp0_read_fix_rmap_leak",
@@ -150,7 +150,7 @@ def mutants(lines):
 
 
 def unnoticed(name, path, share):
-    """Return the mutants that aren't noticed; 1 in ``share`` of them is tried."""
+    """Return the mutants that aren't noticed. One in ``share`` is tried."""
     lines = lines_of(name)
     assert verify_file(write(path, lines)).ok, "the scenario agrees before it is changed"
     chosen = list(mutants(lines))[::share]
@@ -184,7 +184,7 @@ def test_wrong_values_in_all_files_are_noticed(path, tmp_path):
 
 
 def some(items, n, dice):
-    """Return n random items. The items aren't put into a list, since a mutant is a whole scenario."""
+    """Return n random items, without a list of all items, because each mutant is a whole scenario."""
     kept = []
     for seen, item in enumerate(items):
         if seen < n:
@@ -204,7 +204,7 @@ HEADERS = {
     "one operation more": {"nops": 11},
     "one operation fewer": {"nops": 9},
     "another end": {"end": "crash"},
-    "an end that it doesn't have": {"end": "open"},
+    "an open end": {"end": "open"},
     "a crash that doesn't happen": {"crash": {"kind": "BUG", "fn": "rmap_write_protect"}},
     "audits inside faults": {"audit_auto": True},
 }
@@ -375,7 +375,7 @@ JUNK = [None, "x", 1.5, [], {}, -1, 1 << 70, True]
 
 
 def worse(name, path, share):
-    """Yield what junk in a field causes other than differences and DataErrors. (Junk in an operation may change nothing.)"""
+    """Yield every exception other than DataError that junk in a field causes. (Junk in an operation may change nothing.)"""
     lines = lines_of(name)
     places = [(n, at) for n, line in enumerate(lines) for at in [(key,) for key in line if key != "t"]]
     places += [(n, ("op", key)) for n, line in enumerate(lines) for key in line.get("op", ())]
@@ -399,7 +399,7 @@ def test_junk_anywhere_is_a_difference_or_a_data_error_and_never_a_traceback(nam
 
 
 @pytest.mark.parametrize("name", ["gp_checks", "slot_move_stale"])
-def test_a_missing_field_is_a_difference_or_a_data_error_and_nothing_worse(name, tmp_path):
+def test_a_missing_field_is_a_difference_or_a_data_error(name, tmp_path):
     lines = lines_of(name)
     for n, line in enumerate(lines):
         for key in line:
@@ -421,10 +421,10 @@ def noticed_without(path, lines, n, at, key):
     return noticed(path, changed)
 
 
-# What the report says
+# The report
 
 
-def test_a_difference_names_the_operation_what_was_expected_and_what_came(tmp_path):
+def test_a_difference_names_the_operation_and_both_values(tmp_path):
     lines = lines_of("gp_checks")
     n = next(n for n, line in enumerate(lines) if line.get("r", {}).get("gp"))
     lines[n]["r"]["gp"] += 41
@@ -445,7 +445,7 @@ def test_a_wrong_digest_names_the_part_of_the_state(tmp_path):
         assert difference.what.endswith(f" {part}")
 
 
-def test_the_report_for_programs_says_the_same(tmp_path):
+def test_the_report_as_json_contains_the_same_figures(tmp_path):
     lines = lines_of("gp_checks")
     lines[0]["nops"] += 1
     report = verify_file(write(tmp_path / "mutant", lines))

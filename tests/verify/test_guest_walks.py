@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The page tables of real guests agree, and a wrong value in any array is noticed."""
+"""The engine agrees with the page tables of real guests, and a wrong value in any array is noticed."""
 
 import json
 
@@ -49,7 +49,7 @@ def test_wrong_rights_of_a_range_are_noticed(tmp_path, arrays, bit):
 
 
 @pytest.mark.parametrize("names", [("tlb_gva", "tlb_gpa", "tlb_flags"), ("mem_start", "mem_end", "mem_flags")])
-def test_a_missing_or_repeated_line_is_noticed(tmp_path, arrays, names):
+def test_a_missing_or_repeated_row_is_noticed(tmp_path, arrays, names):
     for rows in (np.delete(np.arange(30), 7), np.insert(np.arange(30), 7, 7)):
         changed = {name: np.concatenate([arrays[name][:30][rows], arrays[name][30:]]) for name in names}
         assert not differences(tmp_path, arrays | changed).ok

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Permission matrices: the two that were recorded, and a 64-bit one made by a processor written here."""
+"""The engine agrees with two recorded permission matrices, and with a 64-bit one made by a model processor."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ P, W, U, A, D, PS = 1, 2, 4, 8, 16, 32
 
 
 @pytest.mark.parametrize("mode", ["32", "pae"])
-def test_recorded_matrix_agrees_row_by_row(mode):
+def test_every_row_of_a_recorded_matrix_agrees(mode):
     report = verify_file(MATRICES / f"access{mode}.npz")
     assert report.ok, str(report)
     assert report.compared["executed"] == COUNTS[mode]["executed"]
@@ -66,7 +66,7 @@ def test_rows_left_out_are_noticed_by_the_counts(tmp_path, recorded):
 
 
 def processor(index: int) -> int:
-    """The result word of one row of the 64-bit matrix, by the architecture's rules (RSVD without P, as was recorded)."""
+    """Return the result of a row of the 64-bit matrix by the architecture's rules, but RSVD without P, as was recorded."""
     pte, pde, upper = index & 127, index >> 7 & 255, index >> 15 & 3
     user, write, fetch, wp, nxe = (bool(index >> bit & 1) for bit in range(17, 22))
     rights, nx, accessed_above, fault = upper << 1, False, False, None
@@ -100,7 +100,7 @@ def processor(index: int) -> int:
 
 
 def rows_of_the_64_bit_matrix(n: int) -> np.ndarray:
-    """Random rows: no write and fetch at once, no bits below a large or absent directory entry, one reserved bit at most."""
+    """Return random rows without those that both write and fetch, or set bits below a large or absent directory entry."""
     rng = np.random.default_rng(5)
     index = rng.integers(0, 1 << 22, 12 * n, dtype=np.int64)
     write_and_fetch = (index >> 18 & 3) == 3
@@ -108,7 +108,7 @@ def rows_of_the_64_bit_matrix(n: int) -> np.ndarray:
     return np.unique(index[~write_and_fetch & ~pointless])[:n]
 
 
-def test_64_bit_matrix_against_a_processor_written_here(tmp_path):
+def test_a_64_bit_matrix_agrees_with_a_model_processor(tmp_path):
     result = np.zeros(1 << 22, dtype=np.uint16)
     for index in rows_of_the_64_bit_matrix(4000).tolist():
         result[index] = processor(index)
@@ -127,7 +127,7 @@ def test_64_bit_matrix_against_a_processor_written_here(tmp_path):
         ({"result": np.zeros(1 << 16, np.uint16)}, "'mode'"),
     ],
 )
-def test_what_is_no_matrix_is_refused(tmp_path, arrays, words):
+def test_a_file_that_is_not_a_matrix_is_refused(tmp_path, arrays, words):
     np.savez(tmp_path / "x.npz", **arrays)
     with pytest.raises(DataError, match=words):
         verify_file(tmp_path / "x.npz")

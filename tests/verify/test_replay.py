@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Traces of real guests agree when replayed both ways; a mechanism that is off, or a wrong value, is noticed."""
+"""The engine agrees with traces of real guests, replayed both ways. A missing mechanism or a wrong value is noticed."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def test_both_ways_agree_with_the_real_processor(name):
 
 @pytest.mark.parametrize("name", traces())
 @pytest.mark.parametrize("part", WITHOUT)
-def test_without_a_mechanism_much_goes_wrong(name, part):
+def test_without_a_mechanism_there_are_many_differences(name, part):
     report = verify_file(TRACES / f"{name}.npz", without=part)
     assert report.ok
     assert report.facts[f"without {part}"]["differences"] >= 20
@@ -57,8 +57,8 @@ def test_the_short_trace_is_right(short):
         ("b", 2, 0x8),  # another place in the page
         ("a", 2, 0x1000),  # another page
         ("b", 1, 0x1),  # a fault with the bit P
-        ("a", 5, 0x1),  # a frame dropped that was no page table
-        ("a", 3, 0x100000),  # a write to no page table
+        ("a", 5, 0x1),  # the dropped frame was not a page table
+        ("a", 3, 0x100000),  # the written frame is not a page table
     ],
 )
 def test_a_wrong_value_is_noticed(short, array, kind, change):
