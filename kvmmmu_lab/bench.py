@@ -65,7 +65,7 @@ def _faults() -> tuple[float, float]:
 
 
 def _page_table_writes() -> float:
-    """Return the microseconds of an emulated write. Successive writes go to different page tables, to avoid flooding."""
+    """Return the microseconds of an emulated write. Successive ones go to different tables, so that none counts as flooding."""
     vm = _vm()
     for page in range(PAGES):
         vm.page_fault(page << 12)

@@ -26,7 +26,7 @@ ARGUMENTS = (
 
 
 def find_chromium() -> str | None:
-    """Return the path in CHROMIUM, or that of an installed browser, or None to try the one that playwright installs."""
+    """Return the path in CHROMIUM, or that of an installed browser. None means that only playwright may have one."""
     return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
 
 
@@ -90,7 +90,7 @@ def pictures(markup: str, selector: str, *, width: int) -> list[bytes]:
 
 
 def first_paints(pages: list[Path]) -> dict[str, float]:
-    """Return the milliseconds until each page, opened as a file, first shows something, by the name of its file."""
+    """Measure the first paint of each page, opened as a file. Return {name of the file: milliseconds}."""
     found = {}
     with chromium() as browser:
         for path in pages:

@@ -89,7 +89,7 @@ def _exercise_commands(command: Command) -> None:
     check.add_argument("file", nargs="?", type=Path, metavar="FILE", help=solution)
     _folder_option(check)
     check.add_argument("--all", action="store_true", help="explain every failure, not only the first")
-    check.add_argument("--full", action="store_true", help="replay all traces completely, not only parts of some")
+    check.add_argument("--full", action="store_true", help="replay all traces from beginning to end, not only parts of some")
     check.add_argument("--seed", type=int, default=0, metavar="N", help="the seed of the random scenarios (default: 0)")
     inline = "run your code in this process, for a debugger; the result doesn't count"
     check.add_argument("--inline", action="store_true", help=inline)
@@ -100,14 +100,14 @@ def _exercise_commands(command: Command) -> None:
     hint.add_argument("number", nargs="?", type=int, help="show this hint again: 1, 2 or 3")
     _folder_option(hint)
 
-    watch = command("watch", _watch, "check an exercise each time you save it, then go on with the next")
+    watch = command("watch", _watch, "check an exercise each time you save it, then continue with the next")
     watch.add_argument("exercise", nargs="?", help="the exercise to begin with (default: the first that isn't solved)")
     _folder_option(watch)
 
 
 def _publish_commands(command: Command) -> None:
     slides = command("slides", _slides, "export notebooks as slides: one self-contained HTML file each, with films that play")
-    notebooks = "a notebook (.ipynb), one of the course or your own"
+    notebooks = "a lesson or any other notebook (.ipynb)"
     slides.add_argument("notebooks", nargs="+", type=Path, metavar="NOTEBOOK", help=notebooks)
     slides.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder for the exported files")
     _execute_option(slides, "run the notebooks first (default)")
@@ -138,7 +138,7 @@ EXERCISE = "the exercise's name or number: rmap_add, 04"
 
 
 def _json_option(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
 
 def _folder_option(parser: argparse.ArgumentParser) -> None:

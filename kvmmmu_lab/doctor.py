@@ -132,7 +132,7 @@ def _fork() -> Check:
 
 
 def _folder() -> Check:
-    """Check the default working folder by writing a file to it, or to the folder in which it will be created."""
+    """Check that files can be written to the default working folder, or to the folder in which it will be created."""
     try:
         folder = workspace.default_folder()
         place = next(path for path in (folder, *folder.parents) if path.exists())

@@ -20,7 +20,7 @@ from typing import Any
 from .errors import InputError, LabError
 
 StepData = Sequence[Any]
-"""A name and operands, such as ("map", "7:12", 0x1F, "PW") (see `check.steps`), or a golden trace's operation, a dict."""
+"""A name and operands: ("map", "7:12", 0x1F, "PW"), see `check.steps`. Or an operation of a golden trace, as a dict."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Scenario:
     """A machine and the steps that it executes.
 
     ``mode`` is "none" (no paging), "32", "32 pse", "pae" or "64". ``root`` is the gfn of the guest's root table (CR3).
-    ``entries`` are those of its tables: (gfn of the table, index, gfn that it leads to, flags as letters of "PWUADGX" and
+    ``entries`` lists those of its tables: (gfn of the table, index, gfn that it leads to, flags as letters of "PWUADGX" and
     "S" for PS). ``wp`` and ``nx`` are CR0.WP and EFER.NX; ``slots`` as for `Vm`. ``note`` describes the scenario.
     """
 
@@ -83,7 +83,7 @@ class Boot:
 
 @dataclass(frozen=True)
 class Rule:
-    """What a solution must do, in one sentence (``says``), and the points for it.
+    """A requirement on solutions, in one sentence (``says``), and the points for meeting it.
 
     ``cases`` are directed scenarios; ``drawn`` returns a hypothesis strategy, from which ``examples`` scenarios are drawn;
     ``engine`` lists traces to replay on the whole engine. ``looks`` names the observations that are compared
@@ -103,7 +103,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Exercise:
-    """An exercise. ``part`` is the part of the engine to write (`check.parts`); ``defines`` what the file must define.
+    """An exercise. ``part`` is the part of the engine to write (`check.parts`); ``defines`` lists what the file must define.
 
     ``full`` lists the traces that ``--full`` replays in addition to those of the rules.
     """

@@ -54,7 +54,7 @@ def default_folder() -> Path:
 
 
 def course_root() -> Path:
-    """Return the folder that holds ``notebooks/``: inside an installed package, else the checkout."""
+    """Return the folder that contains ``notebooks/``: one inside the installed package, or else the checkout."""
     for root in (PACKAGE / "_course", PACKAGE.parent):
         if (root / PARTS[0]).is_dir():
             return root

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What tests of several folders share, and what spares them doing the same work again."""
+"""Fixtures that tests of several folders share, and settings that avoid repeated work."""
 
 import os
 import re
@@ -8,13 +8,13 @@ import tempfile
 
 import pytest
 
-# jsonschema, which nbformat imports, would load it and build grammars of international addresses: 2 seconds for nothing
+# Hide this module from jsonschema, which nbformat imports: loading it takes 2 seconds, and nothing here needs it.
 sys.modules.setdefault("rfc3987_syntax", None)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config):
-    """Where Python may not write bytecode beside the sources, keep it in a temporary folder, so that it is compiled once."""
+    """If Python may not write bytecode beside the sources, write it to a temporary folder, so that it is compiled once."""
     if sys.dont_write_bytecode and not sys.pycache_prefix:
         folder = tempfile.TemporaryDirectory(prefix="kvmmmu-lab-bytecode-")
         config.add_cleanup(folder.cleanup)
@@ -28,7 +28,7 @@ NOTEBOOKS = ("tests/notebooks/", "tests/exercises/test_folders.py")
 
 
 def unit(nodeid):
-    """What one process runs together: the tests of a file, of all notebooks, or of one exercise's solutions."""
+    """Return a key for tests that one process runs together: those of a file, of all notebooks, or of an exercise."""
     file = nodeid.partition("::")[0]
     if file.startswith(NOTEBOOKS):
         return "notebooks"
@@ -38,7 +38,7 @@ def unit(nodeid):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """With ``-n``, let one process run tests that share fixtures, expected observations or a kernel."""
+    """With ``-n``, run tests that share fixtures, expected observations or a kernel in the same process."""
     from xdist.scheduler import LoadScopeScheduling
 
     class Units(LoadScopeScheduling):
@@ -52,7 +52,7 @@ def pytest_xdist_make_scheduler(config, log):
 def run_notebook():
     """A function that runs a notebook in a folder and returns it with its outputs.
 
-    All run in one kernel, which takes a second to start; each finds an empty namespace.
+    All notebooks run in one kernel, which takes a second to start. Each one begins with an empty namespace.
     """
     nbclient = pytest.importorskip("nbclient")
     pytest.importorskip("ipykernel")

@@ -148,7 +148,7 @@ def import_graph():
 
 
 def circle(graph, start):
-    """Return the shortest circle of imports through a module, beginning with it; an empty list if there is none."""
+    """Return the shortest circle of imports through a module, beginning with it, or an empty list if there is none."""
     came_from, queue = {}, [start]
     for module in queue:
         for target in graph[module]:
@@ -164,7 +164,7 @@ def circle(graph, start):
 
 
 def circle_in_words(graph, way):
-    """Return a line of text for each import of a circle."""
+    """Describe each import of a circle in a line of text."""
     steps = zip(way, [*way[1:], way[0]], strict=True)
     return "\n".join(f"  {MODULES[a].relative_to(ROOT)}:{graph[a][b]} imports {b}" for a, b in steps)
 

@@ -175,7 +175,7 @@ def test_with_the_extra_jupyterlab_serves_lesson_0_from_the_working_folder(full)
             said = iter(process.stdout.readline, "")
             pattern = r"(http://127\.0\.0\.1:\d+)/lab/tree/(notebooks/00\S*\.ipynb)"
             found = next(filter(None, (re.search(pattern, line) for line in said)), None)
-            assert found, f"JupyterLab named no address; it ended with status {process.wait(30)}"
+            assert found, f"JupyterLab printed no address; it exited with status {process.wait(30)}"
             address, lesson = found.groups()
             assert b"<title>JupyterLab</title>" in served(f"{address}/lab/tree/{lesson}?token=t")
             assert json.loads(served(f"{address}/api/contents/{lesson}?token=t"))["type"] == "notebook"

@@ -45,7 +45,7 @@ def deck(
     notebook = executed(path) if execute else read_notebook(path)
     columns = slides(notebook, path, code=code, links=links or {})
     if not columns:
-        raise InputError("notebook", str(path), "a notebook with something to show; slides leave out all cells of this one")
+        raise InputError("notebook", str(path), "a notebook with something to show; no cell of this one is on a slide")
     return _deck_html(columns, title or _title(columns, path), notebook, theme, paper)
 
 

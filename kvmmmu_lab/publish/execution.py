@@ -120,7 +120,7 @@ def _failed_cell(notebook: Any) -> tuple[int, Any]:
 
 
 def cache_folder() -> Path:
-    """Return the folder of the cache: KVMMMU_LAB_CACHE if it is set, or a folder in the system's place for caches."""
+    """Return the folder of the cache: KVMMMU_LAB_CACHE if it is set, or a folder where the system keeps caches."""
     given = os.environ.get("KVMMMU_LAB_CACHE")
     if given:
         return Path(given)
@@ -139,7 +139,7 @@ def _cache_key(notebook: Any) -> str:
 
 @functools.cache
 def _kit_digest() -> str:
-    """Hash the version of Python and the code of the kit, without the rooms `check` and `publish`."""
+    """Hash the version of Python and the code of the kit, except the packages `check` and `publish`."""
     digest = hashlib.sha256(sys.version.encode())
     root = Path(str(files("kvmmmu_lab")))
     for path in sorted(root.rglob("*")):

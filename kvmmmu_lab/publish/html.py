@@ -27,7 +27,7 @@ FETCHES_OR_RUNS = re.compile(
     r"//|<(?:script|link|meta|base)\b|@import|\burl\(|\b(?:src|href|data|poster|action|background)\s*=|\bon\w+\s*=",
     re.IGNORECASE,
 )
-"""Matches whatever may fetch or run something. Markup without a match is already self-contained."""
+"""Matches anything that may fetch or run something. Markup without a match is already self-contained."""
 
 NAMESPACE = re.compile(r'xmlns(?::\w+)?="[^"]*"')
 CSS_SOURCE = re.compile(r"(@import[^;]*;?)|url\(\s*(['\"]?)(?!data:|#)[^)]*\)", re.IGNORECASE)

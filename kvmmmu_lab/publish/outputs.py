@@ -37,7 +37,7 @@ PICTURE_TYPES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 class RenderedOutput:
     """One output of a cell. A film is in ``film``, every other output in ``html``.
 
-    ``kind`` is "film", "picture", "text" or "error", or in cells with these tags "question" or "answer".
+    ``kind`` is "film", "picture", "text" or "error". In a cell with that tag, it is "question" or "answer" instead of "text".
     """
 
     kind: str
@@ -48,7 +48,7 @@ class RenderedOutput:
 def rendered_outputs(cell: Any, folder: Path = Path()) -> Iterator[RenderedOutput]:
     """Yield the outputs of a code cell as HTML. ``folder`` contains the notebook.
 
-    The view of a widget is skipped, because the output before it shows the same as HTML.
+    The view of a widget is skipped, because the output before it contains its HTML.
     """
     tags = set(cell.metadata.get("tags", ()))
     text_kind = next((tag for tag in (QUESTION, ANSWER) if tag in tags), "text")

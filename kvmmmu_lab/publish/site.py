@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Export all lessons and exercises as pages that link to each other, for any web server or to be opened as files."""
+"""Export all lessons and exercises as linked pages, which a web server can serve and a browser can open as files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .summary import COMMENT, sentences, split_heading
 from .template import PAGE_MODULES, asset, render, require, write
 
 FOCUSABLE_PRE = '<pre tabindex="0">'
-"""A ``pre`` that the keyboard can reach, as every element that scrolls must be."""
+"""A ``pre`` that can be focused, since every element that scrolls must be reachable with the keyboard."""
 
 ABOUT_LENGTH = 90
 """The minimum length of a description on the start page, in characters. It consists of whole sentences."""
@@ -44,8 +44,8 @@ class SiteBlock:
 class SitePage:
     """One page. ``path`` is relative to the site's root; ``kind`` is "start", "lesson" or "exercise".
 
-    ``about`` is the description on the start page, ``command`` the command that begins an exercise. ``headings`` contains
-    (id, text) of each section; ``text`` is the text for the search.
+    ``about`` is the description on the start page, ``command`` the command that begins an exercise. ``headings`` lists
+    (id, text) of each section; ``text`` is the searchable text.
     """
 
     path: str
@@ -101,7 +101,7 @@ def _lesson(path: Path, notebook: Any, links: dict[str, str]) -> SitePage:
 
 
 def _code_block(cell: Any) -> SiteBlock:
-    """Return the code of a cell, folded if the cell only asks for a prediction or compares one."""
+    """Return the code of a cell, folded if the cell is tagged as a question or an answer."""
     markup = code_html(cell.source)
     if not {QUESTION, ANSWER} & set(cell.metadata.get("tags", ())):
         return SiteBlock("code", markup)
@@ -131,7 +131,7 @@ def _exercise(task: Exercise, links: dict[str, str]) -> SitePage:
 
 
 def _add_prose(page: SitePage, markup: str) -> None:
-    """Add prose to a page, with ids on its headings, so that links can lead to them."""
+    """Add prose to a page, and give its headings ids for links."""
 
     def with_id(found: re.Match[str]) -> str:
         level, inner = found[1], found[2]

@@ -21,7 +21,7 @@ from .html import markdown_html
 from .outputs import ANSWER, QUESTION, RenderedOutput, code_html, rendered_outputs
 from .summary import blocks, slide_comment, split_heading, summary, truncated, word_count
 
-# Tags of cells, besides `QUESTION` and `ANSWER`. Those of Jupyter Book and nbconvert have the same meaning there.
+# Tags of cells, besides `QUESTION` and `ANSWER`. The tags of Jupyter Book and nbconvert keep their meaning.
 
 NO_SLIDE = frozenset({"remove-cell", "remove_cell", "no-slide"})
 """The cell is not on any slide."""
@@ -77,7 +77,7 @@ class Slide:
 
     @property
     def lines(self) -> float:
-        """The height of all elements."""
+        """The total height of the elements."""
         return sum(element.lines for element in self.elements)
 
     @property
@@ -135,7 +135,7 @@ class _SlideWriter:
         return slide
 
     def continue_slide(self) -> Slide:
-        """Add a slide under the same title, where the title of a hands-on slide doesn't count."""
+        """Add a slide under the latest title, but prefer one that is not the title of a hands-on slide."""
         titles = [slide.title for slide in reversed(self.columns[-1]) if slide.kind != "hands-on"] if self.columns else []
         title = next(iter(titles), self.current().title)
         return self.begin(Slide(title, continued=bool(title)))
@@ -151,7 +151,7 @@ class _SlideWriter:
     # Cells
 
     def add_text(self, cell: Any, kind: str | None) -> None:
-        """Add a Markdown cell: its heading, and its slide comment or a summary. The notes get what the slide doesn't show."""
+        """Add the heading of a Markdown cell, and its slide comment or a summary. The notes get a text that is longer."""
         title, level, body = split_heading(cell.source)
         if not title and not body:
             return
@@ -265,7 +265,7 @@ def _title_html(title: str) -> str:
 
 
 def _unwrapped_lines(text: str) -> Iterator[str]:
-    """Yield the lines of a text, where a paragraph is one long line."""
+    """Yield the lines of a text, with each paragraph as one long line."""
     for block in blocks(text):
         if re.match(r"^ *(?:[-*+]|\d+[.)]|\||```)", block):
             yield from block.splitlines()

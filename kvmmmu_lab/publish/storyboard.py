@@ -14,7 +14,7 @@ from ..player.page import still_svg
 from .slides import Slide, SlideElement
 
 MAX_STEPS = 6
-"""The maximum number of steps that are shown of a film."""
+"""The maximum number of steps that are shown per film."""
 
 FLAT = 0.45
 """The maximum height of a flat picture, divided by its width. Four flat pictures fit on a page, or two others."""

@@ -33,7 +33,7 @@ BOLD, ASKING, FIRST, OTHER, LEFT_OUT = range(5)
 
 
 def split_heading(text: str) -> tuple[str, int, str]:
-    """Split a text that may begin with a heading: return heading, level (0: no heading) and the rest, without comments."""
+    """Split a text into its first heading, the heading's level (0: no heading) and the rest, without comments."""
     text = COMMENT.sub("", text).strip()
     found = HEADING.match(text)
     if found is None:
@@ -56,7 +56,7 @@ def word_count(text: str) -> int:
 
 
 def summary(text: str, limit: int = MAX_WORDS) -> str:
-    """Summarise Markdown without a heading in at most ``limit`` words of prose, in the order of the text.
+    """Return sentences of a text (Markdown without its heading) with at most ``limit`` words, in their original order.
 
     Tables, listings and pictures are kept, and as many items of a list as fit. A short text is returned unchanged.
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Load what decks and pages are rendered with: nbconvert templates, style sheets, scripts, reveal.js."""
+"""Load the templates, style sheets and scripts of decks and pages, and check that their packages are installed."""
 
 from __future__ import annotations
 

@@ -28,8 +28,8 @@ ARRAYS = {"tlb_gva": GUEST, "type": TRACE, "result": MATRIX}
 def verify_file(path: str | Path, *, audit: bool = False, without: str | None = None) -> FileReport:
     """Compare the engine with a file of any kind. Raises DataError if the file can't be used.
 
-    ``audit``: audit after every operation of a golden trace. ``without``: replay a guest's trace once more with this
-    mechanism, a key of `WITHOUT`, switched off.
+    ``audit``: audit after every operation of a golden trace. ``without``: replay a guest's trace once more without this
+    mechanism, a key of `WITHOUT`.
     """
     path = Path(path)
     kind = kind_of(path)
@@ -45,7 +45,7 @@ def verify_file(path: str | Path, *, audit: bool = False, without: str | None = 
             verify_matrix(path, report)
     except DataError:
         raise
-    except InputError as error:  # the file contains values that are impossible on any machine
+    except InputError as error:  # the file contains values that no machine can have
         raise DataError(str(path), str(error), "values that fit the recorded mode") from error
     return report
 

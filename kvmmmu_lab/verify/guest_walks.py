@@ -81,7 +81,7 @@ class GuestTables:
         return {(address & BASE_MASK) >> PAGE_SHIFT for _, address in self.seen}
 
     def _visit(self, address: int, level: int, gva: int, rights: int, current: bool) -> None:
-        """Visit the table at ``address`` and those below it. Only below the ``current`` root, leaves are collected."""
+        """Visit the table at ``address`` and those below it. Leaves are collected only below the ``current`` root."""
         if (level, address) in self.seen and not current:
             return
         self.seen.add((level, address))
@@ -184,8 +184,8 @@ def _ranges(guest: Guest, report: FileReport) -> None:
         outcomes = (shadowed.access(gva, write=w, user=u).outcome for w, u in kinds)
         return "".join("-rw"[(1 + w) * (o in ("ok", "emul", "mmio"))] for (w, _), o in zip(kinds, outcomes, strict=True))
 
-    # Page tables aren't accessed: the 2007 code answers a user write to a page table by zapping its shadow pages, which
-    # never ends for a live root. Real guests make no such write.
+    # Page tables aren't accessed: on a user write to a page table, the 2007 code zaps its shadow pages; for a live root,
+    # it never stops. Real guests don't make such writes.
     tables = set(guest.gfns.tolist())
     for start, last in zip(starts, lasts, strict=True):
         for gva in {start, last & -PAGE_SIZE, start - PAGE_SIZE, last + 1}:

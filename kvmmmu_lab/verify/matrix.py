@@ -38,8 +38,8 @@ BITS = {
     "pae": ((*NARROW_PTE, NX, RESERVED), (*NARROW_PTE, LARGE, NX, RESERVED), ()),
     "64": ((*NARROW_PTE, NX, RESERVED), (*NARROW_PTE, LARGE, NX, RESERVED), (WRITABLE, USER)),
 }
-"""The bits of a row's index, from bit 0: those of the PTE, the PDE and the PDPTE. User, write, fetch, CR0.WP, and CR4.PSE
-or EFER.NXE follow."""
+"""The bits of a row's index in each mode, from bit 0: those of the PTE, the PDE and the PDPTE. The highest five are user,
+write, fetch, CR0.WP, and CR4.PSE or EFER.NXE."""
 
 FIRST_ACCESSES = {
     "supervisor read": (False, False),
@@ -96,7 +96,7 @@ class MatrixRow:
 
 
 class RowClasses:
-    """The classes that a row belongs to: ``rs``, ``f``, ``o``, ``a`` and ``n`` are true or false."""
+    """The classes that a row belongs to, as truth values: ``rs``, ``f``, ``o``, ``a`` and ``n``."""
 
     def __init__(self, mode: str, row: MatrixRow) -> None:
         r, d, p = row, row.pde, row.pte
@@ -207,7 +207,7 @@ def verify_matrix(path: Path, report: FileReport, make_vm: Callable[..., Vm] = V
     for index in list(skipped)[:10]:
         report.differ(f"row {index:#x}", "result of a row that wasn't executed", 0, int(result[index]))
     executed = np.flatnonzero(result & 0x8000)
-    for register_bits in range(4):  # the upper two bits of the index, so that registers change rarely
+    for register_bits in range(4):  # group rows by the two highest bits, so that registers change rarely
         for index in executed[executed >> width - 2 == register_bits].tolist():
             row = MatrixRow.of(mode, index, int(result[index]))
             _compare_row(guest, row, RowClasses(mode, row), report)
@@ -219,7 +219,7 @@ def verify_matrix(path: Path, report: FileReport, make_vm: Callable[..., Vm] = V
 def _compare_row(guest: MatrixGuest, row: MatrixRow, classes: RowClasses, report: FileReport) -> None:
     report.count("executed")
     where = f"row {row.index:#x} ({_inputs(row)})"
-    truth = row.result >> 1 & 31 | (row.result >> 4 & 1) if row.result & 1 else None  # P is set with RSVD
+    truth = row.result >> 1 & 31 | (row.result >> 4 & 1) if row.result & 1 else None  # the architecture sets P with RSVD
     guest.prepare(row, classes.big)
     got = guest.access(row.write, row.user, row.fetch)
     unused = 0x6000 if row.result & 1 else 0x703E  # only a fault has an error code and a CR2

@@ -33,10 +33,10 @@ AUDITS = 10
 """The number of audits in a replay."""
 
 STATISTICS = ("exits", "zapped", "entries_zapped", "flood_zaps", "evicted")
-"""The VM's statistics that a report contains."""
+"""The statistics of the VM in a report."""
 
 Differ = Callable[[str, str, Any, Any], None]
-"""A function that is called for each difference, with where and what it is, and the expected and the actual value."""
+"""Called for each difference as ``differ(where, what, expected, got)``."""
 
 
 # Parts without a mechanism
@@ -96,7 +96,7 @@ def _replay_without(trace: Trace, without: str, report: FileReport) -> None:
 
 
 class TraceReplay:
-    """The replay of a trace in one way. ``differ`` is called for every difference; ``counts`` counts what was compared."""
+    """One replay of a trace. ``differ`` is called for every difference; ``counts`` counts what was compared."""
 
     def __init__(self, trace: Trace, way: str, differ: Differ, make_vm: Callable[..., Vm] = Vm) -> None:
         self.trace, self.way, self.native, self.differ = trace, way, way == "native", differ
@@ -112,7 +112,10 @@ class TraceReplay:
         self.entry_size = MODES[trace.mode].format.size
 
     def run(self, audits: int = 0) -> None:
-        """Replay all events with ``audits`` audits, the last one at the end. A host crash is a difference, and ends the replay."""
+        """Replay all events, with ``audits`` audits, the last one at the end.
+
+        A host crash is a difference, and ends the replay.
+        """
         trace = self.trace
         types, n = trace.type, len(trace.type)
         first = int(np.argmax(~np.isin(types, (ADOPTED, DROPPED, ROOT_DIED)))) if n else 0

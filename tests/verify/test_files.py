@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The kind of a file is recognised by its content; the command reports differences, also by its exit status."""
+"""The kind of a file is recognised by its content; the command prints the differences and returns an exit status."""
 
 import json
 

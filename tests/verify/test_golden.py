@@ -67,7 +67,7 @@ def write(path, lines):
 
 
 def noticed(path, lines):
-    """Whether a file with these lines is refused or has a difference."""
+    """Return whether a file with these lines is refused or has a difference."""
     try:
         return verify_file(write(path, lines)).difference_count > 0
     except DataError:

@@ -31,7 +31,7 @@ def recorded():
 
 
 def with_rows(folder, recorded, rows, changed):
-    """A file with some rows of the recorded matrix, some of them changed: ``changed`` are results by row."""
+    """Verify a matrix with these rows of the recorded one; ``changed`` maps further rows to wrong results."""
     result = np.zeros_like(recorded[0])
     result[rows] = recorded[0][rows]
     for row, value in changed.items():
