@@ -33,13 +33,14 @@ BOXES = {
 LONGEST = 60
 """Characters of a label, at most. A longer one would push the tables apart."""
 
+_FORBIDDEN = re.compile(r"[^\x20-\ud7ff\ue000-\ufdcf\ufdf0-\ufffd\U00010000-\U0010ffff]")
 _BLOCK = re.compile(r"[^{}]*\{([^{}]*)\}\s*")
 _COLOUR = re.compile(r"--([\w-]+):\s*(#[0-9A-Fa-f]{6})")
 
 
 def plain(text: object, longest: int = LONGEST) -> str:
     """Return text fit for a label: cut, and without the characters that XML forbids."""
-    words = re.sub(r"[^\x20-\ud7ff\ue000-\ufdcf\ufdf0-\ufffd\U00010000-\U0010ffff]", "\N{REPLACEMENT CHARACTER}", str(text))
+    words = _FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", str(text))
     return words if len(words) <= longest else words[: longest - 3] + "..."
 
 
