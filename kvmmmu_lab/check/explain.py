@@ -21,7 +21,7 @@ from ..mmu.bits import (
     WRITABLE,
 )
 from ..mmu.memory import FIRST_SHADOW
-from ..mmu.pool import METAPHYSICAL, NUM_PAGES
+from ..mmu.pool import NUM_PAGES
 
 LONGEST = 160
 """Characters of a value that is shown as it came."""
@@ -104,13 +104,6 @@ def shadow_entry(entry: Any) -> str:
 def guest_entry(value: int) -> str:
     """An entry of a guest's table."""
     return f"{value:#x} ({spell(value)})" if value else "0"
-
-
-def shadow_page(row: list[int]) -> str:
-    """A shadow page, given as its id, gfn and role."""
-    id, gfn, role = row[:3]
-    what = "metaphysical" if role & METAPHYSICAL else f"for the guest's table in gfn {gfn:#x}"
-    return f"shadow page #{id} (level {role >> 4 & 15}, {what})"
 
 
 def result_part(name: str, value: Any) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..errors import HostCrash, LabError
-from ..exercises import Boot, Exercise, Golden, Rule, Scenario
+from ..exercises import Boot, Golden, Rule, Scenario
 from ..mmu.bits import CR4_PSE, MODES
 from .compare import Transcript, first_difference
 from .explain import is_call, spte
@@ -128,8 +128,8 @@ Play = Callable[[Scenario, tuple[str, ...], int | None], Run]
 class Explainer:
     """Explains failures of one submission."""
 
-    def __init__(self, exercise: Exercise, submission: Submission, expected: Expected, play: Play) -> None:
-        self.exercise, self.submission, self.expected, self.play = exercise, submission, expected, play
+    def __init__(self, submission: Submission, expected: Expected, play: Play) -> None:
+        self.submission, self.expected, self.play = submission, expected, play
 
     def explain(self, rule: Rule, scenario: Scenario, found: Failure, stretch: Golden | Boot | None) -> Failure:
         """The same failure, with its sentence, its steps in words, and a picture."""
@@ -161,18 +161,18 @@ class Explainer:
         return again if again is not None and again.difference is not None else found
 
     def _picture(self, rule: Rule, scenario: Scenario, found: Failure) -> SideBySide | None:
+        """Both machines after the step that fails."""
         assert found.difference is not None
         short = scenario.with_steps(scenario.steps[: found.step + 1])
         run = self.play(short, rule.looks, found.step)
-        if len(run.seen) <= found.step:
-            return None
         bench = self.expected.bench(short)
         try:
+            data = run.seen[found.step].get("machine")
             for step in short.steps:
                 bench.do(step)
-        except HostCrash:
+        except (IndexError, ValueError, RecursionError, HostCrash):  # the submission does something else this time
             return None
-        return side_by_side(bench.vm, run.seen[found.step].get("machine"), found.difference)
+        return side_by_side(bench.vm, data, found.difference)
 
     def how_it_ended(self, found: Failure) -> str:
         """A run that did not come to its end, in a sentence: with the line of the submission where it was."""

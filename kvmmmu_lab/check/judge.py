@@ -67,7 +67,7 @@ class Judge:
         self.exercise, self.submission, self.inline = exercise, submission, inline
         self.seed, self.full, self.tell = seed, full, tell or (lambda verdict: None)
         self.expected = Expected(exercise.part)
-        self.explainer = Explainer(exercise, submission, self.expected, self._play)
+        self.explainer = Explainer(submission, self.expected, self._play)
         self.worker: Worker | Inline | None = None
         self.begin, self.printed, self.print_count = time.monotonic(), "", 0
         self.late: list[Rule] = []  # those that timed out

@@ -26,7 +26,7 @@ from ..mmu.bits import BASE_MASK, PAGE_SHIFT, PAGE_SIZE, PRESENT, WRITABLE
 from ..mmu.machine import Machine
 from ..mmu.memory import FIRST_GUEST, FIRST_SHADOW
 from ..mmu.parents import ParentChains
-from ..mmu.pool import NUM_PAGES
+from ..mmu.pool import NUM_PAGES, ShadowPage
 from ..mmu.rmap import COUNTED, ReverseMap
 from .explain import (
     frame,
@@ -37,12 +37,11 @@ from .explain import (
     reference,
     result_part,
     shadow_entry,
-    shadow_page,
     short,
     spte,
     times,
 )
-from .sandbox.protocol import plain
+from .sandbox.protocol import plain, printable
 from .subject import Subject, WrongResult, counts
 
 EMPTY = bytes(PAGE_SIZE)
@@ -179,9 +178,9 @@ class Difference:
     def sentence(self) -> str:
         """What differs, as a part of a sentence: "the reverse map of frame 0x1f has lost spte #7:12, ..."."""
         try:
-            return self.observation.explain(self)
+            return printable(self.observation.explain(self))
         except Exception:  # what a worker sent need not have the form of an observation
-            return Observation.explain(self.observation, self)
+            return printable(Observation.explain(self.observation, self))
 
     def listings(self) -> tuple[list[str], list[str]] | None:
         """Expected and got in lines; None: print them as they came."""
@@ -189,7 +188,7 @@ class Difference:
             expected, got = self.observation.listing(self.expected), self.observation.listing(self.got)
         except Exception:  # likewise
             return None
-        return None if expected is None or got is None else (expected, got)
+        return None if expected is None or got is None else (expected, [*map(printable, got)])
 
     def scene(self, vm: Machine) -> Scene | None:
         """A picture of ``vm`` that shows what the difference is about."""
@@ -207,7 +206,7 @@ class Difference:
         expected, got = self.by_key()
         return first_different(expected, got)
 
-    def lost_and_found(self) -> tuple[int, list[int], list[int], list[int]]:
+    def missing_and_extra(self) -> tuple[int, list[int], list[int], list[int]]:
         """The first key whose lists of refs differ; the refs that are missing, those too many, and those of one step before."""
         key, (expected, got) = self.key(), self.by_key()
         right, mine = Counter(expected.get(key, ())), Counter(got.get(key, ()))
@@ -261,7 +260,7 @@ class ReverseMaps(Observation, name="rmap"):
         return self._explain(difference) + difference.emptied_instead()
 
     def _explain(self, difference: Difference) -> str:
-        gfn, missing, extra, before = difference.lost_and_found()
+        gfn, missing, extra, before = difference.missing_and_extra()
         expected, got = difference.by_key()
         reverse_map = f"the reverse map of {frame(gfn)}"
         if missing:
@@ -309,7 +308,7 @@ class ParentEntries(Observation, name="parents"):
         return [[page.id, found] for page in used if (found := refs(vm.parents.sptes(page)))]
 
     def explain(self, difference: Difference) -> str:
-        page, missing, extra, before = difference.lost_and_found()
+        page, missing, extra, before = difference.missing_and_extra()
         if missing:
             verb = "has lost" if missing[0] in before else "lacks"
             words = f"page #{page} {verb} its parent {reference(missing[0])}{more(len(missing) - 1)}"
@@ -400,25 +399,36 @@ class ShadowPages(Observation, name="pages"):
             return True
         return Counter(repr(row[0]) for row in expected) != Counter(repr(row[0]) for row in got)
 
+    def _page(self, row: list[int]) -> ShadowPage:
+        page = ShadowPage(row[0])
+        page.gfn, page.role, page.root_count, page.slot_bitmap = row[1:]
+        return page
+
+    def _say(self, row: list[int]) -> str:
+        page = self._page(row)
+        what = "metaphysical" if page.metaphysical else f"for the guest's table in gfn {page.gfn:#x}"
+        return f"shadow page #{page.id} (level {page.level}, {what})"
+
     def explain(self, difference: Difference) -> str:
         right, mine = ({row[0]: row for row in part} for part in (difference.expected, difference.got))
         for id in sorted({*right, *mine}):
             if id not in right:
-                return f"{shadow_page(mine[id])} is still in use; it should have been zapped"
+                return f"{self._say(mine[id])} is still in use; it should have been zapped"
             if id not in mine:
-                return f"{shadow_page(right[id])} was zapped; it should still be in use"
+                return f"{self._say(right[id])} was zapped; it should still be in use"
             if right[id] != mine[id]:
                 names = ("gfn", "role", "root count", "slot bits")
                 fields = [field for field in zip(names, mine[id][1:], right[id][1:], strict=True) if field[1] != field[2]]
                 wrong = "; ".join(f"{name} {number(is_)} instead of {number(should)}" for name, is_, should in fields)
-                return f"the header of {shadow_page(right[id])} has {wrong}"
+                return f"the header of {self._say(right[id])} has {wrong}"
         roots = "; a root in use moves to the front when it is zapped" if any(row[3] for row in right.values()) else ""
         return f"the right shadow pages are in use, but in another order: they were zapped or made in another order{roots}"
 
     def listing(self, value: Any) -> list[str]:
         return [
-            f"#{id}: level {role >> 4 & 15}, gfn {gfn:#x}, role {role:#x}, root x{count}, slots {slots:#x}"
-            for id, gfn, role, count, slots in value
+            f"#{page.id}: level {page.level}, gfn {page.gfn:#x}, role {page.role:#x}, root x{page.root_count}, "
+            f"slots {page.slot_bitmap:#x}"
+            for page in map(self._page, value)
         ]
 
     def scene(self, vm: Machine, difference: Difference) -> Scene | None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..data import golden_trace, open_trace
+from ..data.trace import ADOPTED, DROPPED, ROOT_DIED
 from ..errors import InputError
 from ..exercises import Boot, Golden, Rule, Scenario, StepData, play
 from ..verify.golden import read_scenarios
@@ -90,7 +91,7 @@ def _with(steps: list[Any], every: int, then: tuple[StepData, ...]) -> Iterator[
 
 def _pieces(stretch: Boot) -> Iterator[StepData]:
     trace = open_trace(stretch.trace)
-    lead = next(i for i, kind in enumerate(trace.type.tolist()) if kind not in (4, 5, 7))
+    lead = next(i for i, kind in enumerate(trace.type.tolist()) if kind not in (ADOPTED, DROPPED, ROOT_DIED))
     last = min(len(trace.type), stretch.events or len(trace.type))
     piece = stretch.every or PIECE
     for begin in range(lead, max(last, lead + 1), piece):

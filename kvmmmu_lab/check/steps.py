@@ -28,13 +28,14 @@ from ..mmu.bits import (
     PAGE_SHIFT,
     PAGE_SIZE,
     ROOT_32,
+    ROOT_64,
     ROOT_PAE,
     flag_names,
     guest_format,
     mode_of_levels,
 )
 from ..mmu.memory import FIRST_SHADOW
-from ..mmu.pool import METAPHYSICAL, NUM_PAGES
+from ..mmu.pool import NUM_PAGES, make_role
 from ..mmu.walk import Walk
 from ..verify.operations import apply
 from ..verify.replay import TraceReplay
@@ -224,7 +225,7 @@ class ShadowedStep(ScenarioStep):
 
     def do(self, subject: Subject) -> None:
         for gfn in range(self.gfn, self.gfn + self.count):
-            subject.vm.pool.take(gfn, subject.vm.root_level | 1 << 4)
+            subject.vm.pool.take(gfn, make_role(subject.vm.root_level, 1, 0, False, 0))
 
     def say(self, vm: Vm) -> str:
         if self.count == 1:
@@ -244,8 +245,8 @@ class PageStep(ScenarioStep):
     kind: str = ""
 
     def do(self, subject: Subject) -> None:
-        role = self.glevels | self.level << 4 | self.quadrant << 8 | ("M" in self.kind and METAPHYSICAL)
-        page = subject.vm.pool.take(self.gfn, role)
+        gva = self.quadrant << (PAGE_SHIFT + 9 * self.level)  # the first one of this quadrant
+        page = subject.vm.pool.take(self.gfn, make_role(self.glevels, self.level, gva, "M" in self.kind, 0))
         if page is not None:
             page.root_count = int("R" in self.kind)
 
@@ -673,7 +674,7 @@ def _row(spte: str, count: int) -> range:
 def _map(subject: Subject, spte: int, gfn: int, flags: str) -> None:
     vm, page = subject.vm, subject.page_of(spte)
     if not page.role:  # a page that was never taken: for pictures, one of a page table
-        page.gfn, page.role = page.id, 4 | 1 << 4
+        page.gfn, page.role = page.id, make_role(ROOT_64, 1, 0, False, 0)
     hfn = -gfn if gfn < 0 else vm.memory.frames[gfn] or 0
     subject.known.add(hfn & BASE_MASK >> PAGE_SHIFT)
     subject.touched.add(page.id)

@@ -10,7 +10,8 @@ from ..errors import LabError
 from ..exercises import Scenario
 from ..mmu import Vm
 from ..mmu.bits import CR0_WP, EFER_NX, FLAGS, MODES, PAGE_SHIFT
-from ..mmu.memory import FIRST_SHADOW
+from ..mmu.pool import ShadowPage
+from ..mmu.shadow import page_of
 from ..verify.replay import TraceReplay
 
 FLAG_LETTERS = {flag.letter: flag.mask for flag in FLAGS if flag.letter}
@@ -87,9 +88,9 @@ class Subject:
         self.use(self.first)
         self.touched.update(page.id for page in self.vm.pool.pages)
 
-    def page_of(self, spte: int) -> Any:
+    def page_of(self, spte: int) -> ShadowPage:
         """The shadow page that an spte is in."""
-        return self.vm.pool.pages[(spte >> 9) - FIRST_SHADOW]
+        return self.vm.pool.pages[page_of(spte)]
 
 
 def counts(vm: Vm) -> tuple[int, int, int]:
