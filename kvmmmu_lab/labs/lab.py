@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """`Lab`: a guest, optionally with your own parts, and rounds in which you predict, run an operation, and compare.
 
-A lab is one file: the lab itself, the sentences that explain its results, and its form. This is a complete one::
+A lab is one file: the lab itself, the sentences that explain its results, and its form. This is a complete one (in a file of
+the package, a licence line stands above it, and its imports are relative)::
 
     from kvmmmu_lab.draw.pictures import hierarchy
     from kvmmmu_lab.labs.form import GuestForm, form_of

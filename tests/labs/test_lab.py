@@ -37,10 +37,15 @@ def stopped_pre_write(vm, gpa, size):
     raise KeyboardInterrupt
 
 
+ACTIONS = {"FaultLab": "go", "WriteLab": "touch", "RmapLab": "map", "PoolLab": "touch", "EntryDecoder": "shadow_results"}
+"""A method of each lab that runs one operation without arguments."""
+
+
 def play(lab):
     """Run one operation in a lab."""
-    actions = {"FaultLab": "go", "WriteLab": "touch", "RmapLab": "map", "PoolLab": "touch", "EntryDecoder": "shadow_results"}
-    return getattr(lab, actions[type(lab).__name__])()
+    name = type(lab).__name__
+    assert name in ACTIONS, f"give ACTIONS a method of {name} that runs one operation"
+    return getattr(lab, ACTIONS[name])()
 
 
 def without_ipywidgets(monkeypatch):
