@@ -109,7 +109,7 @@ def _bare_walk() -> float:
 
 
 def _import() -> float:
-    """Return the milliseconds that importing the kit takes in a new interpreter, without those of numpy."""
+    """Return the milliseconds that it takes a new interpreter to import the kit, after numpy."""
     found = subprocess.run([sys.executable, "-c", IMPORT], capture_output=True, text=True, check=True)
     return float(found.stdout) * 1e3
 

@@ -141,7 +141,7 @@ def _folder() -> Check:
         found, ok = f"{folder}, {free / 1e9:.1f} GB free", free >= FREE_BYTES
     except (LabError, OSError) as error:
         found, ok = str(error), False
-    remedy = f"choose another folder with --folder, with {FREE_BYTES // 1_000_000} MB of free space"
+    remedy = f"use --folder to choose a folder with {FREE_BYTES // 1_000_000} MB of free space"
     return Check("working folder", ok, found, True, "the course can't be copied", remedy)
 
 

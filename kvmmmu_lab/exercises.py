@@ -28,7 +28,7 @@ class Scenario:
     """A machine and the steps that it executes.
 
     ``mode`` is "none" (no paging), "32", "32 pse", "pae" or "64". ``root`` is the gfn of the guest's root table (CR3).
-    ``entries`` lists those of its tables: (gfn of the table, index, gfn that it leads to, flags as letters of "PWUADGX" and
+    ``entries`` are the entries in its tables: (gfn of the table, index, gfn that it leads to, flags as letters of "PWUADGX" and
     "S" for PS). ``wp`` and ``nx`` are CR0.WP and EFER.NX; ``slots`` as for `Vm`. ``note`` describes the scenario.
     """
 

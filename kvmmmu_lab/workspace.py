@@ -23,7 +23,7 @@ PARTS = ("notebooks", "exercises")
 """The folders that make up a course."""
 
 MANIFEST = ".kvmmmu-lab.json"
-"""The record in the working folder: for each file copied, the SHA-256 of what was copied."""
+"""The record in the working folder: the SHA-256 of each file, as it was copied."""
 
 PACKAGE = Path(__file__).resolve().parent
 
@@ -34,7 +34,7 @@ class WorkspaceError(LabError):
 
 @dataclass
 class Prepared:
-    """What `prepare` did, as paths relative to the working folder."""
+    """The result of `prepare`: files, as paths relative to the working folder."""
 
     folder: Path
     new: list[str] = field(default_factory=list)
@@ -59,7 +59,7 @@ def course_root() -> Path:
         if (root / PARTS[0]).is_dir():
             return root
     raise WorkspaceError(
-        f"the course is missing: no {PARTS[0]}/ in {PACKAGE / '_course'} nor in {PACKAGE.parent}; "
+        f"the course is missing: no {PARTS[0]}/ in {PACKAGE / '_course'} or in {PACKAGE.parent}; "
         f"install the kit again: {install_hint()}"
     )
 

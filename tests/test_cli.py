@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The command line: what it accepts, what it calls, and its exit status."""
+"""The command line: its arguments, the functions that it calls, and its exit status."""
 
 import os
 import subprocess

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The speed that the kit promises, measured as by ``kvmmmu-lab bench``. The best of several rounds counts."""
+"""The kit is as fast as it promises. The measurements are those of ``kvmmmu-lab bench``; the best round counts."""
 
 import pytest
 

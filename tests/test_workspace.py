@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The working folder: what is copied, what is kept, and the messages when something fails."""
+"""The working folder: files are copied and kept, and messages explain failures."""
 
 import json
 import shutil

@@ -151,7 +151,7 @@ class _SlideWriter:
     # Cells
 
     def add_text(self, cell: Any, kind: str | None) -> None:
-        """Add the heading of a Markdown cell, and its slide comment or a summary. The notes get a text that is longer."""
+        """Add the heading of a Markdown cell, and its slide comment or a summary. A longer text goes to the notes."""
         title, level, body = split_heading(cell.source)
         if not title and not body:
             return

@@ -34,7 +34,7 @@ def test_outputs_are_cached_until_the_code_changes(tmp_path, monkeypatch):
     executed(path), executed(path)
     assert ran == ["talk.ipynb"]
     executed(saved(tmp_path, text("# Another title"), code("x = 1")))
-    assert len(ran) == 1, "a change of text runs nothing"
+    assert len(ran) == 1, "a change of the text doesn't run the code again"
     executed(saved(tmp_path, text("# Talk"), code("x = 2")))
     assert len(ran) == 2
 
