@@ -27,9 +27,7 @@ def check(args: argparse.Namespace) -> int:
         return int(not report.passed)
     if args.inline:
         print(INLINE, file=sys.stderr)
-    report = show(
-        exercise, given, file=args.file, every=args.all, seed=args.seed, full=args.full, inline=args.inline
-    )
+    report = show(exercise, given, file=args.file, every=args.all, seed=args.seed, full=args.full, inline=args.inline)
     print("\n".join(report.notes))
     if not args.file and not args.inline:
         Progress(folder).points(exercise.name, report.points)

@@ -34,16 +34,16 @@ class Damage(NamedTuple):
     """A change of the entry ``spte``."""
 
     spte: int
-    change: Effect
+    effect: Effect
 
 
 @dataclass(frozen=True)
 class Mistake:
     """A kind of mistake.
 
-    ``places(vm, other)`` are the entries that it fits, and ``change(word, own, other)`` is what it does to one: ``own`` is
-    the host frame that the entry leads to, ``other`` another one, for mistakes that need it. ``words`` is a sentence with
-    {entry}, {map} (that of the own frame), {own} and {gfn} (the other frame's), and {moved}.
+    ``places(vm, other)`` are the entries that it fits. ``change(word, frame, other)`` is what it does to one: ``frame`` is the
+    host frame that the entry leads to, ``other`` another one, for mistakes that need it. ``words`` is a sentence with {entry},
+    {frame} and its {map}, {gfn} (of the other frame), and {moved}.
     """
 
     name: str
@@ -66,17 +66,17 @@ class Mistake:
         if damage is None:
             return lambda: None
         assert isinstance(vm.rmap, ReverseMap)
-        (spte, change), words, rmap, cache = damage, vm.memory.words, vm.rmap, vm.caches.rmap_desc
+        (spte, effect), words, rmap, cache = damage, vm.memory.words, vm.rmap, vm.caches.rmap_desc
         before = words[spte], copy.deepcopy(rmap.heads), cache.free
 
         def undo() -> None:
             words[spte], rmap.heads, cache.free = before
 
-        if change.loses is not None and spte in rmap.sptes(change.loses):
-            rmap.unlink(change.loses, spte)
-        if change.gains is not None:
-            rmap.link(change.gains, spte)
-        words[spte] = change.word
+        if effect.loses is not None and spte in rmap.sptes(effect.loses):
+            rmap.unlink(effect.loses, spte)
+        if effect.gains is not None:
+            rmap.link(effect.gains, spte)
+        words[spte] = effect.word
         return undo
 
     def say(self, vm: Vm, number: int = 0, gfn: int = 0) -> str:
@@ -84,14 +84,14 @@ class Mistake:
         damage = self.plan(vm, number, gfn)
         if damage is None:
             return "nothing is planted, because no entry fits"
-        spte, change = damage
-        own = vm.memory.gfns[_frame(vm, spte)]
+        spte, effect = damage
+        own_gfn = vm.memory.gfns[_frame(vm, spte)]
         said = self.words.format(
             entry=f"root slot {spte & 511}" if spte >> 9 == PAE_ROOT else entry_name(spte),
-            map="a map" if own is None else f"the map of gfn {own:#x}",
-            own=f"gfn {own or 0:#x}",
+            map="a reverse map" if own_gfn is None else f"the reverse map of gfn {own_gfn:#x}",
+            frame=f"gfn {own_gfn or 0:#x}",
             gfn=f"gfn {gfn:#x}",
-            moved=", and its reference moves along" if change.gains is not None else "",
+            moved=", and its reference moves along" if effect.gains is not None else "",
         )
         return f"{said} (a planted mistake)"
 
@@ -158,61 +158,61 @@ MISTAKES = {
     mistake.name: mistake
     for mistake in (
         Mistake(
-            "forget", _writable, lambda word, own, other: Effect(word, own),
+            "forget", _writable, lambda word, frame, other: Effect(word, frame),
             "{entry}, which can write, is removed from {map}",
         ),
         Mistake(
-            "double", _writable, lambda word, own, other: Effect(word, None, own),
+            "double", _writable, lambda word, frame, other: Effect(word, None, frame),
             "{entry}, which can write, is added to {map} a second time",
         ),
         Mistake(
-            "misplace", _writable_elsewhere, lambda word, own, other: Effect(word, own, other),
+            "misplace", _writable_elsewhere, lambda word, frame, other: Effect(word, frame, other),
             "{entry}, which can write, is moved from {map} to that of {gfn}",
         ),
         Mistake(
-            "empty", _writable, lambda word, own, other: Effect(0),
+            "empty", _writable, lambda word, frame, other: Effect(0),
             "{entry} becomes 0 and stays in {map}",
         ),
         Mistake(
-            "close", _writable, lambda word, own, other: Effect(word & ~WRITABLE),
+            "close", _writable, lambda word, frame, other: Effect(word & ~WRITABLE),
             "{entry} loses its W and stays in {map}",
         ),
         Mistake(
-            "invent", _readonly, lambda word, own, other: Effect(word, None, own),
+            "invent", _readonly, lambda word, frame, other: Effect(word, None, frame),
             "{entry}, which can't write, is added to {map}",
         ),
         Mistake(
-            "open", _readonly_to_tables, lambda word, own, other: Effect(word | WRITABLE, None, own),
-            "{entry}, which leads to the page table in {own}, gets its W and is added to the map",
+            "open", _readonly_to_tables, lambda word, frame, other: Effect(word | WRITABLE, None, frame),
+            "{entry}, which leads to the page table in {frame}, gets its W and is added to the reverse map",
         ),
         Mistake(
-            "let in", _readonly_to_tables, lambda word, own, other: Effect(word | WRITABLE),
-            "{entry}, which leads to the page table in {own}, gets its W and isn't added to the map",
+            "let in", _readonly_to_tables, lambda word, frame, other: Effect(word | WRITABLE),
+            "{entry}, which leads to the page table in {frame}, gets its W and isn't added to the reverse map",
         ),
         Mistake(
             "mislead", _elsewhere,
-            lambda word, own, other: Effect(_to(word, other), *((own, other) if word & WRITABLE else ())),
-            "{entry} leads to {gfn} instead of {own}{moved}",
+            lambda word, frame, other: Effect(_to(word, other), *((frame, other) if word & WRITABLE else ())),
+            "{entry} leads to {gfn} instead of {frame}{moved}",
         ),
         Mistake(
-            "upper", _links, lambda word, own, other: Effect(word, None, other),
-            "{entry}, which leads to a shadow table, is added to the map of {gfn}",
+            "upper", _links, lambda word, frame, other: Effect(word, None, other),
+            "{entry}, which leads to a shadow table, is added to the reverse map of {gfn}",
         ),
         Mistake(
-            "link", _links, lambda word, own, other: Effect(word, None, own),
-            "{entry}, which leads to a shadow table, is added to the map of the host frame that the table is in",
+            "link", _links, lambda word, frame, other: Effect(word, None, frame),
+            "{entry}, which leads to a shadow table, is added to the reverse map of the host frame that the table is in",
         ),
         Mistake(
-            "slot", _root_slots, lambda word, own, other: Effect(word & ~PRESENT),
+            "slot", _root_slots, lambda word, frame, other: Effect(word & ~PRESENT),
             "{entry} loses its P and keeps its address",
         ),
         Mistake(
-            "stray", _of_free_pages, lambda word, own, other: Effect(_to(FLAT, other)),
+            "stray", _of_free_pages, lambda word, frame, other: Effect(_to(FLAT, other)),
             "{entry} of a free shadow page looks as if it could write {gfn}",
         ),
         Mistake(
-            "ghost", _of_free_pages, lambda word, own, other: Effect(_to(FLAT, other), None, other),
-            "{entry} of a free shadow page looks as if it could write {gfn}, and is added to its map",
+            "ghost", _of_free_pages, lambda word, frame, other: Effect(_to(FLAT, other), None, other),
+            "{entry} of a free shadow page looks as if it could write {gfn}, and is added to its reverse map",
         ),
     )
 }  # fmt: skip

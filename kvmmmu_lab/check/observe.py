@@ -734,9 +734,7 @@ def observations(names: tuple[str, ...]) -> tuple[Observation, ...]:
     if unknown:
         raise InputError("looks", unknown[0], f"one of {', '.join(OBSERVATIONS)}")
     return tuple(
-        observation
-        for name, observation in OBSERVATIONS.items()
-        if name in chosen or (name == "caused" and "result" in chosen)
+        observation for name, observation in OBSERVATIONS.items() if name in chosen or (name == "caused" and "result" in chosen)
     )
 
 
@@ -746,9 +744,7 @@ def observe(subject: Subject, names: tuple[str, ...], hashed: bool = False, whol
     seen = {observation.name: observation.look(view) for observation in observations(names)}
     if not hashed:
         return seen
-    return {
-        name: zlib.crc32(repr(value).encode()) if OBSERVATIONS[name].digested else value for name, value in seen.items()
-    }
+    return {name: zlib.crc32(repr(value).encode()) if OBSERVATIONS[name].digested else value for name, value in seen.items()}
 
 
 def shadow_tables(vm: Machine) -> Scene:

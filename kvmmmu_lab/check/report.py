@@ -16,6 +16,7 @@ from .explain import is_call
 from .failure import CRASHED, FAILED, NOT_ATTEMPTED, PASSED, TIMED_OUT, Failure
 from .observe import Difference
 from .sandbox.limits import not_enforced
+from .sandbox.protocol import printable
 from .submission import Submission
 
 SIGNS = {PASSED: "✓", FAILED: "✗", CRASHED: "!", TIMED_OUT: "…", NOT_ATTEMPTED: "·"}
@@ -213,7 +214,7 @@ def beside(difference: Difference) -> tuple[list[str], list[str]]:
     """Expected and got as lines, with a star where they differ."""
     listings = difference.listings()
     if listings is None:
-        return as_it_came(difference.expected).splitlines(), as_it_came(difference.got).splitlines()
+        return as_it_came(difference.expected).splitlines(), printable(as_it_came(difference.got)).splitlines()
     expected, got = listings
     return (_starred(expected, got), _starred(got, expected)) if difference.observation.starred else listings
 

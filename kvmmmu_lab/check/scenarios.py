@@ -60,7 +60,6 @@ def random_scenarios(exercise: str, rule: Rule, seed: int) -> tuple[Scenario, ..
     return tuple(found)
 
 
-
 @functools.cache
 def operations(trace: str) -> dict[str, list[dict[str, Any]]]:
     """The operations of all scenarios of a golden trace, by the scenario's name."""
@@ -79,10 +78,10 @@ def as_scenario(stretch: Golden | Boot) -> Scenario:
     if stretch.scenario not in known:
         raise InputError("scenario", stretch.scenario, f"one of {', '.join(list(known)[:8])}...")
     steps: list[Any] = [step for step in known[stretch.scenario][: stretch.operations] if step["op"] != "destroy"]
-    return Scenario(tuple(_with(steps, stretch.every or len(steps), stretch.then)))
+    return Scenario(tuple(_interleaved(steps, stretch.every or len(steps), stretch.then)))
 
 
-def _with(steps: list[Any], every: int, then: tuple[StepData, ...]) -> Iterator[StepData]:
+def _interleaved(steps: list[Any], every: int, then: tuple[StepData, ...]) -> Iterator[StepData]:
     """``steps``, with ``then`` after each ``every`` of them."""
     for begin in range(0, len(steps), every):
         yield from steps[begin : begin + every]
@@ -156,4 +155,3 @@ def hit_anywhere(roles: Sequence[Role]) -> Any:
         return play(*steps, slots=((0, 0x500),))
 
     return scenarios()
-

@@ -23,13 +23,13 @@ def submission(given):
     return Submission(source, f"{name}.py")
 
 
-def judge_rule(solution, rule, nursery):
+def judge_rule(solution, rule, server):
     """The verdict on one rule."""
     exercise = EXERCISES[solution.exercise]
-    with Judge(exercise, submission(solution), nursery) as judge:
+    with Judge(exercise, submission(solution), server) as judge:
         return judge.rule(next(one for one in exercise.rules if one.name == rule))
 
 
-def judge(name, given, nursery, **options):
+def judge(name, given, server, **options):
     """The report on a solution, a source text or a file, as a submission for the exercise in the folder ``name``."""
-    return Judge(EXERCISES[name], submission(given), nursery, **options).report()
+    return Judge(EXERCISES[name], submission(given), server, **options).report()

@@ -5,7 +5,7 @@ from kvmmmu_lab.check.sandbox.forkserver import ForkServer
 
 
 @pytest.fixture(scope="session")
-def nursery():
+def server():
     """One process from which all workers are forked."""
     with ForkServer() as shared:
         yield shared

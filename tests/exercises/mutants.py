@@ -145,9 +145,9 @@ class Quick(Judge):
         return self._wrong(rule, scenario, stretch, following)
 
 
-def killer(exercise, source, nursery):
+def killer(exercise, source, server):
     """The name of the first rule that a source breaks, without extra rules; None if it survives."""
-    with Quick(exercise, Submission(source, "mutant.py"), nursery) as judge:
+    with Quick(exercise, Submission(source, "mutant.py"), server) as judge:
         for rule in exercise.rules:
             if not rule.extra and judge.rule(rule).status != PASSED:
                 return rule.name

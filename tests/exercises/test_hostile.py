@@ -189,22 +189,22 @@ SECONDS |= {"starts threads": SHORT, "uses up memory": LONG}
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_it_gains_nothing_and_is_told_so(name, nursery, time_limit):
+def test_it_gains_nothing_and_is_told_so(name, server, time_limit):
     source, status, words = HOSTILE[name]
     if name in SECONDS:
         time_limit(SECONDS[name])
     begin = time.monotonic()
-    report = judge(EXERCISE, source, nursery)
+    report = judge(EXERCISE, source, server)
     assert report.points == 0 and report.extra == 0, str(report)
     assert report.status in (status if isinstance(status, tuple) else (status,)), str(report)
     assert words in str(report).replace("\n  ", " "), str(report)
     assert time.monotonic() - begin < 20
     assert not (ROOT / "planted.txt").exists()
-    assert nursery.process.poll() is None, "the nursery lives on"
+    assert server.process.poll() is None, "the fork server lives on"
 
 
 @pytest.mark.parametrize("name", ["05_rmap_remove", "06_rmap_write_protect"])
-def test_what_the_checker_lends_to_one_exercise_is_not_there_in_the_next(name, nursery):
+def test_what_the_checker_lends_to_one_exercise_is_not_there_in_the_next(name, server):
     adds = solutions.right("04_rmap_add")["descriptors"]
     lent = adds.source.replace("class ReverseMap", "class Adds") + lines("""
         from kvmmmu_lab.check.parts import OnlyAdds
@@ -216,24 +216,24 @@ def test_what_the_checker_lends_to_one_exercise_is_not_there_in_the_next(name, n
             def frames(self):
                 return self.part.frames()
     """)
-    report = judge(name, lent, nursery)
+    report = judge(name, lent, server)
     assert report.points == 0 and "isn't here while yours is checked" in " ".join(str(report).split()), str(report)
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="counts open files in /proc")
-def test_nothing_is_left_open_or_lying_about(nursery, tmp_path, monkeypatch, time_limit):
+def test_nothing_is_left_open_or_lying_about(server, tmp_path, monkeypatch, time_limit):
     time_limit(SHORT)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     before = len(os.listdir("/proc/self/fd"))
     for name in ("leaves in add", "loops for ever", "forks", "raises SystemExit at import"):
-        judge(EXERCISE, HOSTILE[name][0], nursery)
+        judge(EXERCISE, HOSTILE[name][0], server)
     assert len(os.listdir("/proc/self/fd")) == before
     assert not list(tmp_path.iterdir())
 
 
-def test_secrets_of_the_environment_are_not_handed_on(nursery, monkeypatch):
+def test_secrets_of_the_environment_are_not_handed_on(server, monkeypatch):
     monkeypatch.setenv("MY_TOKEN", "geheim")
-    report = judge(EXERCISE, "import os\nraise ValueError(sorted(os.environ.items()))\n", nursery)
+    report = judge(EXERCISE, "import os\nraise ValueError(sorted(os.environ.items()))\n", server)
     assert "raises ValueError in line 2" in str(report) and "): []" in str(report)
 
 

@@ -14,14 +14,14 @@ from .checking import EXERCISES, RIGHT, WRONG, judge, judge_rule
 
 
 @pytest.mark.parametrize("solution", RIGHT, ids=str)
-def test_a_right_solution_gets_full_points(solution, nursery):
-    report = judge(solution.exercise, solution, nursery)
+def test_a_right_solution_gets_full_points(solution, server):
+    report = judge(solution.exercise, solution, server)
     assert report.passed and report.status == PASSED, str(report)
 
 
 @pytest.mark.parametrize("solution", WRONG, ids=str)
-def test_a_wrong_solution_loses_the_points_of_the_rule_that_it_breaks(solution, nursery):
-    verdict = judge_rule(solution, solution.breaks, nursery)
+def test_a_wrong_solution_loses_the_points_of_the_rule_that_it_breaks(solution, server):
+    verdict = judge_rule(solution, solution.breaks, server)
     said = explained(verdict, EXERCISES[solution.exercise])
     assert verdict.status not in (PASSED, NOT_ATTEMPTED) and verdict.points == 0, said
     assert verdict.rule.says in said and verdict.failure.sentence
@@ -60,15 +60,15 @@ def undefined(module):
 
 
 @pytest.mark.parametrize("name", EXERCISES)
-def test_the_stub_is_not_attempted(name, nursery):
-    report = judge(name, EXERCISES[name].file, nursery)
+def test_the_stub_is_not_attempted(name, server):
+    report = judge(name, EXERCISES[name].file, server)
     assert report.status == NOT_ATTEMPTED and report.points == 0
     assert {verdict.status for verdict in report.verdicts} == {NOT_ATTEMPTED}
 
 
 @pytest.mark.parametrize("name", EXERCISES)
-def test_doing_nothing_earns_nothing(name, nursery):
-    report = judge(name, nothing(EXERCISES[name]), nursery)
+def test_doing_nothing_earns_nothing(name, server):
+    report = judge(name, nothing(EXERCISES[name]), server)
     assert report.points == 0, str(report)
 
 
