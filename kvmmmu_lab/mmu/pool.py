@@ -137,7 +137,7 @@ class Pool:
             self.emit((ev.FREE_PAGE, page.id))
 
     def rotate(self, page: ShadowPage) -> None:
-        """Move a page to the head of the active list, for a root in use, which can't be freed (mmu.c:695)."""
+        """Move a page, which is a root in use and can't be freed, to the head of the active list (mmu.c:695)."""
         self.active.move_to_end(page)
         if self.emit is not None:
             self.emit((ev.ROTATE_PAGE, page.id))

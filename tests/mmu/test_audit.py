@@ -132,7 +132,7 @@ def test_an_audit_is_not_reported_as_events_of_the_guest():
     assert events != [], "the sink is still attached"
 
 
-def test_two_gigabytes_and_more_are_audited_in_three_level_shadows():
+def test_addresses_above_two_gigabytes_are_audited_in_three_level_shadows():
     """The kernel's code looks wrong, but isn't: the loop variable of the four roots is unsigned."""
     vm = Vm([(0, 4), (0x80000, 4), (0xC0000, 4)])
     for gva in (0x80001000, 0xC0001000):

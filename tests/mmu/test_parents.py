@@ -97,7 +97,7 @@ def test_removing_a_parent_that_is_not_there_is_a_bug(bench, there, source):
 
 
 @given(st.lists(st.integers(0, 13), max_size=40))
-def test_the_parents_are_what_was_added_and_not_removed(toggles):
+def test_the_parents_are_those_that_were_added_and_not_removed(toggles):
     """Laws: the multiset of parents; chains of 1..5; as many chains in use as were taken from the cache."""
     bench = Bench()
     full, there = bench.vm.caches.pte_chain.free, set()

@@ -155,7 +155,7 @@ def test_an_entry_in_the_map_that_leads_elsewhere_is_a_bug(vm):
 
 
 @given(st.lists(st.tuples(st.sampled_from([1, 2]), st.integers(0, 9)), max_size=40))
-def test_the_map_is_what_was_added_and_not_removed(toggles):
+def test_the_map_has_the_entries_that_were_added_and_not_removed(toggles):
     """Laws: the multiset of entries; descriptors of 1..4; as many descriptors in use as were taken from the cache."""
     vm = bench()
     full, there = vm.caches.rmap_desc.free, set()

@@ -163,7 +163,7 @@ def test_a_fault_refills_the_pool_when_fewer_than_5_pages_are_free():
     vm = guest.vm
     while len(state(vm)["free"]) > 5:
         vm.load_cr3(0x100 + used(vm) << 12)
-    vm.access(0x1000)  # injected: it takes no page
+    vm.access(0x1000)  # the fault is injected, so no page is taken
     assert len(state(vm)["free"]) == 5
     vm.load_cr3(0x3FF << 12)
     assert len(state(vm)["free"]) == 4

@@ -114,7 +114,7 @@ def enter(vm, mode, root=0):
 
 
 def allowed_store(vm, gpa, choice):
-    """A store after which the tables are still tables of this world, as (offset in the page, value, size).
+    """Choose a store that keeps the tables within this world; return (offset in the page, value, size).
 
     ``choice`` is any number. One in four stores to a table rewrites the bytes that are already there, often across entries.
     """
