@@ -106,7 +106,7 @@ def test_another_mode_or_no_write_protection_is_refused(short, change):
         ("a", 1, 1 << 40, "32 bits"),
         ("flag", 2, 3, "read, write or fetch"),
         ("flag", 2, 64, "read, write or fetch"),
-        ("b", 1, 16, "error code within 0x7"),
+        ("b", 1, 16, "error code with no bits outside 0x7"),
         ("flag", 4, 9, "levels of 1..2"),
     ],
 )
