@@ -94,7 +94,7 @@ def shadow_entry(entry: Any) -> str:
     marks = [letter for bit, letter in ((SHADOW_WRITABLE, "W"), (SHADOW_USER, "U")) if flags & bit and kind != "s"]
     strange = [str(bit) for bit in (3, 4, 7, *STRANGE_BITS[kind]) if flags >> bit & 1]
     notes = [f"the guest allows {' '.join(marks)}"] * bool(marks)
-    notes += [f"bit{'s' * (len(strange) > 1)} {', '.join(strange)} set, too"] * bool(strange)
+    notes += [f"bit{'s' * (len(strange) > 1)} {', '.join(strange)} also set"] * bool(strange)
     if kind == "i":
         return f"an I/O entry for gfn {target:#x} ({'; '.join([spell(flags & ~IO_MARK), *notes])})"
     words = f"{spell(flags)}, to {f'gfn {target:#x}' if kind == 'g' else f'page #{target}'}"

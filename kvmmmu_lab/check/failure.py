@@ -52,10 +52,10 @@ KINDS = {
         FailureKind("absent", CRASHED, "{what}{at}"),
         FailureKind("missing", CRASHED, "the file doesn't define {what}"),
         FailureKind("forbidden", CRASHED, "{what}, which is not allowed during a check{at}"),
-        FailureKind("memory", CRASHED, "your code uses more memory than it may{at}"),
+        FailureKind("memory", CRASHED, "your code uses more memory than is allowed{at}"),
         FailureKind("died", CRASHED, "{what}{at}"),
         FailureKind("damaged", CRASHED, "{what}"),
-        FailureKind("timeout", TIMED_OUT, "your code doesn't come to an end in time: it was stopped{where}"),
+        FailureKind("timeout", TIMED_OUT, "your code took too long and was stopped{where}"),
         FailureKind("unwritten", NOT_ATTEMPTED, "nothing is written yet: your code raises NotImplementedError{where}"),
     )
 }
@@ -182,7 +182,7 @@ class Explainer:
         kind, where = KINDS.get(found.kind, KINDS["raised"]), self._where(error)
         at = f"; your code was{where}" if where else ""
         if kind.name == "timeout" and not where:
-            where = " outside of its own lines"
+            where = " outside its own lines"
         return kind.sentence.format(type=error.get("type"), what=what, text=text, where=where, at=at)
 
     def _where(self, error: dict[str, Any]) -> str:

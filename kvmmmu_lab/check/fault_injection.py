@@ -200,7 +200,7 @@ MISTAKES = {
         ),
         Mistake(
             "link", _links, lambda word, frame, other: Effect(word, None, frame),
-            "{entry}, which leads to a shadow table, is added to the reverse map of the host frame that the table is in",
+            "{entry}, which leads to a shadow table, is added to the reverse map of the table's own host frame",
         ),
         Mistake(
             "slot", _root_slots, lambda word, frame, other: Effect(word & ~PRESENT),
@@ -208,11 +208,11 @@ MISTAKES = {
         ),
         Mistake(
             "stray", _of_free_pages, lambda word, frame, other: Effect(_to(FLAT, other)),
-            "{entry} of a free shadow page looks as if it could write {gfn}",
+            "{entry} of a free shadow page looks like a writable mapping of {gfn}",
         ),
         Mistake(
             "ghost", _of_free_pages, lambda word, frame, other: Effect(_to(FLAT, other), None, other),
-            "{entry} of a free shadow page looks as if it could write {gfn}, and is added to its reverse map",
+            "{entry} of a free shadow page looks like a writable mapping of {gfn}, and is added to its reverse map",
         ),
     )
 }  # fmt: skip

@@ -41,7 +41,7 @@ PATIENCE = 2
 """After so many rules that timed out, the others are not tried."""
 
 LEFT_OVER = (
-    ". In a new process the same steps work: your code keeps something from earlier machines. Keep state in `self` or in "
+    ". The same steps work in a new process: your code keeps state from earlier machines. Store state in `self` or in "
     "`vm`, not in the class, a global variable or a default argument"
 )
 
@@ -125,7 +125,7 @@ class Judge:
         """Try one rule."""
         begin = time.monotonic()
         if len(self.late) >= PATIENCE:
-            why = f"not tried, because {PATIENCE} rules before it timed out"
+            why = f"not tried, because {PATIENCE} earlier rules timed out"
             return Verdict(rule, TIMED_OUT, Failure(why), time.monotonic() - begin)
         failure = self._first_failure(rule)
         status = PASSED if failure is None else failure.status

@@ -85,7 +85,7 @@ def _source(thing: Any) -> str:
     try:
         return _class_source(thing) if isinstance(thing, type) else textwrap.dedent(inspect.getsource(thing))
     except (OSError, TypeError, SyntaxError):
-        expected = "something whose source can be found: define it in a cell, or hand in a file"
+        expected = "something whose source can be found: define it in a cell, or check a file"
         raise InputError("given", thing, expected) from None
 
 
@@ -141,4 +141,4 @@ def _name(name: str, known: dict[str, Any], parts: dict[int, str], names: dict[s
     elif isinstance(value, type | FunctionType):
         _collect(value, parts, names, known)
     elif type(value).__module__ != "__main__":
-        raise InputError(name, value, "a class, a function, a module or a plain value: others can't be taken from here")
+        raise InputError(name, value, "a class, a function, a module or a plain value: other objects can't be copied")

@@ -270,7 +270,7 @@ class ReverseMaps(Observation, name="rmap"):
         if ref in expected.get(gfn, ()):
             return f"{reverse_map} has spte {reference(ref)} {times(got[gfn].count(ref))}"
         if not 0 <= ref < NUM_PAGES * 512:
-            return f"{reverse_map} has {ref + FIRST_REF:#x} in it, which is no spte; is it the value of an entry?"
+            return f"{reverse_map} contains {ref + FIRST_REF:#x}, which is not an spte; is it the value of an entry?"
         if ref in before and difference.flags_of(ref) & COUNTED == COUNTED:
             return f"spte {reference(ref)} still has its W and is still in {reverse_map}"
         return f"{reverse_map} {'still has' if ref in before else 'has'} spte {reference(ref)}, which can't write it"
@@ -292,8 +292,9 @@ class MappedFrames(Observation, name="frames"):
     def explain(self, difference: Difference) -> str:
         missing = sorted(set(difference.expected) - set(difference.got))
         if missing:
-            return f"frames() doesn't name {frame(missing[0])}, which has a reverse map"
-        return f"frames() names {frame(sorted(set(difference.got) - set(difference.expected))[0])}, whose reverse map is empty"
+            return f"frames() doesn't include {frame(missing[0])}, which has a reverse map"
+        extra = sorted(set(difference.got) - set(difference.expected))
+        return f"frames() includes {frame(extra[0])}, whose reverse map is empty"
 
     def listing(self, value: Any) -> list[str]:
         return [*map(frame, value)]
@@ -374,7 +375,7 @@ class ShadowEntries(Observation, name="sptes"):
         right, mine = ({entry[0]: entry for entry in part.get(page, [])} for part in (expected, got))
         index = first_different(right, mine)
         others = sum(right.get(key) != mine.get(key) for key in {*right, *mine}) - 1
-        rest = f" (and {others} more of this page differ)" if others else ""
+        rest = f" ({others} more entries of this page differ)" if others else ""
         is_, should = shadow_entry(mine.get(index)), shadow_entry(right.get(index))
         words = f"shadow entry {reference(page << 9 | index)} is {is_}{rest}; it should be {should}"
         return words + difference.emptied_instead()
@@ -422,7 +423,7 @@ class ShadowPages(Observation, name="pages"):
                 wrong = "; ".join(f"{name} {number(is_)} instead of {number(should)}" for name, is_, should in fields)
                 return f"the header of {self._say(right[id])} has {wrong}"
         roots = "; a root in use moves to the front when it is zapped" if any(row[3] for row in right.values()) else ""
-        return f"the right shadow pages are in use, but in another order: they were zapped or made in another order{roots}"
+        return f"the right shadow pages are in use, but they were zapped or created in the wrong order{roots}"
 
     def listing(self, value: Any) -> list[str]:
         return [
@@ -473,7 +474,7 @@ class StepResult(Observation, name="result"):
         if name in right:
             return f"it reports {name} {times(reported.count(name))} instead of {times(right.count(name))}"
         known = name.partition(" ")[0] in ("rmap", "wp", "map")
-        why = "although nothing is wrong there" if known else "which is no complaint of an audit"
+        why = "although nothing is wrong there" if known else "which is not a known kind of complaint"
         return f"it reports {name}{others}, {why}"
 
 
@@ -596,10 +597,10 @@ class FreeList(Observation, name="free"):
         return [[page.id for page in reversed(free[unused:])], unused]
 
     def explain(self, difference: Difference) -> str:
-        return "shadow pages came back to the free list in another order: they were zapped in another order"
+        return "shadow pages were zapped in the wrong order: the free list shows it"
 
     def listing(self, value: Any) -> list[str]:
-        return [*(f"#{id}" for id in value[0]), f"then {value[1]} in their first order"]
+        return [*(f"#{id}" for id in value[0]), f"then {value[1]} in their initial order"]
 
 
 class MemoryWrites(Observation, name="door"):
@@ -635,9 +636,9 @@ class MemoryWrites(Observation, name="door"):
         else:
             what, door = f"entry {index} of the guest's table in gfn {page:#x}", "`vm.memory.put` or `put_half`"
         if place not in mine:
-            return f"{what} does not become {right[place]:#x} through {door}"
+            return f"{what} is not set to {right[place]:#x} through {door}"
         if place not in right:
-            return f"{what} becomes {mine[place]:#x}; it should stay as it is"
+            return f"{what} becomes {mine[place]:#x}; it should not change"
         return f"{what} becomes {mine[place]:#x}; it should become {right[place]:#x}"
 
 
@@ -663,14 +664,14 @@ class DescriptorForm(Observation, name="form"):
         if got[:-1] == expected[:-1]:
             left, should = difference.got[1], difference.expected[1]
             return (
-                f"the maps are right, but {left} spare descriptors are left; it should be {should}: "
-                "call `take()` for each descriptor that you begin and `give()` for each that you no longer need"
+                f"the maps are right, but {left} spare descriptors are left; there should be {should}: "
+                "call `take()` for each descriptor that you start and `give()` for each that you no longer need"
             )
         return f"the maps are {short('; '.join(got[:-1]))}; the kernel keeps {short('; '.join(expected[:-1]))}"
 
     def listing(self, value: Any) -> list[str]:
         if value is None:
-            return ["it doesn't say"]
+            return ["not reported"]
         maps = [f"{frame(gfn)}: {kept(head)}" for gfn, head in value[0]] or ["no map"]
         return [*maps, f"spare descriptors: {value[1]}"]
 
@@ -717,7 +718,7 @@ class ChainForm(Observation, name="chains"):
         (right, free), (mine, left) = difference.expected, difference.got
         expected, got = dict(map(tuple, right)), dict(map(tuple, mine))
         if expected == got:
-            return f"{left} spare chains are left; it should be {free}"
+            return f"{left} spare chains are left; there should be {free}"
         page = first_different(expected, got)
         return f"the parents of page #{page} are {kept(got.get(page))}; the kernel keeps {kept(expected.get(page))}"
 

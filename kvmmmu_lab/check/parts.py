@@ -139,7 +139,7 @@ def remove(part: Part) -> None:
 
 def _absent(name: str) -> Callable[..., Any]:
     def absent(*arguments: Any, **keywords: Any) -> Any:
-        raise Absent(f"the kit's own {name} isn't here while yours is checked: write it yourself")
+        raise Absent(f"the kit's own {name} is not available while yours is checked: write it yourself")
 
     absent.__name__ = name
     return absent

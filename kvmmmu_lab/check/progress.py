@@ -48,7 +48,7 @@ class Progress:
         self._write({"exercises": self.known})
 
     def points(self, name: str, points: int) -> None:
-        """Note the points of a check."""
+        """Record the points of a check."""
         self.note(name, last=points, best=max(points, self.get(name, "best")))
 
     def _write(self, data: dict[str, Any]) -> None:
@@ -72,7 +72,7 @@ def next_hint(exercise: Exercise, progress: Progress, wanted: int | None = None)
     """The next hint that was not shown yet, or again the last one; or the ``wanted`` one, from 1 on. Raises InputError."""
     known = hints(exercise)
     if wanted is not None and not 1 <= wanted <= len(known):
-        raise InputError("hint", wanted, f"1 to {len(known)}, or none for the next one")
+        raise InputError("hint", wanted, f"1 to {len(known)}, or nothing for the next hint")
     number = wanted - 1 if wanted else min(progress.get(exercise.name, "hints"), len(known) - 1)
     progress.note(exercise.name, hints=max(number + 1, progress.get(exercise.name, "hints")))
     more = "" if number + 1 < len(known) else " (the last one)"

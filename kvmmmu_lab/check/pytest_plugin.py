@@ -25,8 +25,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options."""
     group = parser.getgroup("kvmmmu-lab", "exercises of kvmmmu-lab")
     group.addoption("--submission", metavar="FILE", help="check this .py or .ipynb instead of the exercise's own file")
-    group.addoption("--full", action="store_true", help="replay every trace that suits the exercise, not only parts of some")
-    group.addoption("--inline", action="store_true", help="run it in this process, for a debugger; it does not count")
+    group.addoption("--full", action="store_true", help="replay every trace that suits the exercise, not only parts of a few")
+    group.addoption("--inline", action="store_true", help="run it in this process, for a debugger; the result does not count")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -37,7 +37,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) 
         for folder in (path, *path.parents)[:3]:
             planted = folder / "conftest.py"
             if planted.is_file() and _is_exercises(folder):
-                raise pytest.UsageError(f"{planted} is no part of the exercises, and would run with the judge: remove it")
+                raise pytest.UsageError(f"{planted} is not part of the exercises and would run with the judge: remove it")
 
 
 def _is_exercises(folder: Path) -> bool:
@@ -122,7 +122,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 
         terminalreporter.section("exercise")
         tried = len(report.verdicts) == len(report.exercise.rules)
-        terminalreporter.line(report.head if tried else f"{report.head}: {len(report.verdicts)} rules were tried")
+        terminalreporter.line(report.head if tried else f"{report.head}: {len(report.verdicts)} rules tried")
         for verdict in report.verdicts:
             terminalreporter.line(f"  {verdict.line}")
         for note in [*([INLINE] * inline), *report.notes, *report.printed_lines()]:

@@ -26,7 +26,7 @@ WIDTH, TWO_COLUMNS = 110, 112
 MOST = 12
 """Lines of a value, or of what a submission printed, that are shown."""
 
-EXPECTED, GOT = "What it should be:", "What it is with your code:"
+EXPECTED, GOT = "Expected:", "With your code:"
 NOTHING_WRITTEN = "Nothing is written yet."
 
 
@@ -53,7 +53,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Report:
-    """All verdicts on a submission. ``printed`` is the beginning of its output, ``print_count`` the number of bytes in all."""
+    """All verdicts on a submission. ``printed`` is the beginning of its output, ``print_count`` the output's length."""
 
     exercise: Exercise
     submission: Submission
@@ -114,8 +114,8 @@ class Report:
         if not self.print_count:
             return []
         if any(verdict.failure is not None and verdict.failure.printed for verdict in self.verdicts):
-            return [f"Your code printed {self.print_count:,} bytes in all."]
-        more = ", which begin with" if self.print_count > len(self.printed.encode()) else ""
+            return [f"Your code printed {self.print_count:,} bytes in total."]
+        more = ", beginning with" if self.print_count > len(self.printed.encode()) else ""
         return [f"Your code printed {self.print_count:,} bytes{more}:", *_beginning(self.printed)]
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
@@ -163,7 +163,7 @@ def _beginning(printed: str) -> list[str]:
 
 def hint_command(exercise: Exercise) -> str:
     """How to get a hint."""
-    return f"A hint: kvmmmu-lab hint {exercise.name}"
+    return f"For a hint: kvmmmu-lab hint {exercise.name}"
 
 
 def headline(verdict: Verdict) -> str:
@@ -182,13 +182,13 @@ def explained(verdict: Verdict, exercise: Exercise) -> str:
         lines.append(f"  This happened {failure.where}.")
     if failure.steps:
         steps = failure.numbered_steps()
-        lines += ["", "  The shortest way there:" if len(failure.steps) > 1 else "  The step:"]
+        lines += ["", "  The shortest steps that lead there:" if len(failure.steps) > 1 else "  The step:"]
         lines += [f"    ({failure.guest})"] * bool(failure.guest)
-        lines += [f"    ({steps[0][0] - 1} steps before)"] * (steps[0][0] > 1)
+        lines += [f"    ({steps[0][0] - 1} earlier steps not shown)"] * (steps[0][0] > 1)
         lines += [f"    {number}. {words}" for number, words in steps]
     lines += _both(failure)
     if failure.printed:
-        lines += ["", "  Your code printed on the way:", *_beginning(failure.printed)]
+        lines += ["", "  Your code printed:", *_beginning(failure.printed)]
     lines += ["", f"  {hint_command(exercise)}"]
     return "\n".join(lines)
 
@@ -275,7 +275,7 @@ def _failure_html(verdict: Verdict, failure: Failure, exercise: Exercise) -> str
         items = "".join(f"<li>{html.escape(words)}</li>" for _, words in steps)
         lines.append(f'<ol start="{steps[0][0]}">{items}</ol>')
     lines.append(_both_html(failure))
-    lines += [f"<p>Your code printed on the way:</p><pre>{html.escape(failure.printed)}</pre>"] * bool(failure.printed)
+    lines += [f"<p>Your code printed:</p><pre>{html.escape(failure.printed)}</pre>"] * bool(failure.printed)
     lines.append(f"<p>{html.escape(hint_command(exercise))}</p>")
     return "".join(lines)
 

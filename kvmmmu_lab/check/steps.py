@@ -210,7 +210,7 @@ class StrangerStep(ScenarioStep):
         return "it raises no exception"
 
     def say(self, vm: Vm) -> str:
-        return f"remove(page #{self.page}, #{self.spte}), which is no parent of that page"
+        return f"remove(page #{self.page}, #{self.spte}), which is not a parent of that page"
 
 
 # Shadow pages and entries
@@ -231,7 +231,7 @@ class ShadowedStep(ScenarioStep):
         if self.count == 1:
             return f"gfn {self.gfn:#x} is a page table and gets {_next_page(vm)}"
         last = self.gfn + self.count - 1
-        return f"the gfns {self.gfn:#x} to {last:#x} are page tables and get a shadow page each, the first {_next_page(vm)}"
+        return f"gfns {self.gfn:#x} to {last:#x} are page tables and each get a shadow page, the first {_next_page(vm)}"
 
 
 @dataclass
@@ -285,7 +285,7 @@ class FillStep(ScenarioStep):
 
     def say(self, vm: Vm) -> str:
         verb = "leads" if len(self.sptes) == 1 else "lead"
-        return f"{_some([f'#{spte}' for spte in self.sptes])} {verb} to gfn {self.gfn:#x} from now on, where 0 was"
+        return f"{_some([f'#{spte}' for spte in self.sptes])} {verb} to gfn {self.gfn:#x} from now on, if 0 before"
 
 
 @dataclass
@@ -350,7 +350,7 @@ class AliasStep(ScenarioStep):
         subject.vm.set_alias(0, self.base, self.npages, self.target)
 
     def say(self, vm: Vm) -> str:
-        return f"the gfns from {self.base:#x} on become aliases of those from {self.target:#x} on"
+        return f"gfns from {self.base:#x} on become aliases of those from {self.target:#x} on"
 
 
 @dataclass
@@ -364,7 +364,7 @@ class HostStep(ScenarioStep):
         subject.vm.memory.frames[self.gfn], subject.vm.memory.gfns[self.hfn] = self.hfn, None
 
     def say(self, vm: Vm) -> str:
-        return f"gfn {self.gfn:#x} is in host frame {self.hfn:#x} from now on, as on a host with much memory"
+        return f"gfn {self.gfn:#x} is in host frame {self.hfn:#x} from now on, as on a host with a lot of memory"
 
 
 @dataclass
@@ -386,7 +386,7 @@ class BackStep(ScenarioStep):
         subject.back()
 
     def say(self, vm: Vm) -> str:
-        return "the first machine goes on"
+        return "the first machine is used again"
 
 
 # The guest
@@ -576,7 +576,7 @@ class MendStep(ScenarioStep):
             subject.repairs.pop()()
 
     def say(self, vm: Vm) -> str:
-        return "what was planted is undone"
+        return "the planted mistakes are undone"
 
 
 # Stretches for the whole engine
@@ -657,7 +657,7 @@ OPERATION_WORDS = {
     "getdirty": "the dirty log of slot {slot} is read, and its pages are write-protected again",
     "free_some": "the oldest shadow pages are zapped until 25 are free",
     "zap_all": "every shadow page is zapped",
-    "reset": "the MMU's context is built again",
+    "reset": "the MMU's context is rebuilt",
 }
 """Operations of golden traces (`verify.operations`), in words."""
 

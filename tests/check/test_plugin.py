@@ -54,7 +54,7 @@ def test_a_wrong_one_fails_with_the_sentence_first(wrong):
     status, said = process(EXERCISE, "--submission", wrong)
     assert status == 1, said
     told = " ".join(said.split())
-    assert told.index("has lost spte #7:15") < told.index("What it should be") < told.index("kvmmmu-lab hint")
+    assert told.index("has lost spte #7:15") < told.index("Expected:") < told.index("kvmmmu-lab hint")
     assert "Traceback" not in said and "test_rmap_add.py:" not in said.split("exercise ===")[0]
 
 
@@ -65,12 +65,12 @@ def test_the_stub_is_not_attempted(within):
 
 def test_some_of_the_rules_can_be_chosen(within, wrong):
     status, said = within("--submission", wrong, "-k", "first or second")
-    assert status == 0 and "2 rules were tried" in said, said
+    assert status == 0 and "2 rules tried" in said, said
 
 
 def test_inline_says_that_it_does_not_count(within, right):
     status, said = within("--submission", right, "--inline")
-    assert status == 0 and "it does not count" in said, said
+    assert status == 0 and "the result does not count" in said, said
 
 
 def test_a_missing_submission_is_reported_in_one_line(within):

@@ -14,7 +14,7 @@ from ..testbench import Bench
 from .client import Run
 from .runner import load
 
-INLINE = "run in this process (--inline), for a debugger: there are no limits, and it does not count"
+INLINE = "run in this process (--inline) for a debugger: there are no limits, and the result does not count"
 
 
 class Inline:

@@ -79,10 +79,10 @@ def fence(scratch: str, secret: tuple[str, ...]) -> None:
             path = realpath(fsdecode(path))
             flags = arguments[2] if event == "open" and len(arguments) > 2 and isinstance(arguments[2], int) else 0
             if (event in CHANGES or flags & writing) and not path.startswith(inside) and path not in devices:
-                raise NotAllowed(f"your code tried to change {path}, outside of its folder")
+                raise NotAllowed(f"your code tried to change {path}, outside its folder")
             if event == "open" and arguments[1] is None and not path.startswith(inside) and isdir(path):
                 # relative to an open folder, names without a path would get by
-                raise NotAllowed(f"your code tried to open the folder {path}, outside of its own")
+                raise NotAllowed(f"your code tried to open the folder {path}, outside its own")
             if within(path, kept) or (path.endswith(".pyc") and within(_source(path), kept)):
                 raise NotAllowed(f"your code tried to read {path}")
 
@@ -137,5 +137,5 @@ def not_enforced() -> list[str]:
     if not hasattr(os, "fork"):
         found.append("the size of files")
     if not hasattr(os, "geteuid") or os.geteuid() == 0:
-        found.append("the number of processes (only Python's own refusal to start any)")
+        found.append("the number of processes (only Python itself refuses to start any)")
     return found
