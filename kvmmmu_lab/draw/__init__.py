@@ -6,8 +6,8 @@ From a machine to a scene:
 - `scene`          tables, entries, edges and marks of one moment, as plain data
 - `scene_builder`  collects them from a machine, with titles and texts
 - `page_tables`    guest tables and shadow tables: paths of addresses, whole trees, the walk of one address
-- `entry_bits`     one entry bit by bit, the guest's beside the shadow's
-- `reverse_maps`   reverse maps, parents, and all that maps a frame
+- `entry_bits`     a guest entry beside its shadow entry, bit by bit
+- `reverse_maps`   reverse maps, parents, and everything that maps a frame
 - `page_pool`      hash, free list, active list, object caches
 - `memory_slots`   memory slots, dirty logs, aliases
 - `pictures`       `Picture`, and one function for each kind of picture, with its `arguments` checked
@@ -16,9 +16,9 @@ From a scene to a drawing:
 
 - `theme`          kinds, marks, signs, and the stylesheet ``drawing.css``
 - `metrics`        sizes of tables and texts
-- `dot`            a scene in the DOT language: the whole drawing for others, empty boxes for the layout
+- `dot`            a scene in the DOT language: the whole drawing for export, empty boxes for the layout
 - `render`         runs the program that draws DOT
-- `layout`         where everything stands, made of rectangles and curves (`geometry`)
+- `layout`         positions of everything, as rectangles and curves (`geometry`)
 - `svg`            `Drawing`: a stage and its scenes as SVG
 - `text`           a scene as text
 - `example`        the picture in the README

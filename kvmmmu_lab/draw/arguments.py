@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Checks of the arguments of pictures: each returns a plain value or raises InputError."""
+"""Argument checks for pictures: each function returns a plain value or raises InputError."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ STATE = ("memory", "pool", "rmap", "parents", "cpu", "root", "root_level", "shad
 
 
 def check_vm(vm: Any) -> None:
-    """Check for something with the state of a VM: a VM, crashed or not, or a moment of a recording."""
+    """Raise InputError unless ``vm`` has the state of a VM; a crashed VM or a moment of a recording will do."""
     if not all(hasattr(vm, name) for name in STATE):
         raise InputError("vm", vm, "a Vm, or a moment of a recording")
 
 
 def whole(name: str, value: Any, expected: str) -> int:
-    """Return a whole number, which may be numpy's. True and False are refused."""
+    """Return ``value`` as an int. Integers of numpy are accepted, True and False are not."""
     try:
         if isinstance(value, bool):
             raise TypeError
@@ -32,7 +32,7 @@ def whole(name: str, value: Any, expected: str) -> int:
 
 
 def check_gva(vm: Machine, gva: Any) -> int:
-    """Return an address that is possible in the guest's mode."""
+    """Return ``gva`` as an int if it is a valid address in the guest's current mode."""
     number = whole("gva", gva, "an address, as a whole number")
     if not possible_gva(vm, number):
         wide = vm.root_level == ROOT_64
@@ -41,12 +41,12 @@ def check_gva(vm: Machine, gva: Any) -> int:
 
 
 def possible_gva(vm: Machine, gva: int) -> bool:
-    """Whether an address is possible in the mode that the guest is in now."""
+    """Return whether an address is valid in the guest's current mode."""
     return canonical(gva) == gva if vm.root_level == ROOT_64 else 0 <= gva < 1 << 32
 
 
 def check_gfn(gfn: Any) -> int:
-    """Return a guest frame number, with memory or without."""
+    """Return ``gfn`` as an int; it need not have memory."""
     expected = "a frame number of at most 52 bits (a gpa without its low 12 bits)"
     number = whole("gfn", gfn, expected)
     if not 0 <= number < 1 << 52:
@@ -55,7 +55,7 @@ def check_gfn(gfn: Any) -> int:
 
 
 def check_page(vm: Machine, page_id: Any) -> int:
-    """Return the id of a shadow page in use."""
+    """Return ``page_id`` as an int if that shadow page is in use."""
     number = whole("page_id", page_id, "the id of a shadow page, as a whole number")
     if not 0 <= number < NUM_PAGES or vm.pool.pages[number] not in vm.pool.active:
         raise InputError("page_id", number, "a shadow page in use (a number after #; pool lists them)")
@@ -63,7 +63,7 @@ def check_page(vm: Machine, page_id: Any) -> int:
 
 
 def check_level(vm: Machine, level: Any) -> int:
-    """Return a level of the shadow tables."""
+    """Return ``level`` as an int if the shadow tables have it."""
     expected = f"a level from 1 (the last) to {vm.shadow_root_level}"
     number = whole("level", level, expected)
     if not 1 <= number <= vm.shadow_root_level:
@@ -72,7 +72,7 @@ def check_level(vm: Machine, level: Any) -> int:
 
 
 def check_count(name: str, value: Any, least: int = 1) -> int | None:
-    """Return how much to draw; None stays None."""
+    """Return a count of at least ``least``, or None for None."""
     if value is None:
         return None
     expected = f"a whole number of at least {least}, or None"

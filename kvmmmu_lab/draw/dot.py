@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A scene in the DOT language: `to_dot`, the whole drawing for anyone's Graphviz, and `skeleton`, empty boxes for `layout`.
+"""Scenes in the DOT language: `to_dot` gives the whole drawing for any Graphviz, `skeleton` empty boxes for `layout`.
 
-Both place things in the same way. Tables stand in columns by level, guest tables above the pages that shadow them, anything
-else below both, frames at the right. The order is forced, not left to the renderer: invisible edges run down each column.
+Both place things in the same way. Tables are in columns by level: guest tables above the pages that shadow them, anything
+else below both, and frames at the right. The order is forced, not left to the renderer: invisible edges run down each column.
 Above each *band* (guest, shadow, the rest) each column has a separator, and heavy edges keep the separators of a band
 level, so that bands never mix. (Clusters would be simpler, but ``dot`` doesn't keep the order inside a cluster.)
 """
@@ -23,10 +23,10 @@ BETWEEN = 12
 """Pixels between the tables of a column."""
 
 MONO = "Courier New"
-"""Face of rows. Every renderer knows its metrics, which it doesn't of other fixed-width faces."""
+"""Font of rows. Every renderer knows its metrics, unlike those of other fixed-width fonts."""
 
 ASCII = {"·": "-", "→": "->", "–": "-", "×": "x", "\N{NO-BREAK SPACE}": " "}
-"""Signs that the kit itself uses in labels. Not all renderers know the widths of characters beyond ASCII."""
+"""Replacements for characters in the kit's labels. Not all renderers know the widths of characters beyond ASCII."""
 
 LINES = {
     "guest": ("guest", "solid"),
@@ -40,19 +40,19 @@ LINES = {
 """Colour and style of edges, by kind."""
 
 WRAP = 700
-"""Pixels of a line of notes."""
+"""Width of a line of notes, in pixels."""
 
 MARKED = ("changed", "dead", "new")
-"""Marks of rows with a background of their own."""
+"""Marks of rows that have a coloured background."""
 
 
 def to_dot(scene: Scene) -> str:
     """Return a scene as one graph with all labels, colours, edges and marks: plain ``dot -Tsvg`` draws it readably.
 
     A node is a table, named after its key ("s:248"), with an HTML-like label. Its title has the port ``h``; its row number
-    n, from 0, has a port at each end: ``r0w`` at the left, ``r0e`` at the right. What changed is yellow and bold, a
-    new table has a double border, what is gone is struck through. The text is ASCII. Raises InputError for a scene that
-    can't be drawn.
+    n, from 0, has a port at each end: ``r0w`` at the left, ``r0e`` at the right. Changed rows are yellow and bold, a
+    new table has a double border, and removed tables and rows are struck through. The text is ASCII. Raises InputError
+    for a scene that can't be drawn.
     """
     check(scene)
     colour, names = colours(), _names(scene)
@@ -80,7 +80,7 @@ def skeleton(stage: Scene, columns: dict[int, Column], gap: float, above: dict[s
     ports = _ports(stage, names)
 
     def separator(kind: str, column: int, topmost: bool) -> str:
-        # half of the room is there anyway, on either side of the separator
+        # the separator already has BETWEEN pixels above and below it
         height = 1 if topmost else max(above.get(kind, 0) - 2 * BETWEEN, 1)
         return f'label="", width=0.01, height={height / 72:.3f}, shape=box, style=invis'
 
@@ -116,7 +116,7 @@ def stacks(scene: Scene) -> dict[int, list[Table]]:
 
 
 def _columns(scene: Scene, names: dict[str, str], separator: Callable[[str, int, bool], str]) -> list[str]:
-    """Return what holds tables in place: columns, their inner order, separators, and the order of the columns.
+    """Return the statements that hold tables in place: columns, the order in each, separators, the order of columns.
 
     ``separator(kind, column, topmost)`` gives the attributes of the node above a band.
     """
@@ -170,7 +170,7 @@ def _heading(scene: Scene) -> str:
 
 
 def _band_title(scene: Scene) -> Callable[[str, int, bool], str]:
-    """Return the separators of a whole drawing: the name of a band above its leftmost tables, elsewhere nothing."""
+    """Return the separator function of a whole drawing: the name of a band above its leftmost tables, else nothing."""
     leftmost = {kind: max((table.column for table in scene.of(kind)), default=None) for kind in BOXES}
     widths = metrics.columns(scene)
 
@@ -230,7 +230,7 @@ def _mono(text: str, ink: str, bold: bool, strike: bool = False) -> str:
 
 
 def _text(text: str, colour: str, size: int = metrics.SIZE, face: str = "", bold: bool = False, strike: bool = False) -> str:
-    """Return text of an HTML-like label, escaped, in ASCII."""
+    """Return text for an HTML-like label, escaped and in ASCII."""
     words = "".join(map(_escaped, plain(text, 200)))
     if not words:
         return ""
@@ -240,7 +240,7 @@ def _text(text: str, colour: str, size: int = metrics.SIZE, face: str = "", bold
 
 
 def _escaped(character: str) -> str:
-    """Return a character for a label: XML's own signs by number; a backslash twice, since ``\\N`` is the node's name."""
+    """Return a character for a label: XML's special ones as numbers; a backslash doubled: ``\\N`` is the node's name."""
     known = ASCII.get(character, character)
     if known == "\\":
         return "&#92;&#92;"
@@ -248,7 +248,7 @@ def _escaped(character: str) -> str:
 
 
 def _edges(scene: Scene, names: dict[str, str]) -> list[str]:
-    """Return all edges of the scene, each from the left to the right: Graphviz would lead others around the tables."""
+    """Return all edges of the scene, each from left to right: Graphviz would route others around the tables."""
     colour, found = colours(), []
     left, right = (_ports(scene, names, side) for side in "we")
     for edge in edges_of(scene).values():
@@ -275,7 +275,7 @@ def _edges(scene: Scene, names: dict[str, str]) -> list[str]:
 
 
 def _ports(scene: Scene, names: dict[str, str], side: str = "") -> dict[str, tuple[int, str]]:
-    """Return, by key of a table or row, its column and its port. ``side``: "w" or "e" where each end of a row has a port."""
+    """Return the column and the port of each table and row, by key. ``side``: "w" or "e" where each end of a row has a port."""
     found: dict[str, tuple[int, str]] = {}
     for table in scene.tables:
         name = names[table.key]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The picture of one entry, bit by bit: the guest's beside the shadow's, and for each bit whether it was copied, and why."""
+"""The picture of a guest entry beside its shadow entry, bit by bit: whether each bit was copied, and why."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Pair:
     guest: PathEntry | None
     shadow: PathEntry | None
     above: int
-    """W and U, as far as all guest entries above allow them."""
+    """The bits W and U that all guest entries above allow."""
 
     gfn: int | None
     """The frame that the guest's path reaches."""
@@ -102,7 +102,7 @@ class Pair:
 
 
 def pair_of(vm: Machine, gva: int, level: int) -> Pair:
-    """Return the two entries of a level on gva's path. A piece of a large page has the guest entry of the large page."""
+    """Return the two entries of a level on gva's path. For a piece of a large page, the guest's is that of the page."""
     path = guest_path(vm, gva)
     steps = {step.level: step for step in path.steps}
     last = path.steps[-1] if path.steps else None
@@ -118,9 +118,9 @@ def pair_of(vm: Machine, gva: int, level: int) -> Pair:
 
 
 def entry_bits_scene(vm: Machine, gva: int, level: int = 1, marks: Marks | None = None) -> Scene:
-    """Return the two entries of a level on gva's path, bit by bit. For a piece of a large page, the guest's is the large one.
+    """Return the two entries of a level on gva's path, bit by bit. They are chosen as in `pair_of`.
 
-    Both are of kind "list", so that they stand side by side: a guest table would stand above its shadow page.
+    Both boxes are of kind "list" and so side by side: a guest table would be drawn above its shadow page.
     """
     builder, pair = SceneBuilder(vm, marks), pair_of(vm, gva, level)
     guest, shadow = _guest_rows(builder, pair), _shadow_rows(builder, pair)
@@ -264,7 +264,7 @@ KEPT = WIDE.copied
 
 
 def outcome(pair: Pair, field: BitField) -> tuple[str, str]:
-    """Return what happened to a field: in a few words, and in a sentence."""
+    """Return the outcome for a field, in a few words and in a sentence."""
     bit = 1 << field.low
     if field.low == 12:
         return _frame(pair)
@@ -314,7 +314,7 @@ def _user(pair: Pair) -> tuple[str, str]:
 
 
 def _allowed(pair: Pair, bit: int) -> tuple[str, str]:
-    """Return the outcome for a right that the shadow entry has. The guest's tables allowed it; they may not any more."""
+    """Return the outcome for a right that the shadow entry has. The guest's tables allowed it, but may no longer do so."""
     if not pair.g & bit:
         return CHANGED_SINCE
     return (COPIED, "the guest allows it") if pair.above & bit else ABOVE_SINCE
@@ -346,7 +346,7 @@ def _marked(pair: Pair, bit: int) -> tuple[str, str]:
 
 
 def _frame(pair: Pair) -> tuple[str, str]:
-    """Return where the shadow entry leads, as a number of the host."""
+    """Return the outcome for the frame number: where the shadow entry leads in the host."""
     vm, frame = pair.vm, (pair.s & BASE_MASK) >> PAGE_SHIFT
     target = shadow_target(vm, pair.s)
     if target.startswith("#"):

@@ -9,11 +9,11 @@ from .page_tables import hierarchy_scene
 from .pictures import Picture
 
 DATA, SELF = 0x5000, 0x6000
-"""Two addresses: of a data page, and of the page table that maps both pages."""
+"""The addresses of a data page and of the page table that maps both pages."""
 
 
 def guest_with_its_own_table_mapped() -> Vm:
-    """Return a 64-bit guest with one table a level, in gfn 1 to 4. Its page table maps a data page and itself."""
+    """Return a 64-bit guest with one table per level, in gfns 1 to 4. Its page table maps a data page and itself."""
     vm = Vm()
     for gfn in (1, 2, 3):
         vm.poke(gfn << 12, gfn + 1 << 12 | 0x67)
@@ -25,7 +25,7 @@ def guest_with_its_own_table_mapped() -> Vm:
 
 
 def example() -> Picture:
-    """Return the picture of both pages of that guest, after one access to each. No shadow entry may write its page table."""
+    """Return the picture of both pages of that guest, after one access to each. No shadow entry can write its page table."""
     vm = guest_with_its_own_table_mapped()
     for gva in (DATA, SELF):
         vm.access(gva)

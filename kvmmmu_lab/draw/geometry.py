@@ -25,26 +25,26 @@ class Box(NamedTuple):
 
     @property
     def right(self) -> float:
-        """Its right side."""
+        """The x of the right side."""
         return self.x + self.width
 
     @property
     def bottom(self) -> float:
-        """Its lower side."""
+        """The y of the lower side."""
         return self.y + self.height
 
     @property
     def middle(self) -> float:
-        """Its centre, from left to right."""
+        """The x of the centre."""
         return self.x + self.width / 2
 
     def meets(self, other: Box) -> bool:
-        """Whether the two overlap."""
+        """Return whether the two rectangles overlap."""
         return self.x < other.right and other.x < self.right and self.y < other.bottom and other.y < self.bottom
 
 
 class Line(NamedTuple):
-    """How an edge is drawn: its line and its head ("" for none) as ``d`` of an SVG path, and where its label ends."""
+    """The shape of an edge: line and arrowhead ("" for none) as ``d`` of an SVG path, and the point where its label ends."""
 
     d: str
     head: str = ""
@@ -59,7 +59,7 @@ def points(d: str) -> list[Point]:
 
 
 def curve(start: Point, end: Point) -> list[Point]:
-    """Return a curve in one piece that begins and ends horizontally."""
+    """Return a one-piece curve that begins and ends horizontally."""
     bend = 0.6 * abs(end[0] - start[0])
     return [start, (start[0] + bend, start[1]), (end[0] - bend, end[1]), end]
 

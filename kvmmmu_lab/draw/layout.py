@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Where everything on a stage stands: Graphviz places the tables and routes the edges, the kit draws them (`svg`).
+"""Positions of everything on a stage: Graphviz places the tables and routes the edges, the kit draws them (`svg`).
 
-Graphviz gets the size of every table, see `dot.skeleton`. Edges inside a column, boxes around tables, and labels beside
+Graphviz is given the size of every table (see `dot.skeleton`). Edges inside a column, boxes around tables, and labels beside
 edges are placed here: renderers differ in how they do that, and some push tables apart.
 """
 
@@ -19,7 +19,7 @@ from .scene import Edge, Scene, Table, check, edges_of, keys_of
 from .theme import BOXES
 
 ROOM = 803
-"""Pixels for all columns, if possible: the width of a notebook in a window of 1,024 pixels, less the margins."""
+"""Pixels for all columns together, if possible: the width of a notebook in a window of 1,024 pixels, less the margins."""
 
 LEAST_GAP, LARGEST_GAP = 18, 46
 """Pixels between two columns."""
@@ -35,7 +35,7 @@ _SVG = "{http://www.w3.org/2000/svg}"
 
 @dataclass(frozen=True)
 class Layout:
-    """Where everything stands, in pixels: ``tables`` and ``rows`` by key, ``edges`` by `edge_key`, ``boxes`` by kind.
+    """Positions in pixels: ``tables`` and ``rows`` by key, ``edges`` by `edge_key`, ``boxes`` by kind.
 
     ``titles``: the lines of the title of each box. ``columns``: the widths of tables and of their cells.
     """
@@ -51,7 +51,7 @@ class Layout:
 
 
 def layout(stage: Scene) -> Layout:
-    """Lay out a stage. Raises `RenderError` if no program here can, InputError for a scene that can't be drawn."""
+    """Lay out a stage. Raises `RenderError` if no installed program can, InputError for a scene that can't be drawn."""
     check(stage)
     plan = make_plan(stage)
     titles = {kind: title(plan, kind) for kind in BOXES if stage.of(kind)}
@@ -72,7 +72,7 @@ def layout(stage: Scene) -> Layout:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is decided before Graphviz places anything: how wide columns are, and how far apart."""
+    """Decisions made before Graphviz places anything: the widths of columns and the gaps between them."""
 
     stage: Scene
     columns: dict[int, Column]
@@ -85,7 +85,7 @@ class Plan:
     """Pixels between columns, and additional pixels before a wide one."""
 
     def inside(self, edge: Edge) -> bool:
-        """Whether the edge stays inside a column. The kit routes those, since renderers differ in it."""
+        """Return whether the edge stays inside a column. The kit routes such edges, since renderers do it differently."""
         return edge.kind == "shadows" or self.owner[edge.source].column == self.owner[edge.target].column
 
     def leftmost_first(self, edge: Edge) -> tuple[str, str]:
@@ -123,7 +123,7 @@ def title(plan: Plan, kind: str) -> list[str]:
 
 
 def _tables(plan: Plan, groups: dict[str, ET.Element]) -> tuple[dict[str, Box], dict[int, float]]:
-    """Return where each table stands once wide gaps are widened, and how far each column moved for that."""
+    """Return the position of each table after gaps are widened, and the distance that this moved each column."""
     moves, moved = {}, 0.0
     for column in plan.columns:
         moved += plan.extra if column in plan.wide else 0
@@ -142,7 +142,7 @@ def _upper(box: Box, height: float) -> Box:
 
 
 def _points(group: ET.Element | None) -> list[Point]:
-    """Return an edge as the renderer routed it; empty if it lost the edge, which it may do without an error."""
+    """Return an edge as the renderer routed it; empty if the renderer dropped it, which can happen without an error."""
     path = group.find(f"{_SVG}path") if group is not None else None
     return points(path.get("d", "")) if path is not None else []
 
@@ -156,7 +156,7 @@ def _across(
 ) -> list[Point]:
     """Return an edge between columns, from its source to its target.
 
-    The renderer decides where it passes the columns in between. The curve is the kit's: renderers draw loops in narrow gaps.
+    The renderer decides where it crosses the columns in between. The kit draws the curve: renderers make loops in narrow gaps.
     """
     first, last = plan.leftmost_first(edge)
     left, right = (rows.get(key) or _upper(tables[key], metrics.BAR) for key in (first, last))
@@ -177,7 +177,7 @@ def _across(
 
 
 def _free(y: float, boxes: list[Box], before: float) -> float:
-    """Return the height nearest to ``y`` at which a line passes between these tables; ``before`` if that is near enough."""
+    """Return the height nearest to ``y`` at which a line can pass between these tables; ``before`` if that is near enough."""
     ways = [y, *(box.y - 6 for box in boxes), *(box.bottom + 6 for box in boxes), before]
     free = [way for way in ways if not any(box.y - 5 < way < box.bottom + 5 for box in boxes)]
     return before if before in free and abs(before - y) < 24 else min(free, key=lambda way: abs(way - y))
@@ -196,7 +196,7 @@ def _inside(plan: Plan, tables: dict[str, Box], rows: dict[str, Box]) -> dict[st
             line = straight((upper.middle, upper.bottom), (lower.middle, lower.y))
             found[key] = line if lower == tables[target] else line[::-1]
             continue
-        # at a table: beside its lines
+        # an end at a table is beside its lines
         start, end = (rows.get(name) or _upper(tables[name], 2 * (metrics.BAR + 7)) for name in (source, target))
         x = min(start.x, end.x) - 6 - bends % 3 * 3.5
         bends += 1
@@ -242,7 +242,7 @@ def _at_origin(plan: Plan, done: Layout, curves: dict[str, list[Point]]) -> Layo
 
 
 def _label(curve: list[Point], tables: list[Box], labels: list[Box]) -> Point | None:
-    """Return where "read only" ends: beside the tip, on the side away from the arrow; None if there is no room."""
+    """Return where the label "read only" ends: beside the tip, on the side away from the arrow; None if there is no room."""
     (x, y), start = curve[-1], curve[0]
     tops = (y + 4, y - 17) if start[1] < y else (y - 17, y + 4)
     for box in [Box(x - before - LABEL + 2, top, LABEL - 2, 13) for before in (4, 1) for top in tops]:

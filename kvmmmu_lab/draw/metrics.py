@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Sizes of tables and texts, by the kit's own estimates: no program measures text, so that all draw the same.
+"""Sizes of tables and texts, estimated by the kit: no renderer measures text, so all of them draw the same.
 
-Rows have a fixed-width face, with characters 0.6 of its size wide. The widths for the sans face are rough and generous:
-browsers substitute different faces.
+Rows use a fixed-width font with characters 0.6 of its size wide. The widths for the sans-serif font are rough and generous:
+browsers substitute different fonts.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .scene import Entry, Scene, Table
 from .theme import plain
 
 SIZE, TITLE_SIZE = 11, 12
-"""Pixels: of text, the smallest that is readable; of a table's title."""
+"""Font sizes in pixels: of text (the smallest that is readable) and of a table's title."""
 
 LETTER = 0.6 * SIZE
 """Width of a character of a row, in pixels."""
@@ -27,7 +27,7 @@ PAD, BESIDE_SIGN, BETWEEN = 4, 2, 5
 """Pixels between border and text, on both sides of a row's sign, and between flags and target."""
 
 FLAGS, LONGEST_CELLS, WIDEST = 7, (12, 20, 34), 230
-"""Characters of flags, at least; of index, flags and target, at most; pixels of the lines under a title, at most."""
+"""Minimum characters of flags; maximum characters of index, flags and target; maximum width of other lines in pixels."""
 
 FLAGGED = ("guest", "shadow", "frame")
 
@@ -43,7 +43,7 @@ _WIDTHS = {letter: width for width, letters in _BY_WIDTH.items() for letter in l
 
 
 class Column(NamedTuple):
-    """The width of the tables of a column: characters of index, flags and target; pixels in all."""
+    """The width of the tables of a column: characters of index, flags and target; total in pixels."""
 
     digits: int
     flags: int
@@ -60,7 +60,7 @@ class Column(NamedTuple):
 
 @functools.lru_cache(4096)  # the steps of a film have most of their texts in common
 def text_width(text: str, size: float = SIZE, bold: bool = False) -> float:
-    """Return the approximate width of a text in the sans face, in pixels."""
+    """Return the approximate width of a text in the sans-serif font, in pixels."""
     letters = sum(_WIDTHS.get(letter, 0.6 if letter.isascii() else 1.0) for letter in text)
     return letters * size * (1.07 if bold else 1)
 

@@ -16,14 +16,14 @@ FREE, ACTIVE, CACHES = Key("l:free"), Key("l:active"), Key("l:caches")
 """The boxes of `pool_scene`."""
 
 IN_A_ROW = 3
-"""Pages of a bucket that stand side by side."""
+"""Pages of a bucket that are drawn side by side."""
 
 LAST = 999
-"""Index in the key of the last row of a list that is folded in the middle: its end keeps its keys when the list grows."""
+"""Index in the key of the last row of a list folded in the middle: rows at its end keep their keys when the list grows."""
 
 
 def hash_table_scene(vm: Machine, gfn: int | None = None, marks: Marks | None = None, limit: int | None = None) -> Scene:
-    """Return the buckets in use, each with its pages in order; or the bucket of gfn alone, and what a lookup finds there.
+    """Return the buckets in use, each with its pages in order; or only the bucket of gfn, with the result of a lookup.
 
     ``limit``: number of pages.
     """
@@ -44,7 +44,7 @@ def hash_table_scene(vm: Machine, gfn: int | None = None, marks: Marks | None = 
     for rank, (number, pages) in enumerate(buckets.items()):
         _chain(builder, number, pages, width, rank, gfn)
     drawn, total = sum(map(len, buckets.values())), sum(len(vm.pool.buckets[number]) for number in wanted)
-    notes = [] if drawn == total else [f"{drawn} of {total} pages are drawn; {_way(gfn, most, total, buckets)}"]
+    notes = [] if drawn == total else [f"{drawn} of {total} pages are drawn; {_how_to_see_more(gfn, most, total, buckets)}"]
     if gfn is None:
         return builder.scene("The hash of shadow pages: bucket gfn % 256, newest page first", notes)
     answer = f"finds #{found.id}" if found else "finds nothing: gfn isn't shadowed as a page table"
@@ -52,9 +52,9 @@ def hash_table_scene(vm: Machine, gfn: int | None = None, marks: Marks | None = 
     return builder.scene(title, [f"gfn {gfn:#x} % {NUM_PAGES} is bucket {gfn % NUM_PAGES:#x}", *notes])
 
 
-def _way(gfn: int | None, most: int, total: int, buckets: dict[int, list[ShadowPage]]) -> str:
+def _how_to_see_more(gfn: int | None, most: int, total: int, buckets: dict[int, list[ShadowPage]]) -> str:
     if gfn is None and sum(map(len, buckets.values())) < most:
-        return "hash_table(vm, gfn) draws one bucket whole"
+        return "hash_table(vm, gfn) draws one whole bucket"
     return f"limit={more(most, total)} draws more"
 
 
@@ -112,7 +112,7 @@ def pool_scene(vm: Machine, marks: Marks | None = None, limit: int | None = None
 
 
 def _folded(builder: SceneBuilder, key: Key, pages: list[ShadowPage], most: int) -> list[Entry]:
-    """Return the rows of a list; of a long one both ends, and how many are in between."""
+    """Return the rows of a list; for a long list, both ends and a row that counts the others."""
     count = len(pages)
     if count <= most:
         return [_member(builder, key, at, at, page) for at, page in enumerate(pages)]

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Pictures of guest tables and shadow tables: along the paths of some addresses, whole trees, the walk of one address.
 
-Whole trees are folded: `Limits` says how many levels, tables and rows are drawn. Tables are chosen in turns, one of each
+Whole trees are folded: `Limits` sets how many levels, tables and rows are drawn. Tables are chosen in turns, one of each
 level, so that a few of them already show every level; within a level, those that lower indexes lead to come first. The
-paths of the given addresses are always complete, whatever the limits; without limits nothing else is drawn then. The
-notes of a scene say what a limit left out.
+paths of the given addresses are always complete, whatever the limits; without limits, only they are drawn. The notes
+of a scene state what a limit left out.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ class Limits:
     fold: int | None = None
 
     def tables(self, focus: bool) -> int:
-        """Return how many tables are drawn. With ``focus`` on some addresses the default is only those on their paths."""
+        """Return how many tables to draw. With ``focus`` on some addresses, the default is only those on their paths."""
         return (0 if focus else LIMIT) if self.limit is None else self.limit
 
     def rows(self, focus: bool) -> int:
-        """Return how many rows of a table are drawn."""
+        """Return how many rows of a table to draw."""
         return (0 if focus else FOLD) if self.fold is None else self.fold
 
 
@@ -55,8 +55,8 @@ def hierarchy_scene(vm: Machine, gvas: Iterable[int], marks: Marks | None = None
 
     Entries on those paths and marked entries are drawn; the others are counted. The first address comes first on both
     sides, from top to bottom, so that the two sides of a path are easy to compare, and drawing and text have the same
-    order. ``pages``: ids of shadow pages to draw, if they are in use, even if no path leads there. `check_gva` checks
-    addresses.
+    order. ``pages``: ids of shadow pages to draw, if they are in use, even if no path leads there. Addresses are not
+    checked here (see `check_gva`).
     """
     chosen = list(gvas)
     builder = SceneBuilder(vm, marks)
@@ -102,7 +102,7 @@ def overview_scene(vm: Machine, gvas: Iterable[int] = (), marks: Marks | None = 
     guest, shadow = Side(builder, "guest", chosen), Side(builder, "shadow", chosen)
     most = limits.tables(bool(chosen))
     shadow.choose(max(1, most // 2) if guest.tree else most, limits.depth)
-    for _ in range(2):  # each side may use what the other leaves of the limit
+    for _ in range(2):  # each side may use the part of the limit that the other leaves
         guest.choose(most - len(shadow.chosen), limits.depth, _shadowed(vm, shadow.chosen))
         shadow.choose(most - len(guest.chosen), limits.depth)
     for side in (guest, shadow):
@@ -168,7 +168,7 @@ def choose(
     taken = True
     while taken and len(chosen) < limit:
         taken, at = False, 0
-        while at < len(waiting) and at != depth and len(chosen) < limit:  # waiting grows on the way
+        while at < len(waiting) and at != depth and len(chosen) < limit:  # take() extends waiting
             while waiting[at] and waiting[at][0] in chosen:
                 waiting[at].popleft()
             if waiting[at]:
@@ -200,21 +200,21 @@ class Side:
 
     @property
     def total(self) -> int:
-        """How many tables the root leads to."""
+        """The number of tables that the root leads to."""
         return sum(key != ROOTS for key in self.tree)
 
     @property
     def count(self) -> int:
-        """How many tables are drawn."""
+        """The number of tables that are drawn."""
         return sum(key != ROOTS for key in self.chosen)
 
     @functools.cached_property
     def levels(self) -> int:
-        """How many levels the whole tree has."""
+        """The number of levels of the whole tree."""
         return max(_distances(self.tree).values(), default=-1) + 1
 
     def choose(self, limit: int, depth: int | None, prefer: Collection[Key] = ()) -> None:
-        """Choose the tables, see `choose`."""
+        """Choose the tables to draw with the function `choose`."""
         self.chosen = choose(self.tree, limit, depth, self.given, prefer)
 
     def draw(self, fold: int, frames: bool) -> None:
@@ -238,7 +238,7 @@ class Side:
                         builder.edge(key.entry(index), links[index], self.kind)
 
     def depth_note(self, depth: int | None) -> list[str]:
-        """Return a note that says what ``depth`` left out, if it did."""
+        """Return a note on what ``depth`` left out, if anything."""
         levels = self.levels
         if depth is None or depth >= levels:
             return []
@@ -317,7 +317,7 @@ def guest_fields(vm: Machine, path: Path) -> list[tuple[int, int, str, int]]:
 
 
 def shadow_fields(vm: Machine) -> list[tuple[int, int, str, int]]:
-    """Return the fields of an address in the shadow tables: 9 bits a level; with three levels, 2 bits at the top."""
+    """Return the fields of an address in the shadow tables: 9 bits per level; with three levels, 2 bits at the top."""
     top = [(39, 9, "L4", 4), (30, 9, "L3", 3)] if vm.root_level == ROOT_64 else [(30, 2, "slot", 3)]
     return [*top, (21, 9, "L2", 2), (12, 9, "L1", 1), (0, 12, "offset", 0)]
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """`Picture`, which shows itself in a notebook, and one function for each kind of picture.
 
-They draw a VM as it is now, or a moment of a recording. Drawing changes nothing, not even accessed bits; a VM that crashed
-can be drawn too. All functions raise InputError for impossible arguments. ``limit`` says how much to draw, None is the
-default; the notes of a picture say what it leaves out.
+The functions draw a VM as it is now, or a moment of a recording. Drawing changes nothing, not even accessed bits; a crashed VM
+can be drawn too. All functions raise InputError for impossible arguments. ``limit`` sets how much to draw, None is
+the default; the notes of a picture state what it leaves out.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from .text import alternative, to_text
 
 SWITCH = """body[data-jp-theme-light="false"] .kvmmmu-picture > img.dark { display: inline !important; }
 body[data-jp-theme-light="false"] .kvmmmu-picture > img.light { display: none; }"""
-"""In JupyterLab's dark theme, show the dark image in place of the light one."""
+"""Style rules that show the dark image instead of the light one in JupyterLab's dark theme."""
 
 
 class Picture:
     """A drawing of a scene, made when it is first needed: ``svg``, ``dot``, ``html``, or as text with ``str``.
 
     ``stage``, the `union` of many scenes, keeps things in place from one picture to the next. A ``drawing`` of such a
-    stage, shared by many pictures, is laid out only once. Where nothing can draw, the text form is shown, with the reason.
+    stage, shared by many pictures, is laid out only once. If no renderer can draw it, the text form is shown, with the reason.
     """
 
     def __init__(self, scene: Scene, stage: Scene | None = None, *, drawing: Drawing | None = None) -> None:
@@ -46,7 +46,7 @@ class Picture:
 
     @functools.cached_property
     def svg(self) -> str:
-        """The picture as SVG. Raises `RenderError` if nothing here can draw."""
+        """The picture as SVG. Raises `RenderError` if no renderer can draw it."""
         return self.drawing.svg(self.scene, alternative(self.scene))
 
     @functools.cached_property
@@ -54,7 +54,7 @@ class Picture:
         """The whole picture in the DOT language, for your own Graphviz: ``graphviz.Source(picture.dot)``, or ``dot -Tpdf``.
 
         Labels, colours, edges and marks are in it; nodes are named after what they show ("s:248"), see `dot.to_dot`. It
-        needs no renderer. Graphviz places and draws everything, so that it looks a little different from ``svg``.
+        needs no renderer. Graphviz places and draws everything, so the result looks a little different from ``svg``.
         """
         return to_dot(self.scene)
 
@@ -62,7 +62,7 @@ class Picture:
     def html(self) -> str:
         """The picture for a page: an image that needs no script, or the text. JupyterLab's dark theme shows a dark image.
 
-        An image in a ``data:`` address also works in a notebook that isn't trusted, where bare SVG is broken and style rules
+        An image in a ``data:`` URL also works in a notebook that isn't trusted, where bare SVG is broken and style rules
         are removed: there the light image is shown. The image doesn't shrink, since its text is already small; where there
         is too little room it scrolls.
         """
@@ -80,7 +80,7 @@ class Picture:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the picture to a file: .svg, .dot or .txt.
 
-        Raises InputError for another ending or a file that can't be written, `RenderError` for a .svg if nothing can draw.
+        Raises InputError for another suffix or a file that can't be written, `RenderError` for an .svg that can't be drawn.
         """
         file = Path(path)
         if file.suffix not in (".svg", ".dot", ".txt"):
@@ -155,7 +155,7 @@ def walk(vm: Machine, gva: int) -> Picture:
 
 
 def entry_bits(vm: Machine, gva: int, level: int = 1) -> Picture:
-    """Draw the guest's and the shadow's entry of one level on the path of gva, bit by bit: what was copied, and why not."""
+    """Draw the guest's and the shadow's entry of one level on the path of gva, bit by bit: what was copied or not, and why."""
     check_vm(vm)
     return Picture(entry_bits_scene(vm, check_gva(vm, gva), check_level(vm, level)))
 
@@ -179,7 +179,7 @@ def parent_chains(vm: Machine, page_id: int, *, limit: int | None = None) -> Pic
 
 
 def hash_table(vm: Machine, gfn: int | None = None, *, limit: int | None = None) -> Picture:
-    """Draw the hash of shadow pages, or the bucket of gfn and what a lookup finds there. ``limit``: number of pages."""
+    """Draw the hash of shadow pages, or the bucket of gfn and the result of a lookup. ``limit``: number of pages."""
     check_vm(vm)
     chosen = None if gfn is None else check_gfn(gfn)
     return Picture(hash_table_scene(vm, chosen, limit=check_count("limit", limit)))

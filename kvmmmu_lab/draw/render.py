@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""DOT source to SVG text, with whichever Graphviz program this machine has.
+"""Render DOT source as SVG text with a Graphviz program that is installed.
 
-Graphviz's own ``dot`` is preferred; else ``graphviz-pure``, which comes with the extra ``lab``. The PyPI package
+Graphviz's own ``dot`` is preferred; otherwise ``graphviz-pure``, which comes with the extra ``lab``. The PyPI package
 ``graphviz`` is the interface to both: it builds the command line, runs it, and reports how it ended. A layout engine runs
 in its own process because it can crash (``dot`` 2.43 did on 17 of 600 random clustered drawings): a crash then costs one
 error message, not the notebook's kernel.
@@ -28,11 +28,11 @@ NAMES = ("dot", "graphviz-pure")
 """The known renderers, the preferred one first; each name is also the name of the program."""
 
 TIMEOUT = 30.0
-"""Seconds that one drawing may take. A lesson's takes 0.03; 3,000 nodes took 6."""
+"""Seconds that one drawing may take. Those of the lessons take 0.03; one with 3,000 nodes took 6."""
 
 
 class RenderError(LabError):
-    """A drawing could not be made. The message names the renderer, what it said, and the DOT source."""
+    """A drawing could not be made. The message contains the renderer, its error and the DOT source."""
 
 
 class NoRenderer(RenderError):
@@ -49,8 +49,8 @@ class Renderer:
     def draw(self, dot_source: str) -> str:
         """Return the SVG of one drawing, from ``<svg`` on. Raises `RenderError` if this program can't draw it."""
         graphviz = _graphviz()
-        # The package's `pipe` knows no time-out, and finds its program in a global, DOT_BINARY. What `pipe` itself calls
-        # takes both as arguments, so nothing changes for other users of the package or for other threads.
+        # The package's `pipe` has no timeout, and its program is a global, DOT_BINARY. The functions that `pipe` calls
+        # take both as arguments, so nothing changes for other users of the package or for other threads.
         command = [self.path, *graphviz.backend.dot_command.command("dot", "svg")[1:]]
         try:
             done = graphviz.backend.execute.run_check(
@@ -92,7 +92,7 @@ def renderers() -> list[Renderer]:
 
 
 def _script_folders() -> list[str]:
-    """Where pip puts programs. A virtual environment that was never activated does not have its folder in PATH."""
+    """Return the folders where pip installs programs. That of a virtual environment that isn't activated is not in PATH."""
     folders = [sysconfig.get_path("scripts")]
     with suppress(ValueError):  # Python in a browser has no folder for the user's packages
         folders.append(sysconfig.get_path("scripts", sysconfig.get_preferred_scheme("user")))
@@ -100,9 +100,9 @@ def _script_folders() -> list[str]:
 
 
 def render(dot_source: str) -> str:
-    """Return DOT source drawn as SVG text, from its ``<svg`` on, fit for a file or inside HTML.
+    """Return DOT source drawn as SVG text, from its ``<svg`` on, for a file or for embedding in HTML.
 
-    If the preferred renderer fails, the next one is tried: a layout that crashes one often suits the other. Raises
+    If the preferred renderer fails, the next one is tried: a layout that crashes one often works in the other. Raises
     `NoRenderer` if there is none, `RenderError` if none could draw it, and InputError for a value that isn't text.
 
     Renderers escape labels. They do not escape ids, URLs and classes (``dot`` 2.43): use only letters, digits, ``-`` and
@@ -124,7 +124,7 @@ def render(dot_source: str) -> str:
 
 
 def _graphviz() -> Any:
-    """The package ``graphviz``, loaded at the first drawing: the engine and the text form do without it."""
+    """Return the package ``graphviz``, imported at the first drawing: the engine and the text form don't need it."""
     try:
         import graphviz
     except ImportError as error:
@@ -134,9 +134,9 @@ def _graphviz() -> Any:
 
 def _none_here() -> str:
     if os.environ.get(VARIABLE):
-        return f"{VARIABLE}={os.environ[VARIABLE]} leaves no renderer to draw with; unset it, or install that renderer"
+        return f"{VARIABLE}={os.environ[VARIABLE]} leaves no renderer; unset it, or install that renderer"
     return (
-        "no program that draws is installed: install Graphviz, so that `dot` is on the PATH, or "
+        "no renderer is installed: install Graphviz, so that `dot` is on the PATH, or "
         "`pip install graphviz graphviz-pure`"
     )
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Pictures of back references: the reverse map of a frame, the parents of a shadow page, and all that maps a frame.
+"""Pictures of back references: the reverse map of a frame, the parents of a shadow page, and everything that maps a frame.
 
-Reverse maps and parents are kept in the same way: one reference directly, more of them in a chain of boxes with a fixed
+Reverse maps and parents are kept in the same way: a single reference directly, several in a chain of boxes with a fixed
 number of places (descriptors of 4, parent chains of 5). Both are drawn as that chain, with a dashed line from each place
 to the entry that it names.
 """
@@ -30,7 +30,7 @@ YOUR_PARENTS = "kept by your parents part"
 
 @dataclass(frozen=True)
 class BackReference:
-    """How one kind of back reference is kept, and what its boxes are called."""
+    """The form in which one kind of back reference is kept, and the names of its boxes."""
 
     box: str
     places: int
@@ -40,7 +40,7 @@ class BackReference:
     """Lines of the box when the only reference is kept directly."""
 
     own: str
-    """Title of the box when a part of the user's keeps the references, in a form that isn't known."""
+    """Title of the box when the user's own part keeps the references, in an unknown form."""
 
 
 RMAP = BackReference("descriptor", RMAP_EXT, "entry", "entries", ("one entry needs no descriptor",), YOUR_RMAP)
@@ -48,7 +48,7 @@ PARENTS = BackReference("chain", CHAIN_ENTRIES, "parent", "parents", ("one paren
 
 
 def reverse_map_scene(vm: Machine, gfn: int, marks: Marks | None = None, limit: int | None = None) -> Scene:
-    """Return a frame, its reverse map as it is kept, and each entry in it. ``limit``: number of tables."""
+    """Return a frame, its reverse map in the form in which it is kept, and each entry in it. ``limit``: number of tables."""
     builder, most = SceneBuilder(vm, marks), LIMIT if limit is None else limit
     hfn = vm.memory.frames[gfn]
     frame = builder.frame(0, hfn, gfn)
@@ -91,7 +91,7 @@ def parent_chains_scene(vm: Machine, page_id: int, marks: Marks | None = None, l
 def who_maps_scene(vm: Machine, gfn: int, marks: Marks | None = None, limit: int | None = None) -> Scene:
     """Return all shadow entries that lead to a frame, and the guest entries that they were made from.
 
-    The reverse map knows the writable ones; the others are found by a search of all entries. ``limit``: number of tables.
+    The reverse map contains the writable ones; a search of all entries finds the others. ``limit``: number of tables.
     """
     builder, most = SceneBuilder(vm, marks), LIMIT if limit is None else limit
     hfn = vm.memory.frames[gfn]
@@ -130,7 +130,7 @@ def _reverse_map(vm: Machine, hfn: int) -> tuple[list[list[int]], str]:
 
 
 def _parents(vm: Machine, page: ShadowPage) -> tuple[list[list[int]], str]:
-    """Return the same for the parents of a page."""
+    """Like `_reverse_map`, for the parents of a page."""
     if not isinstance(vm.parents, ParentChains):
         sptes = list(vm.parents.sptes(page))
         return [sptes] if sptes else [], "own"
@@ -175,7 +175,7 @@ def _place(builder: SceneBuilder, key: Key, spte: int | None) -> Entry:
 
 
 def _entries(builder: SceneBuilder, places: dict[int, str], kind: str, most: int, rows: int | None = None) -> tuple[int, int]:
-    """Add the entries that are kept, each in its page, and a line to each from its place.
+    """Add the entries that the places name, each in its page, with an edge from its place.
 
     ``most``: number of pages, ``rows``: entries of a page. Returns how many pages were added, and how many there are.
     """
@@ -232,7 +232,7 @@ def _parents_state(vm: Machine, page: ShadowPage, kept: list[list[int]]) -> list
 
 
 def leading_to(vm: Machine, gfn: int) -> list[int]:
-    """Return all level-1 entries of shadow pages in use that lead to gfn, by page and index; without memory, I/O entries."""
+    """Return all level-1 entries of shadow pages in use that lead to gfn, by page and index; without memory: I/O entries."""
     hfn = vm.memory.frames[gfn]
     pages = [page.id for page in vm.pool.active if page.level == 1]
     entries = vm.memory.pages[FIRST_SHADOW : FIRST_SHADOW + NUM_PAGES]
@@ -266,7 +266,7 @@ def _mapped(vm: Machine, level: int, entry: int) -> range:
 
 
 def _known(vm: Machine, found: list[int], known: set[int], hfn: int | None) -> list[str]:
-    """Return notes on what the reverse map knows of these entries."""
+    """Return notes that compare these entries with the reverse map."""
     if hfn is None:
         count = plural(len(found), "shadow entry says", "shadow entries say")
         return [f"there is no memory here; {count} so (I/O)"]

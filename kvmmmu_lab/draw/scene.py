@@ -2,7 +2,7 @@
 """A scene: what a picture shows of a VM at one moment, as plain data, independent of how it is drawn.
 
 Everything has a key (see `kvmmmu_lab.inspect.keys`) that is the same in all scenes, so that scenes can be compared,
-united and drawn on one stage. *Marks* say what the moment is about: an entry is "changed", "read" or "dead", a table
+merged and drawn on one stage. *Marks* show what happened at the moment: an entry is "changed", "read" or "dead", a table
 "new" or "dead".
 """
 
@@ -42,7 +42,7 @@ class Table:
     ``column`` counts from the right: 0 for frames, the level for page tables. ``rank`` is the order within a column: the
     position, in the list of addresses, of the first address whose path passes through the table.
 
-    ``words`` are the lines under the title. ``rest`` says what isn't drawn: "37 more, 473 empty".
+    ``words`` are the lines under the title. ``rest`` summarizes what isn't drawn: "37 more, 473 empty".
     """
 
     key: str
@@ -58,7 +58,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Edge:
-    """An arrow. Each end is the key of an entry, or the key of a table, which stands for its title.
+    """An arrow. Each end is the key of an entry, or the key of a table, meaning its title.
 
     ``kind``: "guest" and "shadow" lead from an entry to its target, "readonly" to a target that it may not write;
     "shadows" leads from a guest table to the page that shadows it; "rmap" from a frame or descriptor back to an entry;
@@ -92,7 +92,7 @@ class Scene:
         return next((entry for table in self.tables for entry in table.entries if entry.key == key), None)
 
     def marked(self) -> list[tuple[Table, Entry | None]]:
-        """Return what this moment is about: marked tables, each with None, and marked entries with their tables."""
+        """Return the marked tables, each with None, and the marked entries, each with its table."""
         found: list[tuple[Table, Entry | None]] = []
         for table in self.tables:
             found += [(table, None)] * bool(table.mark)
@@ -102,19 +102,19 @@ class Scene:
 
 @dataclass
 class Marks:
-    """What happened at one moment: ``of`` has the mark of each key, ``was`` the old value of each changed entry."""
+    """The marks of one moment: ``of`` maps each key to its mark, ``was`` each changed entry to its old value."""
 
     of: dict[str, str] = field(default_factory=dict)
     was: dict[str, int] = field(default_factory=dict)
 
     def note(self, key: str, mark: str) -> None:
-        """Mark key. "read" doesn't replace another mark."""
+        """Mark ``key``. "read" doesn't replace another mark."""
         if mark != "read" or key not in self.of:
             self.of[key] = mark
 
 
 def union(scenes: Sequence[Scene]) -> Scene:
-    """Return everything that is in any of the scenes: the stage on which each can be drawn without anything moving."""
+    """Return the stage of these scenes: everything in any of them, so that nothing moves from one scene to another."""
     tables: dict[str, Table] = {}
     edges: dict[Edge, None] = {}
     for scene in scenes:
@@ -134,7 +134,7 @@ def _both(one: Table, other: Table) -> Table:
 
 
 def rows(entries: Iterable[Entry]) -> tuple[Entry, ...]:
-    """Return entries in the order of their table, each key once. Of several with one key the last is kept."""
+    """Return entries in the order of their table, each key once. If a key occurs several times, the last entry is kept."""
     return tuple(sorted({entry.key: entry for entry in entries}.values(), key=lambda entry: entry.order))
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Builds a scene from a machine: `SceneBuilder` collects tables, rows and edges, and gives them their titles and texts.
 
-The functions below it say what a thing is called in a picture: the title and the lines of a table, the flags and the
-target of an entry, and how many entries are not drawn.
+The functions after the class make the texts of a picture: the title and the lines of a table, the flags and the
+target of an entry, and the number of entries that are not drawn.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ ACCESS = ("kernel, reads", "kernel, writes", "user, reads", "user, writes")
 """By the access bits in the role of a page that holds pieces of a large page: the rights of the guest's entry."""
 
 LIMIT = 12
-"""Tables drawn by default: as many as a reader takes in at once."""
+"""Tables drawn by default: as many as a reader can take in at once."""
 
 EXTRA_ROWS = 6
 """Marked entries of a table that are drawn in addition to those on a path; if there are more, the last ones."""
@@ -55,7 +55,7 @@ EXTRA_TABLES = 4
 class SceneBuilder:
     """Collects the tables, entries and edges of a scene. Everything is added once; adding it again changes nothing.
 
-    ``rank`` and ``column`` say where a table stands, see `scene.Table`.
+    ``rank`` and ``column`` give the position of a table (see `scene.Table`).
     """
 
     def __init__(self, vm: Machine, marks: Marks | None) -> None:
@@ -113,7 +113,7 @@ class SceneBuilder:
             self.row(key, level, index, value)
 
     def row(self, table: Key, level: int, index: int, value: int) -> None:
-        """Add one row of such a table. An entry that was cleared shows its old value."""
+        """Add one row of a guest table or shadow page. An entry that was cleared shows its old value."""
         key = table.entry(index)
         mark = self.mark(key)
         if mark == "dead":
@@ -148,7 +148,7 @@ class SceneBuilder:
             self.table(key, "shadow", page.level, rank, page.id)
 
     def pages(self, rank: int, ids: Iterable[int]) -> None:
-        """Add those of these shadow pages that are in use."""
+        """Add the shadow pages with these ids that are in use."""
         for page in (self.vm.pool.pages[id] for id in ids):
             if page in self.vm.pool.active:
                 self.table(shadow_page(page.id), "shadow", page.level, rank, page.id)
@@ -170,7 +170,7 @@ class SceneBuilder:
         self.tables[key] = Table(key, kind, column, rank, title, words, (), rest, self.mark(key))
         self.entries[key] = entries or []
 
-    # Edges between what is there, and the result
+    # Edges between the tables added so far, and the resulting scene
 
     def correspondences(self) -> None:
         """Add the edges from each guest table to the pages that shadow it."""
@@ -218,7 +218,7 @@ class SceneBuilder:
 
 
 def more(limit: int, there: int) -> int:
-    """Return a larger limit to suggest: about three times this one, or as much as there is."""
+    """Return a larger limit to suggest: about three times this one, at most ``there``."""
     return min(there, 3 * limit + 4)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A stage and a scene as SVG. Classes alone say what everything looks like, so that the appearance can be switched.
+"""A stage and a scene as SVG. Only classes determine what everything looks like, so that the appearance can be switched.
 
 Every table, row and edge is a ``<g data-key="...">``. Its *appearance* in a scene is ``[class, text, text, ...]``: the value
 of its class attribute, then the contents of its own ``title`` and ``text`` children in document order. All scenes of a
@@ -41,16 +41,16 @@ LEADS = {
 """By kind of edge: its title."""
 
 DRAWN = {"dead": f"{SIGNS['dead']}, struck through:", "new": "double border:"}
-"""By mark: what a drawing shows besides the sign or instead of it."""
+"""By mark: the words of the legend that replace the bare sign."""
 
 LEFT = 10
-"""Pixels between the left side and the notes."""
+"""Left margin of the notes, in pixels."""
 
 
 class Drawing:
     """A stage, laid out once, for the pictures of all its scenes.
 
-    Its methods raise `RenderError` if nothing here can lay out (`appearances` needs no layout), and InputError for a scene
+    Its methods raise `RenderError` if no renderer can lay it out (`appearances` needs no layout), and InputError for a scene
     with something that isn't on the stage or with an unknown kind or mark.
     """
 
@@ -59,7 +59,7 @@ class Drawing:
 
     @functools.cached_property
     def layout(self) -> Layout:
-        """Where everything stands."""
+        """The positions of everything on the stage."""
         return layout(self.stage)
 
     @functools.cached_property
@@ -72,7 +72,7 @@ class Drawing:
         return appearances(self.stage, self.columns, scene)
 
     def svg(self, scene: Scene, alt: str, dark: bool = False) -> str:
-        """Return one scene as a picture that stands alone: with colours, a legend, and the notes of the scene below."""
+        """Return one scene as a standalone picture: with colours, a legend, and the notes of the scene below."""
         place = self.layout
         root = self._root(scene, alt, "img")
         below, height = notes(scene, place.width, place.height, shared=scene is not self.stage)
@@ -84,7 +84,7 @@ class Drawing:
         return ET.tostring(root, encoding="unicode")
 
     def bare_svg(self, scene: Scene, alt: str) -> str:
-        """Return the same without style, legend and notes, for a page that has `theme.stylesheet` and switches appearances."""
+        """Like `svg`, but without style, legend and notes, for a page that has `theme.stylesheet` and switches appearances."""
         return ET.tostring(self._root(scene, alt, "group"), encoding="unicode")
 
     def _root(self, scene: Scene, alt: str, role: str) -> ET.Element:
@@ -150,7 +150,7 @@ class Drawing:
 
 
 def data_url(svg: str) -> str:
-    """Return a drawing as the address of an image, for places where bare SVG is broken."""
+    """Return a drawing as a ``data:`` URL of an image, for places where bare SVG doesn't work."""
     return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
 
 
@@ -158,7 +158,7 @@ def data_url(svg: str) -> str:
 
 
 def appearances(stage: Scene, columns: dict[int, Column], scene: Scene) -> dict[str, Appearance]:
-    """Return the appearance of every element of the stage. Raises InputError if the scene has something else."""
+    """Return the appearance of every element of the stage. Raises InputError if the scene has anything else."""
     check(scene)
     tables = {table.key: table for table in scene.tables}
     there = edges_of(scene)
@@ -183,7 +183,7 @@ def appearances(stage: Scene, columns: dict[int, Column], scene: Scene) -> dict[
 
 def _nothing_left(things: Sized) -> None:
     if things:
-        raise InputError("scene", things, "only what is on the stage too")
+        raise InputError("scene", things, "only elements that are also on the stage")
 
 
 def _name(table: Table) -> str:
@@ -249,14 +249,14 @@ def _set_size(root: ET.Element, width: float, height: float) -> None:
             stage.set("height", f"{height:.1f}")
 
 
-# Below a picture that stands alone
+# Below a standalone picture
 
 
 def notes(scene: Scene, width: float, top: float, shared: bool) -> tuple[list[ET.Element], float]:
     """Return the lines of text below a drawing of this width and height, and the height including them.
 
     On a stage that is ``shared`` by several scenes there is always a line for the legend, so that pictures with and without
-    marks are equally high.
+    marks have the same height.
     """
     marks = {(entry or table).mark for table, entry in scene.marked()}
     legend = " · ".join(f"{DRAWN.get(mark, SIGNS[mark])} {meaning}" for mark, meaning in MEANINGS.items() if mark in marks)

@@ -15,10 +15,10 @@ BLOCKS = {
 """By kind: the title of its tables, and a description in brackets."""
 
 LONGEST = 160
-"""Characters of a line, at most."""
+"""Maximum length of a line, in characters."""
 
 LEAST = {"guest": (4, 9), "shadow": (4, 9), "frame": (4, 9)}
-"""Characters of index and flags, at least, so that tables below one another line up."""
+"""Minimum widths of index and flags, in characters, so that tables below one another line up."""
 
 LEGEND = "   ".join(f"{SIGNS[mark]} {meaning}" for mark, meaning in MEANINGS.items())
 

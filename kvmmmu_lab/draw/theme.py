@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The visual language of all pictures: kinds, marks and their signs, and the stylesheet that gives them colours.
 
-``drawing.css`` alone says what things look like, with a light and a dark palette that colour-blind readers can tell
+Only ``drawing.css`` defines how things look, with a light and a dark palette that colour-blind readers can tell
 apart. Colour is never the only sign: guest tables are blue *and* on top, a change is yellow *and* bold, a dead entry is
 struck through, a new table has two borders.
 """
@@ -13,7 +13,7 @@ import re
 from pathlib import Path
 
 KINDS = ("guest", "shadow", "frame", "rmap", "list")
-"""Kinds of tables, in the order in which those of one column stand, from top to bottom."""
+"""Kinds of tables, in their order within a column, from top to bottom."""
 
 EDGES = ("guest", "shadow", "readonly", "shadows", "rmap", "parent", "link")
 """Kinds of edges."""
@@ -31,7 +31,7 @@ BOXES = {
 """The kinds with a box around all their tables: the title of the box, and a description in brackets."""
 
 LONGEST = 60
-"""Characters of a label, at most. A longer one would push the tables apart."""
+"""Maximum length of a label, in characters. A longer one would push the tables apart."""
 
 _FORBIDDEN = re.compile(r"[^\x20-\ud7ff\ue000-\ufdcf\ufdf0-\ufffd\U00010000-\U0010ffff]")
 _BLOCK = re.compile(r"[^{}]*\{([^{}]*)\}\s*")
@@ -59,7 +59,7 @@ def colours(dark: bool = False) -> dict[str, str]:
 
 @functools.cache
 def still_style(dark: bool = False) -> str:
-    """Return the stylesheet of a picture that stands alone: one theme, without variables, which plain viewers don't know."""
+    """Return the stylesheet of a standalone picture: one theme, without variables, which plain viewers don't know."""
     rules = re.sub(r"/\*.*?\*/\s*", "", stylesheet(), flags=re.DOTALL)
     rules = _BLOCK.sub(lambda block: "" if _COLOUR.search(block[1]) else block[0], rules)
     return re.sub(r"var\(--([\w-]+)\)", lambda name: colours(dark)[name[1]], rules)

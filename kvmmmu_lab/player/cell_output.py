@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The output of a notebook cell: a widget while a kernel runs, a still picture otherwise.
 
-Widgets are closed when their cell runs again: a kernel keeps them for ever otherwise.
+Widgets are closed when their cell runs again: otherwise the kernel keeps them forever.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from collections.abc import Iterable
 from typing import Any
 
 _alive: dict[str, tuple[str, list[Any]]] = {}
-"""By notebook cell: the id of the run that showed something, and what it showed."""
+"""By notebook cell: the id of the run that showed something, and the widgets that it showed."""
 
 _numbers = itertools.count(1)
 
 
 def has_kernel() -> bool:
-    """Whether this runs in a notebook's kernel, so that widgets work."""
+    """Return whether this code runs in a notebook's kernel, so that widgets work."""
     try:
         from IPython import get_ipython
     except ImportError:
@@ -45,7 +45,7 @@ def close_all(widget: Any, keep: Iterable[Any] = ()) -> None:
 
 
 def close_previous(shown: Any) -> None:
-    """Close what an earlier run of this notebook cell showed, and remember ``shown`` for the next run.
+    """Close the widgets that an earlier run of this notebook cell showed, and remember ``shown`` for the next run.
 
     A widget that is shown again, here or in another cell, stays open.
     """
@@ -64,10 +64,10 @@ def close_previous(shown: Any) -> None:
 
 
 def show_both(bundle: dict[str, str], widget: Any, rerun: str) -> None:
-    """Show a still picture (``bundle``, with text/html) and a widget that hides the still as long as it is open.
+    """Show a still picture (``bundle``, with text/html) and a widget that hides the still while it is open.
 
     A notebook that is opened without a kernel then shows the still, one with a kernel the widget. ``rerun``: a sentence
-    that says how to get the widget back.
+    that explains how to get the widget back.
     """
     import ipywidgets as widgets
     from IPython.display import display

@@ -10,11 +10,11 @@ from typing import Any
 from ..errors import HostCrash, LabError
 
 CRASHES = {"BUG": "a consistency check failed", "oops": "a wild pointer was followed", "hang": "a loop never ended"}
-"""By the kind of a crash of the host: what happened."""
+"""The cause of a host crash, by its kind."""
 
 
 def card_of(error: Exception | None) -> dict[str, Any] | None:
-    """Return title and rows of the card for an error; None for no error. An error may have its own: ``card``, (title, rows)."""
+    """Return title and rows of the card for an error; None for no error. An error may have its own ``card``: (title, rows)."""
     if error is None:
         return None
     title, rows = getattr(error, "card", None) or _title_and_rows(error)

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """`Film`: a recording as something to watch. A film is data; the player and the pages that host it only show the data.
 
-Each operation is a *chapter*. All that its steps show is laid out once, in one drawing, and a step is a change of classes
-and texts in that drawing. The data can be written as JSON::
+Each operation is a *chapter*. Everything that its steps show is laid out once, in one drawing, and a step is a change of
+classes and texts in that drawing. The data can be written as JSON::
 
     format, version, title, css, legend, tags, card
     chapters  [{title, svg, steps: [{words, place, depth, tags, about, set, changes}]}]
 
-``set`` has, by key, the appearances (see `draw.svg`) that differ from those of the step before; ``about`` the keys that are
-marked; ``changes`` each changed entry with its old and new value; ``card`` the error that ended the film, or None.
+``set`` contains, by key, the appearances (see `draw.svg`) that differ from those of the step before; ``about`` the keys that
+are marked; ``changes`` each changed entry with its old and new value; ``card`` the error that ended the film, or None.
 """
 
 from __future__ import annotations
@@ -46,13 +46,13 @@ LEGEND = (
 
 
 def film(recording: Recording, *gvas: int, draw: Draw | None = None, detail: bool = False, title: str = "") -> Film:
-    """Make a film of a recording: what happened along the paths of these addresses, and of those that it touches.
+    """Make a film of a recording that shows the paths of these addresses, and of those that the recording touches.
 
     ``draw``: another picture than guest and shadow tables, ``lambda vm, marks: reverse_map_scene(vm, gfn, marks=marks)``.
     ``detail``: every event is a step. Raises InputError for an impossible address.
     """
     if not isinstance(recording, Recording):
-        raise InputError("recording", recording, "what `with record(vm) as recording` gave")
+        raise InputError("recording", recording, "the recording from `with record(vm) as recording`")
     start = recording.at(0)
     for gva in gvas:
         check_gva(start, gva)
@@ -62,8 +62,8 @@ def film(recording: Recording, *gvas: int, draw: Draw | None = None, detail: boo
 class Film:
     """A film of a recording. Show it in a notebook to play it; ``print`` lists its steps.
 
-    ``steps``: all steps. ``picture(k)``: the picture at a step. ``widget``: a player that Python can steer and ask.
-    ``picked``: what was clicked on. ``data``: what the player plays. ``save("fault.html")``, or .svg, .dot, .gif, .json.
+    ``steps``: all steps. ``picture(k)``: the picture at a step. ``widget``: a player that Python can control and query.
+    ``picked``: what was clicked on. ``data``: the input of the player. ``save("fault.html")``, or .svg, .dot, .gif, .json.
     """
 
     def __init__(self, recording: Recording, gvas: Iterable[int], draw: Draw | None, detail: bool, title: str) -> None:
@@ -79,7 +79,7 @@ class Film:
 
     @functools.cached_property
     def data(self) -> dict[str, Any]:
-        """The film as the player gets it. Raises `RenderError` if nothing here can draw."""
+        """The film as data for the player. Raises `RenderError` if no renderer can draw it."""
         return {
             "format": FORMAT,
             "version": VERSION,
@@ -106,7 +106,7 @@ class Film:
     def widget(self) -> Any:
         """A widget that plays this film: set or read ``widget.step``; ``widget.picked`` is what was clicked on.
 
-        Raises ImportError without anywidget, RenderError if nothing here can draw.
+        Raises ImportError without anywidget, RenderError if no renderer can draw it.
         """
         from .widget import film_widget
 
@@ -128,17 +128,17 @@ class Film:
             return f'<pre class="kvmmmu-text" style="line-height:1.25;overflow-x:auto">{text}</pre>'
 
     def save(self, path: str | Path, *, step: int = -1) -> Path:
-        """Save the film to a file and return its path. The ending says what is saved:
+        """Save the film to a file and return its path. The file's suffix selects the format:
 
         - .html: a page that plays the film; it needs no network
         - .svg: the picture at ``step``
         - .dot: the same picture in the DOT language, with all labels and marks, for your own Graphviz:
           ``film.save("x.dot", step=7)``, then ``dot -Tpdf x.dot``
-        - .gif: all steps as a moving picture
+        - .gif: all steps as an animated GIF
         - .json: the data that the player plays
 
         ``step`` counts over the whole film from 0, the state before anything happened; -1 is the last. Raises InputError for
-        another ending, a step that isn't there, or a file that can't be written; RenderError if nothing here can draw (a
+        another suffix, a step that doesn't exist, or a file that can't be written; RenderError if no renderer can draw it (a
         .dot needs no renderer); LabError for a .gif without Pillow or a browser.
         """
         path = Path(path)
@@ -211,7 +211,7 @@ def _chapter_data(steps: list[FilmStep], drawing: Drawing) -> dict[str, Any]:
 
 
 HISTORY = {"new": "is new", "changed": "changes", "dead": "is removed", "read": "is read"}
-"""By mark: the verb."""
+"""By mark: the verb in a history."""
 
 
 @dataclass(frozen=True)

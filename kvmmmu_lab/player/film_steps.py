@@ -2,7 +2,7 @@
 """The steps of a film: which stretches of a recording it shows, in which words, and with which picture.
 
 A film has a chapter for each operation; operations of a single step, such as pokes, go into the chapter of the operation
-after them. A chapter has a step for each event that means something by itself, or, in a detailed film, for every event.
+after them. A chapter has a step for each event that is meaningful by itself, or, in a detailed film, for every event.
 Several events of the same kind in a row, such as the four reads of a walk, are one step.
 """
 
@@ -26,10 +26,10 @@ BEFORE = "Before the first step."
 """The words of step 0 of a film."""
 
 MOST_STEPS = 400
-"""Steps of a film, at most. The last step says what is left out."""
+"""Maximum number of steps of a film. The last step states what is left out."""
 
 MOST_PATHS = 4
-"""Addresses that are drawn, at most: those that were asked for, then those that an operation touches."""
+"""Maximum number of addresses drawn: those that were requested, then those that an operation touches."""
 
 Draw = Callable[[Machine, Marks], Scene]
 """Draws the machine at one step, with the marks of that step."""
@@ -81,7 +81,7 @@ class FilmBuilder:
             self.chapters.append(self._chapter(first, groups[:room]))
             room -= len(groups)
             if room < 0 or (room == 0 and last < len(recording) - 1):
-                self._say_what_is_left_out(last)
+                self._append_omission(last)
                 break
         if isinstance(recording.error, LabError) and not isinstance(recording.error, HostCrash):
             self._append(f"This can't be done: {recording.error}.")
@@ -102,9 +102,9 @@ class FilmBuilder:
         return FilmStep(group.words, scene, group.last, group.depth, kind.function, kind.source, group.tags, changes)
 
     def _scene(self, number: int, marks: Marks) -> Scene:
-        """Return the picture at a recorded step. In its mode at that step the guest may not have all the addresses.
+        """Return the picture at a recorded step. Addresses that are invalid in the guest's mode at that step are left out.
 
-        A page that was drawn stays as long as it is in use: a new page has no parent yet, a child of a zapped one has lost
+        Once drawn, a page stays while it is in use: a new page has no parent yet, and a child of a zapped page has lost
         its parent.
         """
         vm = self.recording.at(number)
@@ -115,7 +115,7 @@ class FilmBuilder:
         self.pages |= {key.page: None for key in keys if key.kind == SHADOW}
         return scene
 
-    def _say_what_is_left_out(self, last: int) -> None:
+    def _append_omission(self, last: int) -> None:
         left = sum(1 for first, _ in self.recording.operations() if first > last)
         more = f" and {left} more operations" if left else ""
         self._append(f"What follows{more} isn't shown: a film has at most {MOST_STEPS} steps.")
@@ -167,7 +167,7 @@ def step_groups(recording: Recording, first: int, last: int, detail: bool = Fals
         event = recording.raw(number)
         kind, names = event[0], Names(recording.at(number))
         if kind is ev.END:
-            opened = _opened(recording, number)
+            opened = _ended_kind(recording, number)
             end = narration(opened).ending
             if words := end(names, event[1]) if end else "":
                 found.append(StepGroup(number, words, opened, recording.depth(number)))
@@ -176,24 +176,24 @@ def step_groups(recording: Recording, first: int, last: int, detail: bool = Fals
             run.last = number
             run.events.append(event)
             run.steps.append(number)
-            run.words = sentence(names, run.events, _around(recording, number))
+            run.words = sentence(names, run.events, _enclosing_event(recording, number))
         elif detail or narration(kind).main:
-            words = sentence(names, [event], _around(recording, number))
+            words = sentence(names, [event], _enclosing_event(recording, number))
             run = StepGroup(number, words, kind, recording.depth(number), [event], [number])
             found.append(run)
     return found
 
 
-def _around(recording: Recording, number: int) -> tuple | None:
-    """Return the event that a recorded step is inside of."""
+def _enclosing_event(recording: Recording, number: int) -> tuple | None:
+    """Return the event that encloses a recorded step."""
     parent = recording.parent(number)
     return None if parent is None else recording.raw(parent)
 
 
-def _opened(recording: Recording, number: int) -> ev.Kind:
+def _ended_kind(recording: Recording, number: int) -> ev.Kind:
     """Return the kind of the event that the END at a recorded step ends."""
-    around = _around(recording, number)
-    return ev.END if around is None else around[0]
+    enclosing = _enclosing_event(recording, number)
+    return ev.END if enclosing is None else enclosing[0]
 
 
 def _as_data(change: Change) -> dict[str, str]:
@@ -206,18 +206,18 @@ def _as_data(change: Change) -> dict[str, str]:
     }
 
 
-# What a step is about
+# Marks of a step
 
 
 def marks_of(vm: Machine, events: Iterable[tuple]) -> Marks:
     """Return the marks of some events; ``vm`` is the machine after the last of them."""
     marks = Marks()
     for event in events:
-        _note(vm, event, marks)
+        _add_mark(vm, event, marks)
     return marks
 
 
-def _note(vm: Machine, event: tuple, marks: Marks) -> None:
+def _add_mark(vm: Machine, event: tuple, marks: Marks) -> None:
     if event[0].change:
         _, hpa, _, old, new = event
         key = key_of(vm, hpa)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A film as a GIF, for places that can't show a page, such as a mail or a forum. Each step is an image with its words."""
+"""A film as a GIF, for places that can't show a page, such as a mail or a forum. Each step is an image with a caption."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from ..workspace import install_hint
 from .page import still_svg
 
 WIDTH = 960
-"""Pixels: the width of an image."""
+"""Width of an image, in pixels."""
 
 MOST = 60
-"""Steps, at most: a viewer can neither stop a GIF nor go back in it."""
+"""Maximum number of steps: a viewer can neither pause nor rewind a GIF."""
 
 LEAST, LETTER, LAST = 1300, 38, 3000
-"""Milliseconds that a step is shown: at least, for each letter of its words (both as ``PACE`` in player.js), and in addition
-for the last step, before the film starts over."""
+"""Milliseconds that a step is shown: the minimum, the time per letter of its words (both as ``PACE`` in player.js), and the
+extra time of the last step, before the film starts over."""
 
 TALLEST, CAPTION, LARGER = 620, 112, 1.4
-"""Pixels: the height of a picture, at most, and of the words above it. Small pictures are enlarged, at most by ``LARGER``."""
+"""Maximum height of a picture, and height of the words above it, in pixels. Small pictures are enlarged up to ``LARGER``."""
 
 CSS = """
 body { margin: 0; background: #fff; color: #1f2933; font: 18px/1.35 system-ui, Helvetica, "Liberation Sans", sans-serif; }
@@ -51,7 +51,7 @@ def gif(film: Mapping[str, Any]) -> bytes:
         raise LabError(f"pillow is missing: install it with {install_hint('slides')}") from None
     steps = [step for chapter in film["chapters"] for step in chapter["steps"]]
     if len(steps) > MOST:
-        raise InputError("path", ".gif", f".html: this film has {len(steps)} steps, and a GIF at most {MOST}")
+        raise InputError("path", ".gif", f".html: this film has {len(steps)} steps, and a GIF can have at most {MOST}")
     shots = pictures(_page(film, steps), "figure", width=WIDTH)
     pixels = np.stack([np.asarray(Image.open(io.BytesIO(shot)).convert("RGB")) for shot in shots])
     numbers, palette = _indexed(pixels)
@@ -68,7 +68,7 @@ def gif(film: Mapping[str, Any]) -> bytes:
 def _indexed(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return pixels (..., 3) as indexes of colours, and the colours (256, 3).
 
-    The colours are the most frequent ones, unchanged; a drawing has hardly more. (Pillow's own palette turns white into grey.)
+    The colours are the most frequent ones, unchanged; a drawing has few others. (Pillow's own palette turns white into grey.)
     """
     packed = pixels.astype(np.int32) @ (1 << 16, 1 << 8, 1)
     found, where, count = np.unique(packed, return_inverse=True, return_counts=True)

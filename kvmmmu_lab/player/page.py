@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A film as HTML: the output of a notebook cell, or a page of its own. Neither needs a network or a kernel.
+"""A film as HTML: the output of a notebook cell, or a standalone page. Neither needs a network or a kernel.
 
 The HTML has a still picture and the list of steps, the film as JSON, and the player as a script that replaces the still
 picture. Where scripts don't run (a notebook that isn't trusted, paper, a feed reader) the still picture remains.
@@ -26,7 +26,7 @@ from ..draw.svg import data_url
 from ..errors import InputError
 
 FORMAT, VERSION = "kvmmmu-lab film", 2
-"""Of the data of a film. The player plays this version only."""
+"""Format and version of a film's data. The player plays only this version."""
 
 MODULES = ("elements.js", "stage.js", "panels.js", "player.js")
 """The modules of the player; each imports only modules before it."""
@@ -54,8 +54,8 @@ def style() -> str:
 def film_html(film: Mapping[str, Any], still: str | None = None, *, step: int = 0, theme: str = "auto") -> str:
     """Return a film as the output of a cell: a still picture and the list of steps, which a script replaces by the player.
 
-    ``still``: an SVG to show instead of the one from `still_svg`. ``step``: where the player begins. Raises InputError for a
-    theme other than auto, light and dark.
+    ``still``: an SVG to show instead of the one from `still_svg`. ``step``: the first step that the player shows. Raises
+    InputError for a theme other than auto, light and dark.
     """
     if theme not in ("auto", "light", "dark"):
         raise InputError("theme", theme, "auto, light or dark")
@@ -84,9 +84,9 @@ class FilmOutput:
 
 
 def read_film(markup: str) -> FilmOutput | None:
-    """Return the film that `film_html` put into HTML, wherever in it the film is; None if there is none.
+    """Return the film that `film_html` embedded anywhere in ``markup``; None if there is none.
 
-    Films of another format or version don't count: the player couldn't play them.
+    Films of another format or version are ignored: the player can't play them.
     """
     if DATA not in markup:
         return None
@@ -109,7 +109,7 @@ class _FilmReader(HTMLParser):
         super().__init__(convert_charrefs=False)
         self.data = self.still = ""
         self._depth = 0
-        """How many elements deep the parser is in the still picture, of those that close; 0 outside."""
+        """The number of open ``div`` elements in the still picture around the parser's position; 0 outside."""
         self._in_data = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -155,7 +155,7 @@ def film_page(
 
 
 def still_svg(film: Mapping[str, Any], step: int | None = None) -> str:
-    """Return the drawing at a step, counted over the whole film (None: the last), as an SVG file that stands alone."""
+    """Return the drawing at a step, counted over the whole film (None: the last), as a standalone SVG file."""
     chapter, local = _chapter_at(film, step)
     root = ET.fromstring(chapter["svg"])
     groups = {group.get("data-key"): group for group in root.iter() if group.get("data-key")}

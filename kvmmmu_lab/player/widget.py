@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A film as a widget: Python can set and read the step, and learns what was clicked on.
+"""A film as a widget: Python can set and read the step, and is notified of clicks.
 
-Widgets need anywidget, which comes with the extra ``lab``. This module can be imported without it; asking for a widget then
+Widgets need anywidget, which comes with the extra ``lab``. This module can be imported without it; creating a widget then
 raises ImportError.
 """
 
@@ -29,7 +29,7 @@ def film_widget(film: Mapping[str, Any], step: int = 0, theme: str = "auto") -> 
 
 @functools.cache
 def widget_class() -> Any:
-    """Return the class of the widgets, which is made at the first call. Raises ImportError without anywidget."""
+    """Return the widget class, which is created at the first call. Raises ImportError without anywidget."""
     try:
         import anywidget
         import traitlets
@@ -39,8 +39,8 @@ def widget_class() -> Any:
     class FilmWidget(anywidget.AnyWidget):
         """A film that plays in a notebook.
 
-        ``film`` is the data of the film. ``step`` is the step that is shown, counted over the whole film; the kernel hears
-        of it once the player has rested for a second. `seek` goes to a step. ``picked`` is what was clicked on last,
+        ``film`` is the data of the film. ``step`` is the step that is shown, counted over the whole film; the kernel
+        receives it once the player has stopped for a second. `seek` goes to a step. ``picked`` is what was clicked on last,
         ``{"key": ..., "step": ...}``, or None; see `on_pick`.
         """
 
@@ -62,7 +62,7 @@ def widget_class() -> Any:
             self.send({"event": "seek", "step": self.step})
 
         def on_pick(self, callback: Callable[[Picked], object]) -> Callable[[], None]:
-            """Call ``callback`` with what was clicked on, at each click. Returns a function that ends this."""
+            """Call ``callback`` with the `Picked` of each click. Returns a function that removes the callback."""
             self._callbacks.append(callback)
             return functools.partial(self._callbacks.remove, callback)
 

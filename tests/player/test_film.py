@@ -146,12 +146,12 @@ def test_a_moving_picture_has_a_frame_for_each_step_that_stays_as_long_as_one_re
             assert moving.info["duration"] >= max(1300, 38 * len(step.words) - 10)  # a GIF counts hundredths of a second
 
 
-def test_a_long_film_is_no_moving_picture(tmp_path):
+def test_a_long_film_cannot_be_saved_as_a_gif(tmp_path):
     vm = open_guest("lin64_A").vm()
     with record(vm) as recording:
         for page in range(9):
             vm.access(GVA + page * 4096, user=True)
-    with pytest.raises(InputError, match="a GIF at most 60"):
+    with pytest.raises(InputError, match="a GIF can have at most 60"):
         film(recording, GVA).save(tmp_path / "long.gif")
     assert not list(tmp_path.iterdir())
 
