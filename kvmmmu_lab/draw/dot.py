@@ -87,7 +87,7 @@ def skeleton(stage: Scene, columns: dict[int, Column], gap: float, above: dict[s
     def ends(edge: Edge) -> str:
         (from_column, left), (to_column, right) = ports[edge.source], ports[edge.target]
         if from_column < to_column:
-            # an edge that comes back to a table from the right starts beside its lines; edges to its title end above
+            # an edge that leads left from a table starts beside its lines; edges to its title end above that
             left, right = right, left.replace(":h", ":w")
         return f"{left}:e -> {right}:w"
 

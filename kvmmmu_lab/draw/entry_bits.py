@@ -244,7 +244,7 @@ EITHER = (
 ABOVE = "refused above", "the guest's entry allows it but one above doesn't; the shadow checks rights only at level 1"
 ABOVE_SINCE = (
     "differs",
-    "made with the old rights: an entry above doesn't allow it any more, but a page's role has no rights from above (2007)",
+    "made with the old rights: an entry above no longer allows it, but a page's role has no rights from above (2007)",
 )
 WIDER_SINCE = "differs", "made when this entry, or one above, didn't allow it; a page's role has no rights from above (2007)"
 WP_WRITE = (
@@ -273,7 +273,7 @@ def outcome(pair: Pair, field: BitField) -> tuple[str, str]:
     if not pair.leaf or pair.vm.root_level == NONPAGING:
         return ("", "not copied") if not pair.s & bit else FLAT if pair.leaf else LINK
     if pair.guest is None:
-        return "", "the guest's tables don't lead to an entry any more"
+        return "", "the guest's tables no longer lead to an entry"
     if bit & KEPT and field.low != 52:
         return _kept(pair, bit)
     if bit == WRITABLE:

@@ -25,17 +25,17 @@ class Box(NamedTuple):
 
     @property
     def right(self) -> float:
-        """The x of the right side."""
+        """The x coordinate of the right side."""
         return self.x + self.width
 
     @property
     def bottom(self) -> float:
-        """The y of the lower side."""
+        """The y coordinate of the lower side."""
         return self.y + self.height
 
     @property
     def middle(self) -> float:
-        """The x of the centre."""
+        """The x coordinate of the centre."""
         return self.x + self.width / 2
 
     def meets(self, other: Box) -> bool:

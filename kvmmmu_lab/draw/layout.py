@@ -160,7 +160,7 @@ def _across(
     """
     first, last = plan.leftmost_first(edge)
     left, right = (rows.get(key) or _upper(tables[key], metrics.BAR) for key in (first, last))
-    # an edge that comes back to a table from the right ends beside its lines; edges from its title begin above
+    # an edge that leads left from a table starts beside its lines; edges to its title end above that
     below = min(metrics.BAR, tables[last].height - metrics.BAR) if last == edge.source and last in tables else 0
     start, end = (left.right, left.y + left.height / 2), (right.x, right.y + right.height / 2 + below)
     bars: list[tuple[float, float, float]] = []

@@ -146,7 +146,7 @@ def _ending(status: int, stderr: bytes) -> str:
     if status < 0:
         return f"crashed ({signal.strsignal(-status)})"
     lines = [line for line in stderr.decode(errors="replace").splitlines() if not line.startswith("Warning")]
-    return f"can't draw this (exit status {status}): {_short(' '.join(lines), 200) or 'it did not say why'}"
+    return f"can't draw this (exit status {status}): {_short(' '.join(lines), 200) or 'no reason given'}"
 
 
 def _short(text: str, limit: int = 60) -> str:

@@ -142,7 +142,7 @@ def _parents(vm: Machine, page: ShadowPage) -> tuple[list[list[int]], str]:
 def _chain(
     builder: SceneBuilder, source: Key, kind: BackReference, boxes: list[Key], kept: list[list[int]], form: str
 ) -> dict[int, str]:
-    """Add the boxes, each linked to the one before, and return the key of the place of each spte."""
+    """Add the boxes, each linked to the previous one, and return the key of each spte's place."""
     found: dict[int, str] = {}
     for number, (box, sptes) in enumerate(zip(boxes, kept, strict=True)):
         places: list[int | None] = [*sptes]
@@ -222,7 +222,7 @@ def _parents_state(vm: Machine, page: ShadowPage, kept: list[list[int]]) -> list
     count = sum(map(len, kept))
     notes.append(f"{plural(count, 'entry leads', 'entries lead')} to #{page.id}" if count else "no entry leads here")
     if page.root_count:
-        notes.append(f"it is a root, used {plural(page.root_count, 'time')}: that is counted, not kept as a parent")
+        notes.append(f"it is a root, used {plural(page.root_count, 'time')}: such use is counted, not kept as a parent")
     elif not count:
         notes.append("it stays in the hash, where a lookup can find it again, until it is evicted")
     return notes
@@ -276,11 +276,12 @@ def _known(vm: Machine, found: list[int], known: set[int], hfn: int | None) -> l
     notes = [f"{can} can write it, {readonly or 'none'} can only read"]
     left = sorted(known & set(found) - set(writable))
     if readonly > len(left):
-        notes.append("the reverse map doesn't know those that can only read; a search of all entries found them")
+        notes.append("the reverse map doesn't contain those that can only read; a search of all entries found them")
     if left:
-        notes.append(f"the reverse map still names {', '.join(map(entry_name, left[:4]))}, which can't write any more")
+        notes.append(f"the reverse map still names {', '.join(map(entry_name, left[:4]))}, which can no longer write")
     if unknown:
-        notes.append(f"{unknown} can write but the reverse map doesn't know: the frame can't be protected from it")
+        missing = plural(unknown, "entry", "entries")
+        notes.append(f"the reverse map lacks {missing} that can write: the frame can't be protected")
     if wrong := sorted(known - set(found)):
         notes.append(f"the reverse map names {', '.join(map(entry_name, wrong[:4]))}, which leads elsewhere")
     return notes

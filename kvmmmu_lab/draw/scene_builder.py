@@ -46,10 +46,10 @@ LIMIT = 12
 """Tables drawn by default: as many as a reader can take in at once."""
 
 EXTRA_ROWS = 6
-"""Marked entries of a table that are drawn in addition to those on a path; if there are more, the last ones."""
+"""Maximum number of marked entries drawn in a table in addition to those on a path; the last ones are chosen."""
 
 EXTRA_TABLES = 4
-"""Shadow pages that are drawn because they changed, although no path passes through them."""
+"""Maximum number of shadow pages drawn because they changed, although no path passes through them."""
 
 
 class SceneBuilder:

@@ -24,7 +24,7 @@ LEGEND = "   ".join(f"{SIGNS[mark]} {meaning}" for mark, meaning in MEANINGS.ite
 
 
 def to_text(scene: Scene) -> str:
-    """Return the scene in lines: a block for each kind of table, a list of rows for each table."""
+    """Return the scene as lines: a block for each kind of table, a list of rows for each table."""
     lines = [scene.title]
     kinds = [kind for kind in KINDS if scene.of(kind)]
     for kind in kinds:

@@ -42,7 +42,7 @@ export function icon(name) {
 export const div = (name, ...children) => make("div", { class: name }, ...children);
 export const span = (name, ...children) => make("span", { class: name }, ...children);
 
-/** Make a button with an icon. Screen readers say the label; the tooltip also names the key. */
+/** Make a button with an icon. Screen readers announce the label; the tooltip also names the key. */
 export function button(name, label, act, key = "") {
   const title = key ? `${label} (${key})` : label;
   const attributes = { type: "button", class: `kp-button kp-${name}`, "aria-label": label, title, onclick: act };

@@ -159,7 +159,7 @@ class Film:
         return path
 
     def _ipython_display_(self) -> None:
-        """Show the widget where a kernel runs, and below it the HTML, for the notebook without a kernel."""
+        """Show the HTML, replaced by the widget while a kernel runs."""
         from IPython.display import display
 
         from . import cell_output

@@ -139,7 +139,7 @@ def chapter_ranges(recording: Recording) -> list[tuple[int, int]]:
     return found
 
 
-# Which recorded steps become one step of a film
+# Groups of recorded steps that become one step of a film
 
 
 @dataclass

@@ -34,7 +34,7 @@ MODULES = ("elements.js", "stage.js", "panels.js", "player.js")
 SVG = "http://www.w3.org/2000/svg"
 
 PLACE, DATA = "kvmmmu-film", "kvmmmu-film-data"
-"""Classes: of the element that the player fills, and of the script with the film as JSON."""
+"""CSS classes of the element that the player fills, and of the script element with the film as JSON."""
 
 _IMPORT = re.compile(r'^import \{[^}]*\} from "\./[\w.]+";\n', re.MULTILINE)
 

@@ -33,7 +33,7 @@ function swatch(kind) {
   return svg;
 }
 
-/** What just happened: where, in words, and which entries changed. */
+/** The caption: what just happened, where, and which entries changed. */
 export class Caption {
   constructor(player) {
     this.player = player;
@@ -281,7 +281,7 @@ export class StepList {
   }
 }
 
-/** What a selected table or row is, and its history. */
+/** The details of the selected table or row, and its history. */
 export class Details {
   constructor(player) {
     this.player = player;

@@ -6,7 +6,7 @@
 //     handle.seek(4); handle.step; handle.play(); handle.pause(); handle.pick(key); handle.destroy();
 //     const off = handle.on("step", (number) => ...);     // also "pick", "play" and "pause"
 //
-// A film is data: for each chapter one drawing, in which everything has its place from the start, and steps. A step says
+// A film is data: for each chapter one drawing, in which everything has its place from the start, and steps. A step describes
 // in words what happened, and has the *appearances* that differ from the step before: by key, the class and the texts of
 // a part of the drawing. Stepping sets these and touches nothing else; nothing is laid out again.
 // All texts of a film are inserted as text. Only its drawings are markup, and the kit makes those.
@@ -24,7 +24,7 @@ export function mount(element, film, options = {}) {
   return trouble ? refuse(element, trouble) : new Player(element, film, options).handle;
 }
 
-const REST = 1000; // milliseconds without a step until the kernel hears of the current step
+const REST = 1000; // milliseconds without a step until the current step is sent to the kernel
 
 /** For anywidget: follows the traits `film` and `step`, sends each click as a message, and the step once the film rests. */
 export default {
@@ -81,7 +81,7 @@ function unreadable(film) {
   return film.chapters?.some((chapter) => chapter.steps.length) ? "" : "This film has no steps.";
 }
 
-/** Show a card instead of a player. What the element held stays: a still picture is better than none. */
+/** Show a card instead of a player. The content of the element stays: a still picture is better than none. */
 function refuse(element, trouble) {
   const root = make("div", { class: "kvmmmu-player" }, card("This film can't be played", [trouble]));
   const stop = followTheme(root, "auto");
@@ -94,7 +94,7 @@ function refuse(element, trouble) {
   return { step: 0, seek: nothing, play: nothing, pause: nothing, pick: nothing, on: () => nothing, destroy };
 }
 
-/** Keep the theme classes of a root up to date: from JupyterLab's theme, or else the system's. Returns a function that stops. */
+/** Keep the theme classes of a root up to date: from JupyterLab's theme, or else the system's. Returns a function to stop. */
 function followTheme(element, wanted) {
   const system = matchMedia("(prefers-color-scheme: dark)");
   const held = new WeakRef(element); // a notebook drops outputs without notice; nothing here may keep them alive
@@ -188,7 +188,7 @@ class Player {
     this.emit("step", target);
   }
 
-  /** The same on a user's request, which also pauses. */
+  /** Like `seek`, but on a user's request; it also pauses. */
   go(number) {
     this.pause();
     this.seek(number);
@@ -362,7 +362,7 @@ class Player {
     return this.names.get(key) ?? spelled(key);
   }
 
-  // Keys, while the focus is inside the player. They go no further: a notebook has shortcuts of its own.
+  // Keys, while the focus is inside the player. They don't propagate: a notebook has its own shortcuts.
 
   onKey(event) {
     event.stopPropagation();

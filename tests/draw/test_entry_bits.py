@@ -86,7 +86,7 @@ def test_a_right_that_an_upper_level_took_back(mode):
     assert became(scene, 1) == became(scene, 2) == "1   differs"
     assert became(scene, 10) == "1   once allowed writing" and became(scene, 11) == "1   once allowed user access"
     assert not {("e:g:1", "e:s:1"), ("e:g:2", "e:s:2")} & edges(scene, "link")
-    assert all("an entry above doesn't allow it any more" in note and "(2007)" in note for note in scene.notes)
+    assert all("an entry above no longer allows it" in note and "(2007)" in note for note in scene.notes)
     assert len(scene.notes) == 2
 
 

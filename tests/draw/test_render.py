@@ -170,7 +170,7 @@ def program(tmp_path):
     [
         (f"os.kill(os.getpid(), {int(signal.SIGSEGV)})", "stand-in crashed .Segmentation fault"),
         ("sys.stderr.write('Warning: x\\nError: no such shape'); sys.exit(1)", "exit status 1.: Error: no such shape"),
-        ("sys.exit(3)", "exit status 3.: it did not say why"),
+        ("sys.exit(3)", "exit status 3.: no reason given"),
         ("print('<svg><g></svg>')", "not well-formed"),
         ("print('<html/>')", "not well-formed"),
         ("time.sleep(60)", "did not finish within"),

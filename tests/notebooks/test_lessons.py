@@ -130,7 +130,7 @@ def test_lesson_6_ends_as_it_says(ran):
         "loses U: with CR0.WP clear the kernel may write here, but user code may not.",
         "The reverse map of gfn 0x11 records #248:1",
         "#248:1 gets U back, and loses its W.",
-        "the reverse map still names #248:1, which can't write any more",
+        "the reverse map still names #248:1, which can no longer write",
         "the host would have crashed (BUG) in rmap_write_protect, mmu.c:430-433",
     )
 
