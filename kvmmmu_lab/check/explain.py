@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""How entries, frames and numbers are written in what a learner reads about a difference."""
+"""Format entries, frames and numbers for the messages that learners read."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from ..mmu.memory import FIRST_SHADOW
 from ..mmu.pool import NUM_PAGES
 
 LONGEST = 160
-"""Characters of a value that is shown as it came."""
+"""Characters of an unformatted value that are shown at most."""
 
 ERROR_BITS = ((PFERR_PRESENT, "present"), (PFERR_WRITE, "write"), (PFERR_USER, "user"), (PFERR_FETCH, "fetch"))
 
 STRANGE_BITS = {"g": (9,), "s": (9, 10, 11), "i": ()}
-"""Bits that mean nothing in a shadow entry, beside 3, 4 and 7, by the kind of its target."""
+"""Bits besides 3, 4 and 7 that have no meaning in a shadow entry, by the kind of its target."""
 
 
 def reference(number: int) -> str:
@@ -38,52 +38,52 @@ def reference(number: int) -> str:
 
 
 def spte(value: Any) -> str:
-    """The name of a shadow entry, given as its hpa // 8; anything that is no spte is shown as it came."""
+    """The name of a shadow entry, given as its hpa // 8; anything that is not an spte is shown unchanged."""
     if isinstance(value, int) and FIRST_SHADOW <= value >> 9 < FIRST_SHADOW + NUM_PAGES:
         return entry_name(value)
     return hex(value) if isinstance(value, int) else repr(value)
 
 
 def frame(gfn: int) -> str:
-    """A frame by its gfn; a host frame outside of guest memory by its number, made negative."""
+    """Name a frame given by its gfn, or a host frame outside guest memory given by its negated number."""
     return f"host frame {-gfn:#x}" if gfn < 0 else f"frame {gfn:#x}"
 
 
 def number(value: Any) -> str:
-    """A number: hexadecimal from 10 on. Anything else is shown as it came."""
+    """Format a number, in hexadecimal from 10 on. Anything else is shown unchanged."""
     return hex(value) if isinstance(value, int) and not isinstance(value, bool) and value > 9 else str(value)
 
 
 def short(value: Any) -> str:
-    """A value as it came, cut if it is long."""
+    """Return a value's text or repr, cut if it is long."""
     text = value if isinstance(value, str) else repr(value)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
 def times(count: int) -> str:
-    """How often: "once", "twice", "3 times"."""
+    """Format a count: "once", "twice", "3 times"."""
     return {1: "once", 2: "twice"}.get(count, f"{count} times")
 
 
 def is_call(words: str) -> bool:
-    """Whether words begin with a call, such as "add(#7:12)", and not with a sentence."""
+    """Whether the text begins with a call, such as "add(#7:12)"."""
     return "(" in words.partition(" ")[0]
 
 
 def more(count: int) -> str:
-    """What follows the first of several things: " (and 3 more)"; nothing for 0."""
+    """Format the number of further items: " (and 3 more)"; empty for 0."""
     return f" (and {count} more)" if count else ""
 
 
 def kept(value: Any) -> str:
-    """What a part keeps: None, one ref, or a list of lists of refs."""
+    """Format what a part stores: None, one ref, or a list of lists of refs."""
     if isinstance(value, list):
         return f"[{', '.join(map(kept, value))}]"
     return "None" if value is None else reference(value)
 
 
 def shadow_entry(entry: Any) -> str:
-    """An entry of `inspect.dump.page_entries`: "present, user, to gfn 0x1f (the guest allows W U)". None: it is 0."""
+    """Format an entry of `inspect.dump.page_entries`: "present, user, to gfn 0x1f (the guest allows W U)". None: it is 0."""
     if entry is None:
         return "empty"
     _, flags, kind, target = entry
@@ -102,12 +102,12 @@ def shadow_entry(entry: Any) -> str:
 
 
 def guest_entry(value: int) -> str:
-    """An entry of a guest's table."""
+    """Format an entry of a guest's table."""
     return f"{value:#x} ({spell(value)})" if value else "0"
 
 
 def result_part(name: str, value: Any) -> str:
-    """A named part of a result, such as a walk's "error" or "rights"."""
+    """Format a named part of a result, such as a walk's "error" or "rights"."""
     if value is None:
         return f"no {name}"
     if name == "error" and isinstance(value, int):

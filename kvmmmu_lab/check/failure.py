@@ -24,22 +24,22 @@ PASSED, FAILED, CRASHED, TIMED_OUT, NOT_ATTEMPTED = "passed", "failed", "crashed
 """How trying a rule can end."""
 
 MOST_STEPS = 12
-"""Steps that are shown; of more, the last ones."""
+"""Steps that are shown at most: the last ones."""
 
 
 @dataclass(frozen=True)
 class FailureKind:
-    """A way to fail: the ``status`` that it gives a rule, and a sentence.
+    """A way to fail: the ``status`` of the rule, and a sentence.
 
-    The sentence may have {type} and {what} of what was raised, {text} (a colon and {what}, or nothing), {where} (" in add(),
-    line 6 ...", or nothing), and {at} (a clause that says so).
+    The sentence may contain {type} and {what} of the exception, {text} (a colon and {what}, or nothing), {where} (" in add(),
+    line 6 ...", or nothing), and {at} (the same as a clause).
     """
 
     name: str
     status: str
     sentence: str = "your code raises {type}{where}{text}"
     shrinks: bool = False
-    """Whether a shorter scenario that fails in the same way is looked for."""
+    """Whether to look for a shorter scenario that fails in the same way."""
 
 
 KINDS = {
@@ -59,15 +59,15 @@ KINDS = {
         FailureKind("unwritten", NOT_ATTEMPTED, "nothing is written yet: your code raises NotImplementedError{where}"),
     )
 }
-"""By name. A worker names the kind of what was raised; a name that isn't here counts as "raised"."""
+"""By name. A worker names the kind of the exception; an unknown name counts as "raised"."""
 
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a rule does not hold. ``sentence`` is what to read first; ``steps`` in words lead there, as few as were found.
+    """Why a rule does not hold. ``sentence`` is to be read first; ``steps`` is the shortest way there that was found, in words.
 
-    ``step`` is the number (from 0) of the step that fails; ``aspect`` what fails in it: the name of an observation, or the
-    type of an exception. ``printed`` is what the submission printed on the way.
+    ``step`` is the number (from 0) of the step that fails; ``aspect`` is what fails in it: the name of an observation, or the
+    type of an exception. ``printed`` is what the submission printed during these steps.
     """
 
     sentence: str
@@ -84,7 +84,7 @@ class Failure:
 
     @property
     def status(self) -> str:
-        """The status that it gives a rule."""
+        """The status of the rule."""
         return KINDS.get(self.kind, KINDS["raised"]).status
 
     @property
@@ -95,7 +95,7 @@ class Failure:
 
     @property
     def where(self) -> str:
-        """The stretch of the whole engine in which it happened, in words; empty for a scenario of the exercise's own."""
+        """The stretch of the whole engine in which it failed, in words; empty for a scenario of the exercise's own."""
         if isinstance(self.stretch, Golden):
             return f"in operations of the real kernel ({self.stretch.trace}, {self.stretch.scenario})"
         return f"in the boot of a real guest ({self.stretch.trace})" if self.stretch is not None else ""
@@ -106,7 +106,7 @@ class Failure:
 
 
 def find_failure(rule: Rule, run: Run, expected: Transcript, crashes: bool) -> Failure | None:
-    """What is wrong with a run, without words yet; None if nothing is. ``crashes``: the kit's own part ends in a host crash."""
+    """Find what is wrong with a run, without explaining it; None if nothing. ``crashes``: the kit's own part crashes the host."""
     try:
         difference = first_difference(expected, run.seen, rule.looks)
     except (ValueError, RecursionError):
@@ -122,7 +122,7 @@ def find_failure(rule: Rule, run: Run, expected: Transcript, crashes: bool) -> F
 
 
 Play = Callable[[Scenario, tuple[str, ...], int | None], Run]
-"""Plays a scenario with the submission; the number is a step after which the whole machine is sent along."""
+"""Plays a scenario with the submission; the number is a step after which the whole machine is sent too."""
 
 
 class Explainer:
@@ -132,7 +132,7 @@ class Explainer:
         self.submission, self.expected, self.play = submission, expected, play
 
     def explain(self, rule: Rule, scenario: Scenario, found: Failure, stretch: Golden | Boot | None) -> Failure:
-        """The same failure, with its sentence, its steps in words, and a picture."""
+        """Return the failure with its sentence, its steps in words, and a picture."""
         steps = tuple(self._steps(scenario, found.step))
         if found.difference is not None and stretch is not None:
             found = self._in_detail(rule, scenario, found)
@@ -144,7 +144,7 @@ class Explainer:
         return replace(found, sentence=_when(steps) + found.sentence, steps=steps, scenario=scenario, stretch=stretch)
 
     def _steps(self, scenario: Scenario, last: int) -> Iterator[str]:
-        """The steps in words, up to ``last``; each is said before it happens."""
+        """The steps in words, up to ``last``; each is described before it happens."""
         bench = self.expected.bench(scenario)
         for step in scenario.steps[: last + 1]:
             try:
@@ -161,7 +161,7 @@ class Explainer:
         return again if again is not None and again.difference is not None else found
 
     def _picture(self, rule: Rule, scenario: Scenario, found: Failure) -> SideBySide | None:
-        """Both machines after the step that fails."""
+        """Draw both machines after the step that fails."""
         assert found.difference is not None
         short = scenario.with_steps(scenario.steps[: found.step + 1])
         run = self.play(short, rule.looks, found.step)
@@ -175,7 +175,7 @@ class Explainer:
         return side_by_side(bench.vm, data, found.difference)
 
     def how_it_ended(self, found: Failure) -> str:
-        """A run that did not come to its end, in a sentence: with the line of the submission where it was."""
+        """Explain in a sentence a run that did not finish, with the line of the submission that was running."""
         error = found.error
         what = re.sub(r"spte (0x[0-9a-f]+)", lambda match: f"spte {spte(int(match[1], 16))}", str(error.get("what")))
         text = f": {what}" if what else ""
@@ -186,17 +186,17 @@ class Explainer:
         return kind.sentence.format(type=error.get("type"), what=what, text=text, where=where, at=at)
 
     def _where(self, error: dict[str, Any]) -> str:
-        """The line of the submission at which it was: " in add(), line 6 (while True: pass)"; empty if there is none."""
+        """The line of the submission that was running: " in add(), line 6 (while True: pass)"; empty if there is none."""
         function, line = error.get("function", ""), error.get("line")
         places = [f"{function}()"] * (function not in ("", "<module>"))
-        if line and self.submission.name != CELLS:  # in cells that were put together, numbers of lines mean nothing
+        if line and self.submission.name != CELLS:  # line numbers mean nothing in joined cells
             places.append(f"line {line}")
         code = self.submission.line(line) if isinstance(line, int) else ""
         return (f" in {', '.join(places)}" if places else "") + (f" ({code})" if code else "")
 
 
 def _when(steps: tuple[str, ...]) -> str:
-    """The beginning of a sentence about what comes of the last step."""
+    """The beginning of a sentence about the effect of the last step."""
     if not steps:
         return ""
     last = steps[-1].partition(" [")[0]

@@ -29,7 +29,7 @@ from .shrink import shrink
 from .submission import Submission
 
 SECONDS, STEPS = 1.0, 20
-"""Seconds that a scenario with so many steps may take; a longer one may take longer in proportion."""
+"""A scenario of `STEPS` steps may take `SECONDS`; the limit of a longer one grows in proportion."""
 
 ENGINE_SECONDS, FULL_SECONDS = 5.0, 20.0
 """Seconds that a stretch of the whole engine may take, and one of a ``full`` check."""
@@ -38,7 +38,7 @@ SHRINKING = 1.5
 """Seconds that are spent on finding a shorter scenario."""
 
 PATIENCE = 2
-"""After so many rules that timed out, the others are not tried."""
+"""The number of rules that may time out before the others are skipped."""
 
 LEFT_OVER = (
     ". The same steps work in a new process: your code keeps state from earlier machines. Store state in `self` or in "
@@ -49,7 +49,7 @@ LEFT_OVER = (
 class Judge:
     """Judges one submission.
 
-    ``server``: where workers are forked (default: one of its own). ``seed`` chooses the random scenarios, ``full`` adds whole
+    ``server``: the fork server for workers (default: a new one). ``seed`` chooses the random scenarios, ``full`` adds whole
     traces, ``inline`` runs the submission in this process. ``tell`` is called with each verdict as soon as it is known.
     """
 
@@ -70,7 +70,7 @@ class Judge:
         self.explainer = Explainer(submission, self.expected, self._play)
         self.worker: Worker | Inline | None = None
         self.begin, self.printed, self.print_count = time.monotonic(), "", 0
-        self.late: list[Rule] = []  # those that timed out
+        self.late: list[Rule] = []  # rules that timed out
         self.owned = None if server is not None or inline or not CAN_FORK else ForkServer()
         self.server = server or self.owned
 
@@ -152,9 +152,9 @@ class Judge:
     def failure(
         self, rule: Rule, scenario: Scenario, stretch: Golden | Boot | None = None, following: Scenario | None = None
     ) -> Failure | None:
-        """What goes wrong in a scenario, explained on one as short as possible; None if nothing does.
+        """Find and explain what goes wrong in a scenario, on a version as short as possible; None if nothing does.
 
-        The worker goes on with the ``following`` scenario while the answers to this one are compared.
+        The worker starts the ``following`` scenario while the answers to this one are compared.
         """
         worker = self._ready()
         if worker.failed is not None:
@@ -183,7 +183,7 @@ class Judge:
         return replace(explained, sentence=explained.sentence + LEFT_OVER)
 
     def _alone(self, rule: Rule, scenario: Scenario, stretch: Golden | Boot | None) -> Failure | None:
-        """What goes wrong in a new process, in which nothing can be left over from other scenarios."""
+        """Find what goes wrong in a new process, in which nothing is left over from other scenarios."""
         if self.worker is not None and not self.inline:
             self.worker.close()
             self.worker = None
@@ -192,7 +192,7 @@ class Judge:
     def _wrong(
         self, rule: Rule, scenario: Scenario, stretch: Golden | Boot | None, following: Scenario | None = None
     ) -> Failure | None:
-        """What goes wrong in a scenario, without words."""
+        """Find what goes wrong in a scenario, not yet explained."""
         worker = self._ready()
         hashed, whole = stretch is not None, scenario is as_scenario(stretch) if stretch is not None else False
         seconds = _seconds(scenario)
@@ -206,7 +206,7 @@ class Judge:
                 worker.ask(following, rule.looks, False, None, _seconds(following))
             try:
                 expected.append(self.expected(scenario, rule.looks, stretch if whole else None, hashed=hashed))
-            except LabError as error:  # a shortened scenario may make no sense; the answers are read all the same
+            except LabError as error:  # a shortened scenario may make no sense; the answers are read anyway
                 refused.append(error)
 
         worker.printed = b""
@@ -225,7 +225,7 @@ class Judge:
         return self._ready().run(scenario, looks, detail=detail, seconds=FULL_SECONDS)
 
     def _ready(self) -> Worker | Inline:
-        """A worker with the submission in it; if that can't be loaded, the one that failed."""
+        """Return a worker with the submission; if it can't be loaded, the worker that failed."""
         if self.worker is None or (not self.worker.alive and self.worker.failed is None):
             if self.inline:
                 self.worker = Inline(self.exercise, self.submission)
@@ -255,14 +255,14 @@ def _seconds(scenario: Scenario) -> float:
 
 
 def _until_empty(take: Callable[[], Rule]) -> Iterator[Rule]:
-    """What ``take`` takes from a deque, until that is empty."""
+    """Yield what ``take`` removes from a deque until it is empty."""
     with contextlib.suppress(IndexError):
         while True:
             yield take()
 
 
 def _half(rules: Sequence[Rule]) -> int:
-    """How many of the rules make half of the work, estimated by the number of steps."""
+    """The number of rules that make up half of the work, estimated by the number of steps."""
     done = list(itertools.accumulate(map(_steps, rules), initial=0.0))
     return min(range(len(done)), key=lambda number: abs(2 * done[number] - done[-1]))
 
@@ -276,5 +276,5 @@ def _steps(rule: Rule) -> float:
 
 
 def _unsaid(rule: Rule, failure: Failure) -> bool:
-    """Whether an extra rule finds nothing to compare: the submission need not say how it keeps what it keeps."""
+    """Whether an extra rule finds nothing to compare: the submission need not reveal how it stores its data."""
     return rule.extra and failure.difference is not None and failure.difference.got is None

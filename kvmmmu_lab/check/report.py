@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a judge found: verdicts with their points and, for each failure, what a learner reads, as text or HTML."""
+"""The judge's report: verdicts with their points, and the explanation of each failure, as text or HTML."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ WIDTH, TWO_COLUMNS = 110, 112
 """Characters of a line of text, and of a line with two columns."""
 
 MOST = 12
-"""Lines of a value, or of what a submission printed, that are shown."""
+"""Lines of a value, or of a submission's output, that are shown."""
 
 EXPECTED, GOT = "Expected:", "With your code:"
 NOTHING_WRITTEN = "Nothing is written yet."
@@ -74,7 +74,7 @@ class Report:
 
     @property
     def passed(self) -> bool:
-        """Whether it has full points."""
+        """Whether the submission has full points."""
         return self.points == self.exercise.points
 
     @property
@@ -94,7 +94,7 @@ class Report:
 
     @property
     def first(self) -> Verdict | None:
-        """The first verdict that is not passed: what to fix first."""
+        """The first rule that did not pass: what to fix first."""
         return next((verdict for verdict in self.verdicts if verdict.status != PASSED and not verdict.rule.extra), None)
 
     def __str__(self) -> str:
@@ -110,7 +110,7 @@ class Report:
         return "\n".join(lines)
 
     def printed_lines(self) -> list[str]:
-        """What the submission printed, or its beginning, in lines."""
+        """The submission's output, or its beginning, in lines."""
         if not self.print_count:
             return []
         if any(verdict.failure is not None and verdict.failure.printed for verdict in self.verdicts):
@@ -123,12 +123,12 @@ class Report:
 
     @property
     def notes(self) -> list[str]:
-        """What could not be limited while it ran."""
+        """Notes about limits that could not be enforced."""
         missing = not_enforced()
         return [f"not enforced on this machine: {', '.join(missing)}"] if missing else []
 
     def as_data(self) -> dict[str, Any]:
-        """The report as JSON can hold it."""
+        """The report as JSON data."""
         return {
             "exercise": self.exercise.name,
             "submission": self.submission.name,
@@ -162,7 +162,7 @@ def _beginning(printed: str) -> list[str]:
 
 
 def hint_command(exercise: Exercise) -> str:
-    """How to get a hint."""
+    """The command that prints a hint."""
     return f"For a hint: kvmmmu-lab hint {exercise.name}"
 
 
@@ -172,7 +172,7 @@ def headline(verdict: Verdict) -> str:
 
 
 def explained(verdict: Verdict, exercise: Exercise) -> str:
-    """A verdict that is not passed, for a terminal: rule, sentence, steps, expected and got, hint."""
+    """Explain a rule that did not pass, for a terminal: rule, sentence, steps, expected and got, hint."""
     failure = verdict.failure
     if failure is None:
         return headline(verdict)
@@ -220,7 +220,7 @@ def beside(difference: Difference) -> tuple[list[str], list[str]]:
 
 
 def _starred(own: list[str], other: list[str]) -> list[str]:
-    """Lines with a star where the other side does not have them; of many, only these."""
+    """Mark lines that the other side lacks with a star; if there are many lines, return only these."""
     lines = [f"{' ' if line in other else '*'} {line}" for line in own]
     if len(lines) > MOST:
         lines = [line for line in lines if line[0] == "*"] or lines
@@ -232,7 +232,7 @@ def _drawn(scene: Scene) -> list[str]:
 
 
 def as_it_came(value: Any) -> str:
-    """A value without words."""
+    """Format a value without explanation."""
     if isinstance(value, dict):
         return "\n".join(f"{key:<8} {_number(item)}" for key, item in value.items()) or "nothing"
     if isinstance(value, list):

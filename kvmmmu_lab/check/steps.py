@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The steps of scenarios: what each does to a machine, and how it is said.
+"""The steps of scenarios: what each does to a machine, and its description in words.
 
 A scenario holds steps as data, such as ``("map", "7:12", 0x1F, "PW")``; `read_step` turns them into the objects of this
 module. An spte is written as "7:12": entry 12 of shadow page 7. Flags are letters: P W U A D G, X for NX, S for PS (a large
@@ -54,16 +54,16 @@ class ScenarioStep:
         ScenarioStep.kinds[cls.__name__.removesuffix("Step").lower()] = cls
 
     def do(self, subject: Subject) -> Any:
-        """Do the step. Returns its result, as data that JSON can hold; what a part raises comes through."""
+        """Do the step and return its result as JSON data. Exceptions that a part raises propagate."""
         raise NotImplementedError
 
     def say(self, vm: Vm) -> str:
-        """The step in words, before it happens. What stands in [brackets] at the end is for lists, not for sentences."""
+        """Describe the step before it happens. Text in [brackets] at the end is shown in lists, not in sentences."""
         raise NotImplementedError
 
 
 def read_step(step: StepData) -> ScenarioStep:
-    """The step that these data mean; a dict is an operation of a golden trace. Raises InputError for an unknown name."""
+    """Return the step for this data; a dict is an operation of a golden trace. Raises InputError for an unknown name."""
     if isinstance(step, dict):
         return OperationStep(step)
     name, *operands = step
@@ -77,9 +77,9 @@ def read_step(step: StepData) -> ScenarioStep:
 
 @dataclass
 class MapStep(ScenarioStep):
-    """Make an entry past the engine, then call ``rmap.add(spte)``.
+    """Make an entry, bypassing the engine, then call ``rmap.add(spte)``.
 
-    A negative ``gfn`` is the number of a host frame, such as a host with much memory has.
+    A negative ``gfn`` is the negated number of a host frame, as on a host with a lot of memory.
     """
 
     spte: str
@@ -95,7 +95,7 @@ class MapStep(ScenarioStep):
 
 @dataclass
 class MapsStep(ScenarioStep):
-    """Do the same for ``count`` entries in a row."""
+    """Like `MapStep`, for ``count`` consecutive entries."""
 
     spte: str
     count: int
@@ -127,7 +127,7 @@ class UnmapStep(ScenarioStep):
 
 @dataclass
 class UnmapsStep(ScenarioStep):
-    """Do the same for ``count`` entries in a row, one after the other."""
+    """Like `UnmapStep`, for ``count`` consecutive entries, one after the other."""
 
     spte: str
     count: int
@@ -160,7 +160,7 @@ class ProtectStep(ScenarioStep):
 
 @dataclass
 class LinkStep(ScenarioStep):
-    """Call ``parents.add(page, spte)`` for ``count`` entries in a row. Raises InputError for one that is a parent already."""
+    """Call ``parents.add(page, spte)`` for ``count`` consecutive entries. Raises InputError if one is a parent already."""
 
     page: int
     spte: str
@@ -179,7 +179,7 @@ class LinkStep(ScenarioStep):
 
 @dataclass
 class UnlinkStep(ScenarioStep):
-    """Call ``parents.remove(page, spte)`` for ``count`` entries in a row."""
+    """Call ``parents.remove(page, spte)`` for ``count`` consecutive entries."""
 
     page: int
     spte: str
@@ -195,7 +195,7 @@ class UnlinkStep(ScenarioStep):
 
 @dataclass
 class StrangerStep(ScenarioStep):
-    """Call ``parents.remove(page, spte)`` for an entry that is no parent. The result says whether it raises an exception."""
+    """Call ``parents.remove(page, spte)`` for an entry that is not a parent. The result says whether it raises an exception."""
 
     page: int
     spte: str
@@ -260,7 +260,7 @@ class PageStep(ScenarioStep):
 
 @dataclass
 class FillStep(ScenarioStep):
-    """Let those of these entries that are 0 lead to ``gfn``.
+    """Make those of these entries that are 0 lead to ``gfn``.
 
     Entries of level 1 lead to the frame, writable, and are added to its reverse map; higher ones lead to its newest shadow
     page, as its parents.
@@ -285,7 +285,7 @@ class FillStep(ScenarioStep):
 
     def say(self, vm: Vm) -> str:
         verb = "leads" if len(self.sptes) == 1 else "lead"
-        return f"{_some([f'#{spte}' for spte in self.sptes])} {verb} to gfn {self.gfn:#x} from now on, if 0 before"
+        return f"{_some([f'#{spte}' for spte in self.sptes])}, if 0, now {verb} to gfn {self.gfn:#x}"
 
 
 @dataclass
@@ -340,7 +340,7 @@ class ZapStep(ScenarioStep):
 
 @dataclass
 class AliasStep(ScenarioStep):
-    """Make the gfns from ``base`` on another name for those from ``target`` on."""
+    """Make the gfns from ``base`` on aliases of those from ``target`` on."""
 
     base: int
     npages: int
@@ -355,7 +355,7 @@ class AliasStep(ScenarioStep):
 
 @dataclass
 class HostStep(ScenarioStep):
-    """Let the guest's frame be this one of the host's, as on a host with much memory."""
+    """Back the guest's frame with this host frame, as on a host with a lot of memory."""
 
     gfn: int
     hfn: int
@@ -394,7 +394,7 @@ class BackStep(ScenarioStep):
 
 @dataclass
 class WalkStep(ScenarioStep):
-    """Call ``walk`` for an access. The result is what is found, as a dict."""
+    """Call ``walk`` for an access. The result is a dict of what the walk found."""
 
     gva: int
     kind: str
@@ -430,7 +430,7 @@ class WalkStep(ScenarioStep):
 
 @dataclass
 class AccessStep(ScenarioStep):
-    """The guest accesses memory through the shadow tables, faults and all. The result is an `Access`, as a list."""
+    """The guest accesses memory through the shadow tables, including faults. The result is an `Access`, as a list."""
 
     gva: int
     kind: str
@@ -569,7 +569,7 @@ class CorruptStep(ScenarioStep):
 
 @dataclass
 class MendStep(ScenarioStep):
-    """Undo what was planted."""
+    """Undo the planted mistakes."""
 
     def do(self, subject: Subject) -> None:
         while subject.repairs:
@@ -584,7 +584,7 @@ class MendStep(ScenarioStep):
 
 @dataclass
 class BootStep(ScenarioStep):
-    """Replay the events ``begin`` to ``end`` - 1 of a real guest's trace. The result is differences from the real run."""
+    """Replay the events ``begin`` to ``end`` - 1 of a real guest's trace. The result lists differences from the real run."""
 
     trace: str
     way: str
@@ -610,7 +610,7 @@ class BootStep(ScenarioStep):
 
 @dataclass
 class OperationStep(ScenarioStep):
-    """Do an operation of a golden trace; "create" builds another machine. A crash of the host is a result."""
+    """Do an operation of a golden trace; "create" builds another machine. A host crash is recorded in the result."""
 
     operation: dict[str, Any]
 
@@ -662,18 +662,18 @@ OPERATION_WORDS = {
 """Operations of golden traces (`verify.operations`), in words."""
 
 
-# What several steps do
+# Actions that several steps share
 
 
 def _row(spte: str, count: int) -> range:
-    """``count`` sptes from this one on."""
+    """``count`` sptes starting at this one."""
     first = parse_entry_name(spte)
     return range(first, first + count)
 
 
 def _map(subject: Subject, spte: int, gfn: int, flags: str) -> None:
     vm, page = subject.vm, subject.page_of(spte)
-    if not page.role:  # a page that was never taken: for pictures, one of a page table
+    if not page.role:  # a page that was never taken: pictures show it as one of a page table
         page.gfn, page.role = page.id, make_role(ROOT_64, 1, 0, False, 0)
     hfn = -gfn if gfn < 0 else vm.memory.frames[gfn] or 0
     subject.known.add(hfn & BASE_MASK >> PAGE_SHIFT)
@@ -701,7 +701,7 @@ def _complaint(item: Any) -> Any:
     return f"{kind} {'spte' if kind == 'rmap' else 'gfn' if kind == 'wp' else 'gva'} {where:#x}"
 
 
-# What several steps say
+# Words that several steps share
 
 
 def _number(value: Any) -> str:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A worker as the judge sees it: it starts the process, sends scenarios, and reads answers as data that may be anything."""
+"""The judge's side of a worker: start the process, send scenarios, and read answers, which are untrusted data."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ from .forkserver import PACKAGE, ForkServer, command, environment
 from .protocol import LOADING, TRACEBACK, checked, exit_reason, parsed, stopped_at
 
 GRACE = 1.0
-"""Seconds that a worker gets on top of its own limit before it is ended from outside."""
+"""Seconds after a worker's own limit before the judge kills it."""
 
 LONGEST = 1 << 24
 """Bytes of the longest answer that is accepted."""
 
 DAMAGED = "the process with your code sent something that is not an answer to the checker"
 PRINTED, PRINTED_MOST = 2000, 1 << 25
-"""Bytes of a submission's output that are kept, and that end it."""
+"""Bytes of a submission's output that are kept, and the number that ends it."""
 
 ANSWERS, OUTPUT = "answers", "output"
 PIECE = 1 << 16
 Piece = tuple[str, bytes]
-"""Which pipe (`ANSWERS` or `OUTPUT`), and what it gave; no bytes at its end."""
+"""Which pipe (`ANSWERS` or `OUTPUT`), and what was read; no bytes at its end."""
 
 
 @dataclass
@@ -57,7 +57,7 @@ class Worker:
     """A process with one submission in it, forked from ``server`` or, without one, started for it.
 
     ``failed`` says why the submission could not be loaded, or is None. ``alive``: whether it can play another scenario.
-    ``printed`` is the beginning of its output, ``print_count`` the number of bytes since that was last set to 0.
+    ``printed`` is the beginning of its output, ``print_count`` the number of bytes since it was last set to 0.
     """
 
     def __init__(self, exercise: Exercise, submission: Submission, server: ForkServer | None, seconds: float = 30) -> None:
@@ -109,7 +109,7 @@ class Worker:
         self.pipes.send(json.dumps(message, separators=(",", ":")).encode() + b"\n", end)
 
     def _line(self, end: float) -> bytes | None:
-        """The next answer; None if there will be none, or none in time (``alive`` tells which)."""
+        """The next answer; None if there will be none, or none in time (``alive`` is then true)."""
         while b"\n" not in self.buffer:
             pieces = self.pipes.receive(end)
             if not pieces or len(self.buffer) > LONGEST or self.print_sum > PRINTED_MOST:
@@ -121,14 +121,14 @@ class Worker:
         return bytes(line)
 
     def drain(self) -> None:
-        """Read the output that is there by now."""
+        """Read the output that has arrived."""
         pieces = self.pipes.receive(time.monotonic() + self.pipes.late)
         while any(name == OUTPUT and data for name, data in pieces):
             self._take(pieces)
             pieces = self.pipes.receive(time.monotonic() + self.pipes.late)
 
     def _take(self, pieces: list[Piece]) -> bool:
-        """Store what the pipes gave; return whether more can come."""
+        """Store what was read from the pipes; return whether more can come."""
         for name, data in pieces:
             if name == OUTPUT:
                 self.print_count += len(data)
@@ -214,7 +214,7 @@ class Worker:
         self.close()
 
     def _ended(self, line: bytes | None, when: str = "") -> dict[str, Any]:
-        """Why a worker stopped answering, and the line at which its code was."""
+        """Why a worker stopped answering, and which line was running."""
         if line is not None:
             self.close()
             return {"kind": "damaged", "what": DAMAGED}
@@ -332,7 +332,7 @@ class Pipes:
 
 
 class ThreadedPipes:
-    """The same for a process's standard files, each read in a thread: for systems without `select` on pipes (Windows).
+    """Like `Pipes`, for a process's standard files, each read in a thread: for systems without `select` on pipes (Windows).
 
     ``late``: seconds until a thread has handed over what it has read.
     """
@@ -355,7 +355,7 @@ class ThreadedPipes:
             self.pieces.put((name, data))
 
     def send(self, data: bytes, end: float) -> bool:
-        """Send a request. Without a time limit: a worker that does not read it is ended by its own watchdog."""
+        """Send a request, without a time limit: a worker that does not read it is ended by its own watchdog."""
         assert self.process.stdin is not None
         try:
             self.process.stdin.write(data)
@@ -372,7 +372,7 @@ class ThreadedPipes:
             return []
 
     def close(self) -> None:
-        """Close what is open. The process has to have ended."""
+        """Close what is open. The process must have ended."""
         with contextlib.suppress(queue.Empty):
             while True:
                 self.pieces.get_nowait()

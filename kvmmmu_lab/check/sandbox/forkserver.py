@@ -31,7 +31,7 @@ sys.path.append(os.path.dirname(package))  # numpy may be installed beside the k
 from kvmmmu_lab.check.sandbox.runner import main
 main()
 """
-"""The program of a worker. The package is loaded from its folder, not looked for on the path."""
+"""The program of a worker. The package is loaded from its folder, not found on the path."""
 
 KEPT = ("PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "LANG", "LC_ALL")
 """Environment variables that a worker gets (and those of OPENBLAS, which some processors need)."""
@@ -44,7 +44,7 @@ class WorkerError(LabError):
 
 
 def environment() -> dict[str, str]:
-    """The environment of a worker: nothing that a submission must not know.
+    """The environment of a worker: it reveals nothing that a submission must not know.
 
     One arena of glibc's: a thread such as the watchdog would reserve another, 64 MiB of the address space that is limited.
     """
@@ -103,7 +103,7 @@ class ForkServer:
         return None
 
     def status(self, pid: int, seconds: float) -> int | None:
-        """How a worker ended, as `os.waitpid` reports it; None if that is not known in time."""
+        """A worker's status, as `os.waitpid` reports it; None if it is not known in time."""
         with self.lock:
             end = time.monotonic() + seconds
             while pid not in self.ended and (left := end - time.monotonic()) > 0:

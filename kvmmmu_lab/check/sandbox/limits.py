@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a submission may not do while it is checked, and what it may not use up.
+"""Limits on what a submission may do and use while it is checked.
 
 The operating system limits memory, time and file sizes, where it can; `not_enforced` lists what it cannot limit. In addition
 Python itself refuses, in this process and for good, to start processes, to open sockets, to load libraries, to read the files
-of the part under test and of what the judge expects, and to change files outside of the scratch folder. This stops honest
-mistakes and easy cheating. It is no prison: to keep a determined attacker away, put a container around it.
+of the part under test and of what the judge expects, and to change files outside the scratch folder. This stops honest
+mistakes and easy cheating. It does not stop a determined attacker: for that, run the checker in a container.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Any
 
 MEMORY = 1 << 29
-"""Bytes of address space beside what a worker needs itself."""
+"""Bytes of address space in addition to what a worker itself needs."""
 
 FILE = 1 << 24
 """Bytes of the largest file that a submission may write."""
 
 
 class NotAllowed(BaseException):
-    """A submission tried what it may not do. Not an Exception, so that ``except Exception`` does not hide it."""
+    """A submission tried something that is not allowed. Not an Exception, so that ``except Exception`` does not hide it."""
 
 
 STARTS = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork", "os.forkpty", "pty.spawn")
@@ -53,7 +53,7 @@ WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
 def fence(scratch: str, secret: tuple[str, ...]) -> None:
-    """Refuse all of this from now on. ``secret``: files and folders that must not be read."""
+    """Refuse forbidden actions from now on. ``secret``: files and folders that must not be read."""
     here = os.path.realpath(scratch)
     kept = tuple(os.path.realpath(path) for path in secret)
     inside, devices = (here + os.sep, here), ("/dev/null", "/dev/tty")
@@ -81,7 +81,7 @@ def fence(scratch: str, secret: tuple[str, ...]) -> None:
             if (event in CHANGES or flags & writing) and not path.startswith(inside) and path not in devices:
                 raise NotAllowed(f"your code tried to change {path}, outside its folder")
             if event == "open" and arguments[1] is None and not path.startswith(inside) and isdir(path):
-                # relative to an open folder, names without a path would get by
+                # relative to an open folder, names without a path would not be checked
                 raise NotAllowed(f"your code tried to open the folder {path}, outside its own")
             if within(path, kept) or (path.endswith(".pyc") and within(_source(path), kept)):
                 raise NotAllowed(f"your code tried to read {path}")

@@ -25,7 +25,7 @@ TRACEBACK = "traceback"
 
 
 def plain(value: Any) -> Any:
-    """``value`` as JSON can hold it: numbers, text and lists of them stay, anything else becomes its repr, shortened."""
+    """``value`` as JSON data: numbers, text and lists of them stay, anything else becomes its repr, shortened."""
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     if value is None or isinstance(value, bool | str):
@@ -46,7 +46,7 @@ def parsed(line: bytes | None) -> dict[str, Any]:
 
 
 def checked(error: Any) -> dict[str, Any]:
-    """What a worker says was raised, reduced to a few short texts and numbers."""
+    """The error that a worker reports, reduced to a few short texts and numbers."""
     if not isinstance(error, dict):
         return {}
     return {
@@ -57,7 +57,7 @@ def checked(error: Any) -> dict[str, Any]:
 
 
 def printable(text: str) -> str:
-    """``text`` without control characters, so that it cannot command a terminal."""
+    """``text`` without control characters, so that it cannot control a terminal."""
     return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
 
 

@@ -2,8 +2,8 @@
 """The process in which a submission runs: it loads the submission, then plays scenarios for the judge (see `protocol`).
 
 A fork server has the engine loaded and no submission; for each one it forks a worker. Where there is no fork, each
-submission gets a process that starts from nothing. A worker that exceeds its time is ended by a watchdog that no Python code
-can stop; it writes down where the code was.
+submission gets a new process. A worker that exceeds its time is ended by a watchdog that no Python code
+can stop; it records which line was running.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from .protocol import LOADING, TRACEBACK
 
 
 def main() -> None:
-    """Be the fork server of the judge at the socket whose number is the last argument; "-": run a single submission."""
+    """Run as the judge's fork server at the socket whose number is the last argument; "-": run a single submission."""
     if sys.argv[-1] == "-":
         _single()
     _settle()
@@ -47,7 +47,7 @@ def main() -> None:
                 continue
             data, files, _, _ = socket.recv_fds(link, 1 << 20, 3)
         except OSError:
-            return  # the judge has gone
+            return  # the judge has exited
         if not data:
             return
         waiting += data
@@ -73,7 +73,7 @@ def _settle() -> None:
 
 
 def _single() -> None:
-    """Run one submission, talking through the standard files. Never returns."""
+    """Run one submission, communicating through the standard files. Never returns."""
     answers = os.dup(1)
     os.dup2(2, 1)
     try:
@@ -95,7 +95,7 @@ def _ended() -> list[tuple[int, int]]:
 
 
 def _child(request: dict[str, Any], requests: int, answers: int, output: int) -> None:
-    """Be the worker. Never returns."""
+    """Run as the worker. Never returns."""
     try:
         os.setsid()
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -148,7 +148,7 @@ def serve(request: dict[str, Any], requests: IO[bytes], answers: int) -> None:
 
 
 def _sender(answers: int) -> Any:
-    """A function that sends a message to the judge, and works however a submission changes `json` and `os`."""
+    """A function that sends a message to the judge, and works even if a submission changes `json` and `os`."""
     dumps, write = json.dumps, os.write
 
     def tell(message: dict[str, Any]) -> None:
@@ -181,7 +181,7 @@ def _play(order: dict[str, Any], ready: dict[str, Any], defined: dict[str, Any],
 
 
 def _flush() -> None:
-    """Send out what was printed, so that the judge can tell in which scenario that was."""
+    """Flush the output, so that the judge can tell which scenario printed it."""
     with contextlib.suppress(BaseException):
         sys.stdout.flush()
 
@@ -197,7 +197,7 @@ def load(source: str, name: str) -> dict[str, Any]:
 
 
 def failure(error: BaseException, name: str) -> dict[str, Any]:
-    """What was raised, and the submission's innermost line on the way there, as a message to the judge."""
+    """Describe an exception and the submission's innermost line in its traceback, as a message to the judge."""
     if isinstance(error, parts.Absent | NotAllowed):
         kind = "absent" if isinstance(error, parts.Absent) else "forbidden"
     elif isinstance(error, NotImplementedError):
