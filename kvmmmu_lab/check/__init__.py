@@ -7,9 +7,9 @@ Read it in this order (what an exercise is: `kvmmmu_lab.exercises`):
                   a step can plant; `scenarios`: steps that are put together
 2. `observe`      what can be seen of a machine after a step, and how a difference is explained, in the words of `explain`;
                   `testbench`: takes a subject from step to step
-3. `parts`        how a submission becomes a part; how a worker loses the kit's own version
-4. `sandbox`      processes with submissions: `protocol`, what is said; `forkserver` and `runner`, the processes; `limits`, what
-                  they may not do; `client`, the judge's side; `inline`, without a process, for a debugger
+3. `parts`        how a submission becomes a part; how the kit's own version is removed from a worker
+4. `sandbox`      processes with submissions: `protocol`, the messages; `forkserver` and `runner`, the processes; `limits`, what
+                  submissions may not do; `client`, the judge's side; `inline`, without a process, for a debugger
 5. `judge`        tries each rule; `oracle`: what is expected; `compare`: what differs first; `shrink`: the shortest way there
 6. `failure`      from a run that failed to what a learner reads; `side_by_side`: expected beside got, drawn; `report`:
                   verdicts, points, text and HTML
@@ -34,8 +34,8 @@ def check(exercise: str, *given: Any, full: bool = False, seed: int = 0) -> Repo
     """Check what you wrote: ``check("rmap_add", ReverseMap)`` in a notebook, or a file, ``check("rmap_add", "mine.py")``.
 
     ``given``: the classes or functions that the exercise asks for, in any order, or the path of a .py or .ipynb file.
-    ``full`` also replays whole traces of real guests; ``seed`` chooses the random scenarios. The report shows itself, with
-    pictures. Raises InputError.
+    ``full`` also replays whole traces of real guests; ``seed`` chooses the random scenarios. A notebook displays the report
+    with pictures. Raises InputError.
     """
     from .notebook import check_given
 

@@ -10,7 +10,7 @@ from .observe import Difference, Seen, observations
 
 
 class Transcript:
-    """What was observed after each step of a run, as JSON text: as a worker sends it. It is parsed only where it matters."""
+    """What was observed after each step of a run, as the JSON text that a worker sends. It is parsed only where needed."""
 
     def __init__(self, texts: Iterable[bytes] = ()) -> None:
         self.texts = list(texts)
@@ -19,7 +19,7 @@ class Transcript:
         return len(self.texts)
 
     def __getitem__(self, step: int) -> Seen:
-        """What was observed after this step. Raises ValueError or RecursionError for text that is no JSON object."""
+        """What was observed after this step. Raises ValueError or RecursionError for text that is not a JSON object."""
         seen = json.loads(self.texts[step])
         if not isinstance(seen, dict):
             raise ValueError(seen)
@@ -34,7 +34,7 @@ class Transcript:
 
 
 def first_difference(expected: Transcript, got: Transcript, looks: tuple[str, ...]) -> Difference | None:
-    """The first difference in the steps that both runs have. Raises ValueError or RecursionError for texts that are no JSON."""
+    """The first difference in the steps that both runs have. Raises ValueError or RecursionError for text that is not JSON."""
     for step, (right, mine) in enumerate(zip(expected.texts, got.texts, strict=False)):
         if right == mine:
             continue

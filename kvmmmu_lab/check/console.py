@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A check in a terminal: where the learner's file is, and each verdict printed as soon as it is known."""
+"""A check in a terminal: find the learner's file, and print each verdict as soon as it is known."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def working_folder() -> Path:
 
 
 def own_file(exercise: Exercise, folder: Path) -> Path:
-    """The learner's file for an exercise, in a working folder. Raises InputError where there is none."""
+    """The learner's file for an exercise, in a working folder. Raises InputError if there is none."""
     return submitted_file(exercise, folder / "exercises" / exercise.folder.name)
 
 

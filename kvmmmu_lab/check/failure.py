@@ -106,7 +106,7 @@ class Failure:
 
 
 def find_failure(rule: Rule, run: Run, expected: Transcript, crashes: bool) -> Failure | None:
-    """Find what is wrong with a run, without explaining it; None if nothing. ``crashes``: the kit's own part crashes the host."""
+    """Find what is wrong with a run, unexplained; None if nothing is. ``crashes``: the kit's own part crashes the host."""
     try:
         difference = first_difference(expected, run.seen, rule.looks)
     except (ValueError, RecursionError):

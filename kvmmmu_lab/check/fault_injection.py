@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Mistakes to plant in a healthy machine, for an audit to find.
 
-A mistake changes one shadow entry, or what the reverse maps say of it, past the engine. It is planted in the first, second,
-... of the entries that it fits, in the order of pages and indexes, counted round and round. Where no entry fits, nothing
-happens.
+A mistake changes one shadow entry, or its references in the reverse maps, bypassing the engine. It is planted in the first,
+second, ... of the entries that it fits, in the order of pages and indexes; the number wraps around. If no entry fits,
+nothing happens.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class Mistake:
         return undo
 
     def say(self, vm: Vm, number: int = 0, gfn: int = 0) -> str:
-        """What `plant` would do, in words."""
+        """Describe what `plant` would do."""
         damage = self.plan(vm, number, gfn)
         if damage is None:
             return "nothing is planted, because no entry fits"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Check what was written in a notebook: the source of functions and classes, with all that they need from other cells."""
+"""Check what was written in a notebook: the source of functions and classes, with what they need from other cells."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def check_given(name: str, given: tuple[Any, ...], *, full: bool, seed: int) -> 
 
 
 def _names(given: tuple[Any, ...], wanted: list[str]) -> list[str]:
-    """The name that each object stands for: its own, or if that is not wanted, the one at its place."""
+    """The name that each object stands for: its `__name__`, or the wanted name at its position."""
     if len(given) != len(wanted):
         raise InputError("given", f"{len(given)} objects", f"{len(wanted)}: {', '.join(wanted)}")
     names = [getattr(thing, "__name__", "") for thing in given]
@@ -51,7 +51,7 @@ def _names(given: tuple[Any, ...], wanted: list[str]) -> list[str]:
 def source_of(things: dict[str, Any]) -> str:
     """A source that defines all ``things`` and what they use.
 
-    Functions and classes of the notebook come with their source, imports by name, plain values as they are now. Raises
+    Functions and classes of the notebook are copied as source, imports by name, plain values as they are now. Raises
     InputError for anything else.
     """
     parts: dict[int, str] = {}
@@ -76,7 +76,7 @@ def _collect(thing: Any, parts: dict[int, str], names: dict[str, str], around: d
     parts[id(thing)] = ""  # it may use itself
     for name in _used(source):
         _name(name, _globals(thing, around), parts, names)
-    del parts[id(thing)]  # it goes behind what it uses
+    del parts[id(thing)]  # it follows what it uses
     parts[id(thing)] = source
 
 
@@ -90,7 +90,7 @@ def _source(thing: Any) -> str:
 
 
 def _class_source(thing: type) -> str:
-    """The source of a class. `inspect` finds none in a notebook: its methods know the cell; else the latest of this name."""
+    """The source of a class. `inspect` finds none in a notebook: use its methods' cell, else the latest class of this name."""
     codes = [value.__code__ for value in vars(thing).values() if isinstance(value, FunctionType)]
     for file in dict.fromkeys([*(code.co_filename for code in codes), *reversed(list(linecache.cache))]):
         lines = [code.co_firstlineno for code in codes if code.co_filename == file]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What can be observed of a machine with a part under test in it, and how a difference in it is explained.
 
-Observations are plain data, free of host addresses and of how a part keeps what it keeps: a reverse map is a sorted list of
+Observations are plain data, independent of host addresses and of how a part stores its data: a reverse map is a sorted list of
 references (``page id * 512 + index``, see `inspect.dump`). The judge observes the kit's own part, a worker the submission's.
 """
 
@@ -46,7 +46,7 @@ from .subject import Subject, WrongResult, counts
 
 EMPTY = bytes(PAGE_SIZE)
 FEW = 32
-"""Of a whole engine, all reverse maps are looked at while there are so few, later those that may have changed."""
+"""With a whole engine, up to this many reverse maps are all observed; beyond that, only those that may have changed."""
 
 Seen = dict[str, Any]
 """What was observed, by the observations' names."""
@@ -55,8 +55,8 @@ Seen = dict[str, Any]
 class View:
     """A subject at one moment, for observations to look at.
 
-    ``hashed``: digests are enough, as in long scenarios. ``whole``: look also into shadow pages that were neither taken nor
-    changed as far as is known, which takes longer. ``used``: ids of the shadow pages with an entry that is not 0.
+    ``hashed``: digests are enough, as in long scenarios. ``whole``: also look into shadow pages that are not known
+    to have been taken or changed, which takes longer. ``used``: ids of the shadow pages with an entry that is not 0.
     """
 
     def __init__(self, subject: Subject, hashed: bool = False, whole: bool = True) -> None:
@@ -84,18 +84,18 @@ class View:
             raise WrongResult("frames()", given, "the numbers of host frames, in a list or the like") from None
 
     def by_gfn(self, by_hfn: dict[int, Any]) -> list[Any]:
-        """[gfn, value] from values by host frame; a frame that is no guest memory has its negative number."""
+        """[gfn, value] from values by host frame; a frame outside guest memory has its negated number."""
         gfns = self.vm.memory.gfns
         return sorted([gfns[hfn] if gfns[hfn] is not None else -hfn, value] for hfn, value in by_hfn.items())
 
 
 def in_shadow_page(event: tuple) -> bool:
-    """Whether a change is one of an entry in a shadow page."""
+    """Whether an event changes an entry in a shadow page."""
     return FIRST_SHADOW <= event[1] >> PAGE_SHIFT < FIRST_GUEST
 
 
 def refs(sptes: Any) -> list[int]:
-    """The refs of sptes that a part gives, sorted. Raises WrongResult for anything else."""
+    """The refs of sptes that a part returned, sorted. Raises WrongResult for anything else."""
     given = sptes
     try:
         given = list(sptes)
@@ -115,7 +115,7 @@ def form(call: str, sptes: Any) -> Any:
 
 
 class Observation:
-    """Something that can be observed. The kinds stand in the order in which differences are reported.
+    """Something that can be observed. Subclasses are defined in the order in which differences are reported.
 
     ``usual``: compared unless a rule names others.
     """
@@ -123,7 +123,7 @@ class Observation:
     name: ClassVar[str]
     usual: ClassVar[bool] = True
     digested: ClassVar[bool] = True
-    """Whether a digest will do where only digests are compared."""
+    """Whether a digest is enough where only digests are compared."""
 
     starred: ClassVar[bool] = True
     """Whether lines of its `listing` that differ are marked with a star."""
@@ -138,7 +138,7 @@ class Observation:
         raise NotImplementedError
 
     def outranks(self, expected: Any, got: Any) -> bool:
-        """Whether this difference is to be reported before all others."""
+        """Whether to report this difference before all others."""
         return False
 
     def explain(self, difference: Difference) -> str:
@@ -146,7 +146,7 @@ class Observation:
         return f"{self.name}: {short(difference.got)}; it should be {short(difference.expected)}"
 
     def listing(self, value: Any) -> list[str] | None:
-        """What was observed, in lines; None: print it as it came."""
+        """What was observed, in lines; None: print the raw value."""
         return None
 
     def scene(self, vm: Machine, difference: Difference) -> Scene | None:
@@ -183,7 +183,7 @@ class Difference:
             return printable(Observation.explain(self.observation, self))
 
     def listings(self) -> tuple[list[str], list[str]] | None:
-        """Expected and got in lines; None: print them as they came."""
+        """Expected and got in lines; None: print the raw values."""
         try:
             expected, got = self.observation.listing(self.expected), self.observation.listing(self.got)
         except Exception:  # likewise
@@ -207,14 +207,14 @@ class Difference:
         return first_different(expected, got)
 
     def missing_and_extra(self) -> tuple[int, list[int], list[int], list[int]]:
-        """The first key whose lists of refs differ; the refs that are missing, those too many, and those of one step before."""
+        """The first key whose lists of refs differ; the missing refs, the extra ones, and those one step earlier."""
         key, (expected, got) = self.key(), self.by_key()
         right, mine = Counter(expected.get(key, ())), Counter(got.get(key, ()))
         before = {row[0]: row[1] for row in self.before or []}.get(key, [])
         return key, sorted((right - mine).elements()), sorted((mine - right).elements()), before
 
     def emptied_instead(self) -> str:
-        """Which entries became empty though others should have, as the end of a sentence; mostly none."""
+        """The end of a sentence: which entries became empty instead of others; usually empty."""
         right, mine = (
             {page << 9 | entry[0] for page, entries in seen.get("sptes", ()) for entry in entries}
             for seen in (self.wanted, self.seen)
@@ -353,7 +353,7 @@ class ChangeOrder(Observation, name="order"):
 
 
 class ShadowEntries(Observation, name="sptes"):
-    """The entries of shadow pages that are not 0, as `inspect.dump.page_entries` has them."""
+    """The entries of shadow pages that are not 0, as `inspect.dump.page_entries` returns them."""
 
     def look(self, view: View) -> Any:
         subject, words = view.subject, view.vm.memory.pages
@@ -364,7 +364,7 @@ class ShadowEntries(Observation, name="sptes"):
         return [[id, self._entries(subject, id, words[FIRST_SHADOW + id].tobytes())] for id in view.used]
 
     def _entries(self, subject: Subject, id: int, words: bytes) -> list[Any]:
-        """The entries of a shadow page, which mostly are what they were."""
+        """The entries of a shadow page, cached because most do not change."""
         known = subject.entries.get(id)
         if known is None or known[0] != words:
             known = subject.entries[id] = words, dump.page_entries(subject.vm, id)
@@ -445,7 +445,7 @@ class StepResult(Observation, name="result"):
         return view.subject.result
 
     def outranks(self, expected: Any, got: Any) -> bool:
-        """A text where nothing is expected: the step itself says what is wrong."""
+        """Whether a text came where nothing was expected: the step itself reports what is wrong."""
         return expected is None and isinstance(got, str)
 
     def explain(self, difference: Difference) -> str:
@@ -464,7 +464,7 @@ class StepResult(Observation, name="result"):
         return f"it returns {short(mine)}; it should return {short(right)}"
 
     def _complaints(self, right: list[Any], mine: list[Any]) -> str:
-        """What an audit does not report, or reports although nothing is wrong there."""
+        """Describe what an audit misses, or reports although nothing is wrong there."""
         reported = [item if isinstance(item, str) else repr(item) for item in mine]
         missing = sorted((Counter(right) - Counter(reported)).elements())
         extra = sorted((Counter(reported) - Counter(right)).elements())
@@ -587,7 +587,7 @@ class HashBuckets(Observation, name="hash"):
 
 
 class FreeList(Observation, name="free"):
-    """Ids of free shadow pages, the next one first, down to those that lie as in the beginning; the number of these."""
+    """Ids of free shadow pages, the next one first, down to those still in the initial order; the number of these."""
 
     def look(self, view: View) -> Any:
         free, pages = view.vm.pool.free, view.vm.pool.pages
@@ -606,7 +606,7 @@ class FreeList(Observation, name="free"):
 class MemoryWrites(Observation, name="door"):
     """Entries of guest tables and shadow pages that changed through `Memory.put` and its like, as they are now.
 
-    [page id or gfn, is it a shadow page, index, entry]. A change that was made in another way is not there.
+    [page id or gfn, is it a shadow page, index, entry]. Changes made in other ways are not included.
     """
 
     usual = False
@@ -643,9 +643,9 @@ class MemoryWrites(Observation, name="door"):
 
 
 class DescriptorForm(Observation, name="form"):
-    """By gfn, how the reverse map is kept: one ref, or descriptors as lists; and the spare descriptors.
+    """By gfn, how the reverse map is stored: one ref, or descriptors as lists; and the spare descriptors.
 
-    None if the part does not say: it may have a method ``descriptors(hfn)``.
+    None if the part lacks the optional method ``descriptors(hfn)``.
     """
 
     usual = False
@@ -677,7 +677,7 @@ class DescriptorForm(Observation, name="form"):
 
 
 class FirstParents(Observation, name="first"):
-    """By shadow page with parents, what ``first`` returns: "a parent", or what else."""
+    """By shadow page with parents, what ``first`` returns: "a parent", or the value itself."""
 
     usual = False
 
@@ -698,9 +698,9 @@ class FirstParents(Observation, name="first"):
 
 
 class ChainForm(Observation, name="chains"):
-    """By shadow page, how its parents are kept: one ref, or chains as lists; and the spare chains.
+    """By shadow page, how its parents are stored: one ref, or chains as lists; and the spare chains.
 
-    None if the part does not say: it may have a method ``chains(page)``.
+    None if the part lacks the optional method ``chains(page)``.
     """
 
     usual = False
@@ -724,12 +724,12 @@ class ChainForm(Observation, name="chains"):
 
 
 USUAL = tuple(name for name, observation in OBSERVATIONS.items() if observation.usual)
-"""Names of what is compared unless a rule names others: all but how the kernel keeps it."""
+"""Observations that are compared unless a rule names others."""
 
 
 @functools.cache
 def observations(names: tuple[str, ...]) -> tuple[Observation, ...]:
-    """The observations of these names, of none the usual ones, in the order of reporting; "caused" comes with "result"."""
+    """The observations with these names (default: the usual ones), in the order of reporting; "caused" comes with "result"."""
     chosen = names or USUAL
     unknown = [name for name in chosen if name not in OBSERVATIONS]
     if unknown:
@@ -740,7 +740,7 @@ def observations(names: tuple[str, ...]) -> tuple[Observation, ...]:
 
 
 def observe(subject: Subject, names: tuple[str, ...], hashed: bool = False, whole: bool = True) -> Seen:
-    """What these observations see now; see `View`. ``hashed``: where a digest will do, only that."""
+    """Make these observations now; see `View`. ``hashed``: only a digest where that is enough."""
     view = View(subject, hashed, whole)
     seen = {observation.name: observation.look(view) for observation in observations(names)}
     if not hashed:

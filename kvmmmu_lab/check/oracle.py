@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What is expected: observations of the kit's own part, for the judge to compare a submission's with.
+"""The expected observations: those of the kit's own part, with which the judge compares a submission's.
 
-They are remembered: a judge that has checked one submission checks the next one faster.
+They are cached, so that later checks in the same process are faster.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Observed = tuple[Transcript, bool]
 """What is observed after each step, and whether the kit's own part ends in a crash of the host."""
 
 MOST = 5_000
-"""Scenarios that are remembered."""
+"""Scenarios that are cached."""
 
 _known: dict[Any, Observed] = {}
 
@@ -54,7 +54,7 @@ class Expected:
     def __call__(
         self, scenario: Scenario, looks: tuple[str, ...], stretch: Golden | Boot | None = None, *, hashed: bool
     ) -> Observed:
-        """What is observed of the kit's own part. ``stretch``: what the scenario stands for, which it is remembered by."""
+        """What is observed of the kit's own part. ``stretch``: what the scenario was made from; used as the cache key."""
         key = (self.part, looks, hashed, scenario if stretch is None else stretch)
         try:
             return _known[key]
@@ -63,7 +63,7 @@ class Expected:
                 _known.clear()
             _known[key] = observed = self._play(scenario, looks, hashed)
             return observed
-        except TypeError:  # operations of golden traces are dicts: a part of a stretch is not remembered
+        except TypeError:  # operations of golden traces are dicts: a part of a stretch is not cached
             return self._play(scenario, looks, hashed)
 
     def _play(self, scenario: Scenario, looks: tuple[str, ...], hashed: bool) -> Observed:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The parts that exercises are about: how a submission is put into a `Vm`, and how the kit's own version is removed.
 
-In a worker the engine has no version of the part under test: what was there raises `Absent`. This prevents honest mistakes and
-easy cheating; the sources of the kit are public.
+In a worker the engine has no version of the part under test: its functions raise `Absent` instead. This prevents honest mistakes
+and easy cheating; the sources of the kit are public.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class Absent(LabError):
 class Part:
     """``keyword`` is the argument of `Vm`, or "" for functions that the engine does not call.
 
-    ``gone``: (owner, names) of what a worker loses. ``modules``: files of the kit that a submission must not read. ``wrap``
-    makes a whole part of a submission that only defines some of it.
+    ``gone``: (owner, names) of what is removed from a worker. ``modules``: files of the kit that a submission must not read.
+    ``wrap`` completes a submission that defines only some of a part.
     """
 
     keyword: str
@@ -45,7 +45,7 @@ class Part:
 
 
 class OnlyAdds:
-    """A reverse map made whole from one that can only add: to remove an entry, it begins again and adds all the others."""
+    """A complete reverse map from one that can only add: to remove an entry, start again and add all the others."""
 
     def __init__(self, kind: Any, vm: Machine) -> None:
         self.kind, self.vm = kind, vm
@@ -74,7 +74,7 @@ class OnlyAdds:
         return self.vm.memory.words[spte] & COUNTED == COUNTED
 
     def write_protect(self, gfn: int) -> None:
-        """Take write access to a frame away, as `machine.ReverseMapPart` says."""
+        """Remove write access to a frame, as `machine.ReverseMapPart` specifies."""
         vm, hfn = self.vm, self.vm.memory.frames[gfn]
         for at in [] if hfn is None else list(self.part.sptes(hfn)):
             self.remove(at)
@@ -83,7 +83,7 @@ class OnlyAdds:
 
 
 class NoProtect:
-    """A reverse map made whole from one without ``write_protect``."""
+    """A complete reverse map from one without ``write_protect``."""
 
     def __init__(self, kind: Any, vm: Machine) -> None:
         self.part, self.vm = kind(vm), vm
@@ -124,7 +124,7 @@ PARTS = {
 
 
 def remove(part: Part) -> None:
-    """Remove the kit's own version of a part from this process, for good, wherever it was imported."""
+    """Remove the kit's own version of a part from this process permanently, wherever it was imported."""
     for owner, names in part.gone:
         for name in names:
             own, instead = getattr(owner, name), _absent(name)

@@ -19,8 +19,8 @@ FILE = ".kvmmmu-lab-progress.json"
 class Progress:
     """By exercise: the ``best`` points, the ``last`` ones, and how many ``hints`` were shown. Each change is saved at once.
 
-    A file that can't be parsed is renamed to ``.damaged``, and progress begins again. If the file can't be written, nothing
-    is kept.
+    A file that can't be parsed is renamed to ``.damaged``, and progress starts again. If the file can't be written, nothing
+    is saved.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -69,7 +69,7 @@ def hints(exercise: Exercise) -> list[str]:
 
 
 def next_hint(exercise: Exercise, progress: Progress, wanted: int | None = None) -> str:
-    """The next hint that was not shown yet, or again the last one; or the ``wanted`` one, from 1 on. Raises InputError."""
+    """Return the next unseen hint, or the last one again; or the ``wanted`` one, from 1 on. Raises InputError."""
     known = hints(exercise)
     if wanted is not None and not 1 <= wanted <= len(known):
         raise InputError("hint", wanted, f"1 to {len(known)}, or nothing for the next hint")

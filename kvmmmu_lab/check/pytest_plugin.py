@@ -54,7 +54,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Make one test of each rule."""
+    """Make one test for each rule."""
     exercise = getattr(metafunc.module, "EXERCISE", None)
     if exercise is not None and "rule" in metafunc.fixturenames:
         metafunc.parametrize("rule", exercise.rules, ids=[rule.name for rule in exercise.rules])
@@ -79,7 +79,7 @@ class Checked:
         if verdict.status == NOT_ATTEMPTED:
             pytest.fail(f"Not attempted: {rule.says}", pytrace=False)
         if verdict.status != PASSED:
-            if wrong_before and verdict.failure is not None:  # one picture is enough: that of what to fix first
+            if wrong_before and verdict.failure is not None:  # one picture is enough: that of the first failure
                 verdict = replace(verdict, failure=replace(verdict.failure, picture=None, difference=None))
             pytest.fail(explained(verdict, self.exercise), pytrace=False)
 

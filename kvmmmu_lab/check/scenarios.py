@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Scenarios that are made: a rule's random ones, stretches for the whole engine, and writes that hit shadow pages.
+"""Generated scenarios: a rule's random ones, stretches for the whole engine, and writes that hit shadow pages.
 
-For the latter, shadow pages with any roles are taken from the pool past the engine, and all entries that a write could be
-mistaken for are there: much can be seen of each write.
+For the latter, shadow pages with any roles are taken from the pool, bypassing the engine, and filled with all entries
+that a write could be mistaken for, so that a wrong write shows.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def random_scenarios(exercise: str, rule: Rule, seed: int) -> tuple[Scenario, ..
     from hypothesis.configuration import set_hypothesis_home_dir
 
     assert rule.drawn is not None
-    # else hypothesis leaves a folder where the learner works
+    # otherwise hypothesis creates a folder in the learner's folder
     set_hypothesis_home_dir(Path(tempfile.gettempdir()) / "kvmmmu-lab-hypothesis")
     found: list[Scenario] = []
 
@@ -116,7 +116,7 @@ def mistakable(offset: int) -> list[int]:
 
 
 def hit(count: int, *hits: Hit, gfn: int = TABLE, apart: bool = True) -> Iterator[StepData]:
-    """Steps: hit ``count`` pages with these writes. ``apart``: no two of the writes in a row."""
+    """Steps: hit ``count`` pages with these writes. ``apart``: no two of the writes are consecutive."""
     for offset, size in hits:
         yield fill_pages(count, mistakable(offset))
         yield ("writes", ((gfn << 12) + offset, ELSEWHERE << 12)[: 1 + apart], size)
@@ -128,7 +128,7 @@ def hit_pages(roles: Sequence[Role], *hits: Hit, gfn: int = TABLE, apart: bool =
 
 
 def sweep(roles: Sequence[Role], offsets: Iterable[int], size: int) -> Scenario:
-    """A scenario: all entries of these pages are filled, then many are hit, no two in a row."""
+    """A scenario: all entries of these pages are filled, then many are hit, no two consecutively."""
     places = [place for offset in offsets for place in ((TABLE << 12) + offset, ELSEWHERE << 12)]
     return play(*take(*roles), fill_pages(len(roles), range(512)), ("writes", tuple(places), size))
 

@@ -22,7 +22,7 @@ NEVER = (-1, -1)
 """The stamp of a file that has not been looked at yet."""
 
 POLL = 0.3
-"""Seconds between two looks at the file's time stamp."""
+"""Seconds between two checks of the file's time stamp."""
 
 
 class WatchSession:
@@ -65,7 +65,7 @@ class WatchSession:
                 self.press(key)
 
     def look(self) -> None:
-        """Check the exercise if its file has been saved since."""
+        """Check the exercise if its file has changed since the last check."""
         stamp = self._stamp()
         if stamp != self.seen:
             self.seen = stamp
@@ -79,7 +79,7 @@ class WatchSession:
             return None
 
     def check(self) -> None:
-        """Check the current exercise. If its file can't be checked, say why; the session goes on."""
+        """Check the current exercise. If its file can't be checked, print why and continue."""
         _clear()
         try:
             path = own_file(self.exercise, self.folder)
@@ -96,7 +96,7 @@ class WatchSession:
         return "\nSolved! Press n for the next exercise."
 
     def press(self, key: str) -> None:
-        """Do what a key stands for; other keys do nothing."""
+        """Handle a key; unknown keys do nothing."""
         if key in ("n", "p"):
             to = self.at + (1 if key == "n" else -1)
             if 0 <= to < len(self.course):

@@ -33,7 +33,7 @@ def shrink(scenario: Scenario, step: int, fails: Fails, seconds: float) -> Scena
 
 
 def _without(scenario: Scenario, steps: Steps, size: int, fails: Fails, end: float) -> Steps | None:
-    """``steps`` without ``size`` of them, as far back as possible, that are not needed; None if all are."""
+    """Return ``steps`` without ``size`` unneeded ones, as late as possible; None if all are needed."""
     for at in range(len(steps) - 1, -1, -size):
         first = max(0, at - size + 1)
         if any(isinstance(step, dict) and step.get("op") == "create" for step in steps[first : at + 1]):
@@ -48,7 +48,7 @@ def _without(scenario: Scenario, steps: Steps, size: int, fails: Fails, end: flo
 
 
 def _less(scenario: Scenario, fails: Fails, end: float) -> Scenario:
-    """Without entries of the guest's tables and items of long operands that are not needed."""
+    """Remove unneeded entries of the guest's tables and unneeded items of long operands."""
     for number, step in enumerate(scenario.steps):
         for place, items in enumerate(step if not isinstance(step, dict) else ()):
             if isinstance(items, tuple):
@@ -61,7 +61,7 @@ def _less(scenario: Scenario, fails: Fails, end: float) -> Scenario:
 
 
 def _fewer(scenario: Scenario, number: int, place: int, items: tuple[Any, ...], fails: Fails, end: float) -> Scenario:
-    """With fewer ``items`` at this place in the step of this number."""
+    """Remove unneeded ``items`` at this place in the step with this number."""
     size = len(items) // 2
     while size and time.monotonic() < end:
         for at in range(len(items) - size, -1, -size):

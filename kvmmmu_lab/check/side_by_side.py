@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What should be beside what is: both machines in the drawings of the lessons, on one stage, with the differences marked.
+"""Expected beside got: both machines in the drawings of the lessons, on one stage, with the differences marked.
 
 A worker sends its machine as plain data (`picture_data`), from which the judge rebuilds one to look at (`rebuilt`).
 """
@@ -35,16 +35,16 @@ class SideBySide:
         return first, Picture(self.got, drawing=first.drawing)
 
     def differing(self) -> tuple[Scene, Scene]:
-        """Both, with only the tables in which something differs: as much as a text has room for."""
+        """Both, with only the tables that differ, so that they fit into text."""
         keys = {table.key for scene in (self.expected, self.got) for table, _ in scene.marked()}
         return _only(self.expected, keys), _only(self.got, keys)
 
 
 def side_by_side(expected: Machine, data: Any, difference: Difference) -> SideBySide | None:
-    """Both machines, drawn as suits the difference; None if there is no such drawing, or ``data`` are no machine's."""
+    """Draw both machines to show the difference; None if it has no drawing or ``data`` is not a machine's."""
     try:
         right, mine = (difference.scene(vm) for vm in (rebuilt(picture_data(expected)), rebuilt(data)))
-    except Exception:  # the data come from a submission's process: they may be anything
+    except Exception:  # untrusted data from a submission's process
         return None
     if right is None or mine is None:
         return None
@@ -75,7 +75,7 @@ def _says(entry: Any) -> tuple[str, str]:
 
 
 MOST_WORDS = 4096
-"""Words other than 0 that are sent at most."""
+"""Nonzero words that are sent at most."""
 
 
 def picture_data(vm: Machine) -> dict[str, Any]:

@@ -369,7 +369,7 @@ class HostStep(ScenarioStep):
 
 @dataclass
 class AnotherStep(ScenarioStep):
-    """Go on with another machine of the same kind."""
+    """Continue with another machine of the same kind."""
 
     def do(self, subject: Subject) -> None:
         subject.another()
@@ -380,7 +380,7 @@ class AnotherStep(ScenarioStep):
 
 @dataclass
 class BackStep(ScenarioStep):
-    """Go on with the first machine."""
+    """Continue with the first machine."""
 
     def do(self, subject: Subject) -> None:
         subject.back()

@@ -24,7 +24,7 @@ def flag_bits(flags: str) -> int:
 
 
 class WrongResult(LabError):
-    """The part under test returned something that has the wrong form."""
+    """The part under test returned a value of the wrong form."""
 
     def __init__(self, call: str, got: object, expected: str) -> None:
         super().__init__(f"{call} returns {got!r}; it should return {expected}")
@@ -42,9 +42,9 @@ class Subject:
     before: tuple[int, int, int]
     """TLB flushes, root loads and #GPs before the latest step."""
     repairs: list[Callable[[], None]]
-    """What undoes the mistakes that were planted, the latest one last."""
+    """Functions that undo the planted mistakes, the latest last."""
     known: set[int]
-    """Host frames whose reverse maps are looked at."""
+    """Host frames whose reverse maps are observed."""
     touched: set[int]
     """Ids of the shadow pages in which an entry may be set, provided that all stores went through `Memory.put`."""
     entries: dict[int, tuple[bytes, list[Any]]]
@@ -66,24 +66,24 @@ class Subject:
             self.vm.set_registers(cr0, scenario.root << PAGE_SHIFT, mode.cr4, efer)
 
     def build(self, slots: Any, **options: Any) -> Vm:
-        """Build a machine with the part under test and go on with it."""
+        """Build a machine with the part under test and continue with it."""
         self.use(Vm(slots, **options, **self.parts))
         self.before = (0, 0, 0)
         return self.vm
 
     def use(self, vm: Vm) -> None:
-        """Go on with this machine."""
+        """Continue with this machine."""
         self.vm, self.before = vm, counts(vm)
         self.repairs, self.known, self.touched, self.entries = [], set(), set(), {}
         self.changes = vm.memory.changes
         vm.attach(self.events.append)
 
     def another(self) -> None:
-        """Go on with a new machine of the same kind."""
+        """Continue with a new machine of the same kind."""
         self.build(self.slots)
 
     def back(self) -> None:
-        """Go on with the first machine."""
+        """Continue with the first machine."""
         self.first.listen(None)
         self.use(self.first)
         self.touched.update(page.id for page in self.vm.pool.pages)

@@ -13,7 +13,7 @@ from ..exercises import Exercise
 
 TAG = "solution"
 CELLS = "your cells"
-"""The name of a submission that was put together from the cells of a running notebook."""
+"""The name of a submission that was joined from the cells of a running notebook."""
 
 LARGEST = 1 << 20
 """Bytes of the largest file that is accepted."""
@@ -38,7 +38,7 @@ class Submission:
 
 
 def read(path: Path) -> Submission:
-    """The submission in a file. Raises InputError if it can't be read, is no text, or is a notebook without a solution."""
+    """The submission in a file. Raises InputError if it can't be read, is not text, or is a notebook without a solution."""
     expected = "a .py file, or an .ipynb with cells tagged 'solution'"
     if path.suffix not in (".py", ".ipynb"):
         raise InputError("submission", str(path), expected)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A testbench: goes through the steps of a scenario with a part under test, and shows after each what can be observed.
+"""A testbench: run the steps of a scenario with a part under test, and observe the machine after each.
 
 The same bench serves the judge, with the kit's own parts, and a worker, with a submission's.
 """
@@ -15,10 +15,10 @@ from .subject import Subject, counts
 
 
 class Bench(Subject):
-    """A subject that is taken from step to step."""
+    """A subject that performs steps and is observed after them."""
 
     def do(self, step: StepData) -> Any:
-        """Do one step and return its result. What a part raises comes through."""
+        """Do one step and return its result. Exceptions that a part raises propagate."""
         vm = self.vm
         self.events.clear()
         vm.injected = []
@@ -28,5 +28,5 @@ class Bench(Subject):
         return self.result
 
     def see(self, looks: tuple[str, ...], hashed: bool = False, whole: bool = True) -> Seen:
-        """What can be observed now (see `observe.View`)."""
+        """Make these observations now (see `observe.View`)."""
         return observe(self, looks, hashed, whole)
