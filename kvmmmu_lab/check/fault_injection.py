@@ -159,15 +159,15 @@ MISTAKES = {
     for mistake in (
         Mistake(
             "forget", _writable, lambda word, frame, other: Effect(word, frame),
-            "{entry}, which can write, is removed from {map}",
+            "{entry}, which is writable, is removed from {map}",
         ),
         Mistake(
             "double", _writable, lambda word, frame, other: Effect(word, None, frame),
-            "{entry}, which can write, is added to {map} a second time",
+            "{entry}, which is writable, is added to {map} a second time",
         ),
         Mistake(
             "misplace", _writable_elsewhere, lambda word, frame, other: Effect(word, frame, other),
-            "{entry}, which can write, is moved from {map} to that of {gfn}",
+            "{entry}, which is writable, is moved from {map} to that of {gfn}",
         ),
         Mistake(
             "empty", _writable, lambda word, frame, other: Effect(0),
@@ -179,7 +179,7 @@ MISTAKES = {
         ),
         Mistake(
             "invent", _readonly, lambda word, frame, other: Effect(word, None, frame),
-            "{entry}, which can't write, is added to {map}",
+            "{entry}, which is read-only, is added to {map}",
         ),
         Mistake(
             "open", _readonly_to_tables, lambda word, frame, other: Effect(word | WRITABLE, None, frame),

@@ -81,7 +81,7 @@ class View:
         try:
             return {operator.index(hfn) for hfn in given}
         except (TypeError, ValueError):
-            raise WrongResult("frames()", given, "the numbers of host frames, in a list or the like") from None
+            raise WrongResult("frames()", given, "the numbers of host frames, in a list or another iterable") from None
 
     def by_gfn(self, by_hfn: dict[int, Any]) -> list[Any]:
         """[gfn, value] from values by host frame; a frame outside guest memory has its negated number."""
@@ -101,7 +101,7 @@ def refs(sptes: Any) -> list[int]:
         given = list(sptes)
         return sorted(operator.index(spte) - FIRST_REF for spte in given)
     except (TypeError, ValueError):
-        raise WrongResult("sptes()", given, "whole numbers, in a list or the like") from None
+        raise WrongResult("sptes()", given, "integers, in a list or another iterable") from None
 
 
 def form(call: str, sptes: Any) -> Any:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The parts that exercises are about: how a submission is put into a `Vm`, and how the kit's own version is removed.
 
-In a worker the engine has no version of the part under test: its functions raise `Absent` instead. This prevents honest mistakes
+In a worker the engine has no version of the part under test: its functions raise `Absent`. This prevents honest mistakes
 and easy cheating; the sources of the kit are public.
 """
 

@@ -738,7 +738,7 @@ def _next_page(vm: Vm) -> str:
 
 
 def _access(kind: str) -> str:
-    """Who does what: "user code reads"."""
+    """The subject and verb of an access: "user code reads"."""
     verb = "writes" if "w" in kind else "fetches an instruction from" if "x" in kind else "reads"
     return f"{'user code' if 'u' in kind else 'the guest kernel'} {verb}"
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A submission in the judge's own process, for a debugger: without limits, exceptions come through, and it does not count."""
+"""Run a submission in the judge's process, for a debugger: no limits, exceptions propagate, the result does not count."""
 
 from __future__ import annotations
 
