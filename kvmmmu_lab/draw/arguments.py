@@ -46,7 +46,7 @@ def possible_gva(vm: Machine, gva: int) -> bool:
 
 
 def check_gfn(gfn: Any) -> int:
-    """Return ``gfn`` as an int; it need not have memory."""
+    """Return ``gfn`` as an int; it need not be backed by memory."""
     expected = "a frame number of at most 52 bits (a gpa without its low 12 bits)"
     number = whole("gfn", gfn, expected)
     if not 0 <= number < 1 << 52:

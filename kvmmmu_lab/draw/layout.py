@@ -85,7 +85,7 @@ class Plan:
     """Pixels between columns, and additional pixels before a wide one."""
 
     def inside(self, edge: Edge) -> bool:
-        """Return whether the edge stays inside a column. The kit routes such edges, since renderers do it differently."""
+        """Return whether the edge stays inside a column. The kit routes such edges, since renderers route them differently."""
         return edge.kind == "shadows" or self.owner[edge.source].column == self.owner[edge.target].column
 
     def leftmost_first(self, edge: Edge) -> tuple[str, str]:
@@ -196,7 +196,7 @@ def _inside(plan: Plan, tables: dict[str, Box], rows: dict[str, Box]) -> dict[st
             line = straight((upper.middle, upper.bottom), (lower.middle, lower.y))
             found[key] = line if lower == tables[target] else line[::-1]
             continue
-        # an end at a table is beside its lines
+        # an edge meets a table beside its lines
         start, end = (rows.get(name) or _upper(tables[name], 2 * (metrics.BAR + 7)) for name in (source, target))
         x = min(start.x, end.x) - 6 - bends % 3 * 3.5
         bends += 1

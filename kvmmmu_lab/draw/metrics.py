@@ -58,7 +58,7 @@ class Column(NamedTuple):
         return index, index + BESIDE_SIGN + LETTER / 2, flags, flags + self.flags * LETTER + BETWEEN * bool(self.flags)
 
 
-@functools.lru_cache(4096)  # the steps of a film have most of their texts in common
+@functools.lru_cache(4096)  # the steps of a film share most of their texts
 def text_width(text: str, size: float = SIZE, bold: bool = False) -> float:
     """Return the approximate width of a text in the sans-serif font, in pixels."""
     letters = sum(_WIDTHS.get(letter, 0.6 if letter.isascii() else 1.0) for letter in text)

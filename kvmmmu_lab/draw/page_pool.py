@@ -81,12 +81,12 @@ def _chain(builder: SceneBuilder, number: int, pages: list[ShadowPage], width: i
 
 
 def _lookup_result(page: ShadowPage, found: ShadowPage | None, gfn: int) -> str:
-    """Return why a lookup takes a page or passes it by."""
+    """Return why a lookup takes a page or skips it."""
     if page is found:
         return "the lookup takes this one"
     if page.gfn != gfn:
-        return "passed by: another gfn"
-    return "passed by: no table" if page.metaphysical else "not reached"
+        return "skipped: another gfn"
+    return "skipped: no table" if page.metaphysical else "not reached"
 
 
 def pool_scene(vm: Machine, marks: Marks | None = None, limit: int | None = None) -> Scene:

@@ -51,7 +51,7 @@ class Picture:
 
     @functools.cached_property
     def dot(self) -> str:
-        """The whole picture in the DOT language, for your own Graphviz: ``graphviz.Source(picture.dot)``, or ``dot -Tpdf``.
+        """The whole picture in the DOT language, for use with Graphviz: ``graphviz.Source(picture.dot)``, or ``dot -Tpdf``.
 
         Labels, colours, edges and marks are in it; nodes are named after what they show ("s:248"), see `dot.to_dot`. It
         needs no renderer. Graphviz places and draws everything, so the result looks a little different from ``svg``.
@@ -60,7 +60,7 @@ class Picture:
 
     @functools.cached_property
     def html(self) -> str:
-        """The picture for a page: an image that needs no script, or the text. JupyterLab's dark theme shows a dark image.
+        """The picture as HTML: an image that needs no script, or the text. JupyterLab's dark theme shows a dark image.
 
         An image in a ``data:`` URL also works in a notebook that isn't trusted, where bare SVG is broken and style rules
         are removed: there the light image is shown. The image doesn't shrink, since its text is already small; where there

@@ -139,7 +139,7 @@ def rows(entries: Iterable[Entry]) -> tuple[Entry, ...]:
 
 
 def edge_key(edge: Edge) -> str:
-    """Return the key of an edge in a drawing: "shadow|s:248:457|f:29a5". Tables and rows have keys of their own."""
+    """Return the key of an edge in a drawing: "shadow|s:248:457|f:29a5". Tables and rows store their keys."""
     return f"{edge.kind}|{edge.source}|{edge.target}"
 
 

@@ -53,7 +53,7 @@ EXTRA_TABLES = 4
 
 
 class SceneBuilder:
-    """Collects the tables, entries and edges of a scene. Everything is added once; adding it again changes nothing.
+    """Collects the tables, entries and edges of a scene. Each item is added once; adding it again has no effect.
 
     ``rank`` and ``column`` give the position of a table (see `scene.Table`).
     """

@@ -132,7 +132,7 @@ class Film:
 
         - .html: a page that plays the film; it needs no network
         - .svg: the picture at ``step``
-        - .dot: the same picture in the DOT language, with all labels and marks, for your own Graphviz:
+        - .dot: the same picture in the DOT language, with all labels and marks, for use with Graphviz:
           ``film.save("x.dot", step=7)``, then ``dot -Tpdf x.dot``
         - .gif: all steps as an animated GIF
         - .json: the data that the player plays

@@ -28,7 +28,7 @@ LEAST, LETTER, LAST = 1300, 38, 3000
 extra time of the last step, before the film starts over."""
 
 TALLEST, CAPTION, LARGER = 620, 112, 1.4
-"""Maximum height of a picture, and height of the words above it, in pixels. Small pictures are enlarged up to ``LARGER``."""
+"""Maximum height of a picture and height of its caption, in pixels. Small pictures are enlarged up to ``LARGER`` times."""
 
 CSS = """
 body { margin: 0; background: #fff; color: #1f2933; font: 18px/1.35 system-ui, Helvetica, "Liberation Sans", sans-serif; }

@@ -183,7 +183,7 @@ def _text(name: str) -> str:
 
 
 def _chapter_at(film: Mapping[str, Any], step: int | None) -> tuple[Mapping[str, Any], int]:
-    """Return the chapter that has a step, and the number of the step in it."""
+    """Return the chapter that contains a step, and the step's number in it."""
     places = [(chapter, local) for chapter in film["chapters"] for local in range(len(chapter["steps"]))]
     number = len(places) - 1 if step is None else step
     if not 0 <= number < len(places):
@@ -201,7 +201,7 @@ def _put_on(group: ET.Element, appearance: list[str]) -> None:
 
 
 def _still(film: Mapping[str, Any], still: str | None) -> str:
-    """Return what is shown without scripts: the picture as an image (bare SVG may be broken there), and the list of steps."""
+    """Return the HTML shown without scripts: the picture as an image (bare SVG may be broken there), and the list of steps."""
     steps = [step for chapter in film["chapters"] for step in chapter["steps"]]
     address = data_url(still_svg(film) if still is None else still)
     name = html.escape(f"{film['title']}: the last of {len(steps)} steps. {steps[-1]['words']}", quote=True)

@@ -36,14 +36,14 @@ def test_a_lookup_passes_by_what_is_not_its_own():
     assert scene.table(f"s:{first.id}").words[-1] == "1. the lookup takes this one"
     none = hash_table_scene(vm, 0x1C6E + 0x100)
     assert "finds nothing" in none.title
-    assert {table.words[-1][3:] for table in none.of("shadow")} == {"passed by: another gfn"}
+    assert {table.words[-1][3:] for table in none.of("shadow")} == {"skipped: another gfn"}
 
 
 def test_metaphysical_pages_are_passed_by():
     vm = Vm()
     scene = hash_table_scene(vm, 0)
     assert [entry.target for entry in scene.table("b").entries] == ["#252 → #253 → #254 ..."]
-    assert {table.words[-1][3:] for table in scene.of("shadow")} == {"passed by: no table"}
+    assert {table.words[-1][3:] for table in scene.of("shadow")} == {"skipped: no table"}
     assert "metaphysical: no table" in scene.of("shadow")[0].words
 
 
