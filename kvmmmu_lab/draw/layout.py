@@ -63,8 +63,11 @@ def layout(stage: Scene) -> Layout:
     drawn = [_points(groups.get(f"e{number}")) for number in range(len(across))]
     tables, moves = _tables(plan, groups)
     rows = {entry.key: _row(tables[table.key], table, k) for table in stage.tables for k, entry in enumerate(table.entries)}
-    curves = {key: _across(plan, plan.edges[key], line, tables, rows, moves) for key, line in zip(across, drawn, strict=True)}
-    inside = _inside(plan, tables, rows)
+    curves = {
+        key: _edge_between_columns(plan, plan.edges[key], line, tables, rows, moves)
+        for key, line in zip(across, drawn, strict=True)
+    }
+    inside = _edges_inside_columns(plan, tables, rows)
     curves |= inside
     boxes = _boxes(stage, heights, tables, inside)
     return _at_origin(plan, Layout(tables, rows, {}, boxes, titles, plan.columns, 0, 0), curves)
@@ -137,7 +140,7 @@ def _tables(plan: Plan, groups: dict[str, ET.Element]) -> tuple[dict[str, Box], 
     return found, moves
 
 
-def _upper(box: Box, height: float) -> Box:
+def _top_part(box: Box, height: float) -> Box:
     return box._replace(height=min(height, box.height))
 
 
@@ -151,7 +154,7 @@ def _row(box: Box, table: Table, number: int) -> Box:
     return Box(box.x, box.y + metrics.rows_top(table) + number * metrics.ROW, box.width, metrics.ROW)
 
 
-def _across(
+def _edge_between_columns(
     plan: Plan, edge: Edge, drawn: list[Point], tables: dict[str, Box], rows: dict[str, Box], moves: dict[int, float]
 ) -> list[Point]:
     """Return an edge between columns, from its source to its target.
@@ -159,7 +162,7 @@ def _across(
     The renderer decides where it crosses the columns in between. The kit draws the curve: renderers make loops in narrow gaps.
     """
     first, last = plan.leftmost_first(edge)
-    left, right = (rows.get(key) or _upper(tables[key], metrics.BAR) for key in (first, last))
+    left, right = (rows.get(key) or _top_part(tables[key], metrics.BAR) for key in (first, last))
     # an edge that leads left from a table starts beside its lines; edges to its title end above that
     below = min(metrics.BAR, tables[last].height - metrics.BAR) if last == edge.source and last in tables else 0
     start, end = (left.right, left.y + left.height / 2), (right.x, right.y + right.height / 2 + below)
@@ -171,19 +174,19 @@ def _across(
             y = height_at(drawn, x - moves[column])
             if y is None:
                 y = start[1] + (end[1] - start[1]) * (x - start[0]) / (end[0] - start[0])
-            bars.append((boxes[0].x, boxes[0].right, _free(y, boxes, bars[-1][2] if bars else start[1])))
+            bars.append((boxes[0].x, boxes[0].right, _free_height(y, boxes, bars[-1][2] if bars else start[1])))
     curve = through(start, bars, end)
     return curve if first == edge.source else curve[::-1]
 
 
-def _free(y: float, boxes: list[Box], before: float) -> float:
+def _free_height(y: float, boxes: list[Box], before: float) -> float:
     """Return the height nearest to ``y`` at which a line can pass between these tables; ``before`` if that is near enough."""
     ways = [y, *(box.y - 6 for box in boxes), *(box.bottom + 6 for box in boxes), before]
     free = [way for way in ways if not any(box.y - 5 < way < box.bottom + 5 for box in boxes)]
     return before if before in free and abs(before - y) < 24 else min(free, key=lambda way: abs(way - y))
 
 
-def _inside(plan: Plan, tables: dict[str, Box], rows: dict[str, Box]) -> dict[str, list[Point]]:
+def _edges_inside_columns(plan: Plan, tables: dict[str, Box], rows: dict[str, Box]) -> dict[str, list[Point]]:
     """Return the edges inside columns: straight to the next table, or around the tables in between."""
     place = {table.key: number for stack in stacks(plan.stage).values() for number, table in enumerate(stack)}
     found, bends = {}, 0
@@ -197,7 +200,7 @@ def _inside(plan: Plan, tables: dict[str, Box], rows: dict[str, Box]) -> dict[st
             found[key] = line if lower == tables[target] else line[::-1]
             continue
         # an edge meets a table beside its lines
-        start, end = (rows.get(name) or _upper(tables[name], 2 * (metrics.BAR + 7)) for name in (source, target))
+        start, end = (rows.get(name) or _top_part(tables[name], 2 * (metrics.BAR + 7)) for name in (source, target))
         x = min(start.x, end.x) - 6 - bends % 3 * 3.5
         bends += 1
         found[key] = detour((start.x, start.y + start.height / 2), (end.x, end.y + end.height / 2), x)

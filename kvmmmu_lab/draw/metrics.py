@@ -112,7 +112,7 @@ def height(table: Table) -> int:
 
 
 def rows_top(table: Table) -> int:
-    """Return the pixels from the top of a table to its first row."""
+    """Return the distance from the top of a table to its first row, in pixels."""
     return BAR + LINE * len(table.words) + bool(table.words)
 
 

@@ -80,8 +80,8 @@ def guest_tables_scene(vm: Machine, gvas: Iterable[int] = (), marks: Marks | Non
     side = Side(SceneBuilder(vm, marks), "guest", list(gvas))
     _one_side(side, limits)
     notes = [NOT_PAGING] if vm.root_level == NONPAGING else []
-    notes += _counted([(side, "guest table")], limits, bool(side.gvas)) if side.tree else []
-    notes += _folded(side.builder, limits, side.gvas)
+    notes += _count_notes([(side, "guest table")], limits, bool(side.gvas)) if side.tree else []
+    notes += _fold_note(side.builder, limits, side.gvas)
     return side.builder.scene(_title(vm, "the guest's page tables", side.gvas), notes)
 
 
@@ -91,8 +91,8 @@ def shadow_tables_scene(vm: Machine, gvas: Iterable[int] = (), marks: Marks | No
     _one_side(side, limits)
     side.builder.changed(len(side.gvas) + len(side.chosen))
     side.builder.parents()
-    notes = _counted([(side, "shadow page")], limits, bool(side.gvas)) if side.tree else [NO_ROOT]
-    notes += _unreached(vm, side.tree) + _folded(side.builder, limits, side.gvas)
+    notes = _count_notes([(side, "shadow page")], limits, bool(side.gvas)) if side.tree else [NO_ROOT]
+    notes += _unreached_note(vm, side.tree) + _fold_note(side.builder, limits, side.gvas)
     return side.builder.scene(_title(vm, "the shadow tables", side.gvas), notes)
 
 
@@ -111,8 +111,8 @@ def overview_scene(vm: Machine, gvas: Iterable[int] = (), marks: Marks | None = 
     builder.correspondences()
     builder.reverse_maps()
     notes = [NOT_PAGING] if vm.root_level == NONPAGING else []
-    notes += _counted([(guest, "guest table"), (shadow, "shadow page")], limits, bool(chosen))
-    notes += _unreached(vm, shadow.tree) + _folded(builder, limits, chosen)
+    notes += _count_notes([(guest, "guest table"), (shadow, "shadow page")], limits, bool(chosen))
+    notes += _unreached_note(vm, shadow.tree) + _fold_note(builder, limits, chosen)
     return builder.scene(_title(vm, "guest tables and shadow tables", chosen), notes)
 
 
@@ -262,7 +262,7 @@ def _title(vm: Machine, what: str, gvas: list[int]) -> str:
     return f"{mode_of_levels(vm.root_level).guest}: {what}, {about}"
 
 
-def _counted(sides: list[tuple[Side, str]], limits: Limits, focus: bool) -> list[str]:
+def _count_notes(sides: list[tuple[Side, str]], limits: Limits, focus: bool) -> list[str]:
     """Return notes that say how many tables are drawn, what ``depth`` left out, and how to see more."""
     notes = [note for side, _ in sides for note in side.depth_note(limits.depth)]
     there = sum(side.total for side, _ in sides)
@@ -274,7 +274,7 @@ def _counted(sides: list[tuple[Side, str]], limits: Limits, focus: bool) -> list
     return notes
 
 
-def _unreached(vm: Machine, tree: dict[Key, Branch]) -> list[str]:
+def _unreached_note(vm: Machine, tree: dict[Key, Branch]) -> list[str]:
     """Return a note that counts pages in use that this root doesn't lead to.
 
     They belong to other address spaces, or their parents were zapped.
@@ -286,7 +286,7 @@ def _unreached(vm: Machine, tree: dict[Key, Branch]) -> list[str]:
     return [f"{pages} not reachable from this root; pool(vm) lists all"]
 
 
-def _folded(builder: SceneBuilder, limits: Limits, gvas: list[int]) -> list[str]:
+def _fold_note(builder: SceneBuilder, limits: Limits, gvas: list[int]) -> list[str]:
     """Return a note that says what ``fold`` left out. With addresses, other rows are left out on purpose."""
     most = limits.rows(bool(gvas))
     if gvas and limits.fold is None:
@@ -364,4 +364,4 @@ def _shadow_result(vm: Machine, gva: int, path: Path) -> tuple[str, str]:
     hpa = path.hfn << PAGE_SHIFT | gva & PAGE_SIZE - 1
     gfn = vm.memory.gfns[path.hfn]
     whose = "no longer a guest frame" if gfn is None else f"gpa {gfn << PAGE_SHIFT | gva & PAGE_SIZE - 1:#x}"
-    return f"hpa {hpa:#x}", f"hpa {hpa:#x}, that is {whose}; {KERNEL_READ} needs no exit to KVM"
+    return f"hpa {hpa:#x}", f"hpa {hpa:#x}, which is {whose}; {KERNEL_READ} needs no exit to KVM"

@@ -65,7 +65,7 @@ class Renderer:
         except OSError as error:
             raise self._failed(f"could not be started ({self.path}: {error.strerror})", dot_source) from error
         except graphviz.CalledProcessError as error:
-            raise self._failed(_ending(error.returncode, error.stderr), dot_source) from error
+            raise self._failed(_failure(error.returncode, error.stderr), dot_source) from error
         # An exit status of 0 is not enough: a control character in a label, or (in dot 2.43) a quote in an id, gives
         # SVG that no browser reads.
         try:
@@ -119,7 +119,7 @@ def render(dot_source: str) -> str:
         except RenderError as error:
             failures.append(error)
     if not failures:
-        raise NoRenderer(_none_here())
+        raise NoRenderer(_no_renderer())
     raise RenderError("; ".join(map(str, failures))) from failures[0]
 
 
@@ -132,16 +132,13 @@ def _graphviz() -> Any:
     return graphviz
 
 
-def _none_here() -> str:
+def _no_renderer() -> str:
     if os.environ.get(VARIABLE):
         return f"{VARIABLE}={os.environ[VARIABLE]} leaves no renderer; unset it, or install that renderer"
-    return (
-        "no renderer is installed: install Graphviz, so that `dot` is on the PATH, or "
-        "`pip install graphviz graphviz-pure`"
-    )
+    return "no renderer is installed: install Graphviz, so that `dot` is on the PATH, or `pip install graphviz graphviz-pure`"
 
 
-def _ending(status: int, stderr: bytes) -> str:
+def _failure(status: int, stderr: bytes) -> str:
     """Describe how a renderer failed."""
     if status < 0:
         return f"crashed ({signal.strsignal(-status)})"

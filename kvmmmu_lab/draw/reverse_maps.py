@@ -60,7 +60,7 @@ def reverse_map_scene(vm: Machine, gfn: int, marks: Marks | None = None, limit: 
     boxes = [rmap_descriptor(frame, number) for number in range(len(drawn))]
     places = _chain(builder, frame.entry("rmap"), RMAP, boxes, drawn, form)
     shown, pages = _entries(builder, places, "rmap", most - len(builder.tables))
-    notes = _alias(vm, gfn) + _rmap_form(kept, form)
+    notes = _alias_note(vm, gfn) + _rmap_form_note(kept, form)
     if shown < pages:
         total = len(builder.tables) - shown + pages
         notes.append(f"{shown} of {pages} shadow pages are drawn; limit={more(LIMIT, 2 * total)} draws more")
@@ -79,7 +79,7 @@ def parent_chains_scene(vm: Machine, page_id: int, marks: Marks | None = None, l
     boxes = [parent_chain(page_id, number) for number in range(len(drawn))]
     places = _chain(builder, key, PARENTS, boxes, drawn, form)
     shown, pages = _entries(builder, places, "parent", most - len(builder.tables), rows=LIMIT)
-    notes = _parents_state(vm, page, kept)
+    notes = _parents_notes(vm, page, kept)
     if shown < pages:
         total = len(builder.tables) - shown + pages
         notes.append(f"{shown} of {pages} pages above are drawn; limit={total} draws all")
@@ -112,7 +112,9 @@ def who_maps_scene(vm: Machine, gfn: int, marks: Marks | None = None, limit: int
     builder.correspondences()
     notes = [] if shown == len(found) else [f"{shown} of {len(found)} entries are drawn; limit={3 * most} draws more"]
     title = f"Who maps gfn {gfn:#x}: shadow entries, and the guest's entries that they were made from"
-    return builder.scene(title, _alias(vm, gfn) + _known(vm, found, known, hfn) + _itself(vm, gfn) + notes)
+    return builder.scene(
+        title, _alias_note(vm, gfn) + _rmap_comparison(vm, found, known, hfn) + _page_table_note(vm, gfn) + notes
+    )
 
 
 # How references are kept, and the boxes for them
@@ -202,7 +204,7 @@ def _shadow_entry(builder: SceneBuilder, spte: int, rank: int, column: int) -> K
     return entry.key
 
 
-def _rmap_form(kept: list[list[int]], form: str) -> list[str]:
+def _rmap_form_note(kept: list[list[int]], form: str) -> list[str]:
     """Return a note on the form in which the reverse map is kept."""
     if not kept:
         return ["the reverse map is empty: no shadow entry can write this frame"]
@@ -214,7 +216,7 @@ def _rmap_form(kept: list[list[int]], form: str) -> list[str]:
     return [f"{plural(len(kept), 'descriptor')} of four places, {free or 'none'} of them free"]
 
 
-def _parents_state(vm: Machine, page: ShadowPage, kept: list[list[int]]) -> list[str]:
+def _parents_notes(vm: Machine, page: ShadowPage, kept: list[list[int]]) -> list[str]:
     """Return notes on what the number of parents means."""
     notes = []
     if page not in vm.pool.active:
@@ -265,7 +267,7 @@ def _mapped(vm: Machine, level: int, entry: int) -> range:
     return range(first & -count, (first & -count) + count) if maps_large(vm, level, entry) else range(first, first + 1)
 
 
-def _known(vm: Machine, found: list[int], known: set[int], hfn: int | None) -> list[str]:
+def _rmap_comparison(vm: Machine, found: list[int], known: set[int], hfn: int | None) -> list[str]:
     """Return notes that compare these entries with the reverse map."""
     if hfn is None:
         count = plural(len(found), "shadow entry says", "shadow entries say")
@@ -287,7 +289,7 @@ def _known(vm: Machine, found: list[int], known: set[int], hfn: int | None) -> l
     return notes
 
 
-def _itself(vm: Machine, gfn: int) -> list[str]:
+def _page_table_note(vm: Machine, gfn: int) -> list[str]:
     """Return a note if the frame is a shadowed page table."""
     real = vm.memory.unalias(gfn)
     pages = [page for page in vm.pool.bucket(real) if page.gfn == real and not page.metaphysical]
@@ -297,6 +299,6 @@ def _itself(vm: Machine, gfn: int) -> list[str]:
     return [f"the frame is itself a page table, shadowed by {names}: no entry should write it"]
 
 
-def _alias(vm: Machine, gfn: int) -> list[str]:
+def _alias_note(vm: Machine, gfn: int) -> list[str]:
     real = vm.memory.unalias(gfn)
     return [] if real == gfn else [f"gfn {gfn:#x} is another name (an alias) of gfn {real:#x}"]

@@ -121,13 +121,13 @@ def union(scenes: Sequence[Scene]) -> Scene:
         edges |= dict.fromkeys(scene.edges)
         for table in scene.tables:
             known = tables.get(table.key)
-            tables[table.key] = table if known is None else _both(known, table)
+            tables[table.key] = table if known is None else _merged(known, table)
     ordered = sorted(tables.values(), key=lambda t: (t.kind, -t.column, t.rank))
     title = scenes[0].title if scenes else ""
     return Scene(title, tuple(ordered), tuple(edges), tuple(dict.fromkeys(n for scene in scenes for n in scene.notes)))
 
 
-def _both(one: Table, other: Table) -> Table:
+def _merged(one: Table, other: Table) -> Table:
     entries = rows(sorted((*one.entries, *other.entries), key=lambda entry: len(entry.flags + entry.target)))
     words = max(one.words, other.words, key=lambda lines: (len(lines), sum(map(len, lines))))
     return replace(one, entries=entries, words=words, rank=min(one.rank, other.rank), rest=max(one.rest, other.rest, key=len))
@@ -157,11 +157,11 @@ def edges_of(scene: Scene) -> dict[str, Edge]:
 def check(scene: Scene) -> None:
     """Raise InputError if the scene has an unknown kind or mark, or a key that is unusable or occurs twice."""
     for edge in scene.edges:
-        _among("kind of an edge", edge.kind, EDGES)
+        _check_known("kind of an edge", edge.kind, EDGES)
     for table in scene.tables:
-        _among("kind of a table", table.kind, KINDS)
+        _check_known("kind of a table", table.kind, KINDS)
         for key, mark in [(table.key, table.mark), *((entry.key, entry.mark) for entry in table.entries)]:
-            _among(f"mark of {key}", mark, tuple(SIGNS))
+            _check_known(f"mark of {key}", mark, tuple(SIGNS))
     for key, times in Counter(key for table in scene.tables for key in keys_of(table)).items():
         if plain(key, 200) != key:
             raise InputError("key", key, "a short key without control characters")
@@ -169,6 +169,6 @@ def check(scene: Scene) -> None:
             raise InputError("scene", key, "each key once")
 
 
-def _among(name: str, value: str, known: tuple[str, ...]) -> None:
+def _check_known(name: str, value: str, known: tuple[str, ...]) -> None:
     if value not in known:
         raise InputError(name, value, f"one of {', '.join(map(repr, known))}")

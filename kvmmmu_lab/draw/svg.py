@@ -173,15 +173,15 @@ def appearances(stage: Scene, columns: dict[int, Column], scene: Scene) -> dict[
             row = entries.pop(entry.key, None)
             found[entry.key] = _row(row, columns[table.column])
             names[entry.key] = f"entry {plain((row or entry).index)} of {names[table.key]}"
-        _nothing_left(entries)
-    _nothing_left(tables)
+        _check_empty(entries)
+    _check_empty(tables)
     for key, edge in edges_of(stage).items():
         found[key] = _edge(edge, names) if there.pop(key, None) else [f"edge {edge.kind} absent", ""]
-    _nothing_left(there)
+    _check_empty(there)
     return found
 
 
-def _nothing_left(things: Sized) -> None:
+def _check_empty(things: Sized) -> None:
     if things:
         raise InputError("scene", things, "only elements that are also on the stage")
 

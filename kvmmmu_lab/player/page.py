@@ -162,7 +162,7 @@ def still_svg(film: Mapping[str, Any], step: int | None = None) -> str:
     for one in chapter["steps"][: local + 1]:
         for key, appearance in one["set"].items():
             if key in groups:
-                _put_on(groups[key], appearance)
+                _set_appearance(groups[key], appearance)
     for element in root.iter():
         element.tag = f"{{{SVG}}}{element.tag.rpartition('}')[2]}"
     css = ET.Element(f"{{{SVG}}}style")
@@ -191,7 +191,7 @@ def _chapter_at(film: Mapping[str, Any], step: int | None) -> tuple[Mapping[str,
     return places[number]
 
 
-def _put_on(group: ET.Element, appearance: list[str]) -> None:
+def _set_appearance(group: ET.Element, appearance: list[str]) -> None:
     """Set the class and the texts of an element of a drawing."""
     group.set("class", appearance[0])
     texts = [child for child in group if child.tag.rpartition("}")[2] in ("title", "text")]

@@ -240,7 +240,7 @@ def test_results_in_words():
     scene = walk_scene(guest.vm, 0x400123)
     hpa = guest.vm.memory.frames[frame] << 12 | 0x123
     assert scene.table("w:shadow").words == (f"shadow: hpa {hpa:#x}",)
-    assert scene.notes[1].startswith(f"shadow tables: hpa {hpa:#x}, that is gpa {frame << 12 | 0x123:#x};")
+    assert scene.notes[1].startswith(f"shadow tables: hpa {hpa:#x}, which is gpa {frame << 12 | 0x123:#x};")
     scene = walk_scene(guest.vm, 0x10000000)
     assert scene.table("w:guest").words == ("guest: ends in the PD: #PF",)
     assert "gives the guest #PF, error code 0x0 (not present)" in scene.notes[0]
