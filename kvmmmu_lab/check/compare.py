@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Where two runs of a scenario first differ."""
+"""Find where two runs of a scenario first differ."""
 
 from __future__ import annotations
 

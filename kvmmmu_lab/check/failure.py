@@ -95,7 +95,7 @@ class Failure:
 
     @property
     def where(self) -> str:
-        """The stretch of the whole engine in which it failed, in words; empty for a scenario of the exercise's own."""
+        """The stretch of the whole engine in which it failed, in words; empty for one of the exercise's scenarios."""
         if isinstance(self.stretch, Golden):
             return f"in operations of the real kernel ({self.stretch.trace}, {self.stretch.scenario})"
         return f"in the boot of a real guest ({self.stretch.trace})" if self.stretch is not None else ""
@@ -106,7 +106,7 @@ class Failure:
 
 
 def find_failure(rule: Rule, run: Run, expected: Transcript, crashes: bool) -> Failure | None:
-    """Find what is wrong with a run, unexplained; None if nothing is. ``crashes``: the kit's own part crashes the host."""
+    """Find the failure of a run, without a sentence yet; None if there is none. ``crashes``: the kit's own part crashes the host."""
     try:
         difference = first_difference(expected, run.seen, rule.looks)
     except (ValueError, RecursionError):

@@ -192,7 +192,7 @@ class Judge:
     def _wrong(
         self, rule: Rule, scenario: Scenario, stretch: Golden | Boot | None, following: Scenario | None = None
     ) -> Failure | None:
-        """Find what goes wrong in a scenario, not yet explained."""
+        """Find the failure of a scenario, without a sentence yet."""
         worker = self._ready()
         hashed, whole = stretch is not None, scenario is as_scenario(stretch) if stretch is not None else False
         seconds = _seconds(scenario)

@@ -53,7 +53,7 @@ Seen = dict[str, Any]
 
 
 class View:
-    """A subject at one moment, for observations to look at.
+    """A subject at one moment, as observations see it.
 
     ``hashed``: digests are enough, as in long scenarios. ``whole``: also look into shadow pages that are not known
     to have been taken or changed, which takes longer. ``used``: ids of the shadow pages with an entry that is not 0.
@@ -134,7 +134,7 @@ class Observation:
             OBSERVATIONS[name] = cls()
 
     def look(self, view: View) -> Any:
-        """What is observed now, as data that JSON can hold."""
+        """Return what is observed now, as JSON data."""
         raise NotImplementedError
 
     def outranks(self, expected: Any, got: Any) -> bool:
@@ -162,7 +162,7 @@ OBSERVATIONS: dict[str, Observation] = {}
 class Difference:
     """The first ``observation`` that differs between two runs, after step ``step`` (from 0).
 
-    ``before`` is what was expected one step earlier; ``wanted`` and ``seen`` are all that was expected and observed after
+    ``before`` is what was expected one step earlier; ``wanted`` and ``seen`` are everything expected and observed after
     this step. ``got`` and ``seen`` come from a worker: they may be anything.
     """
 
@@ -395,7 +395,7 @@ class ShadowPages(Observation, name="pages"):
         return [[page.id, page.gfn, page.role, page.root_count, page.slot_bitmap] for page in pages]
 
     def outranks(self, expected: Any, got: Any) -> bool:
-        """Where other pages are in use, everything else follows from that."""
+        """Whether different pages are in use: all other differences follow from this one."""
         if not isinstance(got, list) or not all(isinstance(row, list) and row for row in got):
             return True
         return Counter(repr(row[0]) for row in expected) != Counter(repr(row[0]) for row in got)
@@ -604,7 +604,7 @@ class FreeList(Observation, name="free"):
 
 
 class MemoryWrites(Observation, name="door"):
-    """Entries of guest tables and shadow pages that changed through `Memory.put` and its like, as they are now.
+    """Entries of guest tables and shadow pages that changed through `Memory.put` or a similar method, as they are now.
 
     [page id or gfn, is it a shadow page, index, entry]. Changes made in other ways are not included.
     """

@@ -42,7 +42,7 @@ _known: dict[Any, Observed] = {}
 
 
 class Expected:
-    """What is expected of one ``part``."""
+    """The expected observations for one ``part``."""
 
     def __init__(self, part: str) -> None:
         self.part = part
@@ -88,7 +88,7 @@ def _quadrant(gva: int, level: int) -> int:
 
 
 def _audit(vm: Machine) -> list[tuple[str, int]]:
-    """What exercise 10 asks for: exact, where the audits of the kernel compare counts."""
+    """The audit that exercise 10 asks for: exact, whereas the kernel's audits compare counts."""
     words, kept = vm.memory.words, Counter((hfn, spte) for hfn in vm.rmap.frames() for spte in vm.rmap.sptes(hfn))
     leaves = [spte for page in vm.pool.active if page.level == 1 for spte in entries_with(vm, page)]
     right = Counter(((words[spte] & BASE_MASK) >> PAGE_SHIFT, spte) for spte in leaves if words[spte] & WRITABLE)
@@ -127,4 +127,4 @@ REFERENCES: dict[str, dict[str, Callable[..., Any]]] = {
     "split": {"split": _split, "quadrant": _quadrant},
     "audit": {"audit": _audit},
 }
-"""What the judge expects of functions that the engine does not call, by part and name. A worker never sees this."""
+"""Reference versions of functions that the engine does not call, by part and name. A worker never sees them."""

@@ -39,11 +39,11 @@ class Progress:
             return {}
 
     def get(self, name: str, key: str) -> int:
-        """A number of an exercise; 0 if there is none."""
+        """Return a stored number of an exercise; 0 if there is none."""
         return self.known.get(name, {}).get(key, 0)
 
     def note(self, name: str, **values: int) -> None:
-        """Set numbers of an exercise."""
+        """Store numbers of an exercise."""
         self.known.setdefault(name, {}).update(values)
         self._write({"exercises": self.known})
 

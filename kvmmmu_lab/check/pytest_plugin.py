@@ -61,14 +61,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 class Checked:
-    """A submission, as a test uses it. ``verdicts``: those so far."""
+    """The submission under test. ``verdicts``: those so far."""
 
     def __init__(self, exercise: Exercise, judge: Judge, inline: bool) -> None:
         self.exercise, self.judge, self.inline = exercise, judge, inline
         self.verdicts: list[Verdict] = []
 
     def obeys(self, rule: Rule) -> None:
-        """Fail, with what a learner needs to know, unless the rule holds."""
+        """Fail with an explanation for the learner unless the rule holds."""
         from .report import NOT_ATTEMPTED, PASSED, explained
 
         verdict = self.judge.rule(rule)

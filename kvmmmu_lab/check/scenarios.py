@@ -136,7 +136,7 @@ def sweep(roles: Sequence[Role], offsets: Iterable[int], size: int) -> Scenario:
 def hit_anywhere(roles: Sequence[Role]) -> Any:
     """A hypothesis strategy of scenarios: pages with some of these roles are hit anywhere.
 
-    Some are of a neighbour in the hash bucket, metaphysical, or roots.
+    Some pages shadow a neighbour in the hash bucket, are metaphysical, or are roots.
     """
     from hypothesis import strategies as st
 

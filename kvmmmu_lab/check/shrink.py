@@ -33,7 +33,7 @@ def shrink(scenario: Scenario, step: int, fails: Fails, seconds: float) -> Scena
 
 
 def _without(scenario: Scenario, steps: Steps, size: int, fails: Fails, end: float) -> Steps | None:
-    """Return ``steps`` without ``size`` unneeded ones, as late as possible; None if all are needed."""
+    """Return ``steps`` without ``size`` unneeded ones, trying the last ones first; None if all are needed."""
     for at in range(len(steps) - 1, -1, -size):
         first = max(0, at - size + 1)
         if any(isinstance(step, dict) and step.get("op") == "create" for step in steps[first : at + 1]):

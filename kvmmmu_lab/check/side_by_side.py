@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Expected beside got: both machines in the drawings of the lessons, on one stage, with the differences marked.
 
-A worker sends its machine as plain data (`picture_data`), from which the judge rebuilds one to look at (`rebuilt`).
+A worker sends its machine as plain data (`picture_data`), from which the judge rebuilds one for drawing (`rebuilt`).
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ MOST_WORDS = 4096
 
 
 def picture_data(vm: Machine) -> dict[str, Any]:
-    """What is needed to draw ``vm``, as data that JSON can hold."""
+    """Return what is needed to draw ``vm``, as JSON data."""
     taken = snapshot.take(vm)
     words = vm.memory.pages.reshape(-1)
     found = words.nonzero()[0][:MOST_WORDS]
@@ -97,7 +97,7 @@ def picture_data(vm: Machine) -> dict[str, Any]:
 
 
 def rebuilt(data: dict[str, Any]) -> Machine:
-    """A machine to look at, from `picture_data`. Raises any exception for other data."""
+    """Rebuild a machine for drawing from `picture_data`. Invalid data may raise any exception."""
     held, aliases, frames = data["slots"]
     if not FIRST_GUEST <= frames <= 1 << 20:
         raise ValueError(frames)
@@ -106,7 +106,7 @@ def rebuilt(data: dict[str, Any]) -> Machine:
     indexes, values = data["words"]
     pages.reshape(-1)[np.array(indexes, np.int64)] = np.array(values, np.uint64)
     vm.memory.use(pages)
-    vm.rmap, vm.parents = SeenMap(), SeenParents()  # type: ignore[assignment]  # looked at, and never changed
+    vm.rmap, vm.parents = SeenMap(), SeenParents()  # type: ignore[assignment]  # read only
     slots = [(base, n, hfn, None if log is None else bytes.fromhex(log)) for base, n, hfn, log in held]
     snapshot.put(
         vm,

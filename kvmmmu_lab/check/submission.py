@@ -47,7 +47,7 @@ def read(path: Path) -> Submission:
             raise InputError("submission", f"{path.stat().st_size} bytes", "a file of at most 1 MiB")
         text = path.read_text("utf-8")
     except OSError as error:
-        raise InputError("submission", str(path), f"a file that can be read ({error.strerror})") from None
+        raise InputError("submission", str(path), f"a readable file ({error.strerror})") from None
     except UnicodeDecodeError:
         raise InputError("submission", str(path), "text in UTF-8") from None
     if path.suffix == ".py":

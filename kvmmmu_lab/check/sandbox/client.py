@@ -334,7 +334,7 @@ class Pipes:
 class ThreadedPipes:
     """Like `Pipes`, for a process's standard files, each read in a thread: for systems without `select` on pipes (Windows).
 
-    ``late``: seconds until a thread has handed over what it has read.
+    ``late``: seconds to wait until a thread has delivered what it has read.
     """
 
     late = 0.01

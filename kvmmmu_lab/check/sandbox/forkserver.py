@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The process from which workers are forked: it has loaded the engine and no submission."""
+"""The process from which workers are forked: it has loaded the engine, but no submission."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ CLOSED = {
     "_multiprocessing": "start another process",
     "_socket": "use the network",
 }
-"""Modules that a submission may not import: not all that they do raises an audit event."""
+"""Modules that a submission may not import: some of their functions raise no audit event."""
 
 CHANGES = {
     "os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.link", "os.symlink", "os.truncate", "os.chmod", "os.chown",
@@ -122,7 +122,7 @@ def limit(seconds: float) -> None:
 
 
 def _address_space() -> int:
-    """Bytes that this process has mapped; a guess where the system does not say."""
+    """Bytes that this process has mapped; a guess if the system does not report it."""
     try:
         return int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError, IndexError):
@@ -130,7 +130,7 @@ def _address_space() -> int:
 
 
 def not_enforced() -> list[str]:
-    """What cannot be limited on this machine, in words."""
+    """The limits that cannot be enforced on this machine, in words."""
     found = []
     if sys.platform != "linux":
         found.append("memory")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the judge and the processes with submissions send to each other: JSON, one message per line::
+"""Messages between the judge and the processes that run submissions: JSON, one per line::
 
     judge to fork server   {"submission", "name", "part", "defines", "scratch", "secret", "seconds"}
                            with three files: requests, answers, output

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The process in which a submission runs: it loads the submission, then plays scenarios for the judge (see `protocol`).
 
-A fork server has the engine loaded and no submission; for each one it forks a worker. Where there is no fork, each
+The fork server has loaded the engine, but no submission; it forks a worker for each one. Without fork, each
 submission gets a new process. A worker that exceeds its time is ended by a watchdog that no Python code
 can stop; it records which line was running.
 """
