@@ -24,7 +24,7 @@ from ..mmu.memory import FIRST_SHADOW
 from ..mmu.pool import NUM_PAGES
 
 LONGEST = 160
-"""Characters of an unformatted value that are shown at most."""
+"""The maximum length of an unformatted value, in characters."""
 
 ERROR_BITS = ((PFERR_PRESENT, "present"), (PFERR_WRITE, "write"), (PFERR_USER, "user"), (PFERR_FETCH, "fetch"))
 

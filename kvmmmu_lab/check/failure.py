@@ -24,7 +24,7 @@ PASSED, FAILED, CRASHED, TIMED_OUT, NOT_ATTEMPTED = "passed", "failed", "crashed
 """How trying a rule can end."""
 
 MOST_STEPS = 12
-"""Steps that are shown at most: the last ones."""
+"""The maximum number of steps shown; the last ones are kept."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a rule does not hold. ``sentence`` is to be read first; ``steps`` is the shortest way there that was found, in words.
+    """Why a rule does not hold. ``sentence`` is to be read first; ``steps`` is the shortest sequence found, in words.
 
     ``step`` is the number (from 0) of the step that fails; ``aspect`` is what fails in it: the name of an observation, or the
     type of an exception. ``printed`` is what the submission printed during these steps.
@@ -89,7 +89,7 @@ class Failure:
 
     @property
     def guest(self) -> str:
-        """The guest in words: "a PAE guest"; empty where paging is off."""
+        """The guest in words: "a PAE guest"; empty if paging is off."""
         mode = MODES[self.scenario.mode] if self.scenario is not None else MODES["none"]
         return f"a {mode.guest}{' with CR4.PSE' * bool(mode.cr4 & CR4_PSE)}" if mode.levels else ""
 
@@ -106,7 +106,7 @@ class Failure:
 
 
 def find_failure(rule: Rule, run: Run, expected: Transcript, crashes: bool) -> Failure | None:
-    """Find the failure of a run, without a sentence yet; None if there is none. ``crashes``: the kit's own part crashes the host."""
+    """Find the failure of a run, without a sentence yet; None if it has none. ``crashes``: the kit's part crashes the host."""
     try:
         difference = first_difference(expected, run.seen, rule.looks)
     except (ValueError, RecursionError):

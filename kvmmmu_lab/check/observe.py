@@ -117,7 +117,7 @@ def form(call: str, sptes: Any) -> Any:
 class Observation:
     """Something that can be observed. Subclasses are defined in the order in which differences are reported.
 
-    ``usual``: compared unless a rule names others.
+    ``usual``: whether it is compared unless a rule names others.
     """
 
     name: ClassVar[str]
@@ -146,7 +146,7 @@ class Observation:
         return f"{self.name}: {short(difference.got)}; it should be {short(difference.expected)}"
 
     def listing(self, value: Any) -> list[str] | None:
-        """What was observed, in lines; None: print the raw value."""
+        """Format what was observed as lines; None: print the raw value."""
         return None
 
     def scene(self, vm: Machine, difference: Difference) -> Scene | None:
@@ -445,7 +445,7 @@ class StepResult(Observation, name="result"):
         return view.subject.result
 
     def outranks(self, expected: Any, got: Any) -> bool:
-        """Whether a text came where nothing was expected: the step itself reports what is wrong."""
+        """Whether the step itself reports an error: a text where nothing was expected."""
         return expected is None and isinstance(got, str)
 
     def explain(self, difference: Difference) -> str:
@@ -754,7 +754,7 @@ def shadow_tables(vm: Machine) -> Scene:
 
 
 def neutral(scene: Scene) -> Scene:
-    """A picture of references in the same words for both sides: neither is drawn from the kernel's own structure."""
+    """Use the same titles for both sides of a picture: neither is drawn from the kernel's own structure."""
     words = {YOUR_RMAP: "in the map", YOUR_PARENTS: "the parents"}
     tables = (replace(table, title=words.get(table.title, table.title)) for table in scene.tables)
     return replace(scene, tables=tuple(tables), notes=())

@@ -75,7 +75,7 @@ def _says(entry: Any) -> tuple[str, str]:
 
 
 MOST_WORDS = 4096
-"""Nonzero words that are sent at most."""
+"""The maximum number of nonzero words sent."""
 
 
 def picture_data(vm: Machine) -> dict[str, Any]:

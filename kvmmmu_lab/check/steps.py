@@ -448,7 +448,7 @@ class AccessStep(ScenarioStep):
 
 @dataclass
 class WriteStep(ScenarioStep):
-    """The host emulates a store of the guest: pre-write, then the bytes."""
+    """The host emulates a store of the guest: it calls pre-write, then stores the bytes."""
 
     gpa: int
     size: int

@@ -15,7 +15,7 @@ from .subject import Subject, counts
 
 
 class Bench(Subject):
-    """A subject that performs steps and is observed after them."""
+    """A subject that can perform steps and be observed."""
 
     def do(self, step: StepData) -> Any:
         """Do one step and return its result. Exceptions that a part raises propagate."""

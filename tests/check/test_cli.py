@@ -125,7 +125,7 @@ def test_without_a_working_folder_the_message_says_what_to_do(tmp_path, monkeypa
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
-    [(["check", "nothing"], "one of"), (["check", "rmap_add", "no.py"], "can be read"), (["hint", "x"], "one of")],
+    [(["check", "nothing"], "one of"), (["check", "rmap_add", "no.py"], "readable file"), (["hint", "x"], "one of")],
 )
 def test_a_bad_argument_is_one_line_on_stderr(folder, capsys, arguments, words):
     assert main(arguments) == 1

@@ -49,7 +49,7 @@ def test_other_files_are_refused(tmp_path, name, content, words):
 
 
 def test_a_missing_file_is_refused(tmp_path):
-    with pytest.raises(InputError, match="can be read"):
+    with pytest.raises(InputError, match="a readable file"):
         read(tmp_path / "mine.py")
 
 
