@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Why a rule does not hold: the failure of a run, and what a learner reads about it."""
+"""Why a rule does not hold: the failure of a run, and its explanation for the learner."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .steps import read_step
 from .submission import CELLS, Submission
 
 PASSED, FAILED, CRASHED, TIMED_OUT, NOT_ATTEMPTED = "passed", "failed", "crashed", "timed out", "not attempted"
-"""How trying a rule can end."""
+"""The possible results of trying a rule."""
 
 MOST_STEPS = 12
 """The maximum number of steps shown; the last ones are kept."""

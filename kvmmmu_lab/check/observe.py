@@ -150,7 +150,7 @@ class Observation:
         return None
 
     def scene(self, vm: Machine, difference: Difference) -> Scene | None:
-        """A picture of what the difference is about; None where there is none."""
+        """A picture of what the difference is about, or None."""
         return None
 
 

@@ -24,7 +24,7 @@ WIDTH, TWO_COLUMNS = 110, 112
 """Characters of a line of text, and of a line with two columns."""
 
 MOST = 12
-"""Lines of a value, or of a submission's output, that are shown."""
+"""The maximum number of lines of a value, or of a submission's output, that are shown."""
 
 EXPECTED, GOT = "Expected:", "With your code:"
 NOTHING_WRITTEN = "Nothing is written yet."
@@ -32,7 +32,7 @@ NOTHING_WRITTEN = "Nothing is written yet."
 
 @dataclass(frozen=True)
 class Verdict:
-    """How trying one rule ended: its ``status``, and the failure if it did not pass."""
+    """The result of trying one rule: its ``status``, and the failure if it did not pass."""
 
     rule: Rule
     status: str

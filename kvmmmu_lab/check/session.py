@@ -19,7 +19,7 @@ from .submission import read
 
 MENU = "[h] hint   [n] next   [p] previous   [c] check again   [l] list   [q] quit"
 NEVER = (-1, -1)
-"""The stamp of a file that has not been looked at yet."""
+"""The stamp of a file that has not been checked yet."""
 
 POLL = 0.3
 """Seconds between two checks of the file's time stamp."""

@@ -45,7 +45,7 @@ Piece = tuple[str, bytes]
 
 @dataclass
 class Run:
-    """How a scenario went. ``seen``: the observations after each finished step. ``end``: "done", "raised", "timeout", "died"
+    """A scenario's result. ``seen``: the observations after each finished step. ``end``: "done", "raised", "timeout", "died"
     or "damaged" (an answer that no worker gives). ``error``: what was raised, with the submission's "line" and "function"."""
 
     seen: Transcript = field(default_factory=Transcript)

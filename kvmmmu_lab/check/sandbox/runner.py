@@ -144,7 +144,7 @@ def serve(request: dict[str, Any], requests: IO[bytes], answers: int) -> None:
         order = json.loads(line)
         watchdog(order["seconds"], exit=True, file=traceback)
         _play(order, ready, defined, tell, request["name"])
-        gc.collect()  # takes 0.1 ms; machines are full of cycles, each takes megabytes, and memory is limited
+        gc.collect()  # takes 0.1 ms; memory is limited, and each machine takes megabytes and has many reference cycles
 
 
 def _sender(answers: int) -> Any:
