@@ -40,10 +40,11 @@ FIRST_REF = FIRST_SHADOW << 9
 
 def state(vm: Machine) -> dict[str, Any]:
     """All parts by name. The entries in a replaced part appear as one descriptor per frame, or one chain per page."""
+    shadow = vm.memory.pages[FIRST_SHADOW : FIRST_SHADOW + NUM_PAGES]
     return {
         "mmu": mmu_part(vm),
         "pages": pages_part(vm),
-        "sptes": [[id, entries] for id in range(NUM_PAGES) if (entries := page_entries(vm, id))],
+        "sptes": [[id, page_entries(vm, id)] for id in np.flatnonzero(shadow.any(axis=1)).tolist()],
         "rmap": rmap_part(vm),
         "hash": hash_part(vm),
         "dirty": dirty_part(vm),
