@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What is in an exercise's folder: the task, the stub, three hints, a notebook that says the same and runs unattended."""
+"""The folder of an exercise contains the task, the stub, three hints, and a notebook that asks for the same and runs."""
 
 import ast
 import re
@@ -30,7 +30,7 @@ def tagged(book):
 
 
 def body(source):
-    """What a source defines, without comments, the way it is laid out, and the text of its own docstring."""
+    """The statements of a source, without comments, layout and the docstring of the module."""
     tree = ast.parse(source)
     nodes = [node for node in tree.body if not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))]
     return [ast.unparse(node) for node in nodes]
@@ -77,11 +77,11 @@ def test_the_notebook_is_clean_and_asks_for_the_same_as_the_file(name):
 
 
 def owners(name):
-    """What the file has to define, without methods."""
+    """The functions and classes that the file has to define."""
     return {defined.partition(".")[0] for defined in EXERCISES[name].defines}
 
 
-def says(cell):
+def text_of(cell):
     return "".join(output.get("data", {}).get("text/plain", "") + output.get("text", "") for output in cell.outputs)
 
 
@@ -89,14 +89,14 @@ def says(cell):
 def test_the_notebook_runs_unattended_while_nothing_is_written(name, run_notebook):
     done = run_notebook(notebook(name), EXERCISES[name].folder)
     assert not [output for cell in code(done) for output in cell.outputs if output.output_type == "error"]
-    assert "(not attempted)" in says(code(done)[-1])
+    assert "(not attempted)" in text_of(code(done)[-1])
     pages = [output.get("data", {}).get("text/html", "") for cell in code(done) for output in cell.outputs]
     assert [page for page in pages if "data:image/svg+xml;base64," in page], "a picture"
 
 
 @pytest.mark.slow
 @NAMES
-def test_a_right_solution_in_the_notebook_is_found_right(name, run_notebook):
+def test_a_right_solution_in_the_notebook_passes(name, run_notebook):
     book = notebook(name)
     # the first one made of functions and classes: an object that a call returns can't be taken out of a notebook
     texts = [solution.source for solution in solutions.right(name).values()]
@@ -106,10 +106,10 @@ def test_a_right_solution_in_the_notebook_is_found_right(name, run_notebook):
     for cell in rest:
         cell.source = ""
     done = run_notebook(book, EXERCISES[name].folder)
-    assert "(passed)" in says(code(done)[-1]), says(code(done)[-1])
+    assert "(passed)" in text_of(code(done)[-1]), text_of(code(done)[-1])
 
 
-def test_a_learner_gets_all_of_it(tmp_path):
+def test_the_working_folder_contains_all_files_of_each_exercise(tmp_path):
     prepare(tmp_path / "mine")
     for name, exercise in EXERCISES.items():
         there = {path.name for path in (tmp_path / "mine" / "exercises" / name).iterdir()}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Submissions that cheat or run wild: none gains a point, none stalls the checker, each verdict says what it did."""
+"""Submissions that cheat or run wild gain no point and do not stall the checker; the verdict says what they did."""
 
 import os
 import subprocess
@@ -29,7 +29,7 @@ class ReverseMap:
 
 
 def part(add="pass", sptes="return []", before=""):
-    """A submission that does nothing, but for this."""
+    """A submission that does nothing but what is given."""
     return before + STUB.format(add=add, sptes=sptes)
 
 
@@ -89,7 +89,7 @@ HOSTILE = {
     "reads the engine's source": (
         f"exec(open({str(ROOT / 'kvmmmu_lab/mmu/rmap.py')!r}).read())\n" + part(), CRASHED, "tried to read",
     ),
-    "reads it by way of a folder": (
+    "reads it through a folder's descriptor": (
         f"import os; os.open('mmu/rmap.py', os.O_RDONLY, dir_fd=os.open({str(ROOT / 'kvmmmu_lab')!r}, os.O_RDONLY))\n"
         + part(), CRASHED, "outside its own",
     ),
@@ -132,7 +132,7 @@ HOSTILE = {
     "calls itself for ever": (part("self.add(spte)"), CRASHED, "RecursionError"),
     "forks": ("import os\nwhile True: os.fork()\n" + part(), CRASHED, "start another process"),
     "starts processes": ("import subprocess\nsubprocess.Popen(['sleep', '100'])\n" + part(), CRASHED, "start another process"),
-    "starts processes by the back door": (
+    "starts processes through _posixsubprocess": (
         part(before=lines("""
             import sys
             sys.modules.pop('_posixsubprocess', None)
@@ -150,7 +150,7 @@ HOSTILE = {
     "uses up memory": (part("self.hog = [bytearray(1 << 26) for _ in range(1000)]"), (CRASHED, TIMED_OUT), "memory"),
     "prints a megabyte": (part("print('x' * 1_000_000)"), FAILED, "lacks spte"),
     "prints for ever": (part("while True: print('x' * 1_000_000)"), (CRASHED, TIMED_OUT), ""),
-    "prints what a terminal obeys": (part("raise ValueError('\\x1b[2J')"), CRASHED, "?[2J"),
+    "prints control characters": (part("raise ValueError('\\x1b[2J')"), CRASHED, "?[2J"),
     "fills the disk": (
         part("open('big', 'wb').write(b'x' * (1 << 25))"), CRASHED, "",
     ),
@@ -162,19 +162,19 @@ HOSTILE = {
     "kills its parent": ("import os, signal\nos.kill(os.getppid(), signal.SIGKILL)\n" + part(), CRASHED, "send a signal"),
     "closes all files": ("import os\nos.closerange(0, 64)\n" + part(), CRASHED, ""),
     "uses the network": ("import socket\nsocket.socket().connect(('127.0.0.1', 9))\n" + part(), CRASHED, "network"),
-    "raises what can't be told": (
+    "raises an endless message": (
         part("raise E", before="class E(Exception):\n    def __str__(self): return 'x' * 10**7\n"), CRASHED, "(raise E): xxx",
     ),
-    "returns what can't be told": (part(sptes="return [object()]"), CRASHED, "sptes() returns [<object"),
+    "returns an object": (part(sptes="return [object()]"), CRASHED, "sptes() returns [<object"),
     "answers too much": (part(sptes="return range(hfn, hfn + 5_000_000)"), (TIMED_OUT, CRASHED), ""),
     "has no class": ("x = 1\n", CRASHED, "doesn't define ReverseMap"),
-    "is no Python": ("class ReverseMap(:\n", CRASHED, "SyntaxError"),
+    "is not Python": ("class ReverseMap(:\n", CRASHED, "SyntaxError"),
 }  # fmt: skip
 
 
 @pytest.fixture
 def time_limit(monkeypatch):
-    """A function that sets the seconds after which a submission is stopped."""
+    """A function that sets after how many seconds a submission is stopped."""
 
     def limit(seconds):
         monkeypatch.setattr("kvmmmu_lab.check.judge.SECONDS", seconds)
@@ -186,11 +186,11 @@ def time_limit(monkeypatch):
 SHORT, LONG = 0.5, 10
 SECONDS = {name: SHORT for name, (_, status, _) in HOSTILE.items() if status == TIMED_OUT}
 SECONDS |= {"starts threads": SHORT, "uses up memory": LONG}
-"""Less time where it runs out, so that the test does not wait; more where memory has to run out first."""
+"""Less time if it runs out, so that the test waits less; more if memory has to run out first."""
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_it_gains_nothing_and_is_told_so(name, server, time_limit):
+def test_a_hostile_submission_gains_nothing_and_the_report_says_why(name, server, time_limit):
     source, status, words = HOSTILE[name]
     if name in SECONDS:
         time_limit(SECONDS[name])
@@ -205,7 +205,7 @@ def test_it_gains_nothing_and_is_told_so(name, server, time_limit):
 
 
 @pytest.mark.parametrize("name", ["05_rmap_remove", "06_rmap_write_protect"])
-def test_what_the_checker_lends_to_one_exercise_is_not_there_in_the_next(name, server):
+def test_parts_that_one_exercise_may_use_are_not_available_in_the_next(name, server):
     adds = solutions.right("04_rmap_add")["descriptors"]
     lent = adds.source.replace("class ReverseMap", "class Adds") + lines("""
         from kvmmmu_lab.check.parts import OnlyAdds
@@ -222,7 +222,7 @@ def test_what_the_checker_lends_to_one_exercise_is_not_there_in_the_next(name, s
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="counts open files in /proc")
-def test_nothing_is_left_open_or_lying_about(server, tmp_path, monkeypatch, time_limit):
+def test_no_file_is_left_open_or_behind(server, tmp_path, monkeypatch, time_limit):
     time_limit(SHORT)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     before = len(os.listdir("/proc/self/fd"))
@@ -232,7 +232,7 @@ def test_nothing_is_left_open_or_lying_about(server, tmp_path, monkeypatch, time
     assert not list(tmp_path.iterdir())
 
 
-def test_secrets_of_the_environment_are_not_handed_on(server, monkeypatch):
+def test_the_environment_is_not_passed_on(server, monkeypatch):
     monkeypatch.setenv("MY_TOKEN", "geheim")
     report = judge(EXERCISE, "import os\nraise ValueError(sorted(os.environ.items()))\n", server)
     assert "raises ValueError in line 2" in str(report) and "): []" in str(report)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Peels fields off the lower end with divmod; quadrants out of the guest's own index."""
+"""divmod takes fields off the lower end; a quadrant is a part of the guest's own index."""
 
 WIDTHS = {"64": [12, 9, 9, 9, 9], "pae": [12, 9, 9, 2], "32": [12, 10, 10]}
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Thinks in bytes covered: which 512 GiB, 1 GiB, 2 MiB, 4 KiB an address lies in, inside of the next larger piece."""
+"""The bytes that an entry covers, 512 GiB, 1 GiB, 2 MiB or 4 KiB: the index is the piece within the next larger one."""
 
 from itertools import pairwise
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Cuts the address as a text of zeros and ones."""
+"""The address is cut as a string of zeros and ones."""
 
 from itertools import pairwise
 

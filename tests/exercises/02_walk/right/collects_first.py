@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""First collects all entries on the way, then judges them, and sets accessed bits at last."""
+"""All entries on the way are collected, then checked; the accessed bits are set at the end."""
 
 from kvmmmu_lab.mmu import events as ev
 from kvmmmu_lab.mmu.bits import BASE_MASK

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What an access asks of every entry is put into one mask before; bytes are read one by one."""
+"""Everything that an access needs of an entry is in one mask; memory is read byte by byte."""
 
 from kvmmmu_lab.mmu import events as ev
 from kvmmmu_lab.mmu.walk import Walk

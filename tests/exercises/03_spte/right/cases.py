@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Decides first which of four cases it is, then does what belongs to that case."""
+"""It decides which of four cases it is, and then does what that case needs."""
 
 from enum import Enum
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Works on sets of names, and makes a number of them at the end."""
+"""Entries are sets of names, which become a number at the end."""
 
 from kvmmmu_lab.mmu import events as ev
 from kvmmmu_lab.mmu.shadow import update_slot

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""An entry under construction is an object; the reverse map is told only of what it keeps."""
+"""The entry under construction is an object; only entries that the reverse map keeps are added to it."""
 
 from kvmmmu_lab.mmu import events as ev
 from kvmmmu_lab.mmu.shadow import update_slot

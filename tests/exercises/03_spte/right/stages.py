@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Writes the read-only entry first, and adds W to it afterwards where that may be."""
+"""It writes the read-only entry first, and adds W afterwards if that is allowed."""
 
 from kvmmmu_lab.mmu import events as ev
 from kvmmmu_lab.mmu.bits import ACCESSED, DIRTY, GLOBAL, IO_MARK, NX, PAGE_SHIFT, PRESENT, USER, WRITABLE

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""One thing after the other, with numbers."""
+"""One function from top to bottom, with numbers."""
 
 from kvmmmu_lab.mmu import events as ev
 from kvmmmu_lab.mmu.shadow import update_slot

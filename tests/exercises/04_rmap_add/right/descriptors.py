@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""As the kernel keeps it: one entry directly, more in descriptors of four; holes are filled from the same descriptor."""
+"""As the kernel does it: one entry directly, more in descriptors of four; a hole is filled from the same descriptor."""
 
 from kvmmmu_lab.mmu.bits import BASE_MASK, PAGE_SHIFT, PRESENT, WRITABLE
 

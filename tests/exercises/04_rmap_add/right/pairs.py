@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""One sorted list of (frame, spte) pairs for the whole machine, searched by halves."""
+"""One sorted list of (frame, spte) pairs for the whole machine, with binary search."""
 
 from bisect import bisect_left, insort
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Keeps nothing: looks at all shadow entries of level 1 whenever it is asked."""
+"""It keeps nothing, and looks through all shadow entries of level 1 whenever it is asked."""
 
 import numpy as np
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A set for each frame, made when it is asked for; empty ones stay, and aren't named."""
+"""A set for each frame that was asked for; frames with an empty set are not named."""
 
 from collections import defaultdict
 

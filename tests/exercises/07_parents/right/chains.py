@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""As the kernel keeps it: one directly, more in chains of five, the newest chain first."""
+"""As the kernel does it: one parent directly, more in chains of five, the newest chain first."""
 
 SIZE = 5
 

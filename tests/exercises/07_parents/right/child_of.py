@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The other way round: where each entry points to."""
+"""A dict from each entry to the page that it points to."""
 
 
 class Parents:

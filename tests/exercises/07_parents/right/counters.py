@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Counters by the place of the page's entries; what is left at 0 is dropped."""
+"""A counter of entries for each page, by its first spte; an entry whose count is 0 is dropped."""
 
 from collections import Counter, defaultdict
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""By the numbers of entries: those that the write touches are a range, in the guest's table as in the shadow."""
+"""Indexes of entries: those that the write touches are a range, in the guest's table as in the shadow."""
 
 from kvmmmu_lab.mmu import events as ev
 from kvmmmu_lab.mmu.bits import BASE_MASK, PAGE_SHIFT, PRESENT

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""An object that is called, with a method for each question; it remembers nothing between two calls."""
+"""An object that is called, with a method for each question; it keeps nothing between two calls."""
 
 from kvmmmu_lab.mmu import events as ev
 from kvmmmu_lab.mmu.bits import BASE_MASK, PAGE_SHIFT, PAGE_SIZE, PRESENT

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""By tables: what is done is looked up by the kind of the write, and by the kind of the entry."""
+"""Two tables of functions, by the kind of write and by the kind of entry."""
 
 from kvmmmu_lab.mmu import events as ev
 from kvmmmu_lab.mmu.bits import BASE_MASK, PAGE_SHIFT, PRESENT

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""First everything that is stale is gathered, then it goes: entries leave maps and parents, and are zeroed at the very end."""
+"""It collects everything that is stale, then removes it: entries leave maps and parents, and are zeroed at the end."""
 
 from kvmmmu_lab.mmu import events as ev
 from kvmmmu_lab.mmu.bits import BASE_MASK, PAGE_SHIFT, PRESENT

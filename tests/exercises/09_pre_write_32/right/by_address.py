@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""By guest addresses: which spte stands for the memory that the written entry maps? A quadrant is what the mask leaves out."""
+"""Guest addresses: which spte maps what the written entry maps? The mask leaves out the quadrant."""
 
 from kvmmmu_lab.mmu import events as ev
 from kvmmmu_lab.mmu.bits import BASE_MASK, PRESENT

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""By the numbers of entries, without any offset: 1 or 2 sptes for each, counted round the page."""
+"""Indexes of entries instead of offsets: each has 1 or 2 sptes, modulo the size of the page."""
 
 from kvmmmu_lab.mmu import events as ev
 from kvmmmu_lab.mmu.bits import BASE_MASK, PAGE_SHIFT, PRESENT

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A plan for every page first, as pairs of a page and the sptes that go (None: all of it); then it is carried out."""
+"""A plan for every page, as pairs of a page and its sptes to zap (None: all of them), and then its execution."""
 
 from kvmmmu_lab.mmu import events as ev
 from kvmmmu_lab.mmu.bits import BASE_MASK, PAGE_SHIFT, PAGE_SIZE, PRESENT

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""By a table that is made once: for each kind of page and each byte, which guest entry it is in and which sptes that has."""
+"""A table that is computed once: the guest entry and the sptes of each byte, for each kind of page."""
 
 from kvmmmu_lab.mmu import events as ev
 from kvmmmu_lab.mmu.bits import BASE_MASK, PAGE_SHIFT, PRESENT

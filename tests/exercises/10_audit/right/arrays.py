@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""numpy over all shadow pages at once; levels are gone down table by table."""
+"""numpy works on all shadow pages at once; the levels are followed table by table."""
 
 from collections import Counter
 

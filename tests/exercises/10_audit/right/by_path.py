@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Generators, one for each kind; what is mapped comes from the kit's tree of shadow tables."""
+"""A generator for each kind of complaint; the mappings come from the kit's tree of shadow tables."""
 
 from kvmmmu_lab.inspect.paths import guest_path, shadow_path, shadow_tree
 from kvmmmu_lab.mmu.bits import BASE_MASK, WRITABLE

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Goes from the maps to the entries first, and asks for each entry what is right; one dictionary of complaints."""
+"""It goes from the maps to the entries, and then asks each entry what is right; one dict of complaints."""
 
 from kvmmmu_lab.inspect.paths import guest_path
 from kvmmmu_lab.mmu.bits import BASE_MASK, PRESENT, WRITABLE, canonical

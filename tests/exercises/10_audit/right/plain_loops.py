@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Nothing but loops over indexes and lists, no helper of the kit but the guest's path."""
+"""Loops over indexes and lists, without helpers of the kit but the guest's path."""
 
 from kvmmmu_lab.inspect.paths import guest_path
 

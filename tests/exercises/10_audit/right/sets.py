@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Counters of pairs, a walk that calls itself, sets of complaints."""
+"""Counters of pairs, a recursive walk, sets of complaints."""
 
 from collections import Counter
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Planted mistakes, and the judge's exact audit: silent on healthy machines, it finds each mistake. Mending is complete."""
+"""Injected faults: the judge's exact audit finds each of them and complains about no healthy machine; repair is complete."""
 
 import pytest
 
@@ -15,11 +15,11 @@ from .checking import EXERCISES
 
 AUDIT = REFERENCES["audit"]
 FINDS = {"open": {"wp"}, "let in": {"rmap", "wp"}, "mislead": {"map"}, "stray": set(), "slot": set()}
-"""Kinds of complaints by mistake, where it isn't just rmap."""
+"""Kinds of complaints by mistake, if they are not just rmap."""
 
 
 def answers(scenario):
-    """What each audit of a scenario answers, and whether the machine was healthy."""
+    """Yield whether the machine was healthy, and the complaints, for each audit in a scenario."""
     bench, healthy = Bench(scenario, {}, AUDIT), True
     for step in scenario.steps:
         result = bench.do(step)
@@ -29,7 +29,7 @@ def answers(scenario):
                 yield healthy, result
 
 
-def test_the_exact_audit_is_silent_on_fifty_healthy_machines_and_each_scenario_has_a_complaint():
+def test_the_exact_audit_complains_in_each_scenario_but_about_no_healthy_machine():
     silent = 0
     for rule in EXERCISES["10_audit"].rules:
         for scenario in [*rule.cases, *map(as_scenario, rule.engine)]:
@@ -41,7 +41,7 @@ def test_the_exact_audit_is_silent_on_fifty_healthy_machines_and_each_scenario_h
 
 
 @pytest.mark.parametrize("what", MISTAKES)
-def test_each_mistake_is_found_and_mended(what):
+def test_each_mistake_is_found_and_repaired(what):
     guest = small_guest("64", 0x1000, 0x2000)
     vm = guest.vm
     vm.access(0x1000, write=True)
@@ -55,7 +55,7 @@ def test_each_mistake_is_found_and_mended(what):
     assert state(vm) == before and AUDIT["audit"](vm) == []
 
 
-def test_where_nothing_fits_nothing_happens():
+def test_a_mistake_that_fits_nowhere_changes_nothing():
     vm = small_guest("64").vm
     assert mistake("forget").plan(vm) is None
     mistake("forget").plant(vm)()
