@@ -9,7 +9,8 @@ Read it in this order (what an exercise is: `kvmmmu_lab.exercises`):
                   `testbench`: takes a subject from step to step
 3. `parts`        how a submission becomes a part; how the kit's own version is removed from a worker
 4. `sandbox`      processes with submissions: `protocol`, the messages; `forkserver` and `runner`, the processes; `limits`, what
-                  submissions may not do; `client`, the judge's side; `inline`, without a process, for a debugger
+                  submissions may not do; `client`, the judge's side; `machine_data`, a machine as data; `inline`, without a
+                  process, for a debugger
 5. `judge`        tries each rule; `oracle`: what is expected; `compare`: what differs first; `shrink`: the shortest way there
 6. `failure`      from a run that failed to what a learner reads; `side_by_side`: expected beside got, drawn; `report`:
                   verdicts, points, text and HTML

@@ -12,18 +12,14 @@ import operator
 import zlib
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from ..draw.page_tables import Limits, shadow_tables_scene
-from ..draw.reverse_maps import YOUR_PARENTS, YOUR_RMAP, parent_chains_scene, reverse_map_scene
-from ..draw.scene import Scene
 from ..errors import InputError
 from ..inspect import dump
 from ..inspect.dump import FIRST_REF
 from ..mmu import events as ev
 from ..mmu.bits import BASE_MASK, PAGE_SHIFT, PAGE_SIZE, PRESENT, WRITABLE
-from ..mmu.machine import Machine
 from ..mmu.memory import FIRST_GUEST, FIRST_SHADOW
 from ..mmu.parents import ParentChains
 from ..mmu.pool import NUM_PAGES, ShadowPage
@@ -47,6 +43,9 @@ from .subject import Subject, WrongResult, counts
 EMPTY = bytes(PAGE_SIZE)
 FEW = 32
 """With a whole engine, up to this many reverse maps are all observed; beyond that, only those that may have changed."""
+
+REVERSE_MAP, PARENTS, SHADOW_TABLES = "reverse map", "parents", "shadow tables"
+"""What pictures of a difference can show."""
 
 Seen = dict[str, Any]
 """What was observed, by the observations' names."""
@@ -128,6 +127,9 @@ class Observation:
     starred: ClassVar[bool] = True
     """Whether lines of its `listing` that differ are marked with a star."""
 
+    picture: ClassVar[str] = ""
+    """What a picture shows of it: `REVERSE_MAP` or `PARENTS` of a `Difference.key`, `SHADOW_TABLES`, or "" for nothing."""
+
     def __init_subclass__(cls, name: str = "") -> None:
         if name:
             cls.name = name
@@ -147,10 +149,6 @@ class Observation:
 
     def listing(self, value: Any) -> list[str] | None:
         """Format what was observed as lines; None: print the raw value."""
-        return None
-
-    def scene(self, vm: Machine, difference: Difference) -> Scene | None:
-        """A picture of what the difference is about, or None."""
         return None
 
 
@@ -189,10 +187,6 @@ class Difference:
         except Exception:  # likewise
             return None
         return None if expected is None or got is None else (expected, [*map(printable, got)])
-
-    def scene(self, vm: Machine) -> Scene | None:
-        """A picture of ``vm`` that shows what the difference is about."""
-        return self.observation.scene(vm, self)
 
     # For observations that are lists of [key, value, ...]
 
@@ -238,6 +232,8 @@ def first_different(expected: dict[Any, Any], got: dict[Any, Any]) -> Any:
 class ReverseMaps(Observation, name="rmap"):
     """By gfn, the entries in the frame's reverse map."""
 
+    picture = REVERSE_MAP
+
     def look(self, view: View) -> Any:
         vm, subject = view.vm, view.subject
         subject.known |= {(entry & BASE_MASK) >> PAGE_SHIFT for entry in self._writable(view)} | view.frames()
@@ -278,10 +274,6 @@ class ReverseMaps(Observation, name="rmap"):
     def listing(self, value: Any) -> list[str]:
         return [f"{frame(gfn)}: {', '.join(map(reference, found))}" for gfn, found in value]
 
-    def scene(self, vm: Machine, difference: Difference) -> Scene | None:
-        gfn = difference.key()
-        return neutral(reverse_map_scene(vm, gfn, limit=10)) if gfn >= 0 else shadow_tables(vm)
-
 
 class MappedFrames(Observation, name="frames"):
     """The gfns of the frames that the reverse map names."""
@@ -303,6 +295,8 @@ class MappedFrames(Observation, name="frames"):
 class ParentEntries(Observation, name="parents"):
     """By shadow page in use, the entries that point to it."""
 
+    picture = PARENTS
+
     def look(self, view: View) -> Any:
         vm = view.vm
         used = [page for page in vm.pool.pages if page in vm.pool.active]
@@ -319,13 +313,11 @@ class ParentEntries(Observation, name="parents"):
             words = f"{reference(extra[0])} is a parent of page #{page}; it should not be"
         return words + difference.emptied_instead()
 
-    def scene(self, vm: Machine, difference: Difference) -> Scene | None:
-        return neutral(parent_chains_scene(vm, difference.key(), limit=10))
-
 
 class ChangeOrder(Observation, name="order"):
     """TLB flushes and changes of shadow entries, in their order."""
 
+    picture = SHADOW_TABLES
     starred = False
 
     def look(self, view: View) -> Any:
@@ -348,12 +340,11 @@ class ChangeOrder(Observation, name="order"):
     def listing(self, value: Any) -> list[str]:
         return [*map(str, value)] or ["nothing"]
 
-    def scene(self, vm: Machine, difference: Difference) -> Scene | None:
-        return shadow_tables(vm)
-
 
 class ShadowEntries(Observation, name="sptes"):
     """The entries of shadow pages that are not 0, as `inspect.dump.page_entries` returns them."""
+
+    picture = SHADOW_TABLES
 
     def look(self, view: View) -> Any:
         subject, words = view.subject, view.vm.memory.pages
@@ -383,12 +374,11 @@ class ShadowEntries(Observation, name="sptes"):
     def listing(self, value: Any) -> list[str]:
         return [f"{reference(id << 9 | entry[0])} {shadow_entry(entry)}" for id, entries in value for entry in entries]
 
-    def scene(self, vm: Machine, difference: Difference) -> Scene | None:
-        return shadow_tables(vm)
-
 
 class ShadowPages(Observation, name="pages"):
     """Shadow pages in use, newest first: id, gfn, role, root count, slot bits."""
+
+    picture = SHADOW_TABLES
 
     def look(self, view: View) -> Any:
         pages = reversed(view.vm.pool.active)
@@ -431,9 +421,6 @@ class ShadowPages(Observation, name="pages"):
             f"slots {page.slot_bitmap:#x}"
             for page in map(self._page, value)
         ]
-
-    def scene(self, vm: Machine, difference: Difference) -> Scene | None:
-        return shadow_tables(vm)
 
 
 class StepResult(Observation, name="result"):
@@ -502,6 +489,8 @@ class CausedFaults(Observation, name="caused"):
 class TlbFlushes(Observation, name="flushes"):
     """How often the TLB was flushed in the step."""
 
+    picture = SHADOW_TABLES
+
     def look(self, view: View) -> Any:
         return counts(view.vm)[0] - view.subject.before[0]
 
@@ -509,9 +498,6 @@ class TlbFlushes(Observation, name="flushes"):
         is_ = f"flushed {times(difference.got)}" if difference.got else "not flushed"
         should = f"be flushed {times(difference.expected)}" if difference.expected else "not be flushed"
         return f"the TLB is {is_}; it should {should}"
-
-    def scene(self, vm: Machine, difference: Difference) -> Scene | None:
-        return shadow_tables(vm)
 
 
 class GuestEntries(Observation, name="guest"):
@@ -746,15 +732,3 @@ def observe(subject: Subject, names: tuple[str, ...], hashed: bool = False, whol
     if not hashed:
         return seen
     return {name: zlib.crc32(repr(value).encode()) if OBSERVATIONS[name].digested else value for name, value in seen.items()}
-
-
-def shadow_tables(vm: Machine) -> Scene:
-    """A picture of the shadow tables, with limits."""
-    return shadow_tables_scene(vm, (), limits=Limits(None, 8, 6))
-
-
-def neutral(scene: Scene) -> Scene:
-    """Use the same titles for both sides of a picture: neither is drawn from the kernel's own structure."""
-    words = {YOUR_RMAP: "in the map", YOUR_PARENTS: "the parents"}
-    tables = (replace(table, title=words.get(table.title, table.title)) for table in scene.tables)
-    return replace(scene, tables=tuple(tables), notes=())

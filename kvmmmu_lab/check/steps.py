@@ -9,7 +9,6 @@ page). An access is letters of "wux": write, user, fetch.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ..data import open_trace
@@ -45,13 +44,22 @@ from .subject import Subject, WrongResult, flag_bits
 
 
 class ScenarioStep:
-    """A kind of step. Its fields are the operands; scenarios call ``MapStep`` "map"."""
+    """A kind of step. Its annotated attributes are the operands, in their order; scenarios call ``MapStep`` "map"."""
 
     kinds: ClassVar[dict[str, type[ScenarioStep]]] = {}
     """All kinds of steps by name."""
 
+    operands: ClassVar[tuple[str, ...]] = ()
+    required: ClassVar[int] = 0
+    """How many of the operands have no default."""
+
     def __init_subclass__(cls) -> None:
+        cls.operands = tuple(cls.__annotations__)
+        cls.required = sum(not hasattr(cls, operand) for operand in cls.operands)
         ScenarioStep.kinds[cls.__name__.removesuffix("Step").lower()] = cls
+
+    def __init__(self, *values: Any) -> None:
+        vars(self).update(zip(self.operands, values, strict=False))
 
     def do(self, subject: Subject) -> Any:
         """Do the step and return its result as JSON data. Exceptions that a part raises propagate."""
@@ -63,19 +71,21 @@ class ScenarioStep:
 
 
 def read_step(step: StepData) -> ScenarioStep:
-    """Return the step for this data; a dict is an operation of a golden trace. Raises InputError for an unknown name."""
+    """Return the step for this data; a dict is an operation of a golden trace. Raises InputError if there is no such step."""
     if isinstance(step, dict):
         return OperationStep(step)
-    name, *operands = step
-    if name not in ScenarioStep.kinds:
+    name, *values = step
+    kind = ScenarioStep.kinds.get(name)
+    if kind is None:
         raise InputError("step", name, f"one of {', '.join(ScenarioStep.kinds)}")
-    return ScenarioStep.kinds[name](*operands)
+    if not kind.required <= len(values) <= len(kind.operands):
+        raise InputError("step", step, f"({', '.join([repr(name), *kind.operands])})")
+    return kind(*values)
 
 
 # Reverse maps
 
 
-@dataclass
 class MapStep(ScenarioStep):
     """Make an entry, bypassing the engine, then call ``rmap.add(spte)``.
 
@@ -93,7 +103,6 @@ class MapStep(ScenarioStep):
         return f"add(#{self.spte}) [{_entry(vm, self.gfn, self.flags)}]"
 
 
-@dataclass
 class MapsStep(ScenarioStep):
     """Like `MapStep`, for ``count`` consecutive entries."""
 
@@ -112,7 +121,6 @@ class MapsStep(ScenarioStep):
         return f"{calls} [{self.count} times {_entry(vm, self.gfn, self.flags)}]"
 
 
-@dataclass
 class UnmapStep(ScenarioStep):
     """Call ``rmap.remove(spte)``, then zero the entry. The result is None, or says that ``remove`` changed the entry."""
 
@@ -125,7 +133,6 @@ class UnmapStep(ScenarioStep):
         return f"remove(#{self.spte}) [the caller zeroes the entry afterwards]"
 
 
-@dataclass
 class UnmapsStep(ScenarioStep):
     """Like `UnmapStep`, for ``count`` consecutive entries, one after the other."""
 
@@ -141,7 +148,6 @@ class UnmapsStep(ScenarioStep):
         return f"remove(#{self.spte}) to remove({last}) [the caller zeroes each entry afterwards]"
 
 
-@dataclass
 class ProtectStep(ScenarioStep):
     """Call ``rmap.write_protect(gfn)``."""
 
@@ -158,7 +164,6 @@ class ProtectStep(ScenarioStep):
 # Parents
 
 
-@dataclass
 class LinkStep(ScenarioStep):
     """Call ``parents.add(page, spte)`` for ``count`` consecutive entries. Raises InputError if one is a parent already."""
 
@@ -177,7 +182,6 @@ class LinkStep(ScenarioStep):
         return f"add(page #{self.page}, #{self.spte}){_up_to(self.spte, self.count)}"
 
 
-@dataclass
 class UnlinkStep(ScenarioStep):
     """Call ``parents.remove(page, spte)`` for ``count`` consecutive entries."""
 
@@ -193,7 +197,6 @@ class UnlinkStep(ScenarioStep):
         return f"remove(page #{self.page}, #{self.spte}){_up_to(self.spte, self.count)}"
 
 
-@dataclass
 class StrangerStep(ScenarioStep):
     """Call ``parents.remove(page, spte)`` for an entry that is not a parent. The result says whether it raises an exception."""
 
@@ -216,7 +219,6 @@ class StrangerStep(ScenarioStep):
 # Shadow pages and entries
 
 
-@dataclass
 class ShadowedStep(ScenarioStep):
     """Take a shadow page from the pool for ``gfn`` and each of the ``count`` - 1 gfns after it: they are page tables."""
 
@@ -234,7 +236,6 @@ class ShadowedStep(ScenarioStep):
         return f"gfns {self.gfn:#x} to {last:#x} are page tables and each get a shadow page, the first {_next_page(vm)}"
 
 
-@dataclass
 class PageStep(ScenarioStep):
     """Take a shadow page with this role from the pool for ``gfn``. In ``kind`` "M": metaphysical, "R": a root in use."""
 
@@ -258,7 +259,6 @@ class PageStep(ScenarioStep):
         return ", ".join(words)
 
 
-@dataclass
 class FillStep(ScenarioStep):
     """Make those of these entries that are 0 lead to ``gfn``.
 
@@ -288,7 +288,6 @@ class FillStep(ScenarioStep):
         return f"{_some([f'#{spte}' for spte in self.sptes])}, if 0, now {verb} to gfn {self.gfn:#x}"
 
 
-@dataclass
 class MakeStep(ScenarioStep):
     """Call ``set_spte`` for this spte, with ``rights`` as letters."""
 
@@ -308,7 +307,6 @@ class MakeStep(ScenarioStep):
         return f"set_spte({given}) [{mode_of_levels(vm.root_level).guest}; guest entry: {flag_names(self.entry) or 'no flags'}]"
 
 
-@dataclass
 class FlagStep(ScenarioStep):
     """The processor sets these bits, A or D, in an entry."""
 
@@ -322,7 +320,6 @@ class FlagStep(ScenarioStep):
         return f"the processor sets {' and '.join(self.flags)} in #{self.spte}"
 
 
-@dataclass
 class ZapStep(ScenarioStep):
     """Zap all shadow pages of the guest's table in ``gfn`` (unprotect)."""
 
@@ -338,7 +335,6 @@ class ZapStep(ScenarioStep):
 # The host and its memory
 
 
-@dataclass
 class AliasStep(ScenarioStep):
     """Make the gfns from ``base`` on aliases of those from ``target`` on."""
 
@@ -353,7 +349,6 @@ class AliasStep(ScenarioStep):
         return f"gfns from {self.base:#x} on become aliases of those from {self.target:#x} on"
 
 
-@dataclass
 class HostStep(ScenarioStep):
     """Back the guest's frame with this host frame, as on a host with a lot of memory."""
 
@@ -367,7 +362,6 @@ class HostStep(ScenarioStep):
         return f"gfn {self.gfn:#x} is in host frame {self.hfn:#x} from now on, as on a host with a lot of memory"
 
 
-@dataclass
 class AnotherStep(ScenarioStep):
     """Continue with another machine of the same kind."""
 
@@ -378,7 +372,6 @@ class AnotherStep(ScenarioStep):
         return "another machine of the same kind is built"
 
 
-@dataclass
 class BackStep(ScenarioStep):
     """Continue with the first machine."""
 
@@ -392,7 +385,6 @@ class BackStep(ScenarioStep):
 # The guest
 
 
-@dataclass
 class WalkStep(ScenarioStep):
     """Call ``walk`` for an access. The result is a dict of what the walk found."""
 
@@ -428,7 +420,6 @@ class WalkStep(ScenarioStep):
         return f"walk(gva {self.gva:#x}) for a{'n' * (what[0] == 'i')} {what} by {who} [{guest}; {', '.join(path)}]"
 
 
-@dataclass
 class AccessStep(ScenarioStep):
     """The guest accesses memory through the shadow tables, including faults. The result is an `Access`, as a list."""
 
@@ -446,7 +437,6 @@ class AccessStep(ScenarioStep):
         return f"{_access(self.kind)} gva {self.gva:#x}"
 
 
-@dataclass
 class WriteStep(ScenarioStep):
     """The host emulates a store of the guest: it calls pre-write, then stores the bytes."""
 
@@ -461,7 +451,6 @@ class WriteStep(ScenarioStep):
         return _say_write(vm, self.gpa, self.size)
 
 
-@dataclass
 class WritesStep(ScenarioStep):
     """The host emulates stores of 0 at these gpas, one after the other."""
 
@@ -478,7 +467,6 @@ class WritesStep(ScenarioStep):
         return f"the guest writes {_bytes(self.size)} {len(self.gpas)} times, at gpa {_some([*map(hex, self.gpas)])}"
 
 
-@dataclass
 class PokeStep(ScenarioStep):
     """Bytes of guest memory change behind the MMU's back."""
 
@@ -493,7 +481,6 @@ class PokeStep(ScenarioStep):
         return f"{_bytes(self.size)} at gpa {self.gpa:#x} become {self.value:#x} behind the MMU's back"
 
 
-@dataclass
 class CountedStep(ScenarioStep):
     """Set the flood counter as if the guest's latest ``times`` writes had gone to ``gfn``."""
 
@@ -507,7 +494,6 @@ class CountedStep(ScenarioStep):
         return f"vm.last_pt_write_gfn is set to {self.gfn:#x} and vm.last_pt_write_count to {self.times}"
 
 
-@dataclass
 class PdpteStep(ScenarioStep):
     """The processor keeps this value as one of a PAE guest's four PDPTEs."""
 
@@ -524,7 +510,6 @@ class PdpteStep(ScenarioStep):
 # Functions of the submission
 
 
-@dataclass
 class CallStep(ScenarioStep):
     """Call a function of the submission. The result is what it returns."""
 
@@ -538,7 +523,6 @@ class CallStep(ScenarioStep):
         return f"{self.name}({', '.join(repr(a) if isinstance(a, str) else _number(a) for a in self.arguments)})"
 
 
-@dataclass
 class AuditStep(ScenarioStep):
     """Call the submission's ``audit(vm)``. The result is the complaints, sorted, those of the known kinds in words."""
 
@@ -552,7 +536,6 @@ class AuditStep(ScenarioStep):
         return "audit(vm)"
 
 
-@dataclass
 class CorruptStep(ScenarioStep):
     """Plant a mistake (see `fault_injection`)."""
 
@@ -567,7 +550,6 @@ class CorruptStep(ScenarioStep):
         return mistake(self.what).say(vm, self.number, self.gfn)
 
 
-@dataclass
 class MendStep(ScenarioStep):
     """Undo the planted mistakes."""
 
@@ -582,7 +564,6 @@ class MendStep(ScenarioStep):
 # Stretches for the whole engine
 
 
-@dataclass
 class BootStep(ScenarioStep):
     """Replay the events ``begin`` to ``end`` - 1 of a real guest's trace. The result lists differences from the real run."""
 
@@ -608,7 +589,6 @@ class BootStep(ScenarioStep):
         return f"the events {self.begin} to {self.end - 1} of {self.trace} are replayed"
 
 
-@dataclass
 class OperationStep(ScenarioStep):
     """Do an operation of a golden trace; "create" builds another machine. A host crash is recorded in the result."""
 

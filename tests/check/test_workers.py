@@ -116,6 +116,11 @@ def test_a_worker_writes_no_bytecode_beside_the_kit(another_copy):
     assert not list(another_copy.rglob("__pycache__"))
 
 
+def test_a_worker_starts_without_what_only_the_judge_needs(server):
+    source = "import sys\nraise ValueError([name for name in ('kvmmmu_lab.draw', 'hypothesis') if name in sys.modules])\n"
+    assert worker(server, source).failed["what"] == "[]"
+
+
 def test_a_worker_that_dies_says_how(server):
     mine = worker(server, before("if spte % 512 == 13: import os; os._exit(4)"))
     run = mine.run(TWO, ("rmap",))

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from ...errors import InputError
 from ...exercises import Exercise, Scenario
 from ..parts import PARTS, missing
-from ..side_by_side import picture_data
 from ..submission import Submission
 from ..testbench import Bench
 from .client import Run
+from .machine_data import machine_data
 from .runner import load
 
 INLINE = "run in this process (--inline) for a debugger: there are no limits, and the result does not count"
@@ -45,7 +45,7 @@ class Inline:
             bench.do(step)
             seen = bench.see(looks, hashed)
             if number == detail:
-                seen["machine"] = picture_data(bench.vm)
+                seen["machine"] = machine_data(bench.vm)
             run.seen.add(seen)
         return run
 

@@ -24,10 +24,10 @@ from typing import IO, Any
 from ...errors import LabError
 from ...exercises import Scenario
 from .. import parts
-from ..side_by_side import picture_data
 from ..testbench import Bench
 from . import limits
 from .limits import NotAllowed
+from .machine_data import machine_data
 from .protocol import LOADING, TRACEBACK
 
 
@@ -170,7 +170,7 @@ def _play(order: dict[str, Any], ready: dict[str, Any], defined: dict[str, Any],
             bench.do(step)
             seen = bench.see(looks, order["hashed"], whole=number == last)
             if number == order.get("detail"):
-                seen["machine"] = picture_data(bench.vm)
+                seen["machine"] = machine_data(bench.vm)
             tell({"ticket": ticket, "step": number, "seen": seen})
     except BaseException as error:
         _flush()
