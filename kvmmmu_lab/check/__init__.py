@@ -1,19 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Exercises that check themselves: a submission runs in another process, and the judge compares what is observed of it.
+"""Self-checking exercises: a submission runs in a separate process, and the judge compares its observations with those
+expected.
 
-Read it in this order (what an exercise is: `kvmmmu_lab.exercises`):
+Read the modules in this order (`kvmmmu_lab.exercises` defines what an exercise is):
 
-1. `subject`      the machine with the part under test in it; `steps`: what can happen to it; `fault_injection`: mistakes that
-                  a step can plant; `scenarios`: steps that are put together
-2. `observe`      what can be seen of a machine after a step, and how a difference is explained, in the words of `explain`;
-                  `testbench`: takes a subject from step to step
-3. `parts`        how a submission becomes a part; how the kit's own version is removed from a worker
-4. `sandbox`      processes with submissions: `protocol`, the messages; `forkserver` and `runner`, the processes; `limits`, what
-                  submissions may not do; `client`, the judge's side; `machine_data`, a machine as data; `inline`, without a
-                  process, for a debugger
-5. `judge`        tries each rule; `oracle`: what is expected; `compare`: what differs first; `shrink`: the shortest way there
-6. `failure`      from a run that failed to what a learner reads; `side_by_side`: expected beside got, drawn; `report`:
-                  verdicts, points, text and HTML
+1. `subject`      the machine that contains the part under test; `steps`: the actions on it; `fault_injection`: mistakes that
+                  a step can plant; `scenarios`: generated sequences of steps
+2. `observe`      what is observed of a machine after a step, and how differences are explained; `explain` formats the values;
+                  `testbench` runs the steps on a subject
+3. `parts`        puts a submission into a machine, and removes the kit's own version from a worker
+4. `sandbox`      runs submissions in processes: `protocol`, the messages; `forkserver` and `runner`, the processes; `limits`,
+                  what submissions may not do; `client`, the judge's side; `machine_data`, a machine as data; `inline`, a
+                  run without a process, for a debugger
+5. `judge`        tries each rule; `oracle`: the expected observations; `compare`: finds the first difference; `shrink`:
+                  shortens a failing scenario
+6. `failure`      explains a failed run to the learner; `side_by_side`: draws the expected machine and the learner's; `report`:
+                  verdicts and points, as text and HTML
 7. `submission`   files and notebooks; `notebook`: objects in a notebook; `progress`: points and hints
 8. `cli`          the commands; `console`: a check in a terminal; `session`: the command ``watch``; `pytest_plugin`
 
@@ -32,11 +34,11 @@ __all__ = ["check"]
 
 
 def check(exercise: str, *given: Any, full: bool = False, seed: int = 0) -> Report:
-    """Check what you wrote: ``check("rmap_add", ReverseMap)`` in a notebook, or a file, ``check("rmap_add", "mine.py")``.
+    """Check your solution: ``check("rmap_add", ReverseMap)`` in a notebook, ``check("rmap_add", "mine.py")`` for a file.
 
     ``given``: the classes or functions that the exercise asks for, in any order, or the path of a .py or .ipynb file.
-    ``full`` also replays whole traces of real guests; ``seed`` chooses the random scenarios. A notebook displays the report
-    with pictures. Raises InputError.
+    ``full`` also replays whole traces of real guests; ``seed`` chooses the random scenarios. In a notebook, the
+    report is displayed with pictures. Raises InputError.
     """
     from .notebook import check_given
 

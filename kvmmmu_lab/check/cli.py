@@ -17,7 +17,7 @@ from .submission import read
 
 
 def check(args: argparse.Namespace) -> int:
-    """``check NAME [FILE]``; 0 for full points."""
+    """Run ``check NAME [FILE]``. The exit status is 0 for full points."""
     exercise = exercises.find(args.exercise, workspace.course_root())
     folder = args.folder or working_folder()
     given = read(args.file or own_file(exercise, folder))
@@ -35,12 +35,12 @@ def check(args: argparse.Namespace) -> int:
 
 
 def hint(args: argparse.Namespace) -> int:
-    """``hint NAME``."""
+    """Run ``hint NAME``."""
     exercise = exercises.find(args.exercise, workspace.course_root())
     print(next_hint(exercise, Progress(args.folder or working_folder()), args.number))
     return 0
 
 
 def watch(args: argparse.Namespace) -> int:
-    """``watch [NAME]``."""
+    """Run ``watch [NAME]``."""
     return WatchSession(args.folder or working_folder(), workspace.course_root(), args.exercise).run()

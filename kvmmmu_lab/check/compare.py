@@ -10,7 +10,7 @@ from .observe import Difference, Seen, observations
 
 
 class Transcript:
-    """What was observed after each step of a run, as the JSON text that a worker sends. It is parsed only where needed."""
+    """The observations after each step of a run, as the JSON text that a worker sends. Only what is needed is parsed."""
 
     def __init__(self, texts: Iterable[bytes] = ()) -> None:
         self.texts = list(texts)
@@ -19,7 +19,7 @@ class Transcript:
         return len(self.texts)
 
     def __getitem__(self, step: int) -> Seen:
-        """What was observed after this step. Raises ValueError or RecursionError for text that is not a JSON object."""
+        """The observations after this step. Raises ValueError or RecursionError for text that is not a JSON object."""
         seen = json.loads(self.texts[step])
         if not isinstance(seen, dict):
             raise ValueError(seen)
@@ -29,12 +29,12 @@ class Transcript:
         return (self[step] for step in range(len(self)))
 
     def add(self, seen: Seen) -> None:
-        """Add what was observed after one more step."""
+        """Add the observations after the next step."""
         self.texts.append(json.dumps(seen, separators=(",", ":")).encode())
 
 
 def first_difference(expected: Transcript, got: Transcript, looks: tuple[str, ...]) -> Difference | None:
-    """The first difference in the steps that both runs have. Raises ValueError or RecursionError for text that is not JSON."""
+    """The first difference, among the steps that both runs finished. Raises ValueError or RecursionError for invalid JSON."""
     for step, (right, mine) in enumerate(zip(expected.texts, got.texts, strict=False)):
         if right == mine:
             continue

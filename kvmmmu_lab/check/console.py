@@ -14,7 +14,7 @@ from .submission import Submission, submitted_file
 
 
 def working_folder() -> Path:
-    """The learner's folder: the current one or the nearest above it that holds exercises, else the default one."""
+    """The learner's folder: the current folder or its nearest ancestor that holds exercises, else the default folder."""
     here = Path.cwd()
     for folder in (here, *here.parents):
         if exercises.folders(folder):
@@ -28,9 +28,9 @@ def own_file(exercise: Exercise, folder: Path) -> Path:
 
 
 def show(exercise: Exercise, given: Submission, *, file: Path | None = None, every: bool = False, **options: Any) -> Report:
-    """Check a submission, print each verdict as soon as it is known, and explain the first failure (``every``: each one).
+    """Check a submission, print each verdict as soon as it is known, and explain the first failure (all if ``every``).
 
-    ``file`` is the file that was named on the command line, if one was; ``options`` are those of `Judge`.
+    ``file`` is the file named on the command line, or None; ``options`` are passed to `Judge`.
     """
     print(f"{exercise.number} {exercise.title}: {given.name}\n", flush=True)
     failures: list[Verdict] = []

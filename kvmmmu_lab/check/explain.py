@@ -29,23 +29,23 @@ LONGEST = 160
 ERROR_BITS = ((PFERR_PRESENT, "present"), (PFERR_WRITE, "write"), (PFERR_USER, "user"), (PFERR_FETCH, "fetch"))
 
 STRANGE_BITS = {"g": (9,), "s": (9, 10, 11), "i": ()}
-"""Bits besides 3, 4 and 7 that have no meaning in a shadow entry, by the kind of its target."""
+"""By the kind of an entry's target: the bits that have no meaning in a shadow entry, in addition to 3, 4 and 7."""
 
 
 def reference(number: int) -> str:
-    """The name of a shadow entry, given as a ref of `inspect.dump`."""
+    """The name of the shadow entry with this ref (see `inspect.dump`)."""
     return entry_name(FIRST_REF + number)
 
 
 def spte(value: Any) -> str:
-    """The name of a shadow entry, given as its hpa // 8; anything that is not an spte is shown unchanged."""
+    """The name of a shadow entry, given as its hpa // 8. Other integers are shown in hexadecimal, other values as repr."""
     if isinstance(value, int) and FIRST_SHADOW <= value >> 9 < FIRST_SHADOW + NUM_PAGES:
         return entry_name(value)
     return hex(value) if isinstance(value, int) else repr(value)
 
 
 def frame(gfn: int) -> str:
-    """Name a frame given by its gfn, or a host frame outside guest memory given by its negated number."""
+    """Name a frame, given its gfn or, for a host frame outside guest memory, its negated host frame number."""
     return f"host frame {-gfn:#x}" if gfn < 0 else f"frame {gfn:#x}"
 
 
@@ -107,7 +107,7 @@ def guest_entry(value: int) -> str:
 
 
 def result_part(name: str, value: Any) -> str:
-    """Format a named part of a result, such as a walk's "error" or "rights"."""
+    """Format one item of a result, such as a walk's "error" or "rights"."""
     if value is None:
         return f"no {name}"
     if name == "error" and isinstance(value, int):

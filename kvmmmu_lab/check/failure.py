@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Why a rule does not hold: the failure of a run, and its explanation for the learner."""
+"""Find why a rule does not hold, and explain the failure to the learner."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ PASSED, FAILED, CRASHED, TIMED_OUT, NOT_ATTEMPTED = "passed", "failed", "crashed
 """The possible results of trying a rule."""
 
 MOST_STEPS = 12
-"""The maximum number of steps shown; the last ones are kept."""
+"""The maximum number of steps shown. Of a longer sequence, only the last steps are shown."""
 
 
 @dataclass(frozen=True)
 class FailureKind:
-    """A way to fail: the ``status`` of the rule, and a sentence.
+    """A kind of failure: the ``status`` that it gives a rule, and a sentence that explains it.
 
-    The sentence may contain {type} and {what} of the exception, {text} (a colon and {what}, or nothing), {where} (" in add(),
-    line 6 ...", or nothing), and {at} (the same as a clause).
+    The sentence may contain these fields: {type} and {what}, the exception's type and message; {text}, a colon and {what}, or
+    nothing; {where}, the place, such as " in add(), line 6 ...", or nothing; {at}, the same place as a clause of its own.
     """
 
     name: str
@@ -59,15 +59,15 @@ KINDS = {
         FailureKind("unwritten", NOT_ATTEMPTED, "nothing is written yet: your code raises NotImplementedError{where}"),
     )
 }
-"""By name. A worker names the kind of the exception; an unknown name counts as "raised"."""
+"""The kinds of failure, by name. A worker sends the name of a kind with each exception; an unknown name counts as "raised"."""
 
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a rule does not hold. ``sentence`` is to be read first; ``steps`` is the shortest sequence found, in words.
+    """Why a rule does not hold. ``sentence`` is the summary; ``steps`` describes the shortest failing sequence of steps found.
 
-    ``step`` is the number (from 0) of the step that fails; ``aspect`` is what fails in it: the name of an observation, or the
-    type of an exception. ``printed`` is what the submission printed during these steps.
+    ``step`` is the number (from 0) of the step that fails. ``aspect`` identifies the failure: the name of the observation that
+    differs, or the type of the exception. ``printed`` is what the submission printed during these steps.
     """
 
     sentence: str
@@ -95,7 +95,7 @@ class Failure:
 
     @property
     def where(self) -> str:
-        """The stretch of the whole engine in which it failed, in words; empty for one of the exercise's scenarios."""
+        """The golden trace or guest boot that failed, in words; empty if the scenario is one of the exercise's own."""
         if isinstance(self.stretch, Golden):
             return f"in operations of the real kernel ({self.stretch.trace}, {self.stretch.scenario})"
         return f"in the boot of a real guest ({self.stretch.trace})" if self.stretch is not None else ""
@@ -106,7 +106,7 @@ class Failure:
 
 
 def find_failure(rule: Rule, run: Run, expected: Transcript, crashes: bool) -> Failure | None:
-    """Find the failure of a run, without a sentence yet; None if it has none. ``crashes``: the kit's part crashes the host."""
+    """Find the failure of a run; without its sentence; None if there is none. ``crashes``: the kit's part crashes the host."""
     try:
         difference = first_difference(expected, run.seen, rule.looks)
     except (ValueError, RecursionError):
@@ -122,11 +122,11 @@ def find_failure(rule: Rule, run: Run, expected: Transcript, crashes: bool) -> F
 
 
 Play = Callable[[Scenario, tuple[str, ...], int | None], Run]
-"""Plays a scenario with the submission; the number is a step after which the whole machine is sent too."""
+"""Plays a scenario with the submission. If a step number is given, the whole machine is also sent after that step."""
 
 
 class Explainer:
-    """Explains failures of one submission."""
+    """Explains the failures of one submission."""
 
     def __init__(self, submission: Submission, expected: Expected, play: Play) -> None:
         self.submission, self.expected, self.play = submission, expected, play
@@ -154,7 +154,7 @@ class Explainer:
                 continue
 
     def _in_detail(self, rule: Rule, scenario: Scenario, found: Failure) -> Failure:
-        """The difference itself, where only digests were compared."""
+        """Run the scenario again with full observations, because only digests were compared; return the failure found."""
         short = scenario.with_steps(scenario.steps[: found.step + 1])
         run = self.play(short, rule.looks, None)
         again = find_failure(rule, run, *self.expected(short, rule.looks, hashed=False))
@@ -170,12 +170,12 @@ class Explainer:
             data = run.seen[found.step].get("machine")
             for step in short.steps:
                 bench.do(step)
-        except (IndexError, ValueError, RecursionError, HostCrash):  # the submission does something else this time
+        except (IndexError, ValueError, RecursionError, HostCrash):  # the submission behaves differently this time
             return None
         return side_by_side(bench.vm, data, found.difference)
 
     def how_it_ended(self, found: Failure) -> str:
-        """Explain in a sentence a run that did not finish, with the line of the submission that was running."""
+        """Explain in one sentence why a run did not finish, and name the line of the submission that was running."""
         error = found.error
         what = re.sub(r"spte (0x[0-9a-f]+)", lambda match: f"spte {spte(int(match[1], 16))}", str(error.get("what")))
         text = f": {what}" if what else ""
@@ -189,14 +189,14 @@ class Explainer:
         """The line of the submission that was running: " in add(), line 6 (while True: pass)"; empty if there is none."""
         function, line = error.get("function", ""), error.get("line")
         places = [f"{function}()"] * (function not in ("", "<module>"))
-        if line and self.submission.name != CELLS:  # line numbers mean nothing in joined cells
+        if line and self.submission.name != CELLS:  # in joined cells, line numbers are meaningless
             places.append(f"line {line}")
         code = self.submission.line(line) if isinstance(line, int) else ""
         return (f" in {', '.join(places)}" if places else "") + (f" ({code})" if code else "")
 
 
 def _when(steps: tuple[str, ...]) -> str:
-    """The beginning of a sentence about the effect of the last step."""
+    """The beginning of the failure's sentence: it describes the last step."""
     if not steps:
         return ""
     last = steps[-1].partition(" [")[0]

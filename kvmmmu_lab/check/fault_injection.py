@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Mistakes to plant in a healthy machine, for an audit to find.
 
-A mistake changes one shadow entry, or its references in the reverse maps, bypassing the engine. It is planted in the first,
-second, ... of the entries that it fits, in the order of pages and indexes; the number wraps around. If no entry fits,
+A mistake bypasses the engine and changes one shadow entry, or its references in the reverse maps. A number selects one of
+the suitable entries, which are sorted by page and index; a number that is too large wraps around. If no entry is suitable,
 nothing happens.
 """
 
@@ -23,7 +23,7 @@ from ..mmu.shadow import entries_with
 
 
 class Effect(NamedTuple):
-    """What a mistake does to an entry: the ``word`` that it becomes, the frames whose maps lose and gain a reference to it."""
+    """A mistake's effect: the entry's new ``word``, and the frames whose reverse maps lose and gain a reference to it."""
 
     word: int
     loses: int | None = None
@@ -31,7 +31,7 @@ class Effect(NamedTuple):
 
 
 class Damage(NamedTuple):
-    """A change of the entry ``spte``."""
+    """The entry ``spte`` and the effect of a mistake on it."""
 
     spte: int
     effect: Effect
@@ -41,9 +41,9 @@ class Damage(NamedTuple):
 class Mistake:
     """A kind of mistake.
 
-    ``places(vm, other)`` are the entries that it fits. ``change(word, frame, other)`` is what it does to one: ``frame`` is the
-    host frame that the entry leads to, ``other`` another one, for mistakes that need it. ``words`` is a sentence with {entry},
-    {frame} and its {map}, {gfn} (of the other frame), and {moved}.
+    ``places(vm, other)`` returns the suitable entries. ``change(word, frame, other)`` returns the effect on an entry: ``frame``
+    is the host frame that the entry leads to, ``other`` a second host frame, which only some mistakes use. ``words`` describes
+    the mistake; it may contain {entry}, {frame}, {map} (the frame's reverse map), {gfn} (of the second frame), and {moved}.
     """
 
     name: str
@@ -52,7 +52,7 @@ class Mistake:
     words: str
 
     def plan(self, vm: Vm, number: int = 0, gfn: int = 0) -> Damage | None:
-        """What `plant` would do; None for nothing. ``number`` counts the entries that it fits; ``gfn``: the other frame."""
+        """What `plant` would do, or None if nothing. ``number`` selects a suitable entry; ``gfn`` is the other frame's."""
         other = vm.memory.frames[gfn]
         places = [] if other is None else self.places(vm, other)
         if not places or other is None:
@@ -61,7 +61,7 @@ class Mistake:
         return Damage(spte, self.change(vm.memory.words[spte], _frame(vm, spte), other))
 
     def plant(self, vm: Vm, number: int = 0, gfn: int = 0) -> Callable[[], None]:
-        """Plant it; return a function that undoes it."""
+        """Plant the mistake; return a function that undoes it."""
         damage = self.plan(vm, number, gfn)
         if damage is None:
             return lambda: None
@@ -97,13 +97,13 @@ class Mistake:
 
 
 def mistake(name: str) -> Mistake:
-    """The mistake of this name. Raises InputError."""
+    """The mistake with this name. Raises InputError if there is none."""
     if name not in MISTAKES:
         raise InputError("mistake", name, f"one of {', '.join(MISTAKES)}")
     return MISTAKES[name]
 
 
-# Where mistakes fit. A leaf is a present entry of a level-1 page in use.
+# The entries that are suitable for mistakes. A leaf is a present entry of a level-1 page in use.
 
 
 def _frame(vm: Vm, spte: int) -> int:
@@ -150,7 +150,7 @@ def _of_free_pages(vm: Vm, other: int) -> list[int]:
 
 
 def _to(word: int, frame: int) -> int:
-    """``word``, leading to another frame."""
+    """``word``, changed to lead to another frame."""
     return word & ~BASE_MASK | frame << PAGE_SHIFT
 
 

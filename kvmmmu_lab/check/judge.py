@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The judge: tries every rule on a submission, which runs in another process.
 
-The kit's own part goes through the same steps here, and what is observed of both is compared. The submission itself is never
-imported here.
+This process runs the same steps with the kit's own part and compares the observations of both. It never imports the
+submission.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from .shrink import shrink
 from .submission import Submission
 
 SECONDS, STEPS = 1.0, 20
-"""A scenario of `STEPS` steps may take `SECONDS`; the limit of a longer one grows in proportion."""
+"""The time limit of a scenario with up to `STEPS` steps is `SECONDS`; that of a longer one is proportional to its length."""
 
 ENGINE_SECONDS, FULL_SECONDS = 5.0, 20.0
-"""Seconds that a stretch of the whole engine may take, and one of a ``full`` check."""
+"""The time limits, in seconds, for a trace or boot that tests the whole engine: in a normal check, and in a ``full`` one."""
 
 SHRINKING = 1.5
-"""Seconds that are spent on finding a shorter scenario."""
+"""The maximum time, in seconds, for finding a shorter scenario."""
 
 PATIENCE = 2
 """The number of rules that may time out before the others are skipped."""
@@ -75,7 +75,7 @@ class Judge:
         self.server = server or self.owned
 
     def report(self) -> Report:
-        """Try all rules. Two workers share them; the one that runs out takes from the other's end."""
+        """Try all rules. Two workers share them: a worker that has finished its own rules takes the last of the other's."""
         rules = self.exercise.rules
         beside = Judge(self.exercise, self.submission, self.server, seed=self.seed, full=self.full, inline=self.inline)
         beside.late = self.late
@@ -102,7 +102,7 @@ class Judge:
                 if helper is not None:
                     helper.result()
                 tell_those_done()
-            except BaseException:  # such as Ctrl+C: do not wait for the other worker
+            except BaseException:  # Ctrl+C, for example: do not wait for the other worker
                 mine.clear()
                 others.clear()
                 beside.close()
@@ -152,9 +152,9 @@ class Judge:
     def failure(
         self, rule: Rule, scenario: Scenario, stretch: Golden | Boot | None = None, following: Scenario | None = None
     ) -> Failure | None:
-        """Find and explain what goes wrong in a scenario, on a version as short as possible; None if nothing does.
+        """Find the failure of a scenario, shorten the scenario, and explain the failure; None if there is none.
 
-        The worker starts the ``following`` scenario while the answers to this one are compared.
+        The worker starts the ``following`` scenario while the judge compares the answers to this one.
         """
         worker = self._ready()
         if worker.failed is not None:
@@ -183,7 +183,7 @@ class Judge:
         return replace(explained, sentence=explained.sentence + LEFT_OVER)
 
     def _alone(self, rule: Rule, scenario: Scenario, stretch: Golden | Boot | None) -> Failure | None:
-        """Find what goes wrong in a new process, in which nothing is left over from other scenarios."""
+        """Find the failure in a new process, which holds no state from other scenarios."""
         if self.worker is not None and not self.inline:
             self.worker.close()
             self.worker = None
@@ -192,7 +192,7 @@ class Judge:
     def _wrong(
         self, rule: Rule, scenario: Scenario, stretch: Golden | Boot | None, following: Scenario | None = None
     ) -> Failure | None:
-        """Find the failure of a scenario, without a sentence yet."""
+        """Find the failure of a scenario; its sentence is still empty."""
         worker = self._ready()
         hashed, whole = stretch is not None, scenario is as_scenario(stretch) if stretch is not None else False
         seconds = _seconds(scenario)
@@ -206,7 +206,7 @@ class Judge:
                 worker.ask(following, rule.looks, False, None, _seconds(following))
             try:
                 expected.append(self.expected(scenario, rule.looks, stretch if whole else None, hashed=hashed))
-            except LabError as error:  # a shortened scenario may make no sense; the answers are read anyway
+            except LabError as error:  # a shortened scenario may be invalid; its answers are read anyway
                 refused.append(error)
 
         worker.printed = b""
@@ -262,13 +262,13 @@ def _until_empty(take: Callable[[], Rule]) -> Iterator[Rule]:
 
 
 def _half(rules: Sequence[Rule]) -> int:
-    """The number of rules that make up half of the work, estimated by the number of steps."""
+    """The number of rules, from the first, that take about half of the work, as estimated by `_steps`."""
     done = list(itertools.accumulate(map(_steps, rules), initial=0.0))
     return min(range(len(done)), key=lambda number: abs(2 * done[number] - done[-1]))
 
 
 def _steps(rule: Rule) -> float:
-    """The work of trying a rule, in steps; a new machine counts as ten."""
+    """Estimate the work of trying a rule, in steps; a new machine counts as ten steps."""
     cases = sum(10 + len(case.steps) for case in rule.cases)
     drawn = 20 * rule.examples if rule.drawn is not None else 0
     engine = sum(100 + (part.events or 3000) / 20 if isinstance(part, Boot) else part.operations or 100 for part in rule.engine)
@@ -276,5 +276,5 @@ def _steps(rule: Rule) -> float:
 
 
 def _unsaid(rule: Rule, failure: Failure) -> bool:
-    """Whether an extra rule finds nothing to compare: the submission need not reveal how it stores its data."""
+    """Whether an extra rule has nothing to compare: a submission is not required to reveal how it stores its data."""
     return rule.extra and failure.difference is not None and failure.difference.got is None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Check what was written in a notebook: the source of functions and classes, with what they need from other cells."""
+"""Check solutions from a notebook: collect the source of functions and classes, and what they use from other cells."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def check_given(name: str, given: tuple[Any, ...], *, full: bool, seed: int) -> 
 
 
 def _names(given: tuple[Any, ...], wanted: list[str]) -> list[str]:
-    """The name that each object stands for: its `__name__`, or the wanted name at its position."""
+    """The name of each object: its `__name__`, or the wanted name at the same position."""
     if len(given) != len(wanted):
         raise InputError("given", f"{len(given)} objects", f"{len(wanted)}: {', '.join(wanted)}")
     names = [getattr(thing, "__name__", "") for thing in given]
@@ -49,9 +49,9 @@ def _names(given: tuple[Any, ...], wanted: list[str]) -> list[str]:
 
 
 def source_of(things: dict[str, Any]) -> str:
-    """A source that defines all ``things`` and what they use.
+    """Source text that defines all ``things`` and what they use.
 
-    Functions and classes of the notebook are copied as source, imports by name, plain values as they are now. Raises
+    The notebook's functions and classes are copied as source, imports by name, plain values with their current value. Raises
     InputError for anything else.
     """
     parts: dict[int, str] = {}
@@ -73,10 +73,10 @@ def _collect(thing: Any, parts: dict[int, str], names: dict[str, str], around: d
     if not isinstance(thing, type | FunctionType):
         raise InputError("given", thing, "a class or a function that was defined in a cell")
     source = _source(thing)
-    parts[id(thing)] = ""  # it may use itself
+    parts[id(thing)] = ""  # a function may use itself
     for name in _used(source):
         _name(name, _globals(thing, around), parts, names)
-    del parts[id(thing)]  # it follows what it uses
+    del parts[id(thing)]  # its source follows the sources of what it uses
     parts[id(thing)] = source
 
 
@@ -105,7 +105,7 @@ def _class_source(thing: type) -> str:
 
 
 def _globals(thing: Any, around: dict[str, Any]) -> dict[str, Any]:
-    """Where the names in ``thing`` are looked up; for a class without methods, the names of its user."""
+    """The namespace of ``thing``; for a class without methods, that of the object that uses it."""
     if isinstance(thing, FunctionType):
         return thing.__globals__
     functions = [value for value in vars(thing).values() if isinstance(value, FunctionType)]
@@ -126,7 +126,7 @@ def _used(source: str) -> list[str]:
 
 
 def _name(name: str, known: dict[str, Any], parts: dict[int, str], names: dict[str, str]) -> None:
-    """Add what defines ``name``, if it is a global one."""
+    """Add the definition of ``name``, if it is a global name."""
     if name not in known or (hasattr(builtins, name) and known[name] is getattr(builtins, name)):
         return
     value = known[name]

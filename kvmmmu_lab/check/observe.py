@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What can be observed of a machine with a part under test in it, and how a difference in it is explained.
+"""The observations of a machine that contains a part under test, and how their differences are explained.
 
 Observations are plain data, independent of host addresses and of how a part stores its data: a reverse map is a sorted list of
-references (``page id * 512 + index``, see `inspect.dump`). The judge observes the kit's own part, a worker the submission's.
+references (``page id * 512 + index``, see `inspect.dump`). The judge observes the kit's own part; a worker observes the
+submission's.
 """
 
 from __future__ import annotations
@@ -42,20 +43,20 @@ from .subject import Subject, WrongResult, counts
 
 EMPTY = bytes(PAGE_SIZE)
 FEW = 32
-"""With a whole engine, up to this many reverse maps are all observed; beyond that, only those that may have changed."""
+"""In tests of the whole engine: if there are more reverse maps than this, only those that may have changed are observed."""
 
 REVERSE_MAP, PARENTS, SHADOW_TABLES = "reverse map", "parents", "shadow tables"
-"""What pictures of a difference can show."""
+"""What the picture of a difference can show."""
 
 Seen = dict[str, Any]
-"""What was observed, by the observations' names."""
+"""The observed values, by the names of the observations."""
 
 
 class View:
-    """A subject at one moment, as observations see it.
+    """The state of a subject from which observations are made.
 
-    ``hashed``: digests are enough, as in long scenarios. ``whole``: also look into shadow pages that are not known
-    to have been taken or changed, which takes longer. ``used``: ids of the shadow pages with an entry that is not 0.
+    ``hashed``: digests are enough, as in long scenarios. ``whole``: also search shadow pages that are not known to have
+    been taken or changed, which takes longer. ``used``: ids of the shadow pages with a nonzero entry.
     """
 
     def __init__(self, subject: Subject, hashed: bool = False, whole: bool = True) -> None:
@@ -83,13 +84,13 @@ class View:
             raise WrongResult("frames()", given, "the numbers of host frames, in a list or another iterable") from None
 
     def by_gfn(self, by_hfn: dict[int, Any]) -> list[Any]:
-        """[gfn, value] from values by host frame; a frame outside guest memory has its negated number."""
+        """Convert values by host frame to sorted [gfn, value] pairs; a frame outside guest memory gets its negated number."""
         gfns = self.vm.memory.gfns
         return sorted([gfns[hfn] if gfns[hfn] is not None else -hfn, value] for hfn, value in by_hfn.items())
 
 
 def in_shadow_page(event: tuple) -> bool:
-    """Whether an event changes an entry in a shadow page."""
+    """Whether an event's address is in a shadow page."""
     return FIRST_SHADOW <= event[1] >> PAGE_SHIFT < FIRST_GUEST
 
 
@@ -104,7 +105,7 @@ def refs(sptes: Any) -> list[int]:
 
 
 def form(call: str, sptes: Any) -> Any:
-    """One spte, or lists of sptes, as refs. ``call`` returned it. Raises WrongResult for anything else."""
+    """Convert what ``call`` returned, one spte or lists of sptes, to refs; None stays. Raises WrongResult for anything else."""
     if sptes is None or isinstance(sptes, int):
         return sptes if sptes is None else sptes - FIRST_REF
     try:
@@ -114,21 +115,21 @@ def form(call: str, sptes: Any) -> Any:
 
 
 class Observation:
-    """Something that can be observed. Subclasses are defined in the order in which differences are reported.
+    """A kind of observation. Subclasses are defined in the order in which differences are reported.
 
-    ``usual``: whether it is compared unless a rule names others.
+    ``usual``: whether it is compared when a rule names no observations.
     """
 
     name: ClassVar[str]
     usual: ClassVar[bool] = True
     digested: ClassVar[bool] = True
-    """Whether a digest is enough where only digests are compared."""
+    """Whether a digest replaces the value where only digests are compared."""
 
     starred: ClassVar[bool] = True
-    """Whether lines of its `listing` that differ are marked with a star."""
+    """Whether the lines of its `listing` that differ are marked with a star."""
 
     picture: ClassVar[str] = ""
-    """What a picture shows of it: `REVERSE_MAP` or `PARENTS` of a `Difference.key`, `SHADOW_TABLES`, or "" for nothing."""
+    """What its picture shows: `REVERSE_MAP` or `PARENTS` (those of `Difference.key`), or `SHADOW_TABLES`; "" for no picture."""
 
     def __init_subclass__(cls, name: str = "") -> None:
         if name:
@@ -136,19 +137,19 @@ class Observation:
             OBSERVATIONS[name] = cls()
 
     def look(self, view: View) -> Any:
-        """Return what is observed now, as JSON data."""
+        """Make the observation now; return it as JSON data."""
         raise NotImplementedError
 
     def outranks(self, expected: Any, got: Any) -> bool:
-        """Whether to report this difference before all others."""
+        """Whether to report this difference before any other."""
         return False
 
     def explain(self, difference: Difference) -> str:
-        """What differs, as a part of a sentence."""
+        """Describe the difference, as part of a sentence."""
         return f"{self.name}: {short(difference.got)}; it should be {short(difference.expected)}"
 
     def listing(self, value: Any) -> list[str] | None:
-        """Format what was observed as lines; None: print the raw value."""
+        """Format an observed value as lines; None if the raw value should be printed."""
         return None
 
 
@@ -160,8 +161,8 @@ OBSERVATIONS: dict[str, Observation] = {}
 class Difference:
     """The first ``observation`` that differs between two runs, after step ``step`` (from 0).
 
-    ``before`` is what was expected one step earlier; ``wanted`` and ``seen`` are everything expected and observed after
-    this step. ``got`` and ``seen`` come from a worker: they may be anything.
+    ``before`` is the value expected one step earlier; ``wanted`` and ``seen`` are all observations after this step, expected
+    and actual. ``got`` and ``seen`` come from a worker and may be anything.
     """
 
     step: int
@@ -174,24 +175,24 @@ class Difference:
 
     @property
     def sentence(self) -> str:
-        """What differs, as a part of a sentence: "the reverse map of frame 0x1f has lost spte #7:12, ..."."""
+        """Describe the difference, as part of a sentence: "the reverse map of frame 0x1f has lost spte #7:12, ..."."""
         try:
             return printable(self.observation.explain(self))
-        except Exception:  # what a worker sent need not have the form of an observation
+        except Exception:  # the data comes from a worker and may not have the form of an observation
             return printable(Observation.explain(self.observation, self))
 
     def listings(self) -> tuple[list[str], list[str]] | None:
-        """Expected and got in lines; None: print the raw values."""
+        """The expected and the actual value as lines; None if the raw values should be printed."""
         try:
             expected, got = self.observation.listing(self.expected), self.observation.listing(self.got)
-        except Exception:  # likewise
+        except Exception:  # for the same reason
             return None
         return None if expected is None or got is None else (expected, [*map(printable, got)])
 
     # For observations that are lists of [key, value, ...]
 
     def by_key(self) -> tuple[dict[int, Any], dict[int, Any]]:
-        """Expected and got, by the first element of each row."""
+        """The expected and the actual values, by the first element of each row."""
         expected, got = ({row[0]: row[1] for row in value or []} for value in (self.expected, self.got))
         return expected, got
 
@@ -201,14 +202,14 @@ class Difference:
         return first_different(expected, got)
 
     def missing_and_extra(self) -> tuple[int, list[int], list[int], list[int]]:
-        """The first key whose lists of refs differ; the missing refs, the extra ones, and those one step earlier."""
+        """The first key whose lists of refs differ, its missing and its extra refs, and the refs expected one step earlier."""
         key, (expected, got) = self.key(), self.by_key()
         right, mine = Counter(expected.get(key, ())), Counter(got.get(key, ()))
         before = {row[0]: row[1] for row in self.before or []}.get(key, [])
         return key, sorted((right - mine).elements()), sorted((mine - right).elements()), before
 
     def emptied_instead(self) -> str:
-        """The end of a sentence: which entries became empty instead of others; usually empty."""
+        """The end of a sentence: which entries were emptied instead of the right ones; empty if there are none."""
         right, mine = (
             {page << 9 | entry[0] for page, entries in seen.get("sptes", ()) for entry in entries}
             for seen in (self.wanted, self.seen)
@@ -230,7 +231,7 @@ def first_different(expected: dict[Any, Any], got: dict[Any, Any]) -> Any:
 
 
 class ReverseMaps(Observation, name="rmap"):
-    """By gfn, the entries in the frame's reverse map."""
+    """The entries in each frame's reverse map, by gfn."""
 
     picture = REVERSE_MAP
 
@@ -241,13 +242,13 @@ class ReverseMaps(Observation, name="rmap"):
         return view.by_gfn({hfn: found for hfn in asked if (found := refs(vm.rmap.sptes(hfn)))})
 
     def _writable(self, view: View) -> list[int]:
-        """All entries of shadow pages that can write a frame."""
+        """The words of all shadow entries that allow writes to a guest frame."""
         words = view.vm.memory.pages[[FIRST_SHADOW + id for id in view.used]].reshape(-1)
         found = words[words & (PRESENT | WRITABLE) == PRESENT | WRITABLE]
         return [entry for entry in found.tolist() if entry & BASE_MASK >= FIRST_GUEST << PAGE_SHIFT]
 
     def _changed(self, view: View) -> set[int]:
-        """The frames of all entries of shadow pages that changed in this step, before and after."""
+        """The frames that the changed shadow entries led to before and after this step."""
         changes = [event for event in view.changes if event[1] >> PAGE_SHIFT < FIRST_GUEST]
         hfns = {(entry & BASE_MASK) >> PAGE_SHIFT for event in changes for entry in event[3:5]}
         return {hfn for hfn in hfns if hfn >= FIRST_GUEST}
@@ -293,7 +294,7 @@ class MappedFrames(Observation, name="frames"):
 
 
 class ParentEntries(Observation, name="parents"):
-    """By shadow page in use, the entries that point to it."""
+    """The entries that point to each shadow page in use, by page id."""
 
     picture = PARENTS
 
@@ -315,7 +316,7 @@ class ParentEntries(Observation, name="parents"):
 
 
 class ChangeOrder(Observation, name="order"):
-    """TLB flushes and changes of shadow entries, in their order."""
+    """TLB flushes and changes of shadow entries, in the order in which they happened."""
 
     picture = SHADOW_TABLES
     starred = False
@@ -342,7 +343,7 @@ class ChangeOrder(Observation, name="order"):
 
 
 class ShadowEntries(Observation, name="sptes"):
-    """The entries of shadow pages that are not 0, as `inspect.dump.page_entries` returns them."""
+    """The nonzero entries of shadow pages, in the form that `inspect.dump.page_entries` returns."""
 
     picture = SHADOW_TABLES
 
@@ -355,7 +356,7 @@ class ShadowEntries(Observation, name="sptes"):
         return [[id, self._entries(subject, id, words[FIRST_SHADOW + id].tobytes())] for id in view.used]
 
     def _entries(self, subject: Subject, id: int, words: bytes) -> list[Any]:
-        """The entries of a shadow page, cached because most do not change."""
+        """The entries of a shadow page, cached because most pages do not change."""
         known = subject.entries.get(id)
         if known is None or known[0] != words:
             known = subject.entries[id] = words, dump.page_entries(subject.vm, id)
@@ -385,7 +386,7 @@ class ShadowPages(Observation, name="pages"):
         return [[page.id, page.gfn, page.role, page.root_count, page.slot_bitmap] for page in pages]
 
     def outranks(self, expected: Any, got: Any) -> bool:
-        """Whether different pages are in use: all other differences follow from this one."""
+        """Whether different pages are in use, since all other differences follow from that."""
         if not isinstance(got, list) or not all(isinstance(row, list) and row for row in got):
             return True
         return Counter(repr(row[0]) for row in expected) != Counter(repr(row[0]) for row in got)
@@ -432,7 +433,7 @@ class StepResult(Observation, name="result"):
         return view.subject.result
 
     def outranks(self, expected: Any, got: Any) -> bool:
-        """Whether the step itself reports an error: a text where nothing was expected."""
+        """Whether the step itself reports an error: its result is a text, although None was expected."""
         return expected is None and isinstance(got, str)
 
     def explain(self, difference: Difference) -> str:
@@ -451,7 +452,7 @@ class StepResult(Observation, name="result"):
         return f"it returns {short(mine)}; it should return {short(right)}"
 
     def _complaints(self, right: list[Any], mine: list[Any]) -> str:
-        """Describe what an audit misses, or reports although nothing is wrong there."""
+        """Describe the mistakes that an audit misses, or its false alarms."""
         reported = [item if isinstance(item, str) else repr(item) for item in mine]
         missing = sorted((Counter(right) - Counter(reported)).elements())
         extra = sorted((Counter(reported) - Counter(right)).elements())
@@ -466,7 +467,7 @@ class StepResult(Observation, name="result"):
 
 
 class CausedFaults(Observation, name="caused"):
-    """The page faults that the guest gets in the step, as [gva, error code], and the numbers of root loads and of #GPs."""
+    """The page faults delivered to the guest in the step, as [gva, error code], and the numbers of root loads and #GPs."""
 
     usual = False
     digested = False
@@ -487,7 +488,7 @@ class CausedFaults(Observation, name="caused"):
 
 
 class TlbFlushes(Observation, name="flushes"):
-    """How often the TLB was flushed in the step."""
+    """The number of TLB flushes in the step."""
 
     picture = SHADOW_TABLES
 
@@ -501,7 +502,7 @@ class TlbFlushes(Observation, name="flushes"):
 
 
 class GuestEntries(Observation, name="guest"):
-    """By gfn of the guest's tables, [index, entry] of the entries that are not 0."""
+    """The nonzero entries of the guest's tables, as [index, entry], by the table's gfn."""
 
     def look(self, view: View) -> Any:
         memory = view.vm.memory
@@ -522,7 +523,7 @@ class GuestEntries(Observation, name="guest"):
 
 
 class DirtyLogs(Observation, name="dirty"):
-    """By slot with a dirty log, the pages that are marked in it."""
+    """The pages marked in each dirty log, by slot."""
 
     def look(self, view: View) -> Any:
         return dump.dirty_part(view.vm)
@@ -537,14 +538,14 @@ class DirtyLogs(Observation, name="dirty"):
 
 
 class MmuNumbers(Observation, name="mmu"):
-    """Levels, roots, flood counter and registers: the numbers of `inspect.dump.mmu_part`."""
+    """Levels, root, flood counter and registers: the numbers that `inspect.dump.mmu_part` returns."""
 
     names = (
         "vm.root_level", "vm.shadow_root_level", "the root", "the number of free pages", "vm.last_pt_write_gfn",
         "vm.last_pt_write_count", "CR0", "CR3", "CR4", "EFER", "vm.cpu.pdptrs",
     )  # fmt: skip
     decimal = (*names[:2], names[3], names[5])
-    """Those that are counts."""
+    """The names of numbers that are shown in decimal."""
 
     def look(self, view: View) -> Any:
         return dump.mmu_part(view.vm)
@@ -562,7 +563,7 @@ class MmuNumbers(Observation, name="mmu"):
 
 
 class HashBuckets(Observation, name="hash"):
-    """By bucket of the hash table that is in use, the ids of its pages, newest first."""
+    """The ids of the pages in each nonempty bucket of the hash table, newest first, by bucket."""
 
     def look(self, view: View) -> Any:
         pool = view.vm.pool
@@ -573,7 +574,7 @@ class HashBuckets(Observation, name="hash"):
 
 
 class FreeList(Observation, name="free"):
-    """Ids of free shadow pages, the next one first, down to those still in the initial order; the number of these."""
+    """The ids of the free shadow pages that are not in their initial order, next one first, and the number of the others."""
 
     def look(self, view: View) -> Any:
         free, pages = view.vm.pool.free, view.vm.pool.pages
@@ -590,9 +591,9 @@ class FreeList(Observation, name="free"):
 
 
 class MemoryWrites(Observation, name="door"):
-    """Entries of guest tables and shadow pages that changed through `Memory.put` or a similar method, as they are now.
+    """The entries of guest tables and shadow pages that were changed through `Memory.put` or a similar method.
 
-    [page id or gfn, is it a shadow page, index, entry]. Changes made in other ways are not included.
+    Each is [page id or gfn, whether it is a shadow page, index, current entry]. Changes made in other ways are not included.
     """
 
     usual = False
@@ -629,7 +630,7 @@ class MemoryWrites(Observation, name="door"):
 
 
 class DescriptorForm(Observation, name="form"):
-    """By gfn, how the reverse map is stored: one ref, or descriptors as lists; and the spare descriptors.
+    """How each reverse map is stored, by gfn: as one ref, or as descriptors (lists); and the number of spare descriptors.
 
     None if the part lacks the optional method ``descriptors(hfn)``.
     """
@@ -663,7 +664,7 @@ class DescriptorForm(Observation, name="form"):
 
 
 class FirstParents(Observation, name="first"):
-    """By shadow page with parents, what ``first`` returns: "a parent", or the value itself."""
+    """What ``first`` returns for each shadow page with parents: "a parent" if it is one, otherwise the value itself."""
 
     usual = False
 
@@ -684,7 +685,7 @@ class FirstParents(Observation, name="first"):
 
 
 class ChainForm(Observation, name="chains"):
-    """By shadow page, how its parents are stored: one ref, or chains as lists; and the spare chains.
+    """How each shadow page's parents are stored: as one ref, or as chains (lists); and the number of spare chains.
 
     None if the part lacks the optional method ``chains(page)``.
     """
@@ -710,12 +711,12 @@ class ChainForm(Observation, name="chains"):
 
 
 USUAL = tuple(name for name, observation in OBSERVATIONS.items() if observation.usual)
-"""Observations that are compared unless a rule names others."""
+"""The observations that are compared when a rule names none."""
 
 
 @functools.cache
 def observations(names: tuple[str, ...]) -> tuple[Observation, ...]:
-    """The observations with these names (default: the usual ones), in the order of reporting; "caused" comes with "result"."""
+    """The observations with these names (default: the usual ones), in reporting order; "result" includes "caused"."""
     chosen = names or USUAL
     unknown = [name for name in chosen if name not in OBSERVATIONS]
     if unknown:
@@ -726,7 +727,7 @@ def observations(names: tuple[str, ...]) -> tuple[Observation, ...]:
 
 
 def observe(subject: Subject, names: tuple[str, ...], hashed: bool = False, whole: bool = True) -> Seen:
-    """Make these observations now; see `View`. ``hashed``: only a digest where that is enough."""
+    """Make these observations now (see `View`). ``hashed``: replace a value by its digest where that is enough."""
     view = View(subject, hashed, whole)
     seen = {observation.name: observation.look(view) for observation in observations(names)}
     if not hashed:

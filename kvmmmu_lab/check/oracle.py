@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The expected observations: those of the kit's own part, with which the judge compares a submission's.
+"""The expected observations: those of the kit's own part. The judge compares a submission's observations with them.
 
 They are cached, so that later checks in the same process are faster.
 """
@@ -33,10 +33,10 @@ from .compare import Transcript
 from .testbench import Bench
 
 Observed = tuple[Transcript, bool]
-"""What is observed after each step, and whether the kit's own part ends in a crash of the host."""
+"""The observations after each step, and whether the kit's own part crashes the host in the end."""
 
 MOST = 5_000
-"""Scenarios that are cached."""
+"""The maximum number of cached scenarios."""
 
 _known: dict[Any, Observed] = {}
 
@@ -54,7 +54,7 @@ class Expected:
     def __call__(
         self, scenario: Scenario, looks: tuple[str, ...], stretch: Golden | Boot | None = None, *, hashed: bool
     ) -> Observed:
-        """What is observed of the kit's own part. ``stretch``: what the scenario was made from; used as the cache key."""
+        """Observe the kit's own part. ``stretch``: the trace or boot that the scenario is derived from, as the cache key."""
         key = (self.part, looks, hashed, scenario if stretch is None else stretch)
         try:
             return _known[key]
@@ -63,7 +63,7 @@ class Expected:
                 _known.clear()
             _known[key] = observed = self._play(scenario, looks, hashed)
             return observed
-        except TypeError:  # operations of golden traces are dicts: a part of a stretch is not cached
+        except TypeError:  # not hashable: operations of golden traces are dicts, so a part of a trace is not cached
             return self._play(scenario, looks, hashed)
 
     def _play(self, scenario: Scenario, looks: tuple[str, ...], hashed: bool) -> Observed:
@@ -88,7 +88,7 @@ def _quadrant(gva: int, level: int) -> int:
 
 
 def _audit(vm: Machine) -> list[tuple[str, int]]:
-    """The audit that exercise 10 asks for: exact, whereas the kernel's audits compare counts."""
+    """The audit that exercise 10 asks for. It is exact, whereas the kernel's audits only compare counts."""
     words, kept = vm.memory.words, Counter((hfn, spte) for hfn in vm.rmap.frames() for spte in vm.rmap.sptes(hfn))
     leaves = [spte for page in vm.pool.active if page.level == 1 for spte in entries_with(vm, page)]
     right = Counter(((words[spte] & BASE_MASK) >> PAGE_SHIFT, spte) for spte in leaves if words[spte] & WRITABLE)

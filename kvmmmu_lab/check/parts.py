@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The parts that exercises are about: how a submission is put into a `Vm`, and how the kit's own version is removed.
+"""The parts that learners write: put a submission into a `Vm`, and remove the kit's own version.
 
-In a worker the engine has no version of the part under test: its functions raise `Absent`. This prevents honest mistakes
-and easy cheating; the sources of the kit are public.
+In a worker, the engine lacks its own version of the part under test: the part's functions raise `Absent`. This prevents
+honest mistakes and easy cheating; it cannot prevent more, because the sources of the kit are public.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ class Absent(LabError):
 
 @dataclass(frozen=True)
 class Part:
-    """``keyword`` is the argument of `Vm`, or "" for functions that the engine does not call.
+    """A part under test. ``keyword`` is its argument of `Vm`, or "" for functions that the engine does not call.
 
-    ``gone``: (owner, names) of what is removed from a worker. ``modules``: files of the kit that a submission must not read.
+    ``gone``: what is removed from a worker, as (owner, names). ``modules``: files of the kit that a submission must not read.
     ``wrap`` completes a submission that defines only some of a part.
     """
 
@@ -39,13 +39,13 @@ class Part:
     wrap: Callable[[Any], Any] | None = None
 
     def parts(self, defined: dict[str, Any], first: str) -> dict[str, Any]:
-        """The arguments of `Vm` for what a submission defines; ``first`` is the name of the part in it."""
+        """The arguments of `Vm` for a submission that defines ``defined``; ``first`` is the part's name there."""
         given = defined[first]
         return {self.keyword: self.wrap(given) if self.wrap else given} if self.keyword else {}
 
 
 class OnlyAdds:
-    """A complete reverse map from one that can only add: to remove an entry, start again and add all the others."""
+    """Make a complete reverse map from one that can only add: to remove an entry, it builds a new map from all the others."""
 
     def __init__(self, kind: Any, vm: Machine) -> None:
         self.kind, self.vm = kind, vm
@@ -61,7 +61,7 @@ class OnlyAdds:
         self.part.add(spte)
 
     def remove(self, spte: int) -> None:
-        """Build the submission's map again, without this entry."""
+        """Rebuild the submission's map without this entry."""
         if self._counts(spte) and spte in self.added:
             del self.added[spte]
             spare = self.vm.caches.rmap_desc
@@ -83,7 +83,7 @@ class OnlyAdds:
 
 
 class NoProtect:
-    """A complete reverse map from one without ``write_protect``."""
+    """Make a complete reverse map from one without ``write_protect``."""
 
     def __init__(self, kind: Any, vm: Machine) -> None:
         self.part, self.vm = kind(vm), vm
@@ -120,11 +120,11 @@ PARTS = {
         ("mmu/audit",),
     ),
 }  # fmt: skip
-"""By exercise."""
+"""The parts, by exercise."""
 
 
 def remove(part: Part) -> None:
-    """Remove the kit's own version of a part from this process permanently, wherever it was imported."""
+    """Permanently remove the kit's own version of a part from this process, in every module that imported it."""
     for owner, names in part.gone:
         for name in names:
             own, instead = getattr(owner, name), _absent(name)
@@ -146,7 +146,7 @@ def _absent(name: str) -> Callable[..., Any]:
 
 
 def missing(defined: dict[str, Any], names: Iterable[str]) -> list[str]:
-    """Which of ``names`` ("ReverseMap", "ReverseMap.add") are not defined. A constructor may set a method."""
+    """Those of ``names`` (such as "ReverseMap" and "ReverseMap.add") that are undefined. A constructor may define a method."""
     found = []
     for name in names:
         owner, _, method = name.partition(".")
@@ -159,7 +159,7 @@ def missing(defined: dict[str, Any], names: Iterable[str]) -> list[str]:
 
 
 def _built(kind: Any) -> Any:
-    """An object of a class that a submission defines, in an empty machine; None if it can't be built."""
+    """Construct an object of a submission's class, in an empty machine; None if that fails."""
     try:
         return kind(vm.Vm(()))
     except Exception:

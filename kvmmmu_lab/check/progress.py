@@ -17,7 +17,7 @@ FILE = ".kvmmmu-lab-progress.json"
 
 
 class Progress:
-    """By exercise: the ``best`` points, the ``last`` ones, and how many ``hints`` were shown. Each change is saved at once.
+    """For each exercise: the ``best`` and the ``last`` points, and how many ``hints`` were shown. Each change is saved at once.
 
     A file that can't be parsed is renamed to ``.damaged``, and progress starts again. If the file can't be written, nothing
     is saved.
@@ -43,7 +43,7 @@ class Progress:
         return self.known.get(name, {}).get(key, 0)
 
     def note(self, name: str, **values: int) -> None:
-        """Store numbers of an exercise."""
+        """Store and save numbers for an exercise."""
         self.known.setdefault(name, {}).update(values)
         self._write({"exercises": self.known})
 
@@ -69,7 +69,7 @@ def hints(exercise: Exercise) -> list[str]:
 
 
 def next_hint(exercise: Exercise, progress: Progress, wanted: int | None = None) -> str:
-    """Return the next unseen hint, or the last one again; or the ``wanted`` one, from 1 on. Raises InputError."""
+    """Return the hint numbered ``wanted`` (from 1), or by default the next unseen hint, else the last. Raises InputError."""
     known = hints(exercise)
     if wanted is not None and not 1 <= wanted <= len(known):
         raise InputError("hint", wanted, f"1 to {len(known)}, or nothing for the next hint")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The plugin for pytest: ``pytest exercises/04_rmap_add [--submission FILE] [--full] [--inline]`` checks an exercise.
 
-A module with an `EXERCISE` gets one test for each rule. The submission runs in a worker; pytest only sees verdicts.
+A module with an `EXERCISE` gets one test for each rule. The submission runs in a worker; pytest itself only sees the verdicts.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) -> None:
-    """Refuse a ``conftest.py`` beside an exercise, which would run in the judge's process."""
+    """Refuse a ``conftest.py`` in an exercise's folder, because it would run in the judge's process."""
     for name in early_config.known_args_namespace.file_or_dir:
         path = Path(name.partition("::")[0]).absolute()
         for folder in (path, *path.parents)[:3]:
@@ -47,7 +47,7 @@ def _is_exercises(folder: Path) -> bool:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep files in an exercise's folder from being found by ``import``."""
+    """Prevent ``import`` from finding files in an exercise's folder."""
     paths = [Path(name.partition("::")[0]).absolute() for name in config.known_args_namespace.file_or_dir]
     if paths and all(_is_exercises(path if path.is_dir() else path.parent) for path in paths):
         config.option.importmode = "importlib"
@@ -61,7 +61,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 class Checked:
-    """The submission under test. ``verdicts``: those so far."""
+    """The submission under test, and the ``verdicts`` on it so far."""
 
     def __init__(self, exercise: Exercise, judge: Judge, inline: bool) -> None:
         self.exercise, self.judge, self.inline = exercise, judge, inline
@@ -79,7 +79,7 @@ class Checked:
         if verdict.status == NOT_ATTEMPTED:
             pytest.fail(f"Not attempted: {rule.says}", pytrace=False)
         if verdict.status != PASSED:
-            if wrong_before and verdict.failure is not None:  # one picture is enough: that of the first failure
+            if wrong_before and verdict.failure is not None:  # only the first failure gets a picture
                 verdict = replace(verdict, failure=replace(verdict.failure, picture=None, difference=None))
             pytest.fail(explained(verdict, self.exercise), pytrace=False)
 

@@ -21,10 +21,10 @@ from .submission import Submission
 
 SIGNS = {PASSED: "✓", FAILED: "✗", CRASHED: "!", TIMED_OUT: "…", NOT_ATTEMPTED: "·"}
 WIDTH, TWO_COLUMNS = 110, 112
-"""Characters of a line of text, and of a line with two columns."""
+"""The maximum width in characters of a line of text, and of a line with two columns."""
 
 MOST = 12
-"""The maximum number of lines of a value, or of a submission's output, that are shown."""
+"""The maximum number of lines shown of a value, or of a submission's output."""
 
 EXPECTED, GOT = "Expected:", "With your code:"
 NOTHING_WRITTEN = "Nothing is written yet."
@@ -53,7 +53,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Report:
-    """All verdicts on a submission. ``printed`` is the beginning of its output, ``print_count`` the output's length."""
+    """All verdicts on a submission. ``printed`` is the beginning of its output, ``print_count`` the total length."""
 
     exercise: Exercise
     submission: Submission
@@ -64,7 +64,7 @@ class Report:
 
     @property
     def points(self) -> int:
-        """Points earned, without extra ones."""
+        """Points earned, without the extra points."""
         return sum(verdict.points for verdict in self.verdicts if not verdict.rule.extra)
 
     @property
@@ -79,7 +79,7 @@ class Report:
 
     @property
     def status(self) -> str:
-        """One status for all rules: the worst one, but "not attempted" only if no rule was attempted."""
+        """The worst status of all rules. It is "not attempted" only if no rule was attempted."""
         found = {verdict.status for verdict in self.verdicts if not verdict.rule.extra}
         if len(found) == 1:
             return found.pop()
@@ -94,7 +94,7 @@ class Report:
 
     @property
     def first(self) -> Verdict | None:
-        """The first rule that did not pass: what to fix first."""
+        """The verdict on the first rule that did not pass, which is the one to fix first."""
         return next((verdict for verdict in self.verdicts if verdict.status != PASSED and not verdict.rule.extra), None)
 
     def __str__(self) -> str:
@@ -110,7 +110,7 @@ class Report:
         return "\n".join(lines)
 
     def printed_lines(self) -> list[str]:
-        """The submission's output, or its beginning, in lines."""
+        """The lines of the submission's output, or of its beginning."""
         if not self.print_count:
             return []
         if any(verdict.failure is not None and verdict.failure.printed for verdict in self.verdicts):
@@ -156,7 +156,7 @@ class Report:
 
 
 def _beginning(printed: str) -> list[str]:
-    """The first lines of what was printed."""
+    """The first lines of the printed output."""
     lines = textwrap.indent(printed, "    ").splitlines()
     return lines[:MOST] + ["    ..."] * (len(lines) > MOST)
 
@@ -172,7 +172,7 @@ def headline(verdict: Verdict) -> str:
 
 
 def explained(verdict: Verdict, exercise: Exercise) -> str:
-    """Explain a rule that did not pass, for a terminal: rule, sentence, steps, expected and got, hint."""
+    """Explain a rule that did not pass, for a terminal: the rule, a sentence, the steps, both values, and a hint."""
     failure = verdict.failure
     if failure is None:
         return headline(verdict)
@@ -194,7 +194,7 @@ def explained(verdict: Verdict, exercise: Exercise) -> str:
 
 
 def _both(failure: Failure) -> list[str]:
-    """Expected beside got, in two columns if they fit."""
+    """The expected and the actual value, in two columns if they fit."""
     if failure.picture is not None:
         expected, got = (_drawn(scene) for scene in failure.picture.differing())
         marks = " (* differs, + only here)"
@@ -211,7 +211,7 @@ def _both(failure: Failure) -> list[str]:
 
 
 def beside(difference: Difference) -> tuple[list[str], list[str]]:
-    """Expected and got as lines, with a star where they differ."""
+    """The expected and the actual value as lines; those that differ are marked with a star."""
     listings = difference.listings()
     if listings is None:
         return as_it_came(difference.expected).splitlines(), printable(as_it_came(difference.got)).splitlines()
@@ -220,7 +220,7 @@ def beside(difference: Difference) -> tuple[list[str], list[str]]:
 
 
 def _starred(own: list[str], other: list[str]) -> list[str]:
-    """Mark lines that the other side lacks with a star; if there are many lines, return only these."""
+    """Mark the lines that the other side lacks with a star. If there are many lines, return only the marked ones."""
     lines = [f"{' ' if line in other else '*'} {line}" for line in own]
     if len(lines) > MOST:
         lines = [line for line in lines if line[0] == "*"] or lines
@@ -247,7 +247,7 @@ def _number(value: Any) -> str:
 
 
 def capital(text: str) -> str:
-    """A sentence with a capital first letter, unless it begins with a call."""
+    """Capitalize the first letter of a sentence, unless it begins with a call."""
     return text if is_call(text) else text[:1].upper() + text[1:]
 
 

@@ -19,14 +19,14 @@ from .submission import read
 
 MENU = "[h] hint   [n] next   [p] previous   [c] check again   [l] list   [q] quit"
 NEVER = (-1, -1)
-"""The stamp of a file that has not been checked yet."""
+"""The time stamp recorded for a file that has not been checked yet."""
 
 POLL = 0.3
 """Seconds between two checks of the file's time stamp."""
 
 
 class WatchSession:
-    """A session. ``at`` is the number of the current exercise in the course's order."""
+    """A session of ``watch``. ``at`` is the index of the current exercise in the course."""
 
     def __init__(self, folder: Path, root: Path, name: str | None = None) -> None:
         self.folder, self.root = folder, root
@@ -42,7 +42,7 @@ class WatchSession:
         return [exercise.name for exercise in self.course].index(wanted)
 
     def _open(self) -> int:
-        """The number of the first exercise without full points; of the last one if all have them."""
+        """The index of the first exercise without full points, or of the last exercise if all have full points."""
         return next((n for n, exercise in enumerate(self.course) if not self._done(exercise)), len(self.course) - 1)
 
     def _done(self, exercise: Exercise) -> bool:
@@ -124,9 +124,9 @@ class WatchSession:
 
 
 class Keys:
-    """Single keys from a terminal, without Enter; from any other stdin, the first letter of each line.
+    """Read single keys from a terminal, without Enter. If stdin is not a terminal, the first letter of each line is a key.
 
-    ``with Keys() as keys: keys.get(0.3)`` returns a key, "" if none was pressed in time, None at the end of stdin.
+    Example: ``with Keys() as keys: keys.get(0.3)``. It returns a key, "" if none came in time, or None at the end of stdin.
     """
 
     def __init__(self) -> None:
@@ -155,7 +155,7 @@ class Keys:
             return self._windows(seconds)
         import select
 
-        # not through Python's buffer: `select` does not know what is in it
+        # read without Python's buffer, because `select` does not know what the buffer holds
         if not self.waiting:
             if not select.select([sys.stdin], [], [], seconds)[0]:
                 return ""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Shrink a scenario that fails to one that is as short as possible and fails in the same way."""
+"""Shrink a failing scenario: find a scenario that is as short as possible and fails in the same way."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Fails = Callable[[Scenario], int | None]
 
 
 def shrink(scenario: Scenario, step: int, fails: Fails, seconds: float) -> Scenario:
-    """Leave out steps, in smaller and smaller pieces, while the scenario still fails and there is time."""
+    """Remove smaller and smaller groups of steps, as long as the scenario still fails and there is time."""
     end = time.monotonic() + seconds
     steps = scenario.steps[: step + 1]
     size = max(1, len(steps) // 2)
@@ -33,7 +33,7 @@ def shrink(scenario: Scenario, step: int, fails: Fails, seconds: float) -> Scena
 
 
 def _without(scenario: Scenario, steps: Steps, size: int, fails: Fails, end: float) -> Steps | None:
-    """Return ``steps`` without ``size`` unneeded ones, trying the last ones first; None if all are needed."""
+    """Return ``steps`` without up to ``size`` consecutive unneeded steps, trying the last first; None if all are needed."""
     for at in range(len(steps) - 1, -1, -size):
         first = max(0, at - size + 1)
         if any(isinstance(step, dict) and step.get("op") == "create" for step in steps[first : at + 1]):
@@ -61,7 +61,7 @@ def _less(scenario: Scenario, fails: Fails, end: float) -> Scenario:
 
 
 def _fewer(scenario: Scenario, number: int, place: int, items: tuple[Any, ...], fails: Fails, end: float) -> Scenario:
-    """Remove unneeded ``items`` at this place in the step with this number."""
+    """Remove unneeded ``items`` from operand ``place`` of step ``number``."""
     size = len(items) // 2
     while size and time.monotonic() < end:
         for at in range(len(items) - size, -1, -size):

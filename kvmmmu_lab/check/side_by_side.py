@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Expected beside got: both machines in the drawings of the lessons, on one stage, with the differences marked."""
+"""Draw the expected machine and the submission's machine, as in the lessons, on one stage with the differences marked."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ from .observe import PARENTS, REVERSE_MAP, SHADOW_TABLES, Difference
 from .sandbox.machine_data import machine_data, rebuilt
 
 LIMITS = Limits(None, 8, 6)
-"""How much of the shadow tables is drawn."""
+"""The limits on how much of the shadow tables is drawn."""
 
 
 @dataclass(frozen=True)
 class SideBySide:
-    """Two scenes of the same things: ``expected``, and what the submission made of them (``got``)."""
+    """Two scenes: the ``expected`` machine, and the machine that the submission produced (``got``)."""
 
     expected: Scene
     got: Scene
 
     def pictures(self) -> tuple[Picture, Picture]:
-        """Both, drawn on one stage."""
+        """The pictures of both scenes, drawn on one stage."""
         stage = union([self.expected, self.got])
         first = Picture(self.expected, stage)
         return first, Picture(self.got, drawing=first.drawing)
 
     def differing(self) -> tuple[Scene, Scene]:
-        """Both, with only the tables that differ, so that they fit into text."""
+        """Both scenes with only the tables that differ, so that they are short enough to print as text."""
         keys = {table.key for scene in (self.expected, self.got) for table, _ in scene.marked()}
         return _only(self.expected, keys), _only(self.got, keys)
 
 
 def side_by_side(expected: Machine, data: Any, difference: Difference) -> SideBySide | None:
-    """Draw both machines to show the difference; None if it has no drawing or ``data`` is not a machine's."""
+    """The scenes that show a difference; None if it cannot be drawn or ``data`` does not describe a machine."""
     try:
         right, mine = (_scene(vm, difference) for vm in (rebuilt(machine_data(expected)), rebuilt(data)))
-    except Exception:  # untrusted data from a submission's process
+    except Exception:  # the data comes from a submission's process and is untrusted
         return None
     if right is None or mine is None:
         return None
@@ -51,7 +51,7 @@ def side_by_side(expected: Machine, data: Any, difference: Difference) -> SideBy
 
 def _scene(vm: Machine, difference: Difference) -> Scene | None:
     picture = difference.observation.picture
-    if picture == REVERSE_MAP and difference.key() >= 0:  # else it is of a host frame, which has no gfn
+    if picture == REVERSE_MAP and difference.key() >= 0:  # a negative key is the negated number of a host frame without a gfn
         return _neutral(reverse_map_scene(vm, difference.key(), limit=10))
     if picture == PARENTS:
         return _neutral(parent_chains_scene(vm, difference.key(), limit=10))
@@ -59,14 +59,14 @@ def _scene(vm: Machine, difference: Difference) -> Scene | None:
 
 
 def _neutral(scene: Scene) -> Scene:
-    """References in the same words for both sides: neither is drawn from the kernel's own structure."""
+    """Use the same titles for both scenes: neither is drawn from the kernel's own structures."""
     words = {YOUR_RMAP: "in the map", YOUR_PARENTS: "the parents"}
     tables = (replace(table, title=words.get(table.title, table.title)) for table in scene.tables)
     return replace(scene, tables=tuple(tables), notes=())
 
 
 def _marked(scene: Scene, other: Scene) -> Scene:
-    """``scene``, with a mark on each row that the other doesn't have, and on each table."""
+    """``scene`` with a mark on each row and each table that the other scene lacks."""
     theirs = {table.key: {_says(entry) for entry in table.entries} for table in other.tables}
     tables = []
     for table in scene.tables:

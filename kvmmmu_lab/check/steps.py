@@ -44,14 +44,14 @@ from .subject import Subject, WrongResult, flag_bits
 
 
 class ScenarioStep:
-    """A kind of step. Its annotated attributes are the operands, in their order; scenarios call ``MapStep`` "map"."""
+    """A kind of step. Its annotated attributes are its operands, in this order. In scenarios, ``MapStep`` is called "map"."""
 
     kinds: ClassVar[dict[str, type[ScenarioStep]]] = {}
     """All kinds of steps by name."""
 
     operands: ClassVar[tuple[str, ...]] = ()
     required: ClassVar[int] = 0
-    """How many of the operands have no default."""
+    """The number of operands without a default."""
 
     def __init_subclass__(cls) -> None:
         cls.operands = tuple(cls.__annotations__)
@@ -66,12 +66,12 @@ class ScenarioStep:
         raise NotImplementedError
 
     def say(self, vm: Vm) -> str:
-        """Describe the step before it happens. Text in [brackets] at the end is shown in lists, not in sentences."""
+        """Describe the step before it happens. Text in [brackets] at the end is shown in lists, but not in sentences."""
         raise NotImplementedError
 
 
 def read_step(step: StepData) -> ScenarioStep:
-    """Return the step for this data; a dict is an operation of a golden trace. Raises InputError if there is no such step."""
+    """Convert data to a step; a dict is an operation of a golden trace. Raises InputError if there is no such step."""
     if isinstance(step, dict):
         return OperationStep(step)
     name, *values = step
@@ -122,7 +122,7 @@ class MapsStep(ScenarioStep):
 
 
 class UnmapStep(ScenarioStep):
-    """Call ``rmap.remove(spte)``, then zero the entry. The result is None, or says that ``remove`` changed the entry."""
+    """Call ``rmap.remove(spte)``, then zero the entry. The result is None, or a message that ``remove`` changed the entry."""
 
     spte: str
 
@@ -198,7 +198,7 @@ class UnlinkStep(ScenarioStep):
 
 
 class StrangerStep(ScenarioStep):
-    """Call ``parents.remove(page, spte)`` for an entry that is not a parent. The result says whether it raises an exception."""
+    """Call ``parents.remove(page, spte)`` for an entry that is not a parent. The result states whether it raises one."""
 
     page: int
     spte: str
@@ -220,7 +220,7 @@ class StrangerStep(ScenarioStep):
 
 
 class ShadowedStep(ScenarioStep):
-    """Take a shadow page from the pool for ``gfn`` and each of the ``count`` - 1 gfns after it: they are page tables."""
+    """Take a shadow page from the pool for each of ``count`` page tables, whose gfns are consecutive from ``gfn`` on."""
 
     gfn: int
     count: int = 1
@@ -237,7 +237,7 @@ class ShadowedStep(ScenarioStep):
 
 
 class PageStep(ScenarioStep):
-    """Take a shadow page with this role from the pool for ``gfn``. In ``kind`` "M": metaphysical, "R": a root in use."""
+    """Take a shadow page with this role from the pool for ``gfn``. ``kind``: "M" for metaphysical, "R" for a root in use."""
 
     gfn: int
     level: int
@@ -246,7 +246,7 @@ class PageStep(ScenarioStep):
     kind: str = ""
 
     def do(self, subject: Subject) -> None:
-        gva = self.quadrant << (PAGE_SHIFT + 9 * self.level)  # the first one of this quadrant
+        gva = self.quadrant << (PAGE_SHIFT + 9 * self.level)  # the first gva of this quadrant
         page = subject.vm.pool.take(self.gfn, make_role(self.glevels, self.level, gva, "M" in self.kind, 0))
         if page is not None:
             page.root_count = int("R" in self.kind)
@@ -260,10 +260,10 @@ class PageStep(ScenarioStep):
 
 
 class FillStep(ScenarioStep):
-    """Make those of these entries that are 0 lead to ``gfn``.
+    """Make each of these entries lead to ``gfn``, unless it is already nonzero.
 
-    Entries of level 1 lead to the frame, writable, and are added to its reverse map; higher ones lead to its newest shadow
-    page, as its parents.
+    A level-1 entry becomes a writable entry for the frame and is added to its reverse map. A higher-level entry leads to the
+    newest shadow page of ``gfn`` and becomes its parent.
     """
 
     sptes: Sequence[str]
@@ -289,7 +289,7 @@ class FillStep(ScenarioStep):
 
 
 class MakeStep(ScenarioStep):
-    """Call ``set_spte`` for this spte, with ``rights`` as letters."""
+    """Call ``set_spte`` for this spte. ``rights`` are given as letters."""
 
     spte: str
     entry: int
@@ -336,7 +336,7 @@ class ZapStep(ScenarioStep):
 
 
 class AliasStep(ScenarioStep):
-    """Make the gfns from ``base`` on aliases of those from ``target`` on."""
+    """Make the gfns from ``base`` on aliases of the gfns from ``target`` on."""
 
     base: int
     npages: int
@@ -350,7 +350,7 @@ class AliasStep(ScenarioStep):
 
 
 class HostStep(ScenarioStep):
-    """Back the guest's frame with this host frame, as on a host with a lot of memory."""
+    """Back the guest's frame with this host frame, which may have a high number, as on a host with a lot of memory."""
 
     gfn: int
     hfn: int
@@ -386,7 +386,7 @@ class BackStep(ScenarioStep):
 
 
 class WalkStep(ScenarioStep):
-    """Call ``walk`` for an access. The result is a dict of what the walk found."""
+    """Call ``walk`` for an access. The result is a dict of the walk's findings."""
 
     gva: int
     kind: str
@@ -397,7 +397,7 @@ class WalkStep(ScenarioStep):
             return plain(walk)
         if walk.error is not None:
             return {"error": plain(walk.error), "level": plain(walk.level)}
-        top = 2 if subject.levels == ROOT_PAE else subject.levels  # PDPTEs are in no table that a walk reads
+        top = 2 if subject.levels == ROOT_PAE else subject.levels  # a walk doesn't read PDPTEs: the processor holds them
         try:
             tables = [walk.tables[level] for level in range(walk.level, top + 1)]
         except (TypeError, IndexError, KeyError):
@@ -438,7 +438,7 @@ class AccessStep(ScenarioStep):
 
 
 class WriteStep(ScenarioStep):
-    """The host emulates a store of the guest: it calls pre-write, then stores the bytes."""
+    """The host emulates a store of the guest: it calls ``pre_write``, then stores the bytes."""
 
     gpa: int
     size: int
@@ -468,7 +468,7 @@ class WritesStep(ScenarioStep):
 
 
 class PokeStep(ScenarioStep):
-    """Bytes of guest memory change behind the MMU's back."""
+    """Change bytes of guest memory without notifying the MMU."""
 
     gpa: int
     size: int
@@ -495,7 +495,7 @@ class CountedStep(ScenarioStep):
 
 
 class PdpteStep(ScenarioStep):
-    """The processor keeps this value as one of a PAE guest's four PDPTEs."""
+    """Set one of the four PDPTEs that the processor holds for a PAE guest."""
 
     number: int
     value: int
@@ -524,7 +524,7 @@ class CallStep(ScenarioStep):
 
 
 class AuditStep(ScenarioStep):
-    """Call the submission's ``audit(vm)``. The result is the complaints, sorted, those of the known kinds in words."""
+    """Call the submission's ``audit(vm)``. The result is its sorted complaints; those of known kinds are put into words."""
 
     def do(self, subject: Subject) -> list[Any]:
         found = subject.defined["audit"](subject.vm)
@@ -561,11 +561,11 @@ class MendStep(ScenarioStep):
         return "the planted mistakes are undone"
 
 
-# Stretches for the whole engine
+# Steps for the whole engine
 
 
 class BootStep(ScenarioStep):
-    """Replay the events ``begin`` to ``end`` - 1 of a real guest's trace. The result lists differences from the real run."""
+    """Replay the events ``begin`` to ``end`` - 1 of a real guest's trace. The result lists how it differs from the real run."""
 
     trace: str
     way: str
@@ -639,7 +639,7 @@ OPERATION_WORDS = {
     "zap_all": "every shadow page is zapped",
     "reset": "the MMU's context is rebuilt",
 }
-"""Operations of golden traces (`verify.operations`), in words."""
+"""Descriptions of the operations of golden traces (`verify.operations`), by name."""
 
 
 # Actions that several steps share
@@ -653,7 +653,7 @@ def _row(spte: str, count: int) -> range:
 
 def _map(subject: Subject, spte: int, gfn: int, flags: str) -> None:
     vm, page = subject.vm, subject.page_of(spte)
-    if not page.role:  # a page that was never taken: pictures show it as one of a page table
+    if not page.role:  # the page was never taken: give it the role of a page table's shadow, for pictures
         page.gfn, page.role = page.id, make_role(ROOT_64, 1, 0, False, 0)
     hfn = -gfn if gfn < 0 else vm.memory.frames[gfn] or 0
     subject.known.add(hfn & BASE_MASK >> PAGE_SHIFT)
@@ -672,7 +672,7 @@ def _unmap(subject: Subject, spte: int) -> str | None:
 
 
 def _complaint(item: Any) -> Any:
-    """A complaint in words; anything that isn't one stays as it is."""
+    """Put a complaint into words; anything else is returned unchanged."""
     kind, where = item if isinstance(item, list) and len(item) == 2 else (None, None)
     if not isinstance(where, int) or kind not in ("rmap", "wp", "map"):
         return item
@@ -697,12 +697,12 @@ def _bytes(size: int) -> str:
 
 
 def _some(names: Sequence[str]) -> str:
-    """Up to four of these names."""
+    """The first four of these names, and how many more there are."""
     return ", ".join(names[:4]) + f" and {len(names) - 4} more" * (len(names) > 4)
 
 
 def _entry(vm: Vm, gfn: int, flags: str) -> str:
-    """An entry with these flags that leads to gfn; the frame as the guest and as the host number it."""
+    """Describe an entry with these flags that leads to gfn, with the frame's gfn and hfn."""
     what = "a writable" if {"P", "W"} <= set(flags) else "a read-only" if "P" in flags else "a non-present"
     hfn = None if gfn < 0 else vm.memory.frames[gfn]
     frame = f"host frame {-gfn:#x}" if gfn < 0 else f"gfn {gfn:#x}" if hfn is None else f"gfn {gfn:#x} (hfn {hfn:#x})"
@@ -724,7 +724,7 @@ def _access(kind: str) -> str:
 
 
 def _say_write(vm: Vm, gpa: int, size: int) -> str:
-    """A write of the guest, and which entries of which table it hits."""
+    """Describe a write of the guest, and which entries of which table it hits."""
     gfn, offset = gpa >> PAGE_SHIFT, gpa % PAGE_SIZE
     count = vm.last_pt_write_count + 1 if gfn == vm.last_pt_write_gfn else 1
     row = f", write {count} in a row to this gfn" if count > 2 else ""

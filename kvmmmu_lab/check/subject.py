@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The subject of a check: a machine with the part under test in it. Steps act on it, observations look at it."""
+"""The subject of a check: a machine that contains the part under test. Steps act on it, and observations are made of it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FLAG_LETTERS = {flag.letter: flag.mask for flag in FLAGS if flag.letter}
 
 
 def flag_bits(flags: str) -> int:
-    """The bits of an entry for flags given as letters of "PWUADGSX"; other bits follow by number: "PW+52+3"."""
+    """The bits of an entry for flags, which are letters of "PWUADGSX". Other bits follow as numbers: "PW+52+3"."""
     letters, *numbers = flags.split("+")
     return sum(FLAG_LETTERS[letter] for letter in letters) | sum(1 << int(number) for number in numbers)
 
@@ -38,17 +38,17 @@ class Subject:
 
     vm: Vm
     events: list[tuple]
-    """The machine's events in the latest step."""
+    """The machine's events during the latest step."""
     before: tuple[int, int, int]
-    """TLB flushes, root loads and #GPs before the latest step."""
+    """The numbers of TLB flushes, root loads and #GPs before the latest step."""
     repairs: list[Callable[[], None]]
-    """Functions that undo the planted mistakes, the latest last."""
+    """Functions that undo the planted mistakes; the most recent is last."""
     known: set[int]
     """Host frames whose reverse maps are observed."""
     touched: set[int]
-    """Ids of the shadow pages in which an entry may be set, provided that all stores went through `Memory.put`."""
+    """Ids of the shadow pages that may have a nonzero entry. It is complete if all stores go through `Memory.put`."""
     entries: dict[int, tuple[bytes, list[Any]]]
-    """By shadow page: its words when they were last looked at, and the entries seen in them."""
+    """For each shadow page id: the page's words when last observed, and the entries decoded from them."""
 
     def __init__(self, scenario: Scenario, parts: Mapping[str, Any], defined: Mapping[str, Any]) -> None:
         self.parts, self.defined, self.slots = parts, defined, scenario.slots
@@ -94,5 +94,5 @@ class Subject:
 
 
 def counts(vm: Vm) -> tuple[int, int, int]:
-    """TLB flushes, root loads and #GPs so far."""
+    """The numbers of TLB flushes, root loads and #GPs so far."""
     return vm.stats.tlb_flushes, vm.stats.root_loads, vm.stats.gp

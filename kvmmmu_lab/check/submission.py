@@ -13,15 +13,15 @@ from ..exercises import Exercise
 
 TAG = "solution"
 CELLS = "your cells"
-"""The name of a submission that was joined from the cells of a running notebook."""
+"""The name of a submission that consists of joined cells of a running notebook."""
 
 LARGEST = 1 << 20
-"""Bytes of the largest file that is accepted."""
+"""The maximum size of a file, in bytes."""
 
 
 @dataclass(frozen=True)
 class Submission:
-    """Source text, its ``name`` in messages (a file's name), and its ``path`` for debuggers."""
+    """Source text, its ``name`` for messages (such as a file's name), and its ``path`` for debuggers."""
 
     source: str
     name: str
@@ -56,7 +56,7 @@ def read(path: Path) -> Submission:
 
 
 def submitted_file(exercise: Exercise, folder: Path) -> Path:
-    """The learner's file in their copy of an exercise's folder; the notebook if only that has been changed.
+    """The learner's file in their copy of an exercise's folder, or the notebook if only the notebook was changed.
 
     Raises InputError if there is no file.
     """
@@ -88,5 +88,5 @@ def _cells(text: str, path: Path) -> str:
 
 
 def _plain(line: str) -> str:
-    """A line of a cell; magics of IPython become comments."""
+    """A line of a cell, in plain Python: IPython magics become comments."""
     return "pass  # " + line if line.startswith(("%", "!")) else line

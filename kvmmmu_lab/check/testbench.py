@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A testbench: run the steps of a scenario with a part under test, and observe the machine after each.
 
-The same bench serves the judge, with the kit's own parts, and a worker, with a submission's.
+The judge uses it with the kit's own parts, a worker with a submission's.
 """
 
 from __future__ import annotations

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Workers: processes in which submissions run, apart from the judge."""
+"""Workers: processes, separate from the judge's, in which submissions run."""

@@ -28,25 +28,25 @@ from .forkserver import PACKAGE, ForkServer, command, environment
 from .protocol import LOADING, TRACEBACK, checked, exit_reason, parsed, stopped_at
 
 GRACE = 1.0
-"""Seconds after a worker's own limit before the judge kills it."""
+"""Seconds that the judge waits after a worker's own time limit before it kills the worker."""
 
 LONGEST = 1 << 24
-"""Bytes of the longest answer that is accepted."""
+"""The maximum length of an answer, in bytes."""
 
 DAMAGED = "the process with your code sent something that is not an answer to the checker"
 PRINTED, PRINTED_MOST = 2000, 1 << 25
-"""Bytes of a submission's output that are kept, and the number that ends it."""
+"""How many bytes of a submission's output are kept, and how many it may print before its process is terminated."""
 
 ANSWERS, OUTPUT = "answers", "output"
 PIECE = 1 << 16
 Piece = tuple[str, bytes]
-"""Which pipe (`ANSWERS` or `OUTPUT`), and what was read; no bytes at its end."""
+"""The pipe (`ANSWERS` or `OUTPUT`) and the bytes read from it; no bytes at the end of the pipe."""
 
 
 @dataclass
 class Run:
     """A scenario's result. ``seen``: the observations after each finished step. ``end``: "done", "raised", "timeout", "died"
-    or "damaged" (an answer that no worker gives). ``error``: what was raised, with the submission's "line" and "function"."""
+    or "damaged" (an invalid answer). ``error``: what was raised, with the submission's "line" and "function"."""
 
     seen: Transcript = field(default_factory=Transcript)
     end: str = "done"
@@ -54,10 +54,10 @@ class Run:
 
 
 class Worker:
-    """A process with one submission in it, forked from ``server`` or, without one, started for it.
+    """A process that runs one submission: forked from ``server`` if there is one, otherwise newly started.
 
-    ``failed`` says why the submission could not be loaded, or is None. ``alive``: whether it can play another scenario.
-    ``printed`` is the beginning of its output, ``print_count`` the number of bytes since it was last set to 0.
+    ``failed`` is the reason why the submission could not be loaded, or None. ``alive``: whether it can play another scenario.
+    ``printed`` is the beginning of its output; ``print_count`` is the number of bytes printed since the count was last reset.
     """
 
     def __init__(self, exercise: Exercise, submission: Submission, server: ForkServer | None, seconds: float = 30) -> None:
@@ -105,11 +105,11 @@ class Worker:
         self._send(request, time.monotonic() + GRACE)
 
     def _send(self, message: dict[str, Any], end: float) -> None:
-        """Send a request. If that fails, no answer comes, and `_line` notices it."""
+        """Send a request. If that fails, no answer comes, and `_line` returns None."""
         self.pipes.send(json.dumps(message, separators=(",", ":")).encode() + b"\n", end)
 
     def _line(self, end: float) -> bytes | None:
-        """The next answer; None if there will be none, or none in time (``alive`` is then true)."""
+        """The next answer; None if the worker will not answer, or does not answer in time (then ``alive`` stays true)."""
         while b"\n" not in self.buffer:
             pieces = self.pipes.receive(end)
             if not pieces or len(self.buffer) > LONGEST or self.print_sum > PRINTED_MOST:
@@ -128,7 +128,7 @@ class Worker:
             pieces = self.pipes.receive(time.monotonic() + self.pipes.late)
 
     def _take(self, pieces: list[Piece]) -> bool:
-        """Store what was read from the pipes; return whether more can come."""
+        """Store the pieces read from the pipes; return whether more can come."""
         for name, data in pieces:
             if name == OUTPUT:
                 self.print_count += len(data)
@@ -160,7 +160,7 @@ class Worker:
         seconds: float = 2.0,
         meanwhile: Callable[[], object] = lambda: None,
     ) -> Run:
-        """Play a scenario, and call ``meanwhile`` while the worker is busy with it."""
+        """Play a scenario; while the worker is busy with it, call ``meanwhile``."""
         if self.asked is None or self.asked[0] is not scenario or detail is not None:
             self.settle()
             self.ask(scenario, looks, hashed, detail, seconds)
@@ -193,7 +193,7 @@ class Worker:
     def ask(
         self, scenario: Scenario, looks: tuple[str, ...], hashed: bool = False, detail: int | None = None, seconds: float = 2.0
     ) -> None:
-        """Send a scenario ahead: the next `run`, if it is of this scenario, only has to read the answers."""
+        """Send a scenario in advance: if the next `run` plays this scenario, it only reads the answers."""
         ticket = secrets.token_hex(8)
         order = {
             "ticket": ticket, "scenario": vars(scenario), "looks": looks, "hashed": hashed,
@@ -203,7 +203,7 @@ class Worker:
         self.asked = scenario, ticket
 
     def settle(self) -> None:
-        """Discard the answers to a scenario that was sent ahead. A worker that does not answer is ended."""
+        """Discard the answers to a scenario sent in advance. A worker that does not answer is terminated."""
         if self.asked is None:
             return
         (scenario, ticket), self.asked = self.asked, None
@@ -230,14 +230,14 @@ class Worker:
         return {"kind": "died", "what": f"your code ended its process{when} ({exit_reason(status)})", **place}
 
     def _traceback(self) -> str:
-        """What the watchdog wrote."""
+        """The traceback that the watchdog wrote."""
         try:
             return (self.scratch / TRACEBACK).read_text("utf-8", "replace")[:20_000]
         except OSError:
             return ""
 
     def _kill(self) -> int | None:
-        """End what is left of the process group; return the exit status if the worker had ended by itself."""
+        """Kill the rest of the process group; return the exit status if the worker had already exited by itself."""
         if self.process is not None:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(0 if self.alive else 1)
@@ -251,7 +251,7 @@ class Worker:
         return None if status is None else os.waitstatus_to_exitcode(status)
 
     def close(self) -> None:
-        """End the process and delete its scratch folder."""
+        """Terminate the process and delete its scratch folder."""
         if self.scratch.name:
             _kill_group(self.pid)
             if self.process is not None:
@@ -268,7 +268,7 @@ def _kill_group(pid: int) -> None:
 
 
 def _secret(exercise: Exercise) -> list[str]:
-    """Files and folders that a submission must not read: the part under test, the checker, and what it expects."""
+    """Files and folders that a submission must not read: the part under test, the checker, and its expected results."""
     modules = [PACKAGE / f"{module}.py" for module in PARTS[exercise.part].modules]
     folders = [PACKAGE / "check", PACKAGE / "data" / "golden", PACKAGE / "_course"]
     folders += [PACKAGE.parent / "tests", PACKAGE.parent / "exercises"]
@@ -276,9 +276,9 @@ def _secret(exercise: Exercise) -> list[str]:
 
 
 class Pipes:
-    """The judge's ends of three pipes to a worker; ``theirs`` are the other ends: requests, answers, output.
+    """The judge's ends of three pipes to a worker. ``theirs`` are the worker's ends: requests, answers, output.
 
-    ``late``: seconds to wait for output after an answer. What was printed before the answer is in the pipe by then.
+    ``late``: seconds to wait for output after an answer. Anything printed before the answer is already in the pipe.
     """
 
     late = 0.0005
@@ -292,13 +292,13 @@ class Pipes:
         os.set_blocking(self.requests, False)
 
     def give_away(self) -> None:
-        """Close the other ends, once the worker has them."""
+        """Close the worker's ends in this process, after the worker has received them."""
         for file in self.theirs:
             os.close(file)
         self.theirs = []
 
     def send(self, data: bytes, end: float) -> bool:
-        """Send a request, until ``end`` (of `time.monotonic`) at the latest; return whether all of it was sent."""
+        """Send a request, trying until ``end`` (in `time.monotonic` time); return whether all of it was sent."""
         left = memoryview(data)
         while left:
             wait = end - time.monotonic()
@@ -324,7 +324,7 @@ class Pipes:
         return pieces
 
     def close(self) -> None:
-        """Close what is open."""
+        """Close all pipes."""
         for file in (self.requests, *self.files.values(), *self.theirs):
             with contextlib.suppress(OSError):
                 os.close(file)
@@ -332,7 +332,7 @@ class Pipes:
 
 
 class ThreadedPipes:
-    """Like `Pipes`, for a process's standard files, each read in a thread: for systems without `select` on pipes (Windows).
+    """Like `Pipes`, for systems without `select` on pipes (Windows): a thread reads each of a process's standard files.
 
     ``late``: seconds to wait until a thread has delivered what it has read.
     """
@@ -355,7 +355,7 @@ class ThreadedPipes:
             self.pieces.put((name, data))
 
     def send(self, data: bytes, end: float) -> bool:
-        """Send a request, without a time limit: a worker that does not read it is ended by its own watchdog."""
+        """Send a request, without a time limit: the worker's own watchdog terminates a worker that does not read."""
         assert self.process.stdin is not None
         try:
             self.process.stdin.write(data)
@@ -372,7 +372,7 @@ class ThreadedPipes:
             return []
 
     def close(self) -> None:
-        """Close what is open. The process must have ended."""
+        """Close all pipes. The process must have ended."""
         with contextlib.suppress(queue.Empty):
             while True:
                 self.pieces.get_nowait()

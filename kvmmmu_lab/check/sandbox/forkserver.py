@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The process from which workers are forked: it has loaded the engine, but no submission."""
+"""The fork server: a process that has loaded the engine but no submission, and from which workers are forked."""
 
 from __future__ import annotations
 
@@ -31,22 +31,23 @@ sys.path.append(os.path.dirname(package))  # numpy may be installed beside the k
 from kvmmmu_lab.check.sandbox.runner import main
 main()
 """
-"""The program of a worker. The package is loaded from its folder, not found on the path."""
+"""The program that a fork server or worker runs. It loads the package from its folder instead of searching the path."""
 
 KEPT = ("PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "LANG", "LC_ALL")
-"""Environment variables that a worker gets (and those of OPENBLAS, which some processors need)."""
+"""Environment variables passed to a worker. Those that start with OPENBLAS are passed too: some processors need them."""
 
 CAN_FORK = hasattr(os, "fork") and hasattr(socket, "recv_fds")
 
 
 class WorkerError(LabError):
-    """No worker can be started on this machine."""
+    """Workers cannot be started on this machine."""
 
 
 def environment() -> dict[str, str]:
     """The environment of a worker: it reveals nothing that a submission must not know.
 
-    One arena of glibc's: a thread such as the watchdog would reserve another, 64 MiB of the address space that is limited.
+    It limits glibc to one malloc arena. Otherwise a thread such as the watchdog would reserve a second one, which takes 64 MiB
+    of the limited address space.
     """
     kept = {name: value for name, value in os.environ.items() if name in KEPT or name.startswith("OPENBLAS")}
     return kept | {"OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
@@ -55,13 +56,13 @@ def environment() -> dict[str, str]:
 def command(last: str) -> list[str]:
     """The command line of a fork server (``last``: the number of its socket) or of a worker that is not forked ("-").
 
-    -I: neither the environment nor the current folder adds modules. -B: no bytecode is written beside the kit.
+    -I: Python ignores its environment variables and the current folder. -B: it writes no bytecode files.
     """
     return [sys.executable, "-I", "-B", "-c", BOOT, str(PACKAGE), last]
 
 
 class ForkServer:
-    """A process with the engine loaded, from which workers are forked. One serves any number of submissions."""
+    """A process that has loaded the engine, and from which workers are forked, for any number of submissions."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -88,7 +89,7 @@ class ForkServer:
                     pid = self._fork(request, files)
                     if pid is not None:
                         return pid
-                self.close()  # it is dead, or doesn't answer
+                self.close()  # the fork server is dead, or doesn't answer
                 self._start()
             raise WorkerError("the process that runs submissions can't be started or can't load the kit: run kvmmmu-lab doctor")
 
@@ -103,7 +104,7 @@ class ForkServer:
         return None
 
     def status(self, pid: int, seconds: float) -> int | None:
-        """A worker's status, as `os.waitpid` reports it; None if it is not known in time."""
+        """A worker's exit status, as `os.waitpid` reports it; None if it does not arrive in time."""
         with self.lock:
             end = time.monotonic() + seconds
             while pid not in self.ended and (left := end - time.monotonic()) > 0:

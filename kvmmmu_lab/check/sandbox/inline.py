@@ -50,10 +50,10 @@ class Inline:
         return run
 
     def ask(self, *_: object) -> None:
-        """Do nothing: no scenario is sent ahead."""
+        """Do nothing: no scenario is sent in advance."""
 
     def settle(self) -> None:
-        """Do nothing: no answers are on their way."""
+        """Do nothing: no answers are pending."""
 
     def drain(self) -> None:
         """Do nothing: output goes to the terminal."""

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Limits on what a submission may do and use while it is checked.
 
-The operating system limits memory, time and file sizes, where it can; `not_enforced` lists what it cannot limit. In addition
-Python itself refuses, in this process and for good, to start processes, to open sockets, to load libraries, to read the files
-of the part under test and of what the judge expects, and to change files outside the scratch folder. This stops honest
+The operating system limits memory, time and file sizes, where it can; `not_enforced` lists what it cannot limit. In addition,
+Python permanently refuses in this process to start processes, to open sockets, to load libraries, to read the files of the
+part under test and the files with expected results, and to change files outside the scratch folder. This stops honest
 mistakes and easy cheating. It does not stop a determined attacker: for that, run the checker in a container.
 """
 
@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Any
 
 MEMORY = 1 << 29
-"""Bytes of address space in addition to what a worker itself needs."""
+"""Bytes of address space that a submission may use, in addition to those that the worker itself needs."""
 
 FILE = 1 << 24
-"""Bytes of the largest file that a submission may write."""
+"""The maximum size of a file that a submission writes, in bytes."""
 
 
 class NotAllowed(BaseException):
-    """A submission tried something that is not allowed. Not an Exception, so that ``except Exception`` does not hide it."""
+    """A submission tried something forbidden. It is not an Exception, so that ``except Exception`` does not hide it."""
 
 
 STARTS = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork", "os.forkpty", "pty.spawn")
@@ -81,7 +81,7 @@ def fence(scratch: str, secret: tuple[str, ...]) -> None:
             if (event in CHANGES or flags & writing) and not path.startswith(inside) and path not in devices:
                 raise NotAllowed(f"your code tried to change {path}, outside its folder")
             if event == "open" and arguments[1] is None and not path.startswith(inside) and isdir(path):
-                # relative to an open folder, names without a path would not be checked
+                # with an open folder, a submission could use file names relative to it, which are not checked
                 raise NotAllowed(f"your code tried to open the folder {path}, outside its own")
             if within(path, kept) or (path.endswith(".pyc") and within(_source(path), kept)):
                 raise NotAllowed(f"your code tried to read {path}")
@@ -94,13 +94,13 @@ def _no_process(*arguments: Any) -> Any:
 
 
 def _source(compiled: str) -> str:
-    """The source file of ``__pycache__/NAME.cpython-311.pyc``."""
+    """The source file of a bytecode file such as ``__pycache__/NAME.cpython-311.pyc``."""
     folder, _, name = compiled.rpartition(os.sep)
     return os.path.join(os.path.dirname(folder), name.partition(".")[0] + ".py")
 
 
 def limit(seconds: float) -> None:
-    """Let the operating system limit this process: memory, the size of files, processor time (well above ``seconds``)."""
+    """Let the operating system limit this process's memory, file sizes, and processor time (to well above ``seconds``)."""
     try:
         import resource
     except ImportError:
@@ -122,7 +122,7 @@ def limit(seconds: float) -> None:
 
 
 def _address_space() -> int:
-    """Bytes that this process has mapped; a guess if the system does not report it."""
+    """The size of this process's address space in bytes; a guess if the system does not report it."""
     try:
         return int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError, IndexError):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A machine as plain data: a worker sends its own, and the judge rebuilds one from it, to draw."""
+"""A machine as plain data: a worker sends its machine as data, and the judge rebuilds it from that data to draw it."""
 
 from __future__ import annotations
 

@@ -21,11 +21,11 @@ LOADING = 3.0
 """Seconds that loading a submission may take."""
 
 TRACEBACK = "traceback"
-"""The file in a worker's scratch folder to which its watchdog writes the traceback of a submission that it ends."""
+"""The file in a worker's scratch folder to which its watchdog writes a traceback when it terminates the worker."""
 
 
 def plain(value: Any) -> Any:
-    """``value`` as JSON data: numbers, text and lists of them stay, anything else becomes its repr, shortened."""
+    """Convert ``value`` to JSON data: numbers, text and lists of them are kept; anything else becomes its shortened repr."""
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     if value is None or isinstance(value, bool | str):
@@ -68,7 +68,7 @@ def stopped_at(traceback: str, name: str) -> dict[str, Any]:
 
 
 def exit_reason(status: int | None) -> str:
-    """How a process ended, in words, by its exit status; None: the judge had to stop it."""
+    """Describe how a process ended, given its exit status, or None if the judge had to stop it."""
     if status is None:
         return "it had to be stopped"
     return f"exit status {status}" if status >= 0 else f"signal {-status} ({signal.strsignal(-status)})"

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The process in which a submission runs: it loads the submission, then plays scenarios for the judge (see `protocol`).
 
-The fork server has loaded the engine, but no submission; it forks a worker for each one. Without fork, each
-submission gets a new process. A worker that exceeds its time is ended by a watchdog that no Python code
-can stop; it records which line was running.
+The fork server has loaded the engine, but no submission; it forks a worker for each submission. On systems without fork,
+a new process is started for each submission. If a worker exceeds its time, a watchdog that no Python code can stop
+records the line that is running and terminates the worker.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from .protocol import LOADING, TRACEBACK
 
 
 def main() -> None:
-    """Run as the judge's fork server at the socket whose number is the last argument; "-": run a single submission."""
+    """Run as the judge's fork server; the last argument is the number of its socket. If it is "-", run a single submission."""
     if sys.argv[-1] == "-":
         _single()
     _settle()
@@ -66,7 +66,7 @@ def main() -> None:
 
 
 def _settle() -> None:
-    """Collect garbage rarely: what is loaded stays, and machines are collected when a scenario has ended."""
+    """Make garbage collection rare: loaded modules are never freed, and machines are collected after each scenario."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000)
@@ -83,7 +83,7 @@ def _single() -> None:
 
 
 def _ended() -> list[tuple[int, int]]:
-    """(pid, status) of workers that have ended."""
+    """The pid and exit status of each worker that has ended."""
     found = []
     with contextlib.suppress(ChildProcessError):
         while True:
@@ -104,7 +104,7 @@ def _child(request: dict[str, Any], requests: int, answers: int, output: int) ->
             os.dup2(old, new)
         serve(request, os.fdopen(requests, "rb"), answers)
     except BaseException as error:
-        # whatever it is, the judge sees a worker that ended without an answer
+        # for any exception, the judge sees a worker that ended without an answer
         with contextlib.suppress(BaseException):
             os.write(2, f"{type(error).__name__}: {error}".encode()[:2000])
     finally:
@@ -144,11 +144,11 @@ def serve(request: dict[str, Any], requests: IO[bytes], answers: int) -> None:
         order = json.loads(line)
         watchdog(order["seconds"], exit=True, file=traceback)
         _play(order, ready, defined, tell, request["name"])
-        gc.collect()  # takes 0.1 ms; memory is limited, and each machine takes megabytes and has many reference cycles
+        gc.collect()  # takes 0.1 ms; a machine takes megabytes of the limited memory and has many reference cycles
 
 
 def _sender(answers: int) -> Any:
-    """A function that sends a message to the judge, and works even if a submission changes `json` and `os`."""
+    """Return a function that sends a message to the judge. It works even if a submission changes `json` and `os`."""
     dumps, write = json.dumps, os.write
 
     def tell(message: dict[str, Any]) -> None:
@@ -160,7 +160,7 @@ def _sender(answers: int) -> Any:
 
 
 def _play(order: dict[str, Any], ready: dict[str, Any], defined: dict[str, Any], tell: Any, name: str) -> None:
-    """Play one scenario; report each step when it is done."""
+    """Play one scenario; send the observations after each step."""
     ticket, looks = order["ticket"], tuple(order["looks"])
     scenario = Scenario(**order["scenario"])
     try:
