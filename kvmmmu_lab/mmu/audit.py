@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The three audits: reverse maps, write protection, mappings (mmu.c:1390-1546).
 
-They compare frames and counts, never rights (2007: an entry that allows too much passes all three).
+They compare frames and counts, but not access rights (2007: an entry that grants too much access passes all three audits).
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ from .walk import gva_to_gpa
 
 
 class Complaint(NamedTuple):
-    """An error that an audit found. ``audit`` is "rmap", "wp" or "map"; ``facts``, by audit:
+    """An error that an audit found. ``audit`` is "rmap", "wp" or "map". The items of ``facts`` depend on it:
 
-    rmap: references in reverse maps, writable entries; wp: gfn, role of the shadow page;
-    map: gva, gpa of the guest's tables (None: unmapped), its gfn (None: no memory), the entry's flags, its gfn
-    (None: no guest frame).
+    rmap: the number of references in the reverse maps; the number of writable entries.
+    wp: the gfn of the guest table; the role of its shadow page.
+    map: the gva; the gpa to which the guest's tables map it (None if unmapped); the gfn of that gpa (None if there is no
+    memory); the flags of the shadow entry; the gfn that the shadow entry maps (None if it maps no guest frame).
     """
 
     audit: str
@@ -40,7 +41,7 @@ class Complaint(NamedTuple):
 
 
 def audit(vm: Machine) -> list[Complaint]:
-    """Run all three audits, in the kernel's order; none if there is no root. They set accessed bits, as the kernel's do."""
+    """Run all three audits in the kernel's order, or none if there is no root. As in the kernel, they set accessed bits."""
     if vm.root == INVALID_PAGE:
         return []
     return [*audit_rmap(vm), *audit_write_protection(vm), *audit_mappings(vm)]
@@ -65,7 +66,8 @@ def undone(vm: Machine) -> list[Complaint]:
 
 
 def audit_rmap(vm: Machine) -> Iterator[Complaint]:
-    """Check that there are as many entries in reverse maps of slot frames as writable level-1 entries (mmu.c:1446-1511)."""
+    """Check that the reverse maps of all frames in slots have as many entries as there are writable level-1 shadow entries
+    (mmu.c:1446-1511)."""
     references = sum(len(list(vm.rmap.sptes(hfn))) for hfn in vm.rmap.frames() if vm.memory.gfns[hfn] is not None)
     words, both, writable = vm.memory.words, PRESENT | WRITABLE, 0
     for page in vm.pool.active:
@@ -85,7 +87,8 @@ def audit_write_protection(vm: Machine) -> Iterator[Complaint]:
 
 
 def audit_mappings(vm: Machine) -> Iterator[Complaint]:
-    """Check that every leaf reaches the frame to which the guest's tables map its address (mmu.c:1401-1444)."""
+    """Check that every leaf of the shadow tables maps its address to the same frame as the guest's tables do
+    (mmu.c:1401-1444)."""
     if vm.root_level == ROOT_64:
         yield from _mappings_below(vm, vm.root, 0, 4)
     else:

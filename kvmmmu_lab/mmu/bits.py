@@ -12,13 +12,13 @@ A guest entry has 8 bytes (PAE, 64-bit) or 4 (32-bit); a shadow entry always has
     6     D   dirty                    copied
     7     PS  large page (level 2)     -
     8     G   global                   copied
-    9     free for software            level 1: no memory there (I/O entry); level 2: a large page is below
+    9     free for software            level 1: I/O entry (no memory there); level 2: the table below maps a large page
     10    free for software            the guest allows writing
     11    free for software            the guest allows user access
-    12-51 frame (12-31 of 4 bytes)     host frame; in an I/O entry the guest frame
-    63    NX  no execution (8 bytes)   copied
+    12-51 frame (12-31 if 4 bytes)     host frame; in an I/O entry the guest frame
+    63    NX  no execute (8 bytes)     copied
 
-A level-n entry covers ``4 KiB << 9 * (n - 1)`` (8 bytes) or ``4 KiB << 10 * (n - 1)`` (4 bytes).
+A level-n entry covers ``4 KiB << 9 * (n - 1)`` in the 8-byte formats and ``4 KiB << 10 * (n - 1)`` in the 4-byte format.
 """
 
 from __future__ import annotations
@@ -51,10 +51,10 @@ BASE_MASK = (1 << 52) - PAGE_SIZE
 """Bits 12..51: the frame in a shadow entry or an 8-byte guest entry (PT64_BASE_ADDR_MASK)."""
 
 LINK = PRESENT | ACCESSED | WRITABLE | USER
-"""Low bits of a shadow entry that points to a shadow table: rights are withheld at level 1 only."""
+"""The low bits of a shadow entry that points to a shadow table. They grant all access, because only level 1 restricts it."""
 
 FLAT = PRESENT | WRITABLE | USER
-"""Low bits of every shadow entry without guest paging."""
+"""The low bits of every shadow entry of a guest without paging."""
 
 PFERR_PRESENT = 1 << 0
 PFERR_WRITE = 1 << 1
@@ -62,7 +62,7 @@ PFERR_USER = 1 << 2
 PFERR_FETCH = 1 << 4
 
 ROOT_64, ROOT_PAE, ROOT_32, NONPAGING = 4, 3, 2, 0
-"""The guest's levels in each mode: a context's ``root_level``, the lowest four bits of a role."""
+"""The number of guest levels in each mode: the ``root_level`` of a context, and the lowest four bits of a role."""
 
 CR0_PE, CR0_WP, CR0_NW, CR0_CD, CR0_PG = 1 << 0, 1 << 16, 1 << 29, 1 << 30, 1 << 31
 CR4_PSE, CR4_PAE = 1 << 4, 1 << 5
@@ -71,7 +71,8 @@ EFER_LME, EFER_LMA, EFER_NX = 1 << 8, 1 << 10, 1 << 11
 
 @dataclass(frozen=True)
 class Flag:
-    """A flag of an entry. ``name``: its name in the manual. ``letter``: its name in scenarios, "" if they can't set it."""
+    """A flag of an entry. ``name`` is its name in the manual; ``letter`` is its name in scenarios, or "" if they can't set
+    it."""
 
     mask: int
     name: str
@@ -96,7 +97,7 @@ FLAGS = (
     Flag(LARGE, "PS", "S", "large page"),
     Flag(NX, "NX", "X", "no execution"),
 )
-"""The flags of a guest entry, in the order of all listings."""
+"""The flags of a guest entry, in the order in which they are always listed."""
 
 
 def flag_names(entry: int) -> str:
@@ -110,8 +111,8 @@ def flag_names(entry: int) -> str:
 
 @dataclass(frozen=True)
 class EntryFormat:
-    """The format of a guest's entries: ``size`` bytes each, ``index_bits`` address bits per level, and masks: ``base`` for
-    the frame, ``large_base`` for that of a large page."""
+    """The format of guest entries. Each entry has ``size`` bytes, and each level uses ``index_bits`` bits of the address.
+    ``base`` is the mask of the frame, ``large_base`` the mask of a large page's frame."""
 
     size: int
     index_bits: int
@@ -122,11 +123,11 @@ class EntryFormat:
 
     @property
     def large_size(self) -> int:
-        """Bytes of a large page: 4 MiB with 4-byte entries, else 2 MiB."""
+        """The size of a large page in bytes: 4 MiB with 4-byte entries, else 2 MiB."""
         return PAGE_SIZE << self.index_bits
 
     def index(self, gva: int, level: int) -> int:
-        """Index of gva's entry in its level-``level`` table (PT64_INDEX, PT32_INDEX).
+        """The index of the entry for gva in a table of level ``level`` (PT64_INDEX, PT32_INDEX).
 
         >>> WIDE.index(0x403025000, 3), WIDE.index(0x403025000, 2), NARROW.index(0xC0101000, 2)
         (16, 24, 768)
@@ -144,14 +145,15 @@ PSE36_MASK, PSE36_SHIFT = 0xF << 13, 32 - 13
 
 @dataclass(frozen=True)
 class GuestMode:
-    """A paging mode of the guest: the levels of its tables and of their shadow, and the register bits that select it.
+    """A paging mode of the guest: the number of levels of its tables and of the shadow tables, and the register bits that
+    select it.
 
-    ``cr0``, ``cr4`` and ``efer`` have only the bits that select the mode. Even a guest without paging, or with 4-byte
-    entries, has a shadow of three levels with 8-byte entries.
+    ``cr0``, ``cr4`` and ``efer`` contain only the bits that select the mode. Even a guest without paging, or with 4-byte
+    entries, has shadow tables of three levels with 8-byte entries.
     """
 
     name: str
-    """Its name in scenarios and files."""
+    """The mode's name in scenarios and files."""
 
     words: str
     levels: int
@@ -173,13 +175,13 @@ class GuestMode:
 
     @property
     def guest(self) -> str:
-        """The words for a guest in this mode: "64-bit guest", "guest without paging"."""
+        """A phrase for a guest in this mode: "64-bit guest", "guest without paging"."""
         return f"{self.words} guest" if self.levels else "guest without paging"
 
     def flags(self, level: int) -> tuple[Flag, ...]:
-        """The flags of an entry at this level, of those that have a letter.
+        """The flags of an entry at this level that a scenario can set.
 
-        A PDPTE of a PAE guest has only P, an entry of 4 bytes has no NX, and PS is a flag of level 2.
+        A PDPTE of a PAE guest has only P, a 4-byte entry has no NX, and only a level-2 entry has PS.
         """
         if self.levels == level == ROOT_PAE:
             return FLAGS[:1]
@@ -223,7 +225,7 @@ def guest_format(root_level: int) -> EntryFormat:
 
 
 def shadow_index(gva: int, level: int) -> int:
-    """Index of gva's entry in a shadow table: always 9 bits per level."""
+    """The index of the entry for gva in a shadow table, where each level always uses 9 bits."""
     return (gva >> (3 + 9 * level)) & 511
 
 

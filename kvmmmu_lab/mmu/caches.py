@@ -2,7 +2,7 @@
 """Memory caches: objects allocated before a fault is handled, since allocation isn't allowed under the lock
 (mmu.c:161-304, 1361-1388).
 
-Only their number matters here: taking an object from an empty cache is a BUG.
+The model only counts the objects. Taking one from an empty cache is a BUG.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ CAPACITY = 20
 
 
 class Cache:
-    """The number of free objects of one kind. A top-up guarantees at least ``least``."""
+    """The number of free objects of one kind. After a top-up there are at least ``least``."""
 
     __slots__ = ("name", "least", "free")
 
@@ -28,7 +28,7 @@ class Cache:
         self.free -= 1
 
     def give(self) -> None:
-        """Give an object back; beyond the capacity it is freed (mmu.c:274-280)."""
+        """Return an object to the cache, or free it if the cache is full (mmu.c:274-280)."""
         if self.free < CAPACITY:
             self.free += 1
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Checks of arguments: each returns the argument as a plain value, or raises an `InputError` with what was expected."""
+"""Checks of arguments. Each returns the argument as a plain value, or raises an `InputError` that states what was expected."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FRAMES = "a frame number of at most 52 bits, or a count of frames (4 KiB pages, 
 
 
 def whole(name: str, value: Any, expected: str = "a whole number") -> int:
-    """A whole number, which may be numpy's."""
+    """Check a whole number, which may be a numpy integer."""
     if type(value) is int:
         return value
     try:
@@ -26,7 +26,7 @@ def whole(name: str, value: Any, expected: str = "a whole number") -> int:
 
 
 def word(name: str, value: Any) -> int:
-    """The 64 bits of a register or an address."""
+    """Check the 64-bit value of a register or an address."""
     value = whole(name, value)
     if not 0 <= value <= ALL_ONES:
         raise InputError(name, value, "an unsigned value of 64 bits")
@@ -34,7 +34,7 @@ def word(name: str, value: Any) -> int:
 
 
 def flag(name: str, value: Any) -> bool:
-    """True or False, from any value that `bool` accepts."""
+    """Convert any value that `bool` accepts to True or False."""
     try:
         return bool(value)
     except (TypeError, ValueError):
@@ -42,7 +42,7 @@ def flag(name: str, value: Any) -> bool:
 
 
 def gva(vm: Machine, value: Any) -> int:
-    """An address that the guest can use in its current mode."""
+    """Check an address that the guest uses: it must be valid in the current mode."""
     value = whole("gva", value, "an address, as a whole number")
     if 0 <= value < (1 << 32):
         return value
@@ -55,7 +55,7 @@ def gva(vm: Machine, value: Any) -> int:
 
 
 def size(value: Any) -> int:
-    """The number of bytes that an instruction stores."""
+    """Check the number of bytes that an instruction stores: 1, 2, 4 or 8."""
     value = whole("size", value, SIZES)
     if value not in (1, 2, 4, 8):
         raise InputError("size", value, SIZES)
@@ -63,7 +63,7 @@ def size(value: Any) -> int:
 
 
 def stored(value: Any, size: int) -> int:
-    """A value that fits into ``size`` bytes."""
+    """Check that a value fits into ``size`` bytes."""
     value = whole("value", value)
     if not 0 <= value < (1 << (8 * size)):
         raise InputError("value", value, f"an unsigned value of {size} byte{'s' * (size > 1)}, 0..{(1 << (8 * size)) - 1:#x}")
@@ -71,13 +71,13 @@ def stored(value: Any, size: int) -> int:
 
 
 def in_page(name: str, address: int, size: int) -> None:
-    """Refuse an address whose ``size`` bytes cross a page."""
+    """Check that the ``size`` bytes at an address are all in one page."""
     if address % PAGE_SIZE + size > PAGE_SIZE:
         raise InputError(name, address, f"{size} bytes inside one page")
 
 
 def ram(vm: Machine, gpa: Any, size: int) -> int:
-    """A gpa with ``size`` bytes in guest memory; returns their hpa."""
+    """Check that the ``size`` bytes at a gpa are in guest memory. Returns their hpa."""
     gpa = word("gpa", gpa)
     in_page("gpa", gpa, size)
     hfn = vm.memory.frames[gpa >> PAGE_SHIFT]
@@ -87,7 +87,7 @@ def ram(vm: Machine, gpa: Any, size: int) -> int:
 
 
 def page(data: Any) -> bytes:
-    """The content of a page."""
+    """Check the contents of a page."""
     if not isinstance(data, bytes | bytearray | memoryview):
         raise InputError("data", data, f"{PAGE_SIZE} bytes")
     data = bytes(data)
@@ -97,7 +97,7 @@ def page(data: Any) -> bytes:
 
 
 def gfn(value: Any) -> int:
-    """A guest frame number."""
+    """Check a guest frame number."""
     value = whole("gfn", value)
     if not 0 <= value < (1 << 52):
         raise InputError("gfn", value, "a frame number of at most 52 bits (a gpa without its low 12 bits)")
@@ -105,7 +105,7 @@ def gfn(value: Any) -> int:
 
 
 def number(name: str, value: Any, count: int) -> int:
-    """The number of a slot or an alias."""
+    """Check the number of a slot or an alias."""
     expected = f"0..{count - 1}"
     try:
         value = whole(name, value)
@@ -117,7 +117,7 @@ def number(name: str, value: Any, count: int) -> int:
 
 
 def frames(name: str, value: Any) -> int:
-    """A frame number, or a count of frames."""
+    """Check a frame number or a number of frames."""
     try:
         value = whole(name, value)
     except InputError:
@@ -128,7 +128,7 @@ def frames(name: str, value: Any) -> int:
 
 
 def span(name: str, base: Any, npages: Any) -> tuple[int, int]:
-    """The frames that a slot or an alias covers."""
+    """Check the range of frames that a slot or an alias covers."""
     base, npages = frames(name, base), frames("npages", npages)
     if base + npages > (1 << 52):
         raise SlotError(name, base, "frames that end below 2**52", EINVAL)
@@ -136,7 +136,7 @@ def span(name: str, base: Any, npages: Any) -> tuple[int, int]:
 
 
 def slots(given: Any) -> list[tuple[int, int, bool]]:
-    """The slots of a new VM, each as (base, pages, whether it has a dirty log)."""
+    """Check the slots of a new VM. Returns each as (base, pages, whether it has a dirty log)."""
     try:
         several = [tuple(slot) for slot in given]
         if not all(len(slot) in (2, 3) for slot in several):
@@ -147,7 +147,7 @@ def slots(given: Any) -> list[tuple[int, int, bool]]:
 
 
 def parts(given: Mapping[str, Any]) -> None:
-    """Parts of a VM by name, each a class or a function."""
+    """Check the parts of a VM, by name: each is a class or a function."""
     for name, part in given.items():
         if name not in PARTS:
             raise InputError("parts", name, f"parts of a VM: {', '.join(PARTS)}")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Contexts: the roots of each mode, and faults without guest paging (mmu.c:765-952, 1026-1119)."""
+"""Contexts: the root tables of each paging mode, and page faults of a guest without paging (mmu.c:765-952, 1026-1119)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PAE_ROOT_HPA = PAE_ROOT << PAGE_SHIFT
 
 
 def init_context(vm: Machine) -> None:
-    """Select the mode from the registers, and build its roots (mmu.c:921-935, 1039-1097).
+    """Select the paging mode according to the registers, and build its roots (mmu.c:921-935, 1039-1097).
 
     The kernel passes CR3's PWT and PCD bits on to the processor (mmu.c:1053, 1075); here they have no effect.
     """
@@ -43,14 +43,14 @@ def reset_context(vm: Machine) -> None:
 
 
 def new_cr3(vm: Machine) -> None:
-    """Change the roots after a load of CR3; without paging, do nothing (mmu.c:765-767)."""
+    """Replace the roots after a load of CR3; do nothing if the guest doesn't use paging (mmu.c:765-767)."""
     if vm.root_level != NONPAGING:
         _paging_new_cr3(vm)
 
 
 @traced(ev.NEW_CR3)
 def _paging_new_cr3(vm: Machine) -> None:
-    """Change the roots; the shadow pages stay (mmu.c:943-952)."""
+    """Replace the roots; the old shadow pages stay in the pool (mmu.c:943-952)."""
     free_roots(vm)
     refill(vm)
     alloc_roots(vm)
@@ -69,7 +69,7 @@ def zap_all(vm: Machine) -> None:
 
 @traced(ev.DESTROY)
 def destroy(vm: Machine) -> None:
-    """End a VM: zap everything and free the caches (mmu.c:1237-1254, 1313-1320)."""
+    """Terminate a VM: zap all shadow pages and free the caches (mmu.c:1237-1254, 1313-1320)."""
     _zap_active(vm)
     vm.caches.empty()
 
@@ -82,10 +82,10 @@ def _zap_active(vm: Machine) -> None:
 
 @traced(ev.ALLOC_ROOTS)
 def alloc_roots(vm: Machine) -> None:
-    """Get the root page, or the four below the PAE root, and pin them (mmu.c:845-886).
+    """Get the root page, or the four pages below the PAE root, and pin them (mmu.c:845-886).
 
-    2007: nothing checks that CR3 and the PDPTEs are addresses in memory, or that shadow pages are free. Raises HostCrash: BUG
-    for a root outside every slot, oops if the pool is empty.
+    It isn't checked that CR3 and the PDPTEs are addresses in memory, or that shadow pages are free (2007). Raises HostCrash: a
+    BUG if a root is outside every slot, an oops if the pool is empty.
     """
     if vm.shadow_root_level == ROOT_64:
         vm.root = _pin(vm, get_page(vm, vm.cpu.cr3 >> PAGE_SHIFT, 0, ROOT_64, False, 0, None))
@@ -135,14 +135,16 @@ def free_roots(vm: Machine) -> None:
 
 @traced(ev.NONPAGING_FAULT)
 def nonpaging_fault(vm: Machine, gva: int, error: int) -> int:
-    """Handle a fault without guest paging: gva is the gpa (mmu.c:893-914). Returns 1 (emulate) if there is no memory."""
+    """Handle a page fault of a guest without paging: gva is also the gpa (mmu.c:893-914). Returns 1 (emulate) if there is no
+    memory there."""
     vm.caches.top_up(vm.emit)
     hfn = vm.memory.frames[(gva & BASE_MASK) >> PAGE_SHIFT]
     return 1 if hfn is None else _nonpaging_map(vm, gva & ~0xFFF, hfn << PAGE_SHIFT)
 
 
 def _nonpaging_map(vm: Machine, gva: int, hpa: int) -> int:
-    """Map one 4 KiB page at its own address with all rights, even a page table that is shadowed (2007; mmu.c:769-813)."""
+    """Map one 4 KiB page at its own address with all access rights, even if it is a shadowed page table (2007;
+    mmu.c:769-813)."""
     words, put = vm.memory.words, vm.memory.put
     table = vm.root
     for level in (3, 2):

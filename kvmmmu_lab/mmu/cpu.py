@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The processor: it walks the shadow tables, never the guest's tables, and raises faults (the hardware around mmu.c).
+"""The processor: it walks the shadow tables, never the guest's tables, and causes page faults (the hardware around mmu.c).
 
 CR0.WP and EFER.NX are on in the host, so a supervisor write needs the writable bit, too. This processor doesn't set accessed
 and dirty bits in shadow entries.
@@ -34,17 +34,17 @@ from .walk import gva_to_gpa
 MAX_FAULTS = 8
 ALL_LEVELS: tuple[int, ...] = (39, 30, 21, 12)
 LEVELS_BELOW_PAE_ROOT = ALL_LEVELS[2:]
-"""The shift of each level's index in an address."""
+"""For each level below the PAE root, highest level first: the number of address bits below the level's index."""
 
 
 class Access(NamedTuple):
     """The result of an access.
 
-    ``outcome``: "ok" (through the shadow tables), "emul" (emulated, in memory), "mmio" (emulated, no memory there),
-    "inject" (the guest got a page fault), "stuck" (still faulting after 8 faults), "escape" (reached a frame that
-    no longer belongs to a slot), "error" (the host has no free shadow page).
-    ``gpa``: byte address reached, or None. ``faults``: number of page faults handled. ``error``: error code of
-    the injected fault.
+    ``outcome``: "ok" (the shadow tables allowed it), "emul" (the host emulated it, in memory), "mmio" (the host emulated it,
+    and there is no memory at the address), "inject" (the guest got a page fault), "stuck" (it still faults after 8 faults),
+    "escape" (it reached a frame that no longer belongs to a slot), "error" (the host has no free shadow page).
+    ``gpa``: the byte address that was reached, or None. ``faults``: the number of page faults that were handled.
+    ``error``: the error code of the injected fault.
     """
 
     outcome: str
@@ -76,10 +76,10 @@ def shadow_walk(vm: Machine, gva: int, write: bool, user: bool, fetch: bool) -> 
 
 
 def walk_shadow(vm: Machine, gva: int) -> tuple[int, int]:
-    """Walk the shadow tables. Returns the last entry on gva's path, and the rights that all levels grant.
+    """Walk the shadow tables. Returns the last entry on gva's path, and the access rights that all levels grant.
 
-    W and U are granted if every entry has them, execution (NX) if no entry forbids it. The four PAE root entries have no
-    rights.
+    W and U are granted if every entry has them; execution is granted if no entry has NX. The four PAE root entries have no
+    bits for access rights.
     """
     words, emit = vm.memory.words, vm.emit
     if vm.shadow_root_level == 4:
@@ -129,7 +129,7 @@ def access(vm: Machine, gva: int, write: bool, user: bool, fetch: bool, value: i
 
 
 def handle_fault(vm: Machine, gva: int, error: int) -> int:
-    """Handle a fault: refill the pool, then call the handler of the mode."""
+    """Handle a page fault: refill the pool, then call the fault handler of the current paging mode."""
     vm.stats.exits += 1
     refill(vm)
     return nonpaging_fault(vm, gva, error) if vm.root_level == NONPAGING else page_fault(vm, gva, error)
@@ -161,7 +161,7 @@ def _emulate(vm: Machine, gva: int, write: bool, value: int | None, size: int, f
 
 @traced(ev.EMULATED_WRITE)
 def emulated_write(vm: Machine, gpa: int, value: int, size: int) -> bool:
-    """Carry out a store for the guest: pre-write, dirty mark, bytes (post_write, mmu.c:1214, is empty).
+    """Carry out a store for the guest: call pre-write, mark the page dirty, write the bytes (post_write, mmu.c:1214, is empty).
 
     Returns False if there is no memory, or if the store crosses a page.
     """

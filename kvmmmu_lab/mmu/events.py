@@ -2,8 +2,8 @@
 """Events: the small steps that the engine can report.
 
 An event is a plain tuple: its `Kind`, then the operands in the order of ``kind.operands``. Every kind names
-the kernel function and the lines that it represents. Kinds with ``opens`` begin an operation that `END` ends,
-so events nest as the kernel's calls do. A sink is any function that takes one event, such as ``list.append``::
+the kernel function and the lines that it represents. If ``opens`` is true, the event begins an operation, which an `END`
+event ends, so events nest as the kernel's calls do. A sink is any function that takes one event, such as ``list.append``::
 
     events = []
     detach = vm.attach(events.append)
@@ -33,8 +33,8 @@ KINDS: dict[str, Kind] = {}
 class Kind:
     """A kind of event: its name, kernel function, source lines and operand names.
 
-    ``opens``: it begins an operation. ``change``: it is a change of memory. ``context``: the operation that it begins may
-    change registers, roots or memory slots, for which there are no events.
+    ``opens``: whether it begins an operation. ``change``: whether it changes memory. ``context``: whether the operation that it
+    begins may change registers, roots or memory slots; no events report these changes.
     """
 
     __slots__ = ("name", "function", "source", "operands", "opens", "change", "context", "width")
@@ -77,9 +77,10 @@ def _brief(result: Any) -> Any:
 
 
 def traced(kind: Kind) -> Callable[[F], F]:
-    """Report each call of a function of a VM as an operation: ``kind`` with the first arguments, `END` with the result.
+    """Make a decorator that reports each call of a function as an operation.
 
-    A page, or a result that is an object, is reported as its ``brief``, since the object may change.
+    It reports ``kind`` with the call's first arguments, then `END` with the result. A page or a result object is reported as
+    its ``brief`` value, since the object itself may change later.
     """
 
     def wrap(function: F) -> F:
@@ -137,7 +138,7 @@ FLUSH = Kind("tlb_flush", "tlb_flush", "mmu.c:436, 649, 940, 990, 1357")
 LOAD_ROOT = Kind("load_root", "set_cr3", "mmu.c:933, 951, 1052, 1074", "root")
 INJECT = Kind("inject_page_fault", "inject_page_fault", "mmu.c:1002-1007", "gva error")
 
-# A fault and its walk (paging_tmpl.h)
+# Page faults and walks of the guest's tables (paging_tmpl.h)
 PAGE_FAULT = Kind("page_fault", "page_fault", "paging_tmpl.h:392", "gva error", True)
 WALK = Kind("walk", "walk_addr", "paging_tmpl.h:72", "gva write user fetch", True)
 GUEST_READ = Kind("guest_read", "walk_addr", "paging_tmpl.h:72", "gfn index level entry")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A page fault with guest paging: walk, fetch, fix (paging_tmpl.h:224, 307, 392)."""
+"""Handling a page fault of a guest with paging: walk, fetch, fix (paging_tmpl.h:224, 307, 392)."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ from .walk import Walk, read_entry
 
 @traced(ev.PAGE_FAULT)
 def page_fault(vm: Machine, gva: int, error: int) -> int:
-    """Handle a fault at gva in the shadow tables. Returns 1 to emulate the instruction, 0 to run the guest again
-    (paging_tmpl.h:392).
+    """Handle a page fault at gva, which the shadow tables caused. Returns 1 to emulate the instruction, 0 to run the guest
+    again (paging_tmpl.h:392).
 
     ``error``: bit 1 write, bit 2 user, bit 4 fetch. If the guest's own tables deny the access, the guest gets the fault.
-    The handler doesn't check whether it could fix the shadow entry (2007: the same fault may recur forever).
+    The handler doesn't check whether the access can now succeed (2007: the same fault may recur forever).
     """
     write, user = bool(error & PFERR_WRITE), bool(error & PFERR_USER)
     if vm.audits:
@@ -66,9 +66,10 @@ def page_fault(vm: Machine, gva: int, error: int) -> int:
 
 @traced(ev.FETCH)
 def fetch(vm: Machine, gva: int, walk: Walk) -> int:
-    """Walk the shadow tables to gva's level-1 entry, making tables and entries that are missing (paging_tmpl.h:224).
+    """Walk the shadow tables to gva's level-1 entry, creating missing tables and entries (paging_tmpl.h:224).
 
-    Returns the spte. Links to tables allow everything: the rights of all guest levels are enforced at level 1.
+    Returns the spte. An entry that points to a table allows every access: the access rights of all guest levels are enforced at
+    level 1.
     """
     words, put, emit = vm.memory.words, vm.memory.put, vm.emit
     level, table = vm.shadow_root_level, vm.root
@@ -117,8 +118,10 @@ def fix_write(vm: Machine, spte: int, user: bool, walk: Walk) -> bool:
     """Make a shadow entry writable for a write, if that is allowed (paging_tmpl.h:307).
 
     Returns True if the write is to a page table and has to be emulated. A user write is assumed not to change a page table:
-    the shadow pages of its frame are zapped (2007: forever if one is a live root; and if the page that holds ``spte`` is
-    among them, a freed page keeps an entry with only the writable bit).
+    the shadow pages of its frame are zapped.
+
+    2007: If one of these pages is a live root, the kernel loops forever. If one of them contains ``spte``, the freed page
+    keeps an entry with only the writable bit.
     """
     memory = vm.memory
     entry = memory.words[spte]
