@@ -16,13 +16,13 @@ STATE = ("memory", "pool", "rmap", "parents", "cpu", "root", "root_level", "shad
 
 
 def check_vm(vm: Any) -> None:
-    """Raise InputError unless ``vm`` has the state of a VM; a crashed VM or a moment of a recording will do."""
+    """Raise InputError unless ``vm`` has the state of a VM; a crashed VM and a moment of a recording are accepted."""
     if not all(hasattr(vm, name) for name in STATE):
         raise InputError("vm", vm, "a Vm, or a moment of a recording")
 
 
 def whole(name: str, value: Any, expected: str) -> int:
-    """Return ``value`` as an int. Integers of numpy are accepted, True and False are not."""
+    """Return ``value`` as an int. Numpy integers are accepted; True and False are not."""
     try:
         if isinstance(value, bool):
             raise TypeError
@@ -63,7 +63,7 @@ def check_page(vm: Machine, page_id: Any) -> int:
 
 
 def check_level(vm: Machine, level: Any) -> int:
-    """Return ``level`` as an int if the shadow tables have it."""
+    """Return ``level`` as an int if the shadow tables have that level."""
     expected = f"a level from 1 (the last) to {vm.shadow_root_level}"
     number = whole("level", level, expected)
     if not 1 <= number <= vm.shadow_root_level:
@@ -72,7 +72,7 @@ def check_level(vm: Machine, level: Any) -> int:
 
 
 def check_count(name: str, value: Any, least: int = 1) -> int | None:
-    """Return a count of at least ``least``, or None for None."""
+    """Return ``value`` as an int if it is at least ``least``; None is returned unchanged."""
     if value is None:
         return None
     expected = f"a whole number of at least {least}, or None"
