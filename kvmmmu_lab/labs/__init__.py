@@ -7,10 +7,11 @@ saves it as a single file; ``film.picked`` describes the last click.
 
 **Pictures** of a VM, or of a step of a recording: `hierarchy` (guest and shadow tables in one picture), `guest_tables`,
 `shadow_tables`, `walk`, `entry_bits`, `reverse_map`, `who_maps`, `parent_chains`, `hash_table`, `pool`, `memory_slots`.
-`store_diagram` shows which shadow entries a store to a page table zaps, and how they are computed; `watch_store` is its film.
+`store_diagram` shows which shadow entries a store to a page table zaps and how they are computed;
+`watch_store` makes a film of it.
 
-A picture is ``picture.svg``, or ``picture.dot`` in the DOT language for your own Graphviz: ``graphviz.Source(picture.dot)``.
-``film.save("x.dot", step=7)`` writes a step of a film the same way; ``help(Film.save)`` lists the other formats.
+``picture.svg`` contains a picture as SVG, ``picture.dot`` as DOT for your own Graphviz: ``graphviz.Source(picture.dot)``.
+``film.save("x.dot", step=7)`` writes one step of a film in the DOT language; ``help(Film.save)`` lists the other formats.
 
 **Questions.** `predict` asks for a prediction before you see the result. `pick_address` offers addresses that a real guest
 maps; `entry_of` returns the guest's last-level entry for an address.

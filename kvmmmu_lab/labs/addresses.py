@@ -127,7 +127,7 @@ class AddressPicker(Displayable):
         return menu
 
     def still(self) -> str:
-        """Return the addresses as HTML, with a mark at the selected one."""
+        """Return the addresses as HTML, with the selected one marked."""
         return f"<pre>{html.escape(str(self))}</pre>"
 
     def __str__(self) -> str:
@@ -154,7 +154,7 @@ class GuestEntry:
 
     @property
     def moved(self) -> int:
-        """The value with the same flags but the neighbouring frame, as if the kernel had moved the page."""
+        """The entry's value with the same flags and a neighbouring frame, as if the kernel had moved the page."""
         return self.value ^ self.frames << PAGE_SHIFT
 
     def __repr__(self) -> str:

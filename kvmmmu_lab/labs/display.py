@@ -39,7 +39,7 @@ class Displayable:
         return {"text/html": self.still(), "text/plain": str(self)}
 
     def _ipython_display_(self) -> None:
-        """Display the still, for a notebook without a kernel, and the widget, which hides the still while it is open."""
+        """Display the HTML of `still`, for a notebook without a kernel, and the widget, which hides the HTML while open."""
         from IPython.display import display
 
         bundle = self._repr_mimebundle_()

@@ -97,7 +97,7 @@ class EntryDecoder(Lab):
         self.value ^= 1 << bit
 
     def set_frame(self, frame: int) -> None:
-        """Set the frame number. It must fit into the entry and, for a large page, be a multiple of the page's size."""
+        """Set the frame number. It must fit into the entry and, for a large page, be a multiple of its number of frames."""
         field = next(field for field in self.fields() if field.name == "frame")
         frame = checks.whole("frame", frame)
         value, mask = frame << PAGE_SHIFT, (1 << field.high + 1) - (1 << field.low)
@@ -123,7 +123,7 @@ class EntryDecoder(Lab):
 
     @property
     def large(self) -> bool:
-        """Whether it is a guest entry that maps a large page."""
+        """Whether this is a guest entry that maps a large page."""
         return self.kind == "guest" and self.level == 2 and MODES[self.mode].large_pages and bool(self.value & LARGE)
 
     @property
@@ -177,13 +177,13 @@ class EntryDecoder(Lab):
         )
 
     def make_vm(self) -> Vm:
-        """Return a VM whose guest has this entry on the path of one address, and every right at the other levels."""
+        """Return a VM whose guest uses this entry to translate one address, and whose other entries allow everything."""
         table = GuestTable(self.mode)
         form, gfn = table.mode.format, self.frame
         large = self.large
         span = 1 << form.index_bits if large else 1
         begin = gfn & -span
-        base = ROOT if begin > ROOT + 16 else begin + span + ROOT  # keep the tables apart from the frame in the entry
+        base = ROOT if begin > ROOT + 16 else begin + span + ROOT  # keep the tables away from the frame in the entry
         table.gfns = {level: base + table.mode.levels - level for level in range(table.mode.levels, 0, -1)}
         if self.level > 1 and not large:
             table.gfns[self.level - 1] = gfn
@@ -238,7 +238,7 @@ def _entry(vm: Vm, gva: int, level: int) -> tuple[int | None, str]:
 
 @dataclass(frozen=True)
 class EntryField:
-    """Bits ``low`` to ``high`` of an entry. ``name``: as in the manual, "frame" for the frame number, or ""."""
+    """Bits ``low`` to ``high`` of an entry. ``name``: its name in the manual, "frame" for the frame number, or "" (none)."""
 
     low: int
     high: int
@@ -386,18 +386,18 @@ class DecoderForm(Form):
         return [ui.row(self.kind, self.mode, self.level), self.number.box, self.toggles, self.frame.box]
 
     def read(self) -> None:
-        """Apply the number in its field."""
+        """Read the value of the entry from its input field."""
         if not self.filling:
             self.lab.read(self.number.text.value)
 
     def choose(self) -> None:
-        """Apply the kind, mode and level in the menus."""
+        """Apply the kind, mode and level selected in the menus."""
         if not self.filling:
             top = self.lab.levels(self.kind.value, self.mode.value)
             self.lab.choose(self.kind.value, self.mode.value, min(self.level.value or 1, top))
 
     def set_frame(self) -> None:
-        """Apply the frame in its field."""
+        """Read the frame number from its input field."""
         if not self.filling:
             self.lab.set_frame(parse_number(self.frame.text.value, "frame"))
 
@@ -420,7 +420,7 @@ class DecoderForm(Form):
     def _fill_toggles(self) -> None:
         old = self.toggles.children
         bits = sorted(self._bits())
-        if bits == self.shown:  # keep the buttons: the one that was clicked has the focus
+        if bits == self.shown:  # keep the buttons, because the one that was clicked has the focus
             for button in old:
                 button.value = bool(self.lab.value >> button.bit & 1)
             return
@@ -429,7 +429,7 @@ class DecoderForm(Form):
             close_all(button)
 
     def _bits(self) -> list[tuple[int, str, str]]:
-        """Return (bit, name, meaning) of each bit with a button: single-bit fields, and bits 9 to 11."""
+        """Return (bit, name, meaning) for each bit that has a button: single-bit fields, and bits 9 to 11."""
         found = []
         for field in self.lab.fields():
             if field.low == field.high and (field.name or field.low < 12):

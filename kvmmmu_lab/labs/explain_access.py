@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`explain_access`: the reasons for the outcome of an access: which entry refuses it, which rights the shadow withholds.
+"""`explain_access` explains the outcome of an access: which entry refuses it, and which rights the shadow withholds.
 
 The reasons are derived from the guest and shadow paths before the access (`PathsBefore`) and after it.
 """
@@ -55,7 +55,7 @@ class Request:
 
     @property
     def action(self) -> str:
-        """The subject and the verb of a sentence about it: "The guest's kernel reads"."""
+        """The subject and the verb of a sentence about the access: "The guest's kernel reads"."""
         return access_clause(self.write, self.user, self.fetch)
 
     def __str__(self) -> str:
@@ -95,12 +95,12 @@ def explain_access(vm: Machine, before: PathsBefore, outcome: str, error: int | 
 
 
 def _name(step: PathEntry) -> str:
-    """Return the name of a guest entry, as in pictures."""
+    """Return the name that pictures give to a guest entry."""
     return f"the {LEVELS[step.level]} entry (level {step.level}, index {step.index})"
 
 
 def _refusal(vm: Machine, request: Request, steps: list[PathEntry]) -> str:
-    """Return the first entry on the walk that refuses the access, and why; "" if none does."""
+    """Return text that names the first entry on the walk that refuses the access and gives the reason; "" if none does."""
     for step in steps:
         if not step.entry & PRESENT:
             return f"{_name(step)} isn't present, so the walk ends there, and bit 0 of the error code is clear"
@@ -256,7 +256,7 @@ def _withheld_rights(vm: Machine, before: PathsBefore) -> list[str]:
 
 
 def _outdated_right(vm: Machine, letter: str, refusing: PathEntry | None) -> list[str]:
-    """Explain an outdated right in the shadow entry, unless it was made by your own `set_spte`, which may record others."""
+    """Explain an outdated right in the shadow entry. Return nothing for your own `set_spte`, which may record other rights."""
     if vm.set_spte is not set_spte:
         return []
     now = f"{_name(refusing)} has no {letter}" if refusing is not None else f"the guest allows {letter} at all levels"

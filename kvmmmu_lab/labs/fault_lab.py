@@ -187,7 +187,7 @@ class FaultLab(Lab):
         outcomes.append(self.pages.compare(shown, f"{pages} (more than {MOST})" if pages > MOST else ""))
         return Round(tuple(outcomes), tuple(reasons), film, film.error, self.about)
 
-    # The choices in words
+    # The choices as text
 
     def _access(self) -> str:
         return f"{access_noun(self.write, self.user, self.fetch)} at {self.gva:#x}"
@@ -308,13 +308,13 @@ class FaultForm(Form):
             self.clear()
 
     def choose_access(self) -> None:
-        """Apply the access, the registers, and whether to keep the VM."""
+        """Apply the choices for the access, the registers, and whether to keep the VM."""
         lab = self.lab
         lab.write, lab.fetch = self.verb.value == "write", self.verb.value == "fetch"
         lab.user, lab.wp, lab.nx, lab.keep = self.who.value == "user", self.wp.value, self.nx.value, self.keep.value
 
     def choose_address(self) -> None:
-        """Apply the address in its field."""
+        """Read the address from its input field."""
         self.clear()
         self.lab.address = parse_number(self.address.text.value, "gva")
 
@@ -331,7 +331,7 @@ class FaultForm(Form):
     # The tables
 
     def build_tables(self) -> None:
-        """Show the flags of each level and the frame at the end; or the addresses of a real guest."""
+        """Show the flags at each level and the frame that the last entry maps, or the addresses of a real guest."""
         lab, old = self.lab, [*self.tables.children, *self.place.children]
         builds = lab.source == TABLES
         self.builder.layout.display = "" if builds else "none"

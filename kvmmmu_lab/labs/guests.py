@@ -60,9 +60,10 @@ PRESETS = {
 
 
 class GuestTable:
-    """The guest tables for one address, ``gva``: ``flags[level]`` of each entry, and the ``frame`` (a gfn) at the end.
+    """The guest tables for one address, ``gva``. ``frame``: the gfn in the last entry.
 
-    ``gfns[level]``: the gfn of the table at each level. Without paging, ``gva`` is the address of the frame.
+    ``flags[level]``: the flags of the entry at each level. ``gfns[level]``: the gfn of the table at each level.
+    Without paging, ``gva`` is the address of the frame.
     """
 
     def __init__(self, mode: str = "64", preset: str = "all allowed") -> None:
@@ -126,7 +127,7 @@ class GuestTable:
         self.flags[level] = self.flags[level] | FLAGS[flag] if on else self.flags[level] & ~FLAGS[flag]
 
     def places(self) -> dict[str, int]:
-        """Return the gfns of the frames that the last entry can lead to, by description."""
+        """Return the frames that the last entry can lead to, as a dict from description to gfn."""
         tables = {"its own page table": self.gfns[1], "the root table": ROOT} if self.mode.levels else {}
         return {"a data page": DATA, **tables, "memory for a large page": BIG, "a device": DEVICE}
 
@@ -243,7 +244,7 @@ class Builder:
 
 
 def small_guest(mode: str, *gvas: int, **parts: Any) -> Builder:
-    """Return a running guest ("64", "pae", "32" or "32 pse") that maps these addresses and has accessed each of them once.
+    """Return a running guest ("64", "pae", "32" or "32 pse") that maps the given addresses and has accessed each once.
 
     ``vm`` of the result is the VM; ``entry_gpa(gva, level)`` returns the gpa of an entry, ``table(gva, level)`` the gfn of a
     table; ``map(gva)`` maps another address. ``parts`` are passed to the VM. Raises InputError for an invalid argument.
@@ -277,8 +278,8 @@ def store(vm: Vm, gpa: int, value: int, size: int) -> bool:
 def neighbour(vm: Vm, gva: int) -> None:
     """Add a second processor to the guest, which writes to ``gva`` all the time. Raises InputError for an invalid address.
 
-    It has a TLB (``vm.tlb``), and it walks the shadow immediately after each flush, so it caches the shadow entries of that
-    moment. In KVM 2.6.22 a guest has only one processor; this shows what a second one would do.
+    It has a TLB (``vm.tlb``), and it walks the shadow immediately after each flush, so it caches the shadow entries as they
+    are then. In KVM 2.6.22 a guest has only one processor; this shows what a second one would do.
     """
     check_gva(vm, gva)
     vm.tlb = {}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`InverseWalk`: page walks in reverse, from an entry of a guest table to the addresses whose walk uses it."""
+"""`InverseWalk`: page walks in reverse, from an entry of a guest table to the addresses whose walks use it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def in_shadow(vm: Machine, gfn: int, index: int) -> bool:
 
 
 class InverseWalk:
-    """The guest tables to which the root leads at this moment, and the lowest address that each of them maps."""
+    """The guest tables that were reachable from the root when this was created, and the lowest address that each maps."""
 
     def __init__(self, vm: Machine) -> None:
         self.vm, self.tree, self.form = vm, guest_tree(vm), guest_format(vm.root_level)
@@ -39,13 +39,14 @@ class InverseWalk:
         return canonical(gva) if self.vm.root_level == ROOT_64 else gva
 
     def present(self, gfn: int) -> list[int]:
-        """Return the indices of a table's present entries, those in the shadow first."""
+        """Return the indices of a table's present entries: first those that are in the shadow, then the others."""
         found = [index for index in range(1 << self.form.index_bits) if guest_entry(self.vm, gfn, index) & PRESENT]
         return sorted(found, key=lambda index: not in_shadow(self.vm, gfn, index))
 
     def gva_through(self, gfn: int, index: int | None = None, half: int | None = None) -> int | None:
-        """Return an address whose walk uses entry ``index`` (None: any entry) of a table and ends at a page, or None.
+        """Return an address whose walk uses entry ``index`` of a table and ends at a page. Return None if there is none.
 
+        ``index``: None means any entry.
         ``half``: 0 for an address in the lower half of the 4 MB that a directory entry maps, 1 for the upper half.
         """
         key = guest_table(gfn)
@@ -63,15 +64,15 @@ class InverseWalk:
         return self._canonical(self.lowest[key] | self._bits(index, self.tree[key].level))
 
     def gva_of_shadow(self, page: ShadowPage, index: int) -> int | None:
-        """Return an address whose walk of the shadow uses this entry of a shadow page, or None."""
+        """Return an address whose walk of the shadow uses this entry of a shadow page. Return None if there is none."""
         guest = made_from(self.vm, page, index)
         two_links = page.glevels == ROOT_32 and page.level == 2
         return None if guest is None else self.gva_through(*guest, index & 1 if two_links else None)
 
     def first_and_last(self, gfn: int) -> list[int]:
-        """Return addresses through the first and the last entry of a table that are in the shadow.
+        """Return an address that uses the first entry of a table that is in the shadow, and one that uses the last.
 
-        If none is in the shadow, use the present entries; if none is present, return the table's lowest address.
+        If no entry is in the shadow, choose from the present ones. If none is present, return the table's lowest address.
         """
         present = self.present(gfn)
         used = [index for index in present if in_shadow(self.vm, gfn, index)] or present
@@ -81,7 +82,7 @@ class InverseWalk:
         return list(gvas) or ([] if lowest is None else [lowest])
 
     def _descend(self, gfn: int, level: int, base: int, indices: list[int], half: int | None = None) -> int | None:
-        """Return an address through the first of ``indices`` that leads to a page; ``base`` has the bits of higher levels."""
+        """Return an address that uses the first of ``indices`` that leads to a page. ``base``: its higher address bits."""
         for index in indices:
             entry, gva = guest_entry(self.vm, gfn, index), base | self._bits(index, level)
             below = (entry & self.form.base) >> PAGE_SHIFT

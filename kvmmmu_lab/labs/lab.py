@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """`Lab`: a guest, optionally with your own parts, and rounds in which you predict, run an operation, and compare.
 
-A lab is one file: the lab itself, the sentences that explain its results, and its form. This is a complete one (in a file of
-the package, a licence line stands above it, and its imports are relative)::
+A lab is one file: the lab itself, the sentences that explain its results, and its form. This is a complete one; a file of the
+package also begins with a licence line and uses relative imports::
 
     from kvmmmu_lab.draw.pictures import hierarchy
     from kvmmmu_lab.labs.form import GuestForm, form_of
@@ -83,7 +83,7 @@ NO_VM = "No VM: one of your own parts raised an exception while the guest was be
 
 @dataclass(frozen=True)
 class Round:
-    """One round of a lab: predictions compared with what happened, the reasons, and the film.
+    """One round of a lab: the predictions compared with what happened, the reasons, and the film.
 
     ``error``: the exception that ended the operation (a crash of the host, or an error in your own part), or None.
     ``about``: a description of the operation. ``after``: what to do after a crash of the host.
@@ -139,7 +139,7 @@ def _row(outcome: Outcome) -> str:
 
 
 class Lab(Displayable):
-    """A lab without its form. ``rounds`` are the rounds with the current guest.
+    """Base class of labs; forms have their own classes. ``rounds``: the rounds with the current guest.
 
     ``parts``: your own parts of the VM, by name (see `mmu.machine`). Raises InputError for a part that a VM doesn't have.
     """
@@ -165,7 +165,7 @@ class Lab(Displayable):
     # Rounds
 
     def answer(self, **answers: Any) -> None:
-        """Answer predictions by the names of their attributes; None withdraws an answer.
+        """Answer predictions: ``answers`` are choices by attribute name, such as ``first=...``; None withdraws an answer.
 
         Raises InputError, and changes nothing, if an answer isn't one of the choices.
         """
@@ -182,7 +182,7 @@ class Lab(Displayable):
     ) -> Watch:
         """Run an operation and return its film (see `watch`). ``title`` describes the operation.
 
-        An exception in your own part ends the film; if it prevents the film, it is raised as a `PartError`.
+        An exception in your own part is shown at the end of the film. If no film can be made, it is raised as a `PartError`.
         """
         try:
             film = watch(name_part_errors(operation, self.parts), vm, focus, draw=draw)
@@ -380,7 +380,7 @@ def name_part_errors(operation: Callable[[], Any], parts: Mapping[str, Any]) -> 
 
 
 def failing_part(error: BaseException, parts: Mapping[str, Any]) -> str:
-    """Return the name of the part whose code raised ``error``; all names, joined by "or", if none is in the traceback."""
+    """Return the name of the part whose code raised ``error``. If the traceback contains none, return all, joined by "or"."""
     codes = {name: _codes(part) for name, part in parts.items()}
     trace, found = error.__traceback__, ""
     while trace is not None:

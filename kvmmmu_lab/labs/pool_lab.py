@@ -30,13 +30,19 @@ HOW_MANY = [0, 1, 5, *range(REFILL - MIN_FREE + 1, REFILL + 1), NUM_PAGES]
 
 
 def pool_lab(**parts: Any) -> PoolLab:
-    """Return a lab about the pool of shadow pages. ``parts`` (``parents=...``) are passed to its VM. Raises InputError."""
+    """Return a lab about the pool of shadow pages. ``parts`` (``parents=...``) are passed to its VM.
+
+    Raises InputError for a part that a VM doesn't have.
+    """
     return PoolLab(parts)
 
 
 @dataclass(frozen=True)
 class PageUse:
-    """The use of a shadow page. ``region``: whose page table it shadows; ``upper``: whether it is above the page tables."""
+    """The use of a shadow page.
+
+    ``region``: the region whose page table it shadows. ``upper``: whether it is above the page tables, but not the root.
+    """
 
     name: str
     region: int | None = None
@@ -45,7 +51,7 @@ class PageUse:
 
 
 class PoolLab(GuestLab):
-    """A lab about eviction. `touch` accesses new regions, `again` an old one; ``first`` and ``evicted`` are the predictions."""
+    """A lab about eviction. `touch` accesses new regions, `again` an earlier one. Predictions: ``first`` and ``evicted``."""
 
     title = "256 shadow pages: which are evicted?"
 
@@ -93,7 +99,7 @@ class PoolLab(GuestLab):
         return {self.guest.table(region << SHIFT): region for region in range(REGIONS)}
 
     def _least_recently_used(self) -> int | None:
-        """Return the least recently touched region of those in the shadow, or None."""
+        """Return the region in the shadow that was touched least recently, or None if there is none."""
         shadowed = {self.use(page).region for page in self.queue()}
         return next((region for region in self.touched if region in shadowed), None)
 
@@ -142,7 +148,7 @@ class PoolLab(GuestLab):
 
     def _round(self, region: int, reasons: list[str]) -> Round:
         vm = self.machine
-        uses = [self.use(page) for page in self.queue()]  # before the access: afterwards, evicted pages may be in use again
+        uses = [self.use(page) for page in self.queue()]  # before the access, which may reuse evicted pages
         free, unused = len(vm.pool.free), self._least_recently_used()
         zapped, evicted = vm.stats.zapped, vm.stats.evicted
         try:
@@ -205,7 +211,7 @@ HIT = (
 
 
 def eviction_reasons(free: int, evicted: list[PageUse], unused: int | None) -> list[str]:
-    """Return sentences about an eviction. ``free``: pages that were free before; ``unused``: the least recently used region."""
+    """Return sentences about an eviction. ``free``: how many pages were free; ``unused``: the least recently used region."""
     reasons = [
         f"{free} pages were free, fewer than {MIN_FREE}: pages are zapped from the tail of the queue until {REFILL} are free. "
         "First in, first out: it makes no difference when a page was last used."
@@ -272,13 +278,13 @@ class PoolForm(GuestForm):
         ]
 
     def number(self, argument: str, name: str, value: int, tooltip: str) -> Any:
-        """Return a field for a number. A number out of range gets a message; a bounded field would silently change it."""
+        """Return a field for a number. If it is out of range, a message appears; a bounded field would silently change it."""
         return self.field(argument, name, value, tooltip, width=f"{110 + 7 * len(name)}px")
 
     def touch_many(self) -> Round:
-        """Touch the number of regions in the field."""
+        """Touch the number of new regions that is entered in the field."""
         return self.lab.touch(self.count.value)
 
     def touch_old(self) -> Round:
-        """Touch the region in the field again."""
+        """Touch again the region whose number is in the field."""
         return self.lab.again(self.region.value)

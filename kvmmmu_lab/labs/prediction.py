@@ -37,7 +37,10 @@ class Prediction(Displayable):
         self._updating = False
 
     def choice(self, answer: Any, argument: str = "answer") -> Any:
-        """Return the choice that equals ``answer``, or None for None. Raises InputError about ``argument`` otherwise."""
+        """Return the choice that equals ``answer``, or None if ``answer`` is None.
+
+        Raises InputError about ``argument`` if no choice equals it.
+        """
         for choice in [None, *self.choices]:
             if choice is answer or (choice == answer and isinstance(answer, bool) is isinstance(choice, bool)):
                 return choice
@@ -63,7 +66,7 @@ class Prediction(Displayable):
     # What it shows
 
     def make_widget(self, ui: Any) -> Any:
-        """Create the question, a radio button for each choice, and a note that appears if a compared answer changes."""
+        """Create the question, its radio buttons, and a note that appears if the answer is changed after a comparison."""
         radio, note = ui.radio(self._options()), ui.html(display="none")
         self._connect(radio)
 
@@ -137,12 +140,12 @@ class Outcome:
 
     @property
     def sign(self) -> str:
-        """A sign for right, wrong or no guess."""
+        """A sign that shows whether the answer is right or wrong, or that there is none."""
         return {True: "✓", False: "✗", None: "·"}[self.right]
 
     @property
     def verdict(self) -> str:
-        """The answer and what happened. If the answer is wrong and there is no reason, a question to think about follows."""
+        """The answer and what happened. A wrong answer without a reason is followed by a question to think about."""
         if self.right is None:
             return f"It was: {self.words}. {NOT_GUESSED}"
         judged = "Right!" if self.right else "" if self.why else "Which step did you expect to be different?"

@@ -34,7 +34,10 @@ NONE = "none: there is no hole"
 
 
 def rmap_lab(**parts: Any) -> RmapLab:
-    """Return a lab about the kernel's reverse map, or about your own: ``rmap_lab(rmap=Mine)``. Raises InputError."""
+    """Return a lab about the kernel's reverse map, or about your own: ``rmap_lab(rmap=Mine)``.
+
+    Raises InputError for a part that a VM doesn't have.
+    """
     return RmapLab(parts)
 
 
@@ -43,7 +46,7 @@ class TooManyMappings(InputError):
 
     def __init__(self) -> None:
         super().__init__("mappings", MOST, "fewer: unmap one first")
-        self.args = (f"there are {MOST} mappings already; unmap one first",)  # without the value
+        self.args = (f"there are {MOST} mappings already; unmap one first",)  # the usual message would contain the value
 
 
 class RmapLab(GuestLab):
@@ -84,17 +87,17 @@ class RmapLab(GuestLab):
         """The hfn of the frame."""
         return self.machine.memory.frames[self.gfn] or 0
 
-    # The map and the mappings
+    # The reverse map and the mappings
 
     def places(self) -> Places:
-        """Return the names of the map's entries: a list for each descriptor, or one list if the map has none or is your own."""
+        """Return the names of the map's entries: a list for each descriptor, or a single list if there are no descriptors."""
         vm = self.machine
         head = vm.rmap.heads.get(self.hfn) if type(vm.rmap) is ReverseMap else None
         rows = head if isinstance(head, list) else [list(self.run(lambda: vm.rmap.sptes(self.hfn)))]
         return [[entry_name(spte) for spte in row] for row in rows if row]
 
     def mappings(self) -> list[tuple[int, str]]:
-        """Return (gva, description) of each mapping, in the order in which they were made."""
+        """Return (gva, description) of each mapping, oldest first."""
         return [(gva, f"{gva:#x}, shadow entry {self.entry(gva)}") for gva in self.mapped]
 
     def spte(self, gva: int) -> int | None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`store_diagram`: a store to a page table, and the arithmetic from its offset to the shadow entries that it zaps."""
+"""`store_diagram`: a store to a page table, the shadow entries that it zaps, and how their indices follow from its offset."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def store_diagram(vm: Machine, gpa: int, size: int) -> Picture:
 
 
 def watch_store(vm: Vm, gpa: int, value: int, size: int = 8) -> Watch:
-    """Emulate a store of the guest, as the host does after a write fault. Each step of the film is a `store_diagram`."""
+    """Emulate a store by the guest, as the host does after a write fault. Each step of the film is a `store_diagram`."""
     diagram = StoreDiagram(vm, gpa, size)
     return watch(lambda: vm.emulate_write_gpa(gpa, value, size), vm, draw=diagram.scene)
 
@@ -60,7 +60,7 @@ class StoreDiagram:
         self.values = {spte: vm.memory.words[spte] for spte in sptes if vm.memory.words[spte] & PRESENT}
 
     def _zapped(self, vm: Machine, page: ShadowPage) -> list[int]:
-        """Return the entries of a page that are zapped and drawn."""
+        """Return the zapped entries of a page that are drawn: at most `MOST` if the whole page is zapped."""
         return entries_with(vm, page)[:MOST] if self.write.whole_page else list(self.write.sptes(page))
 
     def scene(self, vm: Machine, marks: Marks) -> Scene:
@@ -182,7 +182,7 @@ class StoreDiagram:
 
 
 class PteWrite:
-    """A write of ``size`` bytes at ``offset`` of the guest table in ``gfn``, and what it is about to zap (mmu.c:1140-1212).
+    """A write of ``size`` bytes at ``offset`` of the guest table in ``gfn``, and the entries that it zaps (mmu.c:1140-1212).
 
     ``entry_size``: the size of a guest entry in bytes; ``pages``: the table's shadow pages; ``in_a_row``: the number of
     consecutive writes to this gfn, including this one.
@@ -210,6 +210,6 @@ class PteWrite:
         return self.misaligned or self.in_a_row >= FLOOD
 
     def sptes(self, page: ShadowPage) -> range:
-        """Return the entries that are zapped in one of the shadow pages, unless it is zapped as a whole."""
+        """Return the entries of a shadow page that the write zaps if it doesn't zap the whole page."""
         first, count = shadow_range(page, self.offset)
         return range(first, first + count)

@@ -99,7 +99,7 @@ def _parse(line: str) -> argparse.Namespace:
 
 def _evaluate(text: str, names: dict[str, Any], expected: str) -> Any:
     try:
-        return eval(text, names)  # the notebook's own code, in its own namespace
+        return eval(text, names)  # this is the user's own code, in the user's own namespace
     except Exception as error:
         raise InputError("%%record", text, f"{expected} ({type(error).__name__}: {error})") from None
 

@@ -18,7 +18,7 @@ MARGIN = "2px 20px 2px 2px"
 
 
 def html(text: str = "", **layout: str) -> Any:
-    """Return an HTML widget; assign to ``value`` to change it. ``layout``: CSS properties, with _ for -."""
+    """Return an HTML widget; assign to ``value`` to change it. ``layout``: CSS properties, with _ in place of -."""
     return ipywidgets.HTML(text, layout=layout)
 
 
@@ -124,7 +124,7 @@ def toggle(name: str, value: bool, tooltip: str, width: str, change: Callable[[b
 class InputField:
     """An input field for text (or for a whole number, if ``value`` is an int) and a message about invalid input.
 
-    ``argument``: the `InputError` argument whose message is shown here until the field changes. ``live``: every keystroke
+    ``argument``: an `InputError` about this argument is shown here until the field changes. ``live``: every keystroke
     counts as a change, not only Enter. ``box`` contains the field and the message; in a row, place ``text`` and ``message``
     separately, so that the message doesn't move the other widgets.
     """

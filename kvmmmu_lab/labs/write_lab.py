@@ -127,7 +127,7 @@ class WriteLab(GuestLab):
 
     @property
     def levels(self) -> dict[int, int]:
-        """The level of each table, by gfn; in your own VM, of the shadowed tables and the chosen one."""
+        """The level of each table, by gfn. In your own VM, these are the shadowed tables and the chosen one."""
         if self.given is None:
             return self._prepared_levels
         chosen = {self.gfn: self.level} if self.level and self.paging == self.given.root_level else {}
@@ -175,7 +175,10 @@ class WriteLab(GuestLab):
     # A round
 
     def guess(self, *zapped: str) -> None:
-        """Predict what is zapped: names like ``"#248:1"``, or ``"none"`` or ``"the whole page"``. No argument: no guess."""
+        """Predict what is zapped: names like ``"#248:1"``, or ``"none"`` or ``"the whole page"``.
+
+        A call without names removes the guess.
+        """
         known = {*self.candidates(), NONE, PAGE}
         wrong = next((name for name in zapped if name not in known), None)
         if wrong is not None:
@@ -204,7 +207,7 @@ class WriteLab(GuestLab):
         return self.add_round(Round((self.zapped.compare(effect.happened()),), tuple(reasons), film))
 
     def _checked(self, offset: int, value: int | None, size: int | None) -> tuple[int, int, int]:
-        """Return offset, value and size as plain numbers that fit together. Your own VM must still have the table."""
+        """Return offset, value and size as numbers. Raises InputError if one is invalid or the table no longer exists."""
         if self.gfn not in self.levels:
             self.choose(self.gfn)
         size = checks.size(self.entry_size if size is None else size)
@@ -214,7 +217,7 @@ class WriteLab(GuestLab):
         return offset, checks.stored(self.table.moved(offset, size) if value is None else value, size), size
 
     def _view(self, offset: int) -> tuple[list[int], Draw | None]:
-        """Return what the film shows: the paths through the written entry and those that it can zap, or the hash table."""
+        """Return what the film shows: paths through the written entry and the candidates or, without paths, the hash table."""
         walk, gfn = InverseWalk(self.machine), self.gfn
         index = offset // self.entry_size
         written = walk.gva_through(gfn, index)
@@ -223,7 +226,7 @@ class WriteLab(GuestLab):
         return focus, None if focus else lambda vm, marks: without_limits(hash_table_scene(vm, gfn, marks))
 
     def _gvas(self, most: int | None = None) -> dict[str, int]:
-        """Return an address through each candidate (or each of the first ``most``), by the candidate's name."""
+        """Return an address that uses each candidate, by the candidate's name. ``most``: only this many candidates."""
         vm, walk = self.machine, InverseWalk(self.machine)
         some = list(self.candidates().items())[:most]
         pages = [(name, vm.pool.pages[page_of(spte)], spte) for name, spte in some]
@@ -271,7 +274,7 @@ def listed(chosen: Iterable[str], candidates: Iterable[str]) -> str:
 
 @dataclass(frozen=True)
 class TargetTable:
-    """A guest table to write to. Everything but its gfn and level is read from the VM, even from a dead one."""
+    """A guest table to write to. Only its gfn and level are stored; the rest is read from the VM, even after a crash."""
 
     vm: Machine
     gfn: int
@@ -342,7 +345,10 @@ class WriteEffect:
         return listed([*zapped, PAGE] if whole else zapped or [NONE], self.before)
 
     def reasons(self, emulated: bool, parts: Mapping[str, Any]) -> list[str]:
-        """Return sentences that explain it. ``emulated``: whether the host emulated the write; ``parts``: your own parts."""
+        """Return sentences that explain the effect.
+
+        ``emulated``: whether the host emulated the write; ``parts``: your own parts.
+        """
         write = self.write
         if not emulated or not write.pages:
             return [
@@ -369,7 +375,7 @@ class WriteEffect:
         return [entry_name(spte) for page in self.write.pages for spte in self.write.sptes(page)]
 
     def _difference(self, parts: Mapping[str, Any]) -> list[str]:
-        """Return a sentence about the difference between your own part and the kernel, if there is one."""
+        """If your own part zapped other entries than the kernel would, return a sentence that says so."""
         hit = self.before if self.write.whole_page else self._shadow_of_entry()
         kernel, own = listed(set(hit) & set(self.before), self.before), listed(self.zapped(), self.before)
         return [] if kernel == own else [f"Your own {' or '.join(parts)} zapped: {own}. The kernel zaps: {kernel}."]
@@ -503,7 +509,7 @@ class WriteForm(GuestForm):
         lab, ui, old = self.lab, self.ui, self.ticks.children
         candidates = list(lab.candidates().items()) if lab.vm is not None else []
         shown = (len(lab.rounds), tuple(candidates))
-        if shown == self.shown:  # keep what is ticked
+        if shown == self.shown:  # keep the boxes as they are
             return
         self.shown = shown
         ticks = [ui.checkbox(f"{name}  {lab.describe(spte)}", False, f"{name} is zapped") for name, spte in candidates]
@@ -516,7 +522,7 @@ class WriteForm(GuestForm):
             close_all(box)
 
     def ticked(self, box: Any) -> None:
-        """Clear the boxes that contradict the one just ticked: none, the whole page, and single entries exclude each other."""
+        """Clear the boxes that contradict the one just ticked: "none", the whole page and single entries exclude each other."""
         for other in self.ticks.children if box.value else ():
             if other is not box and (box.name in (NONE, PAGE) or other.name in (NONE, PAGE)):
                 other.value = False

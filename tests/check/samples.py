@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A right reverse map, and one that loses the fourth entry when a fifth is added."""
+"""A correct reverse map, and one that loses the fourth entry when a fifth is added."""
 
 RIGHT = """
 from kvmmmu_lab.mmu.bits import BASE_MASK, PAGE_SHIFT, PRESENT, WRITABLE
@@ -26,5 +26,5 @@ FIRST_LINE = "        entry = self.vm"
 
 
 def before(statement):
-    """Return the right one, with a statement at the beginning of `add`."""
+    """Return the correct reverse map, with a statement at the beginning of `add`."""
     return RIGHT.replace(FIRST_LINE, f"        {statement}\n{FIRST_LINE}")

@@ -180,7 +180,7 @@ def test_watch_in_a_terminal_checks_again_on_each_save(folder):
     try:
         until("[q] quit")
         mine(folder).write_text(WRONG)
-        until("has lost")  # the sentence goes on in the next line
+        until("has lost")  # the sentence continues on the next line
         until("[q] quit")
         mine(folder).write_text(RIGHT)
         until("Solved!")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Observations: what differs is explained in a sentence, whatever a worker sends."""
+"""Observations: each difference is explained in a sentence, whatever data a worker sends."""
 
 import pytest
 
@@ -15,7 +15,7 @@ GARBAGE = (None, 5, -1, "\x1b[2J", [], {}, [[]], [5], [[None, [None]]], [["a", {
 
 
 def seen(*looks):
-    """What is observed of the kit's own parts after an entry is made."""
+    """Return what is observed after the kit's own parts have made an entry."""
     bench = Bench(MAPPED, {}, {})
     bench.do(MAPPED.steps[0])
     return bench.see(looks)

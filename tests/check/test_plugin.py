@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""pytest checks exercises: in a process, as a learner starts it, and once more in this process with its other options."""
+"""Exercises under pytest: in a separate process, as a learner starts it, and in this process, with the other options."""
 
 import subprocess
 import sys
@@ -16,7 +16,7 @@ EXERCISE = ROOT / "exercises" / "04_rmap_add"
 
 
 def process(exercise, *arguments):
-    """Exit status and output of pytest as a process of its own."""
+    """Return the exit status and the output of pytest in a separate process."""
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", str(exercise), *map(str, arguments)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     return done.returncode, done.stdout + done.stderr
@@ -24,7 +24,7 @@ def process(exercise, *arguments):
 
 @pytest.fixture
 def within(pytester):
-    """Exit status and output of pytest within this process."""
+    """Return the exit status and the output of pytest in this process."""
 
     def run(*arguments):
         result = pytester.runpytest_inprocess("-p", "no:cacheprovider", EXERCISE, *arguments)
@@ -81,6 +81,6 @@ def test_a_missing_submission_is_reported_in_one_line(within):
 @pytest.mark.slow
 @pytest.mark.parametrize("solution", RIGHT_SOLUTIONS[::3], ids=str)
 def test_all_traces_that_fit(solution, tmp_path):
-    """One right solution of three; what they replay is the same for all of an exercise."""
+    """Check every third correct solution. All solutions of an exercise replay the same traces."""
     status, said = process(ROOT / "exercises" / solution.exercise, "--submission", solution.write(tmp_path), "--full")
     assert status == 0, said

@@ -10,7 +10,7 @@ from kvmmmu_lab.exercises import Scenario
 
 @given(st.lists(st.integers(0, 9), max_size=40), st.sets(st.integers(0, 9), min_size=1, max_size=4))
 def test_only_needed_steps_stay(steps, needed):
-    """It fails as soon as all needed steps have been seen, whatever else there is."""
+    """The scenario fails as soon as all needed steps have been seen, whatever other steps it has."""
 
     def fails(scenario):
         seen = set()

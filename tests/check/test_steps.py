@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Steps of scenarios: each can be done and said, and saying it changes nothing."""
+"""Steps of scenarios: each can be executed and described, and describing it changes nothing."""
 
 import contextlib
 
@@ -47,5 +47,5 @@ def test_a_step_is_said_before_it_happens_and_that_changes_nothing():
             before = state(bench.vm)
             words = read_step(step).say(bench.vm)
             assert words and "\n" not in words and state(bench.vm) == before, (step, words)
-            with contextlib.suppress(HostCrash):  # which some scenarios are about
+            with contextlib.suppress(HostCrash):  # some scenarios end in a crash of the host
                 bench.do(step)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Submissions: files, notebooks, and what was written in a notebook's cells."""
+"""Submissions: files, notebooks, and objects that are defined in a notebook's cells."""
 
 import nbformat
 import pytest

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Workers: a submission runs in another process, and what comes from there is only data."""
+"""Workers: a submission runs in another process, and only data comes back from it."""
 
 import contextlib
 import dataclasses
@@ -41,7 +41,7 @@ def worker(server, source=RIGHT):
 
 @pytest.mark.parametrize("forked", [True, False])
 def test_a_scenario_is_played_step_by_step(server, forked):
-    """Also without fork, as on Windows: there each submission has a process that starts from nothing."""
+    """This also works without fork, as on Windows, where each submission runs in a newly started process."""
     mine = worker(server if forked else None)
     run = mine.run(TWO, ("rmap", "frames"))
     mine.close()
@@ -66,7 +66,7 @@ def test_one_worker_plays_many_scenarios_and_keeps_nothing(server):
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="this system does not say how much a process has mapped")
 def test_machines_of_earlier_scenarios_take_no_memory(server):
-    """Each has 8 MB of address space, and a submission may have 512; a machine is full of cycles."""
+    """A machine uses 8 MB of a submission's 512 MB of address space. It has reference cycles, so it isn't freed immediately."""
     mine = worker(server)
 
     def most():
@@ -83,7 +83,7 @@ def test_machines_of_earlier_scenarios_take_no_memory(server):
 
 @pytest.fixture
 def another_copy(tmp_path, monkeypatch):
-    """The judge's kit in a folder of its own, beside files named like other modules; another copy of the kit is installed."""
+    """The judge's kit, copied beside files that have the names of other modules, while another copy of the kit is installed."""
     kit = tmp_path / "kit" / "kvmmmu_lab"
     shutil.copytree(forkserver.PACKAGE, kit, ignore=shutil.ignore_patterns("__pycache__", "data"))
     shutil.copytree(forkserver.PACKAGE / "data", kit / "data", ignore=shutil.ignore_patterns("__pycache__", "*.gz", "*.npz"))

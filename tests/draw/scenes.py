@@ -30,7 +30,7 @@ def edges(scene, kind):
 
 
 def sound(scene):
-    """Check that keys are unique, edges connect what is there, and rows fit; return the text."""
+    """Check that keys are unique, that edges connect existing items, and that rows fit. Return the scene as text."""
     keys = [key for table in scene.tables for key in (table.key, *(entry.key for entry in table.entries))]
     assert len(keys) == len(set(keys))
     assert {end for edge in scene.edges for end in (edge.source, edge.target)} <= set(keys)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The whole drawing as DOT: any Graphviz renders it, with all labels, in order, and hostile labels stay text."""
+"""Whole drawings as DOT: each Graphviz renders all labels in the right order, and hostile labels remain plain text."""
 
 import re
 import shutil

@@ -222,7 +222,7 @@ def test_fields_select_entries(mode):
     assert fields(scene, "guest") == [*expected, ("11-0", "offset", "0x123")]
     top = [("47-39", "L4", "0"), ("38-30", "L3", "1")] if mode == "64" else [("31-30", "slot", "1")]
     assert fields(scene, "shadow") == [*top, ("29-21", "L2", "2"), ("20-12", "L1", "3"), ("11-0", "offset", "0x123")]
-    # each field but the offset leads to the entry with its number
+    # each field except the offset leads to the entry whose index it contains
     for source, target in edges(scene, "link"):
         assert scene.entry(source).target == scene.entry(target).index
     assert len(edges(scene, "link")) == len(expected) + len(top) + 2

@@ -34,7 +34,7 @@ def test_the_example_by_hand():
     assert rows(scene, "g:4") == [("5", "PWUAD..", "gfn 0x20"), ("6", "PWUAD..", "gfn 0x4")]
     assert scene.table("g:1").words == ("gfn 0x1 = CR3",)
     assert [table.title for table in scene.of("shadow")][-1] == "shadow L1 #248"
-    # the guest allows writes to its page table, the shadow doesn't: a small w
+    # the guest allows writes to its page table, the shadow doesn't, so the w is small
     assert rows(scene, "s:248") == [("5", "PWUAD..", "gfn 0x20"), ("6", "PwUAD..", "gfn 0x4")]
     assert scene.table("f:4").words == ("write-protected table",)
     assert rows(scene, "f:4") == [("rmap", "empty", "no writer")]

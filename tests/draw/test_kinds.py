@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The SVG and the DOT of every kind of picture have what its scene has: tables, entries, edges, and their texts."""
+"""The SVG and the DOT of every kind of picture contain all tables, entries, edges and texts of its scene."""
 
 import re
 import xml.etree.ElementTree as ET

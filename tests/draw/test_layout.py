@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The layout by each renderer: columns, order, nothing outside the drawing, nothing on top of anything else."""
+"""The layout of each renderer: columns and order are right, nothing is outside the drawing, and nothing overlaps."""
 
 import re
 from itertools import combinations, pairwise
@@ -90,7 +90,7 @@ def scene(request):
 
 
 def ends(line):
-    """Return the start of a line and the tip of its head."""
+    """Return the start of a line and the tip of its arrowhead."""
     numbers = points(line.d)
     tip = re.findall(r"-?[\d.]+", line.head)[:2] if line.head else numbers[-1]
     return numbers[0], tuple(map(float, tip))
@@ -202,7 +202,7 @@ def test_unknown_things_are_refused(scene):
 
 
 def test_texts_are_measured_generously():
-    assert metrics.text_width("read only") > 45.2  # in Helvetica
+    assert metrics.text_width("read only") > 45.2  # its width in Helvetica
     assert metrics.text_width("of gfn 0x61c9 · root") > 97
     assert metrics.cut("a long text", 30).endswith("...")
     assert metrics.text_width(metrics.cut("a long text", 30)) <= 30

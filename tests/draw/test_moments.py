@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Every kind of picture can be drawn for any step of a recording, and shows that moment."""
+"""Every kind of picture can be drawn for any step of a recording, and shows the state at that step."""
 
 import pytest
 

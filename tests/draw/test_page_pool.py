@@ -17,7 +17,7 @@ def test_buckets_in_use_and_their_pages():
     scene = hash_table_scene(vm)
     sound(scene)
     assert scene.table("b").words[0].endswith("of 256 buckets used")
-    # four quadrants of one directory are in one bucket, three of them side by side
+    # one bucket contains the four quadrants of a directory; three of them are drawn side by side
     chain = [page.id for page in vm.pool.buckets[0x6E]][:3]
     assert [(f"b:{0x6E}", f"s:{chain[0]}"), (f"s:{chain[0]}", f"s:{chain[1]}")] == sorted(
         edge for edge in edges(scene, "link") if edge[0] in (f"b:{0x6E}", f"s:{chain[0]}")

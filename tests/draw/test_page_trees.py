@@ -34,7 +34,7 @@ def test_twelve_tables_are_enough_for_a_real_guest(vm, kind):
     assert everything(vm) == before
     sound(scene)
     assert 1 <= len(scene.tables) <= 12
-    assert took < 0.5  # usually a few milliseconds; the machine may be busy
+    assert took < 0.5  # it usually takes a few milliseconds, but the machine may be busy
 
 
 @pytest.mark.parametrize("kind", SCENES)
@@ -120,7 +120,7 @@ def test_the_shadow_knows_its_parents(lin64):
 
 
 def test_many_entries_to_one_table_are_folded(lin64):
-    """Linux points 200 entries at the shadow of one page of zeroes: one of them is enough."""
+    """Linux has 200 entries that lead to the same table. The picture needs to show only one of them."""
     scene = shadow_tables_scene(lin64, limits=Limits(limit=40))
     assert max(len(table.entries) for table in scene.tables) <= 20
 
@@ -131,7 +131,7 @@ def test_pages_that_the_root_does_not_lead_to_are_counted():
     vm.zap_all()
     assert not any("not reachable" in note for note in shadow_tables_scene(vm).notes)
     lin64 = open_guest("lin64_A").vm()
-    # from before the guest enabled paging
+    # these pages were made before the guest enabled paging
     assert "4 other pages in use are not reachable from this root; pool(vm) lists all" in shadow_tables_scene(lin64).notes
 
 

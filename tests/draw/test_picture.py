@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Pictures: the structure of the drawing, not positions; hostile labels; no renderer; the README's picture."""
+"""Pictures: the structure of drawings (not positions), hostile labels, a missing renderer, and the README's picture."""
 
 import base64
 import html
@@ -53,7 +53,7 @@ def vm():
 
 @pytest.fixture
 def film(vm):
-    """The scenes before and after an access, and a stage for both."""
+    """The scenes before and after an access, and one drawing for both."""
     early = hierarchy_scene(open_guest("lin64_A").vm(), [HEAP])
     late = hierarchy_scene(vm, [HEAP], Marks({"s:248": "new", "s:248:457": "changed", "g:61c9:457": "read"}))
     return early, late, Drawing(union([early, late]))
@@ -71,7 +71,7 @@ def drawn(svg):
 
 
 def places(svg):
-    """Return the drawing without its appearances."""
+    """Return the drawing without texts and classes, so that only the layout is left."""
     root = ET.fromstring(svg)
     for element in root.iter():
         if element.tag in (f"{SVG}title", f"{SVG}text", f"{SVG}g"):
@@ -164,7 +164,7 @@ def test_appearances_need_no_renderer_and_no_time(film, monkeypatch):
     drawing.appearances(stage)
     start = time.perf_counter()
     drawing.appearances(stage)
-    assert time.perf_counter() - start < 0.05  # 2 ms are usual
+    assert time.perf_counter() - start < 0.05  # it usually takes 2 ms
     with pytest.raises(RenderError):
         drawing.svg(stage, "x")
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The functions that draw: what they accept, what they refuse, and that they change nothing."""
+"""The functions that draw: which arguments they accept and reject, and that they don't change the VM."""
 
 from time import perf_counter
 

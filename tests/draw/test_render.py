@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Rendering: each installed renderer draws the kit's graphs, and fails with a message, without harm to the process."""
+"""Rendering: each installed renderer draws the kit's graphs, and reports a failure without harm to the process."""
 
 import html
 import os
@@ -18,7 +18,7 @@ from kvmmmu_lab.errors import InputError, LabError
 
 SVG = "{http://www.w3.org/2000/svg}"
 
-# What drawings consist of: HTML tables with ports, clusters, edges from a row to a title.
+# Drawings consist of HTML tables with ports, clusters, edges from a row to a title.
 TABLES = """digraph {
     rankdir=LR;
     subgraph cluster_guest { label=<<FONT COLOR="#0072B2"><B>Guest tables</B></FONT>>;
@@ -50,7 +50,7 @@ def nothing_forced(monkeypatch):
 
 @pytest.fixture(params=[renderer.name for renderer in renderers()] or ["(none is installed)"])
 def renderer(request):
-    """Each renderer of this machine. Without any, the tests fail with a message."""
+    """Each renderer on this machine. If there is none, the tests fail with a message."""
     (found,) = [renderer for renderer in renderers() if renderer.name == request.param]
     return found
 
@@ -142,7 +142,7 @@ def test_without_the_package_the_message_names_it(monkeypatch, renderer):
 
 
 def test_the_package_stays_as_its_other_users_set_it(monkeypatch, renderer):
-    """Two threads draw with different programs, while a third has its own DOT_BINARY in the package."""
+    """Threads draw with several renderers. The package keeps the DOT_BINARY that its other user has set."""
     monkeypatch.setattr(graphviz.backend.dot_command, "DOT_BINARY", "their-own-dot")
     with ThreadPoolExecutor(4) as pool:
         drawn = list(pool.map(lambda one: one.draw(TABLES), 3 * renderers()))
@@ -200,7 +200,7 @@ def test_when_all_fail_each_message_is_shown(program, monkeypatch):
 
 
 def test_the_extra_lab_alone_can_draw():
-    """The embedded renderer is found beside the interpreter, with a PATH that doesn't have it."""
+    """The embedded renderer is found beside the interpreter, even if PATH is empty."""
     program = "from kvmmmu_lab.draw.render import renderers; print([r.name for r in renderers()])"
     done = subprocess.run([sys.executable, "-c", program], env={**os.environ, "PATH": ""}, capture_output=True, text=True)
     assert done.stdout.strip() == "['graphviz-pure']", done.stderr

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Pictures of a reverse map as it is kept, of all that maps a frame, and of the parents of a shadow page."""
+"""Pictures of a reverse map as it is stored, of all entries that map a frame, and of the parents of a shadow page."""
 
 import pytest
 
@@ -14,7 +14,7 @@ from .scenes import HEAP, SELF, busy, edges, everything, rows, sound
 
 
 class Mine:
-    """A reverse map that shows only its entries and frames."""
+    """A reverse map that doesn't show how it stores its entries."""
 
     def __init__(self, vm):
         self.kept = ReverseMap(vm)
@@ -136,13 +136,13 @@ def test_who_maps_finds_what_the_reverse_map_does_not_know(mode):
     scene = who_maps_scene(guest.vm, frame)
     sound(scene)
     assert (len(edges(scene, "shadow")), len(edges(scene, "readonly")), len(edges(scene, "rmap"))) == (1, 1, 1)
-    assert len(edges(scene, "guest")) == 2  # both guest entries are known, and still lead here
+    assert len(edges(scene, "guest")) == 2  # both guest entries are found, and still lead to the frame
     assert scene.notes[0] == "1 shadow entry can write it, 1 can only read"
     assert "the reverse map doesn't contain those that can only read" in scene.notes[1]
 
 
 def test_who_maps_says_that_a_map_names_what_can_only_read():
-    """As after `fix_read_pf` of 2007, which clears W but leaves the map as it is."""
+    """`fix_read_pf` in KVM 2.6.22 clears W, but leaves the entry in the reverse map."""
     guest = Guest("64", cr0=PG | PE)
     frame = guest.map(0x1000, flags=P | U)
     guest.vm.access(0x1000, write=True)
@@ -168,7 +168,7 @@ def test_a_table_is_mapped_by_a_large_page_that_may_not_write():
 
 def test_quadrants_lead_to_the_guests_own_index():
     guest = Guest("32")
-    frame = guest.map(0x300000, flags=ALL | D)  # entry 768 of a page table: in the second quadrant, 256 there
+    frame = guest.map(0x300000, flags=ALL | D)  # entry 768 of a page table is entry 256 of its second quadrant
     guest.vm.access(0x300000, write=True)
     scene = who_maps_scene(guest.vm, frame)
     assert [entry.index for table in scene.of("guest") for entry in table.entries] == ["768"]

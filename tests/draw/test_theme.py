@@ -13,7 +13,7 @@ PAIRS = [
     *[("quiet", behind) for behind in ("paper", "stage")],
     *[("on-bar", name) for name in TINTED],
     ("on-changed", "changed"),
-    # titles of boxes and words beside edges
+    # titles of boxes, and labels of edges
     *[(name, "stage") for name in TINTED],
 ]
 

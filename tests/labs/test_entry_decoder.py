@@ -55,7 +55,7 @@ def test_the_shadow_entries():
 @pytest.mark.parametrize("mode", PAGING)
 def test_links_allow_everything(mode):
     for level in range(2, MODES[mode].levels + (mode != "pae")):
-        read, _ = results(0x30021, mode, level)  # for the kernel, read-only
+        read, _ = results(0x30021, mode, level)  # a read-only entry for the kernel
         assert read.content.startswith("PWUA")
         assert any("whatever flags the guest's entry has" in reason for reason in read.reasons)
 

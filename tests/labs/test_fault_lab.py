@@ -276,7 +276,7 @@ def test_bad_input_changes_nothing(wrong):
 @settings(max_examples=40, deadline=None)
 @given(st.data())
 def test_every_choice_in_the_form_has_an_outcome(data):
-    """Each round has a result, a fault for the guest, or a card, and sentences about it."""
+    """Each round has outcomes, and either reasons or an error."""
     lab = fault_lab()
     lab.keep = data.draw(st.booleans(), "keep")
     for _ in range(2):

@@ -147,7 +147,7 @@ def test_only_the_widgets_import_ipywidgets():
 
 
 def notebook(monkeypatch, name):
-    """Imitate a notebook cell with a kernel. Return its header, whose ``msg_id`` is the run, and the list of its outputs."""
+    """Imitate a notebook cell with a kernel. Return its header, whose ``msg_id`` names the run, and the list of its outputs."""
     run, shown = {"metadata": {"cellId": name}, "header": {"msg_id": "1"}}, []
     shell = SimpleNamespace(kernel=True, get_parent=lambda: run)
     monkeypatch.setattr("IPython.get_ipython", lambda: shell)

@@ -42,7 +42,7 @@ def test_a_hole_is_filled_by_the_last_of_the_same_descriptor():
     round_ = lab.unmap(1)
     assert round_.right is True and [row[1] for row in lab.places()] == ["#248:4", "#248:6"]
     lab.guess(4, "#248:6")
-    assert lab.unmap(0).right is False  # #248:3 did
+    assert lab.unmap(0).right is False  # #248:3 filled the hole
     assert "the order of the entries isn't kept" in str(lab.last)
 
 

@@ -33,7 +33,7 @@ def filled(vm):
 
 @given(st.sampled_from(PAGED), st.integers(1, 2), st.integers(0, 4095), st.sampled_from([1, 2, 4, 8]), st.integers(0, 2))
 def test_it_shows_what_pre_write_zaps(mode, level, offset, size, written):
-    """The entries zapped are exactly those that it shows, or whose page it shows, except for empty ones."""
+    """The store zaps exactly the non-empty entries that the diagram shows, singly or as pages, and links to those pages."""
     small = pages(mode)
     vm, gpa = small.vm, (small.table(0x1000, level) << 12) + min(offset, 4096 - size)
     for _ in range(written):

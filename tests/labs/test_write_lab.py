@@ -227,7 +227,7 @@ def test_a_table_out_of_reach_is_shown_in_the_hash():
     vm.access(0x343C9000, user=True)
     lab = write_lab(vm)
     lab.choose(0x61C9)
-    vm.poke((vm.cpu.cr3 & ~0xFFF) + 0, 0, 8)  # without the MMU: the shadow stays
+    vm.poke((vm.cpu.cr3 & ~0xFFF) + 0, 0, 8)  # written without the MMU, so the shadow doesn't change
     assert "hash" in lab.picture()
     round_ = lab.write(457 * 8)
     assert zapped(round_) == "#248:457" and "hash" in round_.film.steps[0].scene.title
