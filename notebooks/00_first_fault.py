@@ -16,22 +16,22 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # -->
 # <!-- slide:
-# A program reads one byte. In a virtual machine of 2007, this access can fault, and the host then builds three tables.
+# A program reads one byte. In 2007, in a virtual machine, this access could fault. The host then built three tables.
 #
-# - **Which entry died because of which write?**
+# - **Which shadow entry does a write remove?**
 # - **Why must the host intercept that write?**
 # -->
 # # Lesson 0: The first fault
 #
-# A program reads one byte of its memory. On your machine that takes a nanosecond. In a virtual machine of 2007, the
-# same access could fault. The *hypervisor* would build three tables, write one entry and let the program try again,
-# and the program would never notice. (The hypervisor is the part of the *host* that runs the virtual
-# machine, the *guest*. Here it is KVM in Linux 2.6.22.)
+# A program reads one byte of its memory. On your machine that takes a nanosecond. In a virtual machine in 2007, the
+# same access could cause a page fault. The *hypervisor* would then build three tables, write one entry and let the
+# program try again, and the program would never notice. (The hypervisor is the part of the *host* that runs the
+# virtual machine, the *guest*. Here it is KVM in Linux 2.6.22.)
 #
 # In the next ten minutes you will watch this happen on the page tables of a real Linux guest. Then the guest's kernel
 # will change one of its page tables, and you will be able to explain
 #
-# - **which entry died because of which write**, and
+# - **which shadow entry this write removes**, and
 # - **why the host must intercept that write.**
 #
 # Run the cells from top to bottom with <kbd>Shift</kbd>+<kbd>Enter</kbd>. If you run a cell twice, it acts on the
@@ -102,9 +102,9 @@ place
 #   of the root. L4 to L1 are the levels, counted from the root down.
 #
 # The picture simplifies one thing. An spte really holds an hpa. The picture shows the gfn of the same frame instead,
-# so that you can compare the two sides. The guest's kernel maps part of its memory with pages of 2 MB. For such a
-# page, the picture shows `2M` before the gfn of the first of its 512 frames. The guest's path then ends one table
-# earlier, but the shadow still maps pieces of 4 KiB.
+# so that you can compare the two sides. The guest's kernel maps part of its memory with 2 MB pages. For a page of
+# this size, the picture shows `2M` before the gfn of the first of its 512 frames. The guest's path then ends one
+# table earlier, but the shadow still maps the page in pieces of 4 KiB.
 
 # %%
 hierarchy(vm, place.gva)
@@ -155,8 +155,8 @@ guess_pages.compare(free_before - len(vm.pool.free))
 
 # %% [markdown]
 # <!-- slide:
-# One page for each level below the root. Of the guest's thousands of mappings, exactly one is in the shadow: the host
-# fills it *lazily*, one fault at a time. The second access causes no fault:
+# The host took one page for each level below the root. The guest has thousands of mappings; one is in the shadow. The
+# host fills it *lazily*, fault by fault. The second access causes no fault:
 # -->
 # The host took one page for each level below the root. The shadow has four levels, and the root already existed. Of
 # the guest's thousands of mappings, exactly one is in the shadow now. This is deliberate: the host cannot know which
@@ -266,28 +266,26 @@ guess_zaps.compare(vm.stats.entries_zapped - zapped_before)
 
 # %% [markdown]
 # <!-- slide: -->
-# Now find the entry that died: click on it in the film above, then run this cell.
+# Now find the entry that was zapped: click on it in the film above, then run this cell.
 
 # %% tags=["try-it"]
 write.picked
 
 # %% [markdown]
 # <!-- slide:
-# *Which* entry died, because of *which* write? **The spte made from the guest entry that was written.** All others
-# stay.
+# *Which* shadow entry did the write remove? **The spte made from the guest entry that was written.** All others stay.
 #
 # - The host did *not* copy the new value, which may never be used.
 # - The guest did *not* have to tell the host.
 # -->
-# Answer in your own words before you read on: *which* entry died, because of *which* write?
+# Answer in your own words before you read on: *which* shadow entry did the write remove, and why that one?
 #
 # <details><summary>An answer</summary>
 #
-# The spte for your address died: the shadow entry that was made from the guest entry that was written. For the first
-# heap page it is `#248:454`, in the level-1 shadow page; for a page of 2 MB it is an entry one level higher. The
-# third step from the end names it. It died because the guest's kernel wrote the guest entry from which it was made,
-# at the same index in the guest's page table. All other entries stay, including those above it: they were made from
-# other guest entries, which were not written.
+# The write removed the spte for your address, because this spte was made from the guest entry that was written. For
+# the first heap page it is `#248:454`, in the level-1 shadow page; for a 2 MB page it is an entry one level higher.
+# The third step from the end names it. The guest entry is at the same index in the guest's own table. All other
+# shadow entries stay, including the ones above it: they were made from other guest entries, which were not written.
 #
 # </details>
 #
@@ -319,8 +317,8 @@ watch(lambda: vm.access(place.gva, user=place.user), vm, [place.gva])
 #   faults, and the host takes over. Otherwise the shadow would become stale, and you have seen what happens then.
 # - Before such a write happens, the host **zaps** the sptes that were made from the bytes that are about to change.
 #   The next access faults, and the host makes the spte again from the new value.
-# - The **reverse map** of a frame lists its writable sptes. With it the host can find the sptes that must lose their
-#   W when a frame becomes a page table.
+# - The **reverse map** of a frame lists its writable sptes. With this list, the host can find the sptes that must
+#   lose their W when a frame becomes a page table.
 #
 # What you watched is KVM's algorithm in Linux 2.6.22, step by step. This kit has been checked against the kernel's
 # own code, state by state. If you want to see more:
@@ -328,6 +326,7 @@ watch(lambda: vm.access(place.gva, user=place.user), vm, [place.gva])
 # - pass `detail=True` to `watch`;
 # - play with `fault_lab()` and `write_lab()` from `kvmmmu_lab.labs`, in which you set up page tables or write to
 #   them, and predict the result;
-# - go back to *Pick an address* and choose an address that is marked *2 MB page* (what could shadow *that*?);
+# - go back to *Pick an address* and choose an address that is marked *2 MB page* (how can the shadow map a page that
+#   large?);
 # - open another guest, `linpae_A` or `lin32_A`, and watch the same steps on tables of a different shape (`lin32_A`
 #   has two levels and entries of 4 bytes).

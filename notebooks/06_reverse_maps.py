@@ -37,7 +37,7 @@
 # After this lesson you can explain
 #
 # - which entries a reverse map records, and which it does not;
-# - what a map looks like after any sequence of additions and removals, place by place;
+# - which entry is in which place of a map after any sequence of additions and removals;
 # - why an entry has to be removed from the map *before* its bits are cleared, and what happens to the host otherwise.
 #
 # As in lesson 0, run the cells from top to bottom, each once. To start again, choose *Kernel > Restart Kernel...*
@@ -162,10 +162,10 @@ why = "an entry is recorded if it is present AND writable. This one cannot write
 guess_count.compare(count, why=why)
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
-# **Present and writable, both.** Why only these? The map has one purpose: when the frame becomes a page table, the
-# host clears W in every entry in the map. An entry that is not present causes a fault anyway, and in an entry without
-# W there is nothing to clear. Many processes share read-only pages (program code, the C library). Recording their
-# entries, too, would make the maps long for no purpose.
+# **The map records only entries that are both present and writable.** Why only these? The map has one purpose: when
+# the frame becomes a page table, the host clears W in every entry in the map. An entry that is not present causes a
+# fault anyway, and in an entry without W there is nothing to clear. Many processes share read-only pages (program
+# code, the C library). If the map recorded these entries, too, it would become long for no purpose.
 #
 # `who_maps` searches all entries that exist, so it also finds the third one. Only the first two have a dashed line.
 # Remember this picture: *the reverse map is not the list of all entries that point to a frame.*
@@ -279,7 +279,7 @@ reverse_map(lab.machine, lab.gfn)
 # is given only the entry, so it reads two things from it. Is it present and writable? If not, it is in no map. And
 # which frame does it point to? Without the frame, the function cannot find the map. A cleared entry is not present
 # and points nowhere. **A map is found through the content of the entry, so the entry has to be removed from the map
-# before its content is lost.** The same is true if you clear only W.
+# before its content is lost.** If you clear only W, the result is the same.
 #
 # Does it matter? The entry is empty, and the frame cannot be written through it. What will happen when the frame
 # becomes a page table, and the host goes through all entries of the map?
@@ -337,14 +337,14 @@ guess_ways.compare(len(machine.rmap.sptes(machine.memory.frames[gfn])), why=why)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
-# One function breaks the rule *out of the map first*. Take a page that user code may only read, with CR0.WP clear:
+# One function breaks the rule *remove, then clear*. Take a page that user code may only read, with CR0.WP clear:
 #
 # - when the *kernel writes*, the spte gets W and loses U, and the map is updated
 # - when the *program reads*, the spte gets U and loses W, and **the map is not updated**
 # -->
 # ## A real bug: the map that was not updated
 #
-# One function in Linux 2.6.22 breaks the rule *out of the map first*.
+# One function in Linux 2.6.22 breaks the rule *first remove the entry from its map*.
 #
 # x86 processors have a control bit, CR0.WP. If it is set, a read-only page is read-only for the kernel, too. If it is
 # clear, the kernel may write to read-only pages, as on the 386. Some guests run with WP clear. Now take a page that
@@ -382,8 +382,8 @@ both = watch(lambda: [machine.access(0x1000, write=True, value=entry, size=8), m
 both
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
-# So the map still contains an entry without W, as the text below the picture says. You have seen such a state before,
-# made by hand.
+# So the map still contains an entry without W, as the text below the picture shows. You produced a similar state by
+# hand earlier in this lesson.
 
 # %%
 who_maps(machine, gfn)
@@ -402,10 +402,10 @@ watch(lambda: machine.access(0x40000000), machine, [0x1000])
 #
 # **Every function that clears W in an entry has to remove the entry from the map first.**
 # -->
-# The guest did nothing forbidden, and yet the *host's* kernel crashes, on which other guests may depend. Notice also
-# how far the cause is from the effect: the host crashes in `rmap_write_protect`, which is correct. The mistake is in
-# another function, which knows nothing about reverse maps. Every function that clears W in an entry has to remove the
-# entry from the map first.
+# The guest did nothing forbidden, and yet the *host's* kernel crashes, and all other guests on that host stop with
+# it. Notice also how far the cause is from the effect: the host crashes in `rmap_write_protect`, which is correct.
+# The mistake is in another function, which knows nothing about reverse maps. Every function that clears W in an entry
+# has to remove the entry from the map first.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
@@ -428,9 +428,9 @@ rmap_lab()
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
 # - *Through which shadow entries can this frame be written?* **Present and writable** entries are recorded.
-# - **Empty; one entry, kept directly; several, in descriptors of four.**
+# - **A map is empty, one entry, or a list of descriptors of four.**
 # - The **last entry of the same descriptor** fills a hole.
-# - **Out of the map first, then clear.**
+# - **Remove from the map, then clear.**
 # -->
 # ## What you saw
 #
@@ -440,7 +440,7 @@ rmap_lab()
 #   new entry goes into the first descriptor with room, or else into a new one at the end of the list.
 # - The **last entry of the same descriptor** fills a hole. An empty descriptor is unlinked. A map that has shrunk to
 #   one entry keeps its descriptor.
-# - **Out of the map first, then clear**: the map is found through the content of the entry.
+# - **First remove an entry from its map, then clear it**: the map is found through the content of the entry.
 #
 # Now write it yourself: [exercise 04: rmap_add](../exercises/04_rmap_add/README.md), and then [exercise 05:
 # rmap_remove](../exercises/05_rmap_remove/README.md). [Lesson 7](07_write_protection.ipynb) shows what the map is

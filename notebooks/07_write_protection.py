@@ -157,7 +157,7 @@ lab.map().film
 # | first | then | how the rule is kept |
 # | --- | --- | --- |
 # | a writable mapping | the frame becomes a page table | write protection goes through the reverse map |
-# | the frame is a page table | a mapping is made, or written through | the host does not set W |
+# | the frame is a page table | a mapping is made, or is used for a write | the host does not set W |
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Does the rule hold?
@@ -281,16 +281,16 @@ unseen.poke(entry.gpa, entry.moved)
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
 # There is no next fault. **An entry that is present does not fault**: the processor finds it, the entry allows the
-# access, and that is all. A fault tells the host what is *missing* in the shadow, never what is *wrong* in it. When
-# did the old entry die in the guest that was handled correctly? Look at the order of the steps:
+# access, and that is all. A fault tells the host what is *missing* in the shadow, never what is *wrong* in it. In the
+# guest whose store was trapped and handled correctly, when was the old entry zapped? Look at the order of the steps:
 
 # %%
 said = [step.words for step in trap.steps]
 [words for words in said if words.startswith(("Zap", "Only now"))]
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
-# The *zap* comes first, and the store only after it. The old entry died **before** the bytes changed. The shadow
-# never disagreed with the guest's table, not even for a moment.
+# The *zap* comes first, and the store only after it. The old entry was removed **before** the bytes changed. The
+# shadow never disagreed with the guest's table, not even for a moment.
 #
 # The next cell compares the three guests. For each it shows how many entries were zapped, and which address the
 # program reaches after the change.
@@ -307,17 +307,17 @@ said = [step.words for step in trap.steps]
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
-# Out of the map; flush; clear W. This order is wrong, and it was in the kernel for half a year.
+# Remove from the map, flush, clear W: this order is wrong. It was in the kernel for half a year.
 #
-# After a flush the processor reads the entry *again*. If W is still set, the processor caches it. W is cleared one
-# line later, and the processor does not notice.
+# After a flush the processor reads the entry *again*. If W is still set, it is cached. W is cleared one line later,
+# and the processor does not notice.
 # -->
 # ## A real bug: the right steps in the wrong order
 #
-# Go back to the three steps of write protection: out of the map; flush; clear W. They contain a mistake. If you have
-# already seen it, well done: it was in the kernel for half a year.
+# Go back to the three steps of write protection: remove the entry from the map, flush, clear W. They contain a
+# mistake. If you have already seen it, well done: it was in the kernel for half a year.
 #
-# The flush was added to `rmap_write_protect` in January 2007, in a patch of its own (40907d5). A few days later, a
+# The flush was added to `rmap_write_protect` in January 2007, in a separate patch (40907d5). A few days later, a
 # developer proposed on the kernel's mailing list that it be removed again, because everything seemed to work without
 # it. The author of KVM answered that Intel's processors of the time probably flush everything anyway whenever the
 # host takes control. AMD's do not, and there the flush is vital. So it stayed. The line after it was not discussed.
@@ -362,14 +362,14 @@ why = "the neighbour's TLB holds the entry with W set. The neighbour does not re
 guess_seen.compare(ends[0] if seen.faults == 0 else ends[1], why=why)
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
-# The rule of this lesson holds in the shadow, but not in the processor. The guest's page table now has an empty
+# The rule of this lesson holds in the shadow, but not in the processor's TLB. The guest's page table now has an empty
 # entry. The shadow entry made from it still maps a frame:
 
 # %%
 hierarchy(machine, 0x40000000)
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
-# The fix costs nothing: **first clear, then flush**. Everything that is cached after the flush was read after W was
+# The fix costs nothing: **first clear, then flush**. Any entry that is cached after the flush was read after W was
 # cleared. We can see this by flushing once more, now that W is clear. The neighbour's next store is trapped as it
 # should be, and emulated:
 
@@ -379,15 +379,15 @@ machine.access(0x1000, write=True, value=0, size=8)
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
 # <!-- slide:
-# In the middle of 2007, for guests with several processors, the two lines were swapped. *First change the original,
-# then throw away the copies.*
+# In mid-2007, with support for several processors, the two lines were swapped. *First change the original, then throw
+# away the copies.*
 # -->
-# In the middle of 2007 KVM gained support for guests with several processors. The two lines were swapped, and the
-# flush was extended to the other processors. (The same file had the right order in another place all along: where a
-# new spte turns out to point to a page table, the host first clears W and then flushes, `mmu.c:989-990`.) The general
-# lesson is older than KVM and holds for every cache: *first change the original, then throw away the copies.* In the
-# reverse order, a new copy of the old state can be made in between. (The exercise keeps the order of 2.6.22, because
-# the kit does what that kernel did.)
+# In mid-2007, KVM gained support for guests with several processors. The two lines were swapped, and the flush was
+# extended to the other processors. (The same file had the right order in another place all along: where a new spte
+# turns out to point to a page table, the host first clears W and then flushes, `mmu.c:989-990`.) The general lesson
+# is older than KVM and holds for every cache: *first change the original, then throw away the copies.* In the reverse
+# order, a new copy of the old state can be made in between. (The exercise keeps the order of 2.6.22, because the kit
+# does what that kernel did.)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
@@ -408,7 +408,7 @@ write_lab()
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
 # - **A frame that is shadowed has no writable mapping**, now and later.
-# - For each entry: **out of the reverse map, flush, clear W**.
+# - For each entry: **remove it from its map, flush, clear W**.
 # - A store to a page table is **trapped and emulated**. The host corrects the shadow *between the two*.
 # - Flush after the change, not before it.
 # -->
@@ -417,8 +417,8 @@ write_lab()
 # - **A frame that is shadowed as a page table has no writable mapping.** The host enforces this rule in two ways.
 #   When a frame becomes a page table, all its writable entries lose their W. When the host makes an spte for a page
 #   table, it does not set W.
-# - Each entry goes through three steps: **out of the reverse map, flush, clear W**. The rest of the entry does not
-#   change. So there are as many flushes as entries, and reading causes no fault.
+# - For each entry there are three steps: **remove it from the reverse map, flush the TLB, clear W**. The rest of the
+#   entry does not change. So there are as many flushes as entries, and reading causes no fault.
 # - A store to a page table is **trapped and emulated**, every time. Protection does not stop the store; it makes it
 #   visible.
 # - The host corrects the shadow **between the trap and the store**. A stale entry never faults, so there is no later

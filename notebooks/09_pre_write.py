@@ -111,10 +111,11 @@ watch_store(vm, entry.gpa, entry.moved)
 # 2. the spte **becomes zero** (mmu.c:1121-1138);
 # 3. the guest's bytes change.
 #
-# Why 1 before 2? To remove the spte from the reverse map of *its* frame, the host has to know which frame this is,
-# and only the spte itself contains this information. If the host cleared the spte first, the reverse map would keep a
-# reference to it forever, and the entry would soon be used for something else. And why both before 3? As soon as the
-# guest's bytes have changed, the old spte is wrong. In this order the shadow is never wrong, not even for a moment.
+# Why does 1 come before 2? To remove the spte from the reverse map of *its* frame, the host has to know which frame
+# this is, and only the spte itself contains this information. If the host cleared the spte first, the reverse map
+# would keep a reference to it forever, and the entry would soon be used for something else. And why do both come
+# before 3? As soon as the guest's bytes have changed, the old spte is wrong. In this order the shadow is never wrong,
+# not even for a moment.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
@@ -126,8 +127,8 @@ watch_store(vm, entry.gpa, entry.moved)
 #
 # A real guest has too many entries to look at, so from here on we use a small guest made by hand. It maps three pages
 # through one page table (`0x1000`, `0x2000`, `0x3000`) and a fourth page through another, and it has accessed all of
-# them. Each section makes a new guest. A store that is run twice counts twice, so to repeat a section, start at its
-# first cell.
+# them. Each section makes a new guest. If you run the cell of a store twice, the guest stores twice; so to repeat a
+# section, start at its first cell.
 #
 # The kernel is about to write the first entry of its page *directory* (PD), which points to the page table of the
 # three pages. See what the diagram shows.
@@ -163,13 +164,13 @@ guess_three.compare("stay, but cannot be reached", why=why)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # <!-- slide:
-# The only path to #248 is cut. The page has lost its parent and nothing else: it is still in the **hash**, under the
-# gfn of the guest's page table, with all its entries.
+# The only path to #248 is cut. The page has lost only its parent: it is still in the **hash**, under the gfn of the
+# guest's page table, with all its entries.
 # -->
 # Only the link died, and that is enough: the processor starts at the root, and the only path to #248 is cut. Page
-# #248 itself lost its parent (lesson 8) and nothing else. It is not returned to the pool. It is still in the
-# **hash**, under the gfn of the guest's page table, with all its entries. The next picture shows that it has no
-# parent. The one after it shows the hash bucket in which the host finds it.
+# #248 itself lost only its parent (lesson 8). It is not returned to the pool. It is still in the **hash**, under the
+# gfn of the guest's page table, with all its entries. The next picture shows that it has no parent. The one after it
+# shows the hash bucket in which the host finds it.
 
 # %%
 parent_chains(vm, 248)
@@ -350,7 +351,7 @@ guess_third.compare("the whole page", why=why)
 #
 # From 3 on, *every* write is a flood, including the fourth and the hundredth. Only a write to another gfn ends it. It
 # does not matter what happens between the writes: the program may use the table's pages for an hour, with any number
-# of page faults. This is a mistake in the code of 2007, to which lesson 10 returns.
+# of page faults. This is a mistake in Linux 2.6.22. Lesson 10 returns to it.
 #
 # Why is there such a rule? Each trapped write costs thousands of cycles. A kernel that forks a process copies whole
 # page tables, with hundreds of writes in a row. After the third write the shadow page is gone, and the write
@@ -411,13 +412,13 @@ store_diagram(linux, entry_of(linux, 0x400000).gpa, 8)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # <!-- slide:
-# The second: **it shadows a page table.** A page of 2 MB is shadowed in pieces, by a *metaphysical* page. The bytes
-# stored there are data, and no spte was made from them.
+# The second: **it shadows a page table.** A guest's 2 MB page is shadowed by a *metaphysical* page. A store to the 2
+# MB page changes data, and no spte was made from it.
 # -->
-# 2. **It shadows a page table.** A page of 2 MB is shadowed in pieces of 4 KiB, by a page of sptes for which the
-#    guest has no table (*metaphysical*, lesson 5). It is in the hash under the gfn at which the 2 MB begin. The bytes
-#    stored there are data, and no spte was made from them. (The other pages in this bucket date from before the guest
-#    turned paging on.)
+# 2. **It shadows a page table.** A 2 MB page of the guest is shadowed in pieces of 4 KiB. The shadow page that maps
+#    them is called *metaphysical* (lesson 5), because the guest has no page table there. The host keeps it in the
+#    hash under the first gfn of the 2 MB page. A store to that gfn changes data, and no spte was made from that data.
+#    (The other pages in this bucket date from before the guest turned paging on.)
 
 # %%
 small = small_guest("64", 0x1000)
@@ -433,8 +434,8 @@ store_diagram(small.vm, 0x400 << 12, 8)
 # Why *every* page, and not only the first that passes? One guest table can have several shadow pages, with different
 # roles. Some kernels let an entry of the root table point to the root table itself, so that they find all their
 # tables at fixed addresses. Then one frame is a table of all four levels at once, and has a shadow page for each of
-# these roles. In this guest it is entry 493, and one access through it has made all four pages. Predict how many
-# sptes die if the guest writes that entry:
+# these roles. In this guest, entry 493 points to the root table, and one access through it has made all four shadow
+# pages. Predict how many sptes die if the guest writes that entry:
 
 # %%
 small = small_guest("64", 0x1000)
@@ -554,7 +555,7 @@ watch(lambda: vm.access(entry2, write=True, value=other << 12 | 0x67, size=8), v
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # <!-- slide:
-# In none. The function that maps pages for a guest without paging (mmu.c:764-813) grants all rights on every frame,
+# It never begins. The function that maps pages without paging (mmu.c:764-813) grants all rights on every frame,
 # including shadowed page tables. Now the guest turns paging on again:
 # -->
 # There is no such step. The function that maps pages for a guest without paging (mmu.c:764-813) grants all rights on
@@ -576,8 +577,8 @@ hierarchy(vm, 0x2000)
 # own audit reports the cause and the effect:
 # -->
 # There is no fault, and the access reaches the old frame: the host found the root and all pages below it in the hash,
-# although they were stale. This is the result of the cheat in lesson 0, but this time nobody cheated. The kernel's
-# own audit, the subject of lesson 14, reports both the cause and the effect:
+# although they were stale. The result is the same as after the cheat in lesson 0, but this time nobody cheated. The
+# kernel's own audit, the subject of lesson 14, reports both the cause and the effect:
 
 # %%
 [str(complaint) for complaint in vm.audit()]
@@ -586,8 +587,8 @@ hierarchy(vm, 0x2000)
 # <!-- slide:
 # 1. Count. From the third in a row on, it is a **flood**.
 # 2. Find **every** page that shadows this gfn as a page table.
-# 3. Across an edge, or a flood: zap the **whole page**.
-# 4. Else clear **entry offset / 8**: first remove it from its reverse map or from the parents.
+# 3. A write across two entries, or a flood: zap the **whole page**.
+# 4. Else remove **entry offset / 8** from its map or the parents, then clear it.
 # -->
 # ## What you know now
 #
@@ -623,7 +624,7 @@ write_lab(mode="64")
 # %% [markdown]
 # <!-- slide: -->
 # Then write pre-write yourself, for entries of 8 bytes: [exercise 8](../exercises/08_pre_write/README.md). It takes
-# about two dozen lines, and the list above is all that you need.
+# about two dozen lines, and the list above contains everything that you need.
 #
 # [Lesson 10](10_pre_write_32.ipynb) is about guests with 4-byte entries. There the offset of a guest entry is not the
 # offset of its spte, and one guest entry can have two sptes.

@@ -26,14 +26,15 @@
 #
 # In lesson 9 the offset of a guest entry was also the offset of its spte. This worked because both are 8 bytes long.
 # The entries of a 32-bit guest are **4 bytes** long, but the host still shadows them with entries of 8, because it
-# uses the newer table format for all guests. So the two sides differ in the number of entries in a page and in what
-# an entry maps.
+# uses the newer table format for all guests. So the two sides differ in the number of entries in a page and in the
+# amount of memory that an entry maps.
 #
 # Pre-write has to convert between the two. In the kernel this takes half a dozen lines (mmu.c:1188-1209), and a
 # mistake in one of them once corrupted the memory of guests. At the end of this lesson you can
 #
 # - compute, for any store to a table of 4-byte entries, **which shadow entries are hit**;
-# - explain why an offset is **doubled once for a page table and twice for a directory**, and what is done in between;
+# - explain why an offset is **doubled once for a page table and twice for a directory**, and which step comes between
+#   the two doublings;
 # - recognise three stores that look harmless but are not.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -139,8 +140,7 @@ guess_index.compare("number 257", why=why)
 # | in the page | `0x808 & 0xfff` | `0x808` |
 # | spte | `0x808` / 8 | **257** |
 #
-# What about offset **`0xc04`**? Guest entry 769, doubled `0x1808`, in the page `0x808`: again spte **257**, of
-# quadrant 1.
+# Offset **`0xc04`** is in guest entry 769. Doubled: `0x1808`, in the page `0x808`. Again spte **257**, of quadrant 1.
 # -->
 # The arithmetic by hand, as the picture shows it:
 #
@@ -151,9 +151,9 @@ guess_index.compare("number 257", why=why)
 # | in the page | `0x808 & 0xfff` | `0x808` |
 # | spte | `0x808` / 8 | **257** |
 #
-# An spte is twice as long and twice as far from the start, so in the first half an entry keeps its number. What about
-# offset **`0xc04`**? Guest entry 769, doubled `0x1808`, in the page `0x808`: again spte **257**, this time of
-# quadrant 1.
+# An spte is twice as long as a guest entry and begins twice as far from the start, so in the first half an entry
+# keeps its number. What about offset **`0xc04`**? It belongs to guest entry 769. Doubled, it is `0x1808`, and the
+# last three digits are `0x808`: again spte **257**, this time in the shadow page of quadrant 1.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
@@ -162,10 +162,10 @@ guess_index.compare("number 257", why=why)
 # -->
 # ## Hit by mistake
 #
-# The last guest had pages in one quadrant only. This one has one page in each, and both are at the same place in
-# their half: guest entry 257 (`0x101000`) and guest entry 769 (`0x301000`; 769 - 512 = 257). Again the guest stores 4
-# bytes at offset `0x404`, which is guest entry 257 and no other. Pre-write goes through all shadow pages of the
-# written gfn, as you know from lesson 9.
+# The last guest had pages in one quadrant only. This one has one page in each, and each is at the same place in its
+# half: guest entry 257 (`0x101000`) and guest entry 769 (`0x301000`; 769 - 512 = 257). Again the guest stores 4 bytes
+# at offset `0x404`, which is guest entry 257 and no other. Pre-write goes through all shadow pages of the written
+# gfn, as you know from lesson 9.
 
 # %%
 small = small_guest("32", 0x101000, 0x301000)
@@ -188,8 +188,8 @@ guess_quadrant.compare("#247:257 and #246:257", why=why)
 # lost the bit that tells the two halves apart. No program notices: it only costs a fault.
 # -->
 # Go back to the film and read the numbers in brackets: `#246:257` was made from guest entry **769**, which was not
-# written. The code of 2007 doubles the offset and cuts it to three digits, and so loses the one bit that tells the
-# two halves apart. Then it clears the spte at that place *in the page of every quadrant*.
+# written. Linux 2.6.22 doubles the offset and keeps only its last three digits, and so loses the one bit that tells
+# the two halves apart. Then it clears the spte at that place *in the page of every quadrant*.
 #
 # Is this a bug? No program notices, because the wrongly cleared entry is made again at the next access. It only costs
 # a fault:
@@ -205,8 +205,8 @@ vm.access(0x301000, user=True)
 # In this respect a shadow is forgiving: **clearing too much is slow, clearing too little is wrong.** The mistake
 # became a real problem only when KVM was about to copy new values into the shadow at once (see lesson 9). *Filling*
 # the other entry with a value that belongs elsewhere would have been an error. So the code first had to check the
-# quadrant (fce0657f), which had been in the page's role all along. Your exercise follows the code of 2007, which hits
-# all quadrants.
+# quadrant (fce0657f), which had been in the page's role all along. Your exercise follows Linux 2.6.22, which hits all
+# quadrants.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
@@ -265,7 +265,7 @@ vm.access(0x301000, user=True)
 # | sptes | `0x010` / 8, and the next | **2 and 3** |
 #
 # Check it with the rule: 2 x 257 = 514, and quadrant 1 begins at 512, so the result is sptes 2 and 3 of quadrant 1.
-# (They will be hit in all four quadrants, which is the mistake of the last section with four pages instead of two.)
+# (Pre-write hits them in all four quadrants: the mistake of the last section, now with four pages instead of two.)
 # Here is the diagram of that store, in a guest with pages below entry 1 and below entry 257. Find the pages one level
 # below that lose their link by mistake.
 
@@ -307,8 +307,9 @@ guess_pair.compare("2 and 3", why=why)
 # -->
 # Now without the rounding: `0x6` x 2 = `0xc`, x 2 = `0x18`, / 8 = 3. The result would have been 3 *and 4*. Number 4
 # belongs to guest entry 2, which was not written: losing it does little harm. But number 2 would have stayed,
-# although its directory entry has changed: a **stale** link. Each doubling also doubles the distance from the start
-# of the entry, until it is as large as a whole spte. So first round down, and then double again.
+# although its directory entry has changed: a **stale** link. Each doubling also doubles the distance of the byte from
+# the start of its entry. After two doublings this distance can be a whole spte or more. So first round down, and then
+# double again.
 #
 # For a page table no rounding is needed. After one doubling, any byte of an entry is still in its spte: 3 x 2 is less
 # than 8.
@@ -353,8 +354,8 @@ guess_eight.compare("all of #247 and #246", why=why)
 # | 8 bytes | `0x8` | in one entry | **misaligned** |
 # | 8 bytes | `0xc` | **misaligned** | **misaligned** |
 #
-# **Misaligned**: the bytes are not all in one entry. The code *could* clear two entries instead; the code of 2007
-# does not.
+# **Misaligned**: the bytes are not all in one entry. The code *could* clear two entries instead; in 2.6.22 it does
+# not.
 # -->
 # **Misaligned** means that the bytes are not all in one entry. It depends on the size of the entries, not only on the
 # store:
@@ -368,13 +369,13 @@ guess_eight.compare("all of #247 and #246", why=why)
 # | 8 bytes | `0xc` | **misaligned** | **misaligned** |
 #
 # *Could* the code clear two entries instead? Yes. The kernel's authors thought that it was not worth the trouble:
-# such a store usually means that the frame is no longer a page table (mmu.c:1173-1182), and faults restore what was
-# zapped. The code of 2007 does not, so a model of it must not either.
+# such a store usually means that the frame is no longer a page table (mmu.c:1173-1182), and later faults restore the
+# zapped entries. The code in 2.6.22 does not clear two entries, so a model of it must not either.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
-# *Demand paging*: the program accesses a new page, and its kernel gets a page fault and stores one entry. Then the
-# host makes the spte. This is not a fork. Two such pages:
+# *Demand paging*: the program accesses a new page, its kernel gets a page fault and stores one entry, and the host
+# makes the spte. This is not a fork. The first two pages:
 # -->
 # ## "Three stores with pauses between them are not a flood"
 #
@@ -406,7 +407,7 @@ demand(0x2000), demand(0x3000)
 # Now the third new page. Between this store and the last one there are two faults, and the program has used its
 # memory. Is it still "in a row"?
 # -->
-# Counting the one for the first page, there are now three sptes in the shadow page. Next is the third new page, step
+# One page was mapped at the start, so there are now three sptes in the shadow page. Next is the third new page, step
 # by step. Between this store and the last one there are two faults, and the program has used its memory. Will the
 # host still count this store as "in a row"?
 
@@ -452,10 +453,10 @@ vm.stats.flood_zaps
 #
 # **The shadow is a cache, and a cache that is cleared too often is still correct.**
 # -->
-# The host took eight of ten stores for a flood. The fork detector misfired on one of the most common access patterns,
-# and made each step more expensive than necessary. A later change (a25f7e1f) resets the count at each such fault of
-# the guest, because a page table that causes faults is still *in use*. In 2.6.22, and in your exercise, the count is
-# not reset.
+# The host treated eight of the ten stores as a flood. The fork detector misfired on one of the most common access
+# patterns, and made each step more expensive than necessary. A later change (a25f7e1f) resets the count at each such
+# fault of the guest, because a page table that causes faults is still *in use*. In 2.6.22, and in your exercise, the
+# count is not reset.
 #
 # Again, the guest saw nothing wrong. That is why such bugs survive for a long time: **the shadow is a cache, and a
 # cache that is cleared too often is still correct.** Only a timing measurement shows the problem.
@@ -518,7 +519,7 @@ store_diagram(pae, entry_of(pae, 0x81CE000).gpa, 8)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
-# 1. Not all in one entry **of 4 bytes**, or a flood: zap the whole page.
+# 1. More than one entry **of 4 bytes**, or a flood: zap the whole page.
 # 2. Else double the offset.
 # 3. For a **directory**: round down to 8, double again, take two sptes.
 # 4. Keep three digits, / 8.
@@ -539,15 +540,15 @@ store_diagram(pae, entry_of(pae, 0x81CE000).gpa, 8)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
-# - Choose the directory as well as the page tables, and stores that do not fit into one entry. Tick the entries that
-#   will die, then press *Write*.
+# - Try the directory, the page tables, and stores that do not fit into one entry. Tick the entries that will die,
+#   then press *Write*.
 # - Then build it: [exercise 9](../exercises/09_pre_write_32/README.md), about ten lines more than exercise 8.
 # -->
 # ## Play, then build
 #
-# This lab has a guest with pages in both quadrants of one table. Choose the directory as well as the page tables, and
-# stores that do not fit into one entry. Tick the entries that will die, then press *Write*. The lab explains the
-# result.
+# This lab has a guest with pages in both quadrants of one table. Try writes to the directory and to the page tables,
+# and try stores that do not fit into one entry. Tick the entries that will die, then press *Write*. The lab explains
+# the result.
 
 # %% tags=["try-it"]
 write_lab(mode="32")
