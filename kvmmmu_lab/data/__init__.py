@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The data that comes with the kit, opened by name: page tables and traces of real guests, and golden traces.
+"""Open the data that comes with the kit by name: page tables and traces of real guests, and golden traces.
 
 >>> open_guest("lin64_A")
 <Guest lin64_A: 64-bit Linux, 155 page-table frames, 74395 mapped pages>
 
 A *trace* records what a real guest's processor did, event by event. A *golden trace* records what the kernel's own MMU code
-did. ``PROVENANCE.md`` in this folder describes how they were made. Opening a file checks its SHA-256.
+did. ``PROVENANCE.md`` in this folder describes how they were made. When a file is opened, its SHA-256 is checked.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def golden_traces() -> list[str]:
 
 
 def golden_trace(name: str) -> Path:
-    """The path of a file with operations on the kernel's own code and their results (see `verify.golden`).
+    """Return the path of a golden trace: operations executed by the kernel's own code, with results (see `verify.golden`).
 
     Raises InputError for a name that isn't in `golden_traces`, DataError for a damaged file.
     """

@@ -16,14 +16,17 @@ from ..mmu.bits import CR0_PE, mode_of_levels, mode_of_registers
 
 
 def read_arrays(path: Path, expected: dict[str, tuple[str, int]]) -> dict[str, np.ndarray]:
-    """Read the arrays of an .npz file. ``expected``: name -> (dtype, number of dimensions). Raises DataError, naming the file
-    and the array."""
+    """Read the arrays of an .npz file.
+
+    ``expected`` maps the name of each required array to (dtype, number of dimensions). Raises DataError with the names of
+    the file and the array.
+    """
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
     except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error, KeyError, NotImplementedError) as error:
         raise DataError(str(path), str(error), "a complete .npz archive of plain arrays") from None
-    except AttributeError:  # a bare .npy file
+    except AttributeError:  # np.load returns the array itself for an .npy file
         raise DataError(str(path), "one bare array", "an .npz archive of named arrays") from None
     for name, (dtype, dimensions) in expected.items():
         if name not in arrays:
@@ -38,9 +41,10 @@ def read_arrays(path: Path, expected: dict[str, tuple[str, int]]) -> dict[str, n
 
 
 def read_meta(path: Path, arrays: dict[str, np.ndarray], names: str) -> dict[str, Any]:
-    """Read the JSON object in ``meta``. It must have whole numbers under ``names``, and a ``mode`` that its registers select.
+    """Read the JSON object in the array ``meta``.
 
-    Raises DataError.
+    It must contain a whole number for each of ``names`` (separated by spaces), and the ``mode`` that its register values
+    select. Otherwise, DataError is raised.
     """
     try:
         meta = json.loads(str(arrays["meta"]))
@@ -58,7 +62,7 @@ def read_meta(path: Path, arrays: dict[str, np.ndarray], names: str) -> dict[str
 
 
 def check_lengths(path: Path, arrays: dict[str, np.ndarray], *groups: str) -> None:
-    """Raise DataError unless the arrays of each group have the same length. A group is names separated by spaces."""
+    """Raise DataError unless the arrays of each group have the same length. A group is a string of names with spaces."""
     for group in groups:
         lengths = {name: len(arrays[name]) for name in group.split()}
         if len(set(lengths.values())) > 1:
@@ -66,6 +70,6 @@ def check_lengths(path: Path, arrays: dict[str, np.ndarray], *groups: str) -> No
 
 
 def check_pages(path: Path, arrays: dict[str, np.ndarray], name: str) -> None:
-    """Raise DataError unless the rows of an array have 4096 bytes."""
+    """Raise DataError unless each row of an array has 4096 bytes."""
     if arrays[name].shape[1] != 4096:
         raise DataError(str(path), f"{name}: {arrays[name].shape}", "rows of 4096 bytes")

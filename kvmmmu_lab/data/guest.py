@@ -29,20 +29,20 @@ ARRAYS = {
 }
 REGISTERS = "cr0 cr3 cr4 efer mem_bytes"
 VGA_HOLE = (0xA0, 0x100)
-"""The gfns of a PC that have no RAM: the video memory and ROMs below 1 MiB."""
+"""The range [start, end) of gfns without RAM on a PC: the video memory and ROMs below 1 MiB."""
 
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Guest:
-    """A snapshot of a guest. Only its page-table frames have contents.
+    """A snapshot of a guest. Of guest memory, it contains only the frames that hold page tables.
 
     ``mode``: "32", "pae" or "64".
     ``roots``: the CR3 values in use, the current one first.
-    ``gfns``, ``pages``: the frames that hold page tables, and the 4096 bytes of each.
-    ``tlb_gva``, ``tlb_gpa``, ``tlb_flags``: the leaf entries under the current CR3, one per row. Bits of the flags: 0 W, 1 U,
-    2 PWT, 3 PCD, 4 A, 5 D, 6 large, 7 G, 8 NX, as in the leaf entry.
-    ``mem_start``, ``mem_end``, ``mem_flags``: ranges [start, end) with equal rights, ANDed over the levels. Bits of the
-    flags: 0 writable, 1 user.
+    ``gfns``, ``pages``: the gfn and the 4096 bytes of each frame that holds a page table.
+    ``tlb_gva``, ``tlb_gpa``, ``tlb_flags``: one leaf entry under the current CR3 per row. The flags are copied from the leaf
+    entry: bit 0 W, 1 U, 2 PWT, 3 PCD, 4 A, 5 D, 6 large, 7 G, 8 NX.
+    ``mem_start``, ``mem_end``, ``mem_flags``: gva ranges [start, end) with the same access rights. A right is granted only
+    if the entries of all levels grant it. Bit 0 of the flags means writable, bit 1 user.
     ``probe_gva``, ``probe_gpa``: single translations; a gpa of 2**64-1 means unmapped.
     """
 
@@ -63,7 +63,7 @@ class Guest:
 
     @classmethod
     def load(cls, path: Path) -> Guest:
-        """Read a snapshot. Raises DataError."""
+        """Read a snapshot from a file. Raises DataError if the file can't be used."""
         arrays = read_arrays(path, ARRAYS)
         meta = read_meta(path, arrays, REGISTERS)
         check_lengths(
@@ -91,7 +91,7 @@ class Guest:
     def vm(self, **options: Any) -> Vm:
         """Make a VM with this guest's memory size, page tables and registers. Its shadow tables are empty.
 
-        ``options`` are passed to `Vm`: replaced parts, ``tlb``.
+        ``options`` are passed to `Vm`, for example ``tlb`` or parts to replace.
         """
         vm = Vm([(0, VGA_HOLE[0]), (VGA_HOLE[1], (self.meta["mem_bytes"] >> PAGE_SHIFT) - VGA_HOLE[1])], **options)
         for gfn, page in zip(self.gfns.tolist(), self.pages, strict=True):

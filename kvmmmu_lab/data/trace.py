@@ -17,19 +17,22 @@ ARRAYS = {"meta": ("U", 0), "type": ("u1", 1), "flag": ("u1", 1), "a": ("u8", 1)
 REGISTERS = "cr0 cr3 cr4 efer mem_bytes"
 
 CR3_LOAD, PAGE_FAULT, ACCESS, TABLE_WRITE, ADOPTED, DROPPED, FLUSH, ROOT_DIED, INTERRUPT = range(9)
-"""Types of events, see `Trace`."""
+"""The types of events (see `Trace`)."""
 
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Trace:
-    """The events of a guest. Event i has ``type[i]``, ``flag[i]``, ``a[i]`` and ``b[i]``; ``images[k]`` is a page's 4096 bytes.
+    """The events of a guest.
+
+    Event i consists of ``type[i]``, ``flag[i]``, ``a[i]`` and ``b[i]``. ``images[k]`` contains the 4096 bytes of a page. A
+    frame is *adopted* when it becomes a page table, and *dropped* when it stops being one.
 
     ==  ====================  ===============================  ===================================================
     0   CR3 load              a: new CR3
     1   guest page fault      a: CR2; b: error code            flag: CPL
-    2   access                a: gva; b: gpa (2**64-1 unknown) flag: bits 0-1 read, write, fetch; 4 user; 8 device
-    3   write to a table      a: gpa; b: value                 flag: size
-    4   frame adopted         a: gfn; b: row of images         flag: level
+    2   access                a: gva; b: gpa (2**64-1 unknown) flag & 3: 0 read, 1 write, 2 fetch; & 4: user; & 8: device
+    3   write to a table      a: gpa; b: value                 flag: size in bytes
+    4   frame adopted         a: gfn; b: index into images     flag: level
     5   frame dropped         a: gfn
     6   INVLPG or MOV CR4
     7   root died             a: CR3
@@ -47,7 +50,7 @@ class Trace:
     images: np.ndarray
 
     def _check_events(self, path: Path) -> None:
-        """Raise DataError for addresses and flags that no guest in this mode can have."""
+        """Raise DataError if an event has an address or a flag that is impossible in this mode."""
 
         def refuse(wrong: np.ndarray, what: str, expected: str) -> None:
             if wrong.any():
@@ -77,7 +80,7 @@ class Trace:
 
     @classmethod
     def load(cls, path: Path) -> Trace:
-        """Read a trace. Raises DataError."""
+        """Read a trace from a file. Raises DataError if the file can't be used."""
         arrays = read_arrays(path, ARRAYS)
         meta = read_meta(path, arrays, REGISTERS)
         check_lengths(path, arrays, "type flag a b")

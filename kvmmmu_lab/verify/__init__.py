@@ -22,14 +22,14 @@ __all__ = ["WITHOUT", "FileDifference", "FileReport", "kind_of", "verify_file"]
 
 GOLDEN, GUEST, TRACE, MATRIX = "golden trace", "page tables of a real guest", "trace of a real guest", "permission matrix"
 ARRAYS = {"tlb_gva": GUEST, "type": TRACE, "result": MATRIX}
-"""Maps an array to the only kind of archive that contains it."""
+"""Maps the name of an array to the kind of archive that contains it. No other kind does."""
 
 
 def verify_file(path: str | Path, *, audit: bool = False, without: str | None = None) -> FileReport:
-    """Compare the engine with a file of any kind. Raises DataError if the file can't be used.
+    """Compare the engine with the data in a file of any of the four kinds. Raises DataError if the file can't be used.
 
-    ``audit``: audit after every operation of a golden trace. ``without``: replay a guest's trace once more without this
-    mechanism, a key of `WITHOUT`.
+    ``audit``: whether to audit the VM after every operation of a golden trace. ``without``: a mechanism (a key of `WITHOUT`).
+    If it is given, a guest's trace is replayed once more without this mechanism.
     """
     path = Path(path)
     kind = kind_of(path)
@@ -51,7 +51,7 @@ def verify_file(path: str | Path, *, audit: bool = False, without: str | None = 
 
 
 def kind_of(path: Path) -> str:
-    """Return the kind of a file, determined by its content. Raises DataError for a file of any other kind."""
+    """Return the kind of a file, determined from its content. Raises DataError if it is of no known kind."""
     if path.is_dir():
         raise DataError(str(path), "a folder", f"a file; to verify all files in it: {path}/*")
     if not path.exists():

@@ -13,7 +13,7 @@ from . import FileReport, verify_file
 
 
 def run(args: Namespace) -> int:
-    """Verify each file and print its report, or print one JSON object with ``reports`` and ``status``.
+    """Verify each file and print its report. With ``--json``, print one JSON object with ``reports`` and ``status`` instead.
 
     Return the exit status: 0 if there are no differences, 1 if there are some, 2 if a file can't be read.
     """
@@ -21,7 +21,7 @@ def run(args: Namespace) -> int:
     status = 0
     for name in args.files:
         found: FileReport | DataError
-        if sys.stderr.isatty():  # the largest guest takes several seconds
+        if sys.stderr.isatty():  # verifying the largest guest takes several seconds
             print(f"comparing {name} ...", file=sys.stderr, flush=True)
         try:
             found = verify_file(name, audit=args.audit, without=args.without)

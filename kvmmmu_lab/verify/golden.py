@@ -3,8 +3,8 @@
 
 A file contains gzipped JSON lines. A scenario consists of a header line (``"t": "scenario"``), its operations (``"op"``;
 the first is ``create``), some full states (``"state"``), and a line ``"end"``. The line of an operation contains its
-number ``i``, the operation ``op``, its result ``r``, and a digest ``d`` of the state after it: the first 12 hex digits of
-the SHA-256 of each part of `inspect.dump`.
+number ``i``, the operation ``op``, its result ``r``, and a digest ``d`` of the state after the operation: for each part of
+the state in `inspect.dump`, the first 12 hex digits of its SHA-256.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ DIGEST_WIDTH = 12
 STORES = {ev.STORE, ev.EMULATED_STORE, ev.GUEST_ACCESSED, ev.GUEST_DIRTY}
 
 MALFORMED = (KeyError, TypeError, AttributeError, ValueError, OverflowError, IndexError, VmDead)
-"""Exceptions that the operations of a malformed file raise. `InputError` is a ValueError."""
+"""Exceptions that operations of a malformed file may raise. `InputError` is included, since it is a ValueError."""
 
 NOT_RESULTS = {"audit", "alog", "div", "agpa", "crash"}
 """Keys of a result that `compare_result` skips, because they are informative or compared elsewhere."""
 
 
 def verify_golden(path: Path, report: FileReport, audit: bool = False, make_vm: MakeVm = Vm) -> None:
-    """Replay every scenario of a file and compare everything. ``audit``: also audit after each operation."""
+    """Replay every scenario of a file and compare results, digests and states. ``audit``: audit after each operation, too."""
     category = None
     for header, lines in read_scenarios(path):
         category = category or header.get("cat")
@@ -56,7 +56,7 @@ def verify_golden(path: Path, report: FileReport, audit: bool = False, make_vm: 
 
 
 def read_scenarios(path: Path) -> Iterator[tuple[dict[str, Any], list[dict[str, Any]]]]:
-    """Yield the header of each scenario in a file, and its lines of operations and states. Raises DataError."""
+    """Yield each scenario of a file as its header and the list of its operation and state lines. Raises DataError."""
     header: dict[str, Any] | None = None
     lines: list[dict[str, Any]] = []
     number = 0
@@ -95,7 +95,7 @@ class ScenarioReplay:
         self.crash: HostCrash | None = None
 
     def run(self, lines: list[dict[str, Any]]) -> None:
-        """Apply and compare line by line. No lines may follow a crash."""
+        """Apply the lines in order and compare their results. No line may follow a crash."""
         name, ops = self.header["name"], [line for line in lines if line["t"] == "op"]
         check = self.report.check
         check(name, "number of operations", self.header["nops"], len(ops))
@@ -126,7 +126,7 @@ class ScenarioReplay:
             self.compare_memory(name)
 
     def operation(self, line: dict[str, Any], where: str) -> None:
-        """Apply one operation; compare its result, digests and audit."""
+        """Apply one operation, and compare its result, digests and audit with the file."""
         op, expected = line["op"], line["r"]
         self.report.count("operations")
         got: dict[str, Any] = {}
@@ -158,25 +158,25 @@ class ScenarioReplay:
             self.compare_alog(expected.get("alog", []), where)
 
     def compare_result(self, name: str, expected: dict[str, Any], got: dict[str, Any], where: str) -> None:
-        """Compare all results. A missing result counts as 0 or empty."""
+        """Compare all values in the result of an operation. A missing value counts as 0 or empty."""
         for key in {**expected, **got}:
             if key in NOT_RESULTS:
                 continue
             a, b = expected.get(key) or 0, got.get(key) or 0
-            if name == "gva2gpa" and key == "gpa":  # for this result, null means "unmapped" and not 0
+            if name == "gva2gpa" and key == "gpa":  # here, null means "unmapped", not 0
                 a, b = (x.get("gpa", 0) for x in (expected, got))
             self.report.count("results")
             self.report.check(where, f"result {key!r}", a, b)
 
     def compare_audit(self, where: str) -> None:
-        """Compare the number of complaints after the operation, and the first six of them."""
+        """Audit the VM. Compare the number of complaints, and the first six of them, with the file."""
         self.report.count("audits")
         got = self.vm.audit()
         listed = [[c.audit, *c.facts] for c in got]
         self.report.check(where, "audit", self.expected_audit, {"n": len(got), "m": listed[:6]})
 
     def compare_alog(self, expected: Any, where: str) -> None:
-        """Compare the complaints of audits inside faults. The file lists all of them, or their number and the first few."""
+        """Compare the complaints of audits made during faults. The file has all of them, or their number and the first few."""
         got = [[c.audit, *c.facts] for _, complaints in self.vm.audit_log for c in complaints]
         self.vm.audit_log.clear()
         if isinstance(expected, dict):
@@ -185,7 +185,7 @@ class ScenarioReplay:
         self.report.check(where, "audits inside the fault", expected, got)
 
     def full_state(self, expected: dict[str, Any], where: str) -> None:
-        """Compare each part of a full state, then all of guest memory and the audit."""
+        """Compare each part of a full state, then all of guest memory and the complaints of an audit."""
         got = json.loads(compact(dump.state(self.vm)))
         self.report.count("full states")
         self.report.check(where, "parts of the state", sorted(expected), sorted(got))
@@ -210,7 +210,7 @@ class ScenarioReplay:
         vm = self.vm
         before = (vm.stats.tlb_flushes, vm.stats.root_loads, vm.stats.gp)
         self.events.clear()
-        vm.injected.clear()  # an operation that is refused doesn't clear them
+        vm.injected.clear()  # a refused operation doesn't clear them
         apply(vm, op, got)
         if name == "set_slot":
             self.digester.forget()
@@ -220,9 +220,9 @@ class ScenarioReplay:
         got["mem"] = self.changed_words(report=name not in ("poke", "destroy"))
 
     def changed_words(self, report: bool) -> list[list[int]]:
-        """Update the mirror of guest memory; return [gpa, value] of the words that changed, in the order of slots.
+        """Update the mirror of guest memory. Return [gpa, value] for each word that changed, sorted by slot and gpa.
 
-        Without ``report``, the list is empty.
+        If ``report`` is false, return an empty list.
         """
         pages = self.vm.memory.pages[FIRST_GUEST:]
         if len(pages) > len(self.mirror):
@@ -238,7 +238,7 @@ class ScenarioReplay:
         return [[gpa, value] for _, gpa, value in sorted(changed)] if report else []
 
     def _place(self, hpa: int) -> tuple[int, int]:
-        """Return the slot number and the gpa of a host address."""
+        """Return the number of the slot that contains a host physical address, and its gpa."""
         for number, slot in enumerate(self.vm.memory.slots):
             if slot.hfn <= hpa >> 12 < slot.hfn + slot.npages:
                 return number, hpa - (slot.hfn - slot.base << 12)
@@ -267,12 +267,12 @@ class Digester:
         self.forget()
 
     def forget(self) -> None:
-        """Drop the cached texts, because after a change of slots the same words may refer to other frames."""
+        """Drop the cached texts. After a change of slots, the same words may refer to other frames."""
         self.seen = np.zeros((NUM_PAGES, 512), dtype=np.uint64)
         self.texts = [""] * NUM_PAGES
 
     def sptes(self) -> str:
-        """Return the text of the part ``sptes``."""
+        """Return the JSON text of the state's part ``sptes``."""
         now = self.vm.memory.pages[FIRST_SHADOW : FIRST_SHADOW + NUM_PAGES]
         for id in np.flatnonzero((now != self.seen).any(axis=1)).tolist():
             entries = dump.page_entries(self.vm, id)
@@ -295,7 +295,7 @@ class Digester:
 
 
 def compact(value: Any) -> str:
-    """Return a value as JSON without spaces, the form that is hashed."""
+    """Return a value as JSON without spaces. This is the form that is hashed."""
     return json.dumps(value, separators=(",", ":"))
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Verify walks of real guests' page tables: each address must have the gpa that the guest's processor found.
+"""Verify walks of real guests' page tables: each gva must translate to the gpa that the guest's processor found.
 
 Each address is translated twice: by the walker, which reads the guest's tables, and by an access through the shadow
 tables.
@@ -37,13 +37,13 @@ TLB_FLAGS = ("W", "U", "PWT", "PCD", "A", "D", "PS", "G", "NX")
 """The flags in ``tlb_flags``, beginning with bit 0."""
 
 TLB_BITS = tuple((TLB_FLAGS.index(flag.name), flag.bit) for flag in FLAGS if flag.name in TLB_FLAGS)
-"""For each flag: its bit number in ``tlb_flags``, and its bit number in an entry."""
+"""For each flag, its bit number in ``tlb_flags`` and its bit number in a page-table entry."""
 
 PS = TLB_FLAGS.index("PS")
 
 
 def verify_guest(path: Path, report: FileReport, make_vm: Callable[..., Vm] = Vm) -> None:
-    """Compare every probe, every TLB line and both ends of every range, by walks and by accesses."""
+    """Check every probe, every TLB line and both ends of every range, with walks and with accesses."""
     guest = Guest.load(path)
     report.facts["guest"] = f"mode {guest.mode}, {len(guest.gfns)} page-table frames"
     _probes(guest, report)
@@ -54,7 +54,7 @@ def verify_guest(path: Path, report: FileReport, make_vm: Callable[..., Vm] = Vm
 
 
 class Leaf(NamedTuple):
-    """A leaf entry, which maps ``size`` bytes at ``gva``. ``rights``: W (bit 0) and U (bit 1), ANDed over all levels."""
+    """A leaf entry, which maps ``size`` bytes at ``gva``. ``rights``: bits 0 (W) and 1 (U), set if set at all levels."""
 
     gva: int
     size: int
@@ -62,7 +62,7 @@ class Leaf(NamedTuple):
 
 
 class GuestTables:
-    """The page tables in the file. ``leaves`` lists the leaf entries below the current root, ordered by gva."""
+    """The page tables in the file. ``leaves`` lists the leaf entries that the current root reaches, sorted by gva."""
 
     def __init__(self, guest: Guest, report: FileReport) -> None:
         self.guest, self.report = guest, report
@@ -90,7 +90,7 @@ class GuestTables:
             return
         table = np.frombuffer(self.pages[gfn], dtype=f"<u{format.size}")
         pdpt = level == 3 and guest.mode == "pae"
-        if pdpt:  # in PAE mode, it has four entries, and they have no rights
+        if pdpt:  # in PAE mode, it has four entries, without W and U bits
             table = table[(address & 0xFE0) // 8 :][:4]
         for index in np.flatnonzero(table & table.dtype.type(PRESENT)).tolist():
             entry = int(table[index])
@@ -105,7 +105,7 @@ class GuestTables:
 
 
 def _tables(guest: Guest, report: FileReport) -> None:
-    """Check the file itself: it contains the frames that its roots reach, and lists each leaf entry and each range once."""
+    """Check that the file contains exactly the tables that its roots reach, and lists each leaf entry and each range once."""
     report.check("meta", "root and CR3", guest.meta["cr3"], int(guest.roots[0]))
     tables = GuestTables(guest, report)
     report.check("page tables", "frames that no root reaches", [], sorted(set(tables.pages) - tables.reached))
@@ -140,7 +140,7 @@ def _probes(guest: Guest, report: FileReport) -> None:
 
 def _tlb_lines(guest: Guest, report: FileReport) -> None:
     vm, shadowed = guest.vm(), guest.vm()
-    before = vm.memory.pages.copy()  # the recorded tables, since walks set accessed bits
+    before = vm.memory.pages.copy()  # a copy of the recorded tables, since walks set accessed bits
     format = vm.cpu.mode.format
     entries = before.view(f"<u{format.size}").reshape(-1)
     for gva, gpa, flags in zip(guest.tlb_gva.tolist(), guest.tlb_gpa.tolist(), guest.tlb_flags.tolist(), strict=True):
@@ -148,7 +148,7 @@ def _tlb_lines(guest: Guest, report: FileReport) -> None:
         size = format.large_size if flags >> PS & 1 else PAGE_SIZE
         walk: Walk = vm.walk(vm, gva, False, False, False)
         found = UNMAPPED_GVA if walk.error is not None else walk.gfn << PAGE_SHIFT
-        # in PAE mode, the address was recorded with NX in it
+        # in PAE mode, the recorded gpa includes the NX bit of the entry
         outside = 0xFFF if guest.mode == "pae" else 0xFFF | -1 << (32 if format is NARROW else 52)
         report.check(where, "bits of the gpa outside the frame number", 0, gpa & outside)
         report.check(where, "gpa by the walker", _hex(gpa & BASE_MASK & -size), _hex(found))
@@ -160,7 +160,7 @@ def _tlb_lines(guest: Guest, report: FileReport) -> None:
 
 
 def _ranges(guest: Guest, report: FileReport) -> None:
-    """Compare the rights at both ends of each range and just outside it, for reads and writes by supervisor and user."""
+    """Check which reads and writes supervisor and user may make at both ends of each range and just outside it."""
     vm, shadowed = guest.vm(), guest.vm()
     wrap = 1 << (64 if guest.mode == "64" else 32)
     starts, flags = guest.mem_start.tolist(), guest.mem_flags.tolist()
@@ -168,7 +168,7 @@ def _ranges(guest: Guest, report: FileReport) -> None:
     write_protect = bool(guest.meta["cr0"] & CR0_WP)
 
     def allowed(gva: int) -> str:
-        """Return the accesses that the file allows, as letters: supervisor read and write, then user read and write."""
+        """Return what the file allows, as four letters: supervisor read, supervisor write, user read, user write."""
         i = bisect_right(starts, gva) - 1
         if i < 0 or gva > lasts[i]:
             return "----"
@@ -184,8 +184,8 @@ def _ranges(guest: Guest, report: FileReport) -> None:
         outcomes = (shadowed.access(gva, write=w, user=u).outcome for w, u in kinds)
         return "".join("-rw"[(1 + w) * (o in ("ok", "emul", "mmio"))] for (w, _), o in zip(kinds, outcomes, strict=True))
 
-    # Page tables aren't accessed: on a user write to a page table, the 2007 code zaps its shadow pages; for a live root,
-    # it never stops. Real guests don't make such writes.
+    # Page tables are not accessed here. On a user write to a page table, the 2007 code zaps the shadow pages of that table.
+    # If the table is the root in use, the code never stops. Real guests don't make such writes.
     tables = set(guest.gfns.tolist())
     for start, last in zip(starts, lasts, strict=True):
         for gva in {start, last & -PAGE_SIZE, start - PAGE_SIZE, last + 1}:

@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Verify permission matrices: every combination of entry bits and kinds of access, executed by a processor.
 
-The index of a row consists of the bits of its inputs. A row is executed with empty shadow tables ("cold"), and after each
-of four first accesses that is allowed ("warm"). The 2007 code differs from the processor in a closed list of classes. Each
-class is a predicate over the inputs:
+The index of a row consists of the bits of its inputs. The access of a row is executed with empty shadow tables (a *cold*
+access). It is executed again after each of four possible first accesses that the engine grants (a *warm* access). The 2007
+code is known to differ from the processor in these classes of rows, and in no others:
 
-RS  reserved bits: the code doesn't check them; these rows are only counted, by outcome
-F   fetch bit: the code sets it in the error code even if EFER.NXE is off
-O   order of checks: the code checks rights before it reads the level below, so bit 0 of the error code is set
-A   accessed bit after a fault: the code leaves it clear in the entry that denies the access, and below
-N   warm NX: the shadow tables lack the NX of upper levels, so a fetch is granted after a first access
+RS  Reserved bits. The code doesn't check them. These rows are not compared, only counted by outcome.
+F   Fetch bit. The code sets this bit of the error code even if EFER.NXE is off.
+O   Order of checks. The code checks the rights of an entry before it reads the next level. If the entry there is missing,
+    it therefore sets bit 0 (P) of the error code, which the processor leaves clear.
+A   Accessed bit. The code doesn't set it in the entry that denies an access, nor in the entries below.
+N   NX on a warm access. The shadow tables lack the NX bits of upper levels, so a fetch is granted after a first access.
 
-The predicates don't use the engine, because they check it.
+A predicate for each class determines whether a row belongs to it. The predicates don't use the engine, which they help to
+check.
 """
 
 from __future__ import annotations
@@ -38,8 +40,8 @@ BITS = {
     "pae": ((*NARROW_PTE, NX, RESERVED), (*NARROW_PTE, LARGE, NX, RESERVED), ()),
     "64": ((*NARROW_PTE, NX, RESERVED), (*NARROW_PTE, LARGE, NX, RESERVED), (WRITABLE, USER)),
 }
-"""The bits of a row's index in each mode, from bit 0: those of the PTE, the PDE and the PDPTE. The highest five are user,
-write, fetch, CR0.WP, and CR4.PSE or EFER.NXE."""
+"""Maps a mode to the entry bits in a row's index, starting at bit 0: the bits of the PTE, the PDE and the PDPTE. Five more bits
+are encoded: user, write, fetch, CR0.WP, and CR4.PSE (mode "32") or EFER.NXE (other modes)."""
 
 FIRST_ACCESSES = {
     "supervisor read": (False, False),
@@ -47,20 +49,20 @@ FIRST_ACCESSES = {
     "user read": (False, True),
     "user write": (True, True),
 }
-"""Name -> write, user."""
+"""Maps the name of a first access to (write, user)."""
 
 COUNTS = {
     "32": {"executed": 37248, "F": 9680, "O": 2304, "F and O": 768, "A": 3072},
     "pae": {"executed": 77616, "RS": 60480, "F": 504, "O": 448, "F and O": 32, "A": 3568}
     | {f"N after {first}": n for first, n in zip(FIRST_ACCESSES, (640, 352, 256, 64), strict=True)},
 }
-"""The number of rows in each class. A file with other numbers isn't the complete matrix."""
+"""Maps a mode to the number of rows in each class. A file with other numbers isn't the complete matrix."""
 
 PAGE_TABLE, DIRECTORY, PDPT, PML4, FRAME, LARGE_FRAME = 4, 3, 2, 1, 0x50, 0x400
-"""gfns of the tables and of the pages that they map."""
+"""The gfns of the tables and of the pages that they map."""
 
 INDEX = 1
-"""The index of the tested entry in the page table and in the directory. In the tables above, it is 0."""
+"""The index of the tested entry in the page table and in the page directory. At higher levels, entry 0 is used."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ class MatrixRow:
 
 
 class RowClasses:
-    """The classes that a row belongs to, as truth values: ``rs``, ``f``, ``o``, ``a`` and ``n``."""
+    """The classes of a row. Each of ``rs``, ``f``, ``o``, ``a`` and ``n`` is true if the row belongs to that class."""
 
     def __init__(self, mode: str, row: MatrixRow) -> None:
         r, d, p = row, row.pde, row.pte
@@ -134,7 +136,7 @@ class RowClasses:
         )
 
     def warm_nx(self, first: str) -> bool:
-        """Return whether the row is in class N after this first access."""
+        """Return whether the row belongs to class N when it follows the access ``first``."""
         return self.n and not (first == "supervisor write" and self.supervisor_write_clears_user)
 
 
@@ -151,7 +153,7 @@ class MatrixGuest:
         self.gva = INDEX * format.large_size | INDEX << 12
 
     def prepare(self, row: MatrixRow, large: bool) -> None:
-        """Set the registers and entries of a row, and empty the shadow tables. ``large``: the PDE maps a large page."""
+        """Write a row's entries, set its registers, and empty the shadow tables. ``large``: the PDE maps a large page."""
         vm, size = self.vm, self.size
         pde = row.pde | ((LARGE_FRAME if large else PAGE_TABLE) << 12)
         vm.poke(self.pte_at, row.pte | FRAME << 12, size)
@@ -182,7 +184,7 @@ class MatrixGuest:
         return self.allowed[key]
 
     def access(self, write: bool, user: bool, fetch: bool) -> int | None:
-        """Access the page. Return None if it is granted, the error code of a page fault, or -1 for any other outcome."""
+        """Access the test page. Return None if access is granted, the error code of a page fault, or -1 for another outcome."""
         self.vm.injected.clear()
         got = access(self.vm, self.gva, write, user, fetch, None, 1)
         if got.outcome == "inject" and self.vm.injected[-1][0] == self.gva:
@@ -195,7 +197,7 @@ class MatrixGuest:
 
 
 def verify_matrix(path: Path, report: FileReport, make_vm: Callable[..., Vm] = Vm) -> None:
-    """Execute each row that the processor executed, cold and warm, and compare the results."""
+    """Execute each row that the processor executed, with cold and warm accesses, and compare the results."""
     arrays = read_arrays(path, {"mode": ("U", 0), "result": ("u2", 1)})
     mode, result = str(arrays["mode"]), arrays["result"]
     width = sum(len(names) for names in BITS[mode]) + 5 if mode in BITS else None
@@ -219,7 +221,7 @@ def verify_matrix(path: Path, report: FileReport, make_vm: Callable[..., Vm] = V
 def _compare_row(guest: MatrixGuest, row: MatrixRow, classes: RowClasses, report: FileReport) -> None:
     report.count("executed")
     where = f"row {row.index:#x} ({_inputs(row)})"
-    truth = row.result >> 1 & 31 | (row.result >> 4 & 1) if row.result & 1 else None  # the architecture sets P with RSVD
+    truth = row.result >> 1 & 31 | (row.result >> 4 & 1) if row.result & 1 else None  # P must be set with RSVD
     guest.prepare(row, classes.big)
     got = guest.access(row.write, row.user, row.fetch)
     unused = 0x6000 if row.result & 1 else 0x703E  # only a fault has an error code and a CR2

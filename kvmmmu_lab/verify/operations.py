@@ -13,7 +13,7 @@ Result = dict[str, Any]
 
 
 def apply(vm: Vm, op: Operation, got: Result) -> None:
-    """Apply one operation other than ``create``. Raises DataError for an unknown one, HostCrash if it crashes the host."""
+    """Apply one operation (but not ``create``). Raises DataError if it is unknown, HostCrash if it crashes the host."""
     if op["op"] not in OPERATIONS:
         raise DataError("operation", op["op"], f"one of create, {', '.join(OPERATIONS)}")
     OPERATIONS[op["op"]](vm, op, got)

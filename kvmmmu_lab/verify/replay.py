@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Replay a real guest's trace: accesses must reach the recorded frames, and faults must have the recorded error codes.
 
-There are two ways. *emulated*: each write to a page table is emulated, so that all of them go through pre-write.
-*native*: each one is a write through the shadow tables, which is trapped only where these are write-protected, so that
-missing protection is noticed.
+A trace can be replayed in two ways. In an *emulated* replay, each write to a page table is emulated, so that all these
+writes go through pre-write. In a *native* replay, each of these writes goes through the shadow tables and is trapped only
+where they are write-protected, so that missing write protection is noticed.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ AUDITS = 10
 """The number of audits in a replay."""
 
 STATISTICS = ("exits", "zapped", "entries_zapped", "flood_zaps", "evicted")
-"""The statistics of the VM in a report."""
+"""The VM statistics that a report contains."""
 
 Differ = Callable[[str, str, Any, Any], None]
 """Called for each difference as ``differ(where, what, expected, got)``."""
 
 
-# Parts without a mechanism
+# Parts that switch off a mechanism
 
 
 class NoWriteProtection(ReverseMap):
@@ -50,7 +50,7 @@ class NoWriteProtection(ReverseMap):
 
 
 def unprotected_spte(vm: Machine, spte: int, guest_entry: int, rights: int, gpa: int, gfn: int) -> None:
-    """Set a shadow entry as if no frame were a page table."""
+    """Set a shadow entry as if the frame that it maps were not a page table."""
     set_spte(vm, spte, guest_entry, rights, gpa, -1)
 
 
@@ -62,11 +62,14 @@ WITHOUT: dict[str, tuple[str, dict[str, Any]]] = {
     "prewrite": ("emulated", {"pre_write": no_pre_write}),
     "write-protection": ("native", {"rmap": NoWriteProtection, "set_spte": unprotected_spte}),
 }
-"""Maps a mechanism to the way of replaying that needs it, and to the parts that switch it off."""
+"""Maps a mechanism to the way of replay that depends on it and to the parts that switch the mechanism off."""
 
 
 def verify_trace(path: Path, report: FileReport, audits: int = AUDITS, without: str | None = None) -> None:
-    """Replay a trace both ways, with audits; then once ``without`` a mechanism, which must cause differences."""
+    """Replay a trace both ways, with audits.
+
+    ``without``: a mechanism. If it is given, the trace is replayed once more without it, which must cause differences.
+    """
     trace = Trace.load(path)
     report.facts["trace"] = f"mode {trace.mode}, {len(trace.type):,} events"
     for way in WAYS:
@@ -102,19 +105,19 @@ class TraceReplay:
         self.trace, self.way, self.native, self.differ = trace, way, way == "native", differ
         self.vm = make_vm([(0, trace.meta["mem_bytes"] >> PAGE_SHIFT)])
         self.known: set[int] = set()
-        """gfns of all frames that were ever adopted as page tables."""
+        """The gfns of all frames that have ever been adopted as page tables."""
         self.live: set[int] = set()
-        """gfns of the frames that are page tables now: adopted, and not dropped since."""
+        """The gfns of the frames that are page tables now: they were adopted and have not been dropped since."""
         self.writer: dict[int, tuple[int, bool]] = {}
-        """Maps a gfn to the gva of the page and the user bit of the latest write access that reached the frame."""
+        """Maps a gfn to the latest write access to that frame: the gva of the page, and whether it was a user access."""
         self.counts = dict.fromkeys(("accesses", "guest page faults", "page-table writes", "CR3 loads", "frames adopted"), 0)
         self.wrong = 0
         self.entry_size = MODES[trace.mode].format.size
 
     def run(self, audits: int = 0) -> None:
-        """Replay all events, with ``audits`` audits, the last one at the end.
+        """Replay all events. ``audits`` is the number of audits, spread evenly over the replay; the last one is at the end.
 
-        A host crash is a difference, and ends the replay.
+        A host crash counts as a difference and ends the replay.
         """
         trace = self.trace
         types, n = trace.type, len(trace.type)
@@ -135,7 +138,7 @@ class TraceReplay:
             self.report(-1, "host", "no crash", str(crash))
 
     def report(self, event: int, what: str, expected: Any, got: Any) -> None:
-        """Report a difference at an event (-1: at no particular one)."""
+        """Report a difference. ``event`` is the index of the event, or -1 if the difference concerns no particular event."""
         self.wrong += 1
         where = f"{self.way} replay"
         if event >= 0:
@@ -145,9 +148,9 @@ class TraceReplay:
         self.differ(where, what, expected, got)
 
     def events(self, begin: int, end: int) -> None:
-        """Replay the events ``begin`` to ``end - 1``. This loop takes almost all of the time."""
+        """Replay the events ``begin`` to ``end - 1``. Almost all of the replay's time is spent in this loop."""
         vm, r = self.vm, self.trace
-        stop = min(end + 1, len(r.type))  # one more: an access and the write after it can be one instruction
+        stop = min(end + 1, len(r.type))  # one event more: an access and the next write may be one instruction
         types, flags, a, b = (column[begin:stop].tolist() for column in (r.type, r.flag, r.a, r.b))
         types.append(-1)
         gfns, writer, counts = vm.memory.gfns, self.writer, self.counts
@@ -181,12 +184,12 @@ class TraceReplay:
         counts["accesses"] += types[: end - begin].count(ACCESS)
 
     def access(self, event: int, got: Access, gpa: int) -> None:
-        """Compare an access: it must succeed, and reach the same frame as on the real processor."""
+        """Check an access: it must succeed, and reach the same gpa as on the real processor."""
         if got.outcome not in ("ok", "emul", "mmio") or (got.gpa != gpa and gpa != ALL_ONES):
             self.report(event, "access", "allowed" if gpa == ALL_ONES else f"allowed, at gpa {gpa:#x}", _outcome(got))
 
     def page_fault(self, event: int, gva: int, error: int) -> None:
-        """Replay a guest's page fault: an access of the kind in its error code must cause the same error code."""
+        """Replay a guest's page fault: the access that its error code describes must cause a fault with the same error code."""
         self.counts["guest page faults"] += 1
         kind = (bool(error & PFERR_WRITE), bool(error & PFERR_USER), bool(error & PFERR_FETCH))
         got = access(self.vm, gva, *kind, None, 1)
@@ -194,9 +197,9 @@ class TraceReplay:
             self.report(event, "guest page fault", f"error code {error:#x}", _outcome(got))
 
     def table_write(self, event: int, gpa: int, value: int, size: int, one_instruction: bool) -> None:
-        """Replay a write to a page table, at the gva of the latest write access to its frame.
+        """Replay a write to a page table. Its gva is on the page of the latest write access to the same frame.
 
-        ``one_instruction``: whether that access is the previous event, which wasn't replayed.
+        ``one_instruction``: whether that access was the previous event, which is part of the same instruction.
         """
         self.counts["page-table writes"] += 1
         vm = self.vm
@@ -215,9 +218,10 @@ class TraceReplay:
             self.report(event, "page-table write", "stored", "no memory at this gpa, or a write across pages")
 
     def adopt(self, gfn: int, image: np.ndarray) -> None:
-        """Load the image of a frame that becomes a page table. If it was one before, write only what changed since then.
+        """Load the contents of a frame that becomes a page table.
 
-        The frame was not a page table when these changes were made, so the trace has no events for them.
+        If it was a page table before, write only the entries that have changed since then. The trace contains no events for
+        these changes, because the frame was not a page table when they were made.
         """
         self.counts["frames adopted"] += 1
         vm = self.vm

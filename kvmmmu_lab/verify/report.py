@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 MAX_KEPT = 20
-"""The maximum number of differences that a report contains; all of them are counted."""
+"""The maximum number of differences that a report lists. It counts all of them."""
 
 
 @dataclass
@@ -62,7 +62,7 @@ class FileReport:
 
     @property
     def ok(self) -> bool:
-        """Whether something was compared, and nothing differs."""
+        """Whether anything was compared and no difference was found."""
         return not self.difference_count and any(self.compared.values())
 
     def as_dict(self) -> dict[str, Any]:
