@@ -12,7 +12,7 @@ A first session, with the page tables of a real Linux guest and the shadow table
     >>> vm.pool.lookup(vm.cpu.cr3 >> 12)
     <shadow L4 #251 of gfn 0x61a6, 4 guest levels, root x1>
 
-`Vm` is the machine. `kvmmmu_lab.mmu` is the engine; its docstring gives the reading order.
+`Vm` is the virtual machine. `kvmmmu_lab.mmu` is the engine; its docstring recommends an order for reading its modules.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def __getattr__(name: str) -> Any:
 
 
 def load_ipython_extension(shell: Any) -> None:
-    """Register the cell magic ``%%record`` on ``%load_ext kvmmmu_lab`` (see `kvmmmu_lab.labs.watch`)."""
+    """Register the cell magic ``%%record``. IPython calls this for ``%load_ext kvmmmu_lab`` (see `kvmmmu_lab.labs.watch`)."""
     from .labs.watch import load_magic
 
     load_magic(shell)

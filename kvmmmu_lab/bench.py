@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Measure the cost of a fault, a page-table write, a replayed event, an import, a recording and a picture.
 
-The faults are those of a 64-bit guest with 4,096 pages. Its page tables are shadowed already, and its dirty bits are
-clear. A write fault is the first write to a page that was read before.
+The faults occur in a 64-bit guest with 4,096 pages. Its page tables are already shadowed, and its dirty bits are clear. A
+write fault is the first write to a page that was read before.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ IMPORT = "import time, numpy; t = time.perf_counter(); import kvmmmu_lab; print(
 
 
 def _vm() -> Vm:
-    """Create the guest: PML4 in gfn 1, PDPT in 2, directory in 3, eight page tables from 4, pages from 64."""
+    """Create the guest: PML4 in gfn 1, PDPT in gfn 2, directory in gfn 3, eight page tables from gfn 4, pages from gfn 64."""
     vm = Vm([(0, 2 * PAGES)])
     allow = PRESENT | WRITABLE | USER | ACCESSED
     vm.poke(0x1000, 0x2000 | allow)
@@ -56,7 +56,7 @@ def _timed(action: Callable[[int], object], n: int, step: int = 1) -> float:
 
 
 def _faults() -> tuple[float, float]:
-    """Return the microseconds of a read fault and of a write fault."""
+    """Return the average cost of a read fault and of a write fault, in microseconds."""
     vm = _vm()
     for table in range(TABLES):  # a fault on the last page of each table shadows the tables on its path
         vm.page_fault((table + 1 << 21) - 4096)
@@ -65,7 +65,7 @@ def _faults() -> tuple[float, float]:
 
 
 def _page_table_writes() -> float:
-    """Return the microseconds of an emulated write. Successive ones go to different tables, so that none counts as flooding."""
+    """Return the average cost of an emulated write, in microseconds. Successive writes go to different tables: no flooding."""
     vm = _vm()
     for page in range(PAGES):
         vm.page_fault(page << 12)
@@ -87,7 +87,7 @@ def _replay() -> float:
 
 
 def _bare_walk() -> float:
-    """Return the microseconds of the fastest possible walk: four reads through a memoryview, each with a present check."""
+    """Return the cost in microseconds of a minimal walk: four reads through a memoryview, all but the last checked for P."""
     vm = _vm()
     words, base = vm.memory.words, vm.memory.frames[0]
     assert base is not None
@@ -109,13 +109,13 @@ def _bare_walk() -> float:
 
 
 def _import() -> float:
-    """Return the milliseconds that it takes a new interpreter to import the kit, after numpy."""
+    """Return the time that a new interpreter takes to import the kit, in milliseconds. It imports numpy before that."""
     found = subprocess.run([sys.executable, "-c", IMPORT], capture_output=True, text=True, check=True)
     return float(found.stdout) * 1e3
 
 
 def _fault_time(vm: Vm, gvas: list[int]) -> float:
-    """Return the seconds that faults at these addresses take."""
+    """Return the time that read faults at these addresses take, in seconds."""
     begin = time.perf_counter()
     for gva in gvas:
         vm.page_fault(gva)
@@ -123,16 +123,16 @@ def _fault_time(vm: Vm, gvas: list[int]) -> float:
 
 
 def recorded(**parts: Any) -> tuple[float, float, float]:
-    """Measure a recording: the slowdown of the VM (a factor), the slowest of many jumps (ms), and the bytes per step.
+    """Measure a recording: the slowdown of the VM (a factor), the longest of many seeks (ms), and the bytes per step.
 
-    ``parts`` go to `Vm`.
+    ``parts`` are passed to `Vm`.
     """
     guest = open_guest(GUEST)
     gvas = guest.tlb_gva[: RECORDED_STEPS // 17].tolist()
     plain = _fault_time(guest.vm(**parts), gvas)
     with record(vm := guest.vm(**parts)) as recording:
         watched = _fault_time(vm, gvas)
-    _seek(recording, 0)  # builds the replica
+    _seek(recording, 0)  # the first seek builds the replica
     numbers = random.Random(1)
     jumps = [_seek(recording, numbers.randrange(len(recording))) for _ in range(SEEKS)]
     return watched / plain, max(jumps), _size(recording) / len(recording)
@@ -145,7 +145,7 @@ def _seek(recording: Recording, step: int) -> float:
 
 
 def _size(recording: Recording) -> int:
-    """Return the size of the tape in bytes, without the state at its beginning."""
+    """Return the size of the tape in bytes, without the initial state."""
     tape = recording.tape
     numbers = sum(sys.getsizeof(item) for item in tape.items if type(item) is int and item > 256)
     lists = sum(map(sys.getsizeof, (tape.items, tape.bounds, tape.changes, tape.moves)))
@@ -154,7 +154,7 @@ def _size(recording: Recording) -> int:
 
 
 def pictures() -> tuple[float, float]:
-    """Return the milliseconds until the first picture of a fault is drawn, and until a film of it can be played."""
+    """Return the times until a first picture of a fault is drawn and until a film of the fault is ready, in milliseconds."""
     from .draw.pictures import hierarchy
     from .player.film import film
 

@@ -26,13 +26,13 @@ ARGUMENTS = (
 
 
 def find_chromium() -> str | None:
-    """Return the path in CHROMIUM, or that of an installed browser. None means that only playwright may have one."""
+    """Return the path of a browser: CHROMIUM if it is set, or an installed one. If none is found, return None."""
     return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
 
 
 @contextmanager
 def chromium() -> Iterator[Any]:
-    """Start a browser, and close it on exit. Raises LabError if there is no browser or no playwright."""
+    """Start a browser, and close it on exit. Raises LabError if no browser is found or playwright is missing."""
     try:
         from playwright.sync_api import Error, sync_playwright
     except ImportError:
@@ -73,9 +73,9 @@ def print_pdf(markup: str, path: Path, folder: Path) -> None:
 
 
 def pictures(markup: str, selector: str, *, width: int) -> list[bytes]:
-    """Return a PNG of each element that matches a CSS selector, in a window ``width`` pixels wide.
+    """Return a PNG of each element that matches a CSS selector. The browser window is ``width`` pixels wide.
 
-    The browser runs in another thread, since playwright refuses to run in one with an event loop, as in a notebook.
+    The browser runs in another thread, since playwright refuses to run in a thread with an event loop, such as a notebook's.
     """
 
     def take() -> list[bytes]:
@@ -90,7 +90,7 @@ def pictures(markup: str, selector: str, *, width: int) -> list[bytes]:
 
 
 def first_paints(pages: list[Path]) -> dict[str, float]:
-    """Measure the first paint of each page, opened as a file. Return {name of the file: milliseconds}."""
+    """Open each file in a browser and measure the time until its first paint. Return {file name: milliseconds}."""
     found = {}
     with chromium() as browser:
         for path in pages:

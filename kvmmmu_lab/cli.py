@@ -12,11 +12,11 @@ from pathlib import Path
 from .errors import LabError
 
 Command = Callable[[str, object, str], argparse.ArgumentParser]
-"""Adds a command, given its name, the function that runs it, and a summary."""
+"""A function that adds a command. Its arguments are the command's name, the function that runs it, and a summary."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit status. argparse itself exits with 2 for a wrong command line."""
+    """Run one command and return its exit status. If the command line is wrong, argparse exits with 2."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     # most people want `lab`: it is the default command, and its options work without its name
     if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help", "--version")):
@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # the reader (`| head`) has closed the pipe; without this, Python would raise again when it flushes standard output
+        # the reader of a pipe (`| head`) has closed it; without this, Python would raise again when it flushes standard output
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     return status

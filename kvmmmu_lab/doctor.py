@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Diagnose this machine: what is installed, what is missing, what doesn't work without it, and how to get it."""
+"""Diagnose this machine: what is installed, what is missing, what doesn't work as a result, and how to get it."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ class Check:
     ok: bool
     found: str
     needed: bool
-    """Whether the lessons need it."""
+    """Whether the lessons need what is checked."""
     cost: str
     remedy: str
 
 
 def run(as_json: bool = False) -> int:
-    """Print the diagnosis; return 0 if the machine has everything that the lessons need, otherwise 1."""
+    """Print the diagnosis. Return 0 if the machine has everything that the lessons need, otherwise 1."""
     found = checks()
     ok = all(check.ok for check in found if check.needed)
     print(_as_json(ok, found) if as_json else _as_text(ok, found))

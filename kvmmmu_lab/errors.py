@@ -40,7 +40,7 @@ def _formatted(got: object) -> str:
 
 
 class SlotError(InputError):
-    """A memory slot or alias is refused. ``errno`` is what the kernel returns (EINVAL 22, EEXIST 17, ENOENT 2)."""
+    """A memory slot or alias is refused. ``errno`` is the kernel's error number (EINVAL 22, EEXIST 17, ENOENT 2)."""
 
     def __init__(self, argument: str, got: object, expected: str, errno: int) -> None:
         super().__init__(argument, got, expected)
@@ -59,7 +59,7 @@ class HostCrash(LabError):
     """The host kernel of 2007 would have crashed here.
 
     ``kind`` is "BUG" (a failed consistency check), "oops" (a bad pointer) or "hang" (an endless loop). ``function`` and
-    ``source`` are the place in the kernel (``mmu.c:384``), and ``what`` is the reason.
+    ``source`` name the place in the kernel (``mmu.c:384``), and ``what`` gives the reason.
     """
 
     def __init__(self, kind: str, function: str, source: str, what: str) -> None:

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Exercises: folders with a task, a file to edit, hints, and rules, each worth points.
+"""Exercises. Each is a folder with a task, a file to edit, hints, and rules that are worth points.
 
 A folder ``exercises/NN_name/`` contains ``README.md`` (the task), ``name.py`` (stubs, the file that a learner edits),
 ``test_name.py`` (the `Exercise`, with its rules and their scenarios), ``hints.md`` and ``name.ipynb``. A rule is checked
-on scenarios, each a small guest with steps. The learner's part and the kit's own execute the same steps, and after each
-step the observable states are compared (`kvmmmu_lab.check`).
+on scenarios. A scenario is a small guest and the steps that it executes. The steps are executed with the learner's part and
+with the kit's own part, and the observable states are compared after each step (`kvmmmu_lab.check`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 from .errors import InputError, LabError
 
 StepData = Sequence[Any]
-"""A name and operands: ("map", "7:12", 0x1F, "PW"), see `check.steps`. Or an operation of a golden trace, as a dict."""
+"""A step: a name and operands, such as ("map", "7:12", 0x1F, "PW") (`check.steps`), or an operation of a golden trace."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,9 @@ class Scenario:
     """A machine and the steps that it executes.
 
     ``mode`` is "none" (no paging), "32", "32 pse", "pae" or "64". ``root`` is the gfn of the guest's root table (CR3).
-    ``entries`` are the entries in its tables: (gfn of the table, index, gfn that it leads to, flags as letters of "PWUADGX" and
-    "S" for PS). ``wp`` and ``nx`` are CR0.WP and EFER.NX; ``slots`` as for `Vm`. ``note`` describes the scenario.
+    ``entries`` are the entries in its tables, as (gfn of the table, index, gfn that the entry points to, flags). The flags are
+    letters from "PWUADGX", and "S" for PS. ``wp`` and ``nx`` are CR0.WP and EFER.NX. ``slots`` are memory slots, as for `Vm`.
+    ``note`` describes the scenario.
     """
 
     steps: tuple[StepData, ...]
@@ -47,7 +48,7 @@ class Scenario:
 
 
 def play(*steps: StepData, note: str = "", **machine: Any) -> Scenario:
-    """Return a scenario. A short form for the files of exercises."""
+    """Return a scenario. This is a short form of `Scenario` for use in exercise files."""
     return Scenario(steps, note=note, **machine)
 
 
@@ -55,7 +56,7 @@ def play(*steps: StepData, note: str = "", **machine: Any) -> Scenario:
 class Golden:
     """Operations executed by the real kernel: the first ``operations`` of a scenario in a golden trace (None: all).
 
-    The steps in ``then`` follow after each ``every`` operations (0: at the end).
+    The steps in ``then`` are executed whenever ``every`` more operations have been executed (0: only at the end).
     """
 
     trace: str
@@ -69,9 +70,10 @@ class Golden:
 class Boot:
     """The boot of a real guest: the first ``events`` of its trace (None: all).
 
-    ``way``: "native" writes to page tables through the shadow tables, so that missing write protection is noticed;
-    "emulated" emulates each of these writes, so that all go through pre-write (see `verify.replay`). The steps in
-    ``then`` follow after each ``every`` events (0: a default number).
+    ``way`` is "native" or "emulated" (see `verify.replay`). A native replay writes to page tables through the shadow tables, so
+    that missing write protection is noticed. An emulated replay emulates each of these writes, so that all of them go
+    through pre-write. The steps in ``then`` are executed whenever ``every`` more events have been replayed (0: a default
+    number).
     """
 
     trace: str
@@ -87,7 +89,7 @@ class Rule:
 
     ``cases`` are directed scenarios; ``drawn`` returns a hypothesis strategy, from which ``examples`` scenarios are drawn;
     ``engine`` lists traces to replay on the whole engine. ``looks`` names the observations that are compared
-    (`check.observe`; default: the usual ones). The points of an ``extra`` rule don't count towards full points.
+    (`check.observe`; default: the usual ones). The points of an ``extra`` rule don't count towards the full points.
     """
 
     name: str
@@ -132,7 +134,7 @@ class Exercise:
 
     @property
     def points(self) -> int:
-        """The full points: the sum of all rules that aren't ``extra``."""
+        """The full points: the sum of the points of all rules that aren't ``extra``."""
         return sum(rule.points for rule in self.rules if not rule.extra)
 
 
@@ -143,7 +145,7 @@ def folders(root: Path) -> list[Path]:
 
 
 def find(name: str, root: Path) -> Exercise:
-    """Return the exercise with this name ("rmap_add", "4", "04" or "04_rmap_add"). Raises InputError."""
+    """Return the exercise with this name ("rmap_add", "4", "04" or "04_rmap_add"). Raises InputError if there is none."""
     known = folders(root)
     for folder in known:
         number, _, rest = folder.name.partition("_")

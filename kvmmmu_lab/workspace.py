@@ -34,15 +34,15 @@ class WorkspaceError(LabError):
 
 @dataclass
 class Prepared:
-    """The result of `prepare`: files, as paths relative to the working folder."""
+    """The result of `prepare`: lists of files, as paths relative to the working folder."""
 
     folder: Path
     new: list[str] = field(default_factory=list)
     updated: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
-    """Edited by the learner, and therefore not changed."""
+    """Files that the learner has edited, and that are therefore not changed."""
     beside: list[str] = field(default_factory=list)
-    """The kit's newer version of an edited file, as ``NAME.new.EXT``, which JupyterLab can open."""
+    """Newer versions of edited files, saved as ``NAME.new.EXT``, so that JupyterLab can open them."""
 
 
 def default_folder() -> Path:
@@ -72,7 +72,7 @@ def first_lesson(root: Path) -> str:
 
 
 def kit_version() -> str:
-    """Return the kit's version, as pip knows it."""
+    """Return the version of the installed kit."""
     try:
         return metadata.version("kvmmmu-lab")
     except metadata.PackageNotFoundError:
@@ -80,7 +80,7 @@ def kit_version() -> str:
 
 
 def install_hint(extra: str = "") -> str:
-    """Return the pip command that puts this kit, with an extra, into the running Python."""
+    """Return the pip command that installs this kit, with an extra, for the running Python."""
     from_checkout = (PACKAGE.parent / "pyproject.toml").is_file()
     target = str(PACKAGE.parent) if from_checkout else "kvmmmu-lab"
     extras = f"[{extra}]" if extra else ""
@@ -88,11 +88,11 @@ def install_hint(extra: str = "") -> str:
 
 
 def prepare(folder: Path, root: Path | None = None) -> Prepared:
-    """Copy the course at ``root`` (default: the kit's) into ``folder``, never over an edited file.
+    """Copy the course at ``root`` (default: the kit's) into ``folder``, but never overwrite an edited file.
 
     A missing file is copied, an unchanged copy is updated, and any other file is kept. If the kit has a newer
-    version of a kept file, that version is put beside it, once. If ``folder`` is the course's own folder, it is
-    used in place and nothing is copied; authors of lessons work like this. Raise `WorkspaceError` if files
+    version of a kept file, that version is saved next to it, once. If ``folder`` is the course's own folder, it is
+    used in place and nothing is copied; authors of lessons work this way. Raise `WorkspaceError` if files
     can't be written.
     """
     root = course_root() if root is None else root
@@ -138,7 +138,7 @@ def open_lab(folder: Path, lesson: str, *, browser: bool = True, port: int | Non
 
 
 def _course_files(root: Path) -> dict[str, Path]:
-    """Return the files that a learner gets: all but the ``.py`` from which a notebook is built."""
+    """Return the files that a learner gets: all except the ``.py`` files from which notebooks are built."""
     files = {}
     for path in sorted(path for part in PARTS for path in (root / part).rglob("*")):
         relative = path.relative_to(root)
@@ -170,8 +170,8 @@ def _copy(root: Path, prepared: Prepared) -> None:
             getattr(prepared, outcome).append(name)
         if outcome != "kept":
             continue
-        # The record of a kept file stays at the version that the learner started from. A version beside
-        # it has its own record, so that it is not offered again after the learner has deleted it.
+        # The record of a kept file stays at the version that the learner started from. A newer version
+        # next to it has its own record, so that it is not offered again after the learner has deleted it.
         beside = _beside(name)
         seen = _fingerprint(name, content) in (known.get(name), known.get(beside))
         if not seen and place(beside, content) != "kept":

@@ -18,7 +18,7 @@ from .template import write
 
 
 def slides(args: argparse.Namespace) -> int:
-    """Run ``slides NOTEBOOK... --out DIR``."""
+    """Run the command ``slides NOTEBOOK... --out DIR``."""
     if args.title and len(args.notebooks) > 1:
         raise InputError("title", args.title, "no title, since each of several notebooks has its own")
     names = [path.stem for path in args.notebooks]
@@ -53,7 +53,7 @@ def _export(path: Path, args: argparse.Namespace, links: dict[str, str]) -> None
 
 
 def site(args: argparse.Namespace) -> int:
-    """Run ``site --out DIR``."""
+    """Run the command ``site --out DIR``."""
     root = args.folder or workspace.course_root()
     _make_folder(args.out)
     begin = time.monotonic()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A deck: slides as one self-contained HTML file, with reveal.js, the player and all films in it."""
+"""A deck: one self-contained HTML file that contains the slides, reveal.js, the player and all films."""
 
 from __future__ import annotations
 
@@ -35,8 +35,7 @@ def deck(
     ``title`` defaults to the first heading. ``code``: whether to show code. ``paper``: whether the deck is for print,
     with films as storyboards. ``links`` maps the names of other notebooks to the addresses of their decks.
 
-    Raises InputError for a file that isn't a notebook or an unknown theme, LabError for a cell that fails or a package
-    that is missing.
+    Raises InputError if the file isn't a notebook or the theme is unknown, LabError if a cell fails or a package is missing.
     """
     if theme not in THEMES:
         raise InputError("theme", theme, "auto, light or dark")

@@ -16,7 +16,7 @@ from typing import Any
 from ..errors import InputError, LabError
 
 TIMEOUT = 300
-"""The seconds that one cell may take."""
+"""The time limit for one cell, in seconds."""
 
 ANSI_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -31,7 +31,7 @@ def read_notebook(path: Path) -> Any:
     try:
         notebook = nbformat.read(path, as_version=4)
         nbformat.validate(notebook)
-    except Exception as error:  # nbformat raises whatever its JSON reader and its validator raise
+    except Exception as error:  # nbformat doesn't document its exceptions
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError("notebook", str(path), f"a Jupyter notebook, which this file isn't ({reason[:120]})") from None
     if not notebook.cells:
@@ -43,7 +43,7 @@ def executed(path: Path, *, cache: bool = True) -> Any:
     """Run a notebook from top to bottom in a new kernel, in the notebook's folder, and return it with its outputs.
 
     ``cache``: whether to reuse the outputs of an earlier run of the same code with the same kit. Raises InputError like
-    `read_notebook`, and LabError with the source of a cell that fails.
+    `read_notebook`, and LabError if a cell fails; the message contains its source.
     """
     import nbformat
 
@@ -70,12 +70,12 @@ def executed(path: Path, *, cache: bool = True) -> Any:
 
 
 def has_outputs(notebook: Any) -> bool:
-    """Return whether any cell has an output; True also for a notebook without code."""
+    """Return whether any cell has an output. For a notebook without code cells, return True."""
     return not _code_cells(notebook) or any(cell.outputs for cell in _code_cells(notebook))
 
 
 def run(notebook: Any, path: Path) -> None:
-    """Run all cells of a notebook read from ``path``, and store the outputs in the notebook. Raises LabError."""
+    """Run all cells of ``notebook`` and store their outputs in it. ``path`` is its file. Raises LabError if a cell fails."""
     from jupyter_client.kernelspec import NoSuchKernel
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
@@ -83,9 +83,9 @@ def run(notebook: Any, path: Path) -> None:
     client = NotebookClient(
         notebook,
         timeout=TIMEOUT,
-        kernel_name="python3",  # this Python, even if the notebook names another kernel
+        kernel_name="python3",  # use this Python, even if the notebook names another kernel
         resources={"metadata": {"path": str(path.resolve().parent)}},
-        extra_arguments=["--log-level=40"],  # errors only: the kernel's warnings would mix with the command's output
+        extra_arguments=["--log-level=40"],  # log only errors; warnings would mix with the command's output
     )
     try:
         client.execute()
@@ -120,7 +120,7 @@ def _failed_cell(notebook: Any) -> tuple[int, Any]:
 
 
 def cache_folder() -> Path:
-    """Return the folder of the cache: KVMMMU_LAB_CACHE if it is set, or a folder where the system keeps caches."""
+    """Return the cache folder: KVMMMU_LAB_CACHE if it is set, otherwise a folder in the system's usual place for caches."""
     given = os.environ.get("KVMMMU_LAB_CACHE")
     if given:
         return Path(given)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Convert Markdown, or any other markup, to self-contained HTML.
+"""Convert Markdown, HTML and SVG to self-contained HTML.
 
 Pictures in the notebook's folder are embedded, and formulas become MathML, which browsers render without a script.
-Anything else that a browser would fetch or run is removed. A placeholder replaces a picture or a frame that is left
-out. Links are kept.
+Anything else that a browser would fetch or run is removed. A picture or an inline frame that is left out is replaced
+with a placeholder. Links are kept.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ FETCHES_OR_RUNS = re.compile(
     r"//|<(?:script|link|meta|base)\b|@import|\burl\(|\b(?:src|href|data|poster|action|background)\s*=|\bon\w+\s*=",
     re.IGNORECASE,
 )
-"""Matches anything that may fetch or run something. Markup without a match is already self-contained."""
+"""Matches markup that may make a browser fetch or run something. Markup without a match is already self-contained."""
 
 NAMESPACE = re.compile(r'xmlns(?::\w+)?="[^"]*"')
 CSS_SOURCE = re.compile(r"(@import[^;]*;?)|url\(\s*(['\"]?)(?!data:|#)[^)]*\)", re.IGNORECASE)
@@ -45,9 +45,10 @@ OTHER_ATTRIBUTES = ("srcset", "srcdoc", "ping")
 def markdown_html(
     text: str, folder: Path, attachments: Any = None, link: Callable[[str], str | None] = lambda address: None
 ) -> str:
-    """Convert Markdown to self-contained HTML. ``folder`` contains the pictures; ``attachments`` are those of the cell.
+    """Convert Markdown to self-contained HTML. ``folder`` contains the pictures; ``attachments`` belong to the cell.
 
-    ``link`` maps the address of a file to a new address, or to None to remove the link and keep its text.
+    ``link`` is a function that maps the address of a file to a new address. If it returns None, the link is removed and its
+    text is kept.
     """
     from nbconvert.filters.markdown_mistune import MarkdownWithMath
 
@@ -61,7 +62,7 @@ def _renderer_class() -> Any:
     from nbconvert.filters.markdown_mistune import IPythonRenderer
 
     class MarkdownRenderer(IPythonRenderer):
-        """nbconvert's renderer, with pictures embedded and formulas as MathML."""
+        """nbconvert's renderer, extended to embed pictures and to convert formulas to MathML."""
 
         def __init__(self, folder: Path, attachments: Mapping[str, Mapping[str, str]]) -> None:
             super().__init__(escape=False, exclude_anchor_links=True)
@@ -94,7 +95,7 @@ def math_html(formula: str, *, block: bool) -> str:
 
     try:
         return str(convert(formula.strip(), display="block" if block else "inline"))
-    except Exception:  # the converter documents no exceptions, and raises many kinds
+    except Exception:  # the converter raises many kinds of exceptions and documents none
         return f"<code>{html.escape(formula)}</code>"
 
 
@@ -111,7 +112,7 @@ def _with_links(markup: str, link: Callable[[str], str | None]) -> str:
     return re.sub(r'<a href="([^"]*)"[^>]*>(.*?)</a>', redirect, markup, flags=re.DOTALL)
 
 
-# Any markup
+# HTML and SVG
 
 
 def self_contained(markup: str, folder: Path | None = None) -> str:
@@ -133,7 +134,7 @@ def self_contained(markup: str, folder: Path | None = None) -> str:
 
 
 def _clean(tag: Any, folder: Path | None) -> None:
-    """Embed the picture of an ``img`` tag, and remove the attributes of any tag that fetch or run something."""
+    """Clean one tag: embed the picture of an ``img``, and remove attributes that make a browser fetch or run something."""
     if tag.name == "img":
         address = _embedded(str(tag.get("src", "")), folder)
         if address is None:
@@ -169,7 +170,7 @@ def _replace(tag: Any, markup: str) -> None:
 
 
 def _embedded(address: str, folder: Path | None) -> str | None:
-    """Return a picture as a data URL, or None if the file is not in ``folder``, not a picture, or too large."""
+    """Return a picture as a data URL, or None if the file is outside ``folder``, isn't a picture, or is too large."""
     if address.startswith("data:"):
         return address
     parts = urlsplit(address)
@@ -190,7 +191,7 @@ def _picture_name(alt: str) -> str:
 
 
 def _placeholder(what: str, address: str = "") -> str:
-    """Return a note that something is left out, with a link to it if it is on the web."""
+    """Return a note in place of something that is left out, with a link to it if it is on the web."""
     shown = html.escape(address[:200])
     if re.match(r"(?:https?:)?//", address):
         url = html.escape(address if address.startswith("http") else f"https:{address}", quote=True)

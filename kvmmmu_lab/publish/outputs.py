@@ -20,7 +20,7 @@ QUESTION = "question"
 """The tag of a cell that asks for a prediction. Slides show only its output; pages fold its code."""
 
 ANSWER = "answer"
-"""The tag of a cell that compares a prediction with what happened. It is shown like a question."""
+"""The tag of a cell that compares a prediction with what happened. Such a cell is shown like a question."""
 
 MAX_TEXT = 20_000
 """The maximum number of characters of printed text; the rest is cut off."""
@@ -37,7 +37,8 @@ PICTURE_TYPES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 class RenderedOutput:
     """One output of a cell. A film is in ``film``, every other output in ``html``.
 
-    ``kind`` is "film", "picture", "text" or "error". In a cell with that tag, it is "question" or "answer" instead of "text".
+    ``kind`` is "film", "picture", "text" or "error". In a cell tagged as a question or an answer,
+    "text" is replaced with that tag.
     """
 
     kind: str
@@ -71,7 +72,7 @@ def rendered_outputs(cell: Any, folder: Path = Path()) -> Iterator[RenderedOutpu
 
 
 def _rendered(data: Any, folder: Path, text_kind: str) -> RenderedOutput | None:
-    """Render the richest type in a MIME bundle. ``text_kind`` is the kind of HTML without a picture."""
+    """Render the richest type in a MIME bundle. ``text_kind`` is the kind that HTML without a picture gets."""
     if "text/html" in data:
         return _rendered_html("".join(data["text/html"]), folder, text_kind)
     if "application/vnd.jupyter.widget-view+json" in data:
@@ -84,7 +85,7 @@ def _rendered(data: Any, folder: Path, text_kind: str) -> RenderedOutput | None:
             alt = html.escape("".join(data.get("text/plain", "a picture"))[:200], quote=True)
             return RenderedOutput("picture", f'<img src="data:{kind};base64,{image.strip()}" alt="{alt}">')
     if "application/javascript" in data:
-        return None  # runs in a notebook only
+        return None  # JavaScript output works only in a notebook
     for kind in ("text/markdown", "text/latex"):
         if kind in data:
             return RenderedOutput("text", f'<div class="rich">{markdown_html("".join(data[kind]), folder)}</div>')
@@ -107,7 +108,7 @@ def _rendered_html(markup: str, folder: Path, text_kind: str) -> RenderedOutput:
 
 
 def text_html(text: str) -> str:
-    """Return printed text as HTML without terminal colours. A long text is cut off, with a note at the end."""
+    """Return printed text as HTML without terminal colours. A text that is too long is cut off, with a note at the end."""
     text = ANSI.sub("", text)
     if len(text) > MAX_TEXT:
         text = f"{text[:MAX_TEXT]}\n... ({len(text) - MAX_TEXT:,} more characters are left out)"

@@ -56,7 +56,7 @@ def preview(
 
 
 def _server(folder: Path, port: int) -> Any:
-    """Return a server for a folder that only this machine can reach. Raises LabError if the port is in use."""
+    """Return a server for a folder. It accepts connections only from this machine. Raises LabError if the port is in use."""
     handler = functools.partial(PreviewHandler, directory=str(folder))
     try:
         server: Any = http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
@@ -67,12 +67,12 @@ def _server(folder: Path, port: int) -> Any:
 
 
 class PreviewHandler(http.server.SimpleHTTPRequestHandler):
-    """Serves a folder, and adds a script to each page that reloads it after every export."""
+    """Serves a folder. To each page it adds a script that reloads the page after every export."""
 
     server: Any
 
     def do_GET(self) -> None:
-        """Send a file, or the version of the latest export."""
+        """Send the requested file, or the version number of the latest export."""
         path = Path(self.translate_path(unquote(urlsplit(self.path).path)))
         if self.path == VERSION:
             self._send(str(self.server.version).encode(), "text/plain")
@@ -90,7 +90,7 @@ class PreviewHandler(http.server.SimpleHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: Any) -> None:
-        """Log nothing, since each page sends more than one request a second."""
+        """Log nothing, since each open page sends more than one request a second."""
 
 
 def _modified(path: Path) -> float:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Export all lessons and exercises as linked pages, which a web server can serve and a browser can open as files."""
+"""Export all lessons and exercises as linked pages, which work on a web server and also when opened as local files."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from .summary import COMMENT, sentences, split_heading
 from .template import PAGE_MODULES, asset, render, require, write
 
 FOCUSABLE_PRE = '<pre tabindex="0">'
-"""A ``pre`` that can be focused, since every element that scrolls must be reachable with the keyboard."""
+"""The start tag of a focusable ``pre``. Every element that scrolls must be reachable with the keyboard."""
 
 ABOUT_LENGTH = 90
-"""The minimum length of a description on the start page, in characters. It consists of whole sentences."""
+"""A description on the start page gets whole sentences until it has at least this many characters."""
 
 
 @dataclass
@@ -44,8 +44,8 @@ class SiteBlock:
 class SitePage:
     """One page. ``path`` is relative to the site's root; ``kind`` is "start", "lesson" or "exercise".
 
-    ``about`` is the description on the start page, ``command`` the command that begins an exercise. ``headings`` lists
-    (id, text) of each section; ``text`` is the searchable text.
+    ``about`` is the description on the start page, ``command`` the command that starts an exercise. ``headings`` lists
+    an (id, text) pair for each section heading; ``text`` is the searchable text.
     """
 
     path: str
@@ -61,10 +61,10 @@ class SitePage:
 
 
 def build(root: Path, out: Path, *, execute: bool = True, say: Callable[[str], object] = lambda line: None) -> list[Path]:
-    """Write the site of the course in ``root`` to ``out``; return the paths of the pages.
+    """Export the course in ``root`` as a site in the folder ``out``. Return the paths of the pages.
 
-    ``root`` contains the folders notebooks/ and exercises/. Raises InputError if there are no lessons, LabError for a
-    cell that fails or a package that is missing.
+    ``root`` contains the folders notebooks/ and exercises/. Raises InputError if there are no lessons, LabError if a
+    cell fails or a package is missing.
     """
     require(*PAGE_MODULES)
     lessons = sorted((root / "notebooks").glob("[0-9]*.ipynb"))
@@ -110,7 +110,7 @@ def _code_block(cell: Any) -> SiteBlock:
 
 
 def _output_blocks(page: SitePage, cell: Any, folder: Path) -> Iterator[SiteBlock]:
-    """Yield the outputs of a cell, and add its films to those of the page."""
+    """Yield the outputs of a cell as blocks, and add its films to the page's list of films."""
     for output in rendered_outputs(cell, folder):
         if output.film is None:
             yield SiteBlock(output.kind, output.html)
@@ -148,7 +148,7 @@ def _add_prose(page: SitePage, markup: str) -> None:
 
 
 def _relative(links: dict[str, str]) -> Callable[[str], str | None]:
-    """Return a function that maps a link in a lesson or exercise to a page of the site, or to None if there is none."""
+    """Return a function that maps a link in a lesson or exercise to a page's address, or to None if there is no page."""
 
     def page_address(address: str) -> str | None:
         file, _, section = address.partition("#")
@@ -171,7 +171,7 @@ def _about(body: str) -> str:
 
 
 def _search_index(pages: list[SitePage]) -> str:
-    """Return the text of all pages as a script, because a page opened as a file may not fetch data."""
+    """Return the text of all pages as a script, because a page opened as a local file can't fetch data."""
     rows = [[page.path, page.title, re.sub(r"[`*#\s]+", " ", page.text).strip()] for page in pages]
     return f"// SPDX-License-Identifier: GPL-2.0-only\nwindow.kvmmmuIndex = {json.dumps(rows, ensure_ascii=False)};\n"
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Turn the cells of a notebook into slides.
 
-Jupyter's slideshow metadata mark the beginning of a slide; in a notebook without them, headings do. A film or a picture
-gets a slide with little else on it. A full slide is continued on the next one under the same title. A slide shows a
-summary of a long text; the speaker notes contain the whole text.
+Jupyter's slideshow metadata determine where a slide begins; in a notebook without such metadata, headings do. A film or a
+picture shares its slide with little else. What doesn't fit on a slide continues on another one with the same title. A slide
+shows a summary of a long text; the speaker notes contain the whole text.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .html import markdown_html
 from .outputs import ANSWER, QUESTION, RenderedOutput, code_html, rendered_outputs
 from .summary import blocks, slide_comment, split_heading, summary, truncated, word_count
 
-# Tags of cells, besides `QUESTION` and `ANSWER`. The tags of Jupyter Book and nbconvert keep their meaning.
+# Cell tags, in addition to `QUESTION` and `ANSWER`. Tags of Jupyter Book and nbconvert have their usual meaning.
 
 NO_SLIDE = frozenset({"remove-cell", "remove_cell", "no-slide"})
 """The cell is not on any slide."""
@@ -33,12 +33,12 @@ NO_OUTPUT = frozenset({"remove-output", "remove_output", "hide-output"})
 """The cell's output is not on any slide."""
 
 HANDS_ON = frozenset({"try-it", "task", "check", "solution", "exercise"})
-"""The cell is for the person at the keyboard. Successive cells of this kind become one hands-on slide."""
+"""The learner works with the cell in the notebook. Consecutive cells of this kind become one hands-on slide."""
 
 # Sizes
 
 SLIDE_LINES = 18.0
-"""The height of a slide below its title, in lines of prose. All heights are in this unit."""
+"""The height of a slide below its title, in lines of prose. All heights are measured in this unit."""
 
 HEIGHTS = {"film": 13.0, "picture": 11.0}
 
@@ -63,9 +63,9 @@ class SlideElement:
 
 @dataclass
 class Slide:
-    """One slide. ``level`` is the level of its heading; ``continued``: whether its title repeats that of an earlier slide.
+    """One slide. ``level`` is the level of its heading; ``continued``: whether it repeats an earlier slide's title.
 
-    ``kind`` is "hands-on" for a slide that sends the audience to the keyboard, otherwise empty.
+    ``kind`` is "hands-on" for a slide that asks the audience to work in the notebook, otherwise empty.
     """
 
     title: str = ""
@@ -87,7 +87,7 @@ class Slide:
 
 
 def slides(notebook: Any, path: Path, *, code: bool = True, links: Mapping[str, str] | None = None) -> list[list[Slide]]:
-    """Return the slides of a notebook read from ``path``, in columns: one for each section.
+    """Return the slides of ``notebook`` as columns, one for each section. ``path`` is the notebook's file.
 
     ``code``: whether to show code. ``links`` maps the names of other notebooks to the addresses of their decks.
     """
@@ -135,7 +135,7 @@ class _SlideWriter:
         return slide
 
     def continue_slide(self) -> Slide:
-        """Add a slide under the latest title, but prefer one that is not the title of a hands-on slide."""
+        """Add a slide that repeats the title of the latest slide, if possible of the latest one that is not hands-on."""
         titles = [slide.title for slide in reversed(self.columns[-1]) if slide.kind != "hands-on"] if self.columns else []
         title = next(iter(titles), self.current().title)
         return self.begin(Slide(title, continued=bool(title)))
@@ -151,7 +151,7 @@ class _SlideWriter:
     # Cells
 
     def add_text(self, cell: Any, kind: str | None) -> None:
-        """Add the heading of a Markdown cell, and its slide comment or a summary. A longer text goes to the notes."""
+        """Add a Markdown cell's heading and its slide comment or a summary. If that omits text, add all of it to the notes."""
         title, level, body = split_heading(cell.source)
         if not title and not body:
             return
@@ -171,13 +171,13 @@ class _SlideWriter:
             self.current().notes.append(self.prose(cell, body))
 
     def add_code(self, cell: Any, kind: str | None, tags: set[str]) -> None:
-        """Add a code cell: its code and its outputs, except what its tags hide."""
+        """Add the code and the outputs of a code cell, except what its tags hide."""
         if kind in ("slide", "subslide"):
             title = self.current().title if kind == "subslide" and self.columns else ""
             self.begin(Slide(title, continued=bool(title)), new_column=kind == "slide")
         outputs = [] if tags & NO_OUTPUT else list(rendered_outputs(cell, self.path.parent))
         if any(element.kind == QUESTION for element in self.current().elements):
-            self.continue_slide()  # the audience answers before it sees what happens
+            self.continue_slide()  # so that the audience can answer before it sees what happens
         if self.show_code and not tags & {*NO_INPUT, QUESTION, ANSWER}:
             tallest = max((HEIGHTS.get(output.kind, 0.0) for output in outputs), default=0.0)
             self.put_code(cell.source.strip(), tallest, fragment=kind == "fragment")
@@ -187,7 +187,7 @@ class _SlideWriter:
             self.put(SlideElement(output.kind, markup, output.film, lines, kind == "fragment"))
 
     def put_code(self, source: str, tallest: float, fragment: bool) -> None:
-        """Put code on slides, if possible with room for an output that is ``tallest`` lines high."""
+        """Put code on slides. If possible, leave room below it for an output that is ``tallest`` lines high."""
         *before, source = _pieces(source)
         for piece in before:
             if self.current().elements:
@@ -196,13 +196,13 @@ class _SlideWriter:
         lines = 0.4 + 0.95 * len(source.splitlines())
         room = SLIDE_LINES + 1 - self.current().lines - lines
         if tallest > room and not self.current().films:
-            tallest = 0.0  # the code stays with the text, and its output goes on the next slide
+            tallest = 0.0  # the code stays with the text; its output goes on the next slide
         if self.current().elements and tallest > room:
             self.continue_slide()
         self.put(SlideElement("code", code_html(source), lines=lines, fragment=fragment))
 
     def add_hands_on(self) -> None:
-        """Add a slide that sends the audience to the keyboard; successive cells share one."""
+        """Add a hands-on slide, unless the previous cell is on one. Consecutive cells share a slide."""
         if self.hands_on:
             return
         self.hands_on = True
@@ -247,7 +247,7 @@ def _truncated_print(markup: str) -> str:
 
 
 def _height(output: RenderedOutput) -> float:
-    """Estimate the height of an output, in lines."""
+    """Estimate the height of an output, in lines of prose."""
     if output.kind in HEIGHTS:
         return HEIGHTS[output.kind]
     text = re.sub(r"<[^>]+>", "", re.sub(r"</(?:p|li)>", "\n", output.html))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Storyboards: films on paper, as pictures of the key steps with captions."""
+"""Storyboards: for print, a film is replaced with pictures of its key steps and their captions."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ MAX_STEPS = 6
 """The maximum number of steps that are shown per film."""
 
 FLAT = 0.45
-"""The maximum height of a flat picture, divided by its width. Four flat pictures fit on a page, or two others."""
+"""The maximum ratio of height to width of a flat picture. A page has room for four flat pictures or two others."""
 
 
 def storyboard_slides(slide: Slide) -> Iterator[Slide]:
-    """Yield the pages of a slide on paper: the slide without its films, then the key steps of each film."""
+    """Yield the printed pages of a slide: the slide without its films, then the key steps of each film."""
     rest = [element for element in slide.elements if element.film is None]
     if rest or not slide.films:
         yield replace(slide, elements=rest)
@@ -34,7 +34,7 @@ def storyboard_slides(slide: Slide) -> Iterator[Slide]:
 
 
 def key_steps(film: Mapping[str, Any], most: int = MAX_STEPS) -> list[int]:
-    """Return the numbers of at most ``most`` steps that change the structure, counted over the whole film.
+    """Return the numbers of at most ``most`` steps that change the structure. Steps are numbered through the whole film.
 
     In these steps a table, an entry or an arrow appears or disappears, or an entry changes. If there are more, those with
     the most changes are chosen. The last step is always chosen.

@@ -14,7 +14,7 @@ MAX_WORDS = 40
 """The maximum number of words of prose in a summary."""
 
 MAX_LINES = 14
-"""The maximum number of lines of a table or a listing in a text."""
+"""The maximum number of lines of a table or a listing on a slide."""
 
 HEADING = re.compile(r"^#{1,6} +(.+?) *#*$", re.MULTILINE)
 SLIDE_COMMENT = re.compile(r"<!--\s*slide:(.*?)-->", re.DOTALL)
@@ -23,7 +23,7 @@ FENCE = re.compile(r" {0,3}(```|~~~)")
 SENTENCE_END = re.compile(r"(?<!e\.g)(?<!i\.e)[.!?][\"')*_]*\s+(?=[\"'(*_`\[]*[A-Z0-9`])")
 LIST_ITEM = re.compile(r"^ {0,3}(?:[-*+]|\d+[.)]) +", re.MULTILINE)
 NOT_PROSE = re.compile(r"^(?:```|~~~|\||    |!\[|<)")
-"""The beginning of a listing, a table, a picture or HTML."""
+"""Matches the beginning of a block that isn't prose: a listing, a table, a picture or HTML."""
 
 BOLD, ASKING, FIRST, OTHER, LEFT_OUT = range(5)
 """Ranks of sentences; those with the lowest rank are taken first."""
@@ -33,7 +33,7 @@ BOLD, ASKING, FIRST, OTHER, LEFT_OUT = range(5)
 
 
 def split_heading(text: str) -> tuple[str, int, str]:
-    """Split a text into its first heading, the heading's level (0: no heading) and the rest, without comments."""
+    """Split a text without its comments into the heading that it begins with, the heading's level (0: none) and the rest."""
     text = COMMENT.sub("", text).strip()
     found = HEADING.match(text)
     if found is None:
@@ -56,7 +56,7 @@ def word_count(text: str) -> int:
 
 
 def summary(text: str, limit: int = MAX_WORDS) -> str:
-    """Return sentences of a text (Markdown without its heading) with at most ``limit`` words, in their original order.
+    """Summarise a text (Markdown without its heading) in at most ``limit`` words. Its sentences keep their order.
 
     Tables, listings and pictures are kept, and as many items of a list as fit. A short text is returned unchanged.
     """
@@ -121,7 +121,7 @@ def sentences(text: str) -> list[str]:
 
 
 def _rank(sentence: str, place: int) -> int:
-    """Rank a sentence. Remarks in parentheses, fragments and introductions to the next block are left out."""
+    """Rank a sentence. Remarks in parentheses, fragments and introductions to the next block get LEFT_OUT."""
     if sentence.startswith("(") or not re.search(r"[.!?][\"')*_]*$", sentence):
         return LEFT_OUT
     if place and word_count(sentence) < 3:

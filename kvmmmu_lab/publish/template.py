@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Load the templates, style sheets and scripts of decks and pages, and check that their packages are installed."""
+"""Load the templates, style sheets and scripts of decks and pages, and check that the required packages are installed."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ DECK_MODULES = (*PAGE_MODULES, "sphinx_revealjs")
 """Modules that a deck needs."""
 
 PACKAGES = {"bs4": "beautifulsoup4", "PIL": "pillow", "sphinx_revealjs": "sphinx-revealjs"}
-"""Maps a module to its package, where the names differ."""
+"""Maps a module to its package if the names differ."""
 
 
 def require(*modules: str) -> None:
-    """Raise LabError with a command that installs the package if one of the modules is missing."""
+    """Raise LabError if one of the modules is missing. The message contains the command that installs its package."""
     for module in modules:
         if importlib.util.find_spec(module) is None:
             raise LabError(f"{PACKAGES.get(module, module)} is missing: install it with {install_hint('slides')}")
 
 
 def render(template: str, notebook: Any, resources: dict[str, Any]) -> str:
-    """Render a notebook with one of the kit's templates, in which ``resources`` is called ``kit``."""
+    """Render a notebook with one of the kit's templates. The templates refer to ``resources`` as ``kit``."""
     from nbconvert.exporters.templateexporter import TemplateExporter
 
     class KitExporter(TemplateExporter):
