@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Self-checking exercises: a submission runs in a separate process, and the judge compares its observations with those
-expected.
+"""Self-checking exercises: a submission runs in a separate process, and the judge compares its behaviour with the kit's
+own.
 
 Read the modules in this order (`kvmmmu_lab.exercises` defines what an exercise is):
 
@@ -17,7 +17,8 @@ Read the modules in this order (`kvmmmu_lab.exercises` defines what an exercise 
 6. `failure`      explains a failed run to the learner; `side_by_side`: draws the expected machine and the learner's; `report`:
                   verdicts and points, as text and HTML
 7. `submission`   files and notebooks; `notebook`: objects in a notebook; `progress`: points and hints
-8. `cli`          the commands; `console`: a check in a terminal; `session`: the command ``watch``; `pytest_plugin`
+8. `cli`          the commands; `console`: a check in a terminal; `session`: the command ``watch``; `pytest_plugin`: for
+                  pytest
 
 >>> from kvmmmu_lab.check import check
 >>> check("rmap_add", ReverseMap)  # doctest: +SKIP

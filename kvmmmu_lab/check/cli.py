@@ -17,7 +17,7 @@ from .submission import read
 
 
 def check(args: argparse.Namespace) -> int:
-    """Run ``check NAME [FILE]``. The exit status is 0 for full points."""
+    """Run the command ``check NAME [FILE]``. The exit status is 0 if the submission has full points."""
     exercise = exercises.find(args.exercise, workspace.course_root())
     folder = args.folder or working_folder()
     given = read(args.file or own_file(exercise, folder))
@@ -35,12 +35,12 @@ def check(args: argparse.Namespace) -> int:
 
 
 def hint(args: argparse.Namespace) -> int:
-    """Run ``hint NAME``."""
+    """Run the command ``hint NAME``."""
     exercise = exercises.find(args.exercise, workspace.course_root())
     print(next_hint(exercise, Progress(args.folder or working_folder()), args.number))
     return 0
 
 
 def watch(args: argparse.Namespace) -> int:
-    """Run ``watch [NAME]``."""
+    """Run the command ``watch [NAME]``."""
     return WatchSession(args.folder or working_folder(), workspace.course_root(), args.exercise).run()

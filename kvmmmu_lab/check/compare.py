@@ -34,7 +34,7 @@ class Transcript:
 
 
 def first_difference(expected: Transcript, got: Transcript, looks: tuple[str, ...]) -> Difference | None:
-    """The first difference, among the steps that both runs finished. Raises ValueError or RecursionError for invalid JSON."""
+    """The first difference in the steps that both runs finished. Raises ValueError or RecursionError for invalid JSON."""
     for step, (right, mine) in enumerate(zip(expected.texts, got.texts, strict=False)):
         if right == mine:
             continue

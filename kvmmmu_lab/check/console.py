@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A check in a terminal: find the learner's file, and print each verdict as soon as it is known."""
+"""Check an exercise in a terminal: find the learner's file, and print each verdict as soon as it is known."""
 
 from __future__ import annotations
 

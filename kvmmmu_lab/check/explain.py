@@ -55,7 +55,7 @@ def number(value: Any) -> str:
 
 
 def short(value: Any) -> str:
-    """Return a value's text or repr, cut if it is long."""
+    """Return a text, or the repr of any other value, shortened if it is long."""
     text = value if isinstance(value, str) else repr(value)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
@@ -76,14 +76,14 @@ def more(count: int) -> str:
 
 
 def kept(value: Any) -> str:
-    """Format what a part stores: None, one ref, or a list of lists of refs."""
+    """Format the stored form of a reverse map or of parents: None, one ref, or a list of lists of refs."""
     if isinstance(value, list):
         return f"[{', '.join(map(kept, value))}]"
     return "None" if value is None else reference(value)
 
 
 def shadow_entry(entry: Any) -> str:
-    """Format an entry of `inspect.dump.page_entries`: "present, user, to gfn 0x1f (the guest allows W U)". None: it is 0."""
+    """Format an entry of `inspect.dump.page_entries`: "present, user, to gfn 0x1f (the guest allows W U)"; None means 0."""
     if entry is None:
         return "empty"
     _, flags, kind, target = entry

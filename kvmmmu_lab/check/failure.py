@@ -89,7 +89,7 @@ class Failure:
 
     @property
     def guest(self) -> str:
-        """The guest in words: "a PAE guest"; empty if paging is off."""
+        """The kind of guest, such as "a PAE guest"; empty if paging is off."""
         mode = MODES[self.scenario.mode] if self.scenario is not None else MODES["none"]
         return f"a {mode.guest}{' with CR4.PSE' * bool(mode.cr4 & CR4_PSE)}" if mode.levels else ""
 
@@ -106,7 +106,7 @@ class Failure:
 
 
 def find_failure(rule: Rule, run: Run, expected: Transcript, crashes: bool) -> Failure | None:
-    """Find the failure of a run; without its sentence; None if there is none. ``crashes``: the kit's part crashes the host."""
+    """Find the failure of a run (with an empty sentence), or None. ``crashes``: the kit's part crashes the host."""
     try:
         difference = first_difference(expected, run.seen, rule.looks)
     except (ValueError, RecursionError):
@@ -116,7 +116,7 @@ def find_failure(rule: Rule, run: Run, expected: Transcript, crashes: bool) -> F
     if run.end == "done":
         return Failure("", kind="silent", step=len(expected)) if crashes else None
     if crashes and run.end == "raised" and len(run.seen) == len(expected) and run.error.get("kind") != "unwritten":
-        return None  # the kit's own part stops here, too
+        return None  # the kit's own part also stops here
     kind = run.error.get("kind", run.end) if run.end == "raised" else run.end
     return Failure("", kind=str(kind), step=len(run.seen), aspect=str(run.error.get("type", "")), error=run.error)
 
@@ -161,7 +161,7 @@ class Explainer:
         return again if again is not None and again.difference is not None else found
 
     def _picture(self, rule: Rule, scenario: Scenario, found: Failure) -> SideBySide | None:
-        """Draw both machines after the step that fails."""
+        """Draw the expected and the submission's machine after the step that fails."""
         assert found.difference is not None
         short = scenario.with_steps(scenario.steps[: found.step + 1])
         run = self.play(short, rule.looks, found.step)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The judge: tries every rule on a submission, which runs in another process.
 
-This process runs the same steps with the kit's own part and compares the observations of both. It never imports the
+The judge's process runs the same steps with the kit's own part and compares the observations of both. It never imports the
 submission.
 """
 
@@ -38,7 +38,7 @@ SHRINKING = 1.5
 """The maximum time, in seconds, for finding a shorter scenario."""
 
 PATIENCE = 2
-"""The number of rules that may time out before the others are skipped."""
+"""The number of rules that may time out before the remaining rules are skipped."""
 
 LEFT_OVER = (
     ". The same steps work in a new process: your code keeps state from earlier machines. Store state in `self` or in "
@@ -47,7 +47,7 @@ LEFT_OVER = (
 
 
 class Judge:
-    """Judges one submission.
+    """A judge of one submission.
 
     ``server``: the fork server for workers (default: a new one). ``seed`` chooses the random scenarios, ``full`` adds whole
     traces, ``inline`` runs the submission in this process. ``tell`` is called with each verdict as soon as it is known.
@@ -75,7 +75,7 @@ class Judge:
         self.server = server or self.owned
 
     def report(self) -> Report:
-        """Try all rules. Two workers share them: a worker that has finished its own rules takes the last of the other's."""
+        """Try all rules. Two workers share them: a worker that has finished its own rules takes over rules from the other."""
         rules = self.exercise.rules
         beside = Judge(self.exercise, self.submission, self.server, seed=self.seed, full=self.full, inline=self.inline)
         beside.late = self.late
@@ -192,7 +192,7 @@ class Judge:
     def _wrong(
         self, rule: Rule, scenario: Scenario, stretch: Golden | Boot | None, following: Scenario | None = None
     ) -> Failure | None:
-        """Find the failure of a scenario; its sentence is still empty."""
+        """Find the failure of a scenario, with an empty sentence; None if there is none."""
         worker = self._ready()
         hashed, whole = stretch is not None, scenario is as_scenario(stretch) if stretch is not None else False
         seconds = _seconds(scenario)
@@ -241,7 +241,7 @@ class Judge:
         worker.print_count = 0
 
     def close(self) -> None:
-        """End the worker, and the fork server that this judge started."""
+        """Terminate the worker, and the fork server if this judge started it."""
         if self.worker is not None:
             self.worker.close()
             self.worker = None

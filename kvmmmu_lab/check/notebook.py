@@ -90,7 +90,7 @@ def _source(thing: Any) -> str:
 
 
 def _class_source(thing: type) -> str:
-    """The source of a class. `inspect` finds none in a notebook: use its methods' cell, else the latest class of this name."""
+    """The source of a class. In a notebook, find it by its methods' cell, or else take the latest class with this name."""
     codes = [value.__code__ for value in vars(thing).values() if isinstance(value, FunctionType)]
     for file in dict.fromkeys([*(code.co_filename for code in codes), *reversed(list(linecache.cache))]):
         lines = [code.co_firstlineno for code in codes if code.co_filename == file]
@@ -113,7 +113,7 @@ def _globals(thing: Any, around: dict[str, Any]) -> dict[str, Any]:
 
 
 def _used(source: str) -> list[str]:
-    """The global names that a source uses, in order."""
+    """The global names that a source uses, in order of first use."""
     taken = set[str]()
     tables = [symtable.symtable(source, "cell", "exec")]
     while tables:

@@ -43,7 +43,7 @@ from .subject import Subject, WrongResult, counts
 
 EMPTY = bytes(PAGE_SIZE)
 FEW = 32
-"""In tests of the whole engine: if there are more reverse maps than this, only those that may have changed are observed."""
+"""If there are more reverse maps than this and digests are enough, only those that may have changed are observed."""
 
 REVERSE_MAP, PARENTS, SHADOW_TABLES = "reverse map", "parents", "shadow tables"
 """What the picture of a difference can show."""
@@ -76,7 +76,7 @@ class View:
         return found
 
     def frames(self) -> set[int]:
-        """The host frames that the reverse map names."""
+        """The host frames that the part's ``frames()`` returns. Raises WrongResult if they are not integers."""
         given = self.vm.rmap.frames()
         try:
             return {operator.index(hfn) for hfn in given}
@@ -105,7 +105,7 @@ def refs(sptes: Any) -> list[int]:
 
 
 def form(call: str, sptes: Any) -> Any:
-    """Convert what ``call`` returned, one spte or lists of sptes, to refs; None stays. Raises WrongResult for anything else."""
+    """Convert what ``call`` returned, one spte or lists of sptes, to refs; keep None. Raises WrongResult for anything else."""
     if sptes is None or isinstance(sptes, int):
         return sptes if sptes is None else sptes - FIRST_REF
     try:
@@ -189,7 +189,7 @@ class Difference:
             return None
         return None if expected is None or got is None else (expected, [*map(printable, got)])
 
-    # For observations that are lists of [key, value, ...]
+    # For observations in the form of lists of [key, value, ...]
 
     def by_key(self) -> tuple[dict[int, Any], dict[int, Any]]:
         """The expected and the actual values, by the first element of each row."""
@@ -277,7 +277,7 @@ class ReverseMaps(Observation, name="rmap"):
 
 
 class MappedFrames(Observation, name="frames"):
-    """The gfns of the frames that the reverse map names."""
+    """The gfns of the frames that the reverse map's ``frames()`` returns."""
 
     def look(self, view: View) -> Any:
         return [gfn for gfn, _ in view.by_gfn(dict.fromkeys(view.frames(), 0))]
@@ -452,7 +452,7 @@ class StepResult(Observation, name="result"):
         return f"it returns {short(mine)}; it should return {short(right)}"
 
     def _complaints(self, right: list[Any], mine: list[Any]) -> str:
-        """Describe the mistakes that an audit misses, or its false alarms."""
+        """Describe the mistakes that an audit misses, and its false alarms."""
         reported = [item if isinstance(item, str) else repr(item) for item in mine]
         missing = sorted((Counter(right) - Counter(reported)).elements())
         extra = sorted((Counter(reported) - Counter(right)).elements())
@@ -502,7 +502,7 @@ class TlbFlushes(Observation, name="flushes"):
 
 
 class GuestEntries(Observation, name="guest"):
-    """The nonzero entries of the guest's tables, as [index, entry], by the table's gfn."""
+    """The nonzero entries of each guest table, as [index, entry], by the table's gfn."""
 
     def look(self, view: View) -> Any:
         memory = view.vm.memory
@@ -523,7 +523,7 @@ class GuestEntries(Observation, name="guest"):
 
 
 class DirtyLogs(Observation, name="dirty"):
-    """The pages marked in each dirty log, by slot."""
+    """The pages marked in the dirty log of each slot that has one."""
 
     def look(self, view: View) -> Any:
         return dump.dirty_part(view.vm)
@@ -563,7 +563,7 @@ class MmuNumbers(Observation, name="mmu"):
 
 
 class HashBuckets(Observation, name="hash"):
-    """The ids of the pages in each nonempty bucket of the hash table, newest first, by bucket."""
+    """For each nonempty bucket of the hash table, the ids of its pages, newest first."""
 
     def look(self, view: View) -> Any:
         pool = view.vm.pool
@@ -664,7 +664,7 @@ class DescriptorForm(Observation, name="form"):
 
 
 class FirstParents(Observation, name="first"):
-    """What ``first`` returns for each shadow page with parents: "a parent" if it is one, otherwise the value itself."""
+    """For each shadow page with parents: "a parent" if ``first`` returns one of them, otherwise the returned value."""
 
     usual = False
 

@@ -33,7 +33,7 @@ from .compare import Transcript
 from .testbench import Bench
 
 Observed = tuple[Transcript, bool]
-"""The observations after each step, and whether the kit's own part crashes the host in the end."""
+"""The observations after each step, and whether the run with the kit's own part ends in a host crash."""
 
 MOST = 5_000
 """The maximum number of cached scenarios."""
@@ -102,7 +102,7 @@ def _audit(vm: Machine) -> list[tuple[str, int]]:
 
 
 def _mapped(vm: Machine) -> Iterator[tuple[int, int]]:
-    """(gva, host frame) of all leaves below the root."""
+    """The gva and host frame of each leaf below the root."""
     if vm.root == INVALID_PAGE:
         return
     if vm.root_level == ROOT_64:

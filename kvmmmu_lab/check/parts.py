@@ -27,10 +27,10 @@ class Absent(LabError):
 
 @dataclass(frozen=True)
 class Part:
-    """A part under test. ``keyword`` is its argument of `Vm`, or "" for functions that the engine does not call.
+    """A part under test. ``keyword`` names the argument of `Vm` for it, or is "" for functions that the engine does not call.
 
     ``gone``: what is removed from a worker, as (owner, names). ``modules``: files of the kit that a submission must not read.
-    ``wrap`` completes a submission that defines only some of a part.
+    ``wrap`` completes a submission that defines only some of the part's methods.
     """
 
     keyword: str
@@ -39,13 +39,13 @@ class Part:
     wrap: Callable[[Any], Any] | None = None
 
     def parts(self, defined: dict[str, Any], first: str) -> dict[str, Any]:
-        """The arguments of `Vm` for a submission that defines ``defined``; ``first`` is the part's name there."""
+        """The arguments of `Vm` for a submission: ``defined``: what it defines, by name; ``first``: the part's name there."""
         given = defined[first]
         return {self.keyword: self.wrap(given) if self.wrap else given} if self.keyword else {}
 
 
 class OnlyAdds:
-    """Make a complete reverse map from one that can only add: to remove an entry, it builds a new map from all the others."""
+    """Completes a reverse map that can only add: to remove an entry, it builds a new map from all the others."""
 
     def __init__(self, kind: Any, vm: Machine) -> None:
         self.kind, self.vm = kind, vm
@@ -83,7 +83,7 @@ class OnlyAdds:
 
 
 class NoProtect:
-    """Make a complete reverse map from one without ``write_protect``."""
+    """Completes a reverse map that lacks ``write_protect``."""
 
     def __init__(self, kind: Any, vm: Machine) -> None:
         self.part, self.vm = kind(vm), vm

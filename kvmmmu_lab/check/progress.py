@@ -19,7 +19,7 @@ FILE = ".kvmmmu-lab-progress.json"
 class Progress:
     """For each exercise: the ``best`` and the ``last`` points, and how many ``hints`` were shown. Each change is saved at once.
 
-    A file that can't be parsed is renamed to ``.damaged``, and progress starts again. If the file can't be written, nothing
+    A file that can't be parsed is renamed to ``.damaged``, and an empty record begins. If the file can't be written, nothing
     is saved.
     """
 
@@ -39,11 +39,11 @@ class Progress:
             return {}
 
     def get(self, name: str, key: str) -> int:
-        """Return a stored number of an exercise; 0 if there is none."""
+        """Return the number stored under ``key`` for an exercise; 0 if there is none."""
         return self.known.get(name, {}).get(key, 0)
 
     def note(self, name: str, **values: int) -> None:
-        """Store and save numbers for an exercise."""
+        """Store numbers for an exercise, and save the file."""
         self.known.setdefault(name, {}).update(values)
         self._write({"exercises": self.known})
 
@@ -69,7 +69,7 @@ def hints(exercise: Exercise) -> list[str]:
 
 
 def next_hint(exercise: Exercise, progress: Progress, wanted: int | None = None) -> str:
-    """Return the hint numbered ``wanted`` (from 1), or by default the next unseen hint, else the last. Raises InputError."""
+    """Return the hint numbered ``wanted`` (from 1), or else the next unseen hint, or the last one. Raises InputError."""
     known = hints(exercise)
     if wanted is not None and not 1 <= wanted <= len(known):
         raise InputError("hint", wanted, f"1 to {len(known)}, or nothing for the next hint")

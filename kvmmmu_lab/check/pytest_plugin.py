@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the options."""
+    """Add the plugin's command-line options."""
     group = parser.getgroup("kvmmmu-lab", "exercises of kvmmmu-lab")
     group.addoption("--submission", metavar="FILE", help="check this .py or .ipynb instead of the exercise's own file")
     group.addoption("--full", action="store_true", help="replay every trace that suits the exercise, not only parts of a few")

@@ -87,7 +87,7 @@ class Report:
 
     @property
     def head(self) -> str:
-        """The first line: exercise, points, status."""
+        """The first line of the report: exercise, points, status."""
         full, extra = self.exercise.points, sum(rule.points for rule in self.exercise.rules if rule.extra)
         more = f", and {self.extra} of {extra} extra" if extra else ""
         return f"{self.exercise.number} {self.exercise.title}: {self.points} of {full} points{more} ({self.status})"
@@ -172,7 +172,7 @@ def headline(verdict: Verdict) -> str:
 
 
 def explained(verdict: Verdict, exercise: Exercise) -> str:
-    """Explain a rule that did not pass, for a terminal: the rule, a sentence, the steps, both values, and a hint."""
+    """Explain a failed rule for a terminal: the rule, a sentence, the steps, the expected and actual values, and a hint."""
     failure = verdict.failure
     if failure is None:
         return headline(verdict)
@@ -232,7 +232,7 @@ def _drawn(scene: Scene) -> list[str]:
 
 
 def as_it_came(value: Any) -> str:
-    """Format a value without explanation."""
+    """Format a raw value, without explaining it."""
     if isinstance(value, dict):
         return "\n".join(f"{key:<8} {_number(item)}" for key, item in value.items()) or "nothing"
     if isinstance(value, list):
@@ -252,7 +252,7 @@ def capital(text: str) -> str:
 
 
 def html_of(report: Report) -> str:
-    """The report as HTML that needs no script."""
+    """The report as HTML that works without scripts."""
     rows = "".join(f"<div>{html.escape(verdict.line)}</div>" for verdict in report.verdicts)
     wrong = report.first
     parts = [f"<p><b>{html.escape(report.head)}</b></p>", f'<div style="line-height:1.6">{rows}</div>']

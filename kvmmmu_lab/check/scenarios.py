@@ -2,7 +2,7 @@
 """Generated scenarios: a rule's random scenarios, traces and boots for the whole engine, and writes that hit shadow pages.
 
 For these writes, the steps bypass the engine: they take shadow pages with any roles from the pool, and fill the entries
-that a wrong ``pre_write`` could zap by mistake, so that mistakes become visible.
+that a wrong ``pre_write`` could zap by mistake, so that such mistakes become visible.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def as_scenario(stretch: Golden | Boot) -> Scenario:
 
 
 def _interleaved(steps: list[Any], every: int, then: tuple[StepData, ...]) -> Iterator[StepData]:
-    """``steps``, with the steps ``then`` inserted after every group of ``every`` steps."""
+    """``steps``, with the steps of ``then`` inserted after every ``every`` steps."""
     for begin in range(0, len(steps), every):
         yield from steps[begin : begin + every]
         yield from then

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""``kvmmmu-lab watch``: a session in a terminal that checks the current exercise each time it is saved."""
+"""``kvmmmu-lab watch``: a terminal session that checks the current exercise each time its file is saved."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ class Keys:
             termios.tcsetattr(sys.stdin, termios.TCSADRAIN, self.before)
 
     def get(self, seconds: float) -> str | None:
-        """Wait for a key."""
+        """Wait for a key, for a limited time."""
         if sys.platform == "win32":
             return self._windows(seconds)
         import select

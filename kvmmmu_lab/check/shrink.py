@@ -12,7 +12,7 @@ from ..exercises import Scenario, StepData
 
 Steps = tuple[StepData, ...]
 Fails = Callable[[Scenario], int | None]
-"""Returns the step in which a scenario fails in the same way; None if it does not."""
+"""A function that returns the number of the step in which a scenario fails in the same way, or None if it does not."""
 
 
 def shrink(scenario: Scenario, step: int, fails: Fails, seconds: float) -> Scenario:

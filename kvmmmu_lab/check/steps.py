@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The steps of scenarios: what each does to a machine, and its description in words.
+"""The steps of scenarios: each acts on a machine and can describe itself in words.
 
 A scenario holds steps as data, such as ``("map", "7:12", 0x1F, "PW")``; `read_step` turns them into the objects of this
 module. An spte is written as "7:12": entry 12 of shadow page 7. Flags are letters: P W U A D G, X for NX, S for PS (a large
-page). An access is letters of "wux": write, user, fetch.
+page). An access is given as letters of "wux": write, user, fetch.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def read_step(step: StepData) -> ScenarioStep:
 class MapStep(ScenarioStep):
     """Make an entry, bypassing the engine, then call ``rmap.add(spte)``.
 
-    A negative ``gfn`` is the negated number of a host frame, as on a host with a lot of memory.
+    A negative ``gfn`` is the negated number of a host frame, which may be high, as on a host with a lot of memory.
     """
 
     spte: str
@@ -198,7 +198,7 @@ class UnlinkStep(ScenarioStep):
 
 
 class StrangerStep(ScenarioStep):
-    """Call ``parents.remove(page, spte)`` for an entry that is not a parent. The result states whether it raises one."""
+    """Call ``parents.remove(page, spte)`` for an entry that is not a parent. The result states whether this raises an error."""
 
     page: int
     spte: str
@@ -421,7 +421,7 @@ class WalkStep(ScenarioStep):
 
 
 class AccessStep(ScenarioStep):
-    """The guest accesses memory through the shadow tables, including faults. The result is an `Access`, as a list."""
+    """The guest accesses memory through the shadow tables; faults are handled. The result is an `Access`, as a list."""
 
     gva: int
     kind: str
@@ -646,7 +646,7 @@ OPERATION_WORDS = {
 
 
 def _row(spte: str, count: int) -> range:
-    """``count`` sptes starting at this one."""
+    """The ``count`` consecutive sptes that start at this one."""
     first = parse_entry_name(spte)
     return range(first, first + count)
 
@@ -681,7 +681,7 @@ def _complaint(item: Any) -> Any:
     return f"{kind} {'spte' if kind == 'rmap' else 'gfn' if kind == 'wp' else 'gva'} {where:#x}"
 
 
-# Words that several steps share
+# Descriptions that several steps share
 
 
 def _number(value: Any) -> str:
@@ -718,7 +718,7 @@ def _next_page(vm: Vm) -> str:
 
 
 def _access(kind: str) -> str:
-    """The subject and verb of an access: "user code reads"."""
+    """The subject and verb that describe an access, such as "user code reads"."""
     verb = "writes" if "w" in kind else "fetches an instruction from" if "x" in kind else "reads"
     return f"{'user code' if 'u' in kind else 'the guest kernel'} {verb}"
 

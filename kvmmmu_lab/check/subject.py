@@ -46,7 +46,7 @@ class Subject:
     known: set[int]
     """Host frames whose reverse maps are observed."""
     touched: set[int]
-    """Ids of the shadow pages that may have a nonzero entry. It is complete if all stores go through `Memory.put`."""
+    """Ids of the shadow pages that may have a nonzero entry; the set is complete if all stores go through `Memory.put`."""
     entries: dict[int, tuple[bytes, list[Any]]]
     """For each shadow page id: the page's words when last observed, and the entries decoded from them."""
 

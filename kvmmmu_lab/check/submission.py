@@ -38,7 +38,7 @@ class Submission:
 
 
 def read(path: Path) -> Submission:
-    """The submission in a file. Raises InputError if it can't be read, is not text, or is a notebook without a solution."""
+    """Read a submission file. Raises InputError if it can't be read, is not text, or is a notebook without a solution."""
     expected = "a .py file, or an .ipynb with cells tagged 'solution'"
     if path.suffix not in (".py", ".ipynb"):
         raise InputError("submission", str(path), expected)

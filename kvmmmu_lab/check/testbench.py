@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A testbench: run the steps of a scenario with a part under test, and observe the machine after each.
+"""A testbench: run the steps of a scenario with a part under test, and observe the machine after each step.
 
-The judge uses it with the kit's own parts, a worker with a submission's.
+The judge runs it with the kit's own parts, a worker with those of a submission.
 """
 
 from __future__ import annotations

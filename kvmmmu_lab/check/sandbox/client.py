@@ -214,7 +214,7 @@ class Worker:
         self.close()
 
     def _ended(self, line: bytes | None, when: str = "") -> dict[str, Any]:
-        """Why a worker stopped answering, and which line was running."""
+        """The reason why a worker stopped answering, and the line that was running."""
         if line is not None:
             self.close()
             return {"kind": "damaged", "what": DAMAGED}

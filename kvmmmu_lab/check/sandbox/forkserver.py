@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The fork server: a process that has loaded the engine but no submission, and from which workers are forked."""
+"""The fork server: a process that has loaded the engine but no submission, and forks the workers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from typing import Any
 from ...errors import LabError
 
 PACKAGE = Path(__file__).resolve().parents[2]
-"""The folder of the kit that the judge runs. A worker loads this one, even if another copy is installed."""
+"""The folder of the kit that the judge runs. A worker loads this copy, even if another one is installed."""
 
 BOOT = """
 import importlib.util, os, sys
@@ -62,7 +62,7 @@ def command(last: str) -> list[str]:
 
 
 class ForkServer:
-    """A process that has loaded the engine, and from which workers are forked, for any number of submissions."""
+    """A process that has loaded the engine and forks workers for any number of submissions."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -128,7 +128,7 @@ class ForkServer:
         return message
 
     def close(self) -> None:
-        """End the process."""
+        """Terminate the process."""
         self.link.close()
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, signal.SIGKILL)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Run a submission in the judge's process, for a debugger: no limits, exceptions propagate, the result does not count."""
+"""Run a submission in the judge's process, for a debugger. No limits apply, exceptions propagate, results do not count."""
 
 from __future__ import annotations
 
@@ -59,4 +59,4 @@ class Inline:
         """Do nothing: output goes to the terminal."""
 
     def close(self) -> None:
-        """Do nothing: there is no process to end."""
+        """Do nothing: there is no process to terminate."""

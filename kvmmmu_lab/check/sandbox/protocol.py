@@ -5,7 +5,7 @@
                            with three files: requests, answers, output
     fork server to judge   {"pid"}; later {"pid", "status"} when that worker has ended
     judge to worker        {"ticket", "scenario", "looks", "hashed", "seconds", "detail"}
-    worker to judge        {"loaded"} or {"failed"}; then {"ticket", "step", "seen"} for each step, at last {"ticket", "end"}
+    worker to judge        {"loaded"} or {"failed"}; then {"ticket", "step", "seen"} for each step; {"ticket", "end"}
 
 Everything a worker sends is untrusted: it is only parsed as data.
 """
@@ -18,7 +18,7 @@ import signal
 from typing import Any
 
 LOADING = 3.0
-"""Seconds that loading a submission may take."""
+"""The time limit, in seconds, for loading a submission."""
 
 TRACEBACK = "traceback"
 """The file in a worker's scratch folder to which its watchdog writes a traceback when it terminates the worker."""

@@ -181,7 +181,7 @@ def _play(order: dict[str, Any], ready: dict[str, Any], defined: dict[str, Any],
 
 
 def _flush() -> None:
-    """Flush the output, so that the judge can tell which scenario printed it."""
+    """Flush the output, so that the judge knows which scenario printed it."""
     with contextlib.suppress(BaseException):
         sys.stdout.flush()
 
@@ -197,7 +197,7 @@ def load(source: str, name: str) -> dict[str, Any]:
 
 
 def failure(error: BaseException, name: str) -> dict[str, Any]:
-    """Describe an exception and the submission's innermost line in its traceback, as a message to the judge."""
+    """The message to the judge about an exception, with the submission's innermost line in its traceback."""
     if isinstance(error, parts.Absent | NotAllowed):
         kind = "absent" if isinstance(error, parts.Absent) else "forbidden"
     elif isinstance(error, NotImplementedError):
