@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Scenes in the DOT language: `to_dot` gives the whole drawing for any Graphviz, `skeleton` empty boxes for `layout`.
+"""Scenes in the DOT language: `to_dot` returns a complete drawing for any Graphviz, `skeleton` empty boxes for `layout`.
 
-Both place things in the same way. Tables are in columns by level: guest tables above the pages that shadow them, anything
-else below both, and frames at the right. The order is forced, not left to the renderer: invisible edges run down each column.
-Above each *band* (guest, shadow, the rest) each column has a separator, and heavy edges keep the separators of a band
-level, so that bands never mix. (Clusters would be simpler, but ``dot`` doesn't keep the order inside a cluster.)
+Both functions arrange tables in the same way. Each level has a column, with guest tables above the pages that shadow them
+and all other tables below both; frames are in the rightmost column. Invisible edges down each column force the order of
+its tables. Each column has a separator node above each *band* (guest, shadow, the rest). Edges with a large weight keep the
+separators of a band at the same height, so that bands never mix. (Clusters would be simpler, but ``dot`` doesn't keep the
+order inside a cluster.)
 """
 
 from __future__ import annotations
@@ -37,22 +38,22 @@ LINES = {
     "parent": ("rmap", "dotted"),
     "link": ("list", "solid"),
 }
-"""Colour and style of edges, by kind."""
+"""The colour and style of each kind of edge."""
 
 WRAP = 700
-"""Width of a line of notes, in pixels."""
+"""Maximum width of a line of notes, in pixels."""
 
 MARKED = ("changed", "dead", "new")
 """Marks of rows that have a coloured background."""
 
 
 def to_dot(scene: Scene) -> str:
-    """Return a scene as one graph with all labels, colours, edges and marks: plain ``dot -Tsvg`` draws it readably.
+    """Return a scene as one graph with all labels, colours, edges and marks, ready to be drawn by ``dot -Tsvg``.
 
-    A node is a table, named after its key ("s:248"), with an HTML-like label. Its title has the port ``h``; its row number
-    n, from 0, has a port at each end: ``r0w`` at the left, ``r0e`` at the right. Changed rows are yellow and bold, a
-    new table has a double border, and removed tables and rows are struck through. The text is ASCII. Raises InputError
-    for a scene that can't be drawn.
+    Each table is a node, named after its key ("s:248"), with an HTML-like label. The port of its title is ``h``. Each row
+    has a port at either end: those of the first row are ``r0w`` at the left and ``r0e`` at the right. Changed rows are
+    yellow and bold, new tables have a double border, and removed tables and rows are struck through. The text is ASCII.
+    Raises InputError for a scene that can't be drawn.
     """
     check(scene)
     colour, names = colours(), _names(scene)
@@ -71,7 +72,7 @@ def to_dot(scene: Scene) -> str:
 
 
 def skeleton(stage: Scene, columns: dict[int, Column], gap: float, above: dict[str, int], edges: Iterable[Edge]) -> str:
-    """Return a stage as a graph of empty boxes of fixed size. A pixel is a point.
+    """Return a stage as a graph of empty boxes of fixed size. One pixel is one point in Graphviz.
 
     Tables are named t0, t1, ... in the order of the stage, edges have the ids e0, e1, ... ``gap``: pixels between columns;
     ``above``: pixels between the tables of each band and those of the band above. ``edges`` lead from one column to another.
@@ -87,7 +88,7 @@ def skeleton(stage: Scene, columns: dict[int, Column], gap: float, above: dict[s
     def ends(edge: Edge) -> str:
         (from_column, left), (to_column, right) = ports[edge.source], ports[edge.target]
         if from_column < to_column:
-            # an edge that leads left from a table starts beside its lines; edges to its title end above that
+            # An edge to the left starts at the lines below a table's title: edges that lead to the table end at the title.
             left, right = right, left.replace(":h", ":w")
         return f"{left}:e -> {right}:w"
 
@@ -107,7 +108,7 @@ def skeleton(stage: Scene, columns: dict[int, Column], gap: float, above: dict[s
 
 
 def stacks(scene: Scene) -> dict[int, list[Table]]:
-    """Return the tables of each column, from top to bottom: kind by kind, and within a kind in the order of their ranks."""
+    """Return the tables of each column, from top to bottom: sorted by kind, then by rank."""
     found: dict[int, list[Table]] = {}
     for kind in KINDS:
         for table in scene.of(kind):
@@ -116,9 +117,9 @@ def stacks(scene: Scene) -> dict[int, list[Table]]:
 
 
 def _columns(scene: Scene, names: dict[str, str], separator: Callable[[str, int, bool], str]) -> list[str]:
-    """Return the statements that hold tables in place: columns, the order in each, separators, the order of columns.
+    """Return the statements that fix where tables are: the columns and their order, the tables in each, the separators.
 
-    ``separator(kind, column, topmost)`` gives the attributes of the node above a band.
+    ``separator(kind, column, topmost)`` returns the attributes of the separator above a band.
     """
     lines, firsts = [], []
     levels: dict[str, list[str]] = {}
@@ -141,7 +142,7 @@ def _columns(scene: Scene, names: dict[str, str], separator: Callable[[str, int,
 
 
 def _banded(scene: Scene) -> range:
-    """Return the columns from the first to the last that has guest tables or shadow pages."""
+    """Return the range of columns from the first to the last one with guest tables or shadow pages."""
     columns = [table.column for table in scene.tables if table.kind in BOXES]
     return range(min(columns, default=0), max(columns, default=-1) + 1)
 
@@ -150,11 +151,11 @@ def _band(table: Table) -> str:
     return table.kind if table.kind in BOXES else "frame"
 
 
-# The whole drawing
+# The complete drawing
 
 
 def _names(scene: Scene) -> dict[str, str]:
-    """Return the name of the node of each table: its key in quotes, or a number if its key has unusual characters."""
+    """Return the node name of each table: its key in quotes, or a number if its key has unusual characters."""
     usual = re.compile(r"[\w:.-]+", re.ASCII)
     tables = enumerate(scene.tables)
     return {table.key: f'"{table.key}"' if usual.fullmatch(table.key) else f"t{number}" for number, table in tables}
@@ -170,7 +171,7 @@ def _heading(scene: Scene) -> str:
 
 
 def _band_title(scene: Scene) -> Callable[[str, int, bool], str]:
-    """Return the separator function of a whole drawing: the name of a band above its leftmost tables, else nothing."""
+    """Return `separator` for `_columns` in a complete drawing: it puts the name of a band above its leftmost column."""
     leftmost = {kind: max((table.column for table in scene.of(kind)), default=None) for kind in BOXES}
     widths = metrics.columns(scene)
 
@@ -240,7 +241,7 @@ def _text(text: str, colour: str, size: int = metrics.SIZE, face: str = "", bold
 
 
 def _escaped(character: str) -> str:
-    """Return a character for a label: XML's special ones as numbers; a backslash doubled: ``\\N`` is the node's name."""
+    """Return a character escaped for a label: XML's special ones as numbers, and a backslash doubled."""
     known = ASCII.get(character, character)
     if known == "\\":
         return "&#92;&#92;"
@@ -248,7 +249,7 @@ def _escaped(character: str) -> str:
 
 
 def _edges(scene: Scene, names: dict[str, str]) -> list[str]:
-    """Return all edges of the scene, each from left to right: Graphviz would route others around the tables."""
+    """Return all edges of the scene, written from left to right: Graphviz routes others around the tables."""
     colour, found = colours(), []
     left, right = (_ports(scene, names, side) for side in "we")
     for edge in edges_of(scene).values():
@@ -271,11 +272,11 @@ def _edges(scene: Scene, names: dict[str, str]) -> list[str]:
     return found
 
 
-# Ports, and the empty boxes of a skeleton
+# Ports of tables and rows, and empty boxes
 
 
 def _ports(scene: Scene, names: dict[str, str], side: str = "") -> dict[str, tuple[int, str]]:
-    """Return the column and the port of each table and row, by key. ``side``: "w" or "e" where each end of a row has a port."""
+    """Return the column and the port of each table and row, by key. ``side``: "w" or "e" if rows have a port at each end."""
     found: dict[str, tuple[int, str]] = {}
     for table in scene.tables:
         name = names[table.key]
@@ -285,9 +286,9 @@ def _ports(scene: Scene, names: dict[str, str], side: str = "") -> dict[str, tup
 
 
 def _box(table: Table, name: str, width: int) -> str:
-    """Return an empty box with the size of a table, and with its ports: ``h`` title, ``w`` lines, ``r0`` ... rows."""
+    """Return an empty box of a table's size, with ports: ``h`` title, ``w`` lines, ``r0``, ``r1``, ... rows."""
     heights = [("h", metrics.BAR)]
-    # there is a port w even without lines under the title
+    # The port w exists even if there are no lines below the title.
     heights.append(("w", max(metrics.rows_top(table) - metrics.BAR, 1)))
     heights += [(f"r{number}", metrics.ROW) for number in range(len(table.entries))]
     below = metrics.height(table) - sum(height for _, height in heights)

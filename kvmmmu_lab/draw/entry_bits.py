@@ -43,12 +43,12 @@ class BitField(NamedTuple):
 
     @property
     def mask(self) -> int:
-        """These bits set, all others clear."""
+        """An integer with these bits set and all others clear."""
         return (2 << self.high) - (1 << self.low)
 
     @property
     def name(self) -> str:
-        """The numbers of the bits: "12-51"."""
+        """The bit numbers as text, such as "12-51"."""
         return str(self.low) if self.low == self.high else f"{self.low}-{self.high}"
 
 
@@ -75,19 +75,19 @@ class Pair:
     guest: PathEntry | None
     shadow: PathEntry | None
     above: int
-    """The bits W and U that all guest entries above allow."""
+    """The bits W and U as far as all guest entries at higher levels grant them."""
 
     gfn: int | None
     """The frame that the guest's path reaches."""
 
     @property
     def g(self) -> int:
-        """The guest's entry, or 0."""
+        """The value of the guest entry; 0 if there is none."""
         return self.guest.entry if self.guest else 0
 
     @property
     def s(self) -> int:
-        """The shadow's entry, or 0."""
+        """The value of the shadow entry; 0 if there is none."""
         return self.shadow.entry if self.shadow and self.shadow.entry != INVALID_PAGE else 0
 
     @property
@@ -102,7 +102,7 @@ class Pair:
 
 
 def pair_of(vm: Machine, gva: int, level: int) -> Pair:
-    """Return the two entries of a level on gva's path. For a piece of a large page, the guest's is that of the page."""
+    """Return the two entries of a level on gva's path. In a guest large page, both levels have the same guest entry."""
     path = guest_path(vm, gva)
     steps = {step.level: step for step in path.steps}
     last = path.steps[-1] if path.steps else None
@@ -120,7 +120,7 @@ def pair_of(vm: Machine, gva: int, level: int) -> Pair:
 def entry_bits_scene(vm: Machine, gva: int, level: int = 1, marks: Marks | None = None) -> Scene:
     """Return the two entries of a level on gva's path, bit by bit. They are chosen as in `pair_of`.
 
-    Both boxes are of kind "list" and so side by side: a guest table would be drawn above its shadow page.
+    Both boxes have the kind "list", so that they are side by side. A guest table would be drawn above its shadow page.
     """
     builder, pair = SceneBuilder(vm, marks), pair_of(vm, gva, level)
     guest, shadow = _guest_rows(builder, pair), _shadow_rows(builder, pair)
@@ -161,7 +161,7 @@ def _value(field: BitField, entry: int) -> int:
 
 
 def _guest_rows(builder: SceneBuilder, pair: Pair) -> list[Entry]:
-    """Return the guest's bits with their meanings."""
+    """Return the bits of the guest entry with their meanings."""
     vm, step = pair.vm, pair.guest
     if step is None:
         return []
@@ -183,7 +183,7 @@ def _guest_row(builder: SceneBuilder, pair: Pair, step: PathEntry, field: BitFie
 
 
 def _shadow_rows(builder: SceneBuilder, pair: Pair) -> list[Entry]:
-    """Return the shadow's bits, each with the outcome for the guest's bit."""
+    """Return the bits of the shadow entry, each with the outcome for the guest's bit."""
     step = pair.shadow
     if step is None:
         return []
@@ -200,7 +200,7 @@ def _shadow_rows(builder: SceneBuilder, pair: Pair) -> list[Entry]:
 
 
 def _changed(builder: SceneBuilder, step: PathEntry, field: BitField) -> str:
-    """Return the mark of a field: "changed" if this moment changed one of its bits."""
+    """Return the mark of a field: "changed" if one of its bits changed at this moment."""
     mark, was = builder.mark(step.key), builder.marks.was.get(step.key)
     if mark not in ("changed", "dead") or was is None:
         return ""
@@ -314,7 +314,7 @@ def _user(pair: Pair) -> tuple[str, str]:
 
 
 def _allowed(pair: Pair, bit: int) -> tuple[str, str]:
-    """Return the outcome for a right that the shadow entry has. The guest's tables allowed it, but may no longer do so."""
+    """Return the outcome for an access right that the shadow entry grants. The guest's tables may have withdrawn it since."""
     if not pair.g & bit:
         return CHANGED_SINCE
     return (COPIED, "the guest allows it") if pair.above & bit else ABOVE_SINCE
@@ -346,7 +346,7 @@ def _marked(pair: Pair, bit: int) -> tuple[str, str]:
 
 
 def _frame(pair: Pair) -> tuple[str, str]:
-    """Return the outcome for the frame number: where the shadow entry leads in the host."""
+    """Return the outcome for the frame number: the host frame that the shadow entry contains."""
     vm, frame = pair.vm, (pair.s & BASE_MASK) >> PAGE_SHIFT
     target = shadow_target(vm, pair.s)
     if target.startswith("#"):

@@ -25,7 +25,7 @@ def guest_with_its_own_table_mapped() -> Vm:
 
 
 def example() -> Picture:
-    """Return the picture of both pages of that guest, after one access to each. No shadow entry can write its page table."""
+    """Return the picture of that guest's two pages after one access to each. No shadow entry permits writes to the table."""
     vm = guest_with_its_own_table_mapped()
     for gva in (DATA, SELF):
         vm.access(gva)

@@ -44,7 +44,7 @@ class Box(NamedTuple):
 
 
 class Line(NamedTuple):
-    """The shape of an edge: line and arrowhead ("" for none) as ``d`` of an SVG path, and the point where its label ends."""
+    """The shape of an edge: its line and arrowhead ("" for none) as SVG path data, and the right end of its label."""
 
     d: str
     head: str = ""
@@ -52,7 +52,7 @@ class Line(NamedTuple):
 
 
 def points(d: str) -> list[Point]:
-    """Return the curve in ``d`` of an SVG path; empty if it isn't one."""
+    """Return the curve that SVG path data ``d`` describe; an empty list if they don't describe a curve."""
     numbers = [float(number) for number in re.findall(r"-?\d+(?:\.\d+)?(?:e-?\d+)?", d)]
     found = list(zip(numbers[::2], numbers[1::2], strict=True))
     return found if len(found) >= 4 and len(found) % 3 == 1 else []
@@ -77,12 +77,12 @@ def arrow(line: list[Point]) -> Line:
 
 
 def path(line: list[Point]) -> str:
-    """Return the line as ``d`` of an SVG path."""
+    """Return the line as SVG path data."""
     return f"M{_xy(line[0])} C{' '.join(map(_xy, line[1:]))}"
 
 
 def height_at(line: list[Point], x: float) -> float | None:
-    """Return y where a curve, followed from its start, first reaches x; None if it never does."""
+    """Return the y coordinate of the first point of a curve with this x coordinate; None if there is none."""
     for k in range(0, len(line) - 3, 3):
         for part in (n / 16 for n in range(17)):
             weights = ((1 - part) ** 3, 3 * part * (1 - part) ** 2, 3 * part**2 * (1 - part), part**3)

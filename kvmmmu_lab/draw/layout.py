@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Positions of everything on a stage: Graphviz places the tables and routes the edges, the kit draws them (`svg`).
+"""The position of every element of a stage. Graphviz places the tables and routes the edges; `svg` draws them.
 
 Graphviz is given the size of every table (see `dot.skeleton`). Edges inside a column, boxes around tables, and labels beside
 edges are placed here: renderers differ in how they do that, and some push tables apart.
@@ -19,10 +19,10 @@ from .scene import Edge, Scene, Table, check, edges_of, keys_of
 from .theme import BOXES
 
 ROOM = 803
-"""Pixels for all columns together, if possible: the width of a notebook in a window of 1,024 pixels, less the margins."""
+"""Desired width of all columns in pixels: the width of a notebook in a window of 1,024 pixels, less the margins."""
 
 LEAST_GAP, LARGEST_GAP = 18, 46
-"""Pixels between two columns."""
+"""Minimum and maximum gap between two columns, in pixels."""
 
 READ_ONLY = "read only"
 LABEL = metrics.text_width(READ_ONLY)
@@ -51,7 +51,7 @@ class Layout:
 
 
 def layout(stage: Scene) -> Layout:
-    """Lay out a stage. Raises `RenderError` if no installed program can, InputError for a scene that can't be drawn."""
+    """Lay out a stage. Raises `RenderError` if no renderer can do it, InputError for a scene that can't be drawn."""
     check(stage)
     plan = make_plan(stage)
     titles = {kind: title(plan, kind) for kind in BOXES if stage.of(kind)}
@@ -82,10 +82,10 @@ class Plan:
     edges: dict[str, Edge]
     owner: dict[str, Table]
     wide: frozenset[int]
-    """Columns with labels beside the edges that lead to them."""
+    """Columns that need room for labels of the edges that lead to them."""
     gap: float
     extra: float
-    """Pixels between columns, and additional pixels before a wide one."""
+    """The gap between columns, and the additional gap before a column in ``wide``, in pixels."""
 
     def inside(self, edge: Edge) -> bool:
         """Return whether the edge stays inside a column. The kit routes such edges, since renderers route them differently."""
@@ -107,7 +107,7 @@ def make_plan(stage: Scene) -> Plan:
         if edge.kind == "readonly" and owner[edge.source].column > owner[edge.target].column
     )
     gaps, free = max(len(columns) - 1, 1), ROOM - sum(column.width for column in columns.values())
-    # The gap before a column with labels is LABEL + 4 if the others keep enough for an arrow
+    # The gap before a column with labels is LABEL + 4 if the other gaps stay wide enough for an arrow.
     gap = (free - len(wide) * (LABEL + 4)) / max(gaps - len(wide), 1)
     gap = min(max(gap, LEAST_GAP), LARGEST_GAP)
     extra = min(LABEL + 4 - gap, (free - gaps * gap) / len(wide)) if wide else 0
@@ -126,7 +126,7 @@ def title(plan: Plan, kind: str) -> list[str]:
 
 
 def _tables(plan: Plan, groups: dict[str, ET.Element]) -> tuple[dict[str, Box], dict[int, float]]:
-    """Return the position of each table after gaps are widened, and the distance that this moved each column."""
+    """Return the position of each table after gaps are widened, and the distance by which each column moved."""
     moves, moved = {}, 0.0
     for column in plan.columns:
         moved += plan.extra if column in plan.wide else 0
@@ -145,7 +145,7 @@ def _top_part(box: Box, height: float) -> Box:
 
 
 def _points(group: ET.Element | None) -> list[Point]:
-    """Return an edge as the renderer routed it; empty if the renderer dropped it, which can happen without an error."""
+    """Return the curve of an edge as the renderer routed it; an empty list if the renderer silently dropped the edge."""
     path = group.find(f"{_SVG}path") if group is not None else None
     return points(path.get("d", "")) if path is not None else []
 
@@ -159,11 +159,12 @@ def _edge_between_columns(
 ) -> list[Point]:
     """Return an edge between columns, from its source to its target.
 
-    The renderer decides where it crosses the columns in between. The kit draws the curve: renderers make loops in narrow gaps.
+    The renderer chooses the height at which it crosses the columns in between. The curve itself is computed here, because
+    renderers make loops in narrow gaps.
     """
     first, last = plan.leftmost_first(edge)
     left, right = (rows.get(key) or _top_part(tables[key], metrics.BAR) for key in (first, last))
-    # an edge that leads left from a table starts beside its lines; edges to its title end above that
+    # An edge to the left starts at the lines below a table's title: edges that lead to the table end at the title.
     below = min(metrics.BAR, tables[last].height - metrics.BAR) if last == edge.source and last in tables else 0
     start, end = (left.right, left.y + left.height / 2), (right.x, right.y + right.height / 2 + below)
     bars: list[tuple[float, float, float]] = []
@@ -180,14 +181,14 @@ def _edge_between_columns(
 
 
 def _free_height(y: float, boxes: list[Box], before: float) -> float:
-    """Return the height nearest to ``y`` at which a line can pass between these tables; ``before`` if that is near enough."""
+    """Return the height nearest to ``y`` at which a line can pass between these tables; ``before`` if it is close to ``y``."""
     ways = [y, *(box.y - 6 for box in boxes), *(box.bottom + 6 for box in boxes), before]
     free = [way for way in ways if not any(box.y - 5 < way < box.bottom + 5 for box in boxes)]
     return before if before in free and abs(before - y) < 24 else min(free, key=lambda way: abs(way - y))
 
 
 def _edges_inside_columns(plan: Plan, tables: dict[str, Box], rows: dict[str, Box]) -> dict[str, list[Point]]:
-    """Return the edges inside columns: straight to the next table, or around the tables in between."""
+    """Return the curves of the edges inside columns: straight to the next table, or around the tables in between."""
     place = {table.key: number for stack in stacks(plan.stage).values() for number, table in enumerate(stack)}
     found, bends = {}, 0
     for key, edge in plan.edges.items():
@@ -199,7 +200,7 @@ def _edges_inside_columns(plan: Plan, tables: dict[str, Box], rows: dict[str, Bo
             line = straight((upper.middle, upper.bottom), (lower.middle, lower.y))
             found[key] = line if lower == tables[target] else line[::-1]
             continue
-        # an edge meets a table beside its lines
+        # The edge starts or ends at the first line below the table's title.
         start, end = (rows.get(name) or _top_part(tables[name], 2 * (metrics.BAR + 7)) for name in (source, target))
         x = min(start.x, end.x) - 6 - bends % 3 * 3.5
         bends += 1
@@ -208,13 +209,13 @@ def _edges_inside_columns(plan: Plan, tables: dict[str, Box], rows: dict[str, Bo
 
 
 def _boxes(stage: Scene, heights: dict[str, int], tables: dict[str, Box], curves: dict[str, list[Point]]) -> dict[str, Box]:
-    """Return the boxes around guest and shadow tables, equally wide even if the guest has fewer levels than the shadow."""
+    """Return the boxes around guest tables and shadow tables. They have the same width even if the numbers of levels differ."""
     inside = {kind: [tables[table.key] for table in stage.of(kind)] for kind in heights}
     everything = [box for kind in inside for box in inside[kind]]
     if not everything:
         return {}
     left, right = min(box.x for box in everything), max(box.right for box in everything)
-    # The lines of the first column may run to the left of it
+    # Edges inside the first column may run to the left of its tables.
     left = min([left, *(x for curve in curves.values() for x, _ in curve if left - 20 < x < left)]) - INNER
     found = {}
     for kind, boxes in inside.items():
@@ -224,7 +225,7 @@ def _boxes(stage: Scene, heights: dict[str, int], tables: dict[str, Box], curves
 
 
 def _at_origin(plan: Plan, done: Layout, curves: dict[str, list[Point]]) -> Layout:
-    """Return the layout moved to the margin, with the edges, their heads and their labels."""
+    """Return the layout, shifted so that it starts at the margin, with all edges, arrowheads and labels."""
     everything = [*done.tables.values(), *done.boxes.values()]
     corners = [point for box in everything for point in ((box.x, box.y), (box.right, box.bottom))]
     corners += [point for curve in curves.values() for point in curve]
@@ -245,7 +246,7 @@ def _at_origin(plan: Plan, done: Layout, curves: dict[str, list[Point]]) -> Layo
 
 
 def _label(curve: list[Point], tables: list[Box], labels: list[Box]) -> Point | None:
-    """Return where the label "read only" ends: beside the tip, on the side away from the arrow; None if there is no room."""
+    """Return the right end of the label "read only", near the arrow's tip but not on the line; None if there is no room."""
     (x, y), start = curve[-1], curve[0]
     tops = (y + 4, y - 17) if start[1] < y else (y - 17, y + 4)
     for box in [Box(x - before - LABEL + 2, top, LABEL - 2, 13) for before in (4, 1) for top in tops]:

@@ -13,7 +13,7 @@ from .scene_builder import LIMIT, SceneBuilder, more, plural
 
 
 def memory_slots_scene(vm: Machine, marks: Marks | None = None, limit: int | None = None) -> Scene:
-    """Return the memory slots with their dirty logs, and the aliases. ``limit``: number of dirty ranges in each slot."""
+    """Return the memory slots with their dirty logs, and the aliases. ``limit``: maximum number of ranges per slot."""
     builder, most = SceneBuilder(vm, marks), LIMIT if limit is None else limit
     notes = []
     for number, slot in enumerate(vm.memory.slots):
@@ -49,7 +49,7 @@ def _slot_words(slot: Slot) -> tuple[str, ...]:
 
 
 def _dirty(slot: Slot) -> list[tuple[int, int]]:
-    """Return the runs of written pages as (first page, counted from the slot's base; number of pages)."""
+    """Return the ranges of written pages as (first page, number of pages). Pages are counted from the slot's base."""
     if slot.log is None:
         return []
     runs = groupby(enumerate(slot.log), key=lambda page: bool(page[1]))

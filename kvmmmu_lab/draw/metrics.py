@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Sizes of tables and texts, estimated by the kit: no renderer measures text, so all of them draw the same.
+"""Sizes of tables and texts. The kit estimates them, so that the drawing doesn't depend on how a renderer measures text.
 
-Rows use a fixed-width font with characters 0.6 of its size wide. The widths for the sans-serif font are rough and generous:
-browsers substitute different fonts.
+Rows use a fixed-width font whose characters are 0.6 times the font size wide. The widths for the sans-serif font are rough
+and generous, since browsers substitute different fonts.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from .scene import Entry, Scene, Table
 from .theme import plain
 
 SIZE, TITLE_SIZE = 11, 12
-"""Font sizes in pixels: of text (the smallest that is readable) and of a table's title."""
+"""Font sizes in pixels, for text (the smallest readable size) and for the titles of tables."""
 
 LETTER = 0.6 * SIZE
 """Width of a character of a row, in pixels."""
 
 BAR, LINE, ROW, FOOT = 20, 15, 17, 3
-"""Heights in pixels: of a title's bar, of a line under it, of a row, of the space below the last row."""
+"""Heights in pixels of the bar behind a title, a line below it, a row, and the space below the last row."""
 
 PAD, BESIDE_SIGN, BETWEEN = 4, 2, 5
-"""Pixels between border and text, on both sides of a row's sign, and between flags and target."""
+"""Distances in pixels: from border to text, on either side of a row's sign, and from flags to target."""
 
 FLAGS, LONGEST_CELLS, WIDEST = 7, (12, 20, 34), 230
-"""Minimum characters of flags; maximum characters of index, flags and target; maximum width of other lines in pixels."""
+"""Minimum characters for flags; maximum characters for index, flags and target; maximum width of other lines in pixels."""
 
 FLAGGED = ("guest", "shadow", "frame")
 
@@ -43,7 +43,7 @@ _WIDTHS = {letter: width for width, letters in _BY_WIDTH.items() for letter in l
 
 
 class Column(NamedTuple):
-    """The width of the tables of a column: characters of index, flags and target; total in pixels."""
+    """The widths of the tables in a column: of the index, the flags and the target in characters, and in total in pixels."""
 
     digits: int
     flags: int
@@ -52,13 +52,13 @@ class Column(NamedTuple):
 
     @property
     def places(self) -> tuple[float, float, float, float]:
-        """Pixels from the left side of a row: end of index, middle of sign, start of flags and of target."""
+        """The x coordinates in a row: the end of the index, the middle of the sign, the starts of flags and target."""
         index = PAD + self.digits * LETTER
         flags = index + 2 * BESIDE_SIGN + LETTER
         return index, index + BESIDE_SIGN + LETTER / 2, flags, flags + self.flags * LETTER + BETWEEN * bool(self.flags)
 
 
-@functools.lru_cache(4096)  # the steps of a film share most of their texts
+@functools.lru_cache(4096)  # cached because the steps of a film share most of their texts
 def text_width(text: str, size: float = SIZE, bold: bool = False) -> float:
     """Return the approximate width of a text in the sans-serif font, in pixels."""
     letters = sum(_WIDTHS.get(letter, 0.6 if letter.isascii() else 1.0) for letter in text)
@@ -66,7 +66,7 @@ def text_width(text: str, size: float = SIZE, bold: bool = False) -> float:
 
 
 def cut(text: str, room: float, size: float = SIZE, bold: bool = False) -> str:
-    """Return the text, cut to ``room`` pixels with "..." at its end."""
+    """Return the text; if it is wider than ``room`` pixels, it is cut and ends with "..."."""
     words = plain(text, 200)
     if text_width(words, size, bold) <= room:
         return words
@@ -102,7 +102,7 @@ def columns(stage: Scene) -> dict[int, Column]:
 
 
 def cells(entry: Entry) -> tuple[str, str, str]:
-    """Return index, flags and target of a row as a drawing shows them: short, with a gfn as a bare number."""
+    """Return the index, flags and target of a row, shortened for a drawing: a gfn is a bare number."""
     return plain(entry.index), plain(entry.flags), plain(entry.target).removeprefix("gfn ").replace(" MB ", "M ")
 
 

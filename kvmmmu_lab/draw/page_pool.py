@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Pictures of the pool of shadow pages: the hash that finds them, the free list, the active list, the object caches."""
+"""Pictures of the pool of shadow pages: the hash table, the free list, the active list, and the object caches."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ FREE, ACTIVE, CACHES = Key("l:free"), Key("l:active"), Key("l:caches")
 """The boxes of `pool_scene`."""
 
 IN_A_ROW = 3
-"""Pages of a bucket that are drawn side by side."""
+"""Maximum number of pages of a bucket that are drawn side by side."""
 
 LAST = 999
 """Index in the key of the last row of a list folded in the middle: rows at its end keep their keys when the list grows."""
 
 
 def hash_table_scene(vm: Machine, gfn: int | None = None, marks: Marks | None = None, limit: int | None = None) -> Scene:
-    """Return the buckets in use, each with its pages in order; or only the bucket of gfn, with the result of a lookup.
+    """Return the hash buckets in use, each with its pages in order. With ``gfn``: only its bucket, and the result of a lookup.
 
-    ``limit``: number of pages.
+    ``limit``: the maximum number of pages.
     """
     builder, most = SceneBuilder(vm, marks), LIMIT - 1 if limit is None else limit
     used = [number for number, bucket in enumerate(vm.pool.buckets) if bucket]
@@ -90,7 +90,7 @@ def _lookup_result(page: ShadowPage, found: ShadowPage | None, gfn: int) -> str:
 
 
 def pool_scene(vm: Machine, marks: Marks | None = None, limit: int | None = None) -> Scene:
-    """Return the free list, the active list and the object caches. ``limit``: number of rows of a list, from both ends."""
+    """Return the free list, the active list and the object caches. ``limit``: the maximum number of rows per list."""
     builder, most = SceneBuilder(vm, marks), LIMIT if limit is None else limit
     free, active = list(reversed(vm.pool.free)), list(vm.pool.active)
     free_rows = _folded(builder, FREE, free, most)
@@ -112,7 +112,7 @@ def pool_scene(vm: Machine, marks: Marks | None = None, limit: int | None = None
 
 
 def _folded(builder: SceneBuilder, key: Key, pages: list[ShadowPage], most: int) -> list[Entry]:
-    """Return the rows of a list; for a long list, both ends and a row that counts the others."""
+    """Return the rows of a list. For a long list: those at both ends, and a row that counts the others."""
     count = len(pages)
     if count <= most:
         return [_member(builder, key, at, at, page) for at, page in enumerate(pages)]

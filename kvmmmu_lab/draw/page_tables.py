@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Pictures of guest tables and shadow tables: along the paths of some addresses, whole trees, the walk of one address.
+"""Pictures of guest tables and shadow tables: the paths of some addresses, whole trees, or the walk of one address.
 
-Whole trees are folded: `Limits` sets how many levels, tables and rows are drawn. Tables are chosen in turns, one of each
-level, so that a few of them already show every level; within a level, those that lower indexes lead to come first. The
-paths of the given addresses are always complete, whatever the limits; without limits, only they are drawn. The notes
-of a scene state what a limit left out.
+A whole tree is rarely drawn completely: `Limits` sets how many levels, tables and rows are drawn. Tables are chosen from
+each level in turn, so that even a few tables show every level. Within a level, tables that are reached through lower
+indexes come first. The paths of the given addresses are always complete, whatever the limits. If addresses but no limits
+are given, only the paths are drawn. The notes of a scene state what a limit left out.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ NOT_PAGING = "the guest isn't paging: it has no tables, and a gva is a gpa"
 NO_ROOT = "there is no root: the shadow is empty"
 
 FOLD = 4
-"""Rows of a table that are drawn by default. The first row that leads to a drawn table is always drawn."""
+"""Number of rows of a table that are drawn by default. The first row that leads to a drawn table is always drawn."""
 
 KERNEL_READ = "a read by the kernel"
 GUEST_FAULT = f"{KERNEL_READ} gives the guest #PF, error code 0x0 (not present)"
@@ -35,23 +35,23 @@ SHADOW_FAULT = f"{KERNEL_READ} exits to KVM, error code 0x0 (not present)"
 
 @dataclass(frozen=True)
 class Limits:
-    """How much of a tree to draw: levels, tables, rows of a table. None is the default."""
+    """How much of a tree to draw: the number of levels, of tables, and of rows per table. None stands for the default."""
 
     depth: int | None = None
     limit: int | None = None
     fold: int | None = None
 
     def tables(self, focus: bool) -> int:
-        """Return how many tables to draw. With ``focus`` on some addresses, the default is only those on their paths."""
+        """Return how many tables to draw. ``focus``: addresses were given; by default, only their paths are drawn."""
         return (0 if focus else LIMIT) if self.limit is None else self.limit
 
     def rows(self, focus: bool) -> int:
-        """Return how many rows of a table to draw."""
+        """Return how many rows of a table to draw. ``focus``: as in `tables`."""
         return (0 if focus else FOLD) if self.fold is None else self.fold
 
 
 def hierarchy_scene(vm: Machine, gvas: Iterable[int], marks: Marks | None = None, pages: Iterable[int] = ()) -> Scene:
-    """Return the paths of ``gvas`` in the guest's tables and in the shadow tables, with the frames that they reach.
+    """Return the paths of ``gvas`` in the guest's tables and in the shadow tables, and the frames that they reach.
 
     Entries on those paths and marked entries are drawn; the others are counted. The first address comes first on both
     sides, from top to bottom, so that the two sides of a path are easy to compare, and drawing and text have the same
@@ -119,7 +119,7 @@ def overview_scene(vm: Machine, gvas: Iterable[int] = (), marks: Marks | None = 
 def walk_scene(vm: Machine, gva: int, marks: Marks | None = None) -> Scene:
     """Return both walks of gva: at the left the fields of the address, then the entries that they select.
 
-    The title lines and the notes say where each walk ends, for a read by the kernel.
+    The title lines and the notes state where each walk ends if the kernel reads from the address.
     """
     builder, guest, shadow = SceneBuilder(vm, marks), guest_path(vm, gva), shadow_path(vm, gva)
     builder.path(0, guest, "guest")
@@ -145,7 +145,7 @@ def walk_scene(vm: Machine, gva: int, marks: Marks | None = None) -> Scene:
 def choose(
     tree: dict[Key, Branch], limit: int, depth: int | None = None, given: Iterable[Key] = (), prefer: Collection[Key] = ()
 ) -> list[Key]:
-    """Return the keys of the tables to draw, in the order of the tree: the ``given`` ones, then others up to ``limit``.
+    """Return the keys of the tables to draw, sorted as in the tree: those ``given``, and others up to ``limit`` in total.
 
     A table is taken only after one that leads to it. Within a level, those in ``prefer`` come first.
     """
@@ -168,7 +168,7 @@ def choose(
     taken = True
     while taken and len(chosen) < limit:
         taken, at = False, 0
-        while at < len(waiting) and at != depth and len(chosen) < limit:  # take() extends waiting
+        while at < len(waiting) and at != depth and len(chosen) < limit:  # take() may append to waiting
             while waiting[at] and waiting[at][0] in chosen:
                 waiting[at].popleft()
             if waiting[at]:
@@ -188,7 +188,7 @@ def _distances(tree: dict[Key, Branch]) -> dict[Key, int]:
 
 
 class Side:
-    """The guest's tree or the shadow's, and which of its tables are added to a scene."""
+    """One of the two trees, the guest's or the shadow's, and the choice of its tables for a scene."""
 
     def __init__(self, builder: SceneBuilder, kind: str, gvas: list[int]) -> None:
         self.builder, self.kind, self.gvas = builder, kind, gvas
@@ -200,7 +200,7 @@ class Side:
 
     @property
     def total(self) -> int:
-        """The number of tables that the root leads to."""
+        """The number of tables in the tree."""
         return sum(key != ROOTS for key in self.tree)
 
     @property
@@ -218,7 +218,7 @@ class Side:
         self.chosen = choose(self.tree, limit, depth, self.given, prefer)
 
     def draw(self, fold: int, frames: bool) -> None:
-        """Add the chosen tables with their rows to the scene, paths first. ``frames``: with the reverse maps of frames."""
+        """Add the chosen tables with their rows to the scene, paths first. ``frames``: whether to show reverse maps."""
         builder = self.builder
         for rank, path in enumerate(self.paths):
             builder.path(rank, path, self.kind, rmap=frames)
@@ -263,7 +263,7 @@ def _title(vm: Machine, what: str, gvas: list[int]) -> str:
 
 
 def _count_notes(sides: list[tuple[Side, str]], limits: Limits, focus: bool) -> list[str]:
-    """Return notes that say how many tables are drawn, what ``depth`` left out, and how to see more."""
+    """Return notes that state how many tables are drawn, what ``depth`` left out, and how to see more."""
     notes = [note for side, _ in sides for note in side.depth_note(limits.depth)]
     there = sum(side.total for side, _ in sides)
     if sum(side.count for side, _ in sides) < there:
@@ -275,7 +275,7 @@ def _count_notes(sides: list[tuple[Side, str]], limits: Limits, focus: bool) -> 
 
 
 def _unreached_note(vm: Machine, tree: dict[Key, Branch]) -> list[str]:
-    """Return a note that counts pages in use that this root doesn't lead to.
+    """Return a note with the number of pages in use that this root doesn't lead to.
 
     They belong to other address spaces, or their parents were zapped.
     """
@@ -287,7 +287,7 @@ def _unreached_note(vm: Machine, tree: dict[Key, Branch]) -> list[str]:
 
 
 def _fold_note(builder: SceneBuilder, limits: Limits, gvas: list[int]) -> list[str]:
-    """Return a note that says what ``fold`` left out. With addresses, other rows are left out on purpose."""
+    """Return a note on what ``fold`` left out. If addresses are given, rows outside their paths are left out on purpose."""
     most = limits.rows(bool(gvas))
     if gvas and limits.fold is None:
         return []
@@ -303,7 +303,7 @@ def _fold_note(builder: SceneBuilder, limits: Limits, gvas: list[int]) -> list[s
 def guest_fields(vm: Machine, path: Path) -> list[tuple[int, int, str, int]]:
     """Return the fields of an address in the guest's tables as (lowest bit, number of bits, name, level).
 
-    Level 0 is the offset in the page; -1 is the gfn of a guest that isn't paging.
+    Level 0 stands for the offset in the page, and level -1 for the gfn in a guest with paging off.
     """
     if vm.root_level == NONPAGING:
         return [(12, 20, "gfn", -1), (0, 12, "offset", 0)]
@@ -317,7 +317,7 @@ def guest_fields(vm: Machine, path: Path) -> list[tuple[int, int, str, int]]:
 
 
 def shadow_fields(vm: Machine) -> list[tuple[int, int, str, int]]:
-    """Return the fields of an address in the shadow tables: 9 bits per level; with three levels, 2 bits at the top."""
+    """Return the fields of an address in the shadow tables: 9 bits per level, but 2 bits at the top of three levels."""
     top = [(39, 9, "L4", 4), (30, 9, "L3", 3)] if vm.root_level == ROOT_64 else [(30, 2, "slot", 3)]
     return [*top, (21, 9, "L2", 2), (12, 9, "L1", 1), (0, 12, "offset", 0)]
 
@@ -330,7 +330,7 @@ def _field(builder: SceneBuilder, table: Key, gva: int, low: int, bits: int, nam
 
 
 def _selections(builder: SceneBuilder, table: Key, gva: int, path: Path) -> None:
-    """Add the edges from each field to the entry that it selects."""
+    """Add an edge from each field to the entry that it selects."""
     vm = builder.vm
     guest = table == "w:guest"
     fields = guest_fields(vm, path) if guest else shadow_fields(vm)

@@ -2,8 +2,8 @@
 """`Picture`, which shows itself in a notebook, and one function for each kind of picture.
 
 The functions draw a VM as it is now, or a moment of a recording. Drawing changes nothing, not even accessed bits; a crashed VM
-can be drawn too. All functions raise InputError for impossible arguments. ``limit`` sets how much to draw, None is
-the default; the notes of a picture state what it leaves out.
+can be drawn too. All functions raise InputError for impossible arguments. ``limit`` sets how much to draw; None
+stands for the default. The notes of a picture state what it leaves out.
 """
 
 from __future__ import annotations
@@ -34,10 +34,11 @@ body[data-jp-theme-light="false"] .kvmmmu-picture > img.light { display: none; }
 
 
 class Picture:
-    """A drawing of a scene, made when it is first needed: ``svg``, ``dot``, ``html``, or as text with ``str``.
+    """A drawing of a scene as ``svg``, ``dot`` or ``html``, each made when it is first needed, or as text with ``str``.
 
-    ``stage``, the `union` of many scenes, keeps things in place from one picture to the next. A ``drawing`` of such a
-    stage, shared by many pictures, is laid out only once. If no renderer can draw it, the text form is shown, with the reason.
+    With a ``stage``, the `union` of several scenes, every element keeps its place from one picture to the next. Pictures
+    that share a ``drawing`` of the stage also share its layout. If no renderer can draw the picture, a notebook shows
+    the text form and the reason.
     """
 
     def __init__(self, scene: Scene, stage: Scene | None = None, *, drawing: Drawing | None = None) -> None:
@@ -60,11 +61,11 @@ class Picture:
 
     @functools.cached_property
     def html(self) -> str:
-        """The picture as HTML: an image that needs no script, or the text. JupyterLab's dark theme shows a dark image.
+        """The picture as HTML: an image that needs no script, or the text. In JupyterLab's dark theme, the image is dark.
 
         An image in a ``data:`` URL also works in a notebook that isn't trusted, where bare SVG is broken and style rules
-        are removed: there the light image is shown. The image doesn't shrink, since its text is already small; where there
-        is too little room it scrolls.
+        are removed; such a notebook shows the light image. A wide image scrolls instead of shrinking, since its text is
+        already small.
         """
         name = alternative(self.scene)
         try:
@@ -135,7 +136,7 @@ def hierarchy(vm: Machine, *gvas: int, depth: int | None = None, limit: int | No
 def guest_tables(
     vm: Machine, *gvas: int, depth: int | None = None, limit: int | None = None, fold: int | None = None
 ) -> Picture:
-    """Draw the guest's tables alone: the paths of these addresses, or the tree from its root. Limits as in `hierarchy`."""
+    """Draw the guest's tables alone: the paths of these addresses, or the whole tree. For the limits, see `hierarchy`."""
     chosen, limits = _checked(vm, gvas, depth, limit, fold)
     return Picture(guest_tables_scene(vm, chosen, limits=limits))
 
@@ -143,7 +144,7 @@ def guest_tables(
 def shadow_tables(
     vm: Machine, *gvas: int, depth: int | None = None, limit: int | None = None, fold: int | None = None
 ) -> Picture:
-    """Draw the shadow tables alone, with roots, quadrants and parents. Addresses and limits as in `hierarchy`."""
+    """Draw the shadow tables alone, with roots, quadrants and parents. For the arguments, see `hierarchy`."""
     chosen, limits = _checked(vm, gvas, depth, limit, fold)
     return Picture(shadow_tables_scene(vm, chosen, limits=limits))
 
@@ -161,38 +162,38 @@ def entry_bits(vm: Machine, gva: int, level: int = 1) -> Picture:
 
 
 def reverse_map(vm: Machine, gfn: int, *, limit: int | None = None) -> Picture:
-    """Draw a frame, its reverse map descriptor by descriptor, and the entries in it. ``limit``: number of tables."""
+    """Draw a frame, its reverse map descriptor by descriptor, and the entries in it. ``limit``: maximum number of tables."""
     check_vm(vm)
     return Picture(reverse_map_scene(vm, check_gfn(gfn), limit=check_count("limit", limit)))
 
 
 def who_maps(vm: Machine, gfn: int, *, limit: int | None = None) -> Picture:
-    """Draw all shadow entries that lead to a frame, and the guest entries that they were made from. ``limit``: tables."""
+    """Draw all shadow entries that lead to a frame, and the guest entries behind them. ``limit``: maximum number of tables."""
     check_vm(vm)
     return Picture(who_maps_scene(vm, check_gfn(gfn), limit=check_count("limit", limit)))
 
 
 def parent_chains(vm: Machine, page_id: int, *, limit: int | None = None) -> Picture:
-    """Draw a shadow page in use, its parents chain by chain, and the entries above it. ``limit``: number of tables."""
+    """Draw a shadow page in use, its parents chain by chain, and the entries above it. ``limit``: maximum number of tables."""
     check_vm(vm)
     return Picture(parent_chains_scene(vm, check_page(vm, page_id), limit=check_count("limit", limit)))
 
 
 def hash_table(vm: Machine, gfn: int | None = None, *, limit: int | None = None) -> Picture:
-    """Draw the hash of shadow pages, or the bucket of gfn and the result of a lookup. ``limit``: number of pages."""
+    """Draw the hash table of shadow pages, or the bucket of gfn with a lookup in it. ``limit``: maximum number of pages."""
     check_vm(vm)
     chosen = None if gfn is None else check_gfn(gfn)
     return Picture(hash_table_scene(vm, chosen, limit=check_count("limit", limit)))
 
 
 def pool(vm: Machine, *, limit: int | None = None) -> Picture:
-    """Draw the free list, the active list in the order of eviction, and the object caches. ``limit``: rows of a list."""
+    """Draw the free list, the active list in eviction order, and the object caches. ``limit``: maximum rows per list."""
     check_vm(vm)
     return Picture(pool_scene(vm, limit=check_count("limit", limit)))
 
 
 def memory_slots(vm: Machine, *, limit: int | None = None) -> Picture:
-    """Draw the memory slots, their dirty logs, and the aliases. ``limit``: dirty ranges in each slot."""
+    """Draw the memory slots, their dirty logs, and the aliases. ``limit``: maximum number of dirty ranges of a slot."""
     check_vm(vm)
     return Picture(memory_slots_scene(vm, limit=check_count("limit", limit)))
 

@@ -3,8 +3,8 @@
 
 Graphviz's own ``dot`` is preferred; otherwise ``graphviz-pure``, which comes with the extra ``lab``. The PyPI package
 ``graphviz`` is the interface to both: it builds the command line, runs it, and reports how it ended. A layout engine runs
-in its own process because it can crash (``dot`` 2.43 did on 17 of 600 random clustered drawings): a crash then costs one
-error message, not the notebook's kernel.
+in its own process because it can crash (``dot`` 2.43 crashed on 17 of 600 random drawings with clusters). A crash then
+causes an error message and doesn't end the notebook's kernel.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ NAMES = ("dot", "graphviz-pure")
 """The known renderers, the preferred one first; each name is also the name of the program."""
 
 TIMEOUT = 30.0
-"""Seconds that one drawing may take. Those of the lessons take 0.03; one with 3,000 nodes took 6."""
+"""Maximum time for one drawing, in seconds. Drawings in the lessons take 0.03 s; one with 3,000 nodes took 6 s."""
 
 
 class RenderError(LabError):
@@ -47,10 +47,10 @@ class Renderer:
     path: str
 
     def draw(self, dot_source: str) -> str:
-        """Return the SVG of one drawing, from ``<svg`` on. Raises `RenderError` if this program can't draw it."""
+        """Return the SVG of one drawing, starting with ``<svg``. Raises `RenderError` if this program can't draw it."""
         graphviz = _graphviz()
-        # The package's `pipe` has no timeout, and its program is a global, DOT_BINARY. The functions that `pipe` calls
-        # take both as arguments, so nothing changes for other users of the package or for other threads.
+        # The package's `pipe` has no timeout, and it takes the program's name from the global DOT_BINARY. The functions
+        # that `pipe` calls take both as arguments, so other users of the package and other threads are not affected.
         command = [self.path, *graphviz.backend.dot_command.command("dot", "svg")[1:]]
         try:
             done = graphviz.backend.execute.run_check(
@@ -66,8 +66,8 @@ class Renderer:
             raise self._failed(f"could not be started ({self.path}: {error.strerror})", dot_source) from error
         except graphviz.CalledProcessError as error:
             raise self._failed(_failure(error.returncode, error.stderr), dot_source) from error
-        # An exit status of 0 is not enough: a control character in a label, or (in dot 2.43) a quote in an id, gives
-        # SVG that no browser reads.
+        # An exit status of 0 is not enough: a control character in a label, or (in dot 2.43) a quote in an id, results
+        # in SVG that no browser can read.
         try:
             expat.ParserCreate().Parse(done.stdout, True)
             return str(done.stdout[done.stdout.index(b"<svg") :].decode())
@@ -92,7 +92,7 @@ def renderers() -> list[Renderer]:
 
 
 def _script_folders() -> list[str]:
-    """Return the folders where pip installs programs. That of a virtual environment that isn't activated is not in PATH."""
+    """Return the folders where pip installs programs. PATH lacks that of an inactive virtual environment."""
     folders = [sysconfig.get_path("scripts")]
     with suppress(ValueError):  # Python in a browser has no folder for the user's packages
         folders.append(sysconfig.get_path("scripts", sysconfig.get_preferred_scheme("user")))
@@ -100,13 +100,13 @@ def _script_folders() -> list[str]:
 
 
 def render(dot_source: str) -> str:
-    """Return DOT source drawn as SVG text, from its ``<svg`` on, for a file or for embedding in HTML.
+    """Return the drawing of DOT source as SVG text that starts with ``<svg``, for a file or for embedding in HTML.
 
-    If the preferred renderer fails, the next one is tried: a layout that crashes one often works in the other. Raises
+    If the preferred renderer fails, the next one is tried: a drawing that crashes one renderer often works in another. Raises
     `NoRenderer` if there is none, `RenderError` if none could draw it, and InputError for a value that isn't text.
 
-    Renderers escape labels. They do not escape ids, URLs and classes (``dot`` 2.43): use only letters, digits, ``-`` and
-    ``_`` there.
+    Renderers escape labels, but ``dot`` 2.43 doesn't escape ids, URLs and classes: use only letters, digits, ``-`` and
+    ``_`` in these.
     """
     if not isinstance(dot_source, str):
         raise InputError("dot_source", dot_source, "the text of a graph in the DOT language")
@@ -124,7 +124,7 @@ def render(dot_source: str) -> str:
 
 
 def _graphviz() -> Any:
-    """Return the package ``graphviz``, imported at the first drawing: the engine and the text form don't need it."""
+    """Return the package ``graphviz``, imported at the first drawing, since the engine and the text form don't need it."""
     try:
         import graphviz
     except ImportError as error:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Pictures of back references: the reverse map of a frame, the parents of a shadow page, and everything that maps a frame.
+"""Pictures of back references: the reverse map of a frame, the parents of a shadow page, and all entries that map a frame.
 
-Reverse maps and parents are kept in the same way: a single reference directly, several in a chain of boxes with a fixed
-number of places (descriptors of 4, parent chains of 5). Both are drawn as that chain, with a dashed line from each place
-to the entry that it names.
+Reverse maps and parents are stored in the same way: a single reference directly, and several references in a chain of
+boxes with a fixed number of places (4 in a descriptor, 5 in a box of a parent chain). The pictures show the boxes, with a
+dashed line from each place to the entry that it names.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ YOUR_PARENTS = "kept by your parents part"
 
 @dataclass(frozen=True)
 class BackReference:
-    """The form in which one kind of back reference is kept, and the names of its boxes."""
+    """How a picture presents one kind of back reference: the titles and texts of its boxes."""
 
     box: str
     places: int
     one: str
     many: str
     direct: tuple[str, ...]
-    """Lines of the box when the only reference is kept directly."""
+    """Lines of the box if a single reference is stored directly."""
 
     own: str
-    """Title of the box when the user's own part keeps the references, in an unknown form."""
+    """Title of the box if the user's own part stores the references in an unknown form."""
 
 
 RMAP = BackReference("descriptor", RMAP_EXT, "entry", "entries", ("one entry needs no descriptor",), YOUR_RMAP)
@@ -48,7 +48,7 @@ PARENTS = BackReference("chain", CHAIN_ENTRIES, "parent", "parents", ("one paren
 
 
 def reverse_map_scene(vm: Machine, gfn: int, marks: Marks | None = None, limit: int | None = None) -> Scene:
-    """Return a frame, its reverse map in the form in which it is kept, and each entry in it. ``limit``: number of tables."""
+    """Return a frame, its reverse map as it is stored, and the entries in it. ``limit``: the maximum number of tables."""
     builder, most = SceneBuilder(vm, marks), LIMIT if limit is None else limit
     hfn = vm.memory.frames[gfn]
     frame = builder.frame(0, hfn, gfn)
@@ -70,7 +70,7 @@ def reverse_map_scene(vm: Machine, gfn: int, marks: Marks | None = None, limit: 
 
 
 def parent_chains_scene(vm: Machine, page_id: int, marks: Marks | None = None, limit: int | None = None) -> Scene:
-    """Return a shadow page, its parents chain by chain, and the entries above it. ``limit``: number of tables."""
+    """Return a shadow page, its parents chain by chain, and the entries above it. ``limit``: the maximum number of tables."""
     builder, most, page = SceneBuilder(vm, marks), LIMIT if limit is None else limit, vm.pool.pages[page_id]
     key = shadow_page(page_id)
     builder.box(key, "shadow", 0, 0, f"shadow L{page.level} #{page_id}", role_words(page))
@@ -89,9 +89,10 @@ def parent_chains_scene(vm: Machine, page_id: int, marks: Marks | None = None, l
 
 
 def who_maps_scene(vm: Machine, gfn: int, marks: Marks | None = None, limit: int | None = None) -> Scene:
-    """Return all shadow entries that lead to a frame, and the guest entries that they were made from.
+    """Return all shadow entries that lead to a frame, and the guest entries from which they were derived.
 
-    The reverse map contains the writable ones; a search of all entries finds the others. ``limit``: number of tables.
+    The reverse map contains only the writable ones; a search of all shadow entries finds the others. ``limit``: the maximum
+    number of tables.
     """
     builder, most = SceneBuilder(vm, marks), LIMIT if limit is None else limit
     hfn = vm.memory.frames[gfn]
@@ -117,11 +118,11 @@ def who_maps_scene(vm: Machine, gfn: int, marks: Marks | None = None, limit: int
     )
 
 
-# How references are kept, and the boxes for them
+# How references are stored, and the boxes for them
 
 
 def _reverse_map(vm: Machine, hfn: int) -> tuple[list[list[int]], str]:
-    """Return the lists of sptes in which a frame's reverse map is kept, and the form: "chained", "direct" or "own"."""
+    """Return a frame's reverse map as lists of sptes, and its form: "chained", "direct", or "own" for a user's own part."""
     if not isinstance(vm.rmap, ReverseMap):
         sptes = list(vm.rmap.sptes(hfn))
         return [sptes] if sptes else [], "own"
@@ -179,7 +180,8 @@ def _place(builder: SceneBuilder, key: Key, spte: int | None) -> Entry:
 def _entries(builder: SceneBuilder, places: dict[int, str], kind: str, most: int, rows: int | None = None) -> tuple[int, int]:
     """Add the entries that the places name, each in its page, with an edge from its place.
 
-    ``most``: number of pages, ``rows``: entries of a page. Returns how many pages were added, and how many there are.
+    ``most``: the maximum number of pages. ``rows``: the maximum number of entries per page. Returns how many pages were
+    added, and how many there are.
     """
     pages = list(dict.fromkeys(id for spte in places if 0 <= (id := _page_of(spte)) < NUM_PAGES))
     left = dict.fromkeys(pages[: max(1, most)], len(places) if rows is None else rows)
@@ -197,7 +199,7 @@ def _page_of(spte: int) -> int:
 
 
 def _shadow_entry(builder: SceneBuilder, spte: int, rank: int, column: int) -> Key:
-    """Add one entry of a shadow page, whose other entries are counted. Returns its key."""
+    """Add one entry of a shadow page, and a count of the page's other entries. Returns the entry's key."""
     page = builder.vm.pool.pages[_page_of(spte)]
     entry = PathEntry(shadow_page(page.id), page.level, page.id, spte & 511, builder.vm.memory.words[spte])
     builder.step(rank, entry, "shadow", column)
@@ -205,7 +207,7 @@ def _shadow_entry(builder: SceneBuilder, spte: int, rank: int, column: int) -> K
 
 
 def _rmap_form_note(kept: list[list[int]], form: str) -> list[str]:
-    """Return a note on the form in which the reverse map is kept."""
+    """Return a note on how the reverse map is stored."""
     if not kept:
         return ["the reverse map is empty: no shadow entry can write this frame"]
     if form == "own":
@@ -217,7 +219,7 @@ def _rmap_form_note(kept: list[list[int]], form: str) -> list[str]:
 
 
 def _parents_notes(vm: Machine, page: ShadowPage, kept: list[list[int]]) -> list[str]:
-    """Return notes on what the number of parents means."""
+    """Return notes that explain the number of parents."""
     notes = []
     if page not in vm.pool.active:
         notes.append(f"#{page.id} is free: its contents are left over from its last use")
@@ -234,7 +236,7 @@ def _parents_notes(vm: Machine, page: ShadowPage, kept: list[list[int]]) -> list
 
 
 def leading_to(vm: Machine, gfn: int) -> list[int]:
-    """Return all level-1 entries of shadow pages in use that lead to gfn, by page and index; without memory: I/O entries."""
+    """Return all level-1 entries of shadow pages in use that lead to gfn, sorted. Without memory, they are I/O entries."""
     hfn = vm.memory.frames[gfn]
     pages = [page.id for page in vm.pool.active if page.level == 1]
     entries = vm.memory.pages[FIRST_SHADOW : FIRST_SHADOW + NUM_PAGES]
@@ -246,7 +248,7 @@ def leading_to(vm: Machine, gfn: int) -> list[int]:
 
 
 def _guest_entry(builder: SceneBuilder, spte: int, rank: int, frame: Key, gfn: int) -> None:
-    """Add the guest entry that a shadow entry was made from, if it is known. It may have changed since and lead elsewhere."""
+    """Add the guest entry from which a shadow entry was derived, if it is known. It may lead elsewhere by now."""
     vm = builder.vm
     page = vm.pool.pages[_page_of(spte)]
     made = made_from(vm, page, spte & 511)
@@ -268,7 +270,7 @@ def _mapped(vm: Machine, level: int, entry: int) -> range:
 
 
 def _rmap_comparison(vm: Machine, found: list[int], known: set[int], hfn: int | None) -> list[str]:
-    """Return notes that compare these entries with the reverse map."""
+    """Return notes that compare the entries found with the reverse map."""
     if hfn is None:
         count = plural(len(found), "shadow entry says", "shadow entries say")
         return [f"there is no memory here; {count} so (I/O)"]

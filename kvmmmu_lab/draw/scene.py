@@ -19,7 +19,7 @@ from .theme import EDGES, KINDS, SIGNS, plain
 
 @dataclass(frozen=True)
 class Entry:
-    """One row of a table. ``flags`` are letters in fixed places; ``says`` spells them out."""
+    """One row of a table. ``flags`` are letters in fixed places; ``says`` explains the entry in words."""
 
     key: str
     index: str
@@ -37,7 +37,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Table:
-    """One box of rows. ``kind``: "guest" table, "shadow" page, memory "frame", "rmap" descriptor, or a "list" of anything.
+    """One box of rows: a "guest" table, "shadow" page, memory "frame", "rmap" descriptor or other "list" (its ``kind``).
 
     ``column`` counts from the right: 0 for frames, the level for page tables. ``rank`` is the order within a column: the
     position, in the list of addresses, of the first address whose path passes through the table.
@@ -58,7 +58,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Edge:
-    """An arrow. Each end is the key of an entry, or the key of a table, meaning its title.
+    """An arrow. Each end is given by the key of an entry, or by the key of a table, which stands for its title.
 
     ``kind``: "guest" and "shadow" lead from an entry to its target, "readonly" to a target that it may not write;
     "shadows" leads from a guest table to the page that shadows it; "rmap" from a frame or descriptor back to an entry;
@@ -72,7 +72,7 @@ class Edge:
 
 @dataclass(frozen=True)
 class Scene:
-    """Tables and edges of one moment. ``title`` says what the picture shows, ``notes`` what it leaves out."""
+    """Tables and edges of one moment. ``title`` states what the picture shows, ``notes`` what it leaves out."""
 
     title: str
     tables: tuple[Table, ...]
@@ -80,7 +80,7 @@ class Scene:
     notes: tuple[str, ...] = ()
 
     def of(self, kind: str) -> list[Table]:
-        """Return the tables of one kind, column by column from the root, each column from top to bottom."""
+        """Return the tables of one kind: column by column, starting at the root, and from top to bottom."""
         return sorted((table for table in self.tables if table.kind == kind), key=lambda t: (-t.column, t.rank))
 
     def table(self, key: str) -> Table | None:
@@ -102,7 +102,7 @@ class Scene:
 
 @dataclass
 class Marks:
-    """The marks of one moment: ``of`` maps each key to its mark, ``was`` each changed entry to its old value."""
+    """The marks of one moment: ``of`` maps a key to its mark, ``was`` the key of a changed entry to its old value."""
 
     of: dict[str, str] = field(default_factory=dict)
     was: dict[str, int] = field(default_factory=dict)
@@ -114,7 +114,7 @@ class Marks:
 
 
 def union(scenes: Sequence[Scene]) -> Scene:
-    """Return the stage of these scenes: everything in any of them, so that nothing moves from one scene to another."""
+    """Return the stage of these scenes: one scene with all their elements, so that nothing moves when the scene changes."""
     tables: dict[str, Table] = {}
     edges: dict[Edge, None] = {}
     for scene in scenes:
@@ -134,12 +134,12 @@ def _merged(one: Table, other: Table) -> Table:
 
 
 def rows(entries: Iterable[Entry]) -> tuple[Entry, ...]:
-    """Return entries in the order of their table, each key once. If a key occurs several times, the last entry is kept."""
+    """Return entries sorted by their position in the table. If a key occurs several times, only its last entry is kept."""
     return tuple(sorted({entry.key: entry for entry in entries}.values(), key=lambda entry: entry.order))
 
 
 def edge_key(edge: Edge) -> str:
-    """Return the key of an edge in a drawing: "shadow|s:248:457|f:29a5". Tables and rows store their keys."""
+    """Return the key of an edge in a drawing, such as "shadow|s:248:457|f:29a5"."""
     return f"{edge.kind}|{edge.source}|{edge.target}"
 
 

@@ -40,10 +40,10 @@ from .scene import rows as in_order
 
 LEVELS = {4: "PML4", 3: "PDPT", 2: "PD", 1: "PT"}
 ACCESS = ("kernel, reads", "kernel, writes", "user, reads", "user, writes")
-"""By the access bits in the role of a page that holds pieces of a large page: the rights of the guest's entry."""
+"""The rights of a guest's large page, indexed by the access bits in the role of the shadow page for its pieces."""
 
 LIMIT = 12
-"""Tables drawn by default: as many as a reader can take in at once."""
+"""Number of tables drawn by default: as many as a reader can take in at once."""
 
 EXTRA_ROWS = 6
 """Maximum number of marked entries drawn in a table in addition to those on a path; the last ones are chosen."""
@@ -64,7 +64,7 @@ class SceneBuilder:
         self.entries: dict[Key, list[Entry]] = {}
         self.edges: dict[Edge, None] = {}
         self.counted: set[Key] = set()
-        """Tables whose remaining entries are counted: "37 more, 473 empty"."""
+        """Tables that show how many other entries they have: "37 more, 473 empty"."""
         self.marked: dict[Key, list[int]] = {}
         """The indexes of marked entries, by table."""
         for key in map(Key, self.marks.of):
@@ -76,13 +76,13 @@ class SceneBuilder:
         return self.marks.of.get(key, "")
 
     def edge(self, source: str, target: str, kind: str) -> None:
-        """Add an arrow."""
+        """Add an edge between two keys."""
         self.edges[Edge(source, target, kind)] = None
 
     # Guest tables, shadow pages and frames
 
     def path(self, rank: int, path: Path, kind: str, rmap: bool = True) -> None:
-        """Add the tables of a path, the edges along it, and the frame at its end. ``rmap``: with the frame's reverse map."""
+        """Add the tables of a path, the edges along it, and the frame at its end. ``rmap``: whether to show its reverse map."""
         for step, then in zip_longest(path.steps, path.steps[1:]):
             self.step(rank, step, kind)
             if then is not None:
@@ -113,7 +113,7 @@ class SceneBuilder:
             self.row(key, level, index, value)
 
     def row(self, table: Key, level: int, index: int, value: int) -> None:
-        """Add one row of a guest table or shadow page. An entry that was cleared shows its old value."""
+        """Add one row of a guest table or shadow page. The row of a cleared entry shows its old value."""
         key = table.entry(index)
         mark = self.mark(key)
         if mark == "dead":
@@ -123,7 +123,7 @@ class SceneBuilder:
         self.entries[table].append(replace(made, says=f"cleared in this step; it was: {made.says}") if mark == "dead" else made)
 
     def frame(self, rank: int, hfn: int | None, gfn: int | None, rmap: bool = True) -> Key:
-        """Add a frame, with its reverse map as a row, and return its key. ``hfn`` None: a gfn without memory."""
+        """Add a frame, with its reverse map as a row, and return its key. ``hfn`` is None for a gfn without memory."""
         if hfn is not None:
             key = frame_key(self.vm, hfn)
         else:
@@ -153,7 +153,7 @@ class SceneBuilder:
             if page in self.vm.pool.active:
                 self.table(shadow_page(page.id), "shadow", page.level, rank, page.id)
 
-    # Any other table
+    # Other tables
 
     def box(
         self,
@@ -218,7 +218,7 @@ class SceneBuilder:
 
 
 def more(limit: int, there: int) -> int:
-    """Return a larger limit to suggest: about three times this one, at most ``there``."""
+    """Return a larger limit to suggest: about three times ``limit``, but at most the number of items, ``there``."""
     return min(there, 3 * limit + 4)
 
 
@@ -238,7 +238,7 @@ def shadow_entry(vm: Machine, id: int, index: int) -> int:
 
 
 def guest_row(vm: Machine, key: str, level: int, index: int, value: int, mark: str) -> Entry:
-    """Return the row of a guest entry. The target of a large page is short ("2 MB 0x600"); ``says`` spells it out."""
+    """Return the row of a guest entry. A large page has a short target ("2 MB 0x600"), which ``says`` explains."""
     target, says = guest_target(vm, level, value), spell(value)
     if value & PRESENT and maps_large(vm, level, value):
         size, gfn = large_page(vm.root_level), target.split()[-1]
@@ -263,7 +263,7 @@ def rmap_row(vm: Machine, key: str, hfn: int, mark: str) -> Entry:
 
 
 def heading(vm: Machine, key: str, kind: str, level: int, number: int) -> tuple[str, tuple[str, ...]]:
-    """Return title and lines of a guest table, a shadow page or the root slots."""
+    """Return the title and lines of a guest table, a shadow page or the root slots."""
     if key == PDPT:
         return LEVELS[3], (f"CR3 {vm.cpu.cr3:#x}", "held in registers")
     if key == ROOTS:
@@ -275,7 +275,7 @@ def heading(vm: Machine, key: str, kind: str, level: int, number: int) -> tuple[
 
 
 def page_heading(page: ShadowPage) -> tuple[str, tuple[str, ...]]:
-    """Return title and lines of a shadow page."""
+    """Return the title and lines of a shadow page."""
     words = [f"of gfn {page.gfn:#x}"]
     root = " · root" * bool(page.root_count)
     if page.metaphysical:
@@ -306,7 +306,7 @@ def role_words(page: ShadowPage) -> tuple[str, ...]:
 
 
 def frame_heading(vm: Machine, gfn: int | None, hfn: int | None) -> tuple[str, tuple[str, ...]]:
-    """Return title and lines of a frame, or of a gfn without memory."""
+    """Return the title and lines of a frame, or of a gfn without memory."""
     if hfn is None:
         return f"gfn {gfn:#x}", ("no memory: a device",)
     gfn = vm.memory.gfns[hfn]
@@ -318,7 +318,7 @@ def frame_heading(vm: Machine, gfn: int | None, hfn: int | None) -> tuple[str, t
 
 
 def complete(vm: Machine, table: Table, entries: tuple[Entry, ...]) -> Table:
-    """Return the table with these entries, and with the others counted: "37 more, 473 empty"."""
+    """Return the table with these entries and a count of its others: "37 more, 473 empty"."""
     if table.kind == "frame":
         others = int(entries[0].flags.split()[0]) - 1 if entries and entries[0].flags[0].isdigit() else 0
         return replace(table, entries=entries, rest=f"and {others} more" if others else "")
@@ -332,7 +332,7 @@ def complete(vm: Machine, table: Table, entries: tuple[Entry, ...]) -> Table:
 
 
 def used_entries(vm: Machine, key: Key) -> list[tuple[int, int]]:
-    """Return entries as (index, value): those of a guest table that are present, those of a shadow page that aren't 0."""
+    """Return the used entries as (index, value): those present in a guest table, or those not 0 in a shadow page."""
     row = all_entries(vm, key)
     used = np.flatnonzero(row if key.kind in (ROOT, SHADOW) else row & row.dtype.type(PRESENT))
     return list(zip(used.tolist(), row[used].tolist(), strict=True))

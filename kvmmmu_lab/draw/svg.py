@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A stage and a scene as SVG. Only classes determine what everything looks like, so that the appearance can be switched.
+"""A stage and a scene as SVG. Only classes determine how an element looks, so that a player can switch between scenes.
 
 Every table, row and edge is a ``<g data-key="...">``. Its *appearance* in a scene is ``[class, text, text, ...]``: the value
-of its class attribute, then the contents of its own ``title`` and ``text`` children in document order. All scenes of a
+of its class attribute, then the contents of its direct ``title`` and ``text`` children in document order. All scenes of a
 stage have the same elements in the same places; only appearances differ. There are no ids, so drawings on one page can't
 clash.
 """
@@ -27,7 +27,7 @@ SVG = "http://www.w3.org/2000/svg"
 ET.register_namespace("", SVG)
 
 Appearance = list[str]
-"""The class attribute of an element, then the contents of its own title and text children."""
+"""The class attribute of an element, then the contents of its direct title and text children."""
 
 LEADS = {
     "guest": "{0} leads to {1}",
@@ -38,17 +38,17 @@ LEADS = {
     "parent": "{0} is linked from {1}",
     "link": "{0} is followed by {1}",
 }
-"""By kind of edge: its title."""
+"""The title of each kind of edge."""
 
 DRAWN = {"dead": f"{SIGNS['dead']}, struck through:", "new": "double border:"}
-"""By mark: the words of the legend that replace the bare sign."""
+"""The words in the legend that replace the sign of a mark."""
 
 LEFT = 10
 """Left margin of the notes, in pixels."""
 
 
 class Drawing:
-    """A stage, laid out once, for the pictures of all its scenes.
+    """A stage that is laid out once and serves the pictures of all its scenes.
 
     Its methods raise `RenderError` if no renderer can lay it out (`appearances` needs no layout), and InputError for a scene
     with something that isn't on the stage or with an unknown kind or mark.
@@ -72,7 +72,7 @@ class Drawing:
         return appearances(self.stage, self.columns, scene)
 
     def svg(self, scene: Scene, alt: str, dark: bool = False) -> str:
-        """Return one scene as a standalone picture: with colours, a legend, and the notes of the scene below."""
+        """Return one scene as a standalone picture: with colours, and with a legend and the notes below the drawing."""
         place = self.layout
         root = self._root(scene, alt, "img")
         below, height = notes(scene, place.width, place.height, shared=scene is not self.stage)
@@ -108,7 +108,7 @@ class Drawing:
                 text[0].tail = line[len(name) :]
             else:
                 text.text = line
-            # a plate hides the lines behind the words
+            # a background rectangle hides the lines behind the words
             found += [_rect("plate", Box(box.x + 5, box.y + 3 + number * metrics.LINE, metrics.text_width(line) + 6, 13)), text]
         return found
 
@@ -119,7 +119,7 @@ class Drawing:
         if line.head:
             ET.SubElement(group, "path", {"class": "head", "d": line.head})
         if line.label:
-            # in a group of its own, since it isn't part of the appearance
+            # in a separate group, since the label isn't part of the appearance
             ET.SubElement(group, "g").append(_text("label", READ_ONLY, *line.label))
         return group
 
@@ -158,7 +158,7 @@ def data_url(svg: str) -> str:
 
 
 def appearances(stage: Scene, columns: dict[int, Column], scene: Scene) -> dict[str, Appearance]:
-    """Return the appearance of every element of the stage. Raises InputError if the scene has anything else."""
+    """Return the appearance of every element of the stage. Raises InputError if an element of the scene isn't on it."""
     check(scene)
     tables = {table.key: table for table in scene.tables}
     there = edges_of(scene)
@@ -253,7 +253,7 @@ def _set_size(root: ET.Element, width: float, height: float) -> None:
 
 
 def notes(scene: Scene, width: float, top: float, shared: bool) -> tuple[list[ET.Element], float]:
-    """Return the lines of text below a drawing of this width and height, and the height including them.
+    """Return the lines of text below a drawing, which is ``width`` wide and ends at ``top``, and the total height.
 
     On a stage that is ``shared`` by several scenes there is always a line for the legend, so that pictures with and without
     marks have the same height.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A scene as text: the same letters in the same order as in the picture, for terminals and for readers without images."""
+"""A scene as text, with the flags and the order of the picture, for terminals and for readers who can't see images."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ BLOCKS = {
     "rmap": ("Back references", "kept as lists of shadow entries"),
     "list": ("Lists", ""),
 }
-"""By kind: the title of its tables, and a description in brackets."""
+"""The title of the block for each kind of table, and a description that follows in brackets."""
 
 LONGEST = 160
 """Maximum length of a line, in characters."""
@@ -24,7 +24,7 @@ LEGEND = "   ".join(f"{SIGNS[mark]} {meaning}" for mark, meaning in MEANINGS.ite
 
 
 def to_text(scene: Scene) -> str:
-    """Return the scene as lines: a block for each kind of table, a list of rows for each table."""
+    """Return the scene as lines of text: a block for each kind of table, and in it the rows of each table."""
     lines = [scene.title]
     kinds = [kind for kind in KINDS if scene.of(kind)]
     for kind in kinds:

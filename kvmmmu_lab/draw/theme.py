@@ -3,7 +3,7 @@
 
 Only ``drawing.css`` defines how things look, with a light and a dark palette that colour-blind readers can tell
 apart. Colour is never the only sign: guest tables are blue *and* on top, a change is yellow *and* bold, a dead entry is
-struck through, a new table has two borders.
+struck through, a new table has a double border.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ EDGES = ("guest", "shadow", "readonly", "shadows", "rmap", "parent", "link")
 """Kinds of edges."""
 
 SIGNS = {"": "", "changed": "*", "read": ">", "dead": "x", "new": "+"}
-"""By mark: the sign of a marked row."""
+"""The sign of a row with each mark."""
 
 MEANINGS = {"changed": "changed", "dead": "gone", "read": "read", "new": "new"}
-"""By mark: what it means, in the order of a legend."""
+"""The meaning of each mark, in the order of the legend."""
 
 BOXES = {
     "guest": ("Guest tables", "in guest memory; the guest writes them, the processor never reads them"),
@@ -39,27 +39,27 @@ _COLOUR = re.compile(r"--([\w-]+):\s*(#[0-9A-Fa-f]{6})")
 
 
 def plain(text: object, longest: int = LONGEST) -> str:
-    """Return text fit for a label: cut, and without the characters that XML forbids."""
+    """Return text for a label: at most ``longest`` characters, without those that XML forbids."""
     words = _FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", str(text))
     return words if len(words) <= longest else words[: longest - 3] + "..."
 
 
 @functools.cache
 def stylesheet() -> str:
-    """Return ``drawing.css``: light colours, dark ones inside ``.kvmmmu-dark``, and the rules that use them."""
+    """Return ``drawing.css``: light colours, dark colours inside ``.kvmmmu-dark``, and the rules that use them."""
     return Path(__file__).with_name("drawing.css").read_text("utf-8")
 
 
 @functools.cache
 def colours(dark: bool = False) -> dict[str, str]:
-    """Return the colours of one theme by name, from the stylesheet: "guest" is "#0072B2"."""
+    """Return the colours of one theme in the stylesheet, by name: {"guest": "#0072B2", ...}."""
     light, night = (dict(found) for found in map(_COLOUR.findall, _BLOCK.findall(stylesheet())) if found)
     return {**light, **night} if dark else light
 
 
 @functools.cache
 def still_style(dark: bool = False) -> str:
-    """Return the stylesheet of a standalone picture: one theme, without variables, which plain viewers don't know."""
+    """Return the stylesheet of a standalone picture: one theme, without CSS variables, which simple viewers don't support."""
     rules = re.sub(r"/\*.*?\*/\s*", "", stylesheet(), flags=re.DOTALL)
     rules = _BLOCK.sub(lambda block: "" if _COLOUR.search(block[1]) else block[0], rules)
     return re.sub(r"var\(--([\w-]+)\)", lambda name: colours(dark)[name[1]], rules)

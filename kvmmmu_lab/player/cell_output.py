@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The output of a notebook cell: a widget while a kernel runs, a still picture otherwise.
 
-Widgets are closed when their cell runs again: otherwise the kernel keeps them forever.
+Widgets are closed when their cell runs again; otherwise the kernel would keep them forever.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 _alive: dict[str, tuple[str, list[Any]]] = {}
-"""By notebook cell: the id of the run that showed something, and the widgets that it showed."""
+"""For each notebook cell: the id of its last run that showed widgets, and those widgets."""
 
 _numbers = itertools.count(1)
 
@@ -64,10 +64,10 @@ def close_previous(shown: Any) -> None:
 
 
 def show_both(bundle: dict[str, str], widget: Any, rerun: str) -> None:
-    """Show a still picture (``bundle``, with text/html) and a widget that hides the still while it is open.
+    """Show a still picture (``bundle``, with text/html) and a widget that hides the picture while it is open.
 
-    A notebook that is opened without a kernel then shows the still, one with a kernel the widget. ``rerun``: a sentence
-    that explains how to get the widget back.
+    A notebook that is opened without a kernel then shows the still picture; with a kernel, it shows the widget.
+    ``rerun``: a sentence that explains how to get the widget back.
     """
     import ipywidgets as widgets
     from IPython.display import display

@@ -14,7 +14,7 @@ CRASHES = {"BUG": "a consistency check failed", "oops": "a wild pointer was foll
 
 
 def card_of(error: Exception | None) -> dict[str, Any] | None:
-    """Return title and rows of the card for an error; None for no error. An error may have its own ``card``: (title, rows)."""
+    """Return the title and rows of the card for an error, or None if there is none. An error may define its own ``card``."""
     if error is None:
         return None
     title, rows = getattr(error, "card", None) or _title_and_rows(error)

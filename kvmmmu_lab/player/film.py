@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`Film`: a recording as something to watch. A film is data; the player and the pages that host it only show the data.
+"""`Film`: a recording as a film. A film is data; the player, on a page or in a notebook, only displays the data.
 
-Each operation is a *chapter*. Everything that its steps show is laid out once, in one drawing, and a step is a change of
-classes and texts in that drawing. The data can be written as JSON::
+Each operation is a *chapter*. All elements that its steps show are laid out once, in one drawing; a step changes classes
+and texts in that drawing. The data can be written as JSON::
 
     format, version, title, css, legend, tags, card
     chapters  [{title, svg, steps: [{words, place, depth, tags, about, set, changes}]}]
 
-``set`` contains, by key, the appearances (see `draw.svg`) that differ from those of the step before; ``about`` the keys that
-are marked; ``changes`` each changed entry with its old and new value; ``card`` the error that ended the film, or None.
+``set`` maps keys to the appearances (see `draw.svg`) that differ from those of the step before. ``about`` lists the marked
+keys, and ``changes`` the changed entries with their old and new values. ``card`` is the error that ended the film, or None.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ LEGEND = (
 def film(recording: Recording, *gvas: int, draw: Draw | None = None, detail: bool = False, title: str = "") -> Film:
     """Make a film of a recording that shows the paths of these addresses, and of those that the recording touches.
 
-    ``draw``: another picture than guest and shadow tables, ``lambda vm, marks: reverse_map_scene(vm, gfn, marks=marks)``.
-    ``detail``: every event is a step. Raises InputError for an impossible address.
+    ``draw``: a function for other pictures than the tables, ``lambda vm, marks: reverse_map_scene(vm, gfn, marks=marks)``.
+    ``detail``: whether every event becomes a step. Raises InputError for an impossible address.
     """
     if not isinstance(recording, Recording):
         raise InputError("recording", recording, "the recording from `with record(vm) as recording`")
@@ -92,7 +92,7 @@ class Film:
         }
 
     def picture(self, step: int) -> Picture:
-        """Return the picture at a step; step 0 is the state before anything happened. Those of a chapter share a layout."""
+        """Return the picture at a step; step 0 is the state before anything happened. A chapter has one layout."""
         if isinstance(step, bool) or not isinstance(step, int) or not -len(self.steps) <= step < len(self.steps):
             raise InputError("step", step, f"a step of this film: 0 to {len(self.steps) - 1}")
         left = step % len(self.steps)
@@ -114,13 +114,13 @@ class Film:
 
     @property
     def picked(self) -> Selection | NoSelection:
-        """What was clicked on last in the widget, and what happens to it in this film. False if nothing was clicked on."""
+        """The last thing clicked on in the widget, with its history in this film. It is false if nothing was clicked on."""
         picked = self.widget.picked if "widget" in vars(self) else None
         return selection_of(self.steps, picked["key"], picked["step"]) if picked else NoSelection()
 
     @functools.cached_property
     def html(self) -> str:
-        """The film as the output of a cell: it plays without kernel and network; without scripts its last picture is shown."""
+        """The film as the output of a cell. It plays without a kernel or network; without scripts, it is its last picture."""
         try:
             return film_html(self.data, self.picture(-1).svg)
         except RenderError as error:
@@ -203,7 +203,7 @@ def _chapter_data(steps: list[FilmStep], drawing: Drawing) -> dict[str, Any]:
         )
         before = now
     svg = drawing.bare_svg(steps[0].scene, alternative(steps[0].scene))
-    first = 1 if steps[0].words == BEFORE and len(steps) > 1 else 0  # only the first chapter has a step before anything
+    first = 1 if steps[0].words == BEFORE and len(steps) > 1 else 0  # only the first chapter may begin with BEFORE
     return {"title": steps[first].words, "svg": svg, "steps": data}
 
 
@@ -211,7 +211,7 @@ def _chapter_data(steps: list[FilmStep], drawing: Drawing) -> dict[str, Any]:
 
 
 HISTORY = {"new": "is new", "changed": "changes", "dead": "is removed", "read": "is read"}
-"""By mark: the verb in a history."""
+"""The verb for each mark in a history."""
 
 
 @dataclass(frozen=True)
@@ -228,7 +228,7 @@ class Selection:
 
     @property
     def dies(self) -> bool:
-        """Whether a step removes it."""
+        """Whether a step of the film removes it."""
         return "dead" in self.history
 
     def __str__(self) -> str:
@@ -242,7 +242,7 @@ class Selection:
 
 
 class NoSelection:
-    """Nothing was clicked on yet."""
+    """The value of `Film.picked` before anything was clicked on."""
 
     key = name = None
     dies = False

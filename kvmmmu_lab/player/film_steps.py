@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The steps of a film: which stretches of a recording it shows, in which words, and with which picture.
+"""The steps of a film: the part of a recording that each step shows, its words and its picture.
 
-A film has a chapter for each operation; operations of a single step, such as pokes, go into the chapter of the operation
-after them. A chapter has a step for each event that is meaningful by itself, or, in a detailed film, for every event.
+A film has a chapter for each operation; operations of a single step, such as pokes, belong to the chapter of the next
+operation. A chapter has a step for each event that is meaningful by itself, or, in a detailed film, for every event.
 Several events of the same kind in a row, such as the four reads of a walk, are one step.
 """
 
@@ -53,7 +53,7 @@ class FilmStep:
 
     @property
     def place(self) -> str:
-        """The function in the kernel, and its lines; each only if it is known."""
+        """The kernel function and its source lines, as far as they are known."""
         return ", ".join(filter(None, (self.function and f"{self.function}()", self.source)))
 
     def __str__(self) -> str:
@@ -104,8 +104,8 @@ class FilmBuilder:
     def _scene(self, number: int, marks: Marks) -> Scene:
         """Return the picture at a recorded step. Addresses that are invalid in the guest's mode at that step are left out.
 
-        Once drawn, a page stays while it is in use: a new page has no parent yet, and a child of a zapped page has lost
-        its parent.
+        A page that was drawn stays in the picture while it is in use, even without a parent: a new page has no parent yet,
+        and a child of a zapped page has lost its parent.
         """
         vm = self.recording.at(number)
         if self.draw is not None:
@@ -144,7 +144,7 @@ def chapter_ranges(recording: Recording) -> list[tuple[int, int]]:
 
 @dataclass
 class StepGroup:
-    """Recorded steps that a film shows as one. ``last``: the one whose state is shown; ``steps``: those with ``events``."""
+    """Recorded steps that a film shows as one. ``last``: the step whose state is shown. ``steps``: those of ``events``."""
 
     last: int
     words: str
@@ -155,7 +155,7 @@ class StepGroup:
 
     @property
     def tags(self) -> tuple[str, ...]:
-        """The tags of its events, each once."""
+        """The tags of the events, without duplicates."""
         return tuple(dict.fromkeys(tag for event in self.events for tag in tags_of(event)))
 
 
@@ -191,7 +191,7 @@ def _enclosing_event(recording: Recording, number: int) -> tuple | None:
 
 
 def _ended_kind(recording: Recording, number: int) -> ev.Kind:
-    """Return the kind of the event that the END at a recorded step ends."""
+    """Return the kind of the event that ends with the END at a recorded step."""
     enclosing = _enclosing_event(recording, number)
     return ev.END if enclosing is None else enclosing[0]
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A film as a GIF, for places that can't show a page, such as a mail or a forum. Each step is an image with a caption."""
+"""A film as a GIF, for places that can't show a page, such as an email or a forum. Each step is an image with a caption."""
 
 from __future__ import annotations
 
@@ -66,9 +66,9 @@ def gif(film: Mapping[str, Any]) -> bytes:
 
 
 def _indexed(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return pixels (..., 3) as indexes of colours, and the colours (256, 3).
+    """Return pixels of shape (..., 3) as colour indexes, and the palette, of shape (256, 3).
 
-    The colours are the most frequent ones, unchanged; a drawing has few others. (Pillow's own palette turns white into grey.)
+    The palette has the most frequent colours, unchanged; a drawing has few others. (Pillow's own palette makes white grey.)
     """
     packed = pixels.astype(np.int32) @ (1 << 16, 1 << 8, 1)
     found, where, count = np.unique(packed, return_inverse=True, return_counts=True)

@@ -4,7 +4,7 @@
 The HTML has a still picture and the list of steps, the film as JSON, and the player as a script that replaces the still
 picture. Where scripts don't run (a notebook that isn't trusted, paper, a feed reader) the still picture remains.
 
-`read_film` finds a film in HTML again.
+`read_film` reads a film back from HTML.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def film_html(film: Mapping[str, Any], still: str | None = None, *, step: int = 
     if theme not in ("auto", "light", "dark"):
         raise InputError("theme", theme, "auto, light or dark")
     id = uuid.uuid4().hex[:12]
-    # A notebook may show one output twice, and then runs the script twice
+    # A notebook may show one output twice; the script then runs twice
     start = (
         f"const {{ film, options }} = JSON.parse(document.querySelector('.{DATA}[data-film=\"{id}\"]').textContent);\n"
         f"for (const place of document.querySelectorAll('.{PLACE}[data-film=\"{id}\"]'))\n"
@@ -103,7 +103,7 @@ def read_film(markup: str) -> FilmOutput | None:
 
 
 class _FilmReader(HTMLParser):
-    """Collects the JSON of the first film in HTML, and the markup of the still picture before it."""
+    """Collects the JSON of the first film in HTML, and the markup of the still picture that precedes it."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=False)
@@ -148,7 +148,7 @@ class _FilmReader(HTMLParser):
 def film_page(
     film: Mapping[str, Any], still: str | None = None, *, lang: str = "en", step: int = 0, theme: str = "auto"
 ) -> str:
-    """Return a film as a complete page, which needs neither a server nor a network. Arguments as in `film_html`."""
+    """Return a film as a complete page, which needs neither a server nor a network. For the arguments, see `film_html`."""
     shown = film_html(film, still, step=step, theme=theme)
     page = string.Template(_text("page.html"))
     return page.substitute(lang=html.escape(lang), title=html.escape(str(film["title"])), player=shown)

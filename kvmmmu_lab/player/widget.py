@@ -40,7 +40,7 @@ def widget_class() -> Any:
         """A film that plays in a notebook.
 
         ``film`` is the data of the film. ``step`` is the step that is shown, counted over the whole film; the kernel
-        receives it once the player has stopped for a second. `seek` goes to a step. ``picked`` is what was clicked on last,
+        receives it once the player has stopped for a second. `seek` goes to a step. ``picked`` is the last thing clicked on,
         ``{"key": ..., "step": ...}``, or None; see `on_pick`.
         """
 
