@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The state of a VM with one vcpu, all in one place, and the parts of a VM that can be replaced (mmu.c:1237-1320).
+"""The state of a VM with one vcpu, all in one place, and the replaceable parts of a VM (mmu.c:1237-1320).
 
 ``Vm(rmap=Mine)`` uses your reverse map instead of the kernel's; the other `PARTS` are replaced in the same way. A part may
 read the whole state. It writes only through ``vm.memory.put``, ``vm.memory.store``, ``vm.memory.mark_dirty`` and
@@ -15,7 +15,7 @@ set_spte      a function (`SpteMaker`)               `spte.set_spte`
 pre_write     a function (`PreWrite`)                `prewrite.pre_write`
 ============= ====================================== ==============================
 
-An exception in a part ends the VM as a host crash does, since its state is no longer that of the model.
+An exception in a part terminates the VM, as a host crash does, since the state of the VM may then be inconsistent.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ class Machine:
     ``memory``, ``pool``, ``caches``, ``cpu`` (registers), the five parts, ``stats``, and:
 
     ``root`` (hpa of the root table), ``root_level`` (guest levels, 0 without paging), ``shadow_root_level``: the context;
-    ``injected``: guest page faults of the last operation, as (gva, error code);
+    ``injected``: the page faults that the guest got in the last operation, as (gva, error code);
     ``dead``: why the VM can no longer be used, or None;
-    ``tlb``: by page number, the leaf entry and the rights that all levels grant; None for a processor without a TLB;
-    ``audit_log``: with ``audits``, when each audit ran and its complaints.
+    ``tlb``: for each page number, the leaf entry and the access rights that all levels grant; None without a TLB;
+    ``audit_log``: if ``audits`` is on, a pair for each audit: when it ran, such as "pre page fault", and its complaints.
     """
 
     rmap: ReverseMapPart
@@ -54,7 +54,8 @@ class Machine:
         self.dead: str | None = None
         self.emit: ev.Sink | None = None
         self.functions: dict[str, Callable[..., Any]] = {}
-        """The parts that are functions, as given. While a sink is attached, the attributes are wrappers that report calls."""
+        """The parts that are functions, as they were passed to the VM. While a sink is attached, the VM's attributes of the
+        same names are wrappers that report calls."""
         self.memory, self.pool, self.caches, self.cpu = Memory(), Pool(), Caches(), Registers()
         self.stats = Stats()
         self.injected: list[tuple[int, int]] = []
@@ -101,7 +102,7 @@ class Machine:
     def attach(self, sink: ev.Sink) -> Callable[[], None]:
         """Report every step to ``sink`` until the returned function is called. Raises InputError if a sink is already attached.
 
-        An exception in the sink interrupts the operation, which ends the VM.
+        An exception in the sink interrupts the operation and terminates the VM.
         """
         if not callable(sink):
             raise InputError("sink", sink, "a function that takes an event, such as a list's append")
@@ -134,22 +135,22 @@ class Registers:
 
     @property
     def mode(self) -> GuestMode:
-        """The paging mode that they select."""
+        """The paging mode that the registers select."""
         return mode_of_registers(self.cr0, self.cr4, self.efer)
 
     @property
     def paging(self) -> bool:
-        """CR0.PG"""
+        """Whether paging is on (CR0.PG)."""
         return bool(self.cr0 & CR0_PG)
 
     @property
     def long_mode(self) -> bool:
-        """EFER.LME: this bit, not LMA, selects 4 levels (2007)."""
+        """Whether EFER.LME is set. This bit, not LMA, selects 4 levels (2007)."""
         return bool(self.efer & EFER_LME)
 
     @property
     def pae(self) -> bool:
-        """CR4.PAE"""
+        """Whether physical address extension is on (CR4.PAE)."""
         return bool(self.cr4 & CR4_PAE)
 
 
@@ -171,11 +172,11 @@ class Stats:
 class Walk:
     """The result of a walk of the guest's tables.
 
-    ``error`` is None if gva is mapped for this access, else the #PF error code. ``level`` is where the walk
-    ended, ``tables[level]`` the gfn of the table visited at a level, ``entry`` the index of the last guest entry in
-    ``memory.words`` (``memory.halves`` if 4 bytes), ``rights`` the W and U bits of the entries above the
-    last, ``gfn`` the frame reached (in a large page: the 4 KiB frame of gva; 0 with an error). If a PDPTE isn't
-    present, the walk ends at level 3, with no entry.
+    ``error`` is None if the guest's tables allow the access, else the #PF error code. ``level`` is the level at which the walk
+    ended. ``tables[level]`` is the gfn of the table that was read at a level. ``entry`` is the index of the last guest entry
+    in ``memory.words``, or in ``memory.halves`` for 4-byte entries. ``rights`` has the W and U bits that all entries above
+    the last allow. ``gfn`` is the 4 KiB frame of gva, also in a large page; it is 0 after an error. If a PDPTE isn't present,
+    the walk ends at level 3 and ``entry`` is 0.
     """
 
     __slots__ = ("level", "tables", "entry", "rights", "gfn", "error")
@@ -186,7 +187,7 @@ class Walk:
 
     @property
     def brief(self) -> str:
-        """The result in a few words."""
+        """The result in a few words: "gfn 0x29a5", "#PF error 0x2"."""
         return f"gfn {self.gfn:#x}" if self.error is None else f"#PF error {self.error:#x}"
 
     def __repr__(self) -> str:
@@ -200,10 +201,10 @@ class ReverseMapPart(Protocol):
         """Record the entry ``spte``, which has just been made, if it is present and writable."""
 
     def remove(self, spte: int) -> None:
-        """Remove ``spte``, which is about to lose its present or writable bit. Both are still set if it was recorded."""
+        """Remove ``spte``, which is about to lose its present or writable bit. A recorded entry still has both bits."""
 
     def write_protect(self, gfn: int) -> None:
-        """For every recorded entry of guest frame ``gfn``: remove it, flush the TLB, clear its writable bit, in this order."""
+        """For each recorded entry of ``gfn``, in this order: remove it from the map, flush the TLB, clear its writable bit."""
 
     def sptes(self, hfn: int) -> Iterable[int]:
         """The recorded entries of host frame ``hfn``, for audits and pictures."""
@@ -222,7 +223,8 @@ class ParentsPart(Protocol):
         """Remove the entry ``spte``, which no longer points to ``page``."""
 
     def first(self, page: ShadowPage) -> int | None:
-        """One parent of ``page``, None if it has none. Zapping removes the parent that this returns, until it is None."""
+        """One parent of ``page``, or None if it has none. To zap a page, the engine removes this parent until there are none
+        left."""
 
     def sptes(self, page: ShadowPage) -> Iterable[int]:
         """All parents of ``page``, for pictures."""
@@ -232,7 +234,7 @@ class GuestWalk(Protocol):
     """Walk the guest's tables for one access, set accessed bits, return the result (paging_tmpl.h:72)."""
 
     def __call__(self, vm: Machine, gva: int, write: bool, user: bool, fetch: bool) -> Walk:
-        """See the class."""
+        """Call the part, as the class docstring describes."""
 
 
 class SpteMaker(Protocol):
@@ -243,14 +245,14 @@ class SpteMaker(Protocol):
     """
 
     def __call__(self, vm: Machine, spte: int, guest_entry: int, rights: int, gpa: int, gfn: int) -> None:
-        """See the class."""
+        """Call the part, as the class docstring describes."""
 
 
 class PreWrite(Protocol):
     """Zap the shadow entries that will be stale after a write of ``size`` bytes at ``gpa`` (mmu.c:1140-1212)."""
 
     def __call__(self, vm: Machine, gpa: int, size: int) -> None:
-        """See the class."""
+        """Call the part, as the class docstring describes."""
 
 
 PARTS: dict[str, Any] = {
@@ -260,13 +262,13 @@ PARTS: dict[str, Any] = {
     "set_spte": SpteMaker,
     "pre_write": PreWrite,
 }
-"""The parts by name, each with its protocol; the defaults are those of `Vm`.
+"""The parts by name, each with its protocol. The default parts are in `Vm`.
 
-The protocol of a function has only ``__call__``; its calls are reported as the kind of event with the part's name. The
-other protocols describe the object that a class makes from the VM.
+If a part is a function, its protocol has only ``__call__``, and its calls are reported as the kind of event that has the
+part's name. The other protocols describe the object that a class makes from the VM.
 """
 
 
 def part_methods(name: str) -> list[str]:
-    """The methods that the object of a part needs; none for a part that is a function."""
+    """The names of the methods that a part's object needs; empty for a part that is a function."""
     return [method for method in vars(PARTS[name]) if not method.startswith("_")]

@@ -5,15 +5,15 @@ Host memory is one numpy array of 64-bit words, the *arena*, read word by word t
 numpy. A *host frame number* (hfn) is a page of the arena; an *hpa* is a byte address in it::
 
     hfn 0          host page 0: only a stray pointer leads there
-    hfn 1          the bad page: zeroes, read where the guest has no memory
+    hfn 1          the bad page, all zeroes: it is read where the guest has no memory
     hfn 2          the four PAE root entries
     hfn 256..511   the 256 shadow pages, page id = hfn - 256
     hfn 512...     guest frames, slot after slot; a deleted slot's frames are never used again
 
 A reference to a shadow entry (an *spte*) is the index of its word: ``hpa // 8``.
 
-Up to four *slots* define which guest frames exist and where they are; an *alias* is a second name for some of them.
-A slot with a *dirty log* has one mark for each page that was written.
+Up to four *slots* define which guest frames exist and where they are; an *alias* gives some of them a second gfn.
+A slot's *dirty log* marks the pages that were written.
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ EEXIST, ENOENT = 17, 2
 
 class Memory:
     """``pages`` is a numpy array of shape (frames, 512); ``words``, ``halves`` and ``bytes`` are views of the same
-    memory, indexed by hpa // 8, // 4 and // 1. Only `put`, `put_half` and `store` change entries. ``why`` is the kind of
-    event that a sink gets, with the operands hpa, size in bytes, old and new value.
+    memory, indexed by hpa // 8, // 4 and // 1. Only `put`, `put_half` and `store` change entries. Their argument ``why`` is the
+    kind of the event that a sink gets; its operands are the hpa, the size in bytes, the old value and the new value.
 
-    ``frames[gfn]`` is the hfn or None; ``gfns[hfn]`` is the inverse; ``slot_bits[gfn]`` has only the bit of gfn's slot.
-    ``changes`` counts the changes of slots and aliases.
+    ``frames[gfn]`` is the hfn or None; ``gfns[hfn]`` is the inverse; ``slot_bits[gfn]`` is ``1 << number`` for the number of
+    gfn's slot. ``changes`` counts the changes to slots and aliases.
     """
 
     def __init__(self) -> None:
@@ -67,7 +67,8 @@ class Memory:
     # The arena
 
     def use(self, room: np.ndarray, npages: int | None = None) -> None:
-        """Use the first ``npages`` rows of an array, or all of them, as memory; the rest is room for growth."""
+        """Use the first ``npages`` rows of an array as memory, or all rows if it is None; the other rows are room for
+        growth."""
         self.room, self.pages = room, room[:npages]
         pages = self.pages
         self.bytes = memoryview(pages).cast("B")  # type: ignore[arg-type]  # numpy arrays are buffers
@@ -84,14 +85,14 @@ class Memory:
             room = _zeroes(needed)
         except MemoryError:
             raise InputError("npages", npages, "guest memory that fits into the computer's memory") from None
-        used = np.flatnonzero(self.pages.any(axis=1))  # untouched frames stay untouched, and cost nothing
+        used = np.flatnonzero(self.pages.any(axis=1))  # frames of zeroes aren't copied
         room[used] = self.pages[used]
         self.use(room, len(self.pages))
 
     def listen(self, emit: ev.Sink | None) -> None:
         """Define ``put(spte, value, why)``, which writes a word, and ``put_half(index, value, why)``, which writes 4 bytes.
 
-        There are two versions of each, so that writes without a sink don't have to test for one.
+        Each has two versions, one with and one without a sink, so that no write has to test whether there is a sink.
         """
         self.emit = emit
         words, halves = self.words, self.halves
@@ -117,7 +118,7 @@ class Memory:
             if old != value:
                 report((why, at << 2, 4, old, value))
 
-        put_and_report.__qualname__, put_half_and_report.__qualname__ = "put", "put_half"  # for messages about wrong calls
+        put_and_report.__qualname__, put_half_and_report.__qualname__ = "put", "put_half"  # for Python's messages
         self.put, self.put_half = put_and_report, put_half_and_report
 
     def load(self, hpa: int, size: int) -> int:
@@ -125,7 +126,7 @@ class Memory:
         return int.from_bytes(self.bytes[hpa : hpa + size], "little")
 
     def store(self, hpa: int, data: bytes, why: ev.Kind) -> None:
-        """Store 1..8 bytes, little endian, inside a page."""
+        """Store the 1 to 8 bytes of ``data`` at hpa; all must be in the same page."""
         end = hpa + len(data)
         if self.emit is None:
             self.bytes[hpa:end] = data
@@ -150,7 +151,7 @@ class Memory:
         return gfn
 
     def slot_of(self, gfn: int) -> int | None:
-        """Number of the slot that holds gfn itself, ignoring aliases."""
+        """The number of the slot that contains gfn itself, ignoring aliases."""
         for number, slot in enumerate(self.slots):
             if slot.base <= gfn < slot.base + slot.npages:
                 return number
@@ -175,7 +176,7 @@ class Memory:
         return None
 
     def gpa_to_hpa(self, gpa: int) -> int:
-        """Host address of a guest address; if it has no memory, gpa with bit 63 set (mmu.c:735-745)."""
+        """The host address of gpa; if there is no memory there, gpa with bit 63 set (mmu.c:735-745)."""
         hfn = self.frames[gpa >> PAGE_SHIFT]
         return gpa | HPA_ERROR if hfn is None else (hfn << PAGE_SHIFT) | (gpa & (PAGE_SIZE - 1))
 
@@ -201,7 +202,7 @@ class Memory:
         if npages and old.npages and npages != old.npages:
             raise SlotError("npages", npages, f"{old.npages}, the slot's size, which can't change (0 deletes it)", EINVAL)
         for other, slot in enumerate(self.slots):
-            # A deleted slot keeps its base: 2007 refuses a range around it, too.
+            # A deleted slot keeps its base. A new slot that begins below this base and ends above it is refused (2007).
             if other != number and base + npages > slot.base and base < slot.base + slot.npages:
                 raise SlotError("base", base, f"a range outside slot {other} ({slot.base:#x}+{slot.npages:#x})", EEXIST)
         if npages > old.npages and len(self.pages) + npages > MAX_FRAMES:
@@ -221,7 +222,7 @@ class Memory:
         self._clear_lookups()
 
     def set_alias(self, number: int, alias: Alias | None) -> None:
-        """Install an alias, or remove it (None)."""
+        """Install an alias, or remove it if ``alias`` is None."""
         self.aliases[number] = alias
         self._clear_lookups()
 
@@ -240,7 +241,7 @@ class Memory:
 
 @dataclass
 class Slot:
-    """A memory slot: guest frames ``base .. base + npages - 1`` are host frames from ``hfn`` on."""
+    """A memory slot: guest frames ``base .. base + npages - 1`` are the host frames that start at ``hfn``."""
 
     base: int = 0
     npages: int = 0
@@ -251,7 +252,7 @@ class Slot:
 
 @dataclass(frozen=True)
 class Alias:
-    """Guest frames ``base .. base + npages - 1`` are other names for those from ``target`` on."""
+    """Guest frames ``base .. base + npages - 1`` are other names for the frames that start at ``target``."""
 
     base: int
     npages: int
@@ -259,7 +260,8 @@ class Alias:
 
 
 class Lookup(dict):
-    """A cache of the results of ``find`` by key, except None. It is cleared when slots or aliases change."""
+    """A cache of the results of ``find`` by its argument; the result None isn't cached. The cache is cleared when slots or
+    aliases change."""
 
     def __init__(self, find: Callable[[int], int | None]) -> None:
         self.find = find
@@ -272,8 +274,8 @@ class Lookup(dict):
 
 
 def _zeroes(npages: int) -> np.ndarray:
-    """Allocate frames of zeroes. On POSIX they come directly from the system: numpy would clear memory that an earlier machine
-    used, which takes 2 ms for a small one. Raises MemoryError."""
+    """Allocate frames of zeroes. On POSIX they come directly from the operating system, already cleared. numpy would reuse the
+    memory of an earlier machine, and clearing it takes 2 ms even if the machine is small. Raises MemoryError."""
     if not hasattr(mmap, "MAP_PRIVATE"):
         return np.zeros((npages, 512), dtype="<u8")
     try:

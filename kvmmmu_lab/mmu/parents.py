@@ -16,7 +16,7 @@ CHAIN_ENTRIES = 5
 
 
 class ParentChains:
-    """The kernel's parent ptes, kept in ``page.parents``."""
+    """The kernel's parent ptes, stored in ``page.parents``."""
 
     def __init__(self, vm: Machine) -> None:
         self.vm = vm
@@ -42,7 +42,7 @@ class ParentChains:
             vm.emit((ev.PARENT_ADD, page.id, spte, form))
 
     def remove(self, page: ShadowPage, spte: int) -> None:
-        """Remove a parent; those behind it in its chain move up (mmu.c:528-565).
+        """Remove a parent; the parents after it in its chain move up (mmu.c:528-565).
 
         Raises HostCrash (BUG) if page has no such parent.
         """
@@ -72,7 +72,7 @@ class ParentChains:
         return parents[0][0] if isinstance(parents, list) else parents
 
     def sptes(self, page: ShadowPage) -> list[int]:
-        """All parents of page, chain after chain."""
+        """All parents of page, one chain after another."""
         parents = page.parents
         if parents is None:
             return []

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The pool of 256 shadow pages: headers, roles, free and active list, hash (mmu.c:442-489, 567-619).
+"""The pool of 256 shadow pages: their headers and roles, the free list, the active list and the hash (mmu.c:442-489, 567-619).
 
 A shadow page is identified by its gfn and its *role*, one word::
 
     bits 0-3    guest levels (0 without paging, 2, 3, 4)
     bits 4-7    level of this shadow page
-    bits 8-9    quadrant: which part of a 4-byte guest table this page shadows
+    bits 8-9    quadrant: the part of a guest table with 4-byte entries that this page shadows
     bit  16     metaphysical: shadows no guest table (large page, or no paging)
-    bits 17-18  of a large page: the guest entry's writable and user bits
+    bits 17-18  for a large page: the writable and user bits of the guest's entry
 """
 
 from __future__ import annotations
@@ -55,17 +55,18 @@ class ShadowPage:
 
     @property
     def glevels(self) -> int:
-        """Levels of the guest's tables when this page was made."""
+        """The number of levels of the guest's tables when this page was made."""
         return self.role & 15
 
     @property
     def level(self) -> int:
-        """Level of this page in the shadow tables, 1 for leaves."""
+        """The level of this page in the shadow tables; level 1 maps 4 KiB pages."""
         return (self.role >> 4) & 15
 
     @property
     def quadrant(self) -> int:
-        """The part of a 4-byte guest table that is shadowed: 0..1 of a page table, 0..3 of a directory."""
+        """The part of a guest table with 4-byte entries that this page shadows: 0 or 1 for a page table, 0 to 3 for a
+        directory."""
         return (self.role >> 8) & 3
 
     @property
@@ -75,12 +76,12 @@ class ShadowPage:
 
     @property
     def access(self) -> int:
-        """For a large page: bit 0 writable, bit 1 user, as in the guest's entry."""
+        """The access rights in the guest's entry for a large page: bit 0 writable, bit 1 user."""
         return (self.role >> 17) & 3
 
     @property
     def spte(self) -> int:
-        """The spte of entry 0."""
+        """The spte of the page's entry 0."""
         return self.hpa >> 3
 
     def __repr__(self) -> str:
@@ -114,7 +115,7 @@ class Pool:
         return None
 
     def take(self, gfn: int, role: int) -> ShadowPage | None:
-        """Move a free page to the head of the active list and into the hash; None if none is free (mmu.c:473-489).
+        """Move a free page to the head of the active list and into the hash. Returns None if no page is free (mmu.c:473-489).
 
         Its entries are 0, except for what `fault.fix_write` may leave behind (2007).
         """
@@ -137,13 +138,13 @@ class Pool:
             self.emit((ev.FREE_PAGE, page.id))
 
     def rotate(self, page: ShadowPage) -> None:
-        """Move a page, which is a root in use and can't be freed, to the head of the active list (mmu.c:695)."""
+        """Move a page that is a live root, and so can't be freed, to the head of the active list (mmu.c:695)."""
         self.active.move_to_end(page)
         if self.emit is not None:
             self.emit((ev.ROTATE_PAGE, page.id))
 
     def header(self, hpa: int, function: str, source: str) -> ShadowPage:
-        """The header of the shadow page that holds hpa (page_header).
+        """The header of the shadow page that contains hpa (page_header).
 
         Raises HostCrash (oops) for an hpa outside all shadow pages, where the kernel follows a wild pointer.
         """

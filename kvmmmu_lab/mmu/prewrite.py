@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Pre-write: before the guest writes a page table, zap the shadow of what it writes (mmu.c:1121-1216).
+"""Pre-write: before the guest writes a page table, zap the shadow entries of the guest entries that it writes
+(mmu.c:1121-1216).
 
 The new value doesn't matter. A later fault makes the shadow entry again.
 """
@@ -13,15 +14,15 @@ from .pool import METAPHYSICAL, ShadowPage
 from .shadow import zap_page
 
 FLOOD = 3
-"""After this many writes in a row, a frame is assumed to be no longer a page table."""
+"""After this many consecutive writes to a frame, the frame is assumed not to be a page table any more."""
 
 
 def pre_write(vm: Machine, gpa: int, size: int) -> None:
     """Zap the shadow entries of the guest entry that a write of ``size`` bytes at ``gpa`` will change (mmu.c:1140-1212).
 
-    A write across entries, or the third in a row to the same frame, zaps the whole shadow page. Writes to other frames
-    reset that count, but faults don't (2007). For a 4-byte guest table, entries are zapped in the pages of all quadrants,
-    even in those that don't shadow the written entry (2007).
+    A write to more than one entry, or the third in a row to the same frame, zaps the whole shadow page. A write to another
+    frame resets that count, but a fault doesn't (2007). For a guest table with 4-byte entries, shadow entries are zapped in the
+    pages of all quadrants, even in those that don't shadow the written entry (2007).
     """
     emit = vm.emit
     gfn, offset = gpa >> PAGE_SHIFT, gpa & (PAGE_SIZE - 1)
@@ -46,23 +47,24 @@ def pre_write(vm: Machine, gpa: int, size: int) -> None:
 
 
 def shadow_pages(vm: Machine, gfn: int) -> list[ShadowPage]:
-    """The shadow pages of the guest table in gfn, in the order of their hash bucket (mmu.c:1165-1169).
+    """The shadow pages of the guest table in gfn, ordered as in their hash bucket (mmu.c:1165-1169).
 
-    There is one for each mode and level in which the frame serves as a table; a 4-byte table has one for each quadrant.
+    There is one for each mode and level in which the frame serves as a table; if the table has 4-byte entries, there is one for
+    each quadrant.
     """
     return [page for page in vm.pool.bucket(gfn) if page.gfn == gfn and not page.role & METAPHYSICAL]
 
 
 def crosses_entries(entry_size: int, offset: int, size: int) -> bool:
-    """Whether ``size`` bytes at ``offset`` of a table are in more than one entry (mmu.c:1170-1171)."""
+    """Whether ``size`` bytes at byte ``offset`` of a table belong to more than one entry (mmu.c:1170-1171)."""
     return offset // entry_size != (offset + size - 1) // entry_size
 
 
 def shadow_range(page: ShadowPage, offset: int) -> tuple[int, int]:
     """The entries of page that shadow the guest entry at byte ``offset``, as (first spte, count) (mmu.c:1188-1209).
 
-    An 8-byte entry has the same offset as its shadow. The shadow of a 4-byte entry has 8 bytes, so offsets double. A 4-byte
-    directory entry maps 4 MiB, which takes two shadow entries of 2 MiB, so they double twice.
+    An 8-byte entry has the same offset as its shadow. The shadow of a 4-byte entry has 8 bytes, so the offset is doubled. A
+    4-byte directory entry maps 4 MiB, for which the shadow needs two entries of 2 MiB, so its offset is doubled twice.
     """
     count = 1
     if page.glevels == ROOT_32:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Control registers: loads by the guest, with their checks (around mmu.c:943-952, 1108-1119; kvm_main.c).
+"""Control registers: how the guest loads them, and how the loads are checked (around mmu.c:943-952, 1108-1119; kvm_main.c).
 
-If a load is refused, the guest gets a #GP (`Machine.general_protection`). CR0.WP, CR4.PSE and EFER.NX aren't in the role
-of a shadow page (2007: entries made before such a change keep their rights).
+If a load is refused, the guest gets a #GP (`Machine.general_protection`). CR0.WP, CR4.PSE and EFER.NX aren't part of the role
+of a shadow page (2007: after one of them changes, existing shadow entries keep their access rights).
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ PDPTE_RESERVED = 0xFFFFFFF0000001E6
 
 
 def load_pdptrs(vm: Machine, cr3: int) -> bool:
-    """Cache the four PDPTEs at cr3's 32-byte aligned address.
+    """Cache the four PDPTEs to which cr3 points; its low five bits are ignored.
 
-    Returns False, and changes nothing, if a present one has reserved bits. Raises HostCrash (oops) without memory (2007).
+    Returns False, and changes nothing, if a present PDPTE has reserved bits set. Raises HostCrash (oops) if there is no memory
+    at that address (2007).
     """
     hfn = vm.memory.frames[cr3 >> PAGE_SHIFT]
     if hfn is None:
@@ -49,7 +50,8 @@ def _update_lma(vm: Machine, new_cr0: int) -> None:
 
 @traced(ev.LOAD_CR0)
 def load_cr0(vm: Machine, value: int) -> bool:
-    """MOV CR0. False after a #GP: reserved bits, NW without CD, PG without PE or, with EFER.LME, without CR4.PAE."""
+    """Load CR0. Returns False after a #GP. It refuses reserved bits, NW without CD, PG without PE, and PG with EFER.LME but
+    without CR4.PAE."""
     cpu = vm.cpu
     turns_on = value & CR0_PG and not cpu.paging
     if value & CR0_RESERVED:
@@ -70,7 +72,7 @@ def load_cr0(vm: Machine, value: int) -> bool:
 
 @traced(ev.LOAD_CR4)
 def load_cr4(vm: Machine, value: int) -> bool:
-    """MOV CR4. False after a #GP. CR4 changes even after the #GP for bad PDPTEs (2007)."""
+    """Load CR4. Returns False after a #GP. If the #GP is for bad PDPTEs, CR4 changes nevertheless (2007)."""
     cpu = vm.cpu
     accepted = True
     if value & CR4_RESERVED:
@@ -87,7 +89,7 @@ def load_cr4(vm: Machine, value: int) -> bool:
 
 @traced(ev.LOAD_CR3)
 def load_cr3(vm: Machine, value: int) -> bool:
-    """MOV CR3. False after a #GP. A CR3 outside every slot causes a #GP, but is stored nevertheless (2007)."""
+    """Load CR3. Returns False after a #GP. A CR3 outside every slot causes a #GP, but is stored nevertheless (2007)."""
     cpu = vm.cpu
     if cpu.long_mode:
         if value & CR3_RESERVED_LONG:
@@ -106,7 +108,8 @@ def load_cr3(vm: Machine, value: int) -> bool:
 
 @traced(ev.LOAD_EFER)
 def load_efer(vm: Machine, value: int) -> bool:
-    """WRMSR EFER. False after a #GP: reserved bits, or a change of LME while paging is on. The context isn't reset (2007)."""
+    """Load EFER. Returns False after a #GP, which is caused by reserved bits, or by a change of LME while paging is on. The
+    context isn't reset (2007)."""
     cpu = vm.cpu
     if value & EFER_RESERVED:
         return vm.general_protection("EFER: reserved bits")
@@ -118,7 +121,8 @@ def load_efer(vm: Machine, value: int) -> bool:
 
 @traced(ev.SET_REGISTERS)
 def set_registers(vm: Machine, cr0: int, cr3: int, cr4: int, efer: int) -> None:
-    """Set all four without checks, as the host does to restore a guest; bad PDPTEs leave the cached ones unchanged."""
+    """Set CR0, CR3, CR4 and EFER without checks, as the host does to restore a guest. If the new PDPTEs are invalid, the cached
+    ones stay unchanged."""
     cpu = vm.cpu
     cpu.cr3, cpu.efer, cpu.cr4 = cr3, efer, cr4
     _update_lma(vm, cr0)

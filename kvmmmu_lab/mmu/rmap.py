@@ -85,7 +85,7 @@ class ReverseMap:
         return "many->many"
 
     def _remove_from(self, descriptors: list[list[int]], hfn: int, spte: int) -> None:
-        """Replace spte by its descriptor's last entry; drop an empty descriptor (mmu.c:348-370)."""
+        """Replace spte with the last entry of its descriptor; remove the descriptor if it is then empty (mmu.c:348-370)."""
         for descriptor in descriptors:
             if spte in descriptor:
                 break
@@ -94,7 +94,7 @@ class ReverseMap:
         descriptor[descriptor.index(spte)] = descriptor[-1]
         descriptor.pop()
         if not descriptor:
-            # by identity, because == compares the contents of lists
+            # compared by identity, because == compares the contents of lists
             descriptors[:] = [other for other in descriptors if other is not descriptor]
             self.vm.caches.rmap_desc.give()
         if not descriptors:
@@ -103,7 +103,7 @@ class ReverseMap:
     def write_protect(self, gfn: int) -> None:
         """Remove write access from every entry that reaches gfn, which is becoming a page table (mmu.c:412-439).
 
-        Raises HostCrash (BUG) if gfn has no memory, or if an entry in the map leads elsewhere or isn't writable.
+        Raises HostCrash (BUG) if gfn has no memory, or if an entry in the map reaches another frame or isn't writable.
         """
         vm = self.vm
         if vm.emit is not None:
@@ -129,7 +129,7 @@ class ReverseMap:
             vm.emit((ev.END, None))
 
     def sptes(self, hfn: int) -> list[int]:
-        """The entries in hfn's map, descriptor after descriptor."""
+        """The entries in hfn's map, one descriptor after another."""
         head = self.heads.get(hfn)
         if head is None:
             return []

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Shadow pages: get, zap, unprotect and evict them; remove write access to a slot (mmu.c:587-726, 1218-1235, 1322-1342)."""
+"""Functions that get, zap and evict shadow pages, and that remove write access to a slot (mmu.c:587-726, 1218-1235,
+1322-1342)."""
 
 from __future__ import annotations
 
@@ -19,10 +20,11 @@ def get_page(
     """The shadow page of this gfn and role, found or new; None when the pool is empty (mmu.c:587-632).
 
     The gfn of a new page is write-protected, unless the page is metaphysical. ``parent`` is the spte that will point to the
-    page, None for a root. The role doesn't include the rights of upper levels (2007: a guest table that is reached with
-    different rights has one shadow page, with the rights seen first), or NX and the dirty bit of a large page (2007: its
-    shadow is found again after the guest has changed them). Raises HostCrash (BUG) for a gfn without memory, unless the page
-    is metaphysical.
+    page, None for a root. Raises HostCrash (BUG) for a gfn without memory, unless the page is metaphysical.
+
+    2007: The role doesn't include the access rights of upper levels, so a guest table that is reached with different access
+    rights has only one shadow page, which has the access rights of the first use. Nor does it include NX and the dirty bit
+    of a large page: after the guest has changed them, the old shadow page is found again.
     """
     role = make_role(vm.root_level, level, gva, metaphysical, access)
     for page in vm.pool.bucket(gfn):
@@ -40,7 +42,7 @@ def get_page(
 
 
 def entries_with(vm: Machine, page: ShadowPage, mask: int = PRESENT) -> list[int]:
-    """The sptes of page whose entries have a bit of ``mask``, in ascending order."""
+    """The sptes of those entries of page that have any bit of ``mask`` set, in ascending order."""
     words, first = vm.memory.words, page.spte
     used = vm.memory.pages[FIRST_SHADOW + page.id].nonzero()[0].tolist()
     return [first + index for index in used if words[first + index] & mask]
@@ -94,7 +96,7 @@ def unprotect_gva(vm: Machine, gva: int) -> bool:
 
 
 def update_slot(vm: Machine, spte: int, gfn: int) -> None:
-    """Record in the header of spte's page that the page reaches gfn's slot (mmu.c:720-726)."""
+    """Record that the shadow page that contains spte reaches gfn's slot (mmu.c:720-726)."""
     page = vm.pool.pages[page_of(spte)]
     bit = vm.memory.slot_bits[gfn]
     if bit is not None and not page.slot_bitmap & bit:
@@ -135,5 +137,5 @@ def slot_remove_write_access(vm: Machine, slot: int) -> None:
 
 
 def page_of(spte: int) -> int:
-    """The id of the shadow page that holds an spte."""
+    """The id of the shadow page that contains an spte."""
     return (spte >> 9) - FIRST_SHADOW

@@ -13,7 +13,7 @@ from .shadow import slot_remove_write_access
 
 @traced(ev.SET_SLOT)
 def set_slot(vm: Machine, slot: int, base: int, npages: int, log: bool) -> None:
-    """Install a checked slot; if it has a log, remove write access to it; then reset the context.
+    """Install a checked slot. If it has a dirty log, remove write access to it. Then reset the context.
 
     Shadow entries that reach a deleted or moved slot stay (2007: they reach frames that no longer belong to the guest). I/O
     entries for a slot that is added stay, too (2007: accesses to its memory are still emulated).
@@ -26,14 +26,15 @@ def set_slot(vm: Machine, slot: int, base: int, npages: int, log: bool) -> None:
 
 @traced(ev.SET_ALIAS)
 def set_alias(vm: Machine, alias: int, base: int, npages: int, target: int) -> None:
-    """Install a checked alias, and zap everything."""
+    """Install a checked alias, and zap all shadow pages."""
     vm.memory.set_alias(alias, Alias(base, npages, target) if npages else None)
     zap_all(vm)
 
 
 @traced(ev.DIRTY_LOG)
 def dirty_log(vm: Machine, slot: int) -> list[int]:
-    """The pages written since the last call. If there are any, remove write access, clear the log and flush the TLB."""
+    """Return the pages written since the last call. If there are any, remove write access to the slot, clear the log and flush
+    the TLB."""
     log = vm.memory.log_of(slot)
     dirty = [page for page, written in enumerate(log) if written]
     if dirty:

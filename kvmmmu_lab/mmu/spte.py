@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Making a shadow entry from a guest entry (paging_tmpl.h:195, 205; mmu.c:954-1024).
 
-Present, accessed, dirty, global and NX are copied. The writable bit is withheld while the guest's dirty bit is clear, so that
-the first write faults, and for a frame that is itself a page table, so that every write faults. Bits 10 and 11 record whether
-the guest allows writing and user access.
+The present, accessed, dirty, global and NX bits are copied. The writable bit is withheld while the guest's dirty bit is clear,
+so that the first write faults, and for a frame that is itself a page table, so that every write faults. Bits 10 and 11 record
+whether the guest allows writing and user access.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from .shadow import update_slot
 def set_spte(vm: Machine, spte: int, guest_entry: int, rights: int, gpa: int, gfn: int) -> None:
     """Make the level-1 shadow entry ``spte`` for a guest entry (paging_tmpl.h:195, mmu.c:954-1000).
 
-    ``rights``: W and U bits that the levels above allow. ``gpa``: byte address of the frame. ``gfn``: the frame that
+    ``rights``: the W and U bits that all upper levels allow. ``gpa``: the byte address of the frame. ``gfn``: the frame that
     the walk found, which for a PSE-36 entry isn't the frame of gpa (2007: the dirty mark uses gpa, the look-up of a shadow
     page uses gfn). If there is no memory at gpa, the result is an I/O entry: not present, bit 9 set, in no reverse map.
     NX is copied only from the last entry, even while EFER.NX is off (2007).

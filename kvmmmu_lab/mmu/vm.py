@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """`Vm`: a complete VM. Its methods are the operations of the guest, the processor and the host.
 
-Every operation first checks its arguments: bad ones raise `InputError` and change nothing. Then it runs. An exception while
-it runs, a `HostCrash` or one from a replaced part, ends the VM: every later operation raises `VmDead`.
+Every operation first checks its arguments: bad arguments raise `InputError` and change nothing. Then it runs. If a `HostCrash`
+or an exception from a replaced part occurs while it runs, the VM is terminated: every later operation raises `VmDead`.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Vm(Machine):
         context.init_context(self)
 
     def _use(self, **given: Callable[..., Any]) -> None:
-        """Install the parts: a function as it is, a class as one object that it makes. Raises InputError."""
+        """Install the parts. A function is used as it is; a class makes one object. Raises InputError."""
         checks.parts(given)
         for name, part in given.items():
             methods = part_methods(name)
@@ -79,7 +79,8 @@ class Vm(Machine):
         return f"<Vm: {', '.join(words)}>"
 
     def _run(self, operate: Callable[P, R], *arguments: P.args, **keywords: P.kwargs) -> R:
-        """Run an operation whose arguments have been checked. An exception ends the VM. Raises VmDead if the VM has ended."""
+        """Run an operation whose arguments have been checked. An exception terminates the VM. Raises VmDead if it is already
+        terminated."""
         if self.dead is not None:
             raise VmDead(f"this VM is dead ({self.dead}); build a new one")
         self.injected = []
@@ -147,7 +148,7 @@ class Vm(Machine):
         return self._run(cpu.emulated_write, self, gpa, value, size)
 
     def gva_to_gpa(self, gva: int) -> int | None:
-        """Translate gva with the guest's tables; None if it isn't mapped. Sets accessed bits."""
+        """Translate gva with the guest's tables. Returns None if it isn't mapped. Sets accessed bits."""
         gpa = self._run(gva_to_gpa, self, checks.gva(self, gva))
         return None if gpa == UNMAPPED_GVA else gpa
 
@@ -163,23 +164,23 @@ class Vm(Machine):
     # Control registers
 
     def load_cr0(self, value: int) -> bool:
-        """MOV CR0. Returns False after a #GP (see `registers`)."""
+        """Load CR0 (MOV CR0). Returns False after a #GP (see `registers`)."""
         return self._run(registers.load_cr0, self, checks.word("cr0", value))
 
     def load_cr3(self, value: int) -> bool:
-        """MOV CR3. Returns False after a #GP."""
+        """Load CR3 (MOV CR3). Returns False after a #GP."""
         return self._run(registers.load_cr3, self, checks.word("cr3", value))
 
     def load_cr4(self, value: int) -> bool:
-        """MOV CR4. Returns False after a #GP."""
+        """Load CR4 (MOV CR4). Returns False after a #GP."""
         return self._run(registers.load_cr4, self, checks.word("cr4", value))
 
     def load_efer(self, value: int) -> bool:
-        """WRMSR EFER. Returns False after a #GP."""
+        """Load EFER (WRMSR). Returns False after a #GP."""
         return self._run(registers.load_efer, self, checks.word("efer", value))
 
     def set_registers(self, cr0: int, cr3: int, cr4: int, efer: int) -> None:
-        """Set all four without checks, as the host does to restore a guest; then reset the context."""
+        """Set CR0, CR3, CR4 and EFER without checks, as the host does to restore a guest; then reset the context."""
         cr0, cr3 = checks.word("cr0", cr0), checks.word("cr3", cr3)
         cr4, efer = checks.word("cr4", cr4), checks.word("efer", efer)
         self._run(registers.set_registers, self, cr0, cr3, cr4, efer)
@@ -211,15 +212,15 @@ class Vm(Machine):
         self._run(slots.set_slot, self, slot, base, npages, log)
 
     def set_alias(self, alias: int, base: int, npages: int, target: int) -> None:
-        """Make ``npages`` gfns starting at ``base`` other names for those starting at ``target``; npages 0 removes the alias.
-        Raises SlotError."""
+        """Define the ``npages`` gfns from ``base`` as other names for the gfns from ``target``. If npages is 0, the alias is
+        removed. Raises SlotError."""
         alias, (base, npages) = checks.number("alias", alias, ALIAS_SLOTS), checks.span("base", base, npages)
         target, _ = checks.span("target", target, npages)
         self._run(slots.set_alias, self, alias, base, npages, target)
 
     def dirty_log(self, slot: int) -> list[int]:
-        """The pages of a slot that were written since the last call, counted from its base; they are write-protected again.
-        Raises SlotError."""
+        """Return the pages of a slot that were written since the last call, as numbers relative to its base, and write-protect
+        the slot again. Raises SlotError."""
         slot = checks.number("slot", slot, MEMORY_SLOTS)
         self.memory.log_of(slot)
         return self._run(slots.dirty_log, self, slot)
@@ -248,7 +249,7 @@ class Vm(Machine):
         self._run(context.reset_context, self)
 
     def destroy(self) -> None:
-        """End the VM (mmu.c:1313-1320)."""
+        """Terminate the VM (mmu.c:1313-1320)."""
         self._run(context.destroy, self)
         self.dead = "it was destroyed"
 

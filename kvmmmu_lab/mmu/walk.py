@@ -2,9 +2,9 @@
 """The walk of the guest's page tables, in place of the guest's processor (paging_tmpl.h:72, 457).
 
 The walk stops at the first entry that denies the access, so the accessed bits above that entry are already set.
-The rights that it collects don't include those of the last entry. It ignores reserved bits and PSE-36. A processor checks
-rights only at the end, so if an upper entry denies the access and a lower one isn't present, it reports a page that isn't
-present; this walk reports the denial (2007).
+The access rights that it collects don't include those of the last entry. It ignores reserved bits and PSE-36. A processor
+checks access rights only at the end, so if an upper entry denies the access and a lower one isn't present, it reports a page
+that isn't present; this walk reports the denial (2007).
 """
 
 from __future__ import annotations
@@ -52,7 +52,8 @@ def walk_guest(vm: Machine, gva: int, write: bool, user: bool, fetch: bool) -> W
                 return _stop(Walk(3, tables, 0, RIGHTS, 0, 0), write, user, fetch)
             level = 2
     bits, base = form.index_bits, form.base
-    # need: the bits that this access needs in every entry. asked: the bits that it checks, also NX, which has to be clear.
+    # need: the bits that must be set in every entry. asked: the bits that are checked; these can include NX, which must be
+    # clear.
     need = PRESENT | ACCESSED | (user and USER)
     if write and (user or cpu.cr0 & CR0_WP):
         need |= WRITABLE
@@ -65,7 +66,7 @@ def walk_guest(vm: Machine, gva: int, write: bool, user: bool, fetch: bool) -> W
         tables[level] = gfn
         hfn = memory.frames[gfn]
         if hfn is None:
-            hfn = BAD_PAGE  # zeroes: not present (safe_gpa_to_hpa, mmu.c:728-733)
+            hfn = BAD_PAGE  # all zeroes, so not present (safe_gpa_to_hpa, mmu.c:728-733)
         index = (gva >> shift) & index_mask
         at = (hfn << bits) | index
         entry = entries[at]
@@ -100,7 +101,7 @@ def _stop(walk: Walk, write: bool, user: bool, fetch: bool) -> Walk:
 
 
 def gva_to_gpa(vm: Machine, gva: int) -> int:
-    """The gpa of gva for a supervisor read, UNMAPPED_GVA if there is none (paging_tmpl.h:457). Sets accessed bits."""
+    """The gpa of gva for a supervisor read, or UNMAPPED_GVA if gva isn't mapped (paging_tmpl.h:457). Sets accessed bits."""
     if vm.root_level == NONPAGING:
         return gva
     walk = vm.walk(vm, gva, False, False, False)
