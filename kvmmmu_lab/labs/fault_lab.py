@@ -138,7 +138,7 @@ class FaultLab(Lab):
         return self.add_round(self._compare(vm, before, film))
 
     def _prepare_vm(self) -> Vm:
-        """Return the VM for this access: a new one, or the previous one with the changes made since."""
+        """Return the VM for this access: a new one, or the previous one with the changes made since then."""
         self._replaced = False
         if self.source == "vm" and self.given is not None:
             self.vm = self.given

@@ -28,7 +28,7 @@ class InverseWalk:
         self.lowest = dict.fromkeys(list(self.tree)[:1], 0)
         for key, branch in self.tree.items():  # breadth first, so a table comes after the table that leads to it
             for index, to in branch.links:
-                if self.tree[to].level == branch.level - 1:  # a table can also be reached at another level
+                if self.tree[to].level == branch.level - 1:  # skip a table that is in the tree at another level
                     self.lowest.setdefault(to, self.lowest[key] | self._bits(index, branch.level))
 
     def _bits(self, index: int, level: int) -> int:

@@ -157,7 +157,7 @@ class Outcome:
     __repr__ = __str__
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        asked = f"<p hidden>{html.escape(self.prediction.question)}</p>"  # for slides, which repeat the question
+        asked = f"<p hidden>{html.escape(self.prediction.question)}</p>"  # slides repeat the question
         said = html.escape(self.verdict).replace(NOT_GUESSED, f"<small>{NOT_GUESSED}</small>")
         why = f'<p style="max-width:60em">Why: {html.escape(self.why)}</p>' * bool(self.why)
         sign = f"<small><b>{self.sign}</b></small>" if self.right is None else f"<b>{self.sign}</b>"

@@ -146,7 +146,7 @@ class StoreDiagram:
             draft.row(key, page.level, spte & 511, vm.memory.words[spte])
 
     def _with_origins(self, vm: Machine, table: Table) -> Table:
-        """Add to each entry of a shadow page the index of the guest entry that it is, or would be, made from."""
+        """Add to each entry of a shadow page the index of the guest entry from which KVM makes it."""
         page = next((page for page in self.pages if shadow_page(page.id) == table.key), None)
         if page is None:
             return table

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""One entry bit by bit, with the reason for each difference; the walk of one address, field by field."""
+"""Pictures of one entry, bit by bit, with the reason for each difference, and of the walk of one address, field by field."""
 
 import pytest
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The rmap lab: its map compared with lists kept by the test, predictions and reasons; and its form."""
+"""The rmap lab: its map (compared with lists that the test keeps), its predictions and reasons, and its form."""
 
 import pytest
 from hypothesis import given, settings
