@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Learn how a hypervisor virtualises memory, with the shadow-paging MMU of KVM in Linux 2.6.22.
 
-A first session, with the page tables of a real Linux guest and the shadow tables that the processor walks instead::
+In this first session, the processor walks shadow tables instead of the page tables of a real Linux guest::
 
     >>> from kvmmmu_lab import open_guest
     >>> vm = open_guest("lin64_A").vm()

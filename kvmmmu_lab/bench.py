@@ -65,7 +65,10 @@ def _faults() -> tuple[float, float]:
 
 
 def _page_table_writes() -> float:
-    """Return the average cost of an emulated write, in microseconds. Successive writes go to different tables: no flooding."""
+    """Return the average cost of an emulated write, in microseconds.
+
+    Successive writes go to different tables, since repeated writes to the same table count as flooding.
+    """
     vm = _vm()
     for page in range(PAGES):
         vm.page_fault(page << 12)
@@ -87,7 +90,7 @@ def _replay() -> float:
 
 
 def _bare_walk() -> float:
-    """Return the cost in microseconds of a minimal walk: four reads through a memoryview, all but the last checked for P."""
+    """Return the cost of a minimal walk in microseconds. It reads four entries through a memoryview and checks P in three."""
     vm = _vm()
     words, base = vm.memory.words, vm.memory.frames[0]
     assert base is not None
@@ -154,7 +157,7 @@ def _size(recording: Recording) -> int:
 
 
 def pictures() -> tuple[float, float]:
-    """Return the times until a first picture of a fault is drawn and until a film of the fault is ready, in milliseconds."""
+    """Return two times in milliseconds: until a picture of a fault is drawn, and until a film of the fault is ready."""
     from .draw.pictures import hierarchy
     from .player.film import film
 

@@ -26,7 +26,7 @@ ARGUMENTS = (
 
 
 def find_chromium() -> str | None:
-    """Return the path of a browser: CHROMIUM if it is set, or an installed one. If none is found, return None."""
+    """Return the path of a browser: CHROMIUM if it is set, or an installed one. None makes playwright use its own browser."""
     return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
 
 

@@ -18,7 +18,7 @@ Command = Callable[[str, object, str], argparse.ArgumentParser]
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status. If the command line is wrong, argparse exits with 2."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    # most people want `lab`: it is the default command, and its options work without its name
+    # `lab` is the default command, since most users want it; its options work without its name
     if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help", "--version")):
         arguments.insert(0, "lab")
     args = _parser().parse_args(arguments)

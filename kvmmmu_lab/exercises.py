@@ -56,7 +56,7 @@ def play(*steps: StepData, note: str = "", **machine: Any) -> Scenario:
 class Golden:
     """Operations executed by the real kernel: the first ``operations`` of a scenario in a golden trace (None: all).
 
-    The steps in ``then`` are executed whenever ``every`` more operations have been executed (0: only at the end).
+    ``every``: after how many operations the steps in ``then`` are executed again (0: only once, at the end).
     """
 
     trace: str
@@ -72,8 +72,7 @@ class Boot:
 
     ``way`` is "native" or "emulated" (see `verify.replay`). A native replay writes to page tables through the shadow tables, so
     that missing write protection is noticed. An emulated replay emulates each of these writes, so that all of them go
-    through pre-write. The steps in ``then`` are executed whenever ``every`` more events have been replayed (0: a default
-    number).
+    through pre-write. ``every``: after how many events the steps in ``then`` are executed again (0: a default number).
     """
 
     trace: str

@@ -40,7 +40,7 @@ class Prepared:
     new: list[str] = field(default_factory=list)
     updated: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
-    """Files that the learner has edited, and that are therefore not changed."""
+    """Files that the learner has edited. They are not changed."""
     beside: list[str] = field(default_factory=list)
     """Newer versions of edited files, saved as ``NAME.new.EXT``, so that JupyterLab can open them."""
 

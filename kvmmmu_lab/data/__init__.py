@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Open the data that comes with the kit by name: page tables and traces of real guests, and golden traces.
+"""Open the kit's data files by name: page tables and traces of real guests, and golden traces.
 
 >>> open_guest("lin64_A")
 <Guest lin64_A: 64-bit Linux, 155 page-table frames, 74395 mapped pages>

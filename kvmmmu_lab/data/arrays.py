@@ -44,7 +44,7 @@ def read_meta(path: Path, arrays: dict[str, np.ndarray], names: str) -> dict[str
     """Read the JSON object in the array ``meta``.
 
     It must contain a whole number for each of ``names`` (separated by spaces), and the ``mode`` that its register values
-    select. Otherwise, DataError is raised.
+    select. Raises DataError if it doesn't.
     """
     try:
         meta = json.loads(str(arrays["meta"]))
@@ -62,7 +62,7 @@ def read_meta(path: Path, arrays: dict[str, np.ndarray], names: str) -> dict[str
 
 
 def check_lengths(path: Path, arrays: dict[str, np.ndarray], *groups: str) -> None:
-    """Raise DataError unless the arrays of each group have the same length. A group is a string of names with spaces."""
+    """Raise DataError unless the arrays of each group have the same length. A group is names in one string."""
     for group in groups:
         lengths = {name: len(arrays[name]) for name in group.split()}
         if len(set(lengths.values())) > 1:

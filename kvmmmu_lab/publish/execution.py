@@ -43,7 +43,7 @@ def executed(path: Path, *, cache: bool = True) -> Any:
     """Run a notebook from top to bottom in a new kernel, in the notebook's folder, and return it with its outputs.
 
     ``cache``: whether to reuse the outputs of an earlier run of the same code with the same kit. Raises InputError like
-    `read_notebook`, and LabError if a cell fails; the message contains its source.
+    `read_notebook`, and LabError if a cell fails; the error message contains the cell's source.
     """
     import nbformat
 
@@ -54,7 +54,7 @@ def executed(path: Path, *, cache: bool = True) -> Any:
         try:
             before = nbformat.read(kept, as_version=4)
         except Exception:
-            kept.unlink(missing_ok=True)  # incomplete, or written by another version of nbformat
+            kept.unlink(missing_ok=True)  # an incomplete file, or one from another version of nbformat
         else:
             for cell, ran in zip(_code_cells(notebook), _code_cells(before), strict=True):
                 cell.outputs, cell.execution_count = ran.outputs, ran.execution_count

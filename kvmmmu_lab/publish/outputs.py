@@ -35,10 +35,10 @@ PICTURE_TYPES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 
 @dataclass(frozen=True)
 class RenderedOutput:
-    """One output of a cell. A film is in ``film``, every other output in ``html``.
+    """One output of a cell. ``film`` contains a film, ``html`` any other output.
 
-    ``kind`` is "film", "picture", "text" or "error". In a cell tagged as a question or an answer,
-    "text" is replaced with that tag.
+    ``kind`` is "film", "picture", "text" or "error". In a cell with the tag "question" or "answer",
+    the tag replaces "text".
     """
 
     kind: str
@@ -72,7 +72,7 @@ def rendered_outputs(cell: Any, folder: Path = Path()) -> Iterator[RenderedOutpu
 
 
 def _rendered(data: Any, folder: Path, text_kind: str) -> RenderedOutput | None:
-    """Render the richest type in a MIME bundle. ``text_kind`` is the kind that HTML without a picture gets."""
+    """Render the richest format in a MIME bundle. HTML without a picture gets the kind ``text_kind``."""
     if "text/html" in data:
         return _rendered_html("".join(data["text/html"]), folder, text_kind)
     if "application/vnd.jupyter.widget-view+json" in data:

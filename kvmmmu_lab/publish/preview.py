@@ -33,7 +33,7 @@ def preview(
 ) -> None:
     """Serve ``folder`` until the user presses Ctrl+C; call ``export`` whenever one of the ``watched`` files changes.
 
-    ``port`` 0 means any free port. ``first`` is the page in the printed address. Raises LabError if the port is in use.
+    ``port`` 0 means any free port. ``first`` is the page whose address is printed. Raises LabError if the port is in use.
     """
     server, files, stop = _server(folder, port), list(watched), stop or threading.Event()
     threading.Thread(target=server.serve_forever, daemon=True).start()

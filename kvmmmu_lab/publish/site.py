@@ -25,7 +25,7 @@ FOCUSABLE_PRE = '<pre tabindex="0">'
 """The start tag of a focusable ``pre``. Every element that scrolls must be reachable with the keyboard."""
 
 ABOUT_LENGTH = 90
-"""A description on the start page gets whole sentences until it has at least this many characters."""
+"""A description on the start page consists of whole sentences, as many as are needed for this number of characters."""
 
 
 @dataclass

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Turn the cells of a notebook into slides.
 
-Jupyter's slideshow metadata determine where a slide begins; in a notebook without such metadata, headings do. A film or a
-picture shares its slide with little else. What doesn't fit on a slide continues on another one with the same title. A slide
+Jupyter's slideshow metadata determine where a slide begins; in a notebook without such metadata, headings do. A slide
+with a film or a picture contains little else. What doesn't fit on a slide goes on another one with the same title. A slide
 shows a summary of a long text; the speaker notes contain the whole text.
 """
 
@@ -151,7 +151,7 @@ class _SlideWriter:
     # Cells
 
     def add_text(self, cell: Any, kind: str | None) -> None:
-        """Add a Markdown cell's heading and its slide comment or a summary. If that omits text, add all of it to the notes."""
+        """Add a Markdown cell's heading and its slide comment or a summary. Add text that is not shown in full to the notes."""
         title, level, body = split_heading(cell.source)
         if not title and not body:
             return
@@ -202,7 +202,7 @@ class _SlideWriter:
         self.put(SlideElement("code", code_html(source), lines=lines, fragment=fragment))
 
     def add_hands_on(self) -> None:
-        """Add a hands-on slide, unless the previous cell is on one. Consecutive cells share a slide."""
+        """Add a hands-on slide, unless the previous cell has added one. Consecutive hands-on cells share a slide."""
         if self.hands_on:
             return
         self.hands_on = True

@@ -34,7 +34,7 @@ def storyboard_slides(slide: Slide) -> Iterator[Slide]:
 
 
 def key_steps(film: Mapping[str, Any], most: int = MAX_STEPS) -> list[int]:
-    """Return the numbers of at most ``most`` steps that change the structure. Steps are numbered through the whole film.
+    """Choose at most ``most`` steps that change the structure. Return their numbers, counted from the start of the film.
 
     In these steps a table, an entry or an arrow appears or disappears, or an entry changes. If there are more, those with
     the most changes are chosen. The last step is always chosen.

@@ -22,7 +22,7 @@ __all__ = ["WITHOUT", "FileDifference", "FileReport", "kind_of", "verify_file"]
 
 GOLDEN, GUEST, TRACE, MATRIX = "golden trace", "page tables of a real guest", "trace of a real guest", "permission matrix"
 ARRAYS = {"tlb_gva": GUEST, "type": TRACE, "result": MATRIX}
-"""Maps the name of an array to the kind of archive that contains it. No other kind does."""
+"""Maps the name of an array to the kind of archive that contains it. Other kinds don't contain it."""
 
 
 def verify_file(path: str | Path, *, audit: bool = False, without: str | None = None) -> FileReport:

@@ -40,7 +40,7 @@ NOT_RESULTS = {"audit", "alog", "div", "agpa", "crash"}
 
 
 def verify_golden(path: Path, report: FileReport, audit: bool = False, make_vm: MakeVm = Vm) -> None:
-    """Replay every scenario of a file and compare results, digests and states. ``audit``: audit after each operation, too."""
+    """Replay all scenarios of a file; compare results, digests and states. ``audit``: whether to audit after each operation."""
     category = None
     for header, lines in read_scenarios(path):
         category = category or header.get("cat")
@@ -247,7 +247,7 @@ class ScenarioReplay:
     def compare_memory(self, where: str) -> None:
         """Check that guest memory has changed only where operations reported a change."""
         self.report.count("guest memories")
-        pages, step = self.vm.memory.pages[FIRST_GUEST:], 1 << 14  # in pieces, since a slot may be huge
+        pages, step = self.vm.memory.pages[FIRST_GUEST:], 1 << 14  # compare in pieces, since a slot may be huge
         pieces = (slice(at, at + step) for at in range(0, len(pages), step))
         if not all(np.array_equal(pages[piece], self.mirror[piece]) for piece in pieces):
             self.report.differ(where, "guest memory", "only reported changes", "a change that was not reported")

@@ -54,7 +54,7 @@ def verify_guest(path: Path, report: FileReport, make_vm: Callable[..., Vm] = Vm
 
 
 class Leaf(NamedTuple):
-    """A leaf entry, which maps ``size`` bytes at ``gva``. ``rights``: bits 0 (W) and 1 (U), set if set at all levels."""
+    """A leaf entry, which maps ``size`` bytes at ``gva``. Bits 0 (W) and 1 (U) of ``rights`` combine all levels."""
 
     gva: int
     size: int
@@ -90,7 +90,7 @@ class GuestTables:
             return
         table = np.frombuffer(self.pages[gfn], dtype=f"<u{format.size}")
         pdpt = level == 3 and guest.mode == "pae"
-        if pdpt:  # in PAE mode, it has four entries, without W and U bits
+        if pdpt:  # a PAE PDPT has four entries, which have no W and U bits
             table = table[(address & 0xFE0) // 8 :][:4]
         for index in np.flatnonzero(table & table.dtype.type(PRESENT)).tolist():
             entry = int(table[index])

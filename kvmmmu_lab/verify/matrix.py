@@ -12,8 +12,8 @@ O   Order of checks. The code checks the rights of an entry before it reads the 
 A   Accessed bit. The code doesn't set it in the entry that denies an access, nor in the entries below.
 N   NX on a warm access. The shadow tables lack the NX bits of upper levels, so a fetch is granted after a first access.
 
-A predicate for each class determines whether a row belongs to it. The predicates don't use the engine, which they help to
-check.
+Each class has a predicate, which determines whether a row belongs to the class. The predicates are used to check the
+engine, and therefore don't use it.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ BITS = {
     "pae": ((*NARROW_PTE, NX, RESERVED), (*NARROW_PTE, LARGE, NX, RESERVED), ()),
     "64": ((*NARROW_PTE, NX, RESERVED), (*NARROW_PTE, LARGE, NX, RESERVED), (WRITABLE, USER)),
 }
-"""Maps a mode to the entry bits in a row's index, starting at bit 0: the bits of the PTE, the PDE and the PDPTE. Five more bits
-are encoded: user, write, fetch, CR0.WP, and CR4.PSE (mode "32") or EFER.NXE (other modes)."""
+"""Maps a mode to the entry bits that a row's index encodes, starting at bit 0: those of the PTE, the PDE and the PDPTE. The
+five highest bits of the index are user, write, fetch, CR0.WP, and CR4.PSE (mode "32") or EFER.NXE (other modes)."""
 
 FIRST_ACCESSES = {
     "supervisor read": (False, False),

@@ -150,7 +150,7 @@ class TraceReplay:
     def events(self, begin: int, end: int) -> None:
         """Replay the events ``begin`` to ``end - 1``. Almost all of the replay's time is spent in this loop."""
         vm, r = self.vm, self.trace
-        stop = min(end + 1, len(r.type))  # one event more: an access and the next write may be one instruction
+        stop = min(end + 1, len(r.type))  # the next event may be the write of the last access
         types, flags, a, b = (column[begin:stop].tolist() for column in (r.type, r.flag, r.a, r.b))
         types.append(-1)
         gfns, writer, counts = vm.memory.gfns, self.writer, self.counts
@@ -199,7 +199,7 @@ class TraceReplay:
     def table_write(self, event: int, gpa: int, value: int, size: int, one_instruction: bool) -> None:
         """Replay a write to a page table. Its gva is on the page of the latest write access to the same frame.
 
-        ``one_instruction``: whether that access was the previous event, which is part of the same instruction.
+        ``one_instruction``: whether the previous event is that access, as part of the same instruction.
         """
         self.counts["page-table writes"] += 1
         vm = self.vm

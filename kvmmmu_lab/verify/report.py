@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 MAX_KEPT = 20
-"""The maximum number of differences that a report lists. It counts all of them."""
+"""The maximum number of differences that a report lists. Further ones are only counted."""
 
 
 @dataclass
@@ -41,7 +41,7 @@ class FileReport:
     difference_count: int = 0
 
     def count(self, what: str, n: int = 1) -> None:
-        """Record that ``n`` more of ``what`` were compared."""
+        """Add ``n`` to the number of ``what`` that were compared, for example "probes"."""
         self.compared[what] = self.compared.get(what, 0) + n
 
     def count_apart(self, name: str) -> None:
