@@ -35,11 +35,12 @@ if TYPE_CHECKING:
 
 PARTS = ("mmu", "pages", "sptes", "rmap", "hash", "dirty")
 FIRST_REF = FIRST_SHADOW << 9
-"""The spte (hpa // 8) whose ref is 0."""
+"""The spte (hpa // 8) of the entry whose ref is 0: entry 0 of shadow page 0."""
 
 
 def state(vm: Machine) -> dict[str, Any]:
-    """All parts by name. The entries in a replaced part appear as one descriptor per frame, or one chain per page."""
+    """All parts of the state by name. If the reverse map is replaced, the entries of each frame are listed as one descriptor;
+    if the parent chains are replaced, the parents of each page are listed as one chain."""
     shadow = vm.memory.pages[FIRST_SHADOW : FIRST_SHADOW + NUM_PAGES]
     return {
         "mmu": mmu_part(vm),
@@ -60,7 +61,7 @@ def _root_slot(word: int) -> int | None:
 
 
 def mmu_part(vm: Machine) -> list[Any]:
-    """Levels, root, number of free pages, flood counter, registers."""
+    """The levels, the root, the number of free pages, the flood counter and the registers."""
     root: Any = -1
     if vm.root == PAE_ROOT_HPA:
         root = [_root_slot(vm.memory.words[(vm.root >> 3) + i]) for i in range(4)]
@@ -108,7 +109,7 @@ def page_entries(vm: Machine, id: int) -> list[Any]:
 
 
 def rmap_part(vm: Machine) -> list[Any]:
-    """The reverse maps, ordered by slot and gfn, without those of frames outside all slots."""
+    """The reverse maps of frames in slots that have one, ordered by slot and gfn."""
     frames = [(number, vm.memory.gfns[hfn], hfn) for hfn in vm.rmap.frames() if (number := _slot_of(vm, hfn)) is not None]
     heads = vm.rmap.heads if isinstance(vm.rmap, ReverseMap) else None
     part = list[Any]()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Decode an entry: its flags as letters or words, the rights that it withholds, and its target."""
+"""Decode an entry: its flags as letters or words, the access rights that it withholds, and its target."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from ..mmu.pool import NUM_PAGES
 from .paths import maps_large
 
 FLAGS = tuple(flag for flag in bits.FLAGS if flag.mask & (WIDE.copied | RIGHTS))
-"""The flags that shadow entries also have."""
+"""The flags that exist in both guest entries and shadow entries."""
 
 NOTES = tuple((flag.mask << SHADOW_BITS_OFFSET, flag.name) for flag in FLAGS if flag.mask & RIGHTS)
-"""Marks that the kernel keeps in a level-1 shadow entry: the rights that the guest allows, whether or not the shadow grants
-them."""
+"""The mask and name of each mark in a level-1 shadow entry. The marks record the access rights that the guest allows, even if
+the shadow entry doesn't grant them."""
 
 
 def flags(entry: int, withheld: int = 0) -> str:
@@ -50,7 +50,8 @@ def spell(entry: int, withheld: int = 0) -> str:
 
 
 def difference(old: int, new: int, shadow: bool = False) -> str:
-    """Describe which bits changed from one entry to another: "P W set, D cleared"; for a shadow entry, also the new marks."""
+    """Describe the bits that differ between an old and a new entry: "P W set, D cleared"; for a shadow entry, also the new
+    marks."""
     parts = []
     for what, changed in (("set", new & ~old), ("cleared", old & ~new)):
         parts += [f"{flag_names(changed)} {what}"] * bool(flag_names(changed))
@@ -59,7 +60,8 @@ def difference(old: int, new: int, shadow: bool = False) -> str:
 
 
 def withheld(level: int, value: int) -> int:
-    """The W and U bits that the guest allows according to the marks in a level-1 shadow entry; the entry may lack them."""
+    """The W and U bits that the guest allows, according to the marks in a level-1 shadow entry, which may not grant them
+    itself."""
     if level != 1 or value == INVALID_PAGE or not value & (PRESENT | IO_MARK):
         return 0
     return (value & SHADOW_WRITABLE and WRITABLE) | (value & SHADOW_USER and USER)

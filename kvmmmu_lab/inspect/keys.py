@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Keys: the identifiers of the elements of a drawing in scenes, in a film's JSON and in JavaScript.
+"""Keys identify the elements of a drawing, in scenes, in the JSON of a film and in JavaScript.
 
 =============  ========================================  ===============  ==================================
 ``s:248``      shadow page 248                           ``s:248:457``    its entry 457
@@ -26,10 +26,10 @@ from ..mmu.pool import NUM_PAGES
 from ..mmu.shadow import page_of
 
 SHADOW, GUEST, ROOT, FRAME, HOST_FRAME, DESCRIPTOR, CHAIN, BUCKET = "sgrfhdcb"
-"""Kinds of keys, see `Key.kind`."""
+"""The kinds of keys (see `Key.kind`)."""
 
 PARTS = {ROOT: 1, BUCKET: 1, DESCRIPTOR: 3, CHAIN: 3}
-"""The number of parts in a table's key, for the kinds where it isn't two."""
+"""The number of parts, separated by colons, in the key of a table. Kinds that aren't listed have two."""
 
 
 class Key(str):
@@ -38,12 +38,12 @@ class Key(str):
     __slots__ = ()
 
     def entry(self, row: int | str) -> Key:
-        """The key of a row of this table, by its index or its name."""
+        """The key of the row of this table that has this index or name."""
         return Key(f"{self}:{row}")
 
     @property
     def kind(self) -> str:
-        """The kind of element that it names: `SHADOW`, `GUEST`, ..."""
+        """The kind of element that the key names: `SHADOW`, `GUEST`, ..."""
         return self.partition(":")[0]
 
     @property
@@ -60,22 +60,22 @@ class Key(str):
 
     @property
     def page(self) -> int:
-        """The id of the shadow page that it belongs to. Raises ValueError for a key of another kind."""
+        """The id of the shadow page to which the key belongs. Raises ValueError for a key of another kind."""
         return int(self._number(SHADOW, CHAIN))
 
     @property
     def gfn(self) -> int:
-        """The gfn of the guest table or frame that it belongs to. Raises ValueError for a key of another kind."""
+        """The gfn of the guest table or frame to which the key belongs. Raises ValueError for a key of another kind."""
         return int(self._number(GUEST, FRAME), 16)
 
     @property
     def hfn(self) -> int:
-        """The hfn of the host frame that it belongs to. Raises ValueError for a key of another kind."""
+        """The hfn of the host frame to which the key belongs. Raises ValueError for a key of another kind."""
         return int(self._number(HOST_FRAME), 16)
 
     @property
     def spte(self) -> int:
-        """The shadow entry that it names, as its hpa // 8. Raises ValueError for any other key."""
+        """The shadow entry that the key names, as its hpa // 8. Raises ValueError for any other key."""
         return FIRST_SHADOW + int(self._number(SHADOW)) << 9 | int(self.row)
 
     def _number(self, *kinds: str) -> str:
@@ -86,13 +86,13 @@ class Key(str):
 
 
 ROOTS = Key(ROOT)
-"""The four root slots above a three-level shadow."""
+"""The key of the four root slots above three-level shadow tables."""
 
 PDPT = Key(f"{GUEST}:pdpt")
-"""A PAE guest's four topmost entries, which the processor holds in registers."""
+"""The key of the four PDPTEs of a PAE guest, which the processor holds in registers."""
 
 HASH = Key(BUCKET)
-"""The hash of shadow pages."""
+"""The key of the hash of shadow pages."""
 
 
 def shadow_page(id: int) -> Key:
@@ -147,6 +147,6 @@ def key_of(vm: Machine, hpa: int) -> Key:
 
 
 def frame_key(vm: Machine, hfn: int) -> Key:
-    """The key of host frame hfn, by its gfn if it has one."""
+    """The key of host frame hfn, which uses its gfn if it has one."""
     gfn = vm.memory.gfns[hfn]
     return Key(f"{HOST_FRAME}:{hfn:x}") if gfn is None else guest_frame(gfn)

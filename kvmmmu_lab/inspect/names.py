@@ -23,7 +23,7 @@ def entry_name(spte: int) -> str:
 def parse_entry_name(name: str, argument: str = "spte") -> int:
     """The shadow entry with this name, as its hpa // 8; the "#" is optional. The inverse of `entry_name`.
 
-    Raises InputError, naming ``argument``, for anything else.
+    Raises InputError for any other text; the message calls it ``argument``.
     """
     found = re.fullmatch(r"#?(\d{1,3}):(\d{1,3})", name, re.ASCII) if isinstance(name, str) else None
     if found is None or int(found[1]) >= NUM_PAGES or int(found[2]) > 511:
@@ -71,7 +71,8 @@ class Names:
         return f"#{hfn - FIRST_SHADOW}" if FIRST_SHADOW <= hfn < FIRST_SHADOW + NUM_PAGES else self.frame(hfn)
 
     def leads(self, hpa: int, old: int, new: int) -> str:
-        """The new target of the entry at ``hpa``, changed from ``old`` to ``new``; empty if it has none or the same."""
+        """The target of the entry at ``hpa`` after a change from ``old`` to ``new``; empty if it has no target or still the
+        same one."""
         if key_of(self.vm, hpa).kind == GUEST:
             before, now = (guest_target(self.vm, 1, entry) for entry in (old, new))
         else:
@@ -79,5 +80,5 @@ class Names:
         return now if new & PRESENT and now != before else ""
 
     def root(self, hpa: int) -> str:
-        """The name of the root's target: "#251" or "the root slots"."""
+        """The name of the table at the root address ``hpa``: "#251" or "the root slots"."""
         return "the root slots" if hpa >> PAGE_SHIFT == PAE_ROOT else self.target(hpa | PRESENT)

@@ -61,7 +61,7 @@ class Path(NamedTuple):
 
 
 class Branch(NamedTuple):
-    """A table of a tree. ``links``: its entries that point to other tables, as (index, key of that table)."""
+    """A table in a tree of tables. ``links``: its entries that point to other tables, as (index, key of that table)."""
 
     key: Key
     level: int
@@ -139,7 +139,7 @@ def shadow_path(vm: Machine, gva: int) -> Path:
 
 
 def made_from(vm: Machine, page: ShadowPage, index: int) -> tuple[int, int] | None:
-    """The guest entry that an entry of a shadow page was made from: the gfn of its table, and its index there.
+    """The guest entry from which entry ``index`` of a shadow page was made, as (gfn of the guest table, index in it).
 
     None if there is none (the guest isn't paging) or it is no longer known: the page was made in another mode, or it maps a
     large page and no entry points to it.
@@ -152,7 +152,7 @@ def made_from(vm: Machine, page: ShadowPage, index: int) -> tuple[int, int] | No
         if parent is None or not 0 <= above < NUM_PAGES or vm.pool.pages[above].metaphysical:
             return None
         return made_from(vm, vm.pool.pages[above], parent & 511)
-    if page.glevels == ROOT_32:  # 9 index bits per level instead of 10: the quadrant has the upper bits
+    if page.glevels == ROOT_32:  # the shadow has fewer index bits per level than the guest; the quadrant has the others
         index = (page.quadrant << 9 | index) >> page.level - 1
     return page.gfn, index
 
@@ -160,7 +160,7 @@ def made_from(vm: Machine, page: ShadowPage, index: int) -> tuple[int, int] | No
 def guest_tree(vm: Machine) -> dict[Key, Branch]:
     """All tables in memory that can be reached from the guest's root, by key, breadth first; empty without paging.
 
-    A table that is reached at two levels is listed at the first.
+    A table that is reached at two levels is listed only at the first.
     """
     if vm.root_level == NONPAGING:
         return {}

@@ -8,8 +8,8 @@ Read it in this order:
 3. `snapshot`   saving and restoring a machine's state, except its memory
 4. `moment`     the machine at one step
 5. `narration`  how each kind of event is presented: its sentence, its tags, whether a film shows it
-6. `recording`  steps, stepping over and out, search
-7. `store`      a tape in a file
+6. `recording`  the list of steps, with stepping and searching
+7. `store`      saving a tape in a file, and loading it
 """
 
 from .recorder import record

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The machine at one step of a tape. It can be read and drawn like a live `Vm`, but not operated.
 
-One *replica* serves all moments of a tape. To go to a step, it restores everything except memory from the last keyframe
-before that step, unless it is already between the two, and replays the moves since then with the engine's own parts. Memory
-is updated from the replica's current step: one assignment makes the net change of all words between the two steps, forwards
-or backwards.
+One *replica* serves all moments of a tape. To go to a step, it first restores the last keyframe before that step, which
+contains everything except memory; if the replica is already between the two, this isn't necessary. Then it replays the moves up
+to the step with the engine's own parts. Memory goes directly from the current step to the new one, forwards or backwards: one
+assignment sets every word that changed between them.
 """
 
 from __future__ import annotations
@@ -40,10 +40,12 @@ MOVES: dict[ev.Kind, Callable[..., Any]] = {
     ev.MARK_DIRTY: lambda vm, gfn: vm.memory.mark_dirty(gfn),
     ev.CLEAR_LOG: lambda vm, slot: _clear(vm.memory.slots[slot].log),
 }
-"""How to replay an event that changes more than memory. State that changes without an event is sampled, see `Tape.samples`."""
+"""For each kind of event that changes more than memory, the function that replays it. State that changes without an event is
+sampled (see `Tape.samples`)."""
 
 KEPT_BY = {ev.RMAP_ADD: "rmaps", ev.RMAP_REMOVE: "rmaps", ev.PARENT_ADD: "parents", ev.PARENT_REMOVE: "parents"}
-"""Moves of parts that may be replaced. The contents of a replaced part are sampled, and these moves are not replayed."""
+"""For each kind of move in a replaceable part, the name of the part's samples. If the part is replaced, its contents are
+sampled and its moves aren't replayed."""
 
 PLENTY = 1 << 30
 
@@ -70,7 +72,7 @@ class Replica:
         self._make_memory()
 
     def _make_memory(self) -> None:
-        """Rebuild the machine at step 0, with memory as large as it is at the end."""
+        """Rebuild the machine at step 0, with as much memory as the machine has at the end."""
         tape, self.step, self.nframes = self.tape, 0, self.tape.nframes
         pages = np.zeros((self.nframes, 512), "<u8")
         pages[tape.frames] = tape.pages
@@ -79,7 +81,7 @@ class Replica:
         snapshot.put(self.vm, tape.start)
 
     def _follow(self) -> None:
-        """Load what was added to the tape since the last call; it grows while the machine is recorded."""
+        """Load what was added to the tape since the last call. The tape grows while the machine is recorded."""
         if self.tape.nframes != self.nframes:
             self._make_memory()
         if len(self.tape.changes) != self.rows.size:
@@ -88,7 +90,7 @@ class Replica:
             self.keyframes = [0, *(step for step, _ in self.tape.keyframes)]
 
     def go(self, step: int) -> Machine:
-        """The machine at ``step``, which is valid until the next call."""
+        """The machine at ``step``. The result is valid until the next call."""
         self._follow()
         if step != self.step:
             # As many objects are freed as are made, so the garbage collector would only cost time
@@ -170,7 +172,7 @@ class Moment:
         return getattr(self._replica.go(self._step), name)
 
     def audit(self, undo: bool = True) -> list[Complaint]:
-        """Run the three audits. The accessed bits that they set are always cleared again, whatever ``undo`` is."""
+        """Run the three audits. The accessed bits that they set are always cleared again, regardless of ``undo``."""
         return undone(self._replica.go(self._step))
 
     def __repr__(self) -> str:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """How each kind of event is presented: its sentence, its tags, its marks in a picture, and whether a film shows it.
 
-`NARRATIONS` has one entry for each kind in `mmu.events`. Learners read the sentence of every step: it says what just
+`NARRATIONS` has one entry for each kind in `mmu.events`. Learners read the sentence of every step. It explains what just
 happened, and why.
 """
 
@@ -34,19 +34,19 @@ TAGS = {
     "flush": "the TLB is flushed",
     "crash": "the host crashes",
 }
-"""The subjects of steps, for filtering steps and stopping at them."""
+"""The tags of steps and their meanings. A reader can filter steps by tag, or stop at the steps that have a tag."""
 
 
 @dataclass(frozen=True)
 class Narration:
-    """How a kind of event is presented. In the functions, ``n`` is the `Names` and ``o`` has the operands by name.
+    """How a kind of event is presented. The functions get ``n``, a `Names`, and ``o``, which has the operands by name.
 
     ``words``: the sentence for one event.
-    ``run``: the sentence for several events in a row, for kinds where these are one step. It also gets the event that opened
+    ``run``: the sentence for several consecutive events, if they form one step. It also gets the event that opened
     the operation around them. A kind without ``words`` uses it for a single event, too.
     ``main``: whether every film shows the event as a step; the others are only in detailed films.
     ``ending``: the sentence for the end of the operation that it opens, given the result; empty for the default sentence.
-    ``result``: that result in words, if its value doesn't explain itself.
+    ``result``: the result of the operation in words, if its value doesn't explain itself.
     ``tags``: keys of `TAGS`, without "guest" and "spte", which are added to changes of memory according to the address.
     ``mark``: what to mark in a picture, and how, for an event that doesn't change memory.
     ``path``: whether the first operand is an address whose path a film should show.
@@ -63,7 +63,7 @@ class Narration:
 
 
 UNKNOWN = Narration(main=False)
-"""The narration of kinds that replaced parts define."""
+"""The narration of kinds of events that replaced parts define."""
 
 
 def narration(kind: ev.Kind) -> Narration:
@@ -123,7 +123,7 @@ def _unknown(names: Names, kind: ev.Kind, o: Any) -> str:
 
 
 def _entry(n: Names, hpa: int) -> str:
-    """The name of an entry for the beginning of a sentence."""
+    """The name of an entry, for use at the beginning of a sentence: "Entry #248:457"."""
     name = n.entry(hpa)
     return f"Entry {name}" if name.startswith("#") else name[0].upper() + name[1:]
 
@@ -149,7 +149,7 @@ def _access(o: Any) -> str:
 
 
 def _refused(error: int) -> str:
-    """How tables refuse an access, by its page-fault error code: "do not allow a write in user mode"."""
+    """How the tables refuse an access, according to its page-fault error code: "do not allow a write in user mode"."""
     kind = "an instruction fetch" if error & 16 else "a write" if error & 2 else "a read"
     mode = "user" if error & 4 else "supervisor"
     return f"{'do not allow' if error & 1 else 'have no present entry for'} {kind} in {mode} mode"
@@ -176,7 +176,7 @@ def _new_page(page: int, gfn: int, role: int) -> str:
 
 
 def _made(n: Names, hpa: int, entry: int) -> str:
-    """The flags and target of a level-1 shadow entry that was just made, and why W is withheld, if it is."""
+    """The sentence about a level-1 shadow entry that was just made: its flags, its target, and the reason if W is withheld."""
     said = f"The spte {n.entry(hpa)} is made from the guest's entry: {flags(entry, withheld(1, entry))} "
     said += f"{shadow_target(n.vm, entry)}."
     if not entry & SHADOW_WRITABLE or entry & WRITABLE or not entry & PRESENT:
@@ -214,7 +214,7 @@ def _evicted(n: Names, o: Any) -> str:
 
 
 def _form(form: str, holder: str) -> str:
-    """How the form of a reverse map, or of a page's parents, changes; empty if it stays a list."""
+    """The phrase for a change in the form of a reverse map or of a page's parents: ", its first"; empty if it stays a list."""
     return {"0->1": ", its first", "1->many": f", its second, which takes a {holder}", "1->0": ", its last"}.get(form, "")
 
 
@@ -322,7 +322,7 @@ NARRATIONS: dict[ev.Kind, Narration] = {
         lambda n, o: f"The guest's own tables {_refused(o.error)} at {o.gva:#x}: the guest gets a page fault.",
         tags=("inject",),
     ),
-    # A fault and its walk
+    # Page faults and walks of the guest's tables
     ev.PAGE_FAULT: Narration(
         lambda n, o: (
             f"A page fault stops the guest, and the host takes over: the shadow tables {_refused(o.error)} at {o.gva:#x}."

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Proxies for replaced parts: how they work isn't known, so a recording reads their contents after each call.
+"""Proxies for replaced parts. A recording doesn't know how a replaced part works, so it reads the part's contents after each
+call.
 
 During recording, a proxy (`WatchedMap`, `WatchedParents`) takes the place of each replaced part and notes which frame or page
 a call concerns. The tape then records the part's ``sptes`` of that frame or page. If ``sptes`` raises an exception, the
@@ -19,16 +20,17 @@ from ..mmu.pool import ShadowPage
 from ..mmu.rmap import ReverseMap
 
 OWN = {"rmaps": ("rmap", ReverseMap), "parents": ("parents", ParentChains)}
-"""For each sample name: the part that holds it, and the kernel's own class, whose moves a recording can replay."""
+"""For each name of samples, the part that is sampled, and the kernel's own class for it, whose moves a recording can replay."""
 
 
 def replaced(vm: Machine) -> tuple[str, ...]:
-    """The names of the samples that replaced parts hold. A part of a derived class is replaced, too: it may hold anything."""
+    """The names of the samples to record for replaced parts: "rmaps" if the reverse map is replaced, "parents" if the parent
+    chains are. A class derived from the kernel's own counts as a replacement, too, since it may store anything."""
     return tuple(name for name, (part, own) in OWN.items() if type(getattr(vm, part)) is not own)
 
 
 def look(vm: Machine, name: str, number: int) -> list[int]:
-    """The sptes of one frame, or the parents of one page, as a replaced part returns them."""
+    """The sptes of one frame, or the parents of one page, as a replaced part returns them; empty if it raises an exception."""
     try:
         return list(vm.rmap.sptes(number) if name == "rmaps" else vm.parents.sptes(vm.pool.pages[number]))
     except Exception:
@@ -45,15 +47,15 @@ def look_at_all(vm: Machine, name: str) -> dict[int, list[int]]:
 
 
 class Calls:
-    """The calls of replaced parts. ``about``: the frames and pages that they concern, until these are recorded after the
-    calls; ``open``: the number of calls that are running."""
+    """Notes about calls of replaced parts. ``about``: the frames and pages that recent calls concern, until these are recorded.
+    ``open``: the number of calls that are running."""
 
     def __init__(self) -> None:
         self.about: dict[tuple[str, int], None] = {}
         self.open = 0
 
     def around(self, call: Callable[..., Any], name: str, number: int | None, *arguments: Any) -> Any:
-        """Make a call that concerns frame or page ``number``, or neither."""
+        """Run ``call``, and note the number of the frame or page that it concerns, unless ``number`` is None."""
         if number is not None:
             self.about[name, number] = None
         self.open += 1
@@ -89,7 +91,7 @@ class WatchedMap:
 
 
 class WatchedParents:
-    """A proxy that takes the place of a replaced parents part."""
+    """A proxy that takes the place of replaced parent chains."""
 
     def __init__(self, vm: Machine, calls: Calls) -> None:
         self._calls, self.part = calls, vm.parents
@@ -107,8 +109,8 @@ class WatchedParents:
 
 
 def watch_parts(vm: Machine, names: tuple[str, ...]) -> tuple[Calls, Callable[[], None]]:
-    """Replace the parts that hold ``names`` by proxies. Returns the calls that the proxies note, and a function that restores
-    the parts."""
+    """Put a proxy in the place of each part that ``names`` lists. Returns the `Calls` that the proxies fill, and a function
+    that removes the proxies."""
     calls, before = Calls(), (vm.rmap, vm.parents)
     if "rmaps" in names:
         vm.rmap = WatchedMap(vm, calls)
@@ -137,7 +139,7 @@ class SeenMap:
 
 
 class SeenParents:
-    """A replaced parents part in a moment of a recording."""
+    """Replaced parent chains in a moment of a recording."""
 
     def __init__(self) -> None:
         self.lists: dict[int, list[int]] = {}

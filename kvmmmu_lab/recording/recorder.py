@@ -24,7 +24,7 @@ from .recording import Recording
 from .tape import KEYFRAME, Tape
 
 CALM = frozenset((ev.ACCESS, ev.PAGE_FAULT, ev.NONPAGING_FAULT, ev.EMULATED_WRITE))
-"""Operations of the guest that don't change registers, roots or memory slots: most of all operations."""
+"""The kinds of operations that don't change registers, roots or memory slots. Most operations are of these kinds."""
 
 
 def record(vm: Machine) -> Recorder:
@@ -78,14 +78,14 @@ def blank(vm: Machine) -> Tape:
 
 
 def sink(vm: Machine, tape: Tape, calls: Calls) -> Callable[[tuple], None]:
-    """Make the sink that fills a tape. It is called for each event, so everything that it needs is in local variables."""
+    """Make the sink that fills a tape. The sink is called for each event, so everything that it needs is in local variables."""
     items, changes = tape.items, tape.changes
     extend, bound, change, move = items.extend, tape.bounds.append, changes.extend, tape.moves.append
     bounds, words = tape.bounds, vm.memory.words
     stats, chain, desc = vars(vm.stats), vm.caches.pte_chain, vm.caches.rmap_desc
     last = tape.samples["counters"][1][0][:4]
     last_stats, map_changes, due = stats.copy(), vm.memory.changes, KEYFRAME
-    sample_context = sample_injected = True  # whether to sample registers, roots and slots, and injected faults
+    sample_context = sample_injected = True  # "context" means registers, roots and slots
 
     def append(event: tuple) -> None:
         nonlocal last, last_stats, map_changes, due, words, sample_context, sample_injected
@@ -128,7 +128,7 @@ def sink(vm: Machine, tape: Tape, calls: Calls) -> Callable[[tuple], None]:
 
 
 def _record_parts(vm: Machine, tape: Tape, calls: Calls) -> None:
-    """Record what replaced parts now hold for the frames and pages that the calls concern."""
+    """Record the current contents of replaced parts, for the frames and pages that the calls concern."""
     for name, number in calls.about:
         steps, values = tape.samples[name]
         steps.append(len(tape.bounds))
@@ -146,7 +146,7 @@ def _sample(vm: Machine, tape: Tape, name: str) -> None:
 
 
 def _record_words(change: Callable[[tuple], None], step: int, words: memoryview, hpa: int, size: int, old: int) -> None:
-    """Record the changed words of a store that isn't one whole word. Memory already has the new bytes."""
+    """Record the changed words of a store that isn't one whole word. Memory already contains the new bytes."""
     for at in range(hpa >> 3, (hpa + size - 1 >> 3) + 1):
         new, shift = words[at], (hpa - (at << 3)) * 8
         mask = (1 << size * 8) - 1

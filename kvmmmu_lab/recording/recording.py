@@ -70,7 +70,7 @@ class Step:
 
     @property
     def place(self) -> str:
-        """The function and source lines, as far as they are known."""
+        """The kernel function and its source lines, if they are known."""
         return ", ".join(filter(None, (self.function and f"{self.function}()", self.source)))
 
     def __str__(self) -> str:
@@ -111,7 +111,8 @@ class Recording:
         return Step(number, words, *where, describe(event), self.changes(number), tags_of(event))
 
     def number(self, step: int) -> int:
-        """The number of a step, from 0; a negative ``step`` counts from the end. Raises InputError if there is no such step."""
+        """The number of a step, counted from 0; a negative ``step`` counts from the end. Raises InputError if there is no such
+        step."""
         number = step if isinstance(step, bool) else whole("step", step, "the number of a step")
         if isinstance(step, bool) or not -len(self) <= number < len(self):
             raise InputError("step", step, f"a step of this recording: 0 to {len(self) - 1}")
@@ -122,7 +123,7 @@ class Recording:
         return Replica(self.tape)
 
     def at(self, step: int) -> Machine:
-        """The machine after ``step``, as a `Moment`, which can be drawn and read like a live one. Raises InputError."""
+        """The machine after ``step``, as a `Moment`, which can be drawn and read like a live machine. Raises InputError."""
         return cast(Machine, Moment(self._replica, self.number(step)))
 
     def raw(self, step: int) -> tuple:

@@ -18,11 +18,11 @@ from ..mmu.rmap import ReverseMap
 from .proxies import SeenMap, SeenParents, look_at_all
 
 Plain = Any
-"""Numbers, None, bytes, and tuples, lists and dicts of them."""
+"""A value that consists of numbers, None, bytes, tuples, lists and dicts."""
 
 
 def counters(vm: Machine) -> tuple[int, ...]:
-    """The flood counter, the number of free objects in each cache, the statistics."""
+    """The flood counter, the number of free objects in each cache, and the statistics."""
     last, caches = (vm.last_pt_write_gfn, vm.last_pt_write_count), vm.caches
     return (*last, caches.pte_chain.free, caches.rmap_desc.free, *vars(vm.stats).values())
 
@@ -67,7 +67,7 @@ def slots(vm: Machine) -> Plain:
 
 
 def put_slots(vm: Machine, values: Plain) -> None:
-    """Restore what `slots` returned, in a machine with that much memory."""
+    """Restore what `slots` returned. The machine must already have that many host frames."""
     memory, (held, aliases, _) = vm.memory, values
     memory.slots = [Slot(base, npages, hfn, None if log is None else bytearray(log)) for base, npages, hfn, log in held]
     memory.aliases = [alias and Alias(*alias) for alias in aliases]

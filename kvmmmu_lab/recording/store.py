@@ -59,7 +59,8 @@ class RecordedError(Exception):
 
 
 def save(tape: Tape, error: Exception | None, path: str | Path) -> Path:
-    """Write a tape and the error that ended it. An old file is replaced only by a complete new one. Raises InputError."""
+    """Write a tape and the error that ended the recorded block. An existing file is replaced only when the new one is complete.
+    Raises InputError."""
     path = Path(path)
     kinds = list(ev.KINDS)
     numbers = {ev.KINDS[name]: number for number, name in enumerate(kinds)}
@@ -200,7 +201,8 @@ def _items(values: np.ndarray, types: np.ndarray, objects: Sequence[Any]) -> lis
 
 
 def _to_json(value: Any) -> Any:
-    """Convert what `snapshot.take` returned for JSON: bytes, and dicts whose keys are numbers, are wrapped in objects."""
+    """Convert the result of `snapshot.take` to values that JSON can store: bytes, and dicts whose keys are numbers, are wrapped
+    in objects."""
     if isinstance(value, dict):
         return {"dict": [[key, _to_json(held)] for key, held in value.items()]}
     if isinstance(value, bytes):

@@ -22,7 +22,7 @@ import numpy as np
 from ..mmu import events as ev
 
 KEYFRAME = 60_000
-"""The number of items between two keyframes, about 13,000 steps. A replay starts at the last keyframe before its step."""
+"""The number of items between two keyframes, about 13,000 steps. A replay to a step starts at the last keyframe before it."""
 
 
 @dataclass
@@ -52,7 +52,7 @@ class Tape:
     keyframes: list[tuple[int, bytes]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        # How the steps nest: computed in one pass, which continues as the tape grows
+        # How the steps nest. This is computed in one pass, which continues as the tape grows
         self._depths, self._parents, self._ends = [0], [0], [0]
         self._open: list[int] = []
 
@@ -62,7 +62,7 @@ class Tape:
 
     @property
     def nframes(self) -> int:
-        """The number of host frames at the end, which is the maximum."""
+        """The number of host frames at the end of the tape. It is also the maximum, since the number never decreases."""
         return int(self.samples["slots"][1][-1][2])
 
     def event(self, step: int) -> tuple:
@@ -70,7 +70,7 @@ class Tape:
         return tuple(self.items[self.bounds[step - 1] : self.bounds[step]])
 
     def seal(self) -> None:
-        """End the tape: move its items into an array, which the garbage collector doesn't scan."""
+        """Finish the tape: move its items into an array, which the garbage collector doesn't scan."""
         sealed = np.empty(len(self.items), object)
         sealed[:] = self.items
         self.items = sealed
@@ -88,7 +88,7 @@ class Tape:
     def end(self, step: int) -> int:
         """The step that ends the operation that this step opens; the last step if a crash interrupted the operation.
 
-        The step itself if it opens no operation.
+        If the step opens no operation, the result is the step itself.
         """
         self._follow()
         return self._ends[step]
