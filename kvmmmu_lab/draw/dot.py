@@ -88,7 +88,7 @@ def skeleton(stage: Scene, columns: dict[int, Column], gap: float, above: dict[s
     def ends(edge: Edge) -> str:
         (from_column, left), (to_column, right) = ports[edge.source], ports[edge.target]
         if from_column < to_column:
-            # An edge to the left starts at the lines below a table's title: edges that lead to the table end at the title.
+            # An edge that goes left starts below the table's title, since edges that lead to the table end at the title.
             left, right = right, left.replace(":h", ":w")
         return f"{left}:e -> {right}:w"
 

@@ -75,7 +75,7 @@ class Pair:
     guest: PathEntry | None
     shadow: PathEntry | None
     above: int
-    """The bits W and U as far as all guest entries at higher levels grant them."""
+    """Those of the bits W and U that all guest entries at higher levels grant."""
 
     gfn: int | None
     """The frame that the guest's path reaches."""
@@ -102,7 +102,7 @@ class Pair:
 
 
 def pair_of(vm: Machine, gva: int, level: int) -> Pair:
-    """Return the two entries of a level on gva's path. In a guest large page, both levels have the same guest entry."""
+    """Return the two entries of a level on gva's path. In a large page, levels 1 and 2 have the same guest entry."""
     path = guest_path(vm, gva)
     steps = {step.level: step for step in path.steps}
     last = path.steps[-1] if path.steps else None

@@ -52,7 +52,7 @@ class Line(NamedTuple):
 
 
 def points(d: str) -> list[Point]:
-    """Return the curve that SVG path data ``d`` describe; an empty list if they don't describe a curve."""
+    """Return the curve that the SVG path ``d`` describes; an empty list if it doesn't describe a curve."""
     numbers = [float(number) for number in re.findall(r"-?\d+(?:\.\d+)?(?:e-?\d+)?", d)]
     found = list(zip(numbers[::2], numbers[1::2], strict=True))
     return found if len(found) >= 4 and len(found) % 3 == 1 else []

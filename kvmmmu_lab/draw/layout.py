@@ -164,7 +164,7 @@ def _edge_between_columns(
     """
     first, last = plan.leftmost_first(edge)
     left, right = (rows.get(key) or _top_part(tables[key], metrics.BAR) for key in (first, last))
-    # An edge to the left starts at the lines below a table's title: edges that lead to the table end at the title.
+    # An edge that goes left starts below the table's title, since edges that lead to the table end at the title.
     below = min(metrics.BAR, tables[last].height - metrics.BAR) if last == edge.source and last in tables else 0
     start, end = (left.right, left.y + left.height / 2), (right.x, right.y + right.height / 2 + below)
     bars: list[tuple[float, float, float]] = []
@@ -181,7 +181,7 @@ def _edge_between_columns(
 
 
 def _free_height(y: float, boxes: list[Box], before: float) -> float:
-    """Return the height nearest to ``y`` at which a line can pass between these tables; ``before`` if it is close to ``y``."""
+    """Return the height nearest to ``y`` at which a line can pass these tables; ``before`` if it is free and close to ``y``."""
     ways = [y, *(box.y - 6 for box in boxes), *(box.bottom + 6 for box in boxes), before]
     free = [way for way in ways if not any(box.y - 5 < way < box.bottom + 5 for box in boxes)]
     return before if before in free and abs(before - y) < 24 else min(free, key=lambda way: abs(way - y))
@@ -200,7 +200,7 @@ def _edges_inside_columns(plan: Plan, tables: dict[str, Box], rows: dict[str, Bo
             line = straight((upper.middle, upper.bottom), (lower.middle, lower.y))
             found[key] = line if lower == tables[target] else line[::-1]
             continue
-        # The edge starts or ends at the first line below the table's title.
+        # At a table, the edge starts or ends beside the first line below the title.
         start, end = (rows.get(name) or _top_part(tables[name], 2 * (metrics.BAR + 7)) for name in (source, target))
         x = min(start.x, end.x) - 6 - bends % 3 * 3.5
         bends += 1

@@ -43,7 +43,7 @@ _WIDTHS = {letter: width for width, letters in _BY_WIDTH.items() for letter in l
 
 
 class Column(NamedTuple):
-    """The widths of the tables in a column: of the index, the flags and the target in characters, and in total in pixels."""
+    """The width of the tables in a column: characters of the index, the flags and the target, and the total in pixels."""
 
     digits: int
     flags: int

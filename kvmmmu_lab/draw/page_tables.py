@@ -317,7 +317,7 @@ def guest_fields(vm: Machine, path: Path) -> list[tuple[int, int, str, int]]:
 
 
 def shadow_fields(vm: Machine) -> list[tuple[int, int, str, int]]:
-    """Return the fields of an address in the shadow tables: 9 bits per level, but 2 bits at the top of three levels."""
+    """Return the fields of an address in the shadow tables: 9 bits per level, except 2 for the top one of three levels."""
     top = [(39, 9, "L4", 4), (30, 9, "L3", 3)] if vm.root_level == ROOT_64 else [(30, 2, "slot", 3)]
     return [*top, (21, 9, "L2", 2), (12, 9, "L1", 1), (0, 12, "offset", 0)]
 

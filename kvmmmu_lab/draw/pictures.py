@@ -168,7 +168,7 @@ def reverse_map(vm: Machine, gfn: int, *, limit: int | None = None) -> Picture:
 
 
 def who_maps(vm: Machine, gfn: int, *, limit: int | None = None) -> Picture:
-    """Draw all shadow entries that lead to a frame, and the guest entries behind them. ``limit``: maximum number of tables."""
+    """Draw all shadow entries that lead to a frame, with their guest entries. ``limit``: maximum number of tables."""
     check_vm(vm)
     return Picture(who_maps_scene(vm, check_gfn(gfn), limit=check_count("limit", limit)))
 
@@ -180,7 +180,7 @@ def parent_chains(vm: Machine, page_id: int, *, limit: int | None = None) -> Pic
 
 
 def hash_table(vm: Machine, gfn: int | None = None, *, limit: int | None = None) -> Picture:
-    """Draw the hash table of shadow pages, or the bucket of gfn with a lookup in it. ``limit``: maximum number of pages."""
+    """Draw the hash table of shadow pages, or the bucket of gfn and a lookup in it. ``limit``: maximum number of pages."""
     check_vm(vm)
     chosen = None if gfn is None else check_gfn(gfn)
     return Picture(hash_table_scene(vm, chosen, limit=check_count("limit", limit)))

@@ -92,7 +92,7 @@ def renderers() -> list[Renderer]:
 
 
 def _script_folders() -> list[str]:
-    """Return the folders where pip installs programs. PATH lacks that of an inactive virtual environment."""
+    """Return the folders where pip installs programs. The folder of a virtual environment may be missing in PATH."""
     folders = [sysconfig.get_path("scripts")]
     with suppress(ValueError):  # Python in a browser has no folder for the user's packages
         folders.append(sysconfig.get_path("scripts", sysconfig.get_preferred_scheme("user")))

@@ -37,7 +37,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Table:
-    """One box of rows: a "guest" table, "shadow" page, memory "frame", "rmap" descriptor or other "list" (its ``kind``).
+    """One box of rows. ``kind``: "guest" (table), "shadow" (page), "frame", "rmap" (descriptor) or "list" (anything else).
 
     ``column`` counts from the right: 0 for frames, the level for page tables. ``rank`` is the order within a column: the
     position, in the list of addresses, of the first address whose path passes through the table.

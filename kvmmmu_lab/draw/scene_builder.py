@@ -40,7 +40,7 @@ from .scene import rows as in_order
 
 LEVELS = {4: "PML4", 3: "PDPT", 2: "PD", 1: "PT"}
 ACCESS = ("kernel, reads", "kernel, writes", "user, reads", "user, writes")
-"""The rights of a guest's large page, indexed by the access bits in the role of the shadow page for its pieces."""
+"""The access rights of a guest's large page, indexed by the access bits in the role of the shadow page for its pieces."""
 
 LIMIT = 12
 """Number of tables drawn by default: as many as a reader can take in at once."""

@@ -48,7 +48,7 @@ LEGEND = (
 def film(recording: Recording, *gvas: int, draw: Draw | None = None, detail: bool = False, title: str = "") -> Film:
     """Make a film of a recording that shows the paths of these addresses, and of those that the recording touches.
 
-    ``draw``: a function for other pictures than the tables, ``lambda vm, marks: reverse_map_scene(vm, gfn, marks=marks)``.
+    ``draw``: a function that returns other scenes, such as ``lambda vm, marks: reverse_map_scene(vm, gfn, marks=marks)``.
     ``detail``: whether every event becomes a step. Raises InputError for an impossible address.
     """
     if not isinstance(recording, Recording):
@@ -92,7 +92,7 @@ class Film:
         }
 
     def picture(self, step: int) -> Picture:
-        """Return the picture at a step; step 0 is the state before anything happened. A chapter has one layout."""
+        """Return the picture at a step; step 0 is the state before anything happened. A chapter's pictures share a layout."""
         if isinstance(step, bool) or not isinstance(step, int) or not -len(self.steps) <= step < len(self.steps):
             raise InputError("step", step, f"a step of this film: 0 to {len(self.steps) - 1}")
         left = step % len(self.steps)
@@ -120,7 +120,7 @@ class Film:
 
     @functools.cached_property
     def html(self) -> str:
-        """The film as the output of a cell. It plays without a kernel or network; without scripts, it is its last picture."""
+        """The film as the output of a cell. It needs no kernel or network; without scripts, it shows its last picture."""
         try:
             return film_html(self.data, self.picture(-1).svg)
         except RenderError as error:
@@ -228,7 +228,7 @@ class Selection:
 
     @property
     def dies(self) -> bool:
-        """Whether a step of the film removes it."""
+        """Whether a step of the film removes the table or entry."""
         return "dead" in self.history
 
     def __str__(self) -> str:

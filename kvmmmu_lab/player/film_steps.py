@@ -144,7 +144,7 @@ def chapter_ranges(recording: Recording) -> list[tuple[int, int]]:
 
 @dataclass
 class StepGroup:
-    """Recorded steps that a film shows as one. ``last``: the step whose state is shown. ``steps``: those of ``events``."""
+    """Recorded steps that a film shows as one. ``last``: the step whose state is shown. ``steps``: the step of each event."""
 
     last: int
     words: str
