@@ -391,7 +391,7 @@ machine.access(0x1000, write=True, value=0, size=8)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
-# - Choose a table that is *not shadowed*. What does the host see of your write?
+# - Choose a table that is *not shadowed*. Does the host notice your write?
 # - Write three times in a row to one table, and see the light turn green.
 # -->
 # ## Your turn
@@ -399,7 +399,7 @@ machine.access(0x1000, write=True, value=0, size=8)
 # Here is a guest with several page tables, and you are its kernel. Choose a table and an entry, predict which shadow
 # entries will die, and write. Two things to try:
 #
-# - Choose a table that is *not shadowed*. What does the host see of your write?
+# - Choose a table that is *not shadowed*. Does the host notice your write?
 # - Write three times in a row to one table, and see the light turn green.
 
 # %% tags=["try-it"]

@@ -305,11 +305,11 @@ guess_pair.compare("2 and 3", why=why)
 # Without the rounding: `0x6` x 2 x 2 = `0x18`, / 8 = 3, so 3 *and 4*. But 2 would have stayed, although its directory
 # entry has changed: a **stale** link. First round down, then double again.
 # -->
-# Now without the rounding: `0x6` x 2 = `0xc`, x 2 = `0x18`, / 8 = 3. The result would have been 3 *and 4*. Number 4
-# belongs to guest entry 2, which was not written: losing it does little harm. But number 2 would have stayed,
-# although its directory entry has changed: a **stale** link. Each doubling also doubles the distance of the byte from
-# the start of its entry. After two doublings this distance can be a whole spte or more. So first round down, and then
-# double again.
+# Without the rounding, `0x6` x 2 is `0xc`, `0xc` x 2 is `0x18`, and `0x18` / 8 is 3. The result would have been sptes 3
+# *and 4*. Number 4 belongs to guest entry 2, which was not written: losing it does little harm. But number 2 would have
+# stayed, although its directory entry has changed: a **stale** link. Each doubling also doubles the distance of the
+# byte from the start of its entry. After two doublings this distance can be a whole spte or more. So first round down,
+# and then double again.
 #
 # For a page table no rounding is needed. After one doubling, any byte of an entry is still in its spte: 3 x 2 is less
 # than 8.
@@ -454,9 +454,9 @@ vm.stats.flood_zaps
 # **The shadow is a cache, and a cache that is cleared too often is still correct.**
 # -->
 # The host treated eight of the ten stores as a flood. The fork detector misfired on one of the most common access
-# patterns, and made each step more expensive than necessary. A later change (a25f7e1f) resets the count at each such
-# fault of the guest, because a page table that causes faults is still *in use*. In 2.6.22, and in your exercise, the
-# count is not reset.
+# patterns, and made each step more expensive than necessary. A later change (a25f7e1f) resets the count whenever the
+# guest itself gets a page fault, because a page table that causes faults is still *in use*. In 2.6.22, and in your
+# exercise, the count is not reset.
 #
 # Again, the guest saw nothing wrong. That is why such bugs survive for a long time: **the shadow is a cache, and a
 # cache that is cleared too often is still correct.** Only a timing measurement shows the problem.
