@@ -381,7 +381,7 @@ guess_eight.compare("all of #247 and #246", why=why)
 #
 # From the third store in a row to one gfn on, the host assumes a flood and zaps all shadow pages of that gfn (lesson
 # 9). This was meant to detect a `fork`, which copies page tables entry by entry, as fast as possible. A program that
-# walks through its memory page by page is something quite different. For each new page, this happens:
+# walks through its memory page by page behaves quite differently. For each new page, this happens:
 #
 # 1. the program accesses it, and the guest's kernel gets a page fault, because the page is not mapped yet;
 # 2. the kernel takes a free frame and stores one entry, which the host traps;

@@ -75,7 +75,7 @@ class Pair:
     guest: PathEntry | None
     shadow: PathEntry | None
     above: int
-    """Those of the bits W and U that all guest entries at higher levels grant."""
+    """The bits of W and U that are set in every guest entry of a higher level."""
 
     gfn: int | None
     """The frame that the guest's path reaches."""

@@ -81,7 +81,7 @@ def _chain(builder: SceneBuilder, number: int, pages: list[ShadowPage], width: i
 
 
 def _lookup_result(page: ShadowPage, found: ShadowPage | None, gfn: int) -> str:
-    """Return why a lookup takes a page or skips it."""
+    """Return the reason why a lookup takes a page or skips it."""
     if page is found:
         return "the lookup takes this one"
     if page.gfn != gfn:

@@ -4,7 +4,7 @@
 A whole tree is rarely drawn completely: `Limits` sets how many levels, tables and rows are drawn. Tables are chosen from
 each level in turn, so that even a few tables show every level. Within a level, tables that are reached through lower
 indexes come first. The paths of the given addresses are always complete, whatever the limits. If addresses but no limits
-are given, only the paths are drawn. The notes of a scene state what a limit left out.
+are given, only the paths are drawn. The notes of a scene state how much is not drawn because of a limit.
 """
 
 from __future__ import annotations

@@ -193,7 +193,7 @@ class PoolLab(GuestLab):
 
 
 def _scene(vm: Machine, marks: Marks) -> Scene:
-    """Return a scene of the pool, for a film in a form."""
+    """Return a scene of the pool, for the film that the form displays."""
     return without_limits(pool_scene(vm, marks))
 
 
