@@ -45,7 +45,8 @@ def pytest_xdist_make_scheduler(config, log):
         def _split_scope(self, nodeid):
             return unit(nodeid)
 
-    return Units(config, log) if config.getvalue("dist") == "load" else None
+    short = config.getvalue("dist") == "load" and config.getvalue("markexpr").startswith("not slow")
+    return Units(config, log) if short else None
 
 
 @pytest.fixture(scope="session")
