@@ -15,6 +15,23 @@ pytestmark = pytest.mark.speed
 NAMES = [name for name in EXERCISES if name[:2] in ("04", "05", "06", "08", "09")]
 ROUNDS = 8
 
+PACE = 0.0045
+"""Seconds that `pace` takes on the machine for which a quarter of a second is promised.
+
+Derived from commit d154b95: it checked one more submission of 08 in 0.19 s there, and in 0.27 s where `pace` takes 0.0064 s.
+"""
+
+
+def pace():
+    """Return the seconds of a fixed piece of Python work that has nothing to do with the kit: how fast this machine is now."""
+    rounds = []
+    for _ in range(ROUNDS):
+        begin, seen = time.perf_counter(), {}
+        for number in range(60_000):
+            seen[number & 1023] = number, hex(number)
+        rounds.append(time.perf_counter() - begin)
+    return min(rounds)
+
 
 def right(name):
     """A right solution; not the one that looks through all tables whenever it is asked, which is slow by itself."""
@@ -52,4 +69,4 @@ def test_one_more_submission_is_checked_in_a_quarter_of_a_second(name, server):
         report = judge(name, right(name), server)
         rounds.append(time.monotonic() - begin)
         assert report.passed, str(report)
-    assert min(rounds) <= 0.25, rounds
+    assert min(rounds) <= 0.25 * max(1, pace() / PACE), rounds
