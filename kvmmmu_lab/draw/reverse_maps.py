@@ -8,7 +8,9 @@ dashed line from each place to the entry that it names.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import numpy as np
 
@@ -26,6 +28,9 @@ from .scene_builder import LIMIT, SceneBuilder, more, plural, role_words
 
 YOUR_RMAP = "kept by your reverse map"
 YOUR_PARENTS = "kept by your parents part"
+
+FEWEST_ROWS = 4
+"""Number of entries of a shadow page that `who_maps_scene` draws even if the frame is mapped by many pages."""
 
 
 @dataclass(frozen=True)
@@ -92,30 +97,40 @@ def who_maps_scene(vm: Machine, gfn: int, marks: Marks | None = None, limit: int
     """Return all shadow entries that lead to a frame, and the guest entries from which they were derived.
 
     The reverse map contains only the writable ones; a search of all shadow entries finds the others. ``limit``: the maximum
-    number of tables.
+    number of tables; about twice as many entries are drawn, spread over the tables.
     """
     builder, most = SceneBuilder(vm, marks), LIMIT if limit is None else limit
     hfn = vm.memory.frames[gfn]
     frame = builder.frame(0, hfn, gfn)
     known = set() if hfn is None else set(vm.rmap.sptes(hfn))
     found = sorted(leading_to(vm, gfn), key=lambda spte: (spte not in known, spte))
-    shown = 0
-    for rank, spte in enumerate(found):
-        if len(builder.tables) >= most and spte_key(spte).table not in builder.tables:
+    ranks = {spte: rank for rank, spte in enumerate(found)}
+    rows = max(FEWEST_ROWS, 2 * most // max(1, len({_page_of(spte) for spte in found})))
+    drawn: Counter[Key] = Counter()
+    for spte in _in_turn(found, known):
+        table = spte_key(spte).table
+        if drawn[table] >= rows or (len(builder.tables) >= most and table not in builder.tables):
             continue
-        shown += 1
-        key = _shadow_entry(builder, spte, rank, 1)
+        drawn[table] += 1
+        key = _shadow_entry(builder, spte, ranks[spte], 1)
         readonly = hfn is not None and not vm.memory.words[spte] & WRITABLE
         builder.edge(key, frame, "readonly" if readonly else "shadow")
         if spte in known:
             builder.edge(frame.entry("rmap"), key, "rmap")
-        _guest_entry(builder, spte, rank, frame, gfn)
+        _guest_entry(builder, spte, ranks[spte], frame, gfn)
     builder.correspondences()
+    shown = drawn.total()
     notes = [] if shown == len(found) else [f"{shown} of {len(found)} entries are drawn; limit={3 * most} draws more"]
     title = f"Who maps gfn {gfn:#x}: shadow entries, and the guest's entries that they were made from"
     return builder.scene(
         title, _alias_note(vm, gfn) + _rmap_comparison(vm, found, known, hfn) + _page_table_note(vm, gfn) + notes
     )
+
+
+def _in_turn(found: list[int], known: set[int]) -> list[int]:
+    """Return the entries with those in the reverse map and the others in turn, so that a picture of some shows both kinds."""
+    inside, outside = [spte for spte in found if spte in known], [spte for spte in found if spte not in known]
+    return [spte for pair in zip_longest(inside, outside) for spte in pair if spte is not None]
 
 
 # How references are stored, and the boxes for them

@@ -1,11 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Pictures of a reverse map as it is stored, of all entries that map a frame, and of the parents of a shadow page."""
 
+import re
+import time
+
 import pytest
 
 from kvmmmu_lab import Vm
+from kvmmmu_lab.draw.pictures import Picture
 from kvmmmu_lab.draw.reverse_maps import parent_chains_scene, reverse_map_scene, who_maps_scene
 from kvmmmu_lab.draw.scene import Marks
+from kvmmmu_lab.labs.guests import FULL, Builder
+from kvmmmu_lab.mmu.bits import WRITABLE
 from kvmmmu_lab.mmu.parents import ParentChains
 from kvmmmu_lab.mmu.rmap import ReverseMap
 
@@ -204,6 +210,45 @@ def test_too_many_entries_are_folded():
     sound(scene)
     assert len(scene.tables) <= 13
     assert scene.notes[-1] == "6 of 30 entries are drawn; limit=36 draws more"
+
+
+def mapped_often(count, apart, readonly):
+    """A guest that maps one frame ``count`` times, ``apart`` pages from each other, each tenth time read-only if so."""
+    guest = Builder("64", frames=0x1000)
+    gvas = [0x40000000 + (number * apart << 12) for number in range(count)]
+    protected = {gva for gva in gvas[::10] if readonly}
+    frame = guest.frame()
+    for gva in gvas:
+        guest.map(gva, frame, FULL & ~WRITABLE if gva in protected else FULL)
+    vm = guest.start()
+    for gva in gvas:
+        vm.access(gva, write=gva not in protected)
+    return vm, frame
+
+
+@pytest.mark.parametrize(
+    ("count", "apart", "readonly"),
+    [
+        (30, 1, False),
+        (3000, 1, False),
+        (3000, 1, True),
+        (600, 30, True),
+        pytest.param(20_000, 1, False, marks=pytest.mark.slow),
+    ],
+)
+def test_a_frame_that_is_mapped_very_often_fits_a_picture(count, apart, readonly):
+    vm, frame = mapped_often(count, apart, readonly)
+    begin = time.process_time()
+    picture = Picture(who_maps_scene(vm, frame))
+    text = str(picture)
+    assert time.process_time() - begin < 0.5
+    sound(picture.scene)
+    assert len(picture.svg) < 200_000 and len(text.splitlines()) < 100
+    assert re.fullmatch(rf"2[0-9] of {count} entries are drawn; limit=36 draws more", picture.scene.notes[-1])
+    if readonly:  # some of each kind are drawn
+        assert len(edges(picture.scene, "readonly")) >= 2 and len(edges(picture.scene, "rmap")) >= 2
+    drawn = [len(who_maps_scene(vm, frame, limit=limit).edges) for limit in (12, 36)]
+    assert drawn[0] < drawn[1], "the advice holds"
 
 
 def test_without_paging_nothing_of_the_guest_is_behind_an_entry():
