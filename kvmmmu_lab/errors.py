@@ -17,11 +17,56 @@ A fault of the *guest* (#PF, #GP) is a result, not an exception.
 
 from __future__ import annotations
 
+import sys
+import traceback
+from typing import Any
+
 EINVAL = 22
+
+NOT_YOURS = sys.stdlib_module_names | {"IPython", "ipykernel", "ipywidgets", "traitlets", __name__.partition(".")[0]}
+"""The modules and packages whose lines a notebook leaves out when it shows a `LabError`."""
 
 
 class LabError(Exception):
-    """The base class of all exceptions that the kit raises on purpose."""
+    """The base class of all exceptions that the kit raises on purpose.
+
+    IPython and notebooks show the message first, then the lines of your own code that led to it; ``%tb`` shows everything.
+    """
+
+    _shown = False
+
+    def _render_traceback_(self) -> list[str]:
+        """Return the lines that IPython prints for this exception: the short form the first time, then the whole traceback."""
+        from IPython import get_ipython  # only IPython calls this
+
+        shell = get_ipython()
+        if self._shown and shell is not None:
+            whole: list[str] = shell.InteractiveTB.structured_traceback(type(self), self, self.__traceback__)
+            return whole
+        self._shown = True
+        red, plain = ("", "") if shell is None or str(shell.colors).lower() == "nocolor" else ("\x1b[31m", "\x1b[39m")
+        error: BaseException | None = self
+        lines = [f"{red}{type(self).__name__}{plain}: {self}"]
+        while error is not None:
+            lines += _own_lines(error, shell)
+            error = error.__cause__
+        return [*lines, "(%tb shows the whole traceback.)"]
+
+
+def _own_lines(error: BaseException, shell: Any) -> list[str]:
+    """Return the lines of the user's own code in the traceback of an exception, outermost first."""
+    own = [
+        (frame, number)
+        for frame, number in traceback.walk_tb(error.__traceback__)
+        if frame.f_globals.get("__name__", "").partition(".")[0] not in NOT_YOURS
+    ]
+    lines = []
+    for place in traceback.StackSummary.extract(iter(own)):
+        cell = shell.compile.format_code_name(place.filename) if shell is not None else None
+        where = " ".join(cell) if cell else place.filename
+        if not (place.line or "").startswith("get_ipython()"):  # IPython's own line in place of a magic command
+            lines.append(f"  {where}, line {place.lineno}" + f": {place.line}" * bool(place.line))
+    return lines
 
 
 class InputError(LabError, ValueError):
