@@ -15,6 +15,8 @@ import xml.etree.ElementTree as ET
 from collections.abc import Sized
 
 from ..errors import InputError
+from ..inspect.keys import CHAIN, DESCRIPTOR, Key
+from ..inspect.names import key_name
 from . import metrics
 from .geometry import Box
 from .layout import READ_ONLY, Layout, layout
@@ -39,6 +41,9 @@ LEADS = {
     "link": "{0} is followed by {1}",
 }
 """The title of each kind of edge."""
+
+REFERS = "{0} refers to {1}"
+"""The title of an edge from a position in a descriptor or a chain."""
 
 DRAWN = {"dead": f"{SIGNS['dead']}, struck through:", "new": "double border:"}
 """The words in the legend that replace the sign of a mark."""
@@ -204,6 +209,18 @@ def _table(table: Table, now: Table | None, room: float) -> Appearance:
     ]
 
 
+def edge_name(edge: Edge) -> str:
+    """Return the name of an edge: "the arrow: #248:457 leads to gfn 0x29a5"."""
+    source, target = Key(edge.source), Key(edge.target)
+    return f"the arrow: {_leads(edge, key_name(source.table if source.row == 'rmap' else source), key_name(target))}"
+
+
+def _leads(edge: Edge, source: str, target: str) -> str:
+    """Return what an edge states about its ends, given their names."""
+    stored = edge.kind in ("rmap", "parent") and Key(edge.source).kind in (DESCRIPTOR, CHAIN)
+    return (REFERS if stored else LEADS[edge.kind]).format(source, target)
+
+
 def _row(now: Entry | None, column: Column) -> Appearance:
     if now is None:
         return ["row absent", "", "", "", "", ""]
@@ -213,7 +230,8 @@ def _row(now: Entry | None, column: Column) -> Appearance:
 
 
 def _edge(edge: Edge, names: dict[str, str]) -> Appearance:
-    return [f"edge {edge.kind}", LEADS[edge.kind].format(names[edge.source], names[edge.target])]
+    source = Key(edge.source)
+    return [f"edge {edge.kind}", _leads(edge, names[source.table if source.row == "rmap" else source], names[edge.target])]
 
 
 # Elements

@@ -25,7 +25,7 @@ from ..mmu.memory import FIRST_SHADOW, PAE_ROOT
 from ..mmu.pool import NUM_PAGES
 from ..mmu.shadow import page_of
 
-SHADOW, GUEST, ROOT, FRAME, HOST_FRAME, DESCRIPTOR, CHAIN, BUCKET = "sgrfhdcb"
+SHADOW, GUEST, ROOT, FRAME, HOST_FRAME, DESCRIPTOR, CHAIN, MEMORY, BUCKET = "sgrfhdcmb"
 """The kinds of keys (see `Key.kind`)."""
 
 PARTS = {ROOT: 1, BUCKET: 1, DESCRIPTOR: 3, CHAIN: 3}
@@ -122,12 +122,12 @@ def parent_chain(page: int, number: int) -> Key:
 
 def memory_slot(number: int) -> Key:
     """The key of a memory slot: "m:0"."""
-    return Key(f"m:{number}")
+    return Key(f"{MEMORY}:{number}")
 
 
 def memory_alias(number: int) -> Key:
     """The key of an alias: "m:a0"."""
-    return Key(f"m:a{number}")
+    return Key(f"{MEMORY}:a{number}")
 
 
 def spte_key(spte: int) -> Key:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from ..errors import InputError
 from ..mmu.bits import BASE_MASK, PAGE_SHIFT, PRESENT
@@ -12,7 +13,20 @@ from ..mmu.memory import FIRST_SHADOW, PAE_ROOT
 from ..mmu.pool import NUM_PAGES
 from ..mmu.shadow import page_of
 from .entries import guest_target, shadow_target
-from .keys import GUEST, ROOT, SHADOW, Key, key_of
+from .keys import (
+    BUCKET,
+    CHAIN,
+    DESCRIPTOR,
+    FRAME,
+    GUEST,
+    HOST_FRAME,
+    MEMORY,
+    PDPT,
+    ROOT,
+    SHADOW,
+    Key,
+    key_of,
+)
 
 
 def entry_name(spte: int) -> str:
@@ -32,10 +46,46 @@ def parse_entry_name(name: str, argument: str = "spte") -> int:
 
 
 def key_name(key: Key) -> str:
-    """The name of the entry with this key: "#248:457", "root slot 3", "entry 457 of the guest table in gfn 0x61c9"."""
-    if key.kind == SHADOW:
+    """The name of anything that has a key: "#248:457", "entry 457 of the guest table in gfn 0x61c9", "gfn 0x29a5".
+
+    A key that a picture made up, such as "l:free", is returned as it is.
+    """
+    table, row = key.table, key.row
+    kind, *parts = table.split(":")
+    known = _TABLES.get(kind)
+    if known is None:
+        return key
+    name = "the guest's PDPT" if table == PDPT else known(*parts)
+    if not row:
+        return name
+    if kind == SHADOW:
         return entry_name(key.spte)
-    return f"root slot {key.row}" if key.kind == ROOT else f"entry {key.row} of the guest table in gfn {key.gfn:#x}"
+    if table == PDPT or kind in _ROWS:
+        return f"{'PDPTE' if table == PDPT else _ROWS[kind]} {row}"
+    if kind == MEMORY:
+        return f"the pages of {name} from page {row} on"
+    return f"the reverse map of {name}" if row == "rmap" else f"entry {row} of {name}"
+
+
+def _slot(number: str) -> str:
+    return f"alias {number[1:]}" if number.startswith("a") else f"memory slot {number}"
+
+
+_TABLES: dict[str, Callable[..., str]] = {
+    SHADOW: "shadow page #{}".format,
+    GUEST: "the guest table in gfn 0x{}".format,
+    ROOT: "the root slots".format,
+    FRAME: "gfn 0x{}".format,
+    HOST_FRAME: "host frame 0x{}".format,
+    DESCRIPTOR: "descriptor {1} of the reverse map of frame 0x{0}".format,
+    CHAIN: "parent chain {1} of shadow page #{0}".format,
+    BUCKET: "the hash of shadow pages".format,
+    MEMORY: _slot,
+}
+"""The name of a table, by the kind of its key. It gets the parts of the key."""
+
+_ROWS = {ROOT: "root slot", BUCKET: "hash bucket"}
+"""The names of rows that need no name of their table."""
 
 
 class Names:

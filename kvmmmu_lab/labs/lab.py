@@ -156,6 +156,8 @@ class Lab(Displayable):
         checks.parts(parts)
         self.parts, self.rounds = parts, list[Round]()
         self.predictions: list[Prediction] = []
+        self.seen: set[str] = set()
+        """The patterns of the steps that the films of this lab have shown. Later films fold them."""
 
     @property
     def last(self) -> Round | None:
@@ -185,8 +187,8 @@ class Lab(Displayable):
         An exception in your own part is shown at the end of the film. If no film can be made, it is raised as a `PartError`.
         """
         try:
-            film = watch(name_part_errors(operation, self.parts), vm, focus, draw=draw)
-            film.title = title
+            film = watch(name_part_errors(operation, self.parts), vm, focus, draw=draw, seen=self.seen)
+            film.title, self.seen = title, film.patterns
             return film
         except (LabError, KeyboardInterrupt):
             raise

@@ -32,12 +32,14 @@ def watch(
     *,
     draw: Draw | None = None,
     detail: bool = False,
+    seen: Iterable[str] = (),
 ) -> Watch:
     """Run ``operation``, for instance ``lambda: vm.access(gva)``, and return its film.
 
     ``focus``: addresses whose paths are drawn, in addition to those that the operation uses. ``draw``: another picture (see
-    `film`). ``detail``: make every event a step. A `LabError` from the operation (a crash of the host, an invalid address) is
-    shown as a card at the end of the film; any other exception propagates. In either case the recorder is detached from ``vm``.
+    `film`). ``detail``: make every event a step. ``seen``: what the viewer has seen before (see `film`). A `LabError` from the
+    operation (a crash of the host, an invalid address) is shown as a card at the end of the film; any other exception
+    propagates. In either case the recorder is detached from ``vm``.
 
     Raises InputError if ``focus`` contains an invalid address, or if ``vm`` already has a sink.
     """
@@ -54,14 +56,16 @@ def watch(
         if recording is None:
             raise
         # otherwise the recording contains the error, and the film shows it
-    return Watch(recording, gvas, draw, detail, result)
+    return Watch(recording, gvas, draw, detail, result, seen)
 
 
 class Watch(Film):
     """The film of an operation. ``result`` is its return value; ``error`` is the exception that ended it, or None."""
 
-    def __init__(self, recording: Recording, gvas: list[int], draw: Draw | None, detail: bool, result: Any) -> None:
-        super().__init__(recording, gvas, draw, detail, "")
+    def __init__(
+        self, recording: Recording, gvas: list[int], draw: Draw | None, detail: bool, result: Any, seen: Iterable[str] = ()
+    ) -> None:
+        super().__init__(recording, gvas, draw, detail, "", seen)
         self.result = result
 
     def __str__(self) -> str:

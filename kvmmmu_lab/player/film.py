@@ -5,10 +5,14 @@ Each operation is a *chapter*. All elements that its steps show are laid out onc
 and texts in that drawing. The data can be written as JSON::
 
     format, version, title, css, legend, tags, card
-    chapters  [{title, svg, steps: [{words, place, depth, tags, about, set, changes}]}]
+    chapters  [{title, svg, names, folds: [{first, last, words}],
+                steps: [{words, place, source, depth, tags, about, set, changes, story}]}]
 
 ``set`` maps keys to the appearances (see `draw.svg`) that differ from those of the step before. ``about`` lists the marked
-keys, and ``changes`` the changed entries with their old and new values. ``card`` is the error that ended the film, or None.
+keys, and ``changes`` the changed entries with their old and new values. ``story`` maps keys to what the step means for them, as
+a clause: "it is read by the host". ``source`` is a reference to the kernel's source, such as "mmu.c:315-346". ``names`` has the
+name of each table, edge, and row whose name isn't "entry N of" its table. ``folds`` are runs of steps, counted within the
+chapter, that a list shows as one line. ``card`` is the error that ended the film, or None.
 """
 
 from __future__ import annotations
@@ -17,22 +21,24 @@ import functools
 import html
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ..draw.arguments import check_gva
 from ..draw.pictures import Picture
 from ..draw.render import RenderError
-from ..draw.scene import union
-from ..draw.svg import Appearance, Drawing
+from ..draw.scene import Entry, Scene, Table, edges_of, union
+from ..draw.svg import Appearance, Drawing, edge_name
 from ..draw.text import alternative, to_text
 from ..draw.theme import MEANINGS, stylesheet
 from ..errors import InputError
+from ..inspect.keys import Key
+from ..inspect.names import key_name
 from ..recording.narration import TAGS
 from ..recording.recording import Recording
 from .error_card import card_of
-from .film_steps import BEFORE, Draw, FilmBuilder, FilmStep
+from .film_steps import BEFORE, Draw, FilmBuilder, FilmStep, Fold, folds
 from .gif import gif
 from .page import FORMAT, VERSION, film_html, film_page
 
@@ -45,18 +51,26 @@ LEGEND = (
 """Classes and their meanings. The player shows a sample beside each."""
 
 
-def film(recording: Recording, *gvas: int, draw: Draw | None = None, detail: bool = False, title: str = "") -> Film:
+def film(
+    recording: Recording,
+    *gvas: int,
+    draw: Draw | None = None,
+    detail: bool = False,
+    title: str = "",
+    seen: Iterable[str] = (),
+) -> Film:
     """Make a film of a recording that shows the paths of these addresses, and of those that the recording touches.
 
     ``draw``: a function that returns other scenes, such as ``lambda vm, marks: reverse_map_scene(vm, gfn, marks=marks)``.
-    ``detail``: whether every event becomes a step. Raises InputError for an impossible address.
+    ``detail``: whether every event becomes a step. ``seen``: what the viewer has seen before (``patterns`` of an earlier film);
+    the list of steps folds it. Raises InputError for an impossible address.
     """
     if not isinstance(recording, Recording):
         raise InputError("recording", recording, "the recording from `with record(vm) as recording`")
     start = recording.at(0)
     for gva in gvas:
         check_gva(start, gva)
-    return Film(recording, gvas, draw, detail, title)
+    return Film(recording, gvas, draw, detail, title, seen)
 
 
 class Film:
@@ -66,10 +80,22 @@ class Film:
     ``picked``: what was clicked on. ``data``: the input of the player. ``save("fault.html")``, or .svg, .dot, .gif, .json.
     """
 
-    def __init__(self, recording: Recording, gvas: Iterable[int], draw: Draw | None, detail: bool, title: str) -> None:
+    def __init__(
+        self,
+        recording: Recording,
+        gvas: Iterable[int],
+        draw: Draw | None,
+        detail: bool,
+        title: str,
+        seen: Iterable[str] = (),
+    ) -> None:
         self.recording, self.error = recording, recording.error
         self.chapters: list[list[FilmStep]] = FilmBuilder(recording, gvas, draw, detail).build()
         self.steps = [step for chapter in self.chapters for step in chapter]
+        self.patterns = set(seen)
+        """The patterns of all steps that this film and earlier ones have shown."""
+        self.folds: list[list[Fold]] = [[] if detail else folds(chapter, self.patterns) for chapter in self.chapters]
+        """The folds of each chapter. A film of every detail has none."""
         self.title = title or (self.steps[1].words if len(self.steps) > 1 else "Nothing happened")
 
     @functools.cached_property
@@ -88,7 +114,7 @@ class Film:
             "legend": [list(line) for line in LEGEND],
             "tags": {tag: words for tag, words in TAGS.items() if any(tag in step.tags for step in self.steps)},
             "card": card_of(self.error),
-            "chapters": [_chapter_data(steps, drawing) for steps, drawing in zip(self.chapters, self.drawings, strict=True)],
+            "chapters": [_chapter_data(*one) for one in zip(self.chapters, self.drawings, self.folds, strict=True)],
         }
 
     def picture(self, step: int) -> Picture:
@@ -185,7 +211,7 @@ class Film:
     __repr__ = __str__
 
 
-def _chapter_data(steps: list[FilmStep], drawing: Drawing) -> dict[str, Any]:
+def _chapter_data(steps: list[FilmStep], drawing: Drawing, folded: list[Fold]) -> dict[str, Any]:
     before: dict[str, Appearance] = {}
     data = []
     for step in steps:
@@ -194,37 +220,69 @@ def _chapter_data(steps: list[FilmStep], drawing: Drawing) -> dict[str, Any]:
             {
                 "words": step.words,
                 "place": step.place,
+                "source": step.source,
                 "depth": step.depth,
                 "tags": list(step.tags),
                 "about": [(entry or table).key for table, entry in step.scene.marked()],
                 "set": {key: value for key, value in now.items() if before.get(key) != value} if before else {},
                 "changes": list(step.changes),
+                "story": step.story,
             }
         )
         before = now
     svg = drawing.bare_svg(steps[0].scene, alternative(steps[0].scene))
     first = 1 if steps[0].words == BEFORE and len(steps) > 1 else 0  # only the first chapter may begin with BEFORE
-    return {"title": steps[first].words, "svg": svg, "steps": data}
+    return {
+        "title": steps[first].words,
+        "svg": svg,
+        "names": _names(drawing.stage),
+        "folds": [asdict(fold) for fold in folded],
+        "steps": data,
+    }
+
+
+def _names(stage: Scene) -> dict[str, str]:
+    """Return the names of the tables and edges of a stage, and of the rows that have a name of their own."""
+    names = {key: edge_name(edge) for key, edge in edges_of(stage).items()}
+    for table in stage.tables:
+        names[table.key] = _table_name(table)
+        for entry in table.entries:
+            if (name := _entry_name(entry, table)) != _row_name(entry, table):
+                names[entry.key] = name
+    return names
+
+
+def _table_name(table: Table) -> str:
+    """Return the name of a table; its title, if the picture made up its key."""
+    name = key_name(Key(table.key))
+    return table.title if name == table.key else name
+
+
+def _entry_name(entry: Entry, table: Table) -> str:
+    name = key_name(Key(entry.key))
+    return _row_name(entry, table) if name == entry.key else name
+
+
+def _row_name(entry: Entry, table: Table) -> str:
+    return f"entry {Key(entry.key).row} of {_table_name(table)}"
 
 
 # What was clicked on
 
 
-HISTORY = {"new": "is new", "changed": "changes", "dead": "is removed", "read": "is read"}
-"""The verb for each mark in a history."""
-
-
 @dataclass(frozen=True)
 class Selection:
-    """A table or an entry of a film that was clicked on: its ``key``, its ``name``, and the ``step`` that was shown.
+    """A part of a film that was clicked on: its ``key``, its ``name``, and the ``step`` that was shown.
 
-    ``history``: for each mark ("new", "changed", "read", "dead"), the steps that have it.
+    ``history``: for each mark ("new", "changed", "read", "dead"), the steps that have it. ``story``: what happens to it, as
+    clauses, each with its steps.
     """
 
     key: str
     name: str
     step: int
     history: dict[str, list[int]]
+    story: dict[str, list[int]] = field(default_factory=dict)
 
     @property
     def dies(self) -> bool:
@@ -232,13 +290,16 @@ class Selection:
         return "dead" in self.history
 
     def __str__(self) -> str:
-        events = [
-            f"{HISTORY[mark]} in step{'s' * (len(steps) > 1)} {', '.join(map(str, steps))}"
-            for mark, steps in self.history.items()
-        ]
-        return f"You clicked on {self.name}. In this film it {' and '.join(events) or 'stays as it is'}."
+        told = "; ".join(f"{clause} at {_steps(steps)}" for clause, steps in self.story.items())
+        return f"You clicked on {self.name}. In this film {told or 'it stays as it is'}."
 
     __repr__ = __str__
+
+
+def _steps(numbers: Sequence[int]) -> str:
+    """Return "step 3", or "steps 3, 5 and 9"."""
+    first = ", ".join(map(str, numbers[:-1]))
+    return f"steps {first} and {numbers[-1]}" if first else f"step {numbers[-1]}"
 
 
 class NoSelection:
@@ -256,16 +317,14 @@ class NoSelection:
 
 def selection_of(steps: Sequence[FilmStep], key: str, step: int) -> Selection:
     """Return the selection of ``key`` at a step, with its history in these steps."""
-    name, history = key, dict[str, list[int]]()
+    history, story = dict[str, list[int]](), dict[str, list[int]]()
+    names = _names(union([shown.scene for shown in steps]))
     for number, shown in enumerate(steps):
-        for table in shown.scene.tables:
-            title, entry = f"{table.title}, {', '.join(table.words)}", shown.scene.entry(key)
-            if table.key == key:
-                name, mark = title, table.mark
-            elif entry is not None and entry in table.entries:
-                name, mark = f"entry {entry.index} of {title}", entry.mark
-            else:
-                continue
-            if mark:
-                history.setdefault(mark, []).append(number)
-    return Selection(key, name, step, history)
+        for table, entry in shown.scene.marked():
+            if (entry or table).key == key:
+                history.setdefault((entry or table).mark, []).append(number)
+        if clause := shown.story.get(Key(key)):
+            story.setdefault(clause, []).append(number)
+    row = Key(key)
+    name = names.get(key) or (f"entry {row.row} of {names.get(row.table, row.table)}" if row.row else key)
+    return Selection(key, name, step, history, story)

@@ -8,19 +8,21 @@ Several events of the same kind in a row, such as the four reads of a walk, are 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ..draw.arguments import possible_gva
 from ..draw.page_tables import hierarchy_scene
-from ..draw.scene import Marks, Scene
+from ..draw.scene import Marks, Scene, edges_of
 from ..errors import HostCrash, LabError
-from ..inspect.keys import SHADOW, Key, key_of
+from ..inspect.keys import BUCKET, CHAIN, DESCRIPTOR, MEMORY, SHADOW, Key, key_of
 from ..inspect.names import Names
 from ..mmu import events as ev
 from ..mmu.machine import Machine
-from ..recording.narration import mark_of, narration, sentence, tags_of
+from ..recording.narration import RETURN, counted, mark_of, narration, sentence, tags_of
 from ..recording.recording import Change, Recording
+from ..recording.story import Parts, Story
 
 BEFORE = "Before the first step."
 """The words of step 0 of a film."""
@@ -39,7 +41,8 @@ Draw = Callable[[Machine, Marks], Scene]
 class FilmStep:
     """One step of a film. ``recorded``: the number of the recorded step whose state its ``scene`` shows.
 
-    ``changes``: each changed entry with its old and new value.
+    ``changes``: each changed entry with its old and new value. ``story``: what the step means for the things that it concerns
+    (see `recording.story`). ``noun``: what the words of a `Fold` call the step; empty for a step that is never folded.
     """
 
     words: str
@@ -50,6 +53,13 @@ class FilmStep:
     source: str = ""
     tags: tuple[str, ...] = ()
     changes: tuple[dict[str, str], ...] = ()
+    story: Parts = field(default_factory=dict)
+    noun: str = ""
+
+    @property
+    def pattern(self) -> str:
+        """The words without numbers and names. Steps of the same pattern say nothing new."""
+        return _LIST.sub("(#)", _NUMBER.sub("#", self.words))
 
     @property
     def place(self) -> str:
@@ -58,6 +68,48 @@ class FilmStep:
 
     def __str__(self) -> str:
         return f"{self.words}  [{self.place}]" if self.place else self.words
+
+
+_NUMBER = re.compile(r"#?\b(?:0x[0-9a-f]+|\d+)(?::\d+)*\b")
+_LIST = re.compile(r"\(#(?:, #)*\)")
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Steps ``first`` to ``last`` of a chapter, which a list shows as one line: they repeat what the viewer has seen before."""
+
+    first: int
+    last: int
+    words: str
+
+
+LEAST_FOLDED = 2
+"""Minimum number of steps of a fold."""
+
+
+def folds(steps: Sequence[FilmStep], seen: set[str]) -> list[Fold]:
+    """Return the folds of a chapter. ``seen``: the patterns of the steps that the viewer has seen, to which this chapter's are
+    added.
+
+    A run of steps is folded if each has a noun and says nothing new.
+    """
+    found: list[Fold] = []
+    run: list[int] = []
+
+    def close() -> None:
+        if len(run) >= LEAST_FOLDED:
+            nouns = counted(steps[at].noun for at in run)
+            found.append(Fold(run[0], run[-1], f"{len(run)} steps like earlier ones: {nouns}."))
+        run.clear()
+
+    for at, step in enumerate(steps):
+        if step.noun and step.pattern in seen:
+            run.append(at)
+        else:
+            close()
+        seen.add(step.pattern)
+    close()
+    return found
 
 
 class FilmBuilder:
@@ -69,6 +121,7 @@ class FilmBuilder:
         """Addresses that the current chapter draws."""
         self.pages: dict[int, None] = {}
         """Shadow pages that the current chapter has drawn."""
+        self.story = Story()
         self.chapters: list[list[FilmStep]] = []
 
     def build(self) -> list[list[FilmStep]]:
@@ -93,13 +146,21 @@ class FilmBuilder:
             if narration(event[0]).path and event[1] not in self.focus:
                 self.focus += [event[1]][: max(0, MOST_PATHS - len(self.focus))]
         before = [] if self.chapters else [FilmStep(BEFORE, self._scene(first - 1, Marks()), first - 1)]
-        return before + [self._step(group) for group in groups]
+        steps = before
+        for group in groups:
+            steps.append(self._step(group, steps[-1].scene if steps else None))
+        return steps
 
-    def _step(self, group: StepGroup) -> FilmStep:
-        scene = self._scene(group.last, marks_of(self.recording.at(group.last), group.events))
+    def _step(self, group: StepGroup, before: Scene | None) -> FilmStep:
+        """Return the step of a group. ``before``: the scene of the step before it in the chapter."""
+        vm = self.recording.at(group.last)
+        parts = {key: part for event in group.events for key, part in self.story.parts(vm, event).items()}
+        scene = self._scene(group.last, marks_of(vm, group.events))
         changes = tuple(_as_data(change) for number in group.steps for change in self.recording.changes(number))
+        story = {**_differences(before or scene, scene), **_marked(scene), **_changed(changes), **parts}
         kind = group.kind
-        return FilmStep(group.words, scene, group.last, group.depth, kind.function, kind.source, group.tags, changes)
+        place = group.depth, kind.function, kind.source
+        return FilmStep(group.words, scene, group.last, *place, group.tags, changes, story, group.noun)
 
     def _scene(self, number: int, marks: Marks) -> Scene:
         """Return the picture at a recorded step. Addresses that are invalid in the guest's mode at that step are left out.
@@ -139,6 +200,41 @@ def chapter_ranges(recording: Recording) -> list[tuple[int, int]]:
     return found
 
 
+# The story of a step: what it means for the parts of the picture
+
+MARKED = {"new": "it is new", "changed": "it changes", "dead": "it is removed", "read": "it is read"}
+"""What each mark means."""
+
+APPEARS, VANISHES, CHANGES = "it appears", "it is removed", "it changes"
+
+STORED = (DESCRIPTOR, CHAIN, MEMORY, BUCKET)
+"""The kinds of tables whose rows change without a mark or a change of memory."""
+
+
+def _differences(before: Scene, scene: Scene) -> Parts:
+    """Return the arrows, descriptors and other boxes of data structures that differ from the scene before."""
+    old, new = _drawn(before), _drawn(scene)
+    parts = {key: APPEARS if key in new else VANISHES for key in old.keys() ^ new.keys()}
+    return parts | {key: CHANGES for key in old.keys() & new.keys() if old[key] != new[key]}
+
+
+def _drawn(scene: Scene) -> dict[Key, object]:
+    """Return what a scene shows of each arrow, and of each row of a `STORED` table."""
+    found: dict[Key, object] = {Key(key): None for key in edges_of(scene)}
+    for table in scene.tables:
+        if Key(table.key).kind in STORED:
+            found |= {Key(table.key): None, **{Key(row.key): (row.flags, row.target) for row in table.entries}}
+    return found
+
+
+def _marked(scene: Scene) -> Parts:
+    return {Key((entry or table).key): MARKED[(entry or table).mark] for table, entry in scene.marked()}
+
+
+def _changed(changes: Iterable[dict[str, str]]) -> Parts:
+    return {Key(change["key"]): CHANGES if int(change["new"], 16) else "it is cleared" for change in changes}
+
+
 # Groups of recorded steps that become one step of a film
 
 
@@ -152,6 +248,12 @@ class StepGroup:
     depth: int
     events: list[tuple] = field(default_factory=list)
     steps: list[int] = field(default_factory=list)
+
+    @property
+    def noun(self) -> str:
+        """The noun of the step. A group without events is the end of an operation."""
+        noun = narration(self.kind).noun
+        return noun if self.events else noun and RETURN
 
     @property
     def tags(self) -> tuple[str, ...]:

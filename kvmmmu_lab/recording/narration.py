@@ -7,7 +7,9 @@ happened, and why.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -50,6 +52,8 @@ class Narration:
     ``tags``: keys of `TAGS`, without "guest" and "spte", which are added to changes of memory according to the address.
     ``mark``: what to mark in a picture, and how, for an event that doesn't change memory.
     ``path``: whether the first operand is an address whose path a film should show.
+    ``noun``: what a list of routine steps calls the event, with its plural in brackets: "page fault(s)". Steps without a noun
+    are never folded.
     """
 
     words: Callable[[Names, Any], str] | None = None
@@ -60,6 +64,7 @@ class Narration:
     tags: tuple[str, ...] = ()
     mark: Callable[[Machine, Any], tuple[Key, str]] | None = None
     path: bool = False
+    noun: str = ""
 
 
 UNKNOWN = Narration(main=False)
@@ -91,6 +96,18 @@ def ending(names: Names, opened: ev.Kind, result: Any) -> str:
     if result is None:
         return f"{name} is done."
     return f"{name} is done: {known.result(result) if known.result else f'{result:#x}' if type(result) is int else result}."
+
+
+RETURN = "return(s) to the guest"
+"""The noun for the end of an operation that has a noun."""
+
+
+def counted(nouns: Iterable[str]) -> str:
+    """Count nouns that have their plurals in brackets: "a page fault, 2 new links"."""
+    return ", ".join(
+        re.sub(r"\((\w+)\)", "" if number == 1 else r"\1", f"{'a' if number == 1 else number} {noun}")
+        for noun, number in Counter(nouns).items()
+    )
 
 
 def tags_of(event: tuple) -> tuple[str, ...]:
@@ -285,7 +302,9 @@ NARRATIONS: dict[ev.Kind, Narration] = {
     ev.CRASH: Narration(_crash, tags=("crash",)),
     # The processor and the VM around the MMU
     ev.ACCESS: Narration(lambda n, o: _access(o), ending=lambda n, outcome: OUTCOMES.get(outcome, ""), path=True),
-    ev.HARDWARE_READ: Narration(run=_hardware_walk, mark=lambda vm, o: (key_of(vm, o.hpa), "read")),
+    ev.HARDWARE_READ: Narration(
+        run=_hardware_walk, mark=lambda vm, o: (key_of(vm, o.hpa), "read"), noun="walk(s) by the processor"
+    ),
     ev.STORE: Narration(lambda n, o: f"The guest stores {_count(o.size, 'byte')} at {n.gpa(o.hpa)}: {o.new:#x}."),
     ev.POKE: Narration(lambda n, o: f"Memory at {n.gpa(o.hpa)} becomes {o.new:#x}, and the MMU doesn't notice."),
     ev.LOAD: Narration(lambda n, o: f"The page at {n.gpa(o.hpa)} is filled.", main=False, tags=("guest",)),
@@ -316,7 +335,9 @@ NARRATIONS: dict[ev.Kind, Narration] = {
     ev.DIRTY_LOG: Narration(lambda n, o: f"The host reads the dirty log of slot {o.slot}.", main=False),
     ev.CLEAR_LOG: Narration(lambda n, o: f"The dirty log of slot {o.slot} is cleared.", main=False),
     ev.MARK_DIRTY: Narration(lambda n, o: f"gfn {o.gfn:#x} is marked as written in the dirty log of its slot.", main=False),
-    ev.FLUSH: Narration(lambda n, o: "The TLB is flushed: the processor forgets its translations.", tags=("flush",)),
+    ev.FLUSH: Narration(
+        lambda n, o: "The TLB is flushed: the processor forgets its translations.", tags=("flush",), noun="TLB flush(es)"
+    ),
     ev.LOAD_ROOT: Narration(lambda n, o: f"From now on the processor's walks start at {n.root(o.root)}."),
     ev.INJECT: Narration(
         lambda n, o: f"The guest's own tables {_refused(o.error)} at {o.gva:#x}: the guest gets a page fault.",
@@ -331,24 +352,31 @@ NARRATIONS: dict[ev.Kind, Narration] = {
         result=_fault_result,
         tags=("fault",),
         path=True,
+        noun="page fault(s)",
     ),
     ev.WALK: Narration(lambda n, o: f"The host walks the guest's tables for {o.gva:#x}, as a processor would.", main=False),
-    ev.GUEST_READ: Narration(run=_guest_walk, mark=lambda vm, o: (guest_table(o.gfn).entry(o.index), "read")),
-    ev.GUEST_ACCESSED: Narration(lambda n, o: f"The walk sets the accessed bit in {n.entry(o.hpa)}, as a processor would."),
+    ev.GUEST_READ: Narration(
+        run=_guest_walk, mark=lambda vm, o: (guest_table(o.gfn).entry(o.index), "read"), noun="walk(s) of the guest's tables"
+    ),
+    ev.GUEST_ACCESSED: Narration(
+        lambda n, o: f"The walk sets the accessed bit in {n.entry(o.hpa)}, as a processor would.", noun="new accessed bit(s)"
+    ),
     ev.FETCH: Narration(
         lambda n, o: f"The host walks the shadow tables for {o.gva:#x}, and makes the entries that are missing.",
         main=False,
         result=lambda spte: f"spte {entry_name(spte)}",
     ),
     ev.SHADOW_READ: Narration(run=_shadow_walk, main=False, mark=lambda vm, o: (spte_key(o.spte), "read")),
-    ev.LINK_TABLE: Narration(lambda n, o: f"{_entry(n, o.hpa)} now leads to shadow page {n.target(o.new)}."),
+    ev.LINK_TABLE: Narration(
+        lambda n, o: f"{_entry(n, o.hpa)} now leads to shadow page {n.target(o.new)}.", noun="new link(s)"
+    ),
     ev.MARK_LARGE: Narration(
         lambda n, o: f"{_entry(n, o.hpa)} is marked: below it is a large page in 4 KiB pieces.", main=False
     ),
     ev.SET_SPTE: Narration(
         lambda n, o: f"Entry {n.spte(o.spte)} will be made from the guest's entry {flags(o.guest_entry)}.", main=False
     ),
-    ev.MAKE_SPTE: Narration(lambda n, o: _made(n, o.hpa, o.new)),
+    ev.MAKE_SPTE: Narration(lambda n, o: _made(n, o.hpa, o.new), noun="new spte(s)"),
     ev.FIX_READ: Narration(lambda n, o: f"{_entry(n, o.hpa)} gets U back, and loses its W."),
     ev.FIX_WRITE: Narration(
         lambda n, o: f"This is a write, so the host checks whether {n.spte(o.spte)} may become writable.",
@@ -359,8 +387,13 @@ NARRATIONS: dict[ev.Kind, Narration] = {
         lambda n, o: f"{_entry(n, o.hpa)} loses U: with CR0.WP clear the kernel may write here, but user code may not."
     ),
     ev.DROP_SPTE: Narration(lambda n, o: f"{_entry(n, o.hpa)} is cleared: the guest's entry is no longer present."),
-    ev.ALLOW_WRITE: Narration(lambda n, o: f"{_entry(n, o.hpa)} gets its W: {n.target(o.new)} is not a shadowed page table."),
-    ev.GUEST_DIRTY: Narration(lambda n, o: f"The host sets the dirty bit in {n.entry(o.hpa)}, as a processor would."),
+    ev.ALLOW_WRITE: Narration(
+        lambda n, o: f"{_entry(n, o.hpa)} gets its W: {n.target(o.new)} is not a shadowed page table.",
+        noun="newly writable spte(s)",
+    ),
+    ev.GUEST_DIRTY: Narration(
+        lambda n, o: f"The host sets the dirty bit in {n.entry(o.hpa)}, as a processor would.", noun="new dirty bit(s)"
+    ),
     ev.NONPAGING_FAULT: Narration(
         lambda n, o: (
             f"A page fault stops the guest, and the host takes over. The guest isn't paging, so {o.gva:#x} is already a gpa."
@@ -369,9 +402,14 @@ NARRATIONS: dict[ev.Kind, Narration] = {
         result=_fault_result,
         tags=("fault",),
         path=True,
+        noun="page fault(s)",
     ),
-    ev.NONPAGING_LINK: Narration(lambda n, o: f"{_entry(n, o.hpa)} now leads to shadow page {n.target(o.new)}."),
-    ev.NONPAGING_MAP: Narration(lambda n, o: f"{_entry(n, o.hpa)} now maps {n.target(o.new)}, with all rights."),
+    ev.NONPAGING_LINK: Narration(
+        lambda n, o: f"{_entry(n, o.hpa)} now leads to shadow page {n.target(o.new)}.", noun="new link(s)"
+    ),
+    ev.NONPAGING_MAP: Narration(
+        lambda n, o: f"{_entry(n, o.hpa)} now maps {n.target(o.new)}, with all rights.", noun="new spte(s)"
+    ),
     # Shadow pages
     ev.TOP_UP: Narration(lambda n, o: f"{o.taken} {o.cache} are allocated in advance.", main=False),
     ev.GET_PAGE: Narration(
@@ -380,7 +418,10 @@ NARRATIONS: dict[ev.Kind, Narration] = {
         result=lambda page: f"shadow page #{page}",
     ),
     ev.ALLOC_PAGE: Narration(
-        lambda n, o: _new_page(o.page, o.gfn, o.role), tags=("page",), mark=lambda vm, o: (shadow_page(o.page), "new")
+        lambda n, o: _new_page(o.page, o.gfn, o.role),
+        tags=("page",),
+        mark=lambda vm, o: (shadow_page(o.page), "new"),
+        noun="new shadow page(s)",
     ),
     ev.FREE_PAGE: Narration(
         lambda n, o: f"Shadow page #{o.page} returns to the pool.",
@@ -397,8 +438,8 @@ NARRATIONS: dict[ev.Kind, Narration] = {
         tags=("zap",),
         mark=lambda vm, o: (shadow_page(o.page), "dead"),
     ),
-    ev.UNLINK_PARENT: Narration(_unlinked_parent, run=_last_of(_unlinked_parent), tags=("zap",)),
-    ev.UNLINK_CHILD: Narration(_unlinked, run=_last_of(_unlinked), tags=("zap",)),
+    ev.UNLINK_PARENT: Narration(_unlinked_parent, run=_last_of(_unlinked_parent), tags=("zap",), noun="cleared link(s)"),
+    ev.UNLINK_CHILD: Narration(_unlinked, run=_last_of(_unlinked), tags=("zap",), noun="cleared spte(s)"),
     ev.SLOT_BIT: Narration(lambda n, o: f"Shadow page #{o.page} records which memory slots it reaches.", main=False),
     ev.EVICT: Narration(_evicted),
     ev.UNPROTECT: Narration(lambda n, o: f"All shadow pages of the table in gfn {o.gfn:#x} are zapped.", main=False),
@@ -415,18 +456,22 @@ NARRATIONS: dict[ev.Kind, Narration] = {
         ),
         tags=("rmap",),
         mark=lambda vm, o: (frame_key(vm, o.hfn).entry("rmap"), "changed"),
+        noun="new reverse mapping(s)",
     ),
     ev.RMAP_REMOVE: Narration(
         lambda n, o: f"The reverse map of {n.frame(o.hfn)} drops {n.spte(o.spte)}{_form(o.form, 'descriptor')}.",
         tags=("rmap",),
         mark=lambda vm, o: (frame_key(vm, o.hfn).entry("rmap"), "changed"),
+        noun="dropped reverse mapping(s)",
     ),
     ev.WRITE_PROTECT: Narration(
         lambda n, o: f"The reverse map of gfn {o.gfn:#x} lists the entries that can write it. Each of them loses its W.",
         main=False,
     ),
     ev.PROTECT_SPTE: Narration(
-        lambda n, o: f"{_entry(n, o.hpa)} loses its W: {n.target(o.new)} is a page table now.", tags=("protect",)
+        lambda n, o: f"{_entry(n, o.hpa)} loses its W: {n.target(o.new)} is a page table now.",
+        tags=("protect",),
+        noun="write-protected spte(s)",
     ),
     ev.SLOT_PROTECT: Narration(
         lambda n, o: f"In all shadow pages that reach slot {o.slot}, every entry loses its W.", main=False
@@ -454,7 +499,7 @@ NARRATIONS: dict[ev.Kind, Narration] = {
     ev.ALLOC_ROOTS: Narration(lambda n, o: "The root of the shadow tables is found or made.", main=False),
     ev.FREE_ROOTS: Narration(lambda n, o: "The root of the shadow tables is released; the shadow pages stay.", main=False),
     ev.ROOT_COUNT: Narration(lambda n, o: f"The root count of #{o.page} is now {o.count}.", main=False),
-    ev.ROOT_SLOT: Narration(_root_slot, run=_last_of(_root_slot)),
+    ev.ROOT_SLOT: Narration(_root_slot, run=_last_of(_root_slot), noun="new link(s)"),
     ev.ROOT_SLOT_FREE: Narration(lambda n, o: f"{_entry(n, o.hpa)} is cleared.", main=False),
     ev.RESET_CONTEXT: Narration(lambda n, o: "The MMU is set up for the guest's current mode.", main=False),
     ev.NEW_CR3: Narration(

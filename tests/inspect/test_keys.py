@@ -63,6 +63,32 @@ def test_a_shadow_entry_has_one_name():
     assert key_name(Key("g:61c9:457")) == "entry 457 of the guest table in gfn 0x61c9"
 
 
+@pytest.mark.parametrize(
+    ("key", "name"),
+    [
+        ("s:248", "shadow page #248"),
+        ("g:61c9", "the guest table in gfn 0x61c9"),
+        ("g:pdpt", "the guest's PDPT"),
+        ("g:pdpt:3", "PDPTE 3"),
+        ("r", "the root slots"),
+        ("f:29a5", "gfn 0x29a5"),
+        ("f:29a5:rmap", "the reverse map of gfn 0x29a5"),
+        ("h:2b45:rmap", "the reverse map of host frame 0x2b45"),
+        ("d:29a5:0", "descriptor 0 of the reverse map of frame 0x29a5"),
+        ("d:29a5:0:3", "entry 3 of descriptor 0 of the reverse map of frame 0x29a5"),
+        ("c:248:0:4", "entry 4 of parent chain 0 of shadow page #248"),
+        ("m:0", "memory slot 0"),
+        ("m:a0", "alias 0"),
+        ("m:0:12", "the pages of memory slot 0 from page 12 on"),
+        ("b", "the hash of shadow pages"),
+        ("b:201", "hash bucket 201"),
+        ("l:free", "l:free"),
+    ],
+)
+def test_everything_that_has_a_key_has_a_name(key, name):
+    assert key_name(Key(key)) == name
+
+
 @pytest.mark.parametrize("wrong", ["#256:0", "#0:512", "#0", "#-1:0", "# 1:0", "#1:0 ", "#٣:0", "", "s:1:0", 1, None, ["#1:0"]])
 def test_text_that_is_not_an_entry_name_is_refused(wrong):
     with pytest.raises(InputError, match=r"zapped is .*; expected a shadow entry's name, such as '#248:457'"):
