@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .console_encoding import print_anything
 from .errors import DataError, HostCrash, InputError, LabError, SlotError, VmDead
 from .mmu import Access, Complaint, Event, Vm, describe
 
@@ -46,6 +47,10 @@ __all__ = [
     "open_trace",
     "record",
 ]
+
+
+# here, because pictures, films and reports are printed by any program that uses the kit, not only by `kvmmmu-lab`
+print_anything()
 
 
 def __getattr__(name: str) -> Any:

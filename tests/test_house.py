@@ -17,6 +17,7 @@ PACKAGE = ROOT / "kvmmmu_lab"
 # The order is from the bottom up: a room imports only rooms above it in this table.
 ROOMS = {
     "errors": "",
+    "console_encoding": "",
     "mmu": "",
     "data": "mmu",
     "inspect": "mmu",
@@ -34,7 +35,7 @@ ROOMS = {
     "doctor": "draw workspace publish",
     "cli": "draw workspace doctor verify bench labs publish check",
     "__main__": "cli",
-    "__init__": "mmu data recording labs",
+    "__init__": "console_encoding mmu data recording labs",
 }
 
 

@@ -56,9 +56,10 @@ def environment() -> dict[str, str]:
 def command(last: str) -> list[str]:
     """The command line of a fork server (``last``: the number of its socket) or of a worker that is not forked ("-").
 
-    -I: Python ignores its environment variables and the current folder. -B: it writes no bytecode files.
+    -I: Python ignores its environment variables and the current folder. -B: it writes no bytecode files. -X utf8: whatever the
+    console's encoding, a submission can print any character.
     """
-    return [sys.executable, "-I", "-B", "-c", BOOT, str(PACKAGE), last]
+    return [sys.executable, "-I", "-B", "-X", "utf8", "-c", BOOT, str(PACKAGE), last]
 
 
 class ForkServer:
