@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import html
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,12 +18,21 @@ from ..mmu.memory import FIRST_SHADOW
 from ..mmu.pool import NUM_PAGES
 from ..player.cell_output import close_all
 from .explain_access import OUTCOMES, PathsBefore, Request, explain_access
-from .form import Form, form_of, parse_number, status_html
+from .form import Form, form_of, status_html
 from .guests import GVAS, ROOT, GuestTable
 from .lab import Lab
+from .number import Number, read_number
 
 KINDS = ("guest", "shadow")
 EXAMPLE = 0x8000000002B45C65
+
+NAMES = {
+    **dict.fromkeys(("PGD", "P4D", "PML4", "PML4E", "PXE"), 4),
+    **dict.fromkeys(("PUD", "PDPT", "PDPTE", "PPE"), 3),
+    **dict.fromkeys(("PMD", "PD", "PDE"), 2),
+    **dict.fromkeys(("PTE", "PT"), 1),
+}
+"""The level of an entry by its name in Linux, in the manual, or in WinDbg."""
 
 
 def entry_decoder(
@@ -46,6 +56,8 @@ class EntryDecoder(Lab):
     def __init__(self, entry: int | str, kind: str, mode: str, level: int, parts: dict[str, Any]) -> None:
         super().__init__(parts)
         self.kind, self.mode, self.level, self.value = "guest", "64", 1, 0
+        self.pasted = dict[int, Number]()
+        """The entries in the text that was read, by level (0: an entry without a name). Empty after any other change."""
         self.choose(kind, mode, level)
         if isinstance(entry, str):
             self.read(entry)
@@ -70,6 +82,8 @@ class EntryDecoder(Lab):
         top = self.levels(kind, mode)
         if not 1 <= level <= top:
             raise InputError("level", level, f"1..{top}")
+        if level != self.level and level in self.pasted:
+            self.value = self.pasted[level].value
         self.kind, self.mode, self.level = kind, mode, level
         self.value &= (1 << self.width) - 1
 
@@ -79,22 +93,35 @@ class EntryDecoder(Lab):
         return MODES[mode].levels if kind == "guest" or mode == "64" else 2
 
     def read(self, text: str) -> None:
-        """Set the value from text: hexadecimal, binary or decimal (see `parse_number`)."""
-        self.value = parse_number(text, bits=self.width)
+        """Set the value from text, as debuggers and the kernel print entries: digits alone are hexadecimal (see `read_number`).
+
+        If the text names entries ("PMD 62cb067 PTE 69025"), the one of this level is read or, without it, the lowest one.
+        """
+        named = named_entries(text, self.levels(self.kind, self.mode))
+        pasted = {level: read_number(entry, bits=self.width, prefer=16) for level, entry in named.items()}
+        level = self.level if self.level in pasted or not pasted else min(pasted)
+        pasted = pasted or {0: read_number(text, bits=self.width, prefer=16)}
+        self.level, self.pasted = level, pasted
+        self.value = pasted[level if level in pasted else 0].value
+
+    @property
+    def reading(self) -> Number | None:
+        """How the value was read; None if it was not read from text."""
+        return self.pasted.get(self.level, self.pasted.get(0))
 
     def set(self, value: int) -> None:
         """Set the value."""
         value = checks.whole("entry", value)
         if not 0 <= value < 1 << self.width:
             raise InputError("entry", value, f"an unsigned number of {self.width} bits")
-        self.value = value
+        self.value, self.pasted = value, {}
 
     def toggle(self, bit: int) -> None:
         """Invert a bit."""
         bit = checks.whole("bit", bit)
         if not 0 <= bit < self.width:
             raise InputError("bit", bit, f"0..{self.width - 1}")
-        self.value ^= 1 << bit
+        self.set(self.value ^ 1 << bit)
 
     def set_frame(self, frame: int) -> None:
         """Set the frame number. It must fit into the entry and, for a large page, be a multiple of its number of frames."""
@@ -105,7 +132,7 @@ class EntryDecoder(Lab):
             step = 1 << field.low - PAGE_SHIFT
             kind = "a frame number" if step == 1 else f"a frame number that is a multiple of {step:#x}, and"
             raise InputError("frame", frame, f"{kind} below {1 << field.high + 1 - PAGE_SHIFT:#x}")
-        self.value = self.value & ~mask | value
+        self.set(self.value & ~mask | value)
 
     # Its meaning
 
@@ -200,7 +227,25 @@ class EntryDecoder(Lab):
         results = [line for result in self.shadow_results() for line in ("", str(result))]
         number = f"{self.value:#0{digits + 2}x} = {self.value}"
         head = f"{number}   ({kind}, level {self.level}, {LEVELS[self.level]})"
-        return "\n".join([head, flags(self.value), self.meaning, "", *rows, *results])
+        note = self.reading.note if self.reading is not None else ""
+        return "\n".join([head, *[note] * bool(note), flags(self.value), self.meaning, "", *rows, *results])
+
+
+def named_entries(text: str, levels: int) -> dict[int, str]:
+    """Return the entries that a text names, by level; of several with one level, the first. ``levels``: the highest level.
+
+    >>> named_entries("PGD 62dd067 PUD 62dc067 PMD 62cb067 PTE 69025", 4)
+    {4: '0x62dd067', 3: '0x62dc067', 2: '0x62cb067', 1: '0x69025'}
+    >>> named_entries("PDE at C0300C00    PTE at C030A004 contains 0003B163   contains 00154121", 2)
+    {2: '0x0003B163', 1: '0x00154121'}
+    """
+    text = text if isinstance(text, str) else ""
+    names, number = "|".join(sorted(NAMES, key=len, reverse=True)), r"(?:0x)?((?=[a-f`_]*[0-9])[0-9a-f`_]+)\b"
+    found = re.findall(rf"\b({names})(?:_val)?\b\s*[:=]*\s*{number}", text, re.IGNORECASE)
+    if not found:  # WinDbg's !pte: the names, then the entries
+        at, entries = (re.findall(pattern, text, re.IGNORECASE) for pattern in (rf"\b({names}) at\b", rf"\bcontains {number}"))
+        found = list(zip(at, entries, strict=True)) if len(at) == len(entries) else []
+    return {min(NAMES[name.upper()], levels): f"0x{entry}" for name, entry in reversed(found)} if found else {}
 
 
 @dataclass(frozen=True)
@@ -370,8 +415,10 @@ class DecoderForm(Form):
     def controls(self) -> list[Any]:
         """Return the controls for the kind, mode and level, the number, the flags and the frame."""
         lab, ui = self.lab, self.ui
-        self.number = self.field("text", "Entry", hex(lab.value), "A number: hexadecimal, binary or decimal", width="420px")
-        self.number.text.observe(lambda change: self.act(self.read), "value")
+        self.entry = self.field(
+            "text", "Entry", hex(lab.value), "An entry as a debugger or the kernel prints it", width="420px"
+        )
+        self.entry.text.observe(lambda change: self.act(self.read), "value")
         self.kind = ui.menu("Kind", [("guest entry", "guest"), ("shadow entry", "shadow")], lab.kind, "Guest or shadow entry")
         modes = [(mode.title, key) for key, mode in MODES.items() if mode.levels]
         self.mode = ui.menu("Guest", modes, lab.mode, "The guest's mode")
@@ -383,12 +430,12 @@ class DecoderForm(Form):
         self.toggles = ui.row()
         self.filling = False
         self.shown: list[tuple[int, str, str]] = []
-        return [ui.row(self.kind, self.mode, self.level), self.number.box, self.toggles, self.frame.box]
+        return [ui.row(self.kind, self.mode, self.level), self.entry.box, self.toggles, self.frame.box]
 
     def read(self) -> None:
         """Read the value of the entry from its input field."""
         if not self.filling:
-            self.lab.read(self.number.text.value)
+            self.lab.read(self.entry.text.value)
 
     def choose(self) -> None:
         """Apply the kind, mode and level selected in the menus."""
@@ -399,7 +446,7 @@ class DecoderForm(Form):
     def set_frame(self) -> None:
         """Read the frame number from its input field."""
         if not self.filling:
-            self.lab.set_frame(parse_number(self.frame.text.value, "frame"))
+            self.lab.set_frame(self.number(self.frame))
 
     def refresh(self) -> None:
         """Show the current entry in all widgets."""
@@ -408,11 +455,14 @@ class DecoderForm(Form):
             levels = range(lab.levels(lab.kind, lab.mode), 0, -1)
             self.level.options = [(f"{level} ({LEVELS[level]})", level) for level in levels]
             self.level.value = lab.level
-            self.number.text.value = f"{lab.value:#0{lab.width // 4 + 2}x}"
-            self.frame.text.value = hex(lab.frame)
+            self.entry.text.value = f"{lab.value:#0{lab.width // 4 + 2}x}"
+            if self.peek(self.frame) != lab.frame:
+                self.frame.text.value = hex(lab.frame)
             self._fill_toggles()
         finally:
             self.filling = False
+        if lab.reading is not None:
+            self.entry.set_note(lab.reading.note, lab.reading.other)
         self.status.value = status_html(f"<b>{html.escape(lab.meaning)}</b>")
         self.picture.value = _table_html(lab)
         self.state.value = _results_html(lab.shadow_results())

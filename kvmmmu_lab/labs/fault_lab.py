@@ -16,7 +16,7 @@ from ..player.cell_output import close_all
 from ..recording.narration import access_noun
 from .addresses import AddressPicker, pick_address
 from .explain_access import OUTCOMES, PathsBefore, Request, explain_access
-from .form import Form, form_of, parse_number
+from .form import Form, form_of
 from .guests import FLAGS, PRESETS, GuestTable
 from .lab import Lab, Round
 from .prediction import Prediction
@@ -316,7 +316,7 @@ class FaultForm(Form):
     def choose_address(self) -> None:
         """Read the address from its input field."""
         self.clear()
-        self.lab.address = parse_number(self.address.text.value, "gva")
+        self.lab.address = self.number(self.address)
 
     def choose_frame(self, frame: int) -> None:
         """Change the frame at the end of the path."""

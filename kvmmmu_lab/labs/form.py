@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`Form`: the base class of all forms, with the verdict, the film, the picture and error messages. Also `parse_number`.
+"""`Form`: the base class of all forms, with the verdict, the film, the picture and error messages.
 
 A lab doesn't depend on its form: `form_of` registers the class of the form with the class of the lab.
 """
@@ -7,7 +7,6 @@ A lab doesn't depend on its form: `form_of` registers the class of the form with
 from __future__ import annotations
 
 import html
-import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -17,6 +16,7 @@ from ..player.cell_output import close_all
 from ..player.error_card import html_of
 from .display import load_widgets
 from .lab import GuestLab, Lab, Round, error_html
+from .number import parse_number, read_number
 from .prediction import Prediction
 from .watch import Watch
 
@@ -72,6 +72,22 @@ class Form:
         made = self.ui.InputField(*arguments, **options)
         self.fields.append(made)
         return made
+
+    def number(self, field: Any, prefer: int = 16) -> int:
+        """Return the number in a field. If it can be read in two ways, a note below the field says so, and offers the other.
+
+        Raises InputError if there is no number (see `read_number`).
+        """
+        number = read_number(field.text.value, field.argument, prefer=prefer)
+        field.set_note(number.note, number.other)
+        return number.value
+
+    def peek(self, field: Any, prefer: int = 16) -> int | None:
+        """Return the number in a field, or None if there is none (yet)."""
+        try:
+            return parse_number(field.text.value, prefer=prefer)
+        except InputError:
+            return None
 
     def question(self, prediction: Prediction) -> Any:
         """Return a menu for a prediction."""
@@ -147,38 +163,3 @@ class GuestForm(Form):
 def status_html(text: str) -> str:
     """Return HTML that a screen reader announces when it changes."""
     return f'<div role="status" aria-live="polite" style="line-height:1.5">{text}</div>' if text else ""
-
-
-# Numbers in input fields
-
-NUMBER_EXPECTED = (
-    "a number of at most {bits} bits: hexadecimal after 0x, binary after 0b, or decimal; without a prefix, it is "
-    "hexadecimal only if it contains a letter from a to f"
-)
-NUMBER_PATTERNS = (
-    (r"0x[0-9a-f]+", 16),
-    (r"0b[01]+", 2),
-    (r"[01]{32}|[01]{64}", 2),
-    (r"[0-9]+", 10),
-    (r"[0-9][0-9a-f]*h", 16),
-    (r"(?!0b)[0-9a-f]+", 16),
-)
-"""The accepted notations, each with its base. The first match wins, so 32 or 64 zeros and ones are binary."""
-
-
-def parse_number(text: str, argument: str = "text", bits: int = 64) -> int:
-    """Return the unsigned number in ``text``: hexadecimal, binary or decimal, with spaces and underscores anywhere.
-
-    Raises InputError about ``argument`` if ``text`` isn't a number of at most ``bits`` bits.
-
-    >>> hex(parse_number("0x80000000_02b45c65")), parse_number("0b1 0110 0111"), parse_number("1_000")
-    ('0x8000000002b45c65', 359, 1000)
-    >>> hex(parse_number("2b4 5c65"))
-    '0x2b45c65'
-    """
-    plain = re.sub(r"[\s_,'`|]", "", text).lower() if isinstance(text, str) else ""
-    base = next((base for pattern, base in NUMBER_PATTERNS if re.fullmatch(pattern, plain)), None)
-    value = int(plain.removesuffix("h"), base) if base and len(plain) <= 80 else None
-    if value is None or value >= 1 << bits:
-        raise InputError(argument, text, NUMBER_EXPECTED.format(bits=bits))
-    return value

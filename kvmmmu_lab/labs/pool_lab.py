@@ -260,8 +260,8 @@ class PoolForm(GuestForm):
         """Return the predictions and the buttons."""
         lab, ui = self.lab, self.ui
         self.first, self.evicted = self.question(lab.first), self.question(lab.evicted)
-        self.counts = self.number("count", f"regions (1 to {NUM_PAGES})", 50, "How many regions to touch")
-        self.regions = self.number("region", "region", 0, "Which region to touch again")
+        self.counts = self.count_field("count", f"regions (1 to {NUM_PAGES})", 50, "How many regions to touch")
+        self.regions = self.count_field("region", "region", 0, "Which region to touch again")
         self.count, self.region = self.counts.text, self.regions.text
         self.next = self.button("Touch the next region", "Access the next 2 MB", lab.touch, primary=True)
         self.many = self.button("Touch the next", "Access this many regions; stop at the first eviction", self.touch_many)
@@ -273,11 +273,11 @@ class PoolForm(GuestForm):
             ui.row(self.first, self.evicted),
             ui.row(self.next, self.reset),
             ui.row(self.many, self.count, self.old, self.region),
-            self.counts.message,
-            self.regions.message,
+            self.counts.below,
+            self.regions.below,
         ]
 
-    def number(self, argument: str, name: str, value: int, tooltip: str) -> Any:
+    def count_field(self, argument: str, name: str, value: int, tooltip: str) -> Any:
         """Return a field for a number. If it is out of range, a message appears; a bounded field would silently change it."""
         return self.field(argument, name, value, tooltip, width=f"{110 + 7 * len(name)}px")
 

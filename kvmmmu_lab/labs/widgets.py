@@ -125,8 +125,8 @@ class InputField:
     """An input field for text (or for a whole number, if ``value`` is an int) and a message about invalid input.
 
     ``argument``: an `InputError` about this argument is shown here until the field changes. ``live``: every keystroke
-    counts as a change, not only Enter. ``box`` contains the field and the message; in a row, place ``text`` and ``message``
-    separately, so that the message doesn't move the other widgets.
+    counts as a change, not only Enter. ``box`` contains the field, the note about how its number was read, and the message;
+    in a row, place ``text`` and ``below`` separately, so that these don't move the other widgets.
     """
 
     def __init__(
@@ -146,9 +146,30 @@ class InputField:
             self.text = ipywidgets.IntText(**options)
         else:
             self.text = ipywidgets.Text(placeholder=placeholder, **options)
-        self.message = html(display="none")
-        self.box = column(self.text, self.message)
-        self.text.observe(lambda _: self.set_message(""), "value")
+        self.message, self.note = html(display="none"), note()
+        self.other = button("Read it the other way", "", self.read_other)
+        self.reading = row(self.note, self.other)
+        self.below = column(self.message, self.reading)
+        self.box = column(self.text, self.below)
+        self.set_note("")
+        self.text.observe(lambda _: self.clear(), "value")
+
+    def clear(self) -> None:
+        """Remove the message and the note, because the field has changed."""
+        self.set_message("")
+        self.set_note("")
+
+    def set_note(self, text: str, other: int | None = None) -> None:
+        """Show how the number was read, and a button that replaces it by ``other``, unless that is None."""
+        set_note(self.note, text)
+        self.reading.layout.display = "" if text else "none"
+        self.other.layout.display = "none" if other is None else ""
+        self.replacement = "" if other is None else hex(other)
+        self.other.description = f"Use {self.replacement}"
+
+    def read_other(self) -> None:
+        """Replace the number by its other reading."""
+        self.text.value = self.replacement
 
     def set_message(self, text: str) -> None:
         """Show a message, or hide it if ``text`` is empty."""

@@ -23,7 +23,7 @@ from ..mmu.prewrite import FLOOD, shadow_pages
 from ..mmu.shadow import entries_with, page_of
 from ..player.cell_output import close_all
 from ..player.film_steps import Draw
-from .form import GuestForm, form_of, parse_number
+from .form import GuestForm, form_of
 from .guests import Builder, paging_mode, store
 from .inverse_walk import InverseWalk, in_shadow
 from .lab import GuestLab, Round, form_picture, without_limits
@@ -460,7 +460,7 @@ class WriteForm(GuestForm):
             ui.row(*new, self.button("Touch all pages again", TOUCH, lab.touch)),
             ui.row(self.table, self.entry),
             ui.row(self.offset.text, self.size),
-            self.offset.message,
+            self.offset.below,
             self.value.box,
             ui.heading("Predict first: which shadow entries are zapped?"),
             self.ticks,
@@ -495,10 +495,8 @@ class WriteForm(GuestForm):
 
     def follow_offset(self) -> None:
         """Select the entry that contains the offset, if it is in the menu."""
-        try:
-            at = parse_number(self.offset.text.value) // self.lab.entry_size * self.lab.entry_size
-        except InputError:
-            at = ANY
+        offset = self.peek(self.offset, prefer=10)
+        at = ANY if offset is None else offset // self.lab.entry_size * self.lab.entry_size
         before, self.building = self.building, True
         try:
             self.entry.value = at if at in [known for _, known in self.entry.options] else ANY
@@ -545,9 +543,8 @@ class WriteForm(GuestForm):
 
     def write(self) -> Round:
         """Perform the write entered in the form."""
-        offset = parse_number(self.offset.text.value, "offset")
-        text = self.value.text.value.strip()
-        value = parse_number(text, "value") if text else None
+        offset = self.number(self.offset, prefer=10)
+        value = self.number(self.value) if self.value.text.value.strip() else None
         ticked = [box.name for box in self.ticks.children if box.value]
         try:
             self.lab.guess(*ticked)

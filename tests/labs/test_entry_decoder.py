@@ -115,7 +115,7 @@ def test_bad_input(wrong):
 
 
 def test_messages_say_which_numbers_are_expected():
-    with pytest.raises(InputError, match="hexadecimal after 0x.* only if it contains a letter from a to f"):
+    with pytest.raises(InputError, match="one number of at most 64 bits, such as .*; digits alone are read as hexadecimal"):
         entry_decoder("what?")
     with pytest.raises(InputError, match="expected a frame number below 0x10000000000$"):
         entry_decoder().set_frame(1 << 40)
@@ -126,6 +126,52 @@ def test_messages_say_which_numbers_are_expected():
         with pytest.raises(InputError, match="frame is"):
             large.set_frame(wrong)
     assert large.value == 0xE3
+
+
+OOPS = "PGD 62dd067 PUD 62dc067 PMD 62cb067 PTE 69025"
+WINDBG = "PDE at C0300C00        PTE at C030A004\ncontains 0003B163        contains 00154121"
+
+
+@pytest.mark.parametrize(
+    ("text", "mode", "level", "value"),
+    [
+        ("00154121", "32", 1, 0x154121),
+        ("0003B163", "32", 1, 0x3B163),
+        ("69025", "64", 1, 0x69025),
+        ("62dd067", "64", 1, 0x62DD067),
+        ("80000000`02b45865", "64", 1, 0x8000000002B45865),
+        ("8000000012345067", "64", 1, 0x8000000012345067),
+        ("9223372036900000869", "64", 1, 9223372036900000869),  # too long for a hexadecimal number
+        ("PTE 69025", "64", 1, 0x69025),
+        ("pgd = 62dd067", "64", 4, 0x62DD067),
+        ("*pde = 00000000", "32", 2, 0),
+        ("*pdpt = 0000000033dd4001 *pde = 000000001f4c1067", "pae", 2, 0x1F4C1067),
+        ("pte:80000000a5b6c067 pmd:12345067", "64", 1, 0x80000000A5B6C067),
+        ("contains 0003B163", "32", 1, 0x3B163),
+        ("entry: 0x67,", "64", 1, 0x67),
+        (OOPS, "64", 1, 0x69025),
+        (WINDBG, "32", 1, 0x154121),
+    ],
+)
+def test_entries_as_debuggers_and_the_kernel_print_them(text, mode, level, value):
+    decoder = entry_decoder(text, mode=mode)
+    assert (decoder.value, decoder.level) == (value, level)
+
+
+def test_each_level_shows_its_entry_of_the_text_that_was_pasted():
+    decoder = entry_decoder(OOPS)
+    for level, value in ((3, 0x62DC067), (4, 0x62DD067), (2, 0x62CB067), (1, 0x69025)):
+        decoder.choose(level=level)
+        assert decoder.value == value
+    decoder.toggle(1)
+    decoder.choose(level=2)
+    assert decoder.value == 0x69027, "the text no longer counts"
+
+
+def test_text_says_how_digits_were_read():
+    assert "Read as hexadecimal, 0x69025. As decimal, it would be 0x10da1." in str(entry_decoder("69025"))
+    assert "leading zeroes" in str(entry_decoder("00154121", mode="32"))
+    assert "Read as" not in str(entry_decoder("0x69025")) and "Read as" not in str(entry_decoder(69025))
 
 
 class TestForm:
@@ -143,21 +189,30 @@ class TestForm:
         assert "gfn 0x2b45" in form.status.value and form.frame.text.value == "0x2b45"
         kept = self.toggle(form, 1)
         kept.value = False
-        assert form.number.text.value == "0x0000000002b45065" and self.toggle(form, 1) is kept
-        form.number.text.value = "0b1100111"
+        assert form.entry.text.value == "0x0000000002b45065" and self.toggle(form, 1) is kept
+        form.entry.text.value = "0b1100111"
         assert kept.value and form.lab.value == 0x67 and form.frame.text.value == "0x0"
         form.frame.text.value = "0x30"
-        assert form.number.text.value == "0x0000000000030067"
+        assert form.entry.text.value == "0x0000000000030067"
         self.toggle(form, 63).value = True
         assert form.lab.value == 0x8000000000030067
 
     def test_bad_numbers_stay_in_their_fields(self, form):
-        form.number.text.value = "what?"
-        assert "Expected a number" in form.number.message.value and form.number.text.value == "what?"
+        form.entry.text.value = "what?"
+        assert "Expected one number" in form.entry.message.value and form.entry.text.value == "what?"
         form.frame.text.value = hex(1 << 41)
         assert "Expected" in form.frame.message.value and form.lab.value == 0x2B45067
-        form.number.text.value = "0x67"
-        assert not form.number.message.value and not form.frame.message.value
+        form.entry.text.value = "0x67"
+        assert not form.entry.message.value and not form.frame.message.value
+
+    def test_digits_can_be_read_the_other_way(self, form):
+        form.entry.text.value = "69025"
+        assert form.lab.value == 0x69025 and form.entry.text.value == "0x0000000000069025"
+        assert "Read as hexadecimal" in form.entry.note.value and form.entry.other.description == "Use 0x10da1"
+        form.entry.other.click()
+        assert form.lab.value == 0x10DA1 and form.entry.reading.layout.display == "none"
+        form.frame.text.value = "30"
+        assert form.lab.frame == 0x30 and form.frame.other.description == "Use 0x1e"
 
     def test_all_kinds_modes_and_levels(self, form):
         for kind in KINDS:
