@@ -7,7 +7,7 @@ import functools
 from types import ModuleType
 from typing import Any
 
-from ..player.cell_output import has_kernel, show_both
+from ..player.cell_output import CellOutput, has_kernel
 
 MISSING = "To use this with buttons and menus, install ipywidgets: pip install ipywidgets"
 
@@ -20,7 +20,11 @@ def load_widgets() -> ModuleType:
 
 
 class Displayable:
-    """Base class of objects with a ``widget`` for a notebook with a kernel, and a `still` for everything else."""
+    """Base class of objects with a ``widget`` for a notebook with a kernel, and a `still` for everything else.
+
+    A subclass calls `save_still` after each change of its state, so that a notebook that is opened again without a kernel
+    shows the state in which the object was left.
+    """
 
     @functools.cached_property
     def widget(self) -> Any:
@@ -35,19 +39,23 @@ class Displayable:
         """Return the current state as HTML without widgets."""
         raise NotImplementedError
 
+    @functools.cached_property
+    def _output(self) -> CellOutput:
+        return CellOutput("(Run this cell to use it.)")
+
+    def save_still(self) -> None:
+        """Replace what the notebook has saved of this object by its current `still`. If no cell shows a widget, do nothing."""
+        if "_output" in vars(self):
+            self._output.update(self._repr_mimebundle_())
+
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         return {"text/html": self.still(), "text/plain": str(self)}
 
     def _ipython_display_(self) -> None:
-        """Display the HTML of `still`, for a notebook without a kernel, and the widget, which hides the HTML while open."""
-        from IPython.display import display
-
+        """Display the HTML of `still`, for a notebook without a kernel, and the widget, which replaces the HTML while open."""
         bundle = self._repr_mimebundle_()
         try:
             widget = self.widget if has_kernel() else None
         except ImportError:
             widget, bundle["text/html"] = None, f"{bundle['text/html']}<p>{MISSING}</p>"
-        if widget is None:
-            display(bundle, raw=True)
-        else:
-            show_both(bundle, widget, "(Run this cell to use it.)")
+        self._output.show(bundle, widget)

@@ -119,6 +119,7 @@ class Form:
             )
         except Exception as error:
             self.status.value = error_html(error)
+        self.lab.save_still()
 
     def show(self, round_: Round) -> None:
         """Show the verdict of a round with the film below it. Close the previous film."""

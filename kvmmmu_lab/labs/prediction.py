@@ -114,11 +114,17 @@ class Prediction(Displayable):
         for view in self._views:
             view()
         self._updating = False
+        self.save_still()
 
     def still(self) -> str:
-        """Return the question and the choices as HTML."""
-        choices = "".join(f"<li>{html.escape(str(choice))}</li>" for choice in self.choices)
+        """Return the question and the choices as HTML; the selected one is marked."""
+        choices = "".join(f"<li>{self._still_choice(choice)}</li>" for choice in self.choices)
         return f'<div class="kvmmmu-question"><p><b>{html.escape(self.question)}</b></p><ol type="A">{choices}</ol></div>'
+
+    def _still_choice(self, choice: Any) -> str:
+        text = html.escape(str(choice))
+        selected = self.answer is not None and choice is self.answer
+        return f"<b>{text}</b> \N{LEFTWARDS ARROW} your prediction" if selected else text
 
     def __str__(self) -> str:
         return f"{self.question} {' / '.join(map(str, self.choices))}"

@@ -1,19 +1,28 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The output of a notebook cell: a widget while a kernel runs, a still picture otherwise.
 
+A `CellOutput` writes two outputs into the notebook. The first is the still: HTML, which is saved and needs no kernel. The
+second is the view of the widget. Saved without its kernel, such a view can only report an error, so the still carries a
+style and a script (`output.css`, `output.js`) that look at this one view, its next sibling: where there is a widget
+connected to a kernel, the still is hidden; where there is none, the view is.
+
 Widgets are closed when their cell runs again; otherwise the kernel would keep them forever.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable
+import functools
+import hashlib
+import uuid
+from collections.abc import Iterable, Mapping
+from importlib.resources import files
 from typing import Any
 
 _alive: dict[str, tuple[str, list[Any]]] = {}
 """For each notebook cell: the id of its last run that showed widgets, and those widgets."""
 
-_numbers = itertools.count(1)
+_names: dict[str, Any] = {}
+"""The widgets that are open, by the name of their output."""
 
 
 def has_kernel() -> bool:
@@ -45,36 +54,98 @@ def close_all(widget: Any, keep: Iterable[Any] = ()) -> None:
 
 
 def close_previous(shown: Any) -> None:
-    """Close the widgets that an earlier run of this notebook cell showed, and remember ``shown`` for the next run.
+    """Close the widgets that an earlier run of this notebook cell showed.
 
     A widget that is shown again, here or in another cell, stays open.
     """
-    from IPython import get_ipython
-
-    parent = get_ipython().get_parent()
-    cell, run = parent.get("metadata", {}).get("cellId", ""), parent.get("header", {}).get("msg_id", "")
+    cell, run = _run()
     previous, mine = _alive.get(cell, (run, []))
     if previous != run:
         others = [box for other, (_, boxes) in _alive.items() if other != cell for box in boxes]
         for old in mine:
             close_all(old, [one for box in (*others, shown) for one in held(box)])
-        mine = []
-    if cell and not any(old is shown for old in mine):
-        _alive[cell] = run, [*mine, shown]
+        del _alive[cell]
 
 
-def show_both(bundle: dict[str, str], widget: Any, rerun: str) -> None:
-    """Show a still picture (``bundle``, with text/html) and a widget that hides the picture while it is open.
+def remember(shown: Any) -> None:
+    """Keep a widget in mind that this run of the cell shows, for `close_previous` in the next run."""
+    cell, run = _run()
+    if cell:
+        _alive[cell] = run, [*_alive.get(cell, (run, []))[1], shown]
 
-    A notebook that is opened without a kernel then shows the still picture; with a kernel, it shows the widget.
-    ``rerun``: a sentence that explains how to get the widget back.
+
+def _run() -> tuple[str, str]:
+    """Return the ids of the notebook cell that runs and of this run; "" if the front end doesn't give them."""
+    from IPython import get_ipython
+
+    parent = get_ipython().get_parent()
+    return parent.get("metadata", {}).get("cellId", ""), parent.get("header", {}).get("msg_id", "")
+
+
+class CellOutput:
+    """The output of one object: a still, and a widget that replaces it while a kernel runs.
+
+    `show` displays both in the cell that runs. `update` replaces the still in all cells that show it, and so what a
+    notebook without a kernel shows of the object; the widget doesn't notice. ``rerun``: a sentence that explains how to
+    get the widget back.
+
+    A still looks the same after each run if the object does: its name is made from its content and, if several open widgets
+    have that content, a number.
     """
-    import ipywidgets as widgets
-    from IPython.display import display
 
-    name = f"kvmmmu-still-{id(widget):x}-{next(_numbers)}"
-    hider = widgets.HTML(f"<style>.{name} {{ display: none; }}</style>", layout={"display": "none"})
-    box = widgets.VBox([hider, widget])
-    close_previous(box)
-    display({**bundle, "text/html": f'<div class="{name}">{bundle["text/html"]}</div>'}, raw=True)
-    display((box._repr_mimebundle_() or {}) | {"text/plain": rerun}, raw=True)
+    def __init__(self, rerun: str) -> None:
+        self.rerun, self.name = rerun, ""
+        self._display_id = uuid.uuid4().hex  # of a running notebook; no file contains it
+        self._shown: dict[str, str] = {}
+
+    def show(self, bundle: Mapping[str, str], widget: Any = None) -> None:
+        """Display a still (a MIME bundle with text/html) and, unless it is None, a widget, in the cell that runs."""
+        from IPython.display import display
+
+        if widget is None:
+            display(dict(bundle), raw=True)
+            return
+        import ipywidgets as widgets
+
+        close_previous(widget)
+        model = _free_name(bundle["text/html"])
+        self.name = self.name or f"kvmmmu-still-{model}"
+        # JupyterLab knows what to hide from the two outputs; other front ends show them elsewhere
+        rule = f"<style>.{self.name}:not(.jp-OutputArea *) {{ display: none; }}</style>"
+        box = widgets.VBox([widgets.HTML(rule, layout={"display": "none"}), widget], model_id=model)
+        _names[model] = box
+        remember(box)
+        self._shown = self._still(bundle)
+        display(self._shown, raw=True, display_id=self._display_id)
+        display((box._repr_mimebundle_() or {}) | {"text/plain": self.rerun}, raw=True)
+
+    def update(self, bundle: Mapping[str, str]) -> None:
+        """Replace the still wherever it is shown. Without a widget, or without a change, do nothing."""
+        from IPython.display import update_display
+
+        if self._shown and (still := self._still(bundle)) != self._shown:
+            self._shown = still
+            update_display(still, raw=True, display_id=self._display_id)
+
+    def _still(self, bundle: Mapping[str, str]) -> dict[str, str]:
+        markup = f'<div class="{self.name}">{bundle["text/html"]}</div>\n{_watcher()}'
+        return {**bundle, "text/html": markup}
+
+
+def _free_name(content: str) -> str:
+    """Return a name made from ``content`` that no open widget has."""
+    stem = hashlib.sha256(content.encode()).hexdigest()[:12]
+    for old in [name for name, box in _names.items() if box.comm is None]:
+        del _names[old]
+    number, name = 1, stem
+    while name in _names:
+        number += 1
+        name = f"{stem}-{number}"
+    return name
+
+
+@functools.cache
+def _watcher() -> str:
+    """Return the style and the script that hide the still or the view after it."""
+    css, js = (files(__package__).joinpath(name).read_text("utf-8") for name in ("output.css", "output.js"))
+    return f"<style>\n{css}</style>\n<script>\n{js}</script>"

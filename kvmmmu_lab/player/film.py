@@ -37,6 +37,7 @@ from ..inspect.keys import Key
 from ..inspect.names import key_name
 from ..recording.narration import TAGS
 from ..recording.recording import Recording
+from . import cell_output
 from .error_card import card_of
 from .film_steps import BEFORE, Draw, FilmBuilder, FilmStep, Fold, folds
 from .gif import gif
@@ -186,19 +187,11 @@ class Film:
 
     def _ipython_display_(self) -> None:
         """Show the HTML, replaced by the widget while a kernel runs."""
-        from IPython.display import display
-
-        from . import cell_output
-
-        bundle = self._repr_mimebundle_()
         try:
             widget = self.widget if cell_output.has_kernel() else None
         except (ImportError, RenderError):
             widget = None
-        if widget is None:
-            display(bundle, raw=True)
-        else:
-            cell_output.show_both(bundle, widget, "(Run this cell to steer the film from Python.)")
+        cell_output.CellOutput("(Run this cell to steer the film from Python.)").show(self._repr_mimebundle_(), widget)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         return {"text/html": self.html, "text/plain": str(self)}

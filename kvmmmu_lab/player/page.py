@@ -10,11 +10,11 @@ picture. Where scripts don't run (a notebook that isn't trusted, paper, a feed r
 from __future__ import annotations
 
 import functools
+import hashlib
 import html
 import json
 import re
 import string
-import uuid
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -59,14 +59,14 @@ def film_html(film: Mapping[str, Any], still: str | None = None, *, step: int = 
     """
     if theme not in ("auto", "light", "dark"):
         raise InputError("theme", theme, "auto, light or dark")
-    id = uuid.uuid4().hex[:12]
-    # A notebook may show one output twice; the script then runs twice
+    data = as_script({"options": {"step": step, "theme": theme}, "film": film})
+    # Made from the content: the same film is the same HTML. A notebook may show it twice; the script then runs twice
+    id = hashlib.sha256(data.encode()).hexdigest()[:12]
     start = (
         f"const {{ film, options }} = JSON.parse(document.querySelector('.{DATA}[data-film=\"{id}\"]').textContent);\n"
         f"for (const place of document.querySelectorAll('.{PLACE}[data-film=\"{id}\"]'))\n"
         '  if (!place.querySelector(".kvmmmu-player")) mount(place, film, options);'
     )
-    data = as_script({"options": {"step": step, "theme": theme}, "film": film})
     return (
         f'<div class="{PLACE}" data-film="{id}">{_still(film, still)}</div>\n'
         f'<script type="application/json" class="{DATA}" data-film="{id}">{data}</script>\n'

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Predictions, and their comparison with what happened."""
 
+import re
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -108,3 +110,20 @@ def test_as_text(monkeypatch):
 def test_a_question_needs_a_choice(choices):
     with pytest.raises(InputError, match="choices"):
         predict("?", choices)
+
+
+def test_a_notebook_saves_what_was_predicted(monkeypatch):
+    widgets = pytest.importorskip("ipywidgets")
+    shell = SimpleNamespace(kernel=True, get_parent=lambda: {})
+    saved = []
+    monkeypatch.setattr("IPython.get_ipython", lambda: shell)
+    monkeypatch.setattr("IPython.display.display", lambda bundle, **_: None)
+    monkeypatch.setattr("IPython.display.update_display", lambda bundle, **_: saved.append(bundle["text/html"]))
+    guess = predict("How many?", [0, 1, 3])
+    guess._ipython_display_()
+    (radio,) = (one for one in guess.widget.children if isinstance(one, widgets.RadioButtons))
+    radio.value = 1
+    guess.guess(3)
+    guess.ask_again()
+    marked = [re.findall(r"<b>(\d)</b>", still) for still in saved]
+    assert marked == [["1"], ["3"], []]

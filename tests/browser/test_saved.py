@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A notebook that was run, saved, and is opened again without its kernel shows what it showed, and no error."""
+
+import nbformat
+import pytest
+
+from .lab import RUN, Lab
+
+pytestmark = pytest.mark.slow
+
+CELLS = (
+    "from kvmmmu_lab import labs, open_guest\nvm = open_guest('lin64_A').vm()\n"
+    "film = labs.watch(lambda: vm.access(0x343C6000), vm)\nfilm",
+    "labs.predict('How many faults?', [0, 1, 3])",
+    "labs.entry_decoder()",
+    "film",
+)
+LIVE, STILL = ".lm-Panel.jp-OutputArea-output .jupyter-widgets:visible", '[class^="kvmmmu-still-"]:visible'
+
+
+@pytest.fixture(scope="module")
+def saved(browser, server, folder):
+    """A notebook that was run twice and saved both times; its outputs after each run, before and after a prediction."""
+    cells = [nbformat.v4.new_code_cell(cell, id=f"cell-{number}") for number, cell in enumerate(CELLS)]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(notebook, folder / "saved.ipynb")
+    page = browser.new_page(viewport={"width": 1024, "height": 4000})
+    page.set_default_timeout(60_000)
+    lab = Lab(page, server, "saved.ipynb")
+
+    def run_and_save():
+        lab.run_all()
+        ready = "(live) => document.querySelectorAll(live).length === 2"
+        page.wait_for_function(ready, arg=".jupyter-widgets .kvmmmu-player")
+        return save()
+
+    def save():
+        page.evaluate(f"{RUN}('docmanager:save')")
+        page.wait_for_function("!jupyterapp.shell.currentWidget.context.model.dirty")
+        return [cell.outputs for cell in nbformat.read(folder / "saved.ipynb", as_version=4).cells]
+
+    runs = [run_and_save(), run_and_save()]
+    assert page.locator(STILL).count() == 0, "a kernel runs: the widgets replace the stills"
+    page.locator("input[type=radio]:visible").nth(1).check()
+    page.locator(".kvmmmu-question li b").wait_for(state="attached")
+    assert page.evaluate("document.activeElement.matches('input[type=radio]')"), "saving it doesn't move the focus"
+    runs.append(save())
+    page.evaluate("jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+    page.close()
+    return runs
+
+
+def without_counts(outputs):
+    return [{**output, "execution_count": None} for cell in outputs for output in cell]
+
+
+def test_a_second_run_saves_the_same_outputs(saved):
+    first, second, _ = saved
+    assert without_counts(first) == without_counts(second)
+
+
+def test_opened_again_without_its_kernel_it_shows_films_and_predictions_and_no_error(saved, lab_page, server):
+    page = lab_page
+    page.set_viewport_size({"width": 1024, "height": 4000})
+    Lab(page, server, "saved.ipynb")
+    page.locator(".kvmmmu-player").nth(1).wait_for()
+    page.wait_for_timeout(3000)  # JupyterLab looks for the model of a widget for two seconds
+    text = page.locator("body").text_content()
+    for words in ("model not found", "Error displaying widget", "Loading widget"):
+        assert words not in text
+    assert page.locator(STILL).count() == len(CELLS) and page.locator(LIVE).count() == 0
+    assert page.locator(".kvmmmu-question li:has(b)").inner_text().startswith("1")
+    page.locator(".kvmmmu-player").first.locator(".kp-forward").click()
+    counts = page.locator(".kp-count").all_inner_texts()
+    assert counts[0].startswith("Step 1") and counts[1].startswith("Step 0"), "two outputs of one film play apart"
+
+
+def test_in_a_notebook_that_is_not_trusted_it_shows_pictures_and_predictions(saved, lab_page, server, folder):
+    notebook = nbformat.read(folder / "saved.ipynb", as_version=4)
+    notebook.cells.append(nbformat.v4.new_markdown_cell("from somewhere else"))  # trust goes by content
+    nbformat.write(notebook, folder / "stranger.ipynb")
+    Lab(lab_page, server, "stranger.ipynb")
+    lab_page.locator(".jp-OutputArea-output img").first.wait_for()
+    lab_page.wait_for_timeout(3000)
+    text = lab_page.locator(".jp-Notebook").inner_text()
+    assert "not found" not in text and "Loading" not in text
+    assert lab_page.locator(".kvmmmu-question li:has(b)").inner_text().startswith("1")
+
+
+def test_when_the_kernel_restarts_the_stills_come_back(lab_page, server, folder, saved):
+    page = lab_page
+    page.set_viewport_size({"width": 1024, "height": 4000})
+    lab = Lab(page, server, "saved.ipynb")
+    lab.run_all()
+    page.wait_for_function("document.querySelectorAll('.jupyter-widgets .kvmmmu-player').length === 2")
+    page.evaluate("jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart().then(() => null)")
+    page.locator(STILL).nth(len(CELLS) - 1).wait_for()
+    assert page.locator(LIVE).count() == 0, "a widget without its kernel doesn't react, so it isn't shown"
