@@ -38,14 +38,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from .workspace import kit_version
-
     parser = argparse.ArgumentParser(
         prog="kvmmmu-lab",
         description="A lab for the shadow-paging MMU of KVM in Linux 2.6.22.",
         epilog="The default command is `lab`.",
     )
-    parser.add_argument("--version", action="version", version=f"kvmmmu-lab {kit_version()}")
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     def command(name: str, run: object, summary: str) -> argparse.ArgumentParser:
@@ -56,6 +54,16 @@ def _parser() -> argparse.ArgumentParser:
     for add_commands in (_lab_commands, _exercise_commands, _publish_commands, _bench_command):
         add_commands(command)
     return parser
+
+
+class _Version(argparse.Action):
+    """Like the action "version", but it finds out the version only if it is asked for, which takes time."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from .workspace import kit_version
+
+        print(f"kvmmmu-lab {kit_version()}")
+        parser.exit()
 
 
 def _lab_commands(command: Command) -> None:

@@ -13,7 +13,6 @@ import json
 import os
 import sys
 from dataclasses import dataclass, field
-from importlib import metadata
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote
 
@@ -73,6 +72,8 @@ def first_lesson(root: Path) -> str:
 
 def kit_version() -> str:
     """Return the version of the installed kit."""
+    from importlib import metadata  # takes 25 ms, which only few commands need
+
     try:
         return metadata.version("kvmmmu-lab")
     except metadata.PackageNotFoundError:

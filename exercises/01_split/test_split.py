@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The rules of exercise 01 and their test cases. Run: pytest exercises/01_split"""
 
-from hypothesis import strategies as st
-
+from kvmmmu_lab.check import strategies as st
 from kvmmmu_lab.exercises import Exercise, Rule, Scenario, play
 
 

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The rules of exercise 02 and their test cases. Run: pytest exercises/02_walk"""
 
-from hypothesis import strategies as st
-
+from kvmmmu_lab.check import strategies as st
 from kvmmmu_lab.exercises import Boot, Exercise, Golden, Rule, Scenario, play
 
 WIDE, NARROW = 9, 10
@@ -76,7 +75,7 @@ def registers(**values):
     return {"op": "regs", "cr0": 0x80010001, "cr3": 0x1000, "efer": 0, **values}
 
 
-FLAGS = st.sampled_from(["PWUA", "PWU", "PWU", "PW", "PU", "PUA", "P", "PWUX", "PUX", "PWUS", "PS", "WU", "", "PWUAG", "PUD"])
+FLAGS = ["PWUA", "PWU", "PWU", "PW", "PU", "PUA", "P", "PWUX", "PUX", "PWUS", "PS", "WU", "", "PWUAG", "PUD"]
 
 
 @st.composite
@@ -87,7 +86,7 @@ def machines(draw):
     indexes = st.sampled_from([3, (1 << bits) - 12])
     tables = [1, 2, 3, 0x41F]
     frames = st.sampled_from([*tables, *tables, 0x1F, 0x5A7, OUTSIDE, 0xFFFFF, 0xFFFFF if size == 4 else (1 << 40) - 2])
-    flags = FLAGS.map(lambda letters: letters.replace("X", "")) if size == 4 else FLAGS
+    flags = st.sampled_from([letters.replace("X", "") for letters in FLAGS] if size == 4 else FLAGS)
     entries = [(table, index, draw(frames), draw(flags)) for table in tables for index in (3, (1 << bits) - 12)]
     root = 1
     if mode == "pae":
@@ -100,7 +99,7 @@ def machines(draw):
         address = gva(*top, *(draw(indexes) for _ in range(levels)), bits=bits, offset=draw(st.integers(0, 4095)))
         if draw(st.integers(0, 5)) == 0:
             letters = {"P": 1, "W": 2, "U": 4}
-            value = draw(frames) << 12 | sum(letters.get(letter, 0) for letter in draw(FLAGS))
+            value = draw(frames) << 12 | sum(letters.get(letter, 0) for letter in draw(st.sampled_from(FLAGS)))
             steps.append(("poke", entry(draw(st.sampled_from(tables)), draw(indexes), size), size, value))
         steps.append(("walk", address, draw(st.sampled_from(KINDS))))
     wp, nx = draw(st.booleans()), draw(st.booleans())

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The rules of exercise 03 and their test cases. Run: pytest exercises/03_spte"""
 
-from hypothesis import strategies as st
-
+from kvmmmu_lab.check import strategies as st
 from kvmmmu_lab.check.observe import USUAL
 from kvmmmu_lab.check.subject import flag_bits
 from kvmmmu_lab.exercises import Boot, Exercise, Golden, Rule, Scenario, play

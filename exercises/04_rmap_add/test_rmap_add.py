@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The rules of exercise 04 and their test cases. Run: pytest exercises/04_rmap_add"""
 
-from hypothesis import strategies as st
-
+from kvmmmu_lab.check import strategies as st
 from kvmmmu_lab.exercises import Boot, Exercise, Golden, Rule, Scenario, play
 
 FRAME = 0x1F

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The rules of exercise 09 and their test cases. Run: pytest exercises/09_pre_write_32"""
 
-from hypothesis import strategies as st
-
+from kvmmmu_lab.check import strategies as st
 from kvmmmu_lab.check.observe import USUAL
 from kvmmmu_lab.check.scenarios import hit, hit_anywhere, hit_pages, sweep, take
 from kvmmmu_lab.exercises import Boot, Exercise, Golden, Rule, play

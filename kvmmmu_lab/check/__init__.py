@@ -5,15 +5,15 @@ own.
 Read the modules in this order (`kvmmmu_lab.exercises` defines what an exercise is):
 
 1. `subject`      the machine that contains the part under test; `steps`: the actions on it; `fault_injection`: mistakes that
-                  a step can plant; `scenarios`: generated sequences of steps
+                  a step can plant; `scenarios`: generated sequences of steps; `strategies`: hypothesis, loaded when needed
 2. `observe`      what is observed of a machine after a step, and how differences are explained; `explain` formats the values;
                   `testbench` runs the steps on a subject
 3. `parts`        puts a submission into a machine, and removes the kit's own version from a worker
 4. `sandbox`      runs submissions in processes: `protocol`, the messages; `forkserver` and `runner`, the processes; `limits`,
                   what submissions may not do; `client`, the judge's side; `machine_data`, a machine as data; `inline`, a
                   run without a process, for a debugger
-5. `judge`        tries each rule; `oracle`: the expected observations; `compare`: finds the first difference; `shrink`:
-                  shortens a failing scenario
+5. `judge`        tries each rule; `oracle`: the expected observations; `answers`: what is known from earlier checks;
+                  `compare`: finds the first difference; `shrink`: shortens a failing scenario
 6. `failure`      explains a failed run to the learner; `side_by_side`: draws the expected machine and the learner's; `report`:
                   verdicts and points, as text and HTML
 7. `submission`   files and notebooks; `notebook`: objects in a notebook; `progress`: points and hints

@@ -1,41 +1,52 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The commands ``check``, ``hint`` and ``watch``."""
+"""The commands ``check``, ``hint`` and ``watch``.
+
+A check starts the fork server before it loads the judge (see `sandbox.forkserver`); so the judge is imported in the functions.
+"""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import sys
+from contextlib import AbstractContextManager
 
-from .. import exercises, workspace
-from .console import own_file, show, working_folder
-from .judge import Judge
-from .progress import Progress, next_hint
-from .sandbox.inline import INLINE
-from .session import WatchSession
-from .submission import read
+from .sandbox.forkserver import CAN_FORK, ForkServer
 
 
 def check(args: argparse.Namespace) -> int:
     """Run the command ``check NAME [FILE]``. The exit status is 0 if the submission has full points."""
-    exercise = exercises.find(args.exercise, workspace.course_root())
-    folder = args.folder or working_folder()
-    given = read(args.file or own_file(exercise, folder))
-    if args.json:
-        report = Judge(exercise, given, seed=args.seed, full=args.full).report()
-        print(json.dumps(report.as_data(), indent=1))
+    with _server(args.inline) as server:
+        from .. import exercises, workspace
+        from .console import judge, own_file, show, working_folder
+        from .progress import Progress
+        from .sandbox.inline import INLINE
+        from .submission import read
+
+        exercise = exercises.find(args.exercise, workspace.course_root())
+        folder = args.folder or working_folder()
+        given = read(args.file or own_file(exercise, folder))
+        if args.json:
+            report = judge(exercise, given, server=server, seed=args.seed, full=args.full).report()
+            print(json.dumps(report.as_data(), indent=1))
+            return int(not report.passed)
+        if args.inline:
+            print(INLINE, file=sys.stderr)
+        options = {"every": args.all, "seed": args.seed, "full": args.full, "inline": args.inline}
+        report = show(exercise, given, file=args.file, server=server, **options)
+        print("\n".join(report.notes))
+        if not args.file and not args.inline:
+            Progress(folder).points(exercise.name, report.points)
         return int(not report.passed)
-    if args.inline:
-        print(INLINE, file=sys.stderr)
-    report = show(exercise, given, file=args.file, every=args.all, seed=args.seed, full=args.full, inline=args.inline)
-    print("\n".join(report.notes))
-    if not args.file and not args.inline:
-        Progress(folder).points(exercise.name, report.points)
-    return int(not report.passed)
 
 
 def hint(args: argparse.Namespace) -> int:
     """Run the command ``hint NAME``."""
+    from .. import exercises, workspace
+    from .console import working_folder
+    from .progress import Progress, next_hint
+
     exercise = exercises.find(args.exercise, workspace.course_root())
     print(next_hint(exercise, Progress(args.folder or working_folder()), args.number))
     return 0
@@ -43,4 +54,14 @@ def hint(args: argparse.Namespace) -> int:
 
 def watch(args: argparse.Namespace) -> int:
     """Run the command ``watch [NAME]``."""
-    return WatchSession(args.folder or working_folder(), workspace.course_root(), args.exercise).run()
+    with _server() as server:
+        from .. import workspace
+        from .console import working_folder
+        from .session import WatchSession
+
+        return WatchSession(args.folder or working_folder(), workspace.course_root(), args.exercise, server).run()
+
+
+def _server(inline: bool = False) -> AbstractContextManager[ForkServer | None]:
+    """A fork server, where there can be one and it is needed."""
+    return ForkServer(here=True) if CAN_FORK and not inline else contextlib.nullcontext()

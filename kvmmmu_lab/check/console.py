@@ -8,6 +8,7 @@ from typing import Any
 
 from .. import exercises, workspace
 from ..exercises import Exercise
+from .answers import KnownAnswers, answers_file
 from .judge import Judge
 from .report import NOT_ATTEMPTED, PASSED, Report, Verdict, explained
 from .submission import Submission, submitted_file
@@ -27,10 +28,15 @@ def own_file(exercise: Exercise, folder: Path) -> Path:
     return submitted_file(exercise, folder / "exercises" / exercise.folder.name)
 
 
+def judge(exercise: Exercise, given: Submission, *, seed: int = 0, **options: Any) -> Judge:
+    """A judge for a command; ``options`` are those of `Judge`. What it finds out makes the next check faster."""
+    return Judge(exercise, given, seed=seed, known=KnownAnswers(exercise, seed, answers_file(exercise)), **options)
+
+
 def show(exercise: Exercise, given: Submission, *, file: Path | None = None, every: bool = False, **options: Any) -> Report:
     """Check a submission, print each verdict as soon as it is known, and explain the first failure (all if ``every``).
 
-    ``file`` is the file named on the command line, or None; ``options`` are passed to `Judge`.
+    ``file`` is the file named on the command line, or None; ``options`` are passed to `judge`.
     """
     print(f"{exercise.number} {exercise.title}: {given.name}\n", flush=True)
     failures: list[Verdict] = []
@@ -43,7 +49,7 @@ def show(exercise: Exercise, given: Submission, *, file: Path | None = None, eve
             print(f"\n{explained(verdict, exercise)}\n", flush=True)
         failures.append(verdict)
 
-    report = Judge(exercise, given, tell=tell, **options).report()
+    report = judge(exercise, given, tell=tell, **options).report()
     lines = ["", report.head]
     if len(failures) > 1 and not every and report.status != NOT_ATTEMPTED:
         command = " ".join(["kvmmmu-lab check", exercise.name, *([str(file)] if file else []), "--all"])

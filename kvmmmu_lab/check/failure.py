@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import HostCrash, LabError
 from ..exercises import Boot, Golden, Rule, Scenario
@@ -16,9 +16,11 @@ from .explain import is_call, spte
 from .observe import Difference
 from .oracle import Expected
 from .sandbox.client import DAMAGED, Run
-from .side_by_side import SideBySide, side_by_side
 from .steps import read_step
 from .submission import CELLS, Submission
+
+if TYPE_CHECKING:
+    from .side_by_side import SideBySide
 
 PASSED, FAILED, CRASHED, TIMED_OUT, NOT_ATTEMPTED = "passed", "failed", "crashed", "timed out", "not attempted"
 """The possible results of trying a rule."""
@@ -162,6 +164,8 @@ class Explainer:
 
     def _picture(self, rule: Rule, scenario: Scenario, found: Failure) -> SideBySide | None:
         """Draw the expected and the submission's machine after the step that fails."""
+        from .side_by_side import side_by_side  # only here: a right solution needs no picture, and it takes time to load
+
         assert found.difference is not None
         short = scenario.with_steps(scenario.steps[: found.step + 1])
         run = self.play(short, rule.looks, found.step)

@@ -14,9 +14,11 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 from ..errors import LabError
 from ..exercises import Boot, Exercise, Golden, Rule, Scenario
+from .answers import KnownAnswers
 from .failure import KINDS, NOT_ATTEMPTED, PASSED, TIMED_OUT, Explainer, Failure, find_failure
 from .oracle import Expected, Observed
 from .report import Report, Verdict
@@ -24,7 +26,7 @@ from .sandbox.client import Run, Worker
 from .sandbox.forkserver import CAN_FORK, ForkServer
 from .sandbox.inline import Inline
 from .sandbox.protocol import printable
-from .scenarios import as_scenario, random_scenarios
+from .scenarios import as_scenario
 from .shrink import shrink
 from .submission import Submission
 
@@ -51,6 +53,7 @@ class Judge:
 
     ``server``: the fork server for workers (default: a new one). ``seed`` chooses the random scenarios, ``full`` adds whole
     traces, ``inline`` runs the submission in this process. ``tell`` is called with each verdict as soon as it is known.
+    ``known``: answers that are known from earlier checks with this seed.
     """
 
     def __init__(
@@ -63,10 +66,11 @@ class Judge:
         full: bool = False,
         inline: bool = False,
         tell: Callable[[Verdict], object] | None = None,
+        known: KnownAnswers | None = None,
     ) -> None:
         self.exercise, self.submission, self.inline = exercise, submission, inline
         self.seed, self.full, self.tell = seed, full, tell or (lambda verdict: None)
-        self.expected = Expected(exercise.part)
+        self.expected, self.known = Expected(exercise.part), known or KnownAnswers(exercise, seed)
         self.explainer = Explainer(submission, self.expected, self._play)
         self.worker: Worker | Inline | None = None
         self.begin, self.printed, self.print_count = time.monotonic(), "", 0
@@ -77,7 +81,8 @@ class Judge:
     def report(self) -> Report:
         """Try all rules. Two workers share them: a worker that has finished its own rules takes over rules from the other."""
         rules = self.exercise.rules
-        beside = Judge(self.exercise, self.submission, self.server, seed=self.seed, full=self.full, inline=self.inline)
+        options: dict[str, Any] = {"seed": self.seed, "full": self.full, "inline": self.inline, "known": self.known}
+        beside = Judge(self.exercise, self.submission, self.server, **options)
         beside.late = self.late
         first = _half(rules) if self.server is not None else len(rules)
         mine, others = deque(rules[:first]), deque(rules[first:])
@@ -108,6 +113,7 @@ class Judge:
                 beside.close()
                 raise
         self.printed, self.print_count = self.printed or beside.printed, self.print_count + beside.print_count
+        self.known.save()
         return self.report_on(verdicts)
 
     def report_on(self, verdicts: Iterable[Verdict]) -> Report:
@@ -136,7 +142,7 @@ class Judge:
         return Verdict(rule, status, failure, time.monotonic() - begin)
 
     def _first_failure(self, rule: Rule) -> Failure | None:
-        drawn = random_scenarios(self.exercise.name, rule, self.seed) if rule.drawn is not None else ()
+        drawn = self.known.random_scenarios(rule) if rule.drawn is not None else ()
         scenarios = [*rule.cases, *drawn]
         for scenario, following in itertools.zip_longest(scenarios, scenarios[1:]):
             failure = self.failure(rule, scenario, following=following)
@@ -160,7 +166,7 @@ class Judge:
         if worker.failed is not None:
             broken = Failure("", kind=str(worker.failed.get("kind", "raised")), error=worker.failed)
             return replace(broken, sentence=self.explainer.how_it_ended(broken))
-        first = self._wrong(rule, scenario, stretch, following)
+        first = self._wrong(rule, scenario, stretch, following, key=self.known.key(rule, stretch or scenario))
         if first is None or _unsaid(rule, first):
             return first
         if first.kind not in KINDS or not KINDS[first.kind].shrinks or isinstance(stretch, Boot):
@@ -190,9 +196,14 @@ class Judge:
         return self._wrong(rule, scenario, stretch)
 
     def _wrong(
-        self, rule: Rule, scenario: Scenario, stretch: Golden | Boot | None, following: Scenario | None = None
+        self,
+        rule: Rule,
+        scenario: Scenario,
+        stretch: Golden | Boot | None,
+        following: Scenario | None = None,
+        key: str = "",
     ) -> Failure | None:
-        """Find the failure of a scenario, with an empty sentence; None if there is none."""
+        """Find the failure of a scenario, with an empty sentence; None if there is none. ``key`` names it in `KnownAnswers`."""
         worker = self._ready()
         hashed, whole = stretch is not None, scenario is as_scenario(stretch) if stretch is not None else False
         seconds = _seconds(scenario)
@@ -204,16 +215,24 @@ class Judge:
         def meanwhile() -> None:
             if following is not None:
                 worker.ask(following, rule.looks, False, None, _seconds(following))
+            if key not in self.known.digests:
+                play()
+
+        def play() -> None:
             try:
                 expected.append(self.expected(scenario, rule.looks, stretch if whole else None, hashed=hashed))
+                if key and not expected[0][1]:
+                    self.known.learn(key, expected[0][0].texts)
             except LabError as error:  # a shortened scenario may be invalid; its answers are read anyway
                 refused.append(error)
 
         worker.printed = b""
         run = worker.run(scenario, rule.looks, hashed, seconds=seconds, meanwhile=meanwhile)
+        if not expected and not refused and not (run.end == "done" and self.known.right(key, run.seen.texts)):
+            play()
         if refused:
             raise refused[0]
-        found = find_failure(rule, run, *expected[0])
+        found = find_failure(rule, run, *expected[0]) if expected else None
         if found is not None and worker.alive:
             worker.settle()
             worker.drain()

@@ -7,10 +7,8 @@ import html
 import itertools
 import textwrap
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..draw.scene import Scene
-from ..draw.text import LEGEND, to_text
 from ..exercises import Exercise, Rule
 from .explain import is_call
 from .failure import CRASHED, FAILED, NOT_ATTEMPTED, PASSED, TIMED_OUT, Failure
@@ -18,6 +16,9 @@ from .observe import Difference
 from .sandbox.limits import not_enforced
 from .sandbox.protocol import printable
 from .submission import Submission
+
+if TYPE_CHECKING:
+    from ..draw.scene import Scene
 
 SIGNS = {PASSED: "✓", FAILED: "✗", CRASHED: "!", TIMED_OUT: "…", NOT_ATTEMPTED: "·"}
 WIDTH, TWO_COLUMNS = 110, 112
@@ -228,6 +229,8 @@ def _starred(own: list[str], other: list[str]) -> list[str]:
 
 
 def _drawn(scene: Scene) -> list[str]:
+    from ..draw.text import LEGEND, to_text  # only here, as in `failure`
+
     return [line for line in to_text(scene).strip("\n").splitlines() if line != LEGEND]
 
 

@@ -15,21 +15,22 @@ from ..errors import InputError, LabError
 from ..exercises import Exercise
 from .console import own_file, show
 from .progress import Progress, next_hint
+from .sandbox.forkserver import ForkServer
 from .submission import read
 
 MENU = "[h] hint   [n] next   [p] previous   [c] check again   [l] list   [q] quit"
 NEVER = (-1, -1)
 """The time stamp recorded for a file that has not been checked yet."""
 
-POLL = 0.3
+POLL = 0.03
 """Seconds between two checks of the file's time stamp."""
 
 
 class WatchSession:
-    """A session of ``watch``. ``at`` is the index of the current exercise in the course."""
+    """A session of ``watch``. ``at`` is the index of the current exercise in the course, ``server`` forks the workers."""
 
-    def __init__(self, folder: Path, root: Path, name: str | None = None) -> None:
-        self.folder, self.root = folder, root
+    def __init__(self, folder: Path, root: Path, name: str | None = None, server: ForkServer | None = None) -> None:
+        self.folder, self.root, self.server = folder, root, server
         self.progress = Progress(folder)
         self.course = [exercises.load(path) for path in exercises.folders(root)]
         if not self.course:
@@ -83,7 +84,7 @@ class WatchSession:
         _clear()
         try:
             path = own_file(self.exercise, self.folder)
-            report = show(self.exercise, read(path))
+            report = show(self.exercise, read(path), server=self.server)
             self.progress.points(self.exercise.name, report.points)
             print(self._next() if report.passed else f"\nEdit {path}")
         except LabError as error:

@@ -159,6 +159,7 @@ HOSTILE = {
     "deletes the exercise": (
         f"import shutil\nshutil.rmtree({str(ROOT / 'exercises' / EXERCISE)!r})\n" + part(), CRASHED, "",
     ),
+    "reads the environment": ("open('/proc/self/environ').read()\n" + part(), CRASHED, "the environment of a process"),
     "kills its parent": ("import os, signal\nos.kill(os.getppid(), signal.SIGKILL)\n" + part(), CRASHED, "send a signal"),
     "closes all files": ("import os\nos.closerange(0, 64)\n" + part(), CRASHED, ""),
     "uses the network": ("import socket\nsocket.socket().connect(('127.0.0.1', 9))\n" + part(), CRASHED, "network"),

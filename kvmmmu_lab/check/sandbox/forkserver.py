@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The fork server: a process that has loaded the engine but no submission, and forks the workers."""
+"""The fork server: a process that has loaded the engine but no submission, and forks the workers.
+
+Usually it is a new process. A command that has loaded nothing but the engine forks it from itself instead, before it loads
+the judge: then the engine is loaded once, not twice.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ import json
 import os
 import select
 import signal
+import site
 import socket
 import subprocess
 import sys
@@ -62,23 +67,43 @@ def command(last: str) -> list[str]:
     return [sys.executable, "-I", "-B", "-X", "utf8", "-c", BOOT, str(PACKAGE), last]
 
 
+class Forked:
+    """A process that was forked from this one, with those methods of `subprocess.Popen` that a fork server needs."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        """Its exit status; None while it runs."""
+        return self._status(os.WNOHANG)
+
+    def wait(self) -> int | None:
+        """Wait until it ends, and return its exit status."""
+        return self._status(0)
+
+    def _status(self, options: int) -> int | None:
+        if self.returncode is None:
+            pid, status = os.waitpid(self.pid, options)
+            self.returncode = os.waitstatus_to_exitcode(status) if pid else None
+        return self.returncode
+
+
 class ForkServer:
-    """A process that has loaded the engine and forks workers for any number of submissions."""
+    """A process that has loaded the engine and forks workers for any number of submissions.
 
-    def __init__(self) -> None:
+    ``here``: fork it from this process, if nothing speaks against it: see `can_fork_here`.
+    """
+
+    def __init__(self, here: bool = False) -> None:
         self.lock = threading.Lock()
-        self._start()
+        self._start(here and can_fork_here())
 
-    def _start(self) -> None:
+    def _start(self, here: bool = False) -> None:
         self.link, theirs = socket.socketpair()
+        self.process: Forked | subprocess.Popen[bytes]
         with theirs:
-            self.process = subprocess.Popen(
-                command(str(theirs.fileno())),
-                pass_fds=[theirs.fileno()],
-                env=environment(),
-                stdin=subprocess.DEVNULL,
-                start_new_session=True,
-            )
+            self.process = Forked(_fork_here(theirs)) if here else _spawn(theirs)
         self.ended: dict[int, int] = {}
         self.waiting = b""
 
@@ -140,3 +165,43 @@ class ForkServer:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _spawn(link: socket.socket) -> subprocess.Popen[bytes]:
+    """Start a new process as the fork server, at the other end of ``link``."""
+    return subprocess.Popen(
+        command(str(link.fileno())),
+        pass_fds=[link.fileno()],
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def can_fork_here() -> bool:
+    """Whether this process may become a fork server by forking: it runs one thread, and knows no expected results yet."""
+    return CAN_FORK and threading.active_count() == 1 and not any(name in sys.modules for name in JUDGES)
+
+
+JUDGES = ("kvmmmu_lab.check.judge", "kvmmmu_lab.check.oracle", "pytest", "ipykernel")
+"""Modules whose presence tells that a process has loaded the judge or is somebody else's."""
+
+
+def _fork_here(link: socket.socket) -> int:
+    """Fork this process as the fork server, at the other end of ``link``; return its pid."""
+    from . import runner
+
+    pid = os.fork()
+    if pid:
+        return pid
+    try:
+        runner.become_server(link, set(environment()), _not_isolated())
+    finally:
+        os._exit(70)
+
+
+def _not_isolated() -> set[str]:
+    """The entries of ``sys.path`` that a new process with -I (see `command`) would not have."""
+    given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    own = [] if getattr(sys.flags, "safe_path", False) else sys.path[:1]  # the folder of the script, or the current folder
+    return {"", *given, *own, site.USER_SITE or ""}

@@ -83,6 +83,8 @@ def fence(scratch: str, secret: tuple[str, ...]) -> None:
             if event == "open" and arguments[1] is None and not path.startswith(inside) and isdir(path):
                 # with an open folder, a submission could use file names relative to it, which are not checked
                 raise NotAllowed(f"your code tried to open the folder {path}, outside its own")
+            if path.startswith("/proc/") and path.endswith("/environ"):
+                raise NotAllowed(f"your code tried to read the environment of a process ({path})")
             if within(path, kept) or (path.endswith(".pyc") and within(_source(path), kept)):
                 raise NotAllowed(f"your code tried to read {path}")
 

@@ -10,8 +10,6 @@ import numpy as np
 from ...mmu import Vm
 from ...mmu.machine import Machine
 from ...mmu.memory import FIRST_GUEST
-from ...recording import snapshot
-from ...recording.proxies import SeenMap, SeenParents
 
 MOST_WORDS = 4096
 """The maximum number of nonzero words sent."""
@@ -19,6 +17,8 @@ MOST_WORDS = 4096
 
 def machine_data(vm: Machine) -> dict[str, Any]:
     """Return what is needed to draw ``vm``, as JSON data."""
+    from ...recording import snapshot  # only here: it takes time to load, and most checks draw nothing
+
     taken = snapshot.take(vm)
     words = vm.memory.pages.reshape(-1)
     found = words.nonzero()[0][:MOST_WORDS]
@@ -37,6 +37,9 @@ def machine_data(vm: Machine) -> dict[str, Any]:
 
 def rebuilt(data: dict[str, Any]) -> Machine:
     """Rebuild a machine for drawing from `machine_data`. Invalid data may raise any exception."""
+    from ...recording import snapshot
+    from ...recording.proxies import SeenMap, SeenParents
+
     held, aliases, frames = data["slots"]
     if not FIRST_GUEST <= frames <= 1 << 20:
         raise ValueError(frames)

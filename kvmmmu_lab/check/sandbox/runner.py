@@ -35,8 +35,38 @@ def main() -> None:
     """Run as the judge's fork server; the last argument is the number of its socket. If it is "-", run a single submission."""
     if sys.argv[-1] == "-":
         _single()
+    _listen(socket.socket(fileno=int(sys.argv[-1])))
+
+
+def become_server(link: socket.socket, variables: set[str], paths: set[str]) -> None:
+    """Run as a fork server that was forked from the judge's process; return when the judge has exited.
+
+    It keeps only these environment variables, and leaves out these entries of ``sys.path``, so that it is like a new process.
+    """
+    os.setsid()
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signum, signal.SIG_DFL)
+    null = os.open(os.devnull, os.O_RDWR)
+    for standard in (0, 1, 2):
+        os.dup2(null, standard)
+    kept = link.fileno()
+    os.closerange(3, kept)
+    os.closerange(kept + 1, 1024)
+    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115  # as long as the process
+    sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", 1, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
+    for name in set(os.environ) - variables:
+        del os.environ[name]
+    folder = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+    sys.path[:] = [*(path for path in sys.path if path not in paths), folder]  # last, as in `forkserver.BOOT`
+    sys.argv[:] = ["-c"]
+    sys.dont_write_bytecode = True
+    _listen(link)
+
+
+def _listen(link: socket.socket) -> None:
+    """Fork a worker for each request of the judge, until the judge exits."""
     _settle()
-    link = socket.socket(fileno=int(sys.argv[-1]))
     waiting = b""
     while True:
         ready, _, _ = select.select([link], [], [], 0.05)

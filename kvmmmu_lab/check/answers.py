@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Answers that are known from earlier checks: a file for each exercise, in the user's cache folder.
+
+It holds a digest of the right answers to each scenario, and the random scenarios. A right solution is then checked without
+playing the scenarios with the kit's own part too. An answer with another digest proves nothing: the judge then compares it as
+if there were no file. A file is used only for the code, the data and the Python for which it was written (its stamp), so a
+missing, damaged or old file costs time and nothing else. It reveals no expected value.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..exercises import Boot, Exercise, Golden, Rule, Scenario
+from .sandbox.forkserver import PACKAGE
+from .scenarios import random_scenarios
+
+USUAL_SEED = 0
+"""The seed whose random scenarios are kept."""
+
+MOST = 1 << 22
+"""The maximum size of a file, in bytes."""
+
+
+class KnownAnswers:
+    """What is known about an exercise from earlier checks with this ``seed``.
+
+    ``path`` is the file (see `answers_file`). Without one, nothing is kept. Give one only in a process whose engine nobody can
+    have changed: in a notebook, somebody may have.
+    """
+
+    def __init__(self, exercise: Exercise, seed: int, path: Path | None = None) -> None:
+        self.exercise, self.seed, self.path = exercise, seed, path
+        self.stamp = stamp(exercise) if path is not None else ""
+        self.digests: dict[str, str] = {}
+        self.drawn: dict[str, tuple[Scenario, ...]] = {}
+        self.changed = False
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError, StopIteration, RecursionError):
+            self._load()
+
+    def _load(self) -> None:
+        if self.path is None or self.path.stat().st_size > MOST:
+            return
+        found = json.loads(self.path.read_text("utf-8"))
+        if found["stamp"] == self.stamp:
+            drawn = {
+                rule: tuple(Scenario(*_from_json(fields)) for fields in scenarios) for rule, scenarios in found["drawn"].items()
+            }
+            self.digests, self.drawn = dict(found["digests"]), drawn
+
+    def random_scenarios(self, rule: Rule) -> tuple[Scenario, ...]:
+        """The random scenarios of a rule, as `scenarios.random_scenarios` draws them."""
+        if self.seed != USUAL_SEED or self.path is None:
+            return random_scenarios(self.exercise.name, rule, self.seed)
+        if rule.name not in self.drawn:
+            self.drawn[rule.name] = random_scenarios(self.exercise.name, rule, self.seed)
+            self.changed = True
+        return self.drawn[rule.name]
+
+    def key(self, rule: Rule, played: Scenario | Golden | Boot) -> str:
+        """The name of a scenario, or of a trace, with the observations that a rule makes of it; "" if nothing is kept."""
+        if self.path is None:
+            return ""
+        return _digest([repr((rule.looks, played)).encode()])
+
+    def right(self, key: str, answers: Iterable[bytes]) -> bool:
+        """Whether these are known to be the right answers."""
+        return key in self.digests and self.digests[key] == _digest(answers)
+
+    def learn(self, key: str, answers: Iterable[bytes]) -> None:
+        """Keep the right answers to a scenario."""
+        self.digests[key] = _digest(answers)
+        self.changed = True
+
+    def save(self) -> None:
+        """Write the file, if there is anything new. Without a folder to write to, nothing is kept."""
+        if not self.changed or self.path is None:
+            return
+        self.changed = False
+        drawn = {
+            rule: [_as_json(tuple(vars(scenario).values())) for scenario in scenarios] for rule, scenarios in self.drawn.items()
+        }
+        text = json.dumps({"stamp": self.stamp, "digests": self.digests, "drawn": drawn}, separators=(",", ":"))
+        with contextlib.suppress(OSError):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            file, name = tempfile.mkstemp(dir=self.path.parent)
+            with open(file, "w", encoding="utf-8") as out:
+                out.write(text)
+            os.replace(name, self.path)  # at once: another check never reads half a file
+
+
+def answers_file(exercise: Exercise) -> Path:
+    """The file for an exercise, in the user's own cache folder, where nobody else can write."""
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA") or str(Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = str(Path.home() / "Library" / "Caches")
+    else:
+        base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "kvmmmu-lab" / "answers" / f"{exercise.folder.name}.json"
+
+
+def stamp(exercise: Exercise) -> str:
+    """A digest of all that the right answers depend on: the kit's code and data, the exercise's rules, Python and numpy."""
+    return _digest([_kit_stamp().encode(), (exercise.folder / f"test_{exercise.name}.py").read_bytes()])
+
+
+@cache
+def _kit_stamp() -> str:
+    code = (path.read_bytes() for path in sorted(PACKAGE.rglob("*.py")))
+    data = sorted((str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in (PACKAGE / "data").rglob("*.*z"))
+    return _digest([repr((sys.version, np.__version__, data)).encode(), *code])
+
+
+def _digest(parts: Iterable[bytes]) -> str:
+    """A digest of these parts in this order."""
+    whole = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        whole.update(b"%d:" % len(part))
+        whole.update(part)
+    return whole.hexdigest()
+
+
+def _as_json(value: Any) -> Any:
+    """Part of a scenario as JSON data that tells lists and tuples apart: tuples, which are more frequent, become lists."""
+    if isinstance(value, list):
+        return {"list": list(map(_as_json, value))}
+    if isinstance(value, dict):
+        return {"dict": {name: _as_json(item) for name, item in value.items()}}
+    return list(map(_as_json, value)) if isinstance(value, tuple) else value
+
+
+def _from_json(value: Any) -> Any:
+    """The inverse of `_as_json`."""
+    if isinstance(value, list):
+        return tuple(map(_from_json, value))
+    if isinstance(value, dict):
+        (kind, items) = next(iter(value.items()))
+        return list(map(_from_json, items)) if kind == "list" else {name: _from_json(item) for name, item in items.items()}
+    return value
