@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from .svg_image import isolate_svgs
+
 MAX_PICTURE = 3 << 20
 """The size of the largest picture that is embedded, in bytes."""
 
@@ -116,7 +118,11 @@ def _with_links(markup: str, link: Callable[[str], str | None]) -> str:
 
 
 def self_contained(markup: str, folder: Path | None = None) -> str:
-    """Embed pictures from ``folder``, and remove everything else that a browser would fetch or run, except links."""
+    """Embed pictures from ``folder``, and remove everything else that a browser would fetch or run, except links.
+
+    SVG whose ids or style rules could clash with others on the page becomes an image.
+    """
+    markup = isolate_svgs(markup)
     if not FETCHES_OR_RUNS.search(NAMESPACE.sub("", markup)):
         return markup
     from bs4 import BeautifulSoup

@@ -15,6 +15,7 @@ from typing import Any
 
 from ..player.page import FilmOutput, read_film
 from .html import markdown_html, self_contained
+from .svg_image import svg_image
 
 QUESTION = "question"
 """The tag of a cell that asks for a prediction. Slides show only its output; pages fold its code."""
@@ -78,7 +79,10 @@ def _rendered(data: Any, folder: Path, text_kind: str) -> RenderedOutput | None:
     if "application/vnd.jupyter.widget-view+json" in data:
         return None
     if "image/svg+xml" in data:
-        return RenderedOutput("picture", self_contained("".join(data["image/svg+xml"]), folder))
+        svg = "".join(data["image/svg+xml"])
+        text = "".join(data.get("text/plain", ""))
+        alt = "" if text.startswith("<") else text[:200]  # the repr of an object says nothing about the picture
+        return RenderedOutput("picture", svg_image(svg, alt) or self_contained(svg, folder))
     for kind in PICTURE_TYPES:
         if kind in data:
             image = "".join(data[kind]) if not isinstance(data[kind], bytes) else base64.b64encode(data[kind]).decode()

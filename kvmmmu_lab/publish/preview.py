@@ -14,11 +14,13 @@ from urllib.parse import quote, unquote, urlsplit
 
 from ..errors import LabError
 
-VERSION = "/~version"
+VERSION = "~version"
 RELOAD_SCRIPT = (
-    "<script>let was; setInterval(() => fetch('/~version').then((answer) => answer.text()).then((now) => "
-    "{ if (was && now !== was) location.reload(); was = now; }).catch(() => {}), 700);</script>"
+    f"<script>let was; setInterval(() => fetch('{VERSION}').then((answer) => answer.ok ? answer.text() : '')"
+    ".then((now) => { if (!/^[0-9]+$/.test(now)) return; if (was && now !== was) location.reload(); was = now; })"
+    ".catch(() => {}), 700);</script>"
 )
+"""Asks for the version in the folder of the page: behind a proxy, such as a JupyterHub, the server's root is another site."""
 
 
 def preview(
@@ -72,9 +74,15 @@ class PreviewHandler(http.server.SimpleHTTPRequestHandler):
     server: Any
 
     def do_GET(self) -> None:
-        """Send the requested file, or the version number of the latest export."""
-        path = Path(self.translate_path(unquote(urlsplit(self.path).path)))
-        if self.path == VERSION:
+        """Send the requested file, or the version number of the latest export, which every folder has."""
+        address = unquote(urlsplit(self.path).path)
+        path = Path(self.translate_path(self.path))
+        if path.is_dir() and not address.endswith("/"):
+            self._redirect(f"{quote(path.name)}/")
+            return
+        if path.is_dir() and (path / "index.html").is_file():
+            path /= "index.html"
+        if address.endswith(f"/{VERSION}"):
             self._send(str(self.server.version).encode(), "text/plain")
         elif path.suffix == ".html" and path.is_file():
             self._send(path.read_bytes() + RELOAD_SCRIPT.encode(), "text/html; charset=utf-8")
@@ -88,6 +96,13 @@ class PreviewHandler(http.server.SimpleHTTPRequestHandler):
         self.send_header("Cache-Control", "no-store")
         self.end_headers()
         self.wfile.write(body)
+
+    def _redirect(self, address: str) -> None:
+        """Redirect to an address that is relative to the requested one, since the server doesn't know what is before it."""
+        self.send_response(301)
+        self.send_header("Location", address)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
 
     def log_message(self, *_: Any) -> None:
         """Log nothing, since each open page sends more than one request a second."""

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""SVG that other programs made, as images.
+
+On one page, the ids and style rules of all inline SVG elements share one name space, and programs such as Cairo, R and
+Matplotlib use the same ids in each drawing. As an image, a drawing has a name space of its own; nothing in it runs or
+is fetched.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import xml.etree.ElementTree as ET
+from html.parser import HTMLParser
+
+from ..draw.svg import data_url
+
+DECLARATION = re.compile(r"\s*<\?xml\b.*?\?>", re.DOTALL)
+ENTITY = re.compile(r"&(?!(?:amp|lt|gt|quot|apos);)([A-Za-z][A-Za-z0-9]*;)")
+REFERENCE = re.compile(r"""url\(\s*['"]?#([^'")\s]+)['"]?\s*\)|\bhref\s*=\s*['"]#([^'"]+)['"]""")
+NAMESPACES = {"xmlns": "http://www.w3.org/2000/svg", "xmlns:xlink": "http://www.w3.org/1999/xlink"}
+
+
+def svg_image(svg: str, alt: str = "") -> str | None:
+    """Return an SVG document as an ``img`` element, or None if it isn't well-formed, so that it can't be an image.
+
+    The text for people who don't see it is the drawing's own: its ``aria-label`` or its title. ``alt`` is used if it has none.
+    """
+    document = _document(svg)
+    root = _parsed(document)
+    if root is None:
+        return None
+    title = next((child.text for child in root if child.tag.rpartition("}")[2] == "title"), None)
+    name = root.get("aria-label") or (title or "").strip() or alt or "a picture"
+    return f'<img src="{data_url(document)}" alt="{html.escape(name, quote=True)}">'
+
+
+def isolate_svgs(markup: str) -> str:
+    """Replace each ``svg`` element in HTML by an image, if it has ids or style rules, and refers only to its own ids."""
+    if "<svg" not in markup.lower():
+        return markup
+    markup = DECLARATION.sub("", markup)
+    finder = _SvgFinder(markup)
+    parts, end = list[str](), 0
+    for start, stop in finder.found:
+        parts += [markup[end:start], _isolated(markup[start:stop])]
+        end = stop
+    return "".join(parts) + markup[end:]
+
+
+def _isolated(svg: str) -> str:
+    root = _parsed(_document(svg))
+    if root is None:
+        return svg
+    ids = {element.get("id") for element in root.iter()} - {None}
+    has_style = any(element.tag.rpartition("}")[2] == "style" for element in root.iter())
+    used = {found[1] or found[2] for found in REFERENCE.finditer(svg)}
+    return (svg_image(svg) or svg) if (ids or has_style) and used <= ids else svg
+
+
+def _document(svg: str) -> str:
+    """Return SVG as a document of its own: in UTF-8, with its name spaces, and without entities that only HTML knows."""
+    svg = DECLARATION.sub("", svg, count=1).strip()
+    if "<!ENTITY" not in svg:
+        svg = ENTITY.sub(lambda found: html.unescape(found[0]), svg)
+    tag = re.search(r"<svg\b[^>]*>", svg)
+    if tag is None:
+        return svg
+    missing = [
+        f' {name}="{address}"'
+        for name, address in NAMESPACES.items()
+        if not re.search(rf"\s{name}\s*=", tag[0]) and (name == "xmlns" or "xlink:" in svg)
+    ]
+    return svg[: tag.start() + 4] + "".join(missing) + svg[tag.start() + 4 :]
+
+
+def _parsed(document: str) -> ET.Element | None:
+    try:
+        root = ET.fromstring(document)
+    except ET.ParseError:
+        return None
+    return root if root.tag == f"{{{NAMESPACES['xmlns']}}}svg" else None
+
+
+class _SvgFinder(HTMLParser):
+    """Finds where the outermost ``svg`` elements of some HTML begin and end."""
+
+    def __init__(self, markup: str) -> None:
+        super().__init__()
+        self.found: list[tuple[int, int]] = []
+        self._lines = [0, *(found.end() for found in re.finditer("\n", markup))]
+        self._depth, self._start = 0, 0
+        self._markup = markup
+        self.feed(markup)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "svg":
+            if self._depth == 0:
+                self._start = self._place()
+            self._depth += 1
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """An empty element contains nothing that needs a name space of its own."""
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "svg" and self._depth:
+            self._depth -= 1
+            if self._depth == 0:
+                self.found.append((self._start, self._markup.index(">", self._place()) + 1))
+
+    def _place(self) -> int:
+        line, column = self.getpos()
+        return self._lines[line - 1] + column
