@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ..inspect.entries import guest_target, shadow_target
 from ..inspect.keys import PDPT, ROOTS, Key
-from ..inspect.names import key_name
+from ..inspect.names import LEVELS, key_name
 from ..inspect.paths import PathEntry, guest_path, maps_large, shadow_path
 from ..mmu.bits import (
     BASE_MASK,
@@ -31,7 +31,7 @@ from ..mmu.bits import (
 from ..mmu.machine import Machine
 from ..mmu.memory import FIRST_SHADOW
 from .scene import Entry, Marks, Scene
-from .scene_builder import LEVELS, SceneBuilder, large_page
+from .scene_builder import SceneBuilder, large_page
 
 
 class BitField(NamedTuple):

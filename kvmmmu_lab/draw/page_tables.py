@@ -15,12 +15,12 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from ..inspect.keys import GUEST, ROOT, ROOTS, SHADOW, Key, guest_table, shadow_page
-from ..inspect.names import key_name
+from ..inspect.names import LEVELS, key_name
 from ..inspect.paths import Branch, Path, guest_path, guest_tree, maps_large, shadow_path, shadow_tree
 from ..mmu.bits import NONPAGING, PAGE_SHIFT, PAGE_SIZE, PRESENT, ROOT_64, ROOT_PAE, guest_format, mode_of_levels
 from ..mmu.machine import Machine
 from .scene import Entry, Marks, Scene
-from .scene_builder import LEVELS, LIMIT, SceneBuilder, more, plural, used_entries
+from .scene_builder import LIMIT, SceneBuilder, more, plural, used_entries
 
 NOT_PAGING = "the guest isn't paging: it has no tables, and a gva is a gpa"
 NO_ROOT = "there is no root: the shadow is empty"

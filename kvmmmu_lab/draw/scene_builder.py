@@ -29,7 +29,7 @@ from ..inspect.keys import (
     key_of,
     shadow_page,
 )
-from ..inspect.names import entry_name
+from ..inspect.names import LEVELS, entry_name
 from ..inspect.paths import Path, PathEntry, guest_entry, maps_large
 from ..mmu.bits import INVALID_PAGE, NONPAGING, PAGE_SHIFT, PRESENT, ROOT_32, ROOT_PAE, WRITABLE, guest_format
 from ..mmu.machine import Machine
@@ -38,7 +38,6 @@ from ..mmu.pool import ShadowPage
 from .scene import Edge, Entry, Marks, Scene, Table
 from .scene import rows as in_order
 
-LEVELS = {4: "PML4", 3: "PDPT", 2: "PD", 1: "PT"}
 ACCESS = ("kernel, reads", "kernel, writes", "user, reads", "user, writes")
 """The access rights of a guest's large page, indexed by the access bits in the role of the shadow page for its pieces."""
 

@@ -11,7 +11,7 @@ from ..mmu.bits import BASE_MASK, PAGE_SHIFT, PRESENT
 from ..mmu.machine import Machine
 from ..mmu.memory import FIRST_SHADOW, PAE_ROOT
 from ..mmu.pool import NUM_PAGES
-from ..mmu.shadow import page_of
+from ..mmu.shadow import entry_name
 from .entries import guest_target, shadow_target
 from .keys import (
     BUCKET,
@@ -28,10 +28,8 @@ from .keys import (
     key_of,
 )
 
-
-def entry_name(spte: int) -> str:
-    """The name of a shadow entry, given as its hpa // 8: "#248:457" is entry 457 of shadow page 248."""
-    return f"#{page_of(spte)}:{spte & 511}"
+LEVELS = {4: "PML4", 3: "PDPT", 2: "PD", 1: "PT"}
+"""The names of the guest's tables, by level."""
 
 
 def parse_entry_name(name: str, argument: str = "spte") -> int:

@@ -8,16 +8,18 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from ..draw.scene_builder import LEVELS
 from ..errors import InputError, LabError
 from ..inspect.entries import flags, shadow_target, spell, withheld
+from ..inspect.names import LEVELS
 from ..inspect.paths import shadow_path
+from ..inspect.refusal import Request
 from ..mmu import Vm, checks
 from ..mmu.bits import FLAGS, IO_MARK, LARGE, MODES, NARROW, PAGE_SHIFT, PRESENT, USER, GuestMode
 from ..mmu.memory import FIRST_SHADOW
 from ..mmu.pool import NUM_PAGES
 from ..player.cell_output import close_all
-from .explain_access import OUTCOMES, PathsBefore, Request, explain_access
+from ..recording.narration import access_clause
+from .explain_access import OUTCOMES, PathsBefore, explain_access
 from .form import Form, form_of, status_html
 from .guests import GVAS, ROOT, GuestTable
 from .lab import Lab
@@ -186,13 +188,13 @@ class EntryDecoder(Lab):
 
     def _shadow_result(self, write: bool) -> ShadowResult:
         user = bool(self.value & USER)
-        request = Request(GVAS[self.mode], write, user)
+        request, action = Request(GVAS[self.mode], write, user), access_clause(write, user, fetch=False)
         try:
             vm = self.run(self.make_vm)
             before, free = PathsBefore.of(vm, request), len(vm.pool.free)
             result = self.run(lambda: vm.access(request.gva, write=write, user=user))
         except LabError as error:
-            return ShadowResult(request.action, "not possible", None, "", (f"{error}.",))
+            return ShadowResult(action, "not possible", None, "", (f"{error}.",))
         reasons = explain_access(vm, before, result.outcome, result.error, 0)
         if self.level > 1 and not self.large and result.outcome in ("ok", "emul") and len(vm.pool.free) < free:
             reasons.append(
@@ -200,7 +202,7 @@ class EntryDecoder(Lab):
                 "withholds rights only in the last entry."
             )
         return ShadowResult(
-            request.action, _outcome(result), *_entry(vm, request.gva, 1 if self.large else self.level), tuple(reasons)
+            action, _outcome(result), *_entry(vm, request.gva, 1 if self.large else self.level), tuple(reasons)
         )
 
     def make_vm(self) -> Vm:

@@ -7,15 +7,16 @@ import html
 from typing import Any
 
 from ..data import guests, open_guest
-from ..draw.scene_builder import LEVELS
 from ..errors import HostCrash, InputError, LabError
+from ..inspect.names import LEVELS
+from ..inspect.refusal import Request
 from ..mmu import Vm, bits, checks
 from ..mmu import events as ev
 from ..mmu.bits import CR0_WP, EFER_NX, MODES, ROOT_PAE
 from ..player.cell_output import close_all
 from ..recording.narration import access_noun
 from .addresses import AddressPicker, pick_address
-from .explain_access import OUTCOMES, PathsBefore, Request, explain_access
+from .explain_access import OUTCOMES, PathsBefore, action, explain_access
 from .form import Form, form_of
 from .guests import FLAGS, PRESETS, GuestTable
 from .lab import Lab, Round
@@ -207,7 +208,7 @@ class FaultLab(Lab):
         request = Request(self.gva, self.write, self.user, self.fetch)
         which = "the same VM for each access" if self.keep else "a new VM for each access"
         registers = f"CR0.WP is {int(self.wp)}, EFER.NX is {int(self.nx)}"
-        return f"{self._guest(str(self.table))}\n{request}. {registers}; {which}."
+        return f"{self._guest(str(self.table))}\n{action(request)}. {registers}; {which}."
 
 
 # The form

@@ -10,10 +10,9 @@ from typing import Any
 from ..draw.arguments import possible_gva
 from ..draw.page_pool import hash_table_scene
 from ..draw.pictures import hash_table, hierarchy
-from ..draw.scene_builder import LEVELS
 from ..errors import InputError, LabError
 from ..inspect.entries import flags, guest_target, shadow_target
-from ..inspect.names import entry_name
+from ..inspect.names import LEVELS, entry_name
 from ..inspect.paths import guest_path
 from ..mmu import Vm, bits, checks
 from ..mmu.bits import PAGE_SHIFT, PAGE_SIZE, PRESENT, guest_format

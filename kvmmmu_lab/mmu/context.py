@@ -10,7 +10,7 @@ from .events import traced
 from .machine import Machine
 from .memory import PAE_ROOT
 from .pool import ShadowPage
-from .shadow import get_page, refill, update_slot, zap_page
+from .shadow import entry_name, get_page, refill, update_slot, zap_page
 
 ENOMEM = 12
 PAE_ROOT_HPA = PAE_ROOT << PAGE_SHIFT
@@ -157,7 +157,12 @@ def _nonpaging_map(vm: Machine, gva: int, hpa: int) -> int:
             put(spte, page.hpa | FLAT, ev.NONPAGING_LINK)
         table = words[spte] & BASE_MASK
         if not table:
-            raise HostCrash("oops", "nonpaging_map", "mmu.c:780", f"spte {spte:#x} is a leftover that leads to host page 0")
+            raise HostCrash(
+                "oops",
+                "nonpaging_map",
+                "mmu.c:780",
+                f"spte {entry_name(spte)} (level {level}) is a leftover, {words[spte]:#x}, which leads to host page 0",
+            )
     spte = (table >> 3) | ((gva >> 12) & 511)
     if (words[spte] & (PRESENT | WRITABLE)) == (PRESENT | WRITABLE):
         return 0

@@ -11,6 +11,7 @@ from ..errors import HostCrash
 from . import events as ev
 from .machine import Machine
 from .pool import ShadowPage
+from .shadow import entry_name
 
 CHAIN_ENTRIES = 5
 
@@ -49,14 +50,14 @@ class ParentChains:
         vm, parents = self.vm, page.parents
         if not isinstance(parents, list):
             if parents != spte:
-                raise HostCrash("BUG", "mmu_page_remove_parent_pte", "mmu.c:537", f"{page} has no parent {spte:#x}")
+                raise HostCrash("BUG", "mmu_page_remove_parent_pte", "mmu.c:537", f"{page} has no parent {entry_name(spte)}")
             page.parents = None
         else:
             for chain in parents:
                 if spte in chain:
                     break
             else:
-                raise HostCrash("BUG", "mmu_page_remove_parent_pte", "mmu.c:564", f"no chain of {page} has {spte:#x}")
+                raise HostCrash("BUG", "mmu_page_remove_parent_pte", "mmu.c:564", f"no chain of {page} has {entry_name(spte)}")
             chain.remove(spte)
             if not chain:
                 parents[:] = [other for other in parents if other is not chain]

@@ -13,6 +13,7 @@ from ..errors import HostCrash
 from . import events as ev
 from .bits import BASE_MASK, PAGE_SHIFT, PRESENT, WRITABLE
 from .machine import Machine
+from .shadow import entry_name
 
 RMAP_EXT = 4
 COUNTED = PRESENT | WRITABLE
@@ -75,10 +76,20 @@ class ReverseMap:
         """Remove spte from hfn's map; return how the form of the map changed (mmu.c:382-410). Raises HostCrash (BUG)."""
         head = self.heads.get(hfn)
         if head is None:
-            raise HostCrash("BUG", "rmap_remove", "mmu.c:384", f"spte {spte:#x}: frame {hfn:#x} has no reverse map")
+            raise HostCrash(
+                "BUG",
+                "rmap_remove",
+                "mmu.c:384",
+                f"{self._frame(hfn)} has no reverse map, but spte {entry_name(spte)} should be in it",
+            )
         if isinstance(head, int):
             if head != spte:
-                raise HostCrash("BUG", "rmap_remove", "mmu.c:390", f"frame {hfn:#x} is mapped by {head:#x}, not {spte:#x}")
+                raise HostCrash(
+                    "BUG",
+                    "rmap_remove",
+                    "mmu.c:390",
+                    f"{self._frame(hfn)} has only spte {entry_name(head)} in its reverse map, not {entry_name(spte)}",
+                )
             del self.heads[hfn]
             return "1->0"
         self._remove_from(head, hfn, spte)
@@ -90,7 +101,9 @@ class ReverseMap:
             if spte in descriptor:
                 break
         else:
-            raise HostCrash("BUG", "rmap_remove", "mmu.c:408", f"no descriptor of frame {hfn:#x} has spte {spte:#x}")
+            raise HostCrash(
+                "BUG", "rmap_remove", "mmu.c:408", f"no descriptor of {self._frame(hfn)} has spte {entry_name(spte)}"
+            )
         descriptor[descriptor.index(spte)] = descriptor[-1]
         descriptor.pop()
         if not descriptor:
@@ -115,18 +128,26 @@ class ReverseMap:
         while (head := self.heads.get(hfn)) is not None:
             spte = head if isinstance(head, int) else head[0][0]
             entry = words[spte]
-            if ((entry & BASE_MASK) >> PAGE_SHIFT) != hfn or (entry & COUNTED) != COUNTED:
+            leads_to = (entry & BASE_MASK) >> PAGE_SHIFT
+            if leads_to != hfn or (entry & COUNTED) != COUNTED:
+                wrong = f"leads to host frame {leads_to:#x}" if leads_to != hfn else "isn't present and writable"
                 raise HostCrash(
                     "BUG",
                     "rmap_write_protect",
                     "mmu.c:430-433",
-                    f"spte {spte:#x} in the map of frame {hfn:#x} is {entry:#x}: it leads elsewhere or isn't writable",
+                    f"spte {entry_name(spte)} (level 1) is in the reverse map of {self._frame(hfn)}, but its value {entry:#x} "
+                    f"{wrong}",
                 )
             self.remove(spte)
             vm.flush_tlb()
             vm.memory.put(spte, entry & ~WRITABLE, ev.PROTECT_SPTE)
         if vm.emit is not None:
             vm.emit((ev.END, None))
+
+    def _frame(self, hfn: int) -> str:
+        """A host frame in a message: "host frame 0x2b45 (gfn 0x29a5)"."""
+        gfn = self.vm.memory.gfns[hfn]
+        return f"host frame {hfn:#x}" + (f" (gfn {gfn:#x})" if gfn is not None else "")
 
     def sptes(self, hfn: int) -> list[int]:
         """The entries in hfn's map, one descriptor after another."""

@@ -9,7 +9,7 @@ from .bits import ALL_ONES, BASE_MASK, PAGE_SHIFT, PRESENT, WRITABLE
 from .events import traced
 from .machine import Machine
 from .memory import FIRST_SHADOW
-from .pool import METAPHYSICAL, MIN_FREE, REFILL, ShadowPage, make_role
+from .pool import METAPHYSICAL, MIN_FREE, NUM_PAGES, REFILL, ShadowPage, make_role
 from .walk import gva_to_gpa
 
 
@@ -139,3 +139,10 @@ def slot_remove_write_access(vm: Machine, slot: int) -> None:
 def page_of(spte: int) -> int:
     """The id of the shadow page that contains an spte."""
     return (spte >> 9) - FIRST_SHADOW
+
+
+def entry_name(spte: int) -> str:
+    """The name of a shadow entry, given as its hpa // 8: "#248:457" is entry 457 of shadow page 248. Any other number is
+    returned as hexadecimal text."""
+    page = page_of(spte)
+    return f"#{page}:{spte & 511}" if 0 <= page < NUM_PAGES else f"{spte:#x}"

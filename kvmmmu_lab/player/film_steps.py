@@ -20,7 +20,7 @@ from ..inspect.keys import BUCKET, CHAIN, DESCRIPTOR, MEMORY, SHADOW, Key, key_o
 from ..inspect.names import Names
 from ..mmu import events as ev
 from ..mmu.machine import Machine
-from ..recording.narration import RETURN, counted, mark_of, narration, sentence, tags_of
+from ..recording.narration import RETURN, closing, counted, mark_of, narration, sentence, tags_of
 from ..recording.recording import Change, Recording
 from ..recording.story import Parts, Story
 
@@ -269,10 +269,9 @@ def step_groups(recording: Recording, first: int, last: int, detail: bool = Fals
         event = recording.raw(number)
         kind, names = event[0], Names(recording.at(number))
         if kind is ev.END:
-            opened = _ended_kind(recording, number)
-            end = narration(opened).ending
-            if words := end(names, event[1]) if end else "":
-                found.append(StepGroup(number, words, opened, recording.depth(number)))
+            ended = recording.ended(number)
+            if ended is not None and (words := closing(ended)):
+                found.append(StepGroup(number, words, ended.kind, recording.depth(number)))
                 run = None
         elif run is not None and kind is run.kind and narration(kind).run is not None:
             run.last = number
@@ -290,12 +289,6 @@ def _enclosing_event(recording: Recording, number: int) -> tuple | None:
     """Return the event that encloses a recorded step."""
     parent = recording.parent(number)
     return None if parent is None else recording.raw(parent)
-
-
-def _ended_kind(recording: Recording, number: int) -> ev.Kind:
-    """Return the kind of the event that ends with the END at a recorded step."""
-    enclosing = _enclosing_event(recording, number)
-    return ev.END if enclosing is None else enclosing[0]
 
 
 def _as_data(change: Change) -> dict[str, str]:

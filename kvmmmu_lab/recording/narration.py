@@ -17,6 +17,8 @@ from typing import Any
 from ..inspect.entries import flags, guest_target, shadow_target, withheld
 from ..inspect.keys import Key, frame_key, guest_table, key_of, shadow_page, spte_key
 from ..inspect.names import Names, entry_name
+from ..inspect.paths import guest_path, shadow_path
+from ..inspect.refusal import Request, refusals, shadow_grants, why_shadow_allows
 from ..mmu import events as ev
 from ..mmu.bits import BASE_MASK, DIRTY, PAGE_SHIFT, PRESENT, SHADOW_WRITABLE, WRITABLE, guest_format
 from ..mmu.machine import Machine
@@ -40,6 +42,26 @@ TAGS = {
 
 
 @dataclass(frozen=True)
+class Ended:
+    """An operation that has just ended.
+
+    ``opened``: the event that began it. ``before``: the machine when it began; ``names``: the names in the machine now.
+    ``kinds``: a function that returns the kinds of the events in it.
+    """
+
+    names: Names
+    opened: tuple
+    result: Any
+    before: Machine
+    kinds: Callable[[], frozenset[ev.Kind]]
+
+    @property
+    def kind(self) -> ev.Kind:
+        """The kind of the event that began the operation."""
+        return self.opened[0]
+
+
+@dataclass(frozen=True)
 class Narration:
     """How a kind of event is presented. The functions get ``n``, a `Names`, and ``o``, which has the operands by name.
 
@@ -47,7 +69,7 @@ class Narration:
     ``run``: the sentence for several consecutive events, if they form one step. It also gets the event that opened
     the operation around them. A kind without ``words`` uses it for a single event, too.
     ``main``: whether every film shows the event as a step; the others are only in detailed films.
-    ``ending``: the sentence for the end of the operation that it opens, given the result; empty for the default sentence.
+    ``ending``: the sentence for the end of the operation that it opens; empty if there is nothing to say.
     ``result``: the result of the operation in words, if its value doesn't explain itself.
     ``tags``: keys of `TAGS`, without "guest" and "spte", which are added to changes of memory according to the address.
     ``mark``: what to mark in a picture, and how, for an event that doesn't change memory.
@@ -59,7 +81,7 @@ class Narration:
     words: Callable[[Names, Any], str] | None = None
     run: Callable[[Names, Sequence[Any], tuple | None], str] | None = None
     main: bool = True
-    ending: Callable[[Names, Any], str] | None = None
+    ending: Callable[[Ended], str] | None = None
     result: Callable[[Any], str] | None = None
     tags: tuple[str, ...] = ()
     mark: Callable[[Machine, Any], tuple[Key, str]] | None = None
@@ -88,11 +110,18 @@ def sentence(names: Names, events: Sequence[tuple], inside: tuple | None = None)
     return _unknown(names, kind, operands[-1])
 
 
-def ending(names: Names, opened: ev.Kind, result: Any) -> str:
-    """The sentence for the end of the operation that an event of kind ``opened`` began, with its result."""
-    known, name = narration(opened), opened.function or opened.name
-    if known.ending is not None and (said := known.ending(names, result)):
+def closing(ended: Ended) -> str:
+    """The sentence that a film shows at the end of an operation; empty if the end says nothing new."""
+    known = narration(ended.kind).ending
+    return known(ended) if known else ""
+
+
+def ending(ended: Ended) -> str:
+    """The sentence for the end of an operation. If there is no special one, it names the function and its result."""
+    if said := closing(ended):
         return said
+    kind, result = ended.kind, ended.result
+    known, name = narration(kind), kind.function or kind.name
     if result is None:
         return f"{name} is done."
     return f"{name} is done: {known.result(result) if known.result else f'{result:#x}' if type(result) is int else result}."
@@ -279,8 +308,30 @@ OUTCOMES = {
 """The sentence for each outcome of an access."""
 
 
-def _fault_end(n: Names, emulate: Any) -> str:
-    if emulate or n.vm.injected:
+def _access_end(ended: Ended) -> str:
+    _, gva, write, user, fetch = ended.opened
+    request = Request(gva, bool(write), bool(user), bool(fetch))
+    refused = refusals(ended.before, request, guest_path(ended.before, gva).steps) if ended.result == "ok" else []
+    if not refused:
+        return OUTCOMES.get(ended.result, "")
+    shadow = shadow_path(ended.before, gva).steps
+    reasons = why_shadow_allows(request, refused, shadow[-1].entry) if shadow_grants(request, shadow) else []
+    said = f"The access succeeds, although {' and '.join(map(str, refused))}"
+    return ". ".join([said, *(reason[0].upper() + reason[1:] for reason in reasons)]) + "."
+
+
+def _pre_write_end(ended: Ended) -> str:
+    kinds = ended.kinds()
+    if ev.ZAP_SPTE not in kinds or ev.FLUSH in kinds:
+        return ""
+    return (
+        "The host doesn't flush the TLB: a guest that changes an entry does this itself, as on a real processor, with INVLPG "
+        "or a load of CR3."
+    )
+
+
+def _fault_end(ended: Ended) -> str:
+    if ended.result or ended.names.vm.injected:
         return ""
     return "The fault is handled. The guest continues, and tries the same instruction again."
 
@@ -289,9 +340,9 @@ def _fault_result(emulate: Any) -> str:
     return "the host has to emulate the instruction" if emulate else "the guest continues"
 
 
-def _fix_write_end(n: Names, page_table: Any) -> str:
+def _fix_write_end(ended: Ended) -> str:
     said = "The frame is a shadowed page table: it stays write-protected, and the host carries out the store itself."
-    return said if page_table else ""
+    return said if ended.result else ""
 
 
 def _crash(n: Names, o: Any) -> str:
@@ -301,7 +352,7 @@ def _crash(n: Names, o: Any) -> str:
 NARRATIONS: dict[ev.Kind, Narration] = {
     ev.CRASH: Narration(_crash, tags=("crash",)),
     # The processor and the VM around the MMU
-    ev.ACCESS: Narration(lambda n, o: _access(o), ending=lambda n, outcome: OUTCOMES.get(outcome, ""), path=True),
+    ev.ACCESS: Narration(lambda n, o: _access(o), ending=_access_end, path=True),
     ev.HARDWARE_READ: Narration(
         run=_hardware_walk, mark=lambda vm, o: (key_of(vm, o.hpa), "read"), noun="walk(s) by the processor"
     ),
@@ -483,7 +534,8 @@ NARRATIONS: dict[ev.Kind, Narration] = {
         lambda n, o: (
             f"The host looks for the shadow entries that were made from the {_count(o.size, 'byte')} at gpa {o.gpa:#x}: "
             f"they must be zapped before the bytes change."
-        )
+        ),
+        ending=_pre_write_end,
     ),
     ev.FLOODED: Narration(
         lambda n, o: (

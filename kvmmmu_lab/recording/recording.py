@@ -20,7 +20,7 @@ from ..mmu.events import Event, describe
 from ..mmu.machine import Machine
 from . import store
 from .moment import Moment, Replica
-from .narration import TAGS, ending, sentence, tags_of
+from .narration import TAGS, Ended, ending, sentence, tags_of
 from .tape import Tape
 
 SHOWN_WORDS = 8
@@ -102,9 +102,9 @@ class Recording:
         event, parent = self.raw(number), self.parent(number)
         kind, inside = event[0], None if parent is None else self.raw(parent)
         names = Names(self.at(number))
-        if kind is ev.END and inside is not None:
-            kind = inside[0]
-            words = ending(names, kind, event[1])
+        if (ended := self.ended(number)) is not None:
+            kind = ended.kind
+            words = ending(ended)
         else:
             words = sentence(names, [event], inside)
         where = kind.function, kind.source, self.depth(number), parent
@@ -144,6 +144,21 @@ class Recording:
         return tuple(
             Change(key_of(moment, hpa), names.entry(hpa), hpa, size, old, new, names.leads(hpa, old, new))
             for hpa, size, old, new in rows
+        )
+
+    def ended(self, step: int) -> Ended | None:
+        """The operation that a step ends, or None."""
+        number = self.number(step)
+        opened = self.parent(number) if number else None
+        if opened is None or self.raw(number)[0] is not ev.END:
+            return None
+        inside = range(opened + 1, number)
+        return Ended(
+            Names(self.at(number)),
+            self.raw(opened),
+            self.raw(number)[1],
+            self.at(opened),
+            lambda: frozenset(self.raw(inner)[0] for inner in inside),
         )
 
     # Stepping, as in a debugger

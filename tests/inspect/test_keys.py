@@ -59,6 +59,7 @@ def test_a_shadow_entry_has_one_name():
     assert entry_name(SPTE) == key_name(Key("s:248:457")) == "#248:457"
     assert parse_entry_name("#248:457") == parse_entry_name("248:457") == SPTE
     assert all(parse_entry_name(entry_name(SPTE + n)) == SPTE + n for n in range(54))
+    assert entry_name(5) == "0x5", "a number that is no shadow entry"
     assert key_name(Key("r:3")) == "root slot 3"
     assert key_name(Key("g:61c9:457")) == "entry 457 of the guest table in gfn 0x61c9"
 

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from kvmmmu_lab import InputError, Vm, open_guest
 from kvmmmu_lab.draw.example import guest_with_its_own_table_mapped
+from kvmmmu_lab.inspect.refusal import Request
 from kvmmmu_lab.labs import fault_lab
-from kvmmmu_lab.labs.explain_access import OUTCOMES, PathsBefore, Request
+from kvmmmu_lab.labs.explain_access import OUTCOMES, PathsBefore
 from kvmmmu_lab.labs.guests import FLAGS, PRESETS, GuestTable
 from kvmmmu_lab.labs.lab import Round
 from kvmmmu_lab.mmu.bits import MODES
@@ -71,7 +72,7 @@ def test_rights_of_the_levels_above():
 
 def test_write_protect_off():
     round_, happened = go("64", "read-only page", WRITE, wp=False)
-    assert happened == "ok" and any("loses U" in reason for reason in round_.reasons)
+    assert happened == "ok" and any("gets W and loses U" in reason for reason in round_.reasons)
 
 
 @pytest.mark.parametrize("mode", ["32 pse", "pae", "64"])
@@ -169,11 +170,11 @@ def test_an_upper_entry_that_loses_a_right(mode):
     lab.user = False
     words = " ".join(lab.go().reasons)
     assert "are ANDed" not in words and "PD entry (level 2, index 3) has no U, but" in words
-    assert "made with the old rights" in words and "role of a shadow page" in words
+    assert "made when the path to it allowed U" in words and "role of a shadow page" in words
     lab.user = True
     round_ = lab.go()
     assert round_.outcomes[0].happened == OUTCOMES["through"]
-    assert "The access succeeds, although the guest's own tables refuse it now" in round_.reasons[0]
+    assert "The access succeeds, although the guest's own tables refuse it" in round_.reasons[0]
     assert "PD entry (level 2, index 3) has no U" in round_.reasons[1]
     assert "are ANDed" not in str(round_) and "The shadow had every entry" not in str(round_)
 
@@ -184,7 +185,7 @@ def test_an_upper_entry_that_gains_a_right():
     lab.keep = lab.user = True
     assert "are ANDed" in " ".join(lab.go().reasons)
     lab.table.set(2, "W", True)
-    assert "allows W at all levels, but the last shadow entry was made with the old rights" in str(lab.go())
+    assert "allows W at all levels, but the last shadow entry was made when the path to it did not allow W" in str(lab.go())
 
 
 def test_several_accesses_in_the_same_vm():

@@ -61,7 +61,7 @@ def test_a_write_to_a_page_table_zaps_one_entry_before_memory_changes(vm):
     (zap,) = [k for k, step in enumerate(watched.steps) if step.function == "mmu_pre_write_zap_pte"]
     scenes = [step.scene for step in watched.steps]
     assert (scenes[zap].entry("s:248:457").mark, scenes[zap].entry("s:248:457").target) == ("dead", "gfn 0x29a5")
-    assert [scene.entry("s:248:457").target for scene in scenes[zap + 1 :]] == ["empty"] * 2
+    assert [scene.entry("s:248:457").target for scene in scenes[zap + 1 :]] == ["empty"] * 3
     guest = [scene.entry("g:61c9:457").target for scene in scenes]
     assert guest == [*["gfn 0x29a5"] * (zap + 1), *["gfn 0x29a4"] * 2]
     assert scenes[zap + 1].entry("g:61c9:457").mark == "changed"

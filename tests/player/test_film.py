@@ -161,12 +161,12 @@ def test_each_step_is_saved_as_dot_with_the_state_at_that_step(made, tmp_path, m
     saved = [made.save(tmp_path / "x.dot", step=number).read_text("ascii") for number in range(len(made.steps))]
     assert saved == [to_dot(step.scene) for step in made.steps]
     assert saved[-1] == made.save(tmp_path / "last.dot").read_text("ascii")
-    gone = next(number for number, step in enumerate(made.steps) if ("s:248:457", "dead") in marks(step))
+    changed = next(number for number, step in enumerate(made.steps) if ("g:61c9:457", "changed") in marks(step))
     for number, dot in enumerate(saved):
         (row,) = re.findall(
             r'<TR><TD PORT="r0w".*?</TR>', next(line for line in dot.splitlines() if line.startswith('"g:61c9" ['))
         )
-        assert ("PWUAD.NX" in row) == (number <= gone)
+        assert ("PWUAD.NX" in row) == (number < changed)
         assert ("<S>" in dot) == any(mark == "dead" for _, mark in marks(made.steps[number]))
 
 
@@ -222,7 +222,7 @@ def test_the_story_of_a_guest_entry_names_who_read_it_and_what_was_made_from_it(
         "#248:457 is made from it": [11],
         "it is about to change: the host looks for what was made from it": [17],
         "#248:457, which was made from it, is zapped": [19],
-        "it is cleared": [20],
+        "it is cleared": [21],
     }
     assert told(made, "g:61d5:417")["#249:417, its counterpart in the shadow, now leads to #248"] == [10]
 

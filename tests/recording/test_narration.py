@@ -4,6 +4,7 @@
 import pytest
 
 from kvmmmu_lab import Vm, open_guest, record
+from kvmmmu_lab.labs.guests import GuestTable
 from kvmmmu_lab.mmu import events as ev
 from kvmmmu_lab.recording.narration import NARRATIONS, OUTCOMES, TAGS, sentence, tags_of
 
@@ -49,6 +50,36 @@ def test_a_first_fault():
     ]
     assert words(recording, "parent_add")[0] == "#250 records the parent #251:0, its first."
     assert recording[-1].words == "The access succeeds. The next one like it needs no help from the host."
+
+
+def test_the_end_of_a_store_says_why_nothing_is_flushed():
+    vm = open_guest("lin64_A").vm()
+    vm.access(GVA, user=True)
+    with record(vm) as recording:
+        vm.emulate_write_gpa(0x61C9E48, 0, 8)
+        vm.emulate_write_gpa(0x61C9E4C, 0, 8)  # crosses an entry: the whole page is zapped, and the TLB is flushed
+    said = [step.words for step in recording if "flush" in step.words]
+    assert said == [
+        "The host doesn't flush the TLB: a guest that changes an entry does this itself, as on a real processor, with INVLPG "
+        "or a load of CR3.",
+        "The TLB is flushed: the processor forgets its translations.",
+    ]
+
+
+def test_an_access_that_the_guest_refuses_and_the_shadow_allows_says_so():
+    table = GuestTable("64")
+    table.set(4, "NX", True)
+    vm = table.vm()
+    with record(vm) as recording:
+        vm.access(table.gva, user=True)
+        vm.access(table.gva, user=True, fetch=True)
+    read, fetch = recording.operations()
+    assert recording[read[1]].words == OUTCOMES["ok"]
+    assert recording[fetch[1]].words == (
+        "The access succeeds, although the PML4 entry (level 4, index 1) has NX. KVM 2.6.22 copies NX into the shadow from the "
+        "last entry alone, so the NX of an upper level is lost: once a read or a write has made the shadow entry, a fetch goes "
+        "through."
+    )
 
 
 def large_page():
