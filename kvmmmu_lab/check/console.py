@@ -38,7 +38,7 @@ def show(exercise: Exercise, given: Submission, *, file: Path | None = None, eve
 
     ``file`` is the file named on the command line, or None; ``options`` are passed to `judge`.
     """
-    print(f"{exercise.number} {exercise.title}: {given.name}\n", flush=True)
+    print("\n".join([f"{exercise.number} {exercise.title}: {given.name}", *given.notes, ""]), flush=True)
     failures: list[Verdict] = []
 
     def tell(verdict: Verdict) -> None:

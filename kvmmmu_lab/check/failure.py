@@ -17,7 +17,7 @@ from .observe import Difference
 from .oracle import Expected
 from .sandbox.client import DAMAGED, Run
 from .steps import read_step
-from .submission import CELLS, Submission
+from .submission import Submission
 
 if TYPE_CHECKING:
     from .side_by_side import SideBySide
@@ -191,11 +191,9 @@ class Explainer:
 
     def _where(self, error: dict[str, Any]) -> str:
         """The line of the submission that was running: " in add(), line 6 (while True: pass)"; empty if there is none."""
-        function, line = error.get("function", ""), error.get("line")
-        places = [f"{function}()"] * (function not in ("", "<module>"))
-        if line and self.submission.name != CELLS:  # in joined cells, line numbers are meaningless
-            places.append(f"line {line}")
-        code = self.submission.line(line) if isinstance(line, int) else ""
+        function = error.get("function", "")
+        place, code = self.submission.place(error.get("file"), error.get("line"))
+        places = [f"{function}()"] * (function not in ("", "<module>")) + [place] * bool(place)
         return (f" in {', '.join(places)}" if places else "") + (f" ({code})" if code else "")
 
 

@@ -1,30 +1,43 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Check solutions from a notebook: collect the source of functions and classes, and what they use from other cells."""
+"""Check objects from a running notebook: they are pickled with everything that they use.
+
+The pickle is made in the learner's kernel, and loaded only in a worker (`sandbox.loading`). What belongs to the installation
+goes by name; the learner's own objects go by value, also those of modules beside the notebook.
+"""
 
 from __future__ import annotations
 
-import ast
-import builtins
-import contextlib
-import inspect
+import dis
+import functools
+import io
 import linecache
 import os
-import symtable
 import sys
-import textwrap
+import sysconfig
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from types import FunctionType, ModuleType
+from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import Any
 
-import numpy as np
+import cloudpickle
 
 from .. import exercises, workspace
 from ..errors import InputError
+from .helper_files import Uses, files_beside
 from .judge import Judge
+from .python_source import normalized
 from .report import Report
-from .submission import CELLS, Submission, read
+from .sandbox.limits import OBJECTS
+from .sandbox.loading import cached
+from .submission import CELLS, Submission, Unit, read
 
-PLAIN = (int, float, str, bytes, bool, type(None), tuple, list, dict, set, frozenset)
+STANDARD = tuple(os.path.realpath(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib"))
+INSTALLED = {"site-packages", "dist-packages"}
+"""Names of folders in which packages are installed."""
+
+IMMUTABLE = (str, bytes, int, float, complex, bool, tuple, frozenset, type(None))
+BY_NAME = (*IMMUTABLE, type, FunctionType, BuiltinFunctionType, ModuleType)
+"""Types whose objects pickle handles well: immutable values, and what it finds by name itself."""
 
 
 def check_given(name: str, given: tuple[Any, ...], *, full: bool, seed: int) -> Report:
@@ -36,109 +49,273 @@ def check_given(name: str, given: tuple[Any, ...], *, full: bool, seed: int) -> 
     elif not given:
         raise InputError("given", "nothing", f"what you wrote: check({exercise.name!r}, {', '.join(wanted)})")
     else:
-        submission = Submission(source_of(dict(zip(_names(given, wanted), given, strict=True))), CELLS)
+        submission = pickled(dict(zip(_names(given, wanted), given, strict=True)))
     return Judge(exercise, submission, full=full, seed=seed).report()
 
 
 def _names(given: tuple[Any, ...], wanted: list[str]) -> list[str]:
-    """The name of each object: its `__name__`, or the wanted name at the same position."""
+    """The name of each object: a wanted name that it has in the notebook, its `__name__`, or the name at its position."""
     if len(given) != len(wanted):
         raise InputError("given", f"{len(given)} objects", f"{len(wanted)}: {', '.join(wanted)}")
-    names = [getattr(thing, "__name__", "") for thing in given]
-    return names if sorted(names) == sorted(wanted) else wanted
+    for thing in given:
+        if not callable(thing):
+            raise InputError("given", thing, "a class or a function")
+    main = vars(sys.modules["__main__"])
+    for named in (
+        [next((name for name in wanted if main.get(name) is thing), "") for thing in given],
+        [getattr(thing, "__name__", "") for thing in given],
+    ):
+        if sorted(named) == sorted(wanted):
+            return named
+    return wanted
 
 
-def source_of(things: dict[str, Any]) -> str:
-    """Source text that defines all ``things`` and what they use.
-
-    The notebook's functions and classes are copied as source, imports by name, plain values with their current value. Raises
-    InputError for anything else.
-    """
-    parts: dict[int, str] = {}
-    names: dict[str, str] = {}
-    for name, thing in things.items():
-        _collect(thing, parts, names, vars(sys.modules["__main__"]))
-        own = getattr(thing, "__name__", "")
-        if own != name:
-            names[f"{name} = {own}"] = ""
-    imports = [line for line in names if line.startswith(("import ", "from ")) or names[line]]
-    last = [line for line in names if line not in imports]
-    return "\n".join([*imports, "", *parts.values(), *last, ""])
-
-
-def _collect(thing: Any, parts: dict[int, str], names: dict[str, str], around: dict[str, Any]) -> None:
-    """Add the source of ``thing``, after the sources of what it uses."""
-    if id(thing) in parts:
-        return
-    if not isinstance(thing, type | FunctionType):
-        raise InputError("given", thing, "a class or a function that was defined in a cell")
-    source = _source(thing)
-    parts[id(thing)] = ""  # a function may use itself
-    for name in _used(source):
-        _name(name, _globals(thing, around), parts, names)
-    del parts[id(thing)]  # its source follows the sources of what it uses
-    parts[id(thing)] = source
-
-
-def _source(thing: Any) -> str:
-    """The source of a function or class. Raises InputError."""
+def pickled(things: Mapping[str, Any]) -> Submission:
+    """A submission that consists of these objects, by name. Raises InputError if something can't be taken along."""
+    own = [module for module in list(sys.modules.values()) if isinstance(module, ModuleType) and _own(module)]
+    registered = [module for module in own if module.__name__ not in cloudpickle.list_registry_pickle_by_value()]
+    for module in registered:
+        cloudpickle.register_pickle_by_value(module)
     try:
-        return _class_source(thing) if isinstance(thing, type) else textwrap.dedent(inspect.getsource(thing))
-    except (OSError, TypeError, SyntaxError):
-        expected = "something whose source can be found: define it in a cell, or check a file"
-        raise InputError("given", thing, expected) from None
+        content = _dumped(dict(things))
+    finally:
+        for module in registered:
+            cloudpickle.unregister_pickle_by_value(module)
+    OBJECTS.check("given", len(content.data))
+    files, notes = files_beside(Path.cwd() / CELLS, content.uses)
+    modules = sorted(Path(str(module.__file__)).name for module in own if module.__file__ in content.codes)
+    taken = [f"taken along as they are now in this notebook: {', '.join(modules)}"] if modules else []
+    units = tuple(unit for file, codes in content.codes.items() if (unit := _unit(file, codes)) is not None)
+    return Submission("", CELLS, cells=units, objects=content.data, files=files, notes=(*taken, *notes))
 
 
-def _class_source(thing: type) -> str:
-    """The source of a class. In a notebook, find it by its methods' cell, or else take the latest class with this name."""
-    codes = [value.__code__ for value in vars(thing).values() if isinstance(value, FunctionType)]
-    for file in dict.fromkeys([*(code.co_filename for code in codes), *reversed(list(linecache.cache))]):
-        lines = [code.co_firstlineno for code in codes if code.co_filename == file]
-        text = "".join(linecache.getlines(file))
-        with contextlib.suppress(SyntaxError):
-            for node in ast.walk(ast.parse(text)):
-                if isinstance(node, ast.ClassDef) and node.name == thing.__name__:
-                    first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
-                    if not lines or any(first <= line <= (node.end_lineno or 0) for line in lines):
-                        return textwrap.dedent("\n".join(text.splitlines()[first - 1 : node.end_lineno])) + "\n"
-    return textwrap.dedent(inspect.getsource(thing))
+def _own(module: ModuleType) -> bool:
+    """Whether a module is the learner's: a file that is neither installed nor a part of the kit."""
+    file = getattr(module, "__file__", None)
+    registered = module.__name__ != "__main__" and sys.modules.get(module.__name__) is module
+    return registered and isinstance(file, str) and _own_file(file)
 
 
-def _globals(thing: Any, around: dict[str, Any]) -> dict[str, Any]:
-    """The namespace of ``thing``; for a class without methods, that of the object that uses it."""
+@functools.cache
+def _own_file(file: str) -> bool:
+    real = os.path.realpath(file)
+    folders = {*Path(file).parts, *Path(real).parts}
+    system = tuple(folder + os.sep for folder in (*STANDARD, str(workspace.PACKAGE)))
+    return file.endswith(".py") and not INSTALLED & folders and not real.startswith(system)
+
+
+class _Pickled:
+    """A pickle as ``data``; ``codes``: the code objects in it, by file name; ``uses``: the modules and files that they name."""
+
+    def __init__(self) -> None:
+        self.data = b""
+        self.codes: dict[str, list[CodeType]] = {}
+        self.uses = Uses()
+
+    def see(self, code: CodeType) -> None:
+        """Note a code object that is pickled."""
+        self.codes.setdefault(code.co_filename, []).append(code)
+        for instruction in dis.get_instructions(code):
+            if instruction.opname == "IMPORT_NAME":
+                self.uses.modules.add(str(instruction.argval))
+        for constant in code.co_consts:
+            if isinstance(constant, str) and len(constant) < 200 and "\n" not in constant:
+                self.uses.strings.add(constant)
+
+
+class _Pickler(cloudpickle.Pickler):
+    """Pickles also what cloudpickle can't: cached functions, locks, and mutable objects that belong to an installed module."""
+
+    def __init__(self, file: io.BytesIO, seen: _Pickled, known: dict[int, tuple[str, str]]) -> None:
+        super().__init__(file)
+        self.seen, self.known = seen, known
+
+    def persistent_id(self, thing: Any) -> Any:
+        """The module and name of an object that belongs to the installation, such as ``sys.stdout`` or a table of the kit."""
+        return self.known.get(id(thing))
+
+    def reducer_override(self, thing: Any) -> Any:
+        """See `pickle.Pickler.reducer_override`."""
+        if isinstance(thing, CodeType):
+            self.seen.see(thing)
+        elif isinstance(thing, functools._lru_cache_wrapper):
+            if _by_name(thing):
+                return NotImplemented
+            attributes = {name: value for name, value in vars(thing).items() if name != "__wrapped__"}
+            return cached, (thing.__wrapped__, thing.cache_parameters(), attributes)
+        elif type(thing) in LOCKS:
+            return LOCKS[type(thing)], ()
+        elif isinstance(thing, FROM_ITEMS):
+            return type(thing), (), None, None, iter(list(thing.items()))  # type: ignore[attr-defined]
+        return super().reducer_override(thing)
+
+
+def _locks() -> dict[type, Callable[[], Any]]:
+    import threading
+
+    return {type(make()): make for make in (threading.Lock, threading.RLock)}
+
+
+def _from_items() -> tuple[type, ...]:
+    import weakref
+
+    return weakref.WeakKeyDictionary, weakref.WeakValueDictionary
+
+
+LOCKS, FROM_ITEMS = _locks(), _from_items()
+
+
+def _by_name(thing: Any) -> bool:
+    """Whether a module that is not the learner's has this object under its name."""
+    module = sys.modules.get(getattr(thing, "__module__", None) or "")
+    if module is None or module.__name__ == "__main__" or _own(module):
+        return False
+    return getattr(module, getattr(thing, "__qualname__", ""), None) is thing
+
+
+def _dumped(thing: Any) -> _Pickled:
+    """Pickle an object. Raises InputError that names what can't be taken along."""
+    known = _known()
+    found, buffer = _Pickled(), io.BytesIO()
+    try:
+        _Pickler(buffer, found, known).dump(thing)
+    except Exception as error:
+        path, culprit = _culprit(thing, known)
+        # the first name is that under which it is handed in
+        raise InputError(
+            " in ".join(reversed(path)) or "given",
+            culprit if isinstance(culprit, str | int) else _kind(culprit),
+            f"something that can be taken along to the process that checks it ({error}): build it inside your function or "
+            "class, or check the notebook's file with kvmmmu-lab check",
+        ) from None
+    found.data = buffer.getvalue()
+    return found
+
+
+def _known() -> dict[int, tuple[str, str]]:
+    """The mutable objects that belong to modules of the installation, by id: their module and name."""
+    found: dict[int, tuple[str, str]] = {}
+    for name, module in list(sys.modules.items()):
+        if not isinstance(module, ModuleType) or name == "__main__" or _own(module):
+            continue
+        for key, value in list(vars(module).items()):
+            if not isinstance(value, BY_NAME) and not key.startswith("__"):
+                found.setdefault(id(value), (name, key))
+    return found
+
+
+def _kind(thing: Any) -> str:
+    kind = type(thing)
+    home = "" if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}."
+    return f"a {home}{kind.__qualname__}"
+
+
+def _culprit(thing: Any, known: dict[int, tuple[str, str]]) -> tuple[list[str], Any]:
+    """The innermost object that can't be pickled, and the names that lead to it."""
+    path: list[str] = []
+    seen = {id(thing)}
+    while True:
+        for name, inner in _inside(thing):
+            if id(inner) in seen:
+                continue
+            seen.add(id(inner))
+            try:
+                _Pickler(io.BytesIO(), _Pickled(), known).dump(inner)
+            except Exception:
+                path.append(name)
+                thing = inner
+                break
+        else:
+            return path, thing
+
+
+def _inside(thing: Any) -> Iterator[tuple[str, Any]]:
+    """The objects that are pickled with an object, each with a name for messages."""
+    if isinstance(thing, functools._lru_cache_wrapper):
+        thing = thing.__wrapped__
     if isinstance(thing, FunctionType):
-        return thing.__globals__
-    functions = [value for value in vars(thing).values() if isinstance(value, FunctionType)]
-    return functions[0].__globals__ if functions else around
+        yield from zip(thing.__code__.co_freevars, (_content(cell) for cell in thing.__closure__ or ()), strict=False)
+        for name in _global_names(thing.__code__):
+            if name in thing.__globals__:
+                yield name, thing.__globals__[name]
+        yield from zip(thing.__code__.co_varnames, thing.__defaults__ or (), strict=False)
+    elif isinstance(thing, type):
+        yield from vars(thing).items()
+        yield from ((base.__name__, base) for base in thing.__bases__)
+    elif isinstance(thing, Mapping):
+        for key, value in thing.items():
+            yield str(key) if isinstance(key, str) else repr(key)[:40], value
+            yield f"a key ({_kind(key)})", key
+    elif isinstance(thing, list | tuple | set | frozenset):
+        yield from ((f"item {number}", item) for number, item in enumerate(thing))
+    elif isinstance(thing, functools.partial):
+        yield from [("its function", thing.func), *((f"argument {n}", item) for n, item in enumerate(thing.args))]
+        yield from thing.keywords.items()
+    else:
+        yield from (("__wrapped__", thing.__wrapped__),) if hasattr(thing, "__wrapped__") else ()
+        yield from ((f".{name}", value) for name, value in (getattr(thing, "__dict__", None) or {}).items())
+        yield from (("its function", thing.__func__), ("its object", thing.__self__)) if hasattr(thing, "__func__") else ()
+        yield _kind(thing), type(thing)
 
 
-def _used(source: str) -> list[str]:
-    """The global names that a source uses, in order of first use."""
-    taken = set[str]()
-    tables = [symtable.symtable(source, "cell", "exec")]
-    while tables:
-        table = tables.pop()
-        top = table.get_type() == "module"
-        taken.update(symbol.get_name() for symbol in table.get_symbols() if symbol.is_global() or top)
-        tables += table.get_children()
-    names = (node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name))
-    return [name for name in dict.fromkeys(names) if name in taken]
+def _content(cell: Any) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return None
 
 
-def _name(name: str, known: dict[str, Any], parts: dict[int, str], names: dict[str, str]) -> None:
-    """Add the definition of ``name``, if it is a global name."""
-    if name not in known or (hasattr(builtins, name) and known[name] is getattr(builtins, name)):
-        return
-    value = known[name]
-    if isinstance(value, ModuleType):
-        names[f"import {value.__name__} as {name}"] = ""
-    elif isinstance(value, PLAIN) and not isinstance(value, type):
-        names[f"{name} = {value!r}"] = "value"
-    elif isinstance(value, np.generic):
-        names[f"{name} = __import__('numpy').{type(value).__name__}({value.item()!r})"] = "value"
-    elif getattr(value, "__module__", "__main__") != "__main__" and hasattr(value, "__qualname__"):
-        names[f"from {value.__module__} import {value.__name__} as {name}"] = ""
-    elif isinstance(value, type | FunctionType):
-        _collect(value, parts, names, known)
-    elif type(value).__module__ != "__main__":
-        raise InputError(name, value, "a class, a function, a module or a plain value: other objects can't be copied")
+def _global_names(code: CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _global_names(constant)
+
+
+def _unit(file: str, codes: list[CodeType]) -> Unit | None:
+    """The source of a cell or of the learner's module, for messages; None if it can't be found."""
+    lines = linecache.getlines(file)
+    if not lines:
+        return _timed(file, codes)
+    source = normalized("".join(lines)).removesuffix("\n")
+    shell = _shell()
+    title = getattr(getattr(shell, "compile", None), "format_code_name", lambda file: None)(file)
+    label = " ".join(title) if title else "your cell" if file.startswith("<") else Path(file).name
+    return Unit(file, source, label.replace("Cell In", "your cell In"))
+
+
+def _timed(file: str, codes: list[CodeType]) -> Unit | None:
+    """The last cell that defines all of this, with a magic that compiles the cell's body by itself, such as ``%%time``."""
+    history = getattr(_shell(), "user_ns", {}).get("In", ())
+    for cell in reversed([normalized(str(cell)) for cell in history]):
+        first, _, body = cell.lstrip("\n").partition("\n")
+        if first.startswith(("%%", "get_ipython().run_cell_magic(")):
+            if not first.startswith("%%"):
+                body = _argument(cell)
+            lines = body.split("\n")
+            if all(_defines(lines, code) for code in codes):
+                return Unit(file, body, "your cell")
+    return None
+
+
+def _argument(cell: str) -> str:
+    """The body of a cell magic, from the call that IPython has made of it."""
+    import ast
+
+    match ast.parse(cell).body:
+        case [ast.Expr(ast.Call(_, [_, _, ast.Constant(str(body))]))]:
+            return body
+    return ""
+
+
+def _defines(lines: list[str], code: CodeType) -> bool:
+    number = code.co_firstlineno
+    if code.co_name.startswith("<"):
+        return number <= len(lines)
+    return 0 < number <= len(lines) and any(code.co_name in line for line in lines[number - 1 : number + 10])
+
+
+def _shell() -> Any:
+    """The IPython shell of this process, or None."""
+    ipython = sys.modules.get("IPython")
+    return ipython.get_ipython() if ipython is not None else None

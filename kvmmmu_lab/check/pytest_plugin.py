@@ -125,5 +125,5 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         terminalreporter.line(report.head if tried else f"{report.head}: {len(report.verdicts)} rules tried")
         for verdict in report.verdicts:
             terminalreporter.line(f"  {verdict.line}")
-        for note in [*([INLINE] * inline), *report.notes, *report.printed_lines()]:
+        for note in [*([INLINE] * inline), *report.submission.notes, *report.notes, *report.printed_lines()]:
             terminalreporter.line(f"  {note}")

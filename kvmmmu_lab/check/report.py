@@ -100,7 +100,7 @@ class Report:
 
     def __str__(self) -> str:
         """The report as text: one line for each verdict, then the failure to fix first."""
-        lines = [self.head, "", *(verdict.line for verdict in self.verdicts)]
+        lines = [self.head, *self.submission.notes, "", *(verdict.line for verdict in self.verdicts)]
         wrong = self.first or next((verdict for verdict in self.verdicts if verdict.failure is not None), None)
         if self.status == NOT_ATTEMPTED:
             lines += ["", NOTHING_WRITTEN]
@@ -152,7 +152,7 @@ class Report:
                 for verdict in self.verdicts
             ],
             "printed": self.print_count,
-            "notes": self.notes,
+            "notes": [*self.submission.notes, *self.notes],
         }
 
 
@@ -256,9 +256,10 @@ def capital(text: str) -> str:
 
 def html_of(report: Report) -> str:
     """The report as HTML that works without scripts."""
+    notes = "".join(f"<p>{html.escape(note)}</p>" for note in report.submission.notes)
     rows = "".join(f"<div>{html.escape(verdict.line)}</div>" for verdict in report.verdicts)
     wrong = report.first
-    parts = [f"<p><b>{html.escape(report.head)}</b></p>", f'<div style="line-height:1.6">{rows}</div>']
+    parts = [f"<p><b>{html.escape(report.head)}</b></p>", notes, f'<div style="line-height:1.6">{rows}</div>']
     if report.status == NOT_ATTEMPTED:
         parts.append(f"<p>{NOTHING_WRITTEN}</p>")
     elif wrong is not None and wrong.failure is not None:

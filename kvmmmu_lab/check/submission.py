@@ -1,58 +1,128 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A submission: a Python file, a notebook's cells tagged ``solution``, or source taken from a running notebook."""
+"""A submission: a Python file, a notebook's cells tagged ``solution``, or objects from a running notebook."""
 
 from __future__ import annotations
 
+import ast
 import contextlib
-import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import InputError
 from ..exercises import Exercise
+from .cells import Cell, NotANotebook, as_python, cells, left_out, used_from
+from .helper_files import files_beside, imports_of
+from .python_source import decoded, parsed
+from .sandbox.limits import SOURCE
 
 TAG = "solution"
 CELLS = "your cells"
-"""The name of a submission that consists of joined cells of a running notebook."""
+"""The name of a submission that consists of objects from a running notebook."""
 
-LARGEST = 1 << 20
-"""The maximum size of a file, in bytes."""
+
+@dataclass(frozen=True)
+class Unit:
+    """A piece of source that is compiled on its own: a file, or a cell.
+
+    ``file`` is the file name in its code objects, ``label`` names it in messages; it is empty for the submission's own file.
+    """
+
+    file: str
+    source: str
+    label: str = ""
+
+    @property
+    def lines(self) -> list[str]:
+        """The lines as Python counts them: a form feed or U+2028 doesn't end a line."""
+        return self.source.split("\n")
 
 
 @dataclass(frozen=True)
 class Submission:
-    """Source text, its ``name`` for messages (such as a file's name), and its ``path`` for debuggers."""
+    """What a learner hands in. ``name`` is for messages (such as a file's name), ``path`` for debuggers.
+
+    ``source`` is the text of a file. ``cells`` are those of a notebook, in Python. ``objects`` is a pickle, by names, of what
+    was given in a running notebook (then ``cells`` are only for messages); the judge never loads it. ``files`` are files that
+    the submission uses, by their names relative to it. ``notes`` says in sentences what was taken along and what was not.
+    """
 
     source: str
     name: str
     path: str = ""
+    cells: tuple[Unit, ...] = ()
+    objects: bytes = b""
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
-    def lines(self) -> list[str]:
-        """The lines of the source."""
-        return self.source.splitlines()
+    def units(self) -> tuple[Unit, ...]:
+        """The pieces of source, in their order."""
+        return self.cells or (Unit(self.name, self.source),)
 
-    def line(self, number: int) -> str:
-        """A line by its number, from 1 on, without indentation; empty if there is none."""
-        return self.lines[number - 1].strip() if 0 < number <= len(self.lines) else ""
+    def place(self, file: object, line: object) -> tuple[str, str]:
+        """A place in words ("line 6", "your cell, line 6", "helper.py, line 6") and its code without indentation."""
+        unit = self._unit(file)
+        if unit is None or not isinstance(line, int) or not line > 0:
+            return "", ""
+        words = f"{unit.label}, line {line}" if unit.label else f"line {line}"
+        return words, unit.lines[line - 1].strip() if line <= len(unit.lines) else ""
+
+    def _unit(self, file: object) -> Unit | None:
+        for unit in self.units:
+            if unit.file == file:
+                return unit
+        if isinstance(file, str) and file in self.files:
+            return Unit(file, decoded(self.files[file]) or "", file)
+        return None
 
 
 def read(path: Path) -> Submission:
-    """Read a submission file. Raises InputError if it can't be read, is not text, or is a notebook without a solution."""
-    expected = "a .py file, or an .ipynb with cells tagged 'solution'"
-    if path.suffix not in (".py", ".ipynb"):
-        raise InputError("submission", str(path), expected)
+    """Read a submission file, and the files beside it that it uses.
+
+    Raises InputError if it can't be read, is not text, or is a notebook without a solution.
+    """
+    kind = path.suffix.lower()
+    if kind not in (".py", ".ipynb"):
+        raise InputError("submission", str(path), "a .py file, or an .ipynb with cells tagged 'solution'")
     try:
-        if path.stat().st_size > LARGEST:
-            raise InputError("submission", f"{path.stat().st_size} bytes", "a file of at most 1 MiB")
-        text = path.read_text("utf-8")
+        content = path.read_bytes()
     except OSError as error:
         raise InputError("submission", str(path), f"a readable file ({error.strerror})") from None
-    except UnicodeDecodeError:
-        raise InputError("submission", str(path), "text in UTF-8") from None
-    if path.suffix == ".py":
-        return Submission(text, path.name, str(path.absolute()))
-    return Submission(_cells(text, path), path.name)
+    return _read_file(content, path) if kind == ".py" else _read_notebook(content, path)
+
+
+def _read_file(content: bytes, path: Path) -> Submission:
+    SOURCE.check("submission", len(content))
+    text = decoded(content)
+    if text is None:
+        expected = "text that Python can read: in UTF-8, or with a coding cookie in line 1 or 2 (PEP 263)"
+        raise InputError("submission", str(path), expected)
+    tree = parsed(text)
+    files, notes = files_beside(path, imports_of(tree)) if tree is not None else ({}, ())
+    return Submission(text, path.name, str(path.absolute()), files=files, notes=notes)
+
+
+def _read_notebook(content: bytes, path: Path) -> Submission:
+    try:
+        code = cells(content)
+    except NotANotebook:
+        raise InputError("submission", str(path), "a notebook (JSON with cells)") from None
+    tagged = [cell for cell in code if TAG in cell.tags]
+    if not tagged:
+        raise InputError("submission", str(path), "a notebook with code cells tagged 'solution'")
+    SOURCE.check("submission", sum(len(cell.source.encode("utf-8", "replace")) for cell in tagged))
+    units = tuple(_unit(cell, path.name, alone=len(tagged) == 1) for cell in tagged)
+    trees = [tree for unit in units if (tree := parsed(unit.source)) is not None]
+    files, notes = files_beside(path, imports_of(*trees))
+    said = [sentence for unit, cell in zip(units, tagged, strict=True) for sentence in left_out(unit.source, cell.title)]
+    said += used_from(trees, [cell for cell in code if TAG not in cell.tags])
+    source = "\n\n".join(unit.source for unit in units)
+    return Submission(source, path.name, str(path.absolute()), units, files=files, notes=(*notes, *said))
+
+
+def _unit(cell: Cell, name: str, *, alone: bool) -> Unit:
+    return Unit(f"{name}, {cell.title}", as_python(cell.source), "your cell" if alone else cell.title)
 
 
 def submitted_file(exercise: Exercise, folder: Path) -> Path:
@@ -66,27 +136,26 @@ def submitted_file(exercise: Exercise, folder: Path) -> Path:
         expected = f"your file for this exercise: {ways}"
         raise InputError("file", str(path), expected)
     with contextlib.suppress(InputError, OSError):
-        untouched = path.read_bytes() == exercise.file.read_bytes()
-        if untouched and book.is_file() and read(book).source != read(exercise.folder / book.name).source:
+        if _same_code(path, exercise.file) and book.is_file() and _changed(book, exercise.folder / book.name):
             return book
     return path
 
 
-def _cells(text: str, path: Path) -> str:
-    try:
-        cells = json.loads(text)["cells"]
-        tagged = [
-            "".join(cell["source"])
-            for cell in cells
-            if cell["cell_type"] == "code" and TAG in cell.get("metadata", {}).get("tags", ())
-        ]
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise InputError("submission", str(path), "a notebook (JSON with cells)") from None
-    if not tagged:
-        raise InputError("submission", str(path), "a notebook with code cells tagged 'solution'")
-    return "\n\n".join("\n".join(_plain(line) for line in cell.splitlines()) for cell in tagged) + "\n"
+def _same_code(path: Path, stub: Path) -> bool:
+    """Whether a file is the stub, whatever its encoding, line ends, comments and blank lines."""
+    mine, given = decoded(path.read_bytes()), decoded(stub.read_bytes())
+    if mine is None or given is None:
+        return False
+    trees = parsed(mine), parsed(given)
+    return mine == given or (None not in trees and ast.dump(trees[0]) == ast.dump(trees[1]))  # type: ignore[arg-type]
 
 
-def _plain(line: str) -> str:
-    """A line of a cell, in plain Python: IPython magics become comments."""
-    return "pass  # " + line if line.startswith(("%", "!")) else line
+def _changed(book: Path, given: Path) -> bool:
+    """Whether the solution's cells of a notebook differ from those of the course."""
+    texts = []
+    for path in (book, given):
+        try:
+            texts.append([cell.source.rstrip() for cell in cells(path.read_bytes()) if TAG in cell.tags])
+        except NotANotebook:
+            return False
+    return texts[0] != texts[1]

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import os
@@ -24,8 +25,9 @@ from ...exercises import Exercise, Scenario
 from ..compare import Transcript
 from ..parts import PARTS
 from ..submission import Submission
+from . import limits
 from .forkserver import PACKAGE, ForkServer, command, environment
-from .protocol import LOADING, TRACEBACK, checked, exit_reason, parsed, stopped_at
+from .protocol import LOADING, TRACEBACK, checked, escaped, exit_reason, parsed, stopped_at
 
 GRACE = 1.0
 """Seconds that the judge waits after a worker's own time limit before it kills the worker."""
@@ -34,8 +36,8 @@ LONGEST = 1 << 24
 """The maximum length of an answer, in bytes."""
 
 DAMAGED = "the process with your code sent something that is not an answer to the checker"
-PRINTED, PRINTED_MOST = 2000, 1 << 25
-"""How many bytes of a submission's output are kept, and how many it may print before its process is terminated."""
+PRINTED = 2000
+"""How many bytes of a submission's output are kept."""
 
 ANSWERS, OUTPUT = "answers", "output"
 PIECE = 1 << 16
@@ -61,20 +63,26 @@ class Worker:
     """
 
     def __init__(self, exercise: Exercise, submission: Submission, server: ForkServer | None, seconds: float = 30) -> None:
-        self.server, self.name = server, submission.name
+        self.server, self.most_output = server, limits.OUTPUT.bytes
         self.scratch = Path(tempfile.mkdtemp(prefix="kvmmmu-lab-"))
         self.printed, self.print_count, self.print_sum, self.buffer = b"", 0, 0, bytearray()
         self.alive, self.pid = True, 0
         self.asked: tuple[Scenario, str] | None = None
         self.process: subprocess.Popen[bytes] | None = None
         self.pipes: Pipes | ThreadedPipes
+        self.files = {escaped(unit.file): unit.file for unit in submission.units}
         request = {
-            "submission": submission.source,
             "name": submission.name,
+            "units": [(unit.file, unit.source) for unit in submission.units],
+            "objects": base64.b64encode(submission.objects).decode(),
+            "files": {name: base64.b64encode(content).decode() for name, content in submission.files.items()},
+            "notebook": bool(submission.cells or submission.objects),
             "part": exercise.part,
             "defines": list(exercise.defines),
             "scratch": str(self.scratch),
             "secret": _secret(exercise),
+            "memory": limits.MEMORY.bytes,
+            "loading": LOADING * limits.TIME.value,
             "seconds": seconds,
         }
         if server is None:
@@ -112,7 +120,7 @@ class Worker:
         """The next answer; None if the worker will not answer, or does not answer in time (then ``alive`` stays true)."""
         while b"\n" not in self.buffer:
             pieces = self.pipes.receive(end)
-            if not pieces or len(self.buffer) > LONGEST or self.print_sum > PRINTED_MOST:
+            if not pieces or len(self.buffer) > LONGEST or self.print_sum > self.most_output:
                 return None
             if not self._take(pieces):
                 return None
@@ -141,7 +149,7 @@ class Worker:
         return self.alive
 
     def _loaded(self) -> dict[str, Any] | None:
-        line = self._line(time.monotonic() + LOADING + 10 * GRACE)
+        line = self._line(time.monotonic() + LOADING * limits.TIME.value + 10 * GRACE)
         message = parsed(line)
         if message.get("loaded") is True:
             return None
@@ -222,12 +230,17 @@ class Worker:
         status = self._kill()
         traceback = self._traceback()
         self.close()
-        place = stopped_at(traceback, self.name)
-        if self.print_sum > PRINTED_MOST:
-            return {"kind": "died", "what": f"your code was stopped{when}: it printed more than {PRINTED_MOST >> 20} MiB"}
+        place = stopped_at(traceback, self._file)
+        if self.print_sum > self.most_output:
+            return {"kind": "died", "what": f"your code was stopped{when}: it printed more than {limits.OUTPUT.words}"}
         if late or "Timeout (" in traceback:
             return {"kind": "timeout", "what": "", **place}
         return {"kind": "died", "what": f"your code ended its process{when} ({exit_reason(status)})", **place}
+
+    def _file(self, name: str) -> str | None:
+        """How the submission calls a file in a watchdog's traceback; None if the file isn't the submission's."""
+        folder = escaped(str(self.scratch)) + os.sep
+        return self.files.get(name) or (name.removeprefix(folder).replace("\\", "/") if name.startswith(folder) else None)
 
     def _traceback(self) -> str:
         """The traceback that the watchdog wrote."""

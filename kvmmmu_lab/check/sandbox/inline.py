@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from ...errors import InputError
 from ...exercises import Exercise, Scenario
@@ -11,8 +13,8 @@ from ..parts import PARTS, missing
 from ..submission import Submission
 from ..testbench import Bench
 from .client import Run
+from .loading import execute
 from .machine_data import machine_data
-from .runner import load
 
 INLINE = "run in this process (--inline) for a debugger: there are no limits, and the result does not count"
 
@@ -23,7 +25,11 @@ class Inline:
     printed, print_count, alive, failed = b"", 0, True, None
 
     def __init__(self, exercise: Exercise, submission: Submission) -> None:
-        self.defined = load(submission.source, submission.path or submission.name)
+        path = Path(submission.path)
+        units = {unit.file if submission.cells else submission.path or unit.file: unit.source for unit in submission.units}
+        if submission.files:
+            sys.path.insert(0, str(path.parent))
+        self.defined = execute(units, None if submission.cells else submission.path or submission.name)
         lacking = missing(self.defined, exercise.defines)
         if lacking:
             raise InputError("submission", submission.name, f"a file that defines {', '.join(lacking)}")

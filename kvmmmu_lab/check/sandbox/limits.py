@@ -9,14 +9,57 @@ mistakes and easy cheating. It does not stop a determined attacker: for that, ru
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-MEMORY = 1 << 29
-"""Bytes of address space that a submission may use, in addition to those that the worker itself needs."""
+from ...errors import InputError
+
+
+class Limit:
+    """A limit that the learner can set with an environment variable. ``default`` and the value set are in ``unit``."""
+
+    def __init__(self, says: str, variable: str, default: float, unit: str = "MiB") -> None:
+        self.says, self.variable, self.default, self.unit = says, variable, default, unit
+
+    @property
+    def value(self) -> float:
+        """The limit in force. Raises InputError."""
+        text = os.environ.get(self.variable, "")
+        try:
+            found = float(text) if text else self.default
+        except ValueError:
+            found = math.nan
+        if not 0 < found < 1 << 20:
+            raise InputError(self.variable, text, f"a number of {self.unit} above 0, such as {self.default:g}")
+        return found
+
+    @property
+    def bytes(self) -> int:
+        """The limit in bytes."""
+        return int(self.value * (1 << 20))
+
+    @property
+    def words(self) -> str:
+        """The limit and how it is set."""
+        return f"{self.value:g} {self.unit}; the environment variable {self.variable} sets another limit"
+
+    def check(self, argument: str, size: int) -> None:
+        """Raise InputError if ``size`` bytes are too many."""
+        if size > self.bytes:
+            raise InputError(argument, f"{size} bytes", f"at most {self.words}")
+
+
+TIME = Limit("the time for 20 steps", "KVMMMU_LAB_TIME", 1.0, "seconds")
+MEMORY = Limit("memory, in addition to what the worker itself needs", "KVMMMU_LAB_MEMORY", 512)
+OUTPUT = Limit("printed output", "KVMMMU_LAB_OUTPUT", 32)
+SOURCE = Limit("the source of a submission", "KVMMMU_LAB_SOURCE", 1)
+HELPERS = Limit("files beside a submission", "KVMMMU_LAB_HELPERS", 8)
+OBJECTS = Limit("objects from a notebook", "KVMMMU_LAB_OBJECTS", 32)
+LIMITS = (TIME, MEMORY, OUTPUT, SOURCE, HELPERS, OBJECTS)
 
 FILE = 1 << 24
 """The maximum size of a file that a submission writes, in bytes."""
@@ -35,15 +78,18 @@ REFUSED = {
     "ctypes.dlopen": "load a library",
     "ctypes.dlsym": "load a library",
     "webbrowser.open": "open a browser",
-    **dict.fromkeys(("socket.__new__", "socket.connect", "socket.bind", "socket.getaddrinfo"), "use the network"),
 }
+NETWORK = "use the network"
 CLOSED = {
     "_posixsubprocess": "start another process",
     "_ctypes": "load a library",
     "_multiprocessing": "start another process",
-    "_socket": "use the network",
+    "_socket": NETWORK,
 }
 """Modules that a submission may not import: some of their functions raise no audit event."""
+
+UNIX = 1
+"""AF_UNIX: a pair of such sockets reaches nobody else, and an event loop of asyncio needs one. They can't be connected."""
 
 CHANGES = {
     "os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.link", "os.symlink", "os.truncate", "os.chmod", "os.chown",
@@ -68,6 +114,8 @@ def fence(scratch: str, secret: tuple[str, ...]) -> None:
         return any(path == folder or path.startswith(folder + os.sep) for folder in folders)
 
     def check(event: str, arguments: tuple[Any, ...]) -> None:
+        if event.startswith("socket.") and not (event == "socket.__new__" and arguments[1] == UNIX):
+            raise NotAllowed(f"your code tried to {NETWORK} ({event})")
         if event in REFUSED:
             raise NotAllowed(f"your code tried to {REFUSED[event]} ({event})")
         if event == "import" and arguments[0] in CLOSED:
@@ -101,14 +149,16 @@ def _source(compiled: str) -> str:
     return os.path.join(os.path.dirname(folder), name.partition(".")[0] + ".py")
 
 
-def limit(seconds: float) -> None:
-    """Let the operating system limit this process's memory, file sizes, and processor time (to well above ``seconds``)."""
+def limit(seconds: float, memory: int) -> None:
+    """Let the operating system limit this process's memory (in bytes, in addition to what it uses now), file sizes, and
+    processor time (to well above ``seconds``).
+    """
     try:
         import resource
     except ImportError:
         return
     limits = {
-        "RLIMIT_AS": _address_space() + MEMORY,
+        "RLIMIT_AS": _address_space() + memory,
         "RLIMIT_FSIZE": FILE,
         "RLIMIT_CORE": 0,
         "RLIMIT_NOFILE": 64,

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Messages between the judge and the processes that run submissions: JSON, one per line::
 
-    judge to fork server   {"submission", "name", "part", "defines", "scratch", "secret", "seconds"}
+    judge to fork server   {"name", "units", "objects", "files", "notebook", "part", "defines", "scratch", "secret", "memory",
+                           "loading", "seconds"}
                            with three files: requests, answers, output
     fork server to judge   {"pid"}; later {"pid", "status"} when that worker has ended
     judge to worker        {"ticket", "scenario", "looks", "hashed", "seconds", "detail"}
@@ -15,6 +16,7 @@ from __future__ import annotations
 import json
 import re
 import signal
+from collections.abc import Callable
 from typing import Any
 
 LOADING = 3.0
@@ -61,10 +63,24 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
 
 
-def stopped_at(traceback: str, name: str) -> dict[str, Any]:
-    """The "line" and "function" of the submission's innermost frame in a watchdog's traceback; empty if it has none."""
-    found = re.search(rf'File "{re.escape(name)}", line (\d+) in (\S+)', traceback)
-    return {"line": int(found[1]), "function": found[2]} if found else {}
+FRAME = re.compile(r'^  File "(.*)", line (\d+) in (.*)$', re.MULTILINE)
+
+
+def stopped_at(traceback: str, file: Callable[[str], str | None]) -> dict[str, Any]:
+    """The "file", "line" and "function" of the submission's innermost frame in a watchdog's traceback; empty if it has none.
+
+    ``file`` returns how the submission calls a file, or None. The watchdog writes names with escape sequences.
+    """
+    for name, line, function in FRAME.findall(traceback):
+        found = file(name)
+        if found is not None:
+            return {"file": found, "line": int(line), "function": function}
+    return {}
+
+
+def escaped(name: str) -> str:
+    """A file name as a watchdog writes it."""
+    return name.encode("ascii", "backslashreplace").decode()
 
 
 def exit_reason(status: int | None) -> str:

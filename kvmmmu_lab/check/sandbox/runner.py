@@ -8,27 +8,29 @@ records the line that is running and terminates the worker.
 
 from __future__ import annotations
 
-import builtins
+import base64
 import contextlib
 import faulthandler
 import gc
+import io
 import json
 import os
 import select
 import signal
 import socket
 import sys
-from types import ModuleType
+from pathlib import Path
 from typing import IO, Any
 
 from ...errors import LabError
 from ...exercises import Scenario
 from .. import parts
 from ..testbench import Bench
-from . import limits
+from . import limits, loading
 from .limits import NotAllowed
+from .loading import Places
 from .machine_data import machine_data
-from .protocol import LOADING, TRACEBACK
+from .protocol import TRACEBACK
 
 
 def main() -> None:
@@ -145,24 +147,28 @@ def serve(request: dict[str, Any], requests: IO[bytes], answers: int) -> None:
     """Load a submission, then play scenarios until the judge closes the pipe."""
     part = parts.PARTS[request["part"]]
     parts.remove(part)
-    os.chdir(request["scratch"])
+    scratch = Path(request["scratch"])
+    os.chdir(scratch)
     traceback = open(TRACEBACK, "wb", buffering=0)  # noqa: SIM115  # stays open: the watchdog writes to it
     os.environ.clear()
     sys.path[:] = [path for path in sys.path if path]
+    sys.stdout, sys.stderr = _utf8(1), _utf8(2, line_buffering=True)
     tell = _sender(answers)
-    limits.limit(request["seconds"])
-    limits.fence(request["scratch"], tuple(request["secret"]))
+    loading.lay_out(request["files"], scratch)
+    places = loading.Places(dict(request["units"]), str(scratch))
+    limits.limit(request["seconds"], request["memory"])
+    limits.fence(str(scratch), tuple(request["secret"]))
     faulthandler.enable(traceback)
     watchdog = faulthandler.dump_traceback_later
-    watchdog(LOADING, exit=True, file=traceback)
+    watchdog(request["loading"], exit=True, file=traceback)
     try:
-        defined = load(request["submission"], request["name"])
+        defined = load(request, places)
         lacking = parts.missing(defined, request["defines"])
         if lacking:
             tell({"failed": {"type": "missing", "kind": "missing", "what": ", ".join(lacking)}})
             return
     except BaseException as error:
-        tell({"failed": failure(error, request["name"])})
+        tell({"failed": failure(error, places)})
         return
     tell({"loaded": True})
     ready = part.parts(defined, request["defines"][0])
@@ -173,8 +179,13 @@ def serve(request: dict[str, Any], requests: IO[bytes], answers: int) -> None:
             return
         order = json.loads(line)
         watchdog(order["seconds"], exit=True, file=traceback)
-        _play(order, ready, defined, tell, request["name"])
+        _play(order, ready, defined, tell, places)
         gc.collect()  # takes 0.1 ms; a machine takes megabytes of the limited memory and has many reference cycles
+
+
+def _utf8(file: int, **options: Any) -> io.TextIOWrapper:
+    """A text stream to an open file that takes any character, whatever the encoding of the console is."""
+    return io.TextIOWrapper(open(file, "wb", closefd=False), "utf-8", "backslashreplace", **options)
 
 
 def _sender(answers: int) -> Any:
@@ -189,7 +200,7 @@ def _sender(answers: int) -> Any:
     return tell
 
 
-def _play(order: dict[str, Any], ready: dict[str, Any], defined: dict[str, Any], tell: Any, name: str) -> None:
+def _play(order: dict[str, Any], ready: dict[str, Any], defined: dict[str, Any], tell: Any, places: Places) -> None:
     """Play one scenario; send the observations after each step."""
     ticket, looks = order["ticket"], tuple(order["looks"])
     scenario = Scenario(**order["scenario"])
@@ -204,7 +215,7 @@ def _play(order: dict[str, Any], ready: dict[str, Any], defined: dict[str, Any],
             tell({"ticket": ticket, "step": number, "seen": seen})
     except BaseException as error:
         _flush()
-        tell({"ticket": ticket, "end": "raised", "error": failure(error, name)})
+        tell({"ticket": ticket, "end": "raised", "error": failure(error, places)})
         return
     _flush()
     tell({"ticket": ticket, "end": "done"})
@@ -216,17 +227,16 @@ def _flush() -> None:
         sys.stdout.flush()
 
 
-def load(source: str, name: str) -> dict[str, Any]:
-    """Run a submission's source and return what it defines."""
-    module = ModuleType("submission")
-    module.__file__ = name
-    module.__dict__["__builtins__"] = builtins
-    sys.modules["submission"] = module
-    exec(compile(source, name, "exec"), module.__dict__)
-    return dict(vars(module))
+def load(request: dict[str, Any], places: Places) -> dict[str, Any]:
+    """Load a submission and return what it defines."""
+    pickled = base64.b64decode(request["objects"])
+    loading.prepare(request["name"], list(request["files"]), places.folder, notebook=request["notebook"])
+    if pickled:
+        return loading.unpickle(pickled, places.units)
+    return loading.execute(places.units, None if request["notebook"] else os.path.join(places.folder, request["name"]))
 
 
-def failure(error: BaseException, name: str) -> dict[str, Any]:
+def failure(error: BaseException, places: Places) -> dict[str, Any]:
     """The message to the judge about an exception, with the submission's innermost line in its traceback."""
     if isinstance(error, parts.Absent | NotAllowed):
         kind = "absent" if isinstance(error, parts.Absent) else "forbidden"
@@ -237,12 +247,13 @@ def failure(error: BaseException, name: str) -> dict[str, Any]:
     else:
         kind = "crash" if isinstance(error, LabError) else "raised"
     said: dict[str, Any] = {"type": type(error).__name__, "kind": kind, "what": _text(error)}
-    if isinstance(error, SyntaxError) and error.filename == name:
-        return said | {"what": error.msg, "line": error.lineno or 0}
+    if isinstance(error, SyntaxError) and (file := places.file(error.filename or "")) is not None:
+        return said | {"what": error.msg, "file": file, "line": error.lineno or 0}
     trace = error.__traceback__
     while trace is not None:
-        if trace.tb_frame.f_code.co_filename == name:
-            said |= {"line": trace.tb_lineno, "function": trace.tb_frame.f_code.co_name}
+        code = trace.tb_frame.f_code
+        if (file := places.file(code.co_filename)) is not None:
+            said |= {"file": file, "line": trace.tb_lineno, "function": code.co_name}
         trace = trace.tb_next
     return said
 

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The files beside a submission that it uses: modules and packages that it imports, and files that it names."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from ..workspace import PACKAGE, course_root
+from .python_source import decoded, parsed
+from .sandbox.limits import HELPERS
+
+EARLY = {
+    "abc", "builtins", "codecs", "collections", "encodings", "enum", "functools", "io", "keyword", "operator", "os",
+    "posixpath", "re", "reprlib", "site", "stat", "sys", "time", "types", "warnings", "zipimport", *sys.builtin_module_names,
+}  # fmt: skip
+"""Modules that Python has loaded before it runs a file; a file beside it never takes their place."""
+
+MOST = 200
+"""The maximum number of files that are taken along."""
+
+
+@dataclass
+class Uses:
+    """What some source refers to: ``modules`` that it imports ("tools.bits"), and the ``strings`` in it."""
+
+    modules: set[str] = field(default_factory=set)
+    strings: set[str] = field(default_factory=set)
+
+
+def imports_of(*trees: ast.AST) -> Uses:
+    """What syntax trees refer to."""
+    uses = Uses()
+    for node in (node for tree in trees for node in ast.walk(tree)):
+        match node:
+            case ast.Import(names):
+                uses.modules.update(alias.name for alias in names)
+            case ast.ImportFrom(str(module), names, 0):
+                uses.modules.update([module, *(f"{module}.{alias.name}" for alias in names)])
+            case ast.Constant(str(text)) if len(text) < 200 and "\n" not in text:
+                uses.strings.add(text)
+                words = text.split()
+                uses.strings.update(words[:1])  # "helper.py -v", as %run gets it
+            case ast.Call(ast.Name("__import__") | ast.Attribute(attr="import_module"), [ast.Constant(str(module)), *_]):
+                uses.modules.add(module)
+    return uses
+
+
+def files_beside(path: Path, uses: Uses) -> tuple[dict[str, bytes], tuple[str, ...]]:
+    """The files that are taken along with the submission ``path``, by relative name; and sentences about them."""
+    search = _Search(path)
+    search.follow(uses)
+    notes = []
+    taken = sorted(search.files.keys() - {path.name})
+    if taken:
+        notes.append(f"taken along: {', '.join(taken)}")
+    notes += search.refused
+    return search.files, tuple(notes)
+
+
+class _Search:
+    """A search for files in the folder of ``path``."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.folder = path.absolute(), path.absolute().parent
+        self.files: dict[str, bytes] = {}
+        self.refused: list[str] = []
+        self.seen = set[Path]()
+        # a notebook's kernel has loaded almost all standard modules; a file beside the notebook doesn't replace them
+        self.loaded = EARLY | {PACKAGE.name} | (set() if path.suffix.lower() == ".py" else sys.stdlib_module_names)
+
+    def follow(self, uses: Uses) -> None:
+        """Take the modules and files that are referred to, and what they refer to."""
+        for name in sorted(uses.modules):
+            if name.partition(".")[0] not in self.loaded:
+                self._module(name)
+        for name in sorted(uses.strings):
+            if _inside(name) and name != self.path.name:
+                self._take(self.folder / name)
+
+    def _module(self, name: str) -> None:
+        """Take a module, and everything in the package that it is in."""
+        top = self.folder / name.partition(".")[0]
+        if (top / "__init__.py").is_file():
+            self._package(top)
+        elif top.with_name(f"{top.name}.py").is_file():
+            self._take(top.with_name(f"{top.name}.py"))
+        elif "." in name and top.is_dir():  # a package without __init__.py
+            self._package(top)
+
+    def _package(self, folder: Path) -> None:
+        if folder in self.seen:
+            return
+        self.seen.add(folder)
+        for path in sorted(folder.rglob("*.py")):
+            if not any(part.startswith(".") or part == "__pycache__" for part in path.relative_to(folder).parts):
+                self._take(path)
+
+    def _take(self, path: Path) -> None:
+        """Take a file, and follow what it refers to if it is a module."""
+        if path in self.seen:
+            return
+        self.seen.add(path)
+        try:
+            if not path.is_file() or _of_the_kit(path):
+                return
+            name, size = path.relative_to(self.folder).as_posix(), path.stat().st_size
+            if len(self.files) == MOST or sum(map(len, self.files.values())) + size > HELPERS.bytes:
+                limit = f"{MOST} files" if len(self.files) == MOST else HELPERS.words
+                self.refused.append(f"{name} is not taken along: the limit for the files beside a submission is {limit}")
+                return
+            content = path.read_bytes()
+        except (OSError, ValueError) as error:
+            self.refused.append(f"{path.name} is not taken along: {error}")
+            return
+        self.files[name] = content
+        text = decoded(content) if path.suffix == ".py" else None
+        tree = parsed(text) if text is not None else None
+        if tree is not None:
+            self.follow(imports_of(tree))
+
+
+def _inside(name: str) -> bool:
+    """Whether a string can be the name of a file in the submission's folder."""
+    path = PurePosixPath(name)
+    return bool(path.suffix) and "\\" not in name and "\0" not in name and not path.is_absolute() and ".." not in path.parts
+
+
+def _of_the_kit(path: Path) -> bool:
+    """Whether a file belongs to the kit or is the test of an exercise: a submission must not read these."""
+    real, course = path.resolve(), course_root().resolve()
+    return real.is_relative_to(PACKAGE) or (real.is_relative_to(course) and real.name.startswith("test_"))
