@@ -78,6 +78,12 @@ def _lab_commands(command: Command) -> None:
     doctor = command("doctor", _doctor, "report what is installed on this machine, what is missing, and how to get it")
     _json_option(doctor)
 
+    source = command("source", _source, "register your copy of the kernel's source, so that films show the lines of each step")
+    source.add_argument(
+        "folder", nargs="?", type=Path, metavar="DIR", help="Linux 2.6.22, or its drivers/kvm (default: say what is registered)"
+    )
+    source.add_argument("--forget", action="store_true", help="forget the copy; it stays where it is")
+
     verify = command("verify", _verify, "compare the engine with data recorded from the kernel's own code and from real guests")
     data = "a golden trace, a guest's page tables, a guest's trace or a permission matrix, such as those in kvmmmu_lab/data"
     verify.add_argument("files", nargs="+", metavar="FILE", help=data)
@@ -196,6 +202,12 @@ def _doctor(args: argparse.Namespace) -> int:
     from . import doctor
 
     return doctor.run(as_json=args.json)
+
+
+def _source(args: argparse.Namespace) -> int:
+    from . import kernel_source
+
+    return kernel_source.run(args.folder, args.forget)
 
 
 def _verify(args: argparse.Namespace) -> int:

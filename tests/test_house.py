@@ -25,7 +25,8 @@ ROOMS = {
     "draw": "mmu inspect recording",
     "workspace": "",
     "browser": "workspace",
-    "player": "mmu inspect recording draw browser workspace",
+    "kernel_source": "",
+    "player": "mmu inspect recording draw browser workspace kernel_source",
     "labs": "mmu inspect recording data draw player",
     "verify": "mmu inspect data",
     "bench": "mmu data recording draw player verify",
@@ -33,7 +34,7 @@ ROOMS = {
     "publish": "mmu inspect recording data draw player labs exercises workspace browser",
     "check": "mmu inspect recording data draw verify exercises workspace",
     "doctor": "draw workspace publish",
-    "cli": "draw workspace doctor verify bench labs publish check",
+    "cli": "draw workspace kernel_source doctor verify bench labs publish check",
     "__main__": "cli",
     "__init__": "console_encoding mmu data recording labs",
 }
