@@ -16,22 +16,22 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # -->
 # <!-- slide:
-# A program reads one byte. In 2007, in a virtual machine, this access could fault. The host then built three tables.
+# A program reads one byte. In 2007, in a virtual machine, this access could fault.
 #
-# - **Which shadow entry does a write remove?**
+# - **What does a write remove from the shadow?**
 # - **Why must the host intercept that write?**
 # -->
 # # Lesson 0: The first fault
 #
 # A program reads one byte of its memory. On your machine that takes a nanosecond. In a virtual machine in 2007, the
-# same access could cause a page fault. The *hypervisor* would then build three tables, write one entry and let the
-# program try again, and the program would never notice. (The hypervisor is the part of the *host* that runs the
-# virtual machine, the *guest*. Here it is KVM in Linux 2.6.22.)
+# same access could cause a page fault. The *hypervisor* would then add to its own tables and let the program try
+# again, and the program would never notice. (The hypervisor is the part of the *host* that runs the virtual machine,
+# the *guest*. Here it is KVM in Linux 2.6.22.)
 #
 # In the next ten minutes you will watch this happen on the page tables of a real Linux guest. Then the guest's kernel
 # will change one of its page tables, and you will be able to explain
 #
-# - **which shadow entry this write removes**, and
+# - **what this write removes from the shadow**, and
 # - **why the host must intercept that write.**
 #
 # Run the cells from top to bottom with <kbd>Shift</kbd>+<kbd>Enter</kbd>. If you run a cell twice, it acts on the
@@ -65,7 +65,8 @@
 
 # %%
 from kvmmmu_lab import open_guest
-from kvmmmu_lab.labs import entry_of, hierarchy, pick_address, predict, watch
+from kvmmmu_lab.labs import entry_of, hierarchy, pick_address, watch
+from kvmmmu_lab.lessons import lesson_00 as lesson
 
 guest = open_guest("lin64_A")
 vm = guest.vm()
@@ -113,18 +114,19 @@ hierarchy(vm, place.gva)
 # ## Predict first
 #
 # The program is about to access that address. The host has 256 shadow pages. A few of them are in use: the root, and
-# some from the time before the guest turned paging on. Choose an answer before you go on. Even a wrong guess helps
-# you remember the answer.
+# some from the time before the guest turned paging on.
+#
+# Choose an answer before you run the next cell: after that, your first choice counts. Even a wrong guess helps you
+# remember the answer. (The arrow keys move the choice, and <kbd>Tab</kbd> leaves the question.)
 
 # %% tags=["question"]
-free_before = len(vm.pool.free)
-guess_pages = predict("How many shadow pages will the host take for this one access?", [0, 1, 3, 4])
+guess_pages = lesson.pages(vm)
 guess_pages
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
 # 1. The shadow entry is empty, so the processor **faults**, and the host takes over.
-# 2. The host walks the guest's tables, then adds what is missing, level by level.
+# 2. The host walks the guest's tables, then adds what is missing.
 # 3. It adds the new spte to the frame's **reverse map**.
 # -->
 # ## Watch one fault
@@ -139,8 +141,7 @@ guess_pages
 # Look for three things:
 #
 # 1. The processor finds the shadow entry empty and **faults**. From here on the host runs.
-# 2. The host walks the *guest's* tables as the processor would. Then it adds what is missing from the shadow, level
-#    by level: first a table, then the link to it.
+# 2. The host walks the *guest's* tables as the processor would. Then it adds what is missing from the shadow.
 # 3. If the guest allows writing, the host finally adds the new spte to the **reverse map** of the frame (grey, on the
 #    right, `rmap`). The reverse map lists the sptes through which the frame can be written. For a read-only page
 #    there is no such step. Page tables lead from an address to a frame; only the reverse map leads from a frame back
@@ -151,17 +152,10 @@ fault = watch(lambda: vm.access(place.gva, user=place.user), vm, [place.gva])
 fault
 
 # %% tags=["answer"]
-guess_pages.compare(free_before - len(vm.pool.free))
+guess_pages.reveal()
 
 # %% [markdown]
-# <!-- slide:
-# The host took one page for each level below the root. The guest has thousands of mappings; one is in the shadow. The
-# host fills it *lazily*, fault by fault. The second access causes no fault:
-# -->
-# The host took one page for each level below the root. The shadow has four levels, and the root already existed. Of
-# the guest's thousands of mappings, exactly one is in the shadow now. This is deliberate: the host cannot know which
-# addresses the guest will use, so it fills the shadow *lazily*, one fault at a time. The second access finds
-# everything in place, and `faults` is 0:
+# Here is the same access once more. The result counts its `faults`:
 
 # %%
 vm.access(place.gva, user=place.user)
@@ -169,9 +163,8 @@ vm.access(place.gva, user=place.user)
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## What if the host misses a write?
 #
-# A copy becomes stale when the original changes. Suppose the guest's kernel moves your page to an adjacent frame, as
-# a kernel does when it compacts memory. To do so, it writes one entry of its own page table. The entry is 8 bytes
-# long:
+# Suppose the guest's kernel moves your page to an adjacent frame, as a kernel does when it compacts memory. To do so,
+# it writes one entry of its own page table. The entry is 8 bytes long:
 
 # %%
 entry = entry_of(vm, place.gva)
@@ -179,34 +172,28 @@ entry
 
 # %% [markdown]
 # <!-- slide:
-# A cheat: `poke` writes the new value into the guest's memory without the host noticing. Which frame will the program
-# reach: the old one or the adjacent one?
+# A cheat: `poke` writes the new value into the guest's memory without the host noticing.
 # -->
-# Let us cheat first: `poke` writes the new value straight into the guest's memory without the host noticing. Which
-# frame will the program reach: the old one or the adjacent one? Decide, then run the two cells. The result shows the
-# `gpa` that was reached. Drop its last three digits, and you have the gfn.
+# Let us cheat first: `poke` writes the new value straight into the guest's memory without the host noticing. The
+# result of the access shows the `gpa` that was reached. Drop its last three digits, and you have the gfn.
+
+# %% tags=["question"]
+guess_unnoticed = lesson.unnoticed(vm, entry)
+guess_unnoticed
 
 # %%
 vm.poke(entry.gpa, entry.moved)
-vm.access(place.gva, user=place.user)
+access = vm.access(place.gva, user=place.user)
+access
 
 # %%
 hierarchy(vm, place.gva)
 
+# %% tags=["answer"]
+guess_unnoticed.reveal(access)
+
 # %% [markdown]
-# <!-- slide:
-# The guest's entry (blue) points to the new frame, the spte (orange) to the old one, and **the processor reads only
-# the spte**.
-#
-# So the host has to *notice* the write. We undo the cheat:
-# -->
-# Two arrows lead to two different frames. The guest's entry (blue) points to the new frame. The spte (orange) still
-# points to the old one, and the processor reads only the spte. The program reads and writes a frame that its kernel
-# may already have given to another program. On a real machine this means corrupted memory, or a way for one process
-# to reach the memory of another.
-#
-# So the host has to *notice* when the guest writes to a shadowed page table. Let us undo the cheat, and do it
-# properly this time.
+# Let us undo the cheat, and do it properly this time.
 
 # %%
 vm.poke(entry.gpa, entry.value)
@@ -236,90 +223,59 @@ hierarchy(vm, place.gva, entry.kernel_gva)
 
 # %% [markdown]
 # The kernel will now write its entry, and the host will perform the store on its behalf. What has to happen to the
-# shadow *before* the 8 bytes change?
+# shadow *before* the 8 bytes change? (To remove something from the shadow is called a **zap**.)
 
 # %% tags=["question"]
-question = "The write changes one guest entry. How many shadow entries will the host clear?"
-guess_zaps = predict(question, [0, 1, 512, "all"])
-guess_zaps
+guess_cleared = lesson.cleared(vm, place.gva)
+guess_cleared
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
-# Which sptes were made from these 8 bytes? The host removes each from the reverse map of its frame, then clears it: a
-# **zap**. The guest's memory changes *only after that*.
+# Step slowly near the end. What happens to the shadow, and when does the guest's memory change?
 # -->
 # ## Watch the write
 #
-# Step slowly near the end. The host looks up the sptes that were made from the bytes that are about to change. It
-# removes each from the reverse map of its frame, then clears it. This is called a **zap**: the picture shows the
-# entry struck through. The guest's memory changes only after that. (To jump there, choose *a shadow entry or page is
-# zapped* under *Stop where*, and run to the next such step.)
+# Step slowly near the end. What happens to the shadow, and when does the guest's memory change? (To jump there,
+# choose *a shadow entry or page is zapped* under *Stop where*, and run to the next such step.)
 
 # %%
-zapped_before = vm.stats.entries_zapped
 store = {"write": True, "value": entry.moved, "size": entry.size}
 write = watch(lambda: vm.access(entry.kernel_gva, **store), vm, [place.gva])
 write
 
 # %% tags=["answer"]
-guess_zaps.compare(vm.stats.entries_zapped - zapped_before)
+guess_cleared.reveal()
 
 # %% [markdown]
 # <!-- slide: -->
-# Now find the entry that was zapped: click on it in the film above, then run this cell.
+# Click on something that was zapped, in the film above, then run this cell.
 
 # %% tags=["try-it"]
 write.picked
 
-# %% [markdown]
-# <!-- slide:
-# *Which* shadow entry did the write remove? **The spte made from the guest entry that was written.** All others stay.
-#
-# - The host did *not* copy the new value, which may never be used.
-# - The guest did *not* have to tell the host.
-# -->
-# Answer in your own words before you read on: *which* shadow entry did the write remove, and why that one?
-#
-# <details><summary>An answer</summary>
-#
-# The write removed the spte for your address, because this spte was made from the guest entry that was written. For
-# the first heap page it is `#248:454`, in the level-1 shadow page; for a 2 MB page it is an entry one level higher.
-# The third step from the end names it. The guest entry is at the same index in the guest's own table. All other
-# shadow entries stay, including the ones above it: they were made from other guest entries, which were not written.
-#
-# </details>
-#
-# Two things are important here. The host did *not* copy the new value into the shadow, because the guest may never
-# use it. And the guest did not have to tell the host anything. A real processor may keep old translations until the
-# guest tells it to forget them. If the hypervisor zaps *before* the write, its shadow is never stale.
-
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## The next access
 #
-# The entry is gone, but the program is still running. What will its next access cost: as much as the first fault, or
-# less? You know enough to answer before you look.
+# The program is still running. Its next access to the page is in the film below.
+
+# %% tags=["question"]
+guess_afterwards = lesson.afterwards(vm)
+guess_afterwards
 
 # %%
 watch(lambda: vm.access(place.gva, user=place.user), vm, [place.gva])
 
+# %% tags=["answer"]
+guess_afterwards.reveal()
+
 # %% [markdown] slideshow={"slide_type": "slide"}
-# <!-- slide:
-# - The processor walks the **shadow pages**. A **fault** adds what is missing.
-# - A shadowed guest table is **write-protected**.
-# - Sptes made from bytes that are about to change are **zapped**.
-# - The **reverse map** finds the sptes that must lose their W.
-# -->
 # ## What you saw
-#
-# - The processor walks the **shadow pages**, never the guest's tables. At a **fault**, the host adds the missing
-#   entries. It makes them from the guest's tables.
-# - A shadowed guest page table is **write-protected**: no spte that points to it has W set. So every write to it
-#   faults, and the host takes over. Otherwise the shadow would become stale, and you have seen what happens then.
-# - Before such a write happens, the host **zaps** the sptes that were made from the bytes that are about to change.
-#   The next access faults, and the host makes the spte again from the new value.
-# - The **reverse map** of a frame lists its writable sptes. With this list, the host can find the sptes that must
-#   lose their W when a frame becomes a page table.
-#
+
+# %% tags=["answer"]
+lesson.SUMMARY
+
+# %% [markdown]
+# <!-- slide: -->
 # What you watched is KVM's algorithm in Linux 2.6.22, step by step. This kit has been checked against the kernel's
 # own code, state by state. If you want to see more:
 #

@@ -34,8 +34,8 @@
 # cases. At the end you can determine, for any store to a table of 8-byte entries,
 #
 # - **which shadow pages are checked**, and which are skipped;
-# - **which of their entries die**: one, or all;
-# - **which entries stay**, and where the host finds them again.
+# - **which of their entries die**;
+# - **which entries stay**, and what becomes of them.
 #
 # Then you will know enough to write the function yourself, which is the task of the exercise.
 
@@ -47,7 +47,8 @@
 
 # %%
 from kvmmmu_lab import open_guest
-from kvmmmu_lab.labs import entry_of, hash_table, parent_chains, predict, small_guest, store_diagram, watch, watch_store
+from kvmmmu_lab.labs import entry_of, hash_table, parent_chains, small_guest, store_diagram, watch, watch_store
+from kvmmmu_lab.lessons import lesson_09 as lesson
 
 vm = open_guest("lin64_A").vm()
 heap = 0x343C6000
@@ -148,29 +149,16 @@ store_diagram(vm, directory, 8)
 # sptes.
 #
 # The guest unmaps the whole region: it writes zero to that directory entry. Now none of the three pages is mapped.
-# What happens to their three sptes?
 
 # %% tags=["question"]
-fates = ["die", "stay, and the processor can reach them", "stay, but cannot be reached"]
-guess_three = predict("The three sptes in #248 ...", fates)
-guess_three
+guess_page_below = lesson.page_below(vm, 0x2000)
+guess_page_below
 
 # %%
 watch_store(vm, directory, 0)
 
 # %% tags=["answer"]
-why = "only the link #249:0 died. The entries of the page table were not written, so the sptes made from them stay."
-guess_three.compare("stay, but cannot be reached", why=why)
-
-# %% [markdown] slideshow={"slide_type": "subslide"}
-# <!-- slide:
-# The only path to #248 is cut. The page has lost only its parent: it is still in the **hash**, under the gfn of the
-# guest's page table, with all its entries.
-# -->
-# Only the link died, and that is enough: the processor starts at the root, and the only path to #248 is cut. Page
-# #248 itself lost only its parent (lesson 8). It is not returned to the pool. It is still in the **hash**, under the
-# gfn of the guest's page table, with all its entries. The next picture shows that it has no parent. The one after it
-# shows the hash bucket in which the host finds it.
+guess_page_below.reveal()
 
 # %%
 parent_chains(vm, 248)
@@ -180,37 +168,27 @@ hash_table(vm, table)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # <!-- slide:
-# This is safe: as long as #248 is in the hash, the guest's table counts as shadowed, so every write to it is still
-# trapped.
-#
 # Now the guest restores its directory entry, and the program reads `0x2000`.
 # -->
-# Is this safe? The guest may still write to that page table, although its own directory no longer points to it. Yes,
-# it is safe. As long as #248 is in the hash, the guest's table counts as shadowed, so no spte that points to it may
-# have W set. Every write is still trapped and still zaps the spte that was made from the written entry. So whatever
-# the host later finds in #248 is correct.
-#
 # The guest's kernel now restores its directory entry: the gfn of the page table with the flags `0x67` (present,
 # writable, user, accessed, dirty). `emulate_write_gpa` performs a store just as `watch_store` does, but without a
-# film. No spte dies this time, because the spte is already empty. Then the program reads `0x2000`. What must the host
-# make for this access?
+# film. Then the program reads `0x2000`. What must the host make for this access?
 
 # %%
 restored = vm.emulate_write_gpa(directory, table << 12 | 0x67, 8)
 
 # %% tags=["question"]
-guess_made = predict("For this access the host makes ...", ["a page and 3 sptes", "a page and 2 sptes", "1 spte", "nothing"])
-guess_made
+guess_made_again = lesson.made_again(vm)
+guess_made_again
 
 # %%
 watch(lambda: vm.access(0x2000, user=True), vm, [0x2000])
 
 # %% tags=["answer"]
-why = "it makes the link #249:0. Everything below it already existed: the host found #248 in the hash, by its gfn and role."
-guess_made.compare("1 spte", why=why)
+guess_made_again.reveal()
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
-# The same link makes the other two pages reachable again. Accessing them causes no fault at all:
+# And the other two pages?
 
 # %%
 vm.access(0x1000, user=True), vm.access(0x3000, user=True)
@@ -228,29 +206,24 @@ vm.access(0x1000, user=True), vm.access(0x3000, user=True)
 # is 4 bytes wide.)
 #
 # A new small guest sets NX for `0x2000` in this way, with a store of 4 bytes to the upper half of entry 2. The frame,
-# P, W and U do not change. Which sptes die?
+# P, W and U do not change.
 
 # %%
 small = small_guest("64", 0x1000, 0x2000, 0x3000)
 vm, entry2 = small.vm, small.entry_gpa(0x2000)
 
 # %% tags=["question"]
-guess_half = predict("4 bytes, in the upper half of entry 2:", ["nothing dies", "one spte", "the whole shadow page"])
+guess_half = lesson.half(vm, 0x2000)
 guess_half
 
 # %%
 watch_store(vm, entry2 + 4, 0x80000000, 4)
 
 # %% tags=["answer"]
-why = "pre-write knows which bytes will change, not their new values. All of them are in entry 2, so its spte dies."
-guess_half.compare("one spte", why=why)
+guess_half.reveal()
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
-# <!-- slide:
-# Offset `0x14` / 8 is 2.5, and only the integer part counts: 2. For the very last byte of entry 2 it is the same:
-# -->
-# Offset `0x14` / 8 is 2.5, and only the integer part counts: 2. A store of a single byte works in the same way. Here
-# is the diagram of a store to the very last byte of entry 2, at offset `0x17`:
+# Here is the diagram of a store of a single byte, the very last of entry 2, at offset `0x17`:
 
 # %%
 store_diagram(vm, entry2 + 7, 1)
@@ -264,47 +237,30 @@ store_diagram(vm, entry2 + 7, 1)
 #
 # Now a store of 8 bytes begins in the middle of entry 2. Its first half is in entry 2, its second half in entry 3. No
 # sane kernel does this to a page table, but the processor allows it. The shadow of this table has three sptes: 1, 2
-# and 3. Which of them die?
+# and 3.
 
 # %%
 small = small_guest("64", 0x1000, 0x2000, 0x3000)
 vm, entry2 = small.vm, small.entry_gpa(0x2000)
 
 # %% tags=["question"]
-guess_across = predict("8 bytes across entries 2 and 3:", ["spte 2", "sptes 2 and 3", "all three", "none"])
+guess_across = lesson.across(vm, 0x2000)
 guess_across
 
 # %%
 watch_store(vm, entry2 + 4, 0)
 
 # %% tags=["answer"]
-why = "a store across two entries is not split: the host zaps the whole shadow page, including spte 1, and the link above it."
-guess_across.compare("all three", why=why)
-
-# %% [markdown] slideshow={"slide_type": "subslide"}
-# <!-- slide:
-# **Misaligned**: perhaps the frame is no longer a page table, and a program keeps its data there. So the host zaps
-# the whole shadow page: it clears the links to the page and all its entries, and frees it.
-# -->
-# The code calls such a store **misaligned**, and it does not try to handle the two entries separately
-# (mmu.c:1171-1185). A store like this is a sign that the frame may no longer be a page table: perhaps the kernel has
-# given it to a program, which now keeps its data there. In that case it is best not to shadow it, and not to
-# write-protect it either.
-#
-# So here the host zaps a whole shadow page, as in lesson 8. It clears the links to the page, removes all entries of
-# the page from their reverse maps and clears them, and returns the page to the pool. (A root that is in use cannot be
-# freed: it is emptied, and stays.) Compare this with the store to the directory, which removed only a link; the page
-# stayed.
+guess_across.reveal()
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
-# Another sign that a frame is not a page table: it is written again and again. The host counts the writes in a row to
-# one gfn. Here are two writes, which zap two sptes:
+# The host counts the writes in a row to one gfn. Here are two writes, which zap two sptes:
 # -->
 # ## The third time
 #
-# There is another sign that a frame is not a page table: it is written again and again. The host remembers the gfn of
-# the last write, and how many writes in a row went to it. Let the small guest write entries 1 and 2, one after the
+# The host remembers the gfn of the last write, and how many writes in a row went to it. Let the small guest write
+# entries 1 and 2, one after the
 # other. As expected, two sptes die. The counter is now 2:
 
 # %%
@@ -319,43 +275,17 @@ vm.last_pt_write_count
 # One spte is left, number 3. The third store goes to entry 9, for which there is no spte at all.
 # -->
 # One spte is left in the shadow page, number 3. The third store goes to entry 9, for which there is no spte at all:
-# that page was never mapped. What dies?
+# that page was never mapped.
 
 # %% tags=["question"]
-guess_third = predict("A third store in a row, to entry 9, zaps", ["nothing: no spte 9", "spte 3 alone", "the whole page"])
-guess_third
+guess_third_store = lesson.third_store(vm, 0x3000)
+guess_third_store
 
 # %%
 watch_store(vm, entry1 + 8 * 8, 0)
 
 # %% tags=["answer"]
-why = "it is the third write in a row to this gfn, so the whole page is zapped, whichever entry is written."
-guess_third.compare("the whole page", why=why)
-
-# %% [markdown] slideshow={"slide_type": "subslide"}
-# <!-- slide:
-# | the write goes to ... | the count |
-# | --- | --- |
-# | the same gfn as the last write | goes up by 1 |
-# | another gfn | starts again at 1 |
-#
-# From 3 on, *every* write is a **flood**. A fork copies whole page tables: after the third write, the remaining
-# writes run at full speed.
-# -->
-# The code calls this a **flood** (mmu.c:1157-1164). The rules of the count are short and strict:
-#
-# | the write goes to ... | the count |
-# | --- | --- |
-# | the same gfn as the last write | goes up by 1 |
-# | another gfn | starts again at 1 |
-#
-# From 3 on, *every* write is a flood, including the fourth and the hundredth. Only a write to another gfn ends it. It
-# does not matter what happens between the writes: the program may use the table's pages for an hour, with any number
-# of page faults. This is a mistake in Linux 2.6.22. Lesson 10 returns to it.
-#
-# Why is there such a rule? Each trapped write costs thousands of cycles. A kernel that forks a process copies whole
-# page tables, with hundreds of writes in a row. After the third write the shadow page is gone, and the write
-# protection with it, so the remaining writes run at full speed.
+guess_third_store.reveal()
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
@@ -364,9 +294,9 @@ guess_third.compare("the whole page", why=why)
 # -->
 # ## Entries that are not present
 #
-# An entry that dies need not be *present*. If a guest maps a gfn without memory, the host assumes a device there, and
+# Not every spte is *present*. If a guest maps a gfn without memory, the host assumes a device there, and
 # every access must reach the host. So the host sets an "I/O" mark in the spte, and leaves P clear. Such an spte is in
-# no reverse map and points nowhere. Does the host have to do anything when its guest entry is written?
+# no reverse map and points nowhere.
 
 # %%
 small = small_guest("64", 0x1000)
@@ -374,21 +304,19 @@ vm = small.vm
 small.map(0x5000, 0xFEE00)
 vm.access(0x5000)
 
+# %% tags=["question"]
+guess_device = lesson.device(vm, 0x5000)
+guess_device
+
 # %%
 watch_store(vm, small.entry_gpa(0x5000), small.frame() << 12 | 0x67)
+
+# %% tags=["answer"]
+guess_device.reveal()
 
 # %%
 again = vm.access(0x5000)
 again
-
-# %% [markdown] slideshow={"slide_type": "fragment"}
-# <!-- slide:
-# The spte became zero, like any spte that is hit, but it was in no reverse map. The last access finds the new frame:
-# `ok`, not `mmio`.
-# -->
-# It does: the spte became zero, like any spte that is hit. Only the reverse-map step was left out, because the spte
-# was in no reverse map. If the spte had kept its mark, the host would continue to emulate a device, although the
-# guest has memory there now. The last access found the new frame: its outcome is `ok` and not `mmio`.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
@@ -428,14 +356,10 @@ store_diagram(small.vm, 0x400 << 12, 8)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # <!-- slide:
-# Why *every* page? One guest table can have several shadow pages. This root table has an entry (493) that points to
-# the root table itself, so it is a table of all four levels at once.
+# In this guest, entry 493 of the root table points to the root table itself.
 # -->
-# Why *every* page, and not only the first that passes? One guest table can have several shadow pages, with different
-# roles. Some kernels let an entry of the root table point to the root table itself, so that they find all their
-# tables at fixed addresses. Then one frame is a table of all four levels at once, and has a shadow page for each of
-# these roles. In this guest, entry 493 points to the root table, and one access through it has made all four shadow
-# pages. Predict how many sptes die if the guest writes that entry:
+# In this guest, entry 493 of the root table points to the root table itself, and the guest has made one access
+# through it. Predict how many sptes die if the guest writes that entry.
 
 # %%
 small = small_guest("64", 0x1000)
@@ -444,59 +368,53 @@ vm.poke(itself, small.root << 12 | 0x67)
 vm.access(0xFFFFF6FB7DBED000)
 
 # %% tags=["question"]
-guess_self = predict("One guest entry is written. How many sptes die?", [0, 1, 2, 4])
-guess_self
+guess_itself = lesson.itself(vm)
+guess_itself
 
 # %%
-before = vm.stats.entries_zapped
 watch_store(vm, itself, 0)
 
 # %% tags=["answer"]
-why = "the frame has four shadow pages, of levels 4, 3, 2 and 1. In each of them, entry 493 was made from the written entry."
-guess_self.compare(vm.stats.entries_zapped - before, why=why)
+guess_itself.reveal()
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
-# Most people expect this. Suppose it were true: the guest writes entry 2 twice, for two new frames, and nothing
-# accesses the page in between. Which entries map the first frame?
+# Many people expect this. The guest writes entry 2 twice, for two new frames, and nothing accesses the page in between.
 # -->
 # ## "The new value is copied into the shadow"
 #
-# Most people expect this: the host sees the store, so it could update the shadow at once. Suppose it did. Let the
-# guest write entry 2 twice: first a value that points to one new frame, then a value that points to another. Nothing
-# accesses the page in between.
+# Many people expect this: the host sees the store, so it could update the shadow at once. Let the guest write entry 2
+# twice: first a value that points to one new frame, then a value that points to another. Nothing accesses the page in
+# between.
 
 # %%
 from kvmmmu_lab.labs import who_maps
 
 small = small_guest("64", 0x1000, 0x2000)
 vm, entry2, first, second = small.vm, small.entry_gpa(0x2000), small.frame(), small.frame()
+
+# %% tags=["question"]
+guess_copied = lesson.copied(vm, first)
+guess_copied
+
+# %%
 vm.emulate_write_gpa(entry2, first << 12 | 0x67, 8)
 who_maps(vm, first)
+
+# %% tags=["answer"]
+guess_copied.reveal()
 
 # %%
 vm.emulate_write_gpa(entry2, second << 12 | 0x67, 8)
 vm.access(0x2000, user=True)
 
-# %% [markdown] slideshow={"slide_type": "fragment"}
-# <!-- slide:
-# The access faulted, and in *that* fault the host read the entry and made the spte. **Pre-write only removes entries.
-# Only a fault makes them.**
-# -->
-# After the first store no shadow entry pointed to the first frame, because the host ignored the value. After the
-# second store the access faulted (`faults=1`), and in *that* fault the host read the guest's entry and made the spte.
-# **Pre-write only removes entries. Only a fault makes them**, and then the host checks the whole path, with all
-# rights and all dirty bits.
-#
-# But the idea is a good one. In most cases a kernel writes an entry because a program is waiting for it, so a fault
-# is certain to follow. A later KVM did copy the value at once (0028425f), and its author measured that a kernel build
-# became about a tenth faster. This had to be done with care: a zap in the wrong place costs a fault, but a *copy* in
-# the wrong place is an error.
+# %% tags=["answer"]
+lesson.COPYING
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
-# Many descriptions of shadow paging depend on `INVLPG`, "forget this address". Try it. First `poke` hides the change
-# from the host, and the guest does execute `INVLPG`:
+# Many descriptions of shadow paging depend on `INVLPG`, "forget this address". First `poke` hides the change from
+# the host, and the guest does execute `INVLPG`:
 # -->
 # ## "The guest executes INVLPG, and then the host updates the shadow"
 #
@@ -506,61 +424,66 @@ vm.access(0x2000, user=True)
 
 # %%
 third = small.frame()
+
+# %% tags=["question"]
+guess_invlpg = lesson.invlpg(vm, 0x2000, third)
+guess_invlpg
+
+# %%
 vm.poke(entry2, third << 12 | 0x67)
 vm.invlpg(0x2000)
 f"wanted: {third << 12:#x}, reached: {vm.access(0x2000, user=True).gpa:#x}"
 
+# %% tags=["answer"]
+guess_invlpg.reveal()
+
 # %% [markdown]
-# <!-- slide:
-# `INVLPG` changed nothing in the shadow. Now the host sees the store, but the guest does not execute `INVLPG`:
-# -->
-# The program did not reach the third frame: `INVLPG` changed nothing in the shadow. Now the other way: the host sees
-# the store, but the guest does not execute `INVLPG`:
+# Now the other way: the host sees the store, but the guest does not execute `INVLPG`:
 
 # %%
 vm.emulate_write_gpa(entry2, third << 12 | 0x67, 8)
 f"wanted: {third << 12:#x}, reached: {vm.access(0x2000, user=True).gpa:#x}"
 
-# %% [markdown] slideshow={"slide_type": "fragment"}
-# <!-- slide:
-# The store alone was enough. The first versions of KVM trapped each `INVLPG`. Since page tables are write-protected,
-# the host knows of a change *before* it happens.
-# -->
-# The store alone was enough. (`INVLPG` is not useless: the processor executes it and removes the translation from its
-# *own* TLB, as on a machine without a hypervisor. The host is simply not involved.) The first versions of KVM did
-# trap each `INVLPG`. When page tables became write-protected, in January 2007, the trap was no longer needed and was
-# removed: the host knows of a change *before* it happens, so it learns nothing new afterwards.
+# %% tags=["answer"]
+lesson.INVLPG
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
-# Pre-write depends on write protection, which calls it. Our guest turns paging off, writes entry 2 of its page table
-# at its physical address, and turns paging on again. In which step does pre-write begin?
+# Our guest turns paging off, writes entry 2 of its page table at its physical address, and turns paging on again.
+# In which step does pre-write begin?
 # -->
-# ## A bug of 2007: writing with paging off
+# ## Writing with paging off
 #
 # Pre-write runs only if write protection traps the store. This requires that no spte with W set points to a shadowed
 # table. Is that *always* true? A guest can turn paging off for a while, for instance to switch to another mode.
-# Without paging there are no guest tables, so the host uses shadow pages of another kind (lesson 11). But the shadow
-# pages of the page tables stay in the hash meanwhile.
+# Without paging there are no guest tables, so the host uses shadow pages of another kind. But the shadow pages of the
+# page tables stay in the hash meanwhile.
 #
 # Our small guest turns paging off, and then writes entry 2 of its page table, at its physical address. Look for the
 # step in which pre-write begins.
 
 # %%
 small = small_guest("64", 0x1000, 0x2000)
-vm, entry2, other = small.vm, small.entry_gpa(0x2000), small.frame()
-paging = vm.cpu.cr0
+vm, entry2, new = small.vm, small.entry_gpa(0x2000), small.frame()
+old, paging = vm.peek(entry2) >> 12, vm.cpu.cr0
 vm.load_cr0(paging & ~(1 << 31))
-watch(lambda: vm.access(entry2, write=True, value=other << 12 | 0x67, size=8), vm)
+
+# %% tags=["question"]
+guess_paging_off = lesson.paging_off(vm)
+guess_paging_off
+
+# %%
+watch(lambda: vm.access(entry2, write=True, value=new << 12 | 0x67, size=8), vm)
+
+# %% tags=["answer"]
+guess_paging_off.reveal()
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
-# <!-- slide:
-# It never begins. The function that maps pages without paging (mmu.c:764-813) grants all rights on every frame,
-# including shadowed page tables. Now the guest turns paging on again:
-# -->
-# There is no such step. The function that maps pages for a guest without paging (mmu.c:764-813) grants all rights on
-# every frame, and does not check whether the frame is a shadowed page table. So the store goes straight to memory.
-# Now the guest turns paging on again:
+# Now the guest turns paging on again.
+
+# %% tags=["question"]
+guess_paging_on = lesson.paging_on(vm, 0x2000, old, new)
+guess_paging_on
 
 # %%
 vm.load_cr0(paging)
@@ -571,39 +494,20 @@ from kvmmmu_lab.labs import hierarchy
 
 hierarchy(vm, 0x2000)
 
+# %% tags=["answer"]
+guess_paging_on.reveal()
+
 # %% [markdown] slideshow={"slide_type": "subslide"}
-# <!-- slide:
-# There is no fault, and the access reaches the old frame: the host found the stale pages in the hash. The kernel's
-# own audit reports the cause and the effect:
-# -->
-# There is no fault, and the access reaches the old frame: the host found the root and all pages below it in the hash,
-# although they were stale. The result is the same as after the cheat in lesson 0, but this time nobody cheated. The
-# kernel's own audit, the subject of lesson 14, reports both the cause and the effect:
+# Here is the kernel's own audit. Each line is a complaint:
 
 # %%
 [str(complaint) for complaint in vm.audit()]
 
 # %% [markdown] slideshow={"slide_type": "slide"}
-# <!-- slide:
-# 1. Count. From the third in a row on, it is a **flood**.
-# 2. Find **every** page that shadows this gfn as a page table.
-# 3. A write across two entries, or a flood: zap the **whole page**.
-# 4. Else remove **entry offset / 8** from its map or the parents, then clear it.
-# -->
 # ## What you know now
-#
-# When some bytes at a gpa are about to change, **pre-write** does the following:
-#
-# 1. It counts. If the gfn is the same as last time, the count goes up by 1; otherwise it is 1 again. From 3 on, it is
-#    a flood.
-# 2. It goes through the hash bucket of the gfn and selects every page that has this gfn and shadows a page table.
-# 3. If the bytes cross the edge of an entry, or if it is a flood, it zaps that page as a whole.
-# 4. Otherwise it takes the entry that contains the bytes, offset / 8, and
-#    - if the entry is present and a leaf (level 1), removes it from the reverse map of its frame;
-#    - if the entry is present and a link, removes it from the parents of the page below, which stays as it is;
-#    - in any case sets it to zero.
-#
-# It never looks at the new value, and it never makes an entry.
+
+# %% tags=["answer"]
+lesson.SUMMARY
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:

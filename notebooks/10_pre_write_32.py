@@ -45,7 +45,8 @@
 
 # %%
 from kvmmmu_lab import open_guest
-from kvmmmu_lab.labs import entry_of, hierarchy, predict, small_guest, store_diagram, watch, watch_store, write_lab
+from kvmmmu_lab.labs import entry_of, hierarchy, small_guest, store_diagram, watch, watch_store, write_lab
+from kvmmmu_lab.lessons import lesson_10 as lesson
 
 vm = open_guest("lin32_A").vm()
 code, data = 0x81CE000, 0x823E000
@@ -113,54 +114,29 @@ hierarchy(vm, code, data)
 # -->
 # Try the ruler. The shadow of a small guest has three sptes, made from entries 128, 257 and 258 of one page table.
 # Now the guest stores 4 bytes at offset **`0x404`** of that table. Find the place on the upper ruler, look below it,
-# and decide which spte dies. (If you forget to double, you divide `0x404` by 8 and get 128. As in lesson 9, each
-# section makes a new guest; to repeat a section, start at its first cell.)
+# and decide which spte dies. (As in lesson 9, each section makes a new guest; to repeat a section, start at its first
+# cell.)
 
 # %%
 small = small_guest("32", 0x80000, 0x101000, 0x102000)
 vm, first_at = small.vm, small.entry_gpa(0x101000)
 
 # %% tags=["question"]
-guess_index = predict("4 bytes at offset 0x404: which spte dies?", ["number 128", "number 257", "number 514", "none"])
+guess_index = lesson.index(vm, first_at)
 guess_index
 
 # %%
 watch_store(vm, first_at, 0, 4)
 
 # %% tags=["answer"]
-why = "0x404 x 2 = 0x808, and 0x808 / 8 = 257. Number 128 was made from guest entry 128, at offset 0x200, and stays."
-guess_index.compare("number 257", why=why)
-
-# %% [markdown] slideshow={"slide_type": "subslide"}
-# <!-- slide:
-# | step | arithmetic | gives |
-# | --- | --- | --- |
-# | guest entry | `0x404` / 4 | 257 |
-# | doubled | `0x404` x 2 | `0x808` |
-# | in the page | `0x808 & 0xfff` | `0x808` |
-# | spte | `0x808` / 8 | **257** |
-#
-# Offset **`0xc04`** is in guest entry 769. Doubled: `0x1808`, in the page `0x808`. Again spte **257**, of quadrant 1.
-# -->
-# The arithmetic by hand, as the picture shows it:
-#
-# | step | arithmetic | gives |
-# | --- | --- | --- |
-# | guest entry | `0x404` / 4 | 257 |
-# | doubled | `0x404` x 2 | `0x808` |
-# | in the page | `0x808 & 0xfff` | `0x808` |
-# | spte | `0x808` / 8 | **257** |
-#
-# An spte is twice as long as a guest entry and begins twice as far from the start, so in the first half an entry
-# keeps its number. What about offset **`0xc04`**? It belongs to guest entry 769. Doubled, it is `0x1808`, and the
-# last three digits are `0x808`: again spte **257**, this time in the shadow page of quadrant 1.
+guess_index.reveal()
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
 # This guest has one page in each quadrant, at the same place in each half: guest entries 257 and 769. Again it stores
 # 4 bytes at offset `0x404`, which is guest entry 257 and no other.
 # -->
-# ## Hit by mistake
+# ## A page in each quadrant
 #
 # The last guest had pages in one quadrant only. This one has one page in each, and each is at the same place in its
 # half: guest entry 257 (`0x101000`) and guest entry 769 (`0x301000`; 769 - 512 = 257). Again the guest stores 4 bytes
@@ -172,41 +148,20 @@ small = small_guest("32", 0x101000, 0x301000)
 vm, second_at = small.vm, small.entry_gpa(0x101000)
 
 # %% tags=["question"]
-guess_quadrant = predict("Which sptes die?", ["#247:257", "#246:257", "#247:257 and #246:257", "both pages as a whole"])
-guess_quadrant
+guess_quadrants = lesson.quadrants(vm, 0x101000, 0x301000)
+guess_quadrants
 
 # %%
 watch_store(vm, second_at, 0, 4)
 
 # %% tags=["answer"]
-why = "both pages shadow this gfn, and both are hit at number 257. The code does not check the quadrant of the written entry."
-guess_quadrant.compare("#247:257 and #246:257", why=why)
+guess_quadrants.reveal()
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
-# <!-- slide:
-# `#246:257` was made from guest entry **769**, which was not written. The doubled offset, cut to three digits, has
-# lost the bit that tells the two halves apart. No program notices: it only costs a fault.
-# -->
-# Go back to the film and read the numbers in brackets: `#246:257` was made from guest entry **769**, which was not
-# written. Linux 2.6.22 doubles the offset and keeps only its last three digits, and so loses the one bit that tells
-# the two halves apart. Then it clears the spte at that place *in the page of every quadrant*.
-#
-# Is this a bug? No program notices, because the wrongly cleared entry is made again at the next access. It only costs
-# a fault:
+# The program accesses `0x301000`, the page that the guest's kernel did not touch:
 
 # %%
 vm.access(0x301000, user=True)
-
-# %% [markdown] slideshow={"slide_type": "fragment"}
-# <!-- slide:
-# **Clearing too much is slow, clearing too little is wrong.** The mistake mattered later, when KVM was about to
-# *copy* new values into the shadow. Then the code had to check the quadrant (fce0657f).
-# -->
-# In this respect a shadow is forgiving: **clearing too much is slow, clearing too little is wrong.** The mistake
-# became a real problem only when KVM was about to copy new values into the shadow at once (see lesson 9). *Filling*
-# the other entry with a value that belongs elsewhere would have been an error. So the code first had to check the
-# quadrant (fce0657f), which had been in the page's role all along. Your exercise follows Linux 2.6.22, which hits all
-# quadrants.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
@@ -242,36 +197,15 @@ vm.access(0x301000, user=True)
 # same: that page is shadowed in pieces, again through two links.)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
-# <!-- slide:
-# | step, for offset `0x404` | arithmetic | gives |
-# | --- | --- | --- |
-# | doubled | `0x404` x 2 | `0x808` |
-# | rounded down to 8 | `0x808 & ~7` | `0x808` |
-# | doubled again | `0x808` x 2 | `0x1010` |
-# | in the page | `0x1010 & 0xfff` | `0x010` |
-# | sptes | `0x010` / 8, and the next | **2 and 3** |
-#
-# Find the pages one level below that lose their link by mistake.
-# -->
-# Here is the same offset as before, `0x404`, but now in a directory:
-#
-# | step | arithmetic | gives |
-# | --- | --- | --- |
-# | guest entry | `0x404` / 4 | 257 |
-# | doubled | `0x404` x 2 | `0x808` |
-# | rounded down to 8 | `0x808 & ~7` | `0x808` |
-# | doubled again | `0x808` x 2 | `0x1010` |
-# | in the page | `0x1010 & 0xfff` | `0x010` |
-# | sptes | `0x010` / 8, and the next | **2 and 3** |
-#
-# Check it with the rule: 2 x 257 = 514, and quadrant 1 begins at 512, so the result is sptes 2 and 3 of quadrant 1.
-# (Pre-write hits them in all four quadrants: the mistake of the last section, now with four pages instead of two.)
-# Here is the diagram of that store, in a guest with pages below entry 1 and below entry 257. Find the pages one level
-# below that lose their link by mistake.
+# Take the same offset as before, `0x404`, but now in a directory. Here is the diagram of that store, in a guest with
+# pages below entry 1 and below entry 257.
 
 # %%
 small = small_guest("32", 0x400000, 0x600000, 0x40400000, 0x40600000)
 store_diagram(small.vm, small.entry_gpa(0x40400000, level=2), 4)
+
+# %% tags=["answer"]
+lesson.DIRECTORY
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
@@ -280,39 +214,25 @@ store_diagram(small.vm, small.entry_gpa(0x40400000, level=2), 4)
 # -->
 # ## Why the offset is rounded
 #
-# The step `& ~7` clears the last three bits. For an offset like `0x808` it does nothing. It matters when a store
+# The step `& ~7` in that diagram clears the last three bits. For an offset like `0x808` it does nothing. It matters
+# when a store
 # begins in the *middle* of an entry. Our guest has pages below entry 1 and below entry 2, so sptes 2, 3, 4 and 5 of
 # the directory's shadow page are present. Its kernel now stores **one byte at offset `0x6`**, which is the third byte
-# of entry 1. Which links die?
+# of entry 1.
 
 # %%
 small = small_guest("32", 0x400000, 0x600000, 0x800000, 0xA00000)
 vm, third_byte = small.vm, small.entry_gpa(0x400000, level=2) + 2
 
 # %% tags=["question"]
-guess_pair = predict("One byte at offset 0x6 of the directory. Which sptes die?", ["1 and 2", "2 and 3", "3 and 4", "only 3"])
-guess_pair
+guess_third_byte = lesson.third_byte(vm, third_byte, 0x400000)
+guess_third_byte
 
 # %%
 watch_store(vm, third_byte, 0, 1)
 
 # %% tags=["answer"]
-why = "0x6 x 2 = 0xc, rounded 0x8, x 2 = 0x10, / 8 = 2, and the next. Entry 1 became 2 and 3, whichever byte is written."
-guess_pair.compare("2 and 3", why=why)
-
-# %% [markdown] slideshow={"slide_type": "subslide"}
-# <!-- slide:
-# Without the rounding: `0x6` x 2 x 2 = `0x18`, / 8 = 3, so 3 *and 4*. But 2 would have stayed, although its directory
-# entry has changed: a **stale** link. First round down, then double again.
-# -->
-# Without the rounding, `0x6` x 2 is `0xc`, `0xc` x 2 is `0x18`, and `0x18` / 8 is 3. The result would have been sptes 3
-# *and 4*. Number 4 belongs to guest entry 2, which was not written: losing it does little harm. But number 2 would have
-# stayed, although its directory entry has changed: a **stale** link. Each doubling also doubles the distance of the
-# byte from the start of its entry. After two doublings this distance can be a whole spte or more. So first round down,
-# and then double again.
-#
-# For a page table no rounding is needed. After one doubling, any byte of an entry is still in its spte: 3 x 2 is less
-# than 8.
+guess_third_byte.reveal()
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
@@ -334,43 +254,14 @@ small = small_guest("32", 0x1000, 0x3000, 0x201000)
 vm, eight = small.vm, small.entry_gpa(0x2000)
 
 # %% tags=["question"]
-guess_eight = predict("8 bytes at offset 0x8: what dies?", ["nothing", "spte 3", "all of #247", "all of #247 and #246"])
-guess_eight
+guess_eight_bytes = lesson.eight_bytes(vm, 0x1000, 0x201000)
+guess_eight_bytes
 
 # %%
 watch_store(vm, eight, 0, 8)
 
 # %% tags=["answer"]
-why = "what counts is the size of an entry. 8 bytes at 0x8 are guest entries 2 and 3, so both pages are zapped."
-guess_eight.compare("all of #247 and #246", why=why)
-
-# %% [markdown] slideshow={"slide_type": "subslide"}
-# <!-- slide:
-# | a store of | at offset | entries of 8 bytes | entries of 4 bytes |
-# | --- | --- | --- | --- |
-# | 4 bytes | `0x8` | in one entry | in one entry |
-# | 4 bytes | `0xc` | in one entry (its upper half) | in one entry |
-# | 4 bytes | `0xa` | in one entry | **misaligned** |
-# | 8 bytes | `0x8` | in one entry | **misaligned** |
-# | 8 bytes | `0xc` | **misaligned** | **misaligned** |
-#
-# **Misaligned**: the bytes are not all in one entry. The code *could* clear two entries instead; in 2.6.22 it does
-# not.
-# -->
-# **Misaligned** means that the bytes are not all in one entry. It depends on the size of the entries, not only on the
-# store:
-#
-# | a store of | at offset | entries of 8 bytes | entries of 4 bytes |
-# | --- | --- | --- | --- |
-# | 4 bytes | `0x8` | in one entry | in one entry |
-# | 4 bytes | `0xc` | in one entry (its upper half) | in one entry |
-# | 4 bytes | `0xa` | in one entry | **misaligned** |
-# | 8 bytes | `0x8` | in one entry | **misaligned** |
-# | 8 bytes | `0xc` | **misaligned** | **misaligned** |
-#
-# *Could* the code clear two entries instead? Yes. The kernel's authors thought that it was not worth the trouble:
-# such a store usually means that the frame is no longer a page table (mmu.c:1173-1182), and later faults restore the
-# zapped entries. The code in 2.6.22 does not clear two entries, so a model of it must not either.
+guess_eight_bytes.reveal()
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
@@ -412,89 +303,61 @@ demand(0x2000), demand(0x3000)
 # host still count this store as "in a row"?
 
 # %% tags=["question"]
-guess_pause = predict("The store for the third new page zaps ...", ["nothing", "one spte", "the whole shadow page"])
+guess_pause = lesson.pause(vm, 0x3000)
 guess_pause
 
 # %%
 watch(lambda: demand(0x4000), vm, [0x3000, 0x4000])
 
 # %% tags=["answer"]
-why = "only the gfn counts. The two faults between the stores do not reset the count; only a store to another gfn does."
-guess_pause.compare("the whole shadow page", why=why)
+guess_pause.reveal()
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
-# <!-- slide:
-# The count only goes up. Let the program continue to its tenth new page. How many of the eleven pages does the
-# processor still find in the shadow?
-# -->
-# It does not end there, because the count only goes up. Let the program continue to its tenth new page. It accesses
-# every one of them, and its kernel unmaps none. How many of the eleven pages does the processor still find in the
-# shadow?
+# Let the program continue to its tenth new page. It accesses every one of them, and its kernel unmaps none. How many
+# of the eleven pages does the processor still find in the shadow?
 
 # %%
-for gva in range(0x5000, 0xC000, 0x1000):
-    demand(gva)
+pages = [*range(0x1000, 0xC000, 0x1000)]
 
 # %% tags=["question"]
-guess_left = predict("How many of the eleven pages are still in the shadow?", [11, 9, 3, 1])
+guess_left = lesson.left(vm, pages)
 guess_left
 
-# %% tags=["answer"]
-left = sum(vm.access(gva, user=True).faults == 0 for gva in range(0x1000, 0xC000, 0x1000))
-guess_left.compare(left, why="from the third store on, each new page removed all the others. Only the last one is left.")
-
 # %%
+for gva in pages[4:]:
+    demand(gva)
 vm.stats.flood_zaps
 
-# %% [markdown] slideshow={"slide_type": "subslide"}
-# <!-- slide:
-# The host took eight of ten stores for a flood. A later change (a25f7e1f) resets the count at a fault of the guest: a
-# page table that causes faults is still *in use*.
-#
-# **The shadow is a cache, and a cache that is cleared too often is still correct.**
-# -->
-# The host treated eight of the ten stores as a flood. The fork detector misfired on one of the most common access
-# patterns, and made each step more expensive than necessary. A later change (a25f7e1f) resets the count whenever the
-# guest itself gets a page fault, because a page table that causes faults is still *in use*. In 2.6.22, and in your
-# exercise, the count is not reset.
-#
-# Again, the guest saw nothing wrong. That is why such bugs survive for a long time: **the shadow is a cache, and a
-# cache that is cleared too often is still correct.** Only a timing measurement shows the problem.
+# %% tags=["answer"]
+guess_left.reveal()
 
 # %% [markdown] slideshow={"slide_type": "slide"}
-# <!-- slide:
-# An early version lacked the second doubling (fixed in ac1b714e). For directory entry 1, offset `0x4`, doubled once:
-# `0x8`, so spte **1**. It should be sptes 2 and 3. With `poke`, the host misses the store:
-# -->
 # ## A bug that was wrong, not slow
-#
-# What if the code clears too little? An early version of this function lacked the second doubling: its author had
-# forgotten that a directory entry has two links. In 2.6.22 this is fixed (ac1b714e). Compute what the early version
-# did for a store to directory entry 1, offset `0x4`: doubled once it is `0x8`, which gives spte **1**. It should be
-# sptes 2 and 3.
-#
-# Number 1 belongs to directory entry 0, which was not written, so it is hit by mistake. Numbers 2 and 3 are *not*
-# hit. To see what this means, we use `poke`, so that the host misses the store. The guest's kernel gives the 4 MB of
-# entry 1 another page table, in which `0x400000` points to another frame:
+
+# %% tags=["answer"]
+lesson.ONE_DOUBLING
+
+# %% [markdown]
+# The guest's kernel gives the 4 MB of entry 1 another page table, in which `0x400000` points to another frame. The
+# host misses the store:
 
 # %%
 small = small_guest("32", 0x400000, 0x800000)
 vm, entry1, entry2 = small.vm, small.entry_gpa(0x400000, level=2), small.entry_gpa(0x800000, level=2)
+
+# %% tags=["question"]
+guess_missed = lesson.missed(vm, 0x400000, 0x800000)
+guess_missed
+
+# %%
 vm.poke(entry1, vm.peek(entry2, 4), 4)
 hierarchy(vm, 0x400000)
 
 # %%
 hex(entry_of(vm, 0x400000).value >> 12), hex(vm.access(0x400000, user=True).gpa >> 12)
 
-# %% [markdown] slideshow={"slide_type": "fragment"}
-# <!-- slide:
-# The guest's tables give one gfn (the first), but the program reaches another (the second). A zap too many costs a
-# fault. **A zap too few costs the guest its data.**
-# -->
-# The guest's tables give one gfn (the first), but the program reaches another (the second). That other frame may
-# belong to another program by now, and a write there destroys its data. With the second doubling missing, every store
-# to a directory could end like this, and guests' memory was indeed corrupted. A zap too many costs a fault. **A zap
-# too few costs the guest its data.**
+# %% tags=["answer"]
+guess_missed.reveal()
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## PAE is not 4 bytes
@@ -518,25 +381,10 @@ store_diagram(pae, entry_of(pae, 0x81CE000).gpa, 8)
 # 2 means entries of 4 bytes, 3 (PAE) and 4 mean 8. Pre-write reads this from each page that it checks (mmu.c:1170).
 
 # %% [markdown] slideshow={"slide_type": "slide"}
-# <!-- slide:
-# 1. More than one entry **of 4 bytes**, or a flood: zap the whole page.
-# 2. Else double the offset.
-# 3. For a **directory**: round down to 8, double again, take two sptes.
-# 4. Keep three digits, / 8.
-# 5. Clear, in **all** quadrants.
-# -->
 # ## What you know now
-#
-# Once a shadow page of a table with 4-byte entries has passed the two tests of lesson 9, it is handled like this:
-#
-# 1. If the bytes are not all in one entry **of 4 bytes**, or if it is a flood, the whole page is zapped.
-# 2. Otherwise double the offset.
-# 3. Only if the page shadows a **directory** (level 2): round down to 8, double again, and take two sptes in a row.
-# 4. Keep the last three hexadecimal digits and divide by 8: the result is the first spte.
-# 5. Clear it, or both, as in lesson 9: remove it from the reverse map or from the parents, then set it to zero.
-#
-# All quadrants are hit in the same way. You have understood this lesson if you can explain why step 3 rounds, and
-# which link stays by mistake without the rounding.
+
+# %% tags=["answer"]
+lesson.SUMMARY
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:

@@ -49,6 +49,13 @@ def pytest_xdist_make_scheduler(config, log):
     return Units(config, log) if short else None
 
 
+@pytest.fixture(autouse=True)
+def data_folder(tmp_path, monkeypatch):
+    """The learner's progress, apart from that of whoever runs the tests."""
+    monkeypatch.setenv("KVMMMU_LAB_DATA", str(tmp_path / "data"))
+    return tmp_path / "data"
+
+
 @pytest.fixture(scope="session")
 def run_notebook():
     """A function that runs a notebook in a folder and returns it with its outputs.
@@ -60,7 +67,7 @@ def run_notebook():
     from jupyter_client.manager import start_new_kernel
     from nbformat.v4 import new_code_cell
 
-    manager, client = start_new_kernel(kernel_name="python3")
+    manager, client = start_new_kernel(kernel_name="python3", env={**os.environ, "KVMMMU_LAB_UNATTENDED": "1"})
     client.stop_channels()
 
     def run(book, folder):

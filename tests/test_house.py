@@ -24,6 +24,7 @@ ROOMS = {
     "recording": "mmu inspect data",
     "draw": "mmu inspect recording",
     "workspace": "",
+    "progress": "",
     "browser": "workspace",
     "kernel_source": "",
     "player": "mmu inspect recording draw browser workspace kernel_source",
@@ -31,10 +32,11 @@ ROOMS = {
     "verify": "mmu inspect data",
     "bench": "mmu data recording draw player verify",
     "exercises": "",
+    "lessons": "mmu inspect recording data draw player labs exercises workspace progress",
     "publish": "mmu inspect recording data draw player labs exercises workspace browser",
-    "check": "mmu inspect recording data draw verify exercises workspace",
+    "check": "mmu inspect recording data draw verify exercises workspace progress",
     "doctor": "draw workspace publish",
-    "cli": "draw workspace kernel_source doctor verify bench labs publish check",
+    "cli": "draw workspace kernel_source doctor verify bench labs lessons publish check",
     "__main__": "cli",
     "__init__": "console_encoding mmu data recording labs",
 }
@@ -218,6 +220,7 @@ PUBLIC = {
     "kvmmmu_lab.labs": "Builder Film Picture Watch entry_bits entry_decoder entry_of fault_lab film guest_tables hash_table "
     "hierarchy memory_slots neighbour parent_chains pick_address pool pool_lab predict record reverse_map rmap_lab "
     "shadow_tables small_guest store_diagram walk watch watch_store who_maps write_lab",
+    "kvmmmu_lab.lessons": "course",
     "kvmmmu_lab.check": "check",
     "kvmmmu_lab.data": "Guest Trace golden_trace golden_traces guests open_guest open_trace traces",
     "kvmmmu_lab.verify": "WITHOUT FileDifference FileReport kind_of verify_file",

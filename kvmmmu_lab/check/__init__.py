@@ -16,7 +16,7 @@ Read the modules in this order (`kvmmmu_lab.exercises` defines what an exercise 
                   `compare`: finds the first difference; `shrink`: shortens a failing scenario
 6. `failure`      explains a failed run to the learner; `side_by_side`: draws the expected machine and the learner's; `report`:
                   verdicts and points, as text and HTML
-7. `submission`   files and notebooks; `notebook`: objects in a notebook; `progress`: points and hints
+7. `submission`   files and notebooks; `notebook`: objects in a notebook; `hints`
 8. `cli`          the commands; `console`: a check in a terminal; `session`: the command ``watch``; `pytest_plugin`: for
                   pytest
 

@@ -19,8 +19,8 @@ def check(args: argparse.Namespace) -> int:
     """Run the command ``check NAME [FILE]``. The exit status is 0 if the submission has full points."""
     with _server(args.inline) as server:
         from .. import exercises, workspace
+        from ..progress import Progress
         from .console import judge, own_file, show, working_folder
-        from .progress import Progress
         from .sandbox.inline import INLINE
         from .submission import read
 
@@ -37,18 +37,18 @@ def check(args: argparse.Namespace) -> int:
         report = show(exercise, given, file=args.file, server=server, **options)
         print("\n".join(report.notes))
         if not args.file and not args.inline:
-            Progress(folder).points(exercise.name, report.points)
+            Progress().points(exercise.name, report.points)
         return int(not report.passed)
 
 
 def hint(args: argparse.Namespace) -> int:
     """Run the command ``hint NAME``."""
     from .. import exercises, workspace
-    from .console import working_folder
-    from .progress import Progress, next_hint
+    from ..progress import Progress
+    from .hints import next_hint
 
     exercise = exercises.find(args.exercise, workspace.course_root())
-    print(next_hint(exercise, Progress(args.folder or working_folder()), args.number))
+    print(next_hint(exercise, Progress(), args.number))
     return 0
 
 

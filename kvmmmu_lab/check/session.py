@@ -13,8 +13,9 @@ from typing import Any
 from .. import exercises
 from ..errors import InputError, LabError
 from ..exercises import Exercise
+from ..progress import Progress
 from .console import own_file, show
-from .progress import Progress, next_hint
+from .hints import next_hint
 from .sandbox.forkserver import ForkServer
 from .submission import read
 
@@ -31,7 +32,7 @@ class WatchSession:
 
     def __init__(self, folder: Path, root: Path, name: str | None = None, server: ForkServer | None = None) -> None:
         self.folder, self.root, self.server = folder, root, server
-        self.progress = Progress(folder)
+        self.progress = Progress()
         self.course = [exercises.load(path) for path in exercises.folders(root)]
         if not self.course:
             raise InputError("course", str(root), "a course with exercises: install the kit again")

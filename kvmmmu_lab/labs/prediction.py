@@ -12,6 +12,8 @@ from .display import Displayable
 
 NO_GUESS = "(no guess)"
 NOT_GUESSED = "(You made no guess this time.)"
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+HOW_TO_ANSWER = 'To answer, call the method guess of this question with a letter or a choice: guess("A").'
 AGAIN = "Run the comparison again to check this guess."
 
 
@@ -33,6 +35,8 @@ class Prediction(Displayable):
         self.answer: Any = None
         self.judged: list[Any] = []
         """The answer at the latest comparison, as a list of one; empty if there was no comparison."""
+        self.note = ""
+        """A line below the choices: what the latest change of the answer means."""
         self._views: list[Callable[[], None]] = []
         self._updating = False
 
@@ -47,9 +51,15 @@ class Prediction(Displayable):
         raise InputError(argument, answer, f"one of {', '.join(map(repr, self.choices))}")
 
     def guess(self, answer: Any) -> None:
-        """Select one of the choices; None withdraws the answer. Raises InputError for anything else."""
-        self.answer = self.choice(answer)
+        """Select one of the choices, by value or letter; None withdraws the answer. Raises InputError otherwise."""
+        letter = answer if isinstance(answer, str) and answer in LETTERS[: len(self.choices)] else ""
+        by_letter = len(letter) == 1 and letter not in self.choices
+        self.answer = self.choices[LETTERS.index(letter)] if by_letter else self.choice(answer)
         self._update()
+        self.settle()
+
+    def settle(self) -> None:
+        """Called when the answer has been chosen for good: with `guess`, a click, or a key that confirms it."""
 
     def compare(self, happened: Any, words: str = "", why: str = "") -> Outcome:
         """Compare the answer with what happened. ``words`` replace ``str(happened)`` in the verdict; ``why`` is the reason."""
@@ -66,17 +76,28 @@ class Prediction(Displayable):
     # What it shows
 
     def make_widget(self, ui: Any) -> Any:
-        """Create the question, its radio buttons, and a note that appears if the answer is changed after a comparison."""
-        radio, note = ui.radio(self._options()), ui.html(display="none")
-        self._connect(radio)
+        """Create the question with its radio buttons."""
+        group = ui.radio_group(self.question, [str(choice) for choice in self.choices])
 
-        def remind() -> None:
-            waiting = bool(self.judged) and self.judged != [self.answer]
-            note.value = f'<span role="status" style="opacity:.8">{AGAIN}</span>' if waiting else ""
-            note.layout.display = "" if waiting else "none"
+        def show() -> None:
+            group.labels = [str(choice) for choice in self.choices]
+            group.index = None if self.answer is None else self.choices.index(self.answer)
+            group.note = self.note
 
-        self._views.append(remind)
-        return ui.column(ui.html(f"<b>{html.escape(self.question)}</b>"), radio, note)
+        def selected(change: Any) -> None:
+            if not self._updating:
+                self.answer = None if change["new"] is None else self.choices[change["new"]]
+                self._update()
+
+        def settled(change: Any) -> None:
+            if change["new"] is not None and not self._updating:
+                self.settle()
+
+        show()
+        self._views.append(show)
+        group.observe(selected, "index")
+        group.observe(settled, "settled")
+        return group
 
     def menu(self, ui: Any) -> Any:
         """Return the choices as a menu, for a form."""
@@ -109,12 +130,17 @@ class Prediction(Displayable):
         widget.observe(selected, "index")
 
     def _update(self) -> None:
-        """Make all widgets show the current answer and choices."""
+        """Make all widgets show the current answer, choices and note."""
+        self.note = self.make_note()
         self._updating = True
         for view in self._views:
             view()
         self._updating = False
         self.save_still()
+
+    def make_note(self) -> str:
+        """Return the line below the choices, or ""."""
+        return AGAIN if self.judged and self.judged != [self.answer] else ""
 
     def still(self) -> str:
         """Return the question and the choices as HTML; the selected one is marked."""
@@ -127,7 +153,10 @@ class Prediction(Displayable):
         return f"<b>{text}</b> \N{LEFTWARDS ARROW} your prediction" if selected else text
 
     def __str__(self) -> str:
-        return f"{self.question} {' / '.join(map(str, self.choices))}"
+        """The question, a line for each choice, and how to answer in a terminal."""
+        choices = [f"  {letter}. {choice}" for letter, choice in zip(LETTERS, self.choices, strict=False)]
+        said = f"Your answer: {self.answer}" if self.answer is not None else HOW_TO_ANSWER
+        return "\n".join([self.question, *choices, said])
 
     __repr__ = __str__
 

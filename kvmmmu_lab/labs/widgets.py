@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
+import functools
 import html as markup
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import ipywidgets
@@ -70,9 +72,34 @@ def menu(name: str, options: Sequence[Any], value: Any, tooltip: str = "", width
     )
 
 
-def radio(options: Sequence[tuple[str, Any]]) -> Any:
-    """Return a radio button for each option, none of them selected."""
-    return ipywidgets.RadioButtons(options=options, value=None, layout={"width": "max-content"})
+def radio_group(question: str, labels: Sequence[str]) -> Any:
+    """Return a question with a radio button for each label. Raises ImportError if anywidget isn't installed.
+
+    ``index`` is the number of the selected button, or None, as it is at first. ``settled`` is the ``index`` that was confirmed:
+    the arrow keys also pass the choices that lie between. ``note`` is a line of text below the choices.
+    """
+    return _radio_group_class()(question=question, labels=list(labels))
+
+
+@functools.cache
+def _radio_group_class() -> Any:
+    import anywidget
+    import traitlets
+
+    folder = Path(__file__).parent
+
+    class RadioGroup(anywidget.AnyWidget):
+        """See `radio_group`."""
+
+        _esm = folder / "radio_group.js"
+        _css = folder / "radio_group.css"
+        question = traitlets.Unicode().tag(sync=True)
+        labels = traitlets.List(traitlets.Unicode()).tag(sync=True)
+        index = traitlets.Int(None, allow_none=True).tag(sync=True)
+        settled = traitlets.Int(None, allow_none=True).tag(sync=True)
+        note = traitlets.Unicode().tag(sync=True)
+
+    return RadioGroup
 
 
 def choice(name: str, options: list[tuple[str, Any]], value: Any, tooltip: str) -> Any:

@@ -18,6 +18,9 @@ from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from typing import Any
 
+UNATTENDED = "KVMMMU_LAB_UNATTENDED"
+"""If this environment variable is set, answers are shown although nobody has chosen one: for exported pages."""
+
 _alive: dict[str, tuple[str, list[Any]]] = {}
 """For each notebook cell: the id of its last run that showed widgets, and those widgets."""
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError, LabError
+from ..player.cell_output import UNATTENDED
 
 TIMEOUT = 300
 """The time limit for one cell, in seconds."""
@@ -88,7 +89,7 @@ def run(notebook: Any, path: Path) -> None:
         extra_arguments=["--log-level=40"],  # log only errors; warnings would mix with the command's output
     )
     try:
-        client.execute()
+        client.execute(env={**os.environ, UNATTENDED: "1"})  # nobody is there to answer a lesson's questions
     except CellExecutionError as error:
         number, cell = _failed_cell(notebook)
         reason = ANSI_COLOURS.sub("", f"{error.ename}: {error.evalue}")

@@ -38,13 +38,14 @@ PICTURE_TYPES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 class RenderedOutput:
     """One output of a cell. ``film`` contains a film, ``html`` any other output.
 
-    ``kind`` is "film", "picture", "text" or "error". In a cell with the tag "question" or "answer",
-    the tag replaces "text".
+    ``kind`` is "film", "picture", "text", "prose" or "error". In a cell with the tag "question" or "answer", the tag replaces
+    "text". ``markdown`` is the source of prose.
     """
 
     kind: str
     html: str = ""
     film: FilmOutput | None = None
+    markdown: str = ""
 
 
 def rendered_outputs(cell: Any, folder: Path = Path()) -> Iterator[RenderedOutput]:
@@ -92,7 +93,10 @@ def _rendered(data: Any, folder: Path, text_kind: str) -> RenderedOutput | None:
         return None  # JavaScript output works only in a notebook
     for kind in ("text/markdown", "text/latex"):
         if kind in data:
-            return RenderedOutput("text", f'<div class="rich">{markdown_html("".join(data[kind]), folder)}</div>')
+            markdown = "".join(data[kind])
+            prose = kind == "text/markdown" and text_kind == ANSWER
+            markup = f'<div class="rich">{markdown_html(markdown, folder)}</div>'
+            return RenderedOutput("prose" if prose else "text", markup, markdown=markdown)
     if "application/json" in data:
         return RenderedOutput("text", text_html(json.dumps(data["application/json"], indent=1, ensure_ascii=False)))
     if "text/plain" in data:

@@ -162,7 +162,12 @@ class _SlideWriter:
             self.begin(Slide(_title_html(title) or same, level or 2, continued=bool(same)), new_column=new_column)
         elif title:
             self.current().title, self.current().level = _title_html(title), level
-        comment = slide_comment(cell.source)
+        self.add_prose(cell, cell.source, kind)
+
+    def add_prose(self, cell: Any, source: str, kind: str | None) -> None:
+        """Add a text's slide comment, or a summary without the heading. Text that is not shown in full goes to the notes."""
+        _, _, body = split_heading(source)
+        comment = slide_comment(source)
         shown = truncated(summary(body)) if comment is None else comment
         if shown:
             lines = sum(max(1.0, len(line) / PROSE_WIDTH) for line in _unwrapped_lines(shown))
@@ -182,6 +187,9 @@ class _SlideWriter:
             tallest = max((HEIGHTS.get(output.kind, 0.0) for output in outputs), default=0.0)
             self.put_code(cell.source.strip(), tallest, fragment=kind == "fragment")
         for output in outputs:
+            if output.kind == "prose":
+                self.add_prose(cell, output.markdown, "fragment")
+                continue
             markup = _truncated_print(output.html) if output.kind == "text" else output.html
             lines = _height(replace(output, html=markup))
             self.put(SlideElement(output.kind, markup, output.film, lines, kind == "fragment"))

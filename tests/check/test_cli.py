@@ -10,8 +10,8 @@ import sys
 import nbformat
 import pytest
 
-from kvmmmu_lab.check.progress import FILE, Progress
 from kvmmmu_lab.cli import main
+from kvmmmu_lab.progress import FILE, Progress
 from kvmmmu_lab.workspace import prepare
 
 from .samples import RIGHT, WRONG, before
@@ -35,17 +35,17 @@ def test_check_takes_the_learners_file_and_keeps_progress(folder, capsys):
     assert main(["check", "04"]) == 0
     said = capsys.readouterr().out
     assert "10 of 10 points" in said and "hint" not in said
-    assert Progress(folder).get("rmap_add", "best") == 10
+    assert Progress().get("rmap_add", "best") == 10
 
 
-def test_check_prints_the_report_on_another_file_as_json(folder, capsys):
+def test_check_prints_the_report_on_another_file_as_json(folder, data_folder, capsys):
     (folder / "mine.py").write_text(WRONG)
     assert main(["check", "rmap_add", "mine.py", "--json"]) == 1
     report = json.loads(capsys.readouterr().out)
     assert report["points"] < report["of"] == 10
     wrong = next(rule for rule in report["rules"] if rule["status"] == "failed")
     assert wrong["message"] and wrong["steps"]
-    assert not (folder / FILE).exists(), "a named file is not counted as progress"
+    assert not (data_folder / FILE).exists(), "a named file is not counted as progress"
 
 
 def test_a_failure_is_explained_in_a_helpful_order(folder, capsys):
@@ -131,12 +131,6 @@ def test_a_bad_argument_is_one_line_on_stderr(folder, capsys, arguments, words):
     assert main(arguments) == 1
     said = capsys.readouterr().err
     assert words in said and "Traceback" not in said and said.count("\n") == 1
-
-
-def test_a_damaged_progress_file_is_renamed(folder):
-    (folder / FILE).write_text("{")
-    assert Progress(folder).get("rmap_add", "best") == 0
-    assert (folder / FILE).with_suffix(".damaged").read_text() == "{"
 
 
 def watch(folder, keys):

@@ -7,7 +7,7 @@ import re
 import nbformat
 import pytest
 
-from kvmmmu_lab.check.progress import hints
+from kvmmmu_lab.check.hints import hints
 from kvmmmu_lab.workspace import prepare
 
 from . import solutions

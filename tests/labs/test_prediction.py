@@ -9,7 +9,7 @@ import pytest
 
 from kvmmmu_lab import InputError
 from kvmmmu_lab.labs import predict
-from kvmmmu_lab.labs.prediction import AGAIN
+from kvmmmu_lab.labs.prediction import AGAIN, HOW_TO_ANSWER
 
 
 def test_a_guess_is_compared_with_what_happened():
@@ -23,12 +23,12 @@ def test_a_guess_is_compared_with_what_happened():
 
 
 def test_nothing_is_selected_at_first():
-    pytest.importorskip("ipywidgets")
+    pytest.importorskip("anywidget")
     guess = predict("How <many>?", [0, 1, 3])
-    title, radio, _ = guess.widget.children
-    assert "&lt;many&gt;" in title.value
-    assert radio.value is None
-    radio.value = 3
+    group = guess.widget
+    assert group.question == "How <many>?" and group.labels == ["0", "1", "3"]
+    assert group.index is None
+    group.index = 2
     assert guess.compare(3).right
 
 
@@ -45,39 +45,48 @@ def test_only_a_choice_can_be_guessed():
     assert guess.answer is None
 
 
+def test_a_letter_stands_for_its_choice_unless_it_is_one():
+    guess = predict("Which?", ["stays", "dies", "A"])
+    for letter, choice in (("B", "dies"), ("C", "A"), ("A", "A")):
+        guess.guess(letter)
+        assert guess.answer == choice
+    with pytest.raises(InputError):
+        guess.guess("D")
+
+
 def test_buttons_follow_a_guess_made_without_them():
-    pytest.importorskip("ipywidgets")
+    pytest.importorskip("anywidget")
     guess = predict("How many?", [0, 1, 3])
-    _, radio, _ = guess.widget.children
+    group = guess.widget
     guess.guess(1)
-    assert radio.value == 1
+    assert group.index == 1
     guess.guess(3)
-    assert radio.value == 3
+    assert group.index == 2
     guess.ask_again([4, 5])
-    assert radio.value is None and guess.answer is None
-    radio.value = 5
+    assert group.index is None and guess.answer is None and group.labels == ["4", "5"]
+    group.index = 1
     assert guess.answer == 5
 
 
 def test_another_guess_after_the_comparison_says_that_it_isnt_judged():
-    pytest.importorskip("ipywidgets")
+    pytest.importorskip("anywidget")
     guess = predict("How many?", [0, 1, 3])
-    _, radio, note = guess.widget.children
-    radio.value = 1
-    assert not note.value and note.layout.display == "none"
+    group = guess.widget
+    group.index = 1
+    assert not group.note
     guess.compare(3)
-    assert not note.value
-    radio.value = 3
-    assert AGAIN in note.value and note.layout.display == ""
-    radio.value = 1
-    assert not note.value, "this one was judged"
+    assert not group.note
+    group.index = 2
+    assert group.note == AGAIN
+    group.index = 1
+    assert not group.note, "this one was judged"
     guess.guess(0)
-    assert AGAIN in note.value
+    assert group.note == AGAIN
     guess.compare(3)
-    assert not note.value
+    assert not group.note
     guess.guess(1)
     guess.ask_again()
-    assert not note.value
+    assert not group.note
 
 
 def test_what_happened_can_be_put_in_other_words():
@@ -102,8 +111,14 @@ def test_a_reason_is_always_shown_and_replaces_the_question():
 def test_as_text(monkeypatch):
     monkeypatch.setitem(sys.modules, "ipywidgets", None)
     bundle = predict("How <many>?", [0, 1])._repr_mimebundle_()
-    assert bundle["text/plain"] == "How <many>? 0 / 1"
+    assert bundle["text/plain"] == f"How <many>?\n  A. 0\n  B. 1\n{HOW_TO_ANSWER}"
     assert "&lt;many&gt;" in bundle["text/html"] and "<li>1</li>" in bundle["text/html"]
+
+
+def test_the_answer_is_marked():
+    guess = predict("How many?", [0, 1])
+    guess.guess(1)
+    assert "your prediction" in guess.still() and str(guess).endswith("Your answer: 1")
 
 
 @pytest.mark.parametrize("choices", ["yes", [], [1]])

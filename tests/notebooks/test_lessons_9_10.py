@@ -83,7 +83,7 @@ def test_pages_of_other_gfns_and_of_no_table_are_skipped_and_all_roles_are_hit(s
     assert "skipped: no guest table" in large and "nothing is zapped" in large
     film = shown(NINE, "watch_store(vm, itself, 0)")
     assert zapped(film) == ["#245:493", "#246:493", "#247:493", "#251:493"]
-    assert "It was: 4." in shown(NINE, "guess_self.compare")
+    assert "It was: 4." in shown(NINE, "guess_itself.reveal")
 
 
 def test_the_misconceptions_are_contradicted(shown):
@@ -94,7 +94,7 @@ def test_the_misconceptions_are_contradicted(shown):
 
 
 def test_2007_without_paging_pre_write_is_not_called(shown):
-    film = shown(NINE, "paging = vm.cpu.cr0")
+    film = shown(NINE, "vm.access(entry2, write=True")
     assert "kvm_mmu_pre_write" not in film and "The guest stores 8 bytes at gpa 0x14010" in film
     assert "gpa=0x15000, faults=0" in shown(NINE, "vm.load_cr0(paging)\n")
     complaints = shown(NINE, "vm.audit()")
@@ -148,7 +148,7 @@ def test_8_aligned_bytes_are_misaligned_for_entries_of_4(shown):
 def test_2007_pauses_do_not_reset_the_flood_counter(shown):
     film = shown(TEN, "watch(lambda: demand(0x4000)")
     assert "Write 3 in a row to gfn 0x12" in film and emptied(film) == ["#251:0", "#247:1", "#247:2", "#247:3"]
-    assert "It was: 1." in shown(TEN, "guess_left.compare")
+    assert "It was: 1." in shown(TEN, "guess_left.reveal")
     assert shown(TEN, "vm.stats.flood_zaps") == "8"
 
 

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A lesson: what it is about, and its questions."""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .. import workspace
+from .question import Question, Steps
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A lesson. ``asks``: the question that it answers; ``minutes``: how long it takes; ``exercises``: their names.
+
+    Its notebook is the one in notebooks/ whose name begins with ``number``, in two digits.
+    """
+
+    number: int
+    asks: str
+    minutes: int
+    exercises: tuple[str, ...] = ()
+    questions: dict[str, Callable[..., Question]] = field(default_factory=dict, compare=False)
+    """The functions that ask a question, by name, in the order of the lesson."""
+
+    def question(self, steps: Callable[..., Steps]) -> Callable[..., Question]:
+        """Make a question of a generator function; see `lessons` for an example. Use it as a decorator."""
+
+        @functools.wraps(steps)
+        def ask(*on: object) -> Question:
+            return Question(self.key(steps.__name__), steps(*on))
+
+        self.questions[steps.__name__] = ask
+        return ask
+
+    def key(self, name: str) -> str:
+        """Return the key of a question in the learner's progress, such as "6/recorded"."""
+        return f"{self.number}/{name}"
+
+    @property
+    def notebook(self) -> Path:
+        """The path of the notebook in the kit. Raises WorkspaceError if there is none."""
+        folder = workspace.course_root() / "notebooks"
+        for path in sorted(folder.glob(f"{self.number:02}_*.ipynb")):
+            return path
+        raise workspace.WorkspaceError(
+            f"lesson {self.number} has no notebook {self.number:02}_*.ipynb in {folder}; install the kit again"
+        )
+
+    @functools.cached_property
+    def title(self) -> str:
+        """The notebook's heading, without markup: "Lesson 6: Reverse maps"."""
+        for cell in json.loads(self.notebook.read_bytes())["cells"]:
+            heading = re.search(r"^# (.+)$", "".join(cell["source"]), re.MULTILINE) if cell["cell_type"] == "markdown" else None
+            if heading:
+                return re.sub(r"[`*]", "", heading[1])
+        return f"Lesson {self.number}"

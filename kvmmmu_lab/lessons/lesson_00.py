@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The questions of lesson 0, the first fault."""
+
+from __future__ import annotations
+
+from ..inspect.names import key_name
+from ..inspect.paths import shadow_path
+from ..labs.addresses import GuestEntry
+from ..mmu.cpu import Access
+from ..mmu.vm import Vm
+from .lesson import Lesson
+from .question import Answer, Ask, Passage, Steps
+from .sptes import died, frame_name, gfn_of, listed, sptes
+
+LESSON = Lesson(0, "What does the host do when a program reads one byte, and when the guest changes a page table?", 15)
+
+
+@LESSON.question
+def pages(vm: Vm) -> Steps:
+    """The pages that the first access takes from the pool."""
+    free = len(vm.pool.free)
+    yield Ask("How many shadow pages will the host take for this one access?", [0, 1, 3, 4], on=vm)
+    yield Answer(
+        free - len(vm.pool.free),
+        f"the shadow has {vm.shadow_root_level} levels, and the root existed. The host took a page for each level below it.",
+        more="""
+        <!-- slide:
+        The guest has thousands of mappings; one is in the shadow. The host fills it *lazily*, fault by fault.
+        -->
+        Of the guest's thousands of mappings, exactly one is in the shadow now. This is deliberate: the host cannot know
+        which addresses the guest will use, so it fills the shadow *lazily*, one fault at a time. The next access to
+        this page finds everything in place.
+        """,
+    )
+
+
+@LESSON.question
+def unnoticed(vm: Vm, entry: GuestEntry) -> Steps:
+    """The frame that a program reaches after a write that the host has not noticed."""
+    old = gfn_of(vm, entry.gva)
+    new = old ^ entry.frames
+    choices = [frame_name(old, old, new), frame_name(new, old, new), "neither: the access fails"]
+    access: Access = yield Ask(
+        "The guest's entry changes, and the host does not notice. Which frame does the program reach?", choices
+    )
+    yield Answer(
+        choices[2] if access.gpa is None else frame_name(access.gpa >> 12, old, new),
+        "the processor reads only the spte, and nobody has changed the spte.",
+        more="""
+        <!-- slide:
+        The guest's entry (blue) points to the new frame, the spte (orange) to the old one, and **the processor reads
+        only the spte**. So the host has to *notice* the write.
+        -->
+        Two arrows in the picture lead to two different frames. The guest's entry (blue) points to the new frame. The
+        spte (orange) still points to the old one: a *stale* entry. The program reads and writes a frame that its kernel
+        may already have given to another program. On a real machine this means corrupted memory, or a way for one
+        process to reach the memory of another.
+
+        So the host has to *notice* when the guest writes to a page table that is shadowed.
+        """,
+    )
+
+
+@LESSON.question
+def cleared(vm: Vm, gva: int) -> Steps:
+    """The shadow entries that a write to a guest entry removes."""
+    before, path = sptes(vm), shadow_path(vm, gva).steps
+    *above, leaf = (key_name(step.key) for step in path)
+    words = {
+        (): "none: the host changes the entry instead",
+        (leaf,): f"only {leaf}, the entry for your page",
+        (above[-1],): f"only {above[-1]}, the link to its table",
+        (*above, leaf): f"{leaf}, and the {len(above)} links above it",
+    }
+    yield Ask("The write changes one guest entry. Which shadow entries will the host clear?", list(words.values()), on=vm)
+    dead = tuple(died(vm, before))
+    yield Answer(
+        words.get(dead, listed(dead)),
+        f"{listed(dead)} was made from the 8 bytes that changed. All other entries were made from others, and stay.",
+        more=f"""
+        <!-- slide:
+        *Which* shadow entry did the write remove? **The spte made from the guest entry that was written.** All others
+        stay.
+
+        - The host did *not* copy the new value, which may never be used.
+        - The guest did *not* have to tell the host.
+        -->
+        The host looked up the sptes that were made from the bytes that were about to change. It removed {listed(dead)}
+        from the reverse map of its frame, then cleared it: the picture shows the entry struck through. The guest's
+        memory changed **only after that**. The guest's entry is at the same index in the guest's own table. (For a 2 MB
+        page, the write removes an entry one level higher.)
+
+        Two things are important here. The host did *not* copy the new value into the shadow, because the guest may
+        never use it. And the guest did not have to tell the host anything. A real processor may keep old translations
+        until the guest tells it to forget them. If the hypervisor clears its entries *before* the write, its shadow is
+        never stale.
+        """,
+    )
+
+
+@LESSON.question
+def afterwards(vm: Vm) -> Steps:
+    """The cost of the access after the write."""
+    free, exits = len(vm.pool.free), vm.stats.exits
+
+    def cost(faults: int, pages: int) -> str:
+        taken = f"{pages or 'no'} new page{'s' * (pages > 1)}"
+        return f"a fault, and {taken}" if faults else "no fault"
+
+    choices = [cost(0, 0), cost(1, 0), cost(1, 1), cost(1, 3)]
+    yield Ask("The program accesses its page again. What does this cost?", choices, on=vm)
+    taken = free - len(vm.pool.free)
+    yield Answer(
+        cost(vm.stats.exits - exits, taken),
+        "the write removed one entry, so the access faulted. "
+        + (
+            "The tables above it are still there, so one spte was missing and nothing else."
+            if not taken
+            else "It led to a table."
+        ),
+        more="""
+        The host walked the guest's tables again and made the spte from the *new* value. The program now reaches the new
+        frame, as its kernel intended.
+        """,
+    )
+
+
+SUMMARY = Passage(
+    """
+    <!-- slide:
+    - The processor walks the **shadow pages**. A **fault** adds what is missing.
+    - A shadowed guest table is **write-protected**.
+    - Sptes made from bytes that are about to change are **zapped**.
+    - The **reverse map** finds the sptes that must lose their W.
+    -->
+    - The processor walks the **shadow pages**, never the guest's tables. At a **fault**, the host adds the missing
+      entries. It makes them from the guest's tables.
+    - A shadowed guest page table is **write-protected**: no spte that points to it has W set. So every write to it
+      faults, and the host takes over. Otherwise the shadow would become stale, and you have seen what happens then.
+    - Before such a write happens, the host **zaps** the sptes that were made from the bytes that are about to change.
+      The next access faults, and the host makes the spte again from the new value.
+    - The **reverse map** of a frame lists its writable sptes. With this list, the host can find the sptes that must
+      lose their W when a frame becomes a page table.
+    """
+)

@@ -1,0 +1,270 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The questions of lesson 7, write protection."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..inspect.paths import shadow_path
+from ..labs.addresses import GuestEntry
+from ..labs.rmap_lab import RmapLab
+from ..mmu.bits import PRESENT, WRITABLE
+from ..mmu.cpu import Access
+from ..mmu.vm import Vm
+from .lesson import Lesson
+from .question import Answer, Ask, Passage, Steps
+from .sptes import frame_name, gfn_of
+
+LESSON = Lesson(7, "How does the host notice every write to a page table?", 40, ("rmap_write_protect",))
+
+
+@LESSON.question
+def fate(vm: Vm, gva: int) -> Steps:
+    """What happens to a writable entry when its frame becomes a page table."""
+    fates = ["it stays as it is", "it is cleared", "it loses its W and is otherwise unchanged"]
+    before = shadow_path(vm, gva).steps[-1].entry
+    yield Ask("The kernel's entry for the frame that becomes a page table:", fates, on=vm)
+    after = shadow_path(vm, gva).steps[-1].entry
+    yield Answer(
+        {before: fates[0], 0: fates[1], before & ~WRITABLE: fates[2]}.get(after, f"it is now {after:#x}"),
+        "the host has to notice only writes. Reading the table does no harm and need not fault.",
+        more="""
+        <!-- slide:
+        1. The entry **leaves the reverse map** of the frame.
+        2. The host **flushes** the TLB: the processor may have cached the permission to write.
+        3. The entry **loses its W**. It is not cleared.
+        -->
+        Three steps in that film belong together. They come right after the shadow page for `gfn 0x61c9` was taken from
+        the pool, and before any entry points to that page:
+
+        1. The entry **leaves the reverse map** of the frame. (This comes first, as you know from lesson 6: the map is
+           found through the content of the entry.)
+        2. The host tells the processor to **forget its translations**: a *TLB flush*. The processor may have cached the
+           permission to write here, and it does not read an entry again while the entry is cached.
+        3. The entry **loses its W**. It is not cleared. The small `w` that is left in the picture means that the guest
+           allows writing but the shadow does not.
+        """,
+    )
+
+
+@LESSON.question
+def flushes(lab: RmapLab) -> Steps:
+    """The number of TLB flushes when a frame with several entries becomes a page table."""
+    order = [name for row in lab.places() for name in row]
+    before, count = lab.machine.stats.tlb_flushes, len(order)
+    yield Ask(
+        f"The map has {count} entries, and the frame becomes a page table. How many flushes?", [0, 1, 2, count], on=lab.machine
+    )
+    yield Answer(
+        lab.machine.stats.tlb_flushes - before,
+        "the code performs all three steps for each entry in turn. One flush at the end would have been enough.",
+        more=f"""
+        <!-- slide:
+        The host takes the entry in the *first place*, again and again, until the map is empty. Each time, the last
+        entry of that descriptor fills the hole.
+        -->
+        Step through the film once more and watch how the dashed purple lines (the reverse map) disappear one by one,
+        and how W is cleared each time. Under *Stop where*, *an entry loses its W* takes you from one to the next. (The
+        frame's box depends on the reverse map. So it turns red when the map is empty, which is two steps before W is
+        actually cleared in the last entry.)
+
+        Look at the order in which the entries were removed: {", ".join(f"`{name}`" for name in _emptied(order))}. The
+        host does not walk along the map. It takes the entry in the *first place*, again and again, until the map is
+        empty. Each time, the last entry of that descriptor fills the hole. Removing entries from a list while walking
+        along it is a classic mistake, and here it would skip entries. A loop that takes the first entry until there is
+        none cannot skip any.
+        """,
+    )
+
+
+def _emptied(order: Sequence[str]) -> list[str]:
+    """Return the entries of a map in the order in which write protection removes them. A descriptor has four places."""
+    first, rest, taken = list(order[:4]), list(order[4:]), []
+    while first or rest:
+        if not first:
+            first, rest = rest[:4], rest[4:]
+        taken.append(first[0])
+        first[:1] = [first.pop()] if len(first) > 1 else []
+    return taken
+
+
+@LESSON.question
+def seventh(lab: RmapLab) -> Steps:
+    """How an spte is made for a frame that is a page table."""
+    ways = ["with W: the guest allows it", "without W", "not at all"]
+    yield Ask(
+        "The frame is a page table, and the guest maps it once more, with all rights. The new spte is made:",
+        ways,
+        on=lab.machine,
+    )
+    spte = lab.spte(lab.mapped[-1])
+    entry = 0 if spte is None else lab.machine.memory.words[spte]
+    yield Answer(
+        ways[2] if not entry & PRESENT else ways[0] if entry & WRITABLE else ways[1],
+        "whenever the host makes an spte, it checks whether the frame is shadowed as a page table.",
+        more="""
+        <!-- slide:
+        | first | then | how the rule is kept |
+        | --- | --- | --- |
+        | a writable mapping | the frame becomes a page table | write protection goes through the reverse map |
+        | the frame is a page table | a mapping is made | the host does not set W |
+        -->
+        So the entry was not added to the reverse map either, and the host performed the write through it. There are two
+        ways in which a page table could get a writable mapping, and the host prevents both:
+
+        | first | then | how the rule is kept |
+        | --- | --- | --- |
+        | a writable mapping | the frame becomes a page table | write protection goes through the reverse map |
+        | the frame is a page table | a mapping is made, or is used for a write | the host does not set W |
+        """,
+    )
+
+
+@LESSON.question
+def second_store(vm: Vm) -> Steps:
+    """The number of faults of the second store to a table."""
+    access: Access = yield Ask("The second store to the same table: how many faults?", [0, 1, 2], on=vm)
+    yield Answer(
+        access.faults,
+        "the first fault did not set W in the entry. Each store to a red frame causes a fault of its own.",
+        more="""
+        If you know copy on write, you may have expected 0: there the first fault repairs the entry, and the next store
+        causes no fault. Here nothing is repaired, because nothing is broken. What if the guest fills a whole page
+        table, with 512 stores in a row? At the third store in a row to one frame, KVM decides that the frame cannot be
+        a page table in use, and drops its shadow: the light turns green again.
+        """,
+    )
+
+
+@LESSON.question
+def trapped_only(vm: Vm, entry: GuestEntry) -> Steps:
+    """The frame that a program reaches if a store is trapped and performed, and the shadow stays as it is."""
+    old = gfn_of(vm, entry.gva)
+    new = old ^ entry.frames
+    words = "The host traps the store and performs it, but its pre_write does nothing. The program reads:"
+    access: Access = yield Ask(words, [frame_name(old, old, new), frame_name(new, old, new)], on=vm)
+    assert access.gpa is not None
+    yield Answer(
+        frame_name(access.gpa >> 12, old, new),
+        "the trap only gives control to the host. The processor still uses the entry made from the old value.",
+        more="""
+        So there is another way to fail: the host traps every store and performs it for the guest, but corrects
+        *nothing*. The next picture shows two arrows that lead to two different frames, as in lesson 0, where `poke` had
+        changed the table without the host noticing. This time the host *did* notice, and the damage is the same.
+        """,
+    )
+
+
+@LESSON.question
+def next_fault() -> Steps:
+    """The number of accesses after which a change is noticed that no trap has shown."""
+    ends = ["the first access: it faults", "the fifth access", "none of the five"]
+    faults: list[int] = yield Ask("The table was changed without a trap. At which of five accesses does the host notice?", ends)
+    first = next((number for number, count in enumerate(faults) if count), None)
+    yield Answer(
+        ends[2] if first is None else {0: ends[0], 4: ends[1]}.get(first, f"access {first + 1}"),
+        "an entry that is present does not fault, so no access brings the host back.",
+        more="""
+        <!-- slide:
+        **An entry that is present does not fault.** A fault tells the host what is *missing* in the shadow, never what
+        is *wrong* in it.
+        -->
+        There is no next fault. **An entry that is present does not fault**: the processor finds it, the entry allows
+        the access, and that is all. A fault tells the host what is *missing* in the shadow, never what is *wrong* in
+        it.
+
+        In the guest whose store was trapped and handled correctly, when was the old entry zapped? The next cell prints
+        two sentences of that film, in their order: the *zap* comes first, and the store only after it. The old entry
+        was removed **before** the bytes changed. The shadow never disagreed with the guest's table, not even for a
+        moment.
+        """,
+    )
+
+
+THREE_GUESTS = Passage(
+    """
+    | how the guest's table is changed | faults | entries zapped | the program reads |
+    | --- | --- | --- | --- |
+    | by a trapped store, with a zap before it | 1 | 1 | `0x29ae000`, the new frame |
+    | by a trapped store, with no zap before it | 1 | 0 | `0x29af000`, the old frame: stale |
+    | by `poke`, unnoticed | 0 | 0 | `0x29af000`, the old frame: stale |
+    """
+)
+
+ORDER = Passage(
+    """
+    <!-- slide:
+    Remove from the map, flush, clear W: this order is wrong. It was in the kernel for half a year.
+
+    After a flush the processor reads the entry *again*. If W is still set, it is cached. W is cleared one line later,
+    and the processor does not notice.
+    -->
+    Go back to the three steps of write protection: remove the entry from the map, flush, clear W. They contain a
+    mistake. If you have already seen it, well done: it was in the kernel for half a year.
+
+    The flush was added to `rmap_write_protect` in January 2007, in a separate patch (40907d5). A few days later, a
+    developer proposed on the kernel's mailing list that it be removed again, because everything seemed to work without
+    it. The author of KVM answered that Intel's processors of the time probably flush everything anyway whenever the
+    host takes control. AMD's do not, and there the flush is vital. So it stayed. The line after it was not discussed.
+
+    A flush makes the processor forget its cached translations. When it next needs a translation, it reads the entry
+    again. If W is still set at that moment, the processor caches *writing allowed* once more. W is cleared one line
+    later (`mmu.c:436` flushes, `mmu.c:437` clears), and the processor does not notice.
+    """
+)
+
+
+@LESSON.question
+def neighbours_store(lab: RmapLab) -> Steps:
+    """What the host sees of a store by a processor that cached its entry between the flush and the change."""
+    ends = ["nothing at all", "a fault, and it performs the store"]
+    access: Access = yield Ask("The neighbour overwrites a page-table entry. The host sees:", ends)
+    yield Answer(
+        ends[1] if access.faults else ends[0],
+        "the neighbour's TLB holds the entry with W set. It does not read the shadow again, so it does not see the change.",
+        more="""
+        The host flushed; the neighbour walked the shadow and found W set; only then was W cleared. The rule of this
+        lesson holds in the shadow, but not in the neighbour's TLB. The next picture shows the result: the guest's page
+        table has an empty entry, and the shadow entry made from it still maps a frame.
+        """,
+    )
+
+
+FIX = Passage(
+    """
+    <!-- slide:
+    In mid-2007, with support for several processors, the two lines were swapped. *First change the original, then throw
+    away the copies.*
+    -->
+    Now the neighbour's store is trapped as it should be, and emulated. The fix costs nothing: **first clear, then
+    flush**. Any entry that is cached after the flush was read after W was cleared.
+
+    In mid-2007, KVM gained support for guests with several processors. The two lines were swapped, and the flush was
+    extended to the other processors. (The same file had the right order in another place all along: where a new spte
+    turns out to point to a page table, the host first clears W and then flushes, `mmu.c:989-990`.) The general lesson
+    is older than KVM and holds for every cache: *first change the original, then throw away the copies.* In the reverse
+    order, a new copy of the old state can be made in between. (The exercise keeps the order of 2.6.22, because the kit
+    does what that kernel did.)
+    """
+)
+
+SUMMARY = Passage(
+    """
+    <!-- slide:
+    - **A frame that is shadowed has no writable mapping**, now and later.
+    - For each entry: **remove it from its map, flush, clear W**.
+    - A store to a page table is **trapped and emulated**. The host corrects the shadow *between the two*.
+    - Flush after the change, not before it.
+    -->
+    - **A frame that is shadowed as a page table has no writable mapping.** The host enforces this rule in two ways.
+      When a frame becomes a page table, all its writable entries lose their W. When the host makes an spte for a page
+      table, it does not set W.
+    - For each entry there are three steps: **remove it from the reverse map, flush the TLB, clear W**. The rest of the
+      entry does not change. So there are as many flushes as entries, and reading causes no fault.
+    - A store to a page table is **trapped and emulated**, every time. Protection does not stop the store; it makes it
+      visible.
+    - The host corrects the shadow **between the trap and the store**. A stale entry never faults, so there is no later
+      chance to find it.
+    - Flush after the change, not before it.
+    """
+)
