@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A learner's own copy of the kernel's source. The copies here have the right names in the right lines, and invented bodies."""
 
+import json
+
 import pytest
 
-from kvmmmu_lab import kernel_source
+from kvmmmu_lab import kernel_source, open_guest, record
 from kvmmmu_lab.cli import main
 from kvmmmu_lab.kernel_source import LANDMARKS, KernelSource, SourceError
 from kvmmmu_lab.mmu import events as ev
+from kvmmmu_lab.player.film import film
+from kvmmmu_lab.player.page import read_film
 
 
 def invented(landmarks):
@@ -105,3 +109,33 @@ def test_every_reference_of_the_engine_can_be_looked_up(tmp_path):
     for kind in ev.KINDS.values():
         if kind.source.partition(":")[0] in LANDMARKS:
             assert source.lines(kind.source), kind
+
+
+# Films
+
+
+@pytest.fixture(scope="module")
+def recording():
+    vm = open_guest("lin64_A").vm()
+    with record(vm) as made:
+        vm.access(0x343C9000, user=True)
+    return made
+
+
+def test_pages_of_this_learner_have_the_lines_and_the_data_never_has(tmp_path, recording):
+    hostile = "</script><script>alert(1)</script>"
+    landmarks = LANDMARKS["mmu.c"]
+    kernel_source.register(make_tree(tmp_path, **{"mmu.c": invented(landmarks).replace("invented line 320 ", hostile)}))
+    made = film(recording)
+    assert made.source["mmu.c:315-346"][2] == (317, "\treturn 315 < 7 && 1;", True)
+    assert set(made.source) <= {step.source for step in made.steps}
+    page = made.save(tmp_path / "film.html").read_text()
+    for markup in (page, made.html):
+        assert "return 315 \\u003c 7" in markup and hostile not in markup
+        assert "return 315" not in json.dumps(read_film(markup).data), "a page made from this film leaves them out"
+    assert "return 315" not in made.save(tmp_path / "film.json").read_text() + str(made)
+
+
+def test_without_a_copy_nothing_changes(recording):
+    made = film(recording)
+    assert made.source == {} and '"options":{"step":0,"theme":"auto"}' in made.html

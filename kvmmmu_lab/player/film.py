@@ -35,6 +35,7 @@ from ..draw.theme import MEANINGS, stylesheet
 from ..errors import InputError
 from ..inspect.keys import Key
 from ..inspect.names import key_name
+from ..kernel_source import Line, excerpts
 from ..recording.narration import TAGS
 from ..recording.recording import Recording
 from . import cell_output
@@ -118,6 +119,14 @@ class Film:
             "chapters": [_chapter_data(*one) for one in zip(self.chapters, self.drawings, self.folds, strict=True)],
         }
 
+    @functools.cached_property
+    def source(self) -> dict[str, list[Line]]:
+        """The lines of the kernel's source that the steps are about, from the registered copy; empty without one.
+
+        They are shown to this learner, in the player and in saved pages, and aren't part of ``data``.
+        """
+        return excerpts(step.source for step in self.steps)
+
     def picture(self, step: int) -> Picture:
         """Return the picture at a step; step 0 is the state before anything happened. A chapter's pictures share a layout."""
         if isinstance(step, bool) or not isinstance(step, int) or not -len(self.steps) <= step < len(self.steps):
@@ -137,7 +146,7 @@ class Film:
         """
         from .widget import film_widget
 
-        return film_widget(self.data)
+        return film_widget(self.data, source=self.source)
 
     @property
     def picked(self) -> Selection | NoSelection:
@@ -149,7 +158,7 @@ class Film:
     def html(self) -> str:
         """The film as the output of a cell. It needs no kernel or network; without scripts, it shows its last picture."""
         try:
-            return film_html(self.data, self.picture(-1).svg)
+            return film_html(self.data, self.picture(-1).svg, source=self.source)
         except RenderError as error:
             text = html.escape(f"{self}\n\n(Shown as text: {error})")
             return f'<pre class="kvmmmu-text" style="line-height:1.25;overflow-x:auto">{text}</pre>'
@@ -170,7 +179,7 @@ class Film:
         """
         path = Path(path)
         kinds: dict[str, Callable[[], str | bytes]] = {
-            ".html": lambda: film_page(self.data, self.picture(-1).svg),
+            ".html": lambda: film_page(self.data, self.picture(-1).svg, source=self.source),
             ".svg": lambda: self.picture(step).svg,
             ".dot": lambda: self.picture(step).dot,
             ".gif": lambda: gif(self.data),

@@ -51,15 +51,24 @@ def style() -> str:
     return _text("player.css")
 
 
-def film_html(film: Mapping[str, Any], still: str | None = None, *, step: int = 0, theme: str = "auto") -> str:
+def film_html(
+    film: Mapping[str, Any],
+    still: str | None = None,
+    *,
+    step: int = 0,
+    theme: str = "auto",
+    source: Mapping[str, Any] | None = None,
+) -> str:
     """Return a film as the output of a cell: a still picture and the list of steps, which a script replaces by the player.
 
-    ``still``: an SVG to show instead of the one from `still_svg`. ``step``: the first step that the player shows. Raises
+    ``still``: an SVG to show instead of the one from `still_svg`. ``step``: the first step that the player shows.
+    ``source``: the lines of the kernel's source for each reference in the film (see `kernel_source.excerpts`). Raises
     InputError for a theme other than auto, light and dark.
     """
     if theme not in ("auto", "light", "dark"):
         raise InputError("theme", theme, "auto, light or dark")
-    data = as_script({"options": {"step": step, "theme": theme}, "film": film})
+    options = {"step": step, "theme": theme, **({"source": source} if source else {})}
+    data = as_script({"options": options, "film": film})
     # Made from the content: the same film is the same HTML. A notebook may show it twice; the script then runs twice
     id = hashlib.sha256(data.encode()).hexdigest()[:12]
     start = (
@@ -146,10 +155,16 @@ class _FilmReader(HTMLParser):
 
 
 def film_page(
-    film: Mapping[str, Any], still: str | None = None, *, lang: str = "en", step: int = 0, theme: str = "auto"
+    film: Mapping[str, Any],
+    still: str | None = None,
+    *,
+    lang: str = "en",
+    step: int = 0,
+    theme: str = "auto",
+    source: Mapping[str, Any] | None = None,
 ) -> str:
     """Return a film as a complete page, which needs neither a server nor a network. For the arguments, see `film_html`."""
-    shown = film_html(film, still, step=step, theme=theme)
+    shown = film_html(film, still, step=step, theme=theme, source=source)
     page = string.Template(_text("page.html"))
     return page.substitute(lang=html.escape(lang), title=html.escape(str(film["title"])), player=shown)
 

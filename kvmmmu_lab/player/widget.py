@@ -20,11 +20,11 @@ Picked = dict[str, Any]
 """What was clicked on: its ``key``, such as "s:248:457", and the ``step`` that was shown."""
 
 
-def film_widget(film: Mapping[str, Any], step: int = 0, theme: str = "auto") -> Any:
+def film_widget(film: Mapping[str, Any], step: int = 0, theme: str = "auto", source: Mapping[str, Any] | None = None) -> Any:
     """Return a `FilmWidget` that plays a film. Raises ImportError without anywidget, InputError for data that isn't a film."""
     if film.get("format") != "kvmmmu-lab film":
         raise InputError("film", film.get("format"), "a film: format is 'kvmmmu-lab film'")
-    return widget_class()(film=dict(film), step=step, theme=theme)
+    return widget_class()(film=dict(film), step=step, theme=theme, source=dict(source or {}))
 
 
 @functools.cache
@@ -41,13 +41,14 @@ def widget_class() -> Any:
 
         ``film`` is the data of the film. ``step`` is the step that is shown, counted over the whole film; the kernel
         receives it once the player has stopped for a second. `seek` goes to a step. ``picked`` is the last thing clicked on,
-        ``{"key": ..., "step": ...}``, or None; see `on_pick`.
+        ``{"key": ..., "step": ...}``, or None; see `on_pick`. ``source``: the lines of the kernel's source for each reference.
         """
 
         _esm = script()
         _css = style()
         film = traitlets.Dict().tag(sync=True)
         step = traitlets.Int(0).tag(sync=True)
+        source = traitlets.Dict().tag(sync=True)
         theme = traitlets.Enum(("auto", "light", "dark"), "auto").tag(sync=True)
         picked = traitlets.Dict(default_value=None, allow_none=True).tag(sync=True)
 
