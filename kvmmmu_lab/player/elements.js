@@ -26,6 +26,9 @@ const ICONS = {
   next: "M6 3.5 10.5 8 6 12.5",
   run: "M2.5 4v8l5-4zM8 4v8l5-4zM14 3.5v9",
   close: "M4 4l8 8M12 4l-8 8",
+  full: "M2.5 6V2.5H6M10 2.5h3.5V6M13.5 10v3.5H10M6 13.5H2.5V10",
+  list: "M2.5 4h1M6 4h7.5M2.5 8h1M6 8h7.5M2.5 12h1M6 12h7.5",
+  keys: "M5.5 6a2.5 2.5 0 1 1 3.6 2.2C8.300 8.700 8 9.200 8 10.200M8 12.700v.3",
 };
 
 /** Make the icon of a button from one path. */
@@ -45,8 +48,18 @@ export const span = (name, ...children) => make("span", { class: name }, ...chil
 /** Make a button with an icon. Screen readers announce the label; the tooltip also names the key. */
 export function button(name, label, act, key = "") {
   const title = key ? `${label} (${key})` : label;
-  const attributes = { type: "button", class: `kp-button kp-${name}`, "aria-label": label, title, onclick: act };
-  return make("button", attributes, icon(name));
+  return press({ class: `kp-button kp-${name}`, "aria-label": label, title, onclick: act }, icon(name));
+}
+
+/** Make a button that only arrow keys and clicks reach: a film is a single tab stop. */
+export function press(attributes, ...children) {
+  return make("button", { type: "button", tabindex: "-1", ...attributes }, ...children);
+}
+
+/** Make a menu: [value, words] of each choice. */
+export function menu(attributes, choices) {
+  const options = choices.map(([value, words]) => make("option", { value }, words));
+  return make("select", { tabindex: "-1", ...attributes }, ...options);
 }
 
 /** Mark a button that does nothing now. It keeps the focus, and with it the keys; a disabled button would lose them. */

@@ -6,13 +6,14 @@ and texts in that drawing. The data can be written as JSON::
 
     format, version, title, css, legend, tags, card
     chapters  [{title, svg, names, folds: [{first, last, words}],
-                steps: [{words, place, reference, depth, tags, about, set, changes, story}]}]
+                steps: [{words, operation, place, reference, depth, tags, about, set, changes, story}]}]
 
 ``set`` maps keys to the appearances (see `draw.svg`) that differ from those of the step before. ``about`` lists the marked
-keys, and ``changes`` the changed entries with their old and new values. ``story`` maps keys to what the step means for them, as
-a clause: "it is read by the host". ``reference`` names lines of the kernel's source, such as "mmu.c:315-346". ``names`` has the
-name of each table, edge, and row whose name isn't "entry N of" its table. ``folds`` are runs of steps, counted within the
-chapter, that a list shows as one line. ``card`` is the error that ended the film, or None.
+keys, and ``changes`` the changed entries with their old and new values. ``operation`` is what the list of steps shows until
+the step is reached. ``story`` maps keys to what the step means for them, as a clause: "it is read by the host". ``reference``
+names lines of the kernel's source, such as "mmu.c:315-346". ``names`` has the name of each table, edge, and row whose name
+isn't "entry N of" its table. ``folds`` are runs of steps, counted within the chapter, that a list shows as one line. ``card``
+is the error that ended the film, or None.
 """
 
 from __future__ import annotations
@@ -221,6 +222,7 @@ def _chapter_data(steps: list[FilmStep], drawing: Drawing, folded: list[Fold]) -
         data.append(
             {
                 "words": step.words,
+                "operation": step.operation,
                 "place": step.place,
                 "reference": step.source,
                 "depth": step.depth,

@@ -20,7 +20,7 @@ from ..inspect.keys import BUCKET, CHAIN, DESCRIPTOR, MEMORY, SHADOW, Key, key_o
 from ..inspect.names import Names
 from ..mmu import events as ev
 from ..mmu.machine import Machine
-from ..recording.narration import RETURN, closing, counted, mark_of, narration, sentence, tags_of
+from ..recording.narration import RETURN, closing, counted, mark_of, narration, operation, sentence, tags_of
 from ..recording.recording import Change, Recording
 from ..recording.story import Parts, Story
 
@@ -43,6 +43,7 @@ class FilmStep:
 
     ``changes``: each changed entry with its old and new value. ``story``: what the step means for the things that it concerns
     (see `recording.story`). ``noun``: what the words of a `Fold` call the step; empty for a step that is never folded.
+    ``operation``: what the step does, without the outcome.
     """
 
     words: str
@@ -55,6 +56,7 @@ class FilmStep:
     changes: tuple[dict[str, str], ...] = ()
     story: Parts = field(default_factory=dict)
     noun: str = ""
+    operation: str = ""
 
     @property
     def pattern(self) -> str:
@@ -145,8 +147,9 @@ class FilmBuilder:
         for event in (event for group in groups for event in group.events):
             if narration(event[0]).path and event[1] not in self.focus:
                 self.focus += [event[1]][: max(0, MOST_PATHS - len(self.focus))]
-        before = [] if self.chapters else [FilmStep(BEFORE, self._scene(first - 1, Marks()), first - 1)]
-        steps = before
+        steps = []
+        if not self.chapters:
+            steps.append(FilmStep(BEFORE, self._scene(first - 1, Marks()), first - 1, operation=BEFORE))
         for group in groups:
             steps.append(self._step(group, steps[-1].scene if steps else None))
         return steps
@@ -160,7 +163,8 @@ class FilmBuilder:
         story = {**_differences(before or scene, scene), **_marked(scene), **_changed(changes), **parts}
         kind = group.kind
         place = group.depth, kind.function, kind.source
-        return FilmStep(group.words, scene, group.last, *place, group.tags, changes, story, group.noun)
+        does = operation(kind, ends=not group.events)
+        return FilmStep(group.words, scene, group.last, *place, group.tags, changes, story, group.noun, does)
 
     def _scene(self, number: int, marks: Marks) -> Scene:
         """Return the picture at a recorded step. Addresses that are invalid in the guest's mode at that step are left out.
@@ -184,7 +188,7 @@ class FilmBuilder:
     def _append(self, words: str) -> None:
         """Add a step that shows the state of the last one, without its marks."""
         number = self.chapters[-1][-1].recorded
-        self.chapters[-1].append(FilmStep(words, self._scene(number, Marks()), number))
+        self.chapters[-1].append(FilmStep(words, self._scene(number, Marks()), number, operation="The last step"))
 
 
 def chapter_ranges(recording: Recording) -> list[tuple[int, int]]:

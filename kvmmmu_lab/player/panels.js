@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The panels around the drawing: caption, controls, list of steps, details.
+// The panels around the drawing: caption, controls, list of steps, details, lines of source, keys.
 
-import { SVG, button, card, div, enable, icon, make, say, span, spelled, unique } from "./elements.js";
+import { SVG, button, card, div, enable, icon, make, menu, press, say, span, spelled, unique } from "./elements.js";
 
 const SPEEDS = [0.5, 1, 2, 4, 8];
-const MOST_LISTED = 30;
-const MOST_CHANGES = 3; // lines that the caption reserves, so that the picture stays in place
+const SIZES = [["fit", "Fit"], ["1", "100 %"], ["1.5", "150 %"], ["2", "200 %"]];
+const MOST_LISTED = 3; // changes in the caption, which reserves their lines, so that the picture stays in place
 
 const SIGNS = { changed: "*", read: ">", dead: "x", new: "+" };
 const LINES = ["readonly", "shadows", "rmap", "parent", "link"]; // kinds that are edges
@@ -33,27 +33,29 @@ function swatch(kind) {
   return svg;
 }
 
-/** The caption: what just happened, where, and which entries changed. */
+/** The caption: what just happened, then which entries changed, and the function that did it. */
 export class Caption {
   constructor(player) {
+    const { film, steps } = player;
     this.player = player;
-    this.count = span("kp-count");
     this.place = span("kp-place");
     this.words = make("div", { class: "kp-words", dir: "auto" });
     this.changes = div("kp-changes");
-    const most = Math.max(...player.steps.map((step) => step.changes.length));
+    const most = Math.max(...steps.map((step) => step.changes.length));
+    const lines = Math.min(most, MOST_LISTED) + (most > MOST_LISTED);
     this.live = make("div", { class: "kp-live", "aria-live": "polite", "aria-atomic": "true" }, this.words, this.changes);
-    this.live.style.setProperty("--lines", Math.min(most, MOST_CHANGES));
+    // the title is often the words of the first step
+    const own = film.title !== steps[1]?.words;
+    const title = make("span", { class: "kp-title kp-film", dir: "auto", title: film.title, hidden: own ? null : "" }, film.title);
     this.chapter = make("span", { class: "kp-title", dir: "auto" });
-    const title = make("span", { class: "kp-title kp-film", dir: "auto", title: player.film.title }, player.film.title);
-    const where = div("kp-where", this.count, this.place, span("kp-titles", title, this.chapter));
-    this.root = div("kp-caption", where, this.live);
+    this.titles = make("div", { class: "kp-titles", hidden: own || film.chapters.length > 1 ? null : "" }, title, this.chapter);
+    this.root = div("kp-caption", this.titles, this.live, this.place);
+    this.root.style.setProperty("--lines", Math.max(1, lines) + 2 * Boolean(film.card));
   }
 
   show(step) {
-    const { film, steps, last } = this.player;
+    const { film, steps } = this.player;
     const chapter = film.chapters[step.chapter];
-    say(this.count, `Step ${step.number} of ${last}`);
     say(this.place, step.place);
     this.place.title = step.place;
     say(this.chapter, film.chapters.length > 1 && chapter.title !== film.title ? chapter.title : "");
@@ -68,19 +70,20 @@ export class Caption {
   listed(changes) {
     const lines = changes.slice(0, MOST_LISTED).map((change) => this.change(change));
     const left = changes.length - lines.length;
-    return left ? [...lines, div("kp-bits", `and ${left} more`)] : lines;
+    return left ? [...lines, div("kp-bits kp-rest", `and ${left} more`)] : lines;
   }
 
   change({ key, name, old, new: now, bits }) {
     const pick = () => this.player.pick(key);
-    return make("div", { class: "kp-change" },
-      make("button", { type: "button", class: "kp-name", title: `Show details of ${name}`, onclick: pick }, name),
-      span("kp-values", span("kp-old", old), " → ", span("kp-new", now)),
-      make("span", { class: "kp-bits", dir: "auto" }, bits));
+    const values = { class: "kp-values", title: `${old} → ${now}` }; // long texts are cut, and shown whole in a tooltip
+    return div("kp-change",
+      press({ class: "kp-name", title: name, onclick: pick }, name),
+      make("span", values, span("kp-old", old), " → ", span("kp-new", now)),
+      make("span", { class: "kp-bits", dir: "auto", title: bits }, bits));
   }
 }
 
-/** Buttons, slider, and the choice of steps at which to stop. */
+/** One row: buttons, the slider, which has the focus when a film is entered, and how the film is shown. */
 export class Controls {
   constructor(player) {
     this.player = player;
@@ -91,55 +94,60 @@ export class Controls {
       play: button("play", "Play", () => player.toggle(), "Space"),
       forward: button("forward", "Next step", go(() => player.at + 1), "Right arrow"),
       last: button("last", "Last step", go(() => player.last), "End"),
-      over: button("over", "Step over: skip the steps inside this one", go(() => player.over(1)), "Down arrow"),
-      out: button("out", "Step out: go to where this function returns", go(() => player.out()), "O"),
+      over: button("over", "Step over: skip the steps inside this one", go(() => player.over(1))),
+      out: button("out", "Step out: go to where this function returns", go(() => player.out())),
     };
     this.buttons.play.append(icon("pause"));
-    const range = { type: "range", min: 0, max: player.last, step: 1 };
-    this.slider = make("input", { ...range, class: "kp-slider", "aria-label": "Step" });
-    this.slider.addEventListener("input", () => player.go(Number(this.slider.value)));
+    this.count = span("kp-count");
     const { first, back, play, forward, last, over, out } = this.buttons;
     const group = (name, ...buttons) => make("div", { class: "kp-group", role: "group", "aria-label": name }, ...buttons);
-    const bar = make("div", { class: "kp-bar" },
-      group("Steps", first, back, play, forward, last), group("Calls", over, out), this.slider, this.speed());
-    this.root = div("kp-controls", bar, div("kp-bar", ...this.more()), this.legend());
+    this.root = div("kp-controls",
+      group("Steps", first, back, play, forward, last), this.sliding(), this.count, ...this.chapters(group),
+      group("Calls", over, out), group("View", ...this.view()));
   }
 
-  speed() {
-    const choices = SPEEDS.map((speed) => make("option", { value: speed }, `${speed === 0.5 ? "½" : speed}×`));
-    const select = make("select", { class: "kp-select", "aria-label": "Speed", title: "Speed" }, ...choices);
-    select.value = "1";
-    select.addEventListener("change", () => this.player.hurry(Number(select.value)));
-    return select;
-  }
-
-  /** Chapters if there are several, and the menu of steps at which to stop if the film has any. */
-  more() {
+  /** Make the slider. It isn't an <input>, which would also take the keys Page up and Page down. */
+  sliding() {
     const { player } = this;
-    const tags = Object.entries(player.film.tags ?? {});
-    const rows = [];
-    if (player.film.chapters.length > 1) {
-      this.previous = button("previous", "Previous chapter", () => player.goChapter(-1), "Page up");
-      this.next = button("next", "Next chapter", () => player.goChapter(1), "Page down");
-      this.chapter = span("kp-chapter");
-      const group = { class: "kp-group", role: "group", "aria-label": "Chapters" };
-      rows.push(make("div", group, this.previous, this.chapter, this.next));
-    }
-    this.status = make("span", { class: "kp-status", role: "status" });
-    if (!tags.length) return [...rows, this.status];
-    const choices = [["", "never"], ...tags].map(([tag, words]) => make("option", { value: tag }, words));
-    this.stop = make("select", { class: "kp-select kp-stop" }, ...choices);
-    this.stop.addEventListener("change", () => player.stopAt(this.stop.value));
-    this.run = make("button", { type: "button", class: "kp-button kp-run", title: "Go to the next of these steps (N)" },
-      icon("run"), "Run to next");
-    this.run.addEventListener("click", () => player.run());
-    return [...rows, make("label", { class: "kp-label" }, "Stop when ", this.stop), this.run, this.status];
+    const range = { role: "slider", "aria-label": "Step", "aria-valuemin": 0, "aria-valuemax": player.last };
+    this.slider = make("div", { class: "kp-slider", ...range });
+    const seek = ({ clientX }) => {
+      const { left, width } = this.slider.getBoundingClientRect();
+      player.go(player.last * Math.min(1, Math.max(0, (clientX - left - 7) / (width - 14))));
+    };
+    this.slider.addEventListener("pointerdown", (event) => {
+      if (event.button) return;
+      this.slider.setPointerCapture(event.pointerId);
+      seek(event);
+    });
+    this.slider.addEventListener("pointermove", (event) => this.slider.hasPointerCapture(event.pointerId) && seek(event));
+    return this.slider;
   }
 
-  legend() {
-    const sample = ([kind, words]) => make("div", { class: "kp-sample", role: "listitem" }, swatch(kind), words);
-    const entries = (this.player.film.legend ?? []).map(sample);
-    return make("div", { class: "kp-legend", role: "list", "aria-label": "Legend" }, ...entries);
+  chapters(group) {
+    const { player } = this;
+    if (player.film.chapters.length === 1) return [];
+    this.previous = button("previous", "Previous chapter", () => player.goChapter(-1));
+    this.next = button("next", "Next chapter", () => player.goChapter(1));
+    this.chapter = span("kp-chapter");
+    return [group("Chapters", this.previous, this.chapter, this.next)];
+  }
+
+  /** Speed, size, full screen, list of steps, keys. */
+  view() {
+    const { player } = this;
+    const speeds = SPEEDS.map((speed) => [speed, `${speed === 0.5 ? "½" : speed}×`]);
+    const speed = menu({ class: "kp-select", "aria-label": "Speed", title: "Speed" }, speeds);
+    speed.value = "1";
+    speed.addEventListener("change", () => player.hurry(Number(speed.value)));
+    this.size = menu({ class: "kp-select kp-size", "aria-label": "Size", title: "Size of the picture" }, SIZES);
+    this.size.addEventListener("change", () => player.resize(this.size.value));
+    const full = button("full", "Full screen", () => player.fullScreen());
+    full.hidden = !document.fullscreenEnabled;
+    const label = { class: "kp-button kp-steps-button", title: "The list of steps", "aria-expanded": "false" };
+    this.list = press({ ...label, onclick: () => player.openList(!player.listed) }, icon("list"), "Steps");
+    this.keys = button("keys", "Keys and signs", () => player.keys.toggle(), "?");
+    return [speed, this.size, full, this.list, this.keys];
   }
 
   show(step) {
@@ -147,10 +155,10 @@ export class Controls {
     const [atStart, atEnd] = [step.number === 0, step.number === player.last];
     for (const name of ["first", "back"]) enable(buttons[name], !atStart);
     for (const name of ["forward", "last", "over", "out"]) enable(buttons[name], !atEnd);
-    slider.value = step.number;
-    slider.style.setProperty("--done", `${(100 * step.number) / (player.last || 1)}%`);
+    say(this.count, `Step ${step.number} of ${player.last}`);
+    slider.style.setProperty("--done", step.number / (player.last || 1));
+    slider.setAttribute("aria-valuenow", step.number);
     slider.setAttribute("aria-valuetext", `Step ${step.number} of ${player.last}: ${step.words}`);
-    if (this.status) say(this.status, "");
     if (!this.chapter) return;
     const chapters = player.film.chapters.length;
     say(this.chapter, `Chapter ${step.chapter + 1} of ${chapters}`);
@@ -166,37 +174,42 @@ export class Controls {
   }
 }
 
-/** All steps, indented by call depth, with a search. One step is current. */
+/**
+ * All steps, indented by call depth, with a search. One step is current. Steps that were not reached yet show only which
+ * operation they are, not what came of it.
+ */
 export class StepList {
   constructor(player) {
     this.player = player;
     this.current = null;
     this.only = null;
-    const name = { placeholder: "Search steps", "aria-label": "Search steps" };
+    this.told = -1; // the last step whose words the list shows
+    const name = { placeholder: "Search steps", "aria-label": "Search steps", tabindex: "-1" };
     const title = "Words, a function, or an entry such as #248:457 (/). Enter goes to the next match";
     this.search = make("input", { type: "search", class: "kp-search", ...name, title, spellcheck: "false" });
     this.search.addEventListener("input", () => this.filter());
     this.count = make("span", { class: "kp-matches", role: "status" });
-    this.earlier = button("previous", "Previous match", () => this.jump(-1), "Shift+Enter");
+    this.earlier = button("previous", "Previous match", () => this.jump(-1));
     this.later = button("next", "Next match", () => this.jump(1), "Enter");
     this.found = make("div", { class: "kp-found", hidden: "" }, this.count, this.earlier, this.later);
-    this.chip = make("button", { type: "button", class: "kp-chip", hidden: "", onclick: () => this.keepOnly(null) });
+    this.chip = press({ class: "kp-chip", hidden: "", onclick: () => this.keepOnly(null) });
+    this.spoil = press({ class: "kp-button kp-all", "aria-pressed": "false", title: "Show the words of steps that you have not reached yet",
+      onclick: () => this.tellAll(this.spoil.getAttribute("aria-pressed") !== "true") }, "Show all");
     this.items = player.steps.map((step) => this.item(step));
-    const list = { class: "kp-list", role: "listbox", tabindex: "0", "aria-label": "All steps" };
-    this.list = make("div", list, ...this.grouped());
+    this.list = make("div", { class: "kp-list", role: "listbox", "aria-label": "All steps" }, ...this.grouped());
     this.list.addEventListener("click", (event) => {
       const item = event.target.closest(".kp-item");
       if (item) player.go(this.items.indexOf(item));
     });
-    this.root = make("div", { class: "kp-steps" },
-      div("kp-find", this.search, this.found), this.chip, this.list);
+    this.head = div("kp-finds", div("kp-find", this.search, this.found, this.spoil), this.stops(), this.chip);
+    this.root = div("kp-steps", this.head, this.list);
     this.matches = player.steps.map(() => true);
   }
 
   item(step) {
     const { id } = this.player;
-    const item = make("div", { class: "kp-item", role: "option", id: `${id}-${step.number}`, "aria-selected": "false" },
-      span("kp-number", String(step.number)), make("span", { class: "kp-text", dir: "auto" }, step.words));
+    const item = make("div", { class: "kp-item kp-unseen", role: "option", id: `${id}-${step.number}`, "aria-selected": "false" },
+      span("kp-number", String(step.number)), make("span", { class: "kp-text", dir: "auto" }, this.player.operation(step)));
     item.style.setProperty("--depth", Math.min(step.depth, 12));
     return item;
   }
@@ -209,12 +222,49 @@ export class StepList {
       ...this.items.filter((item, number) => this.player.steps[number].chapter === place)));
   }
 
+  /** The menu of steps at which to stop, if the film has any. */
+  stops() {
+    const { player } = this;
+    const tags = Object.entries(player.film.tags ?? {});
+    this.status = make("span", { class: "kp-status", role: "status" });
+    if (!tags.length) return this.status;
+    this.stop = menu({ class: "kp-select kp-stop" }, [["", "never"], ...tags]);
+    this.stop.addEventListener("change", () => player.stopAt(this.stop.value));
+    const title = "Go to the next of these steps";
+    this.run = press({ class: "kp-button kp-run", title, onclick: () => player.run() }, icon("run"), "Run to next");
+    return div("kp-find", make("label", { class: "kp-label" }, "Stop when ", this.stop), this.run, this.status);
+  }
+
   show(step) {
     this.current?.setAttribute("aria-selected", "false");
     this.current = this.items[step.number];
     this.current.setAttribute("aria-selected", "true");
     this.list.setAttribute("aria-activedescendant", this.current.id);
+    this.tell(this.player.reached);
+    say(this.status, "");
     if (!this.found.hidden) this.sayMatches();
+  }
+
+  /** Show the words of all steps up to this one. */
+  tell(last) {
+    for (let number = this.told + 1; number <= last; number += 1) this.tellOne(number, true);
+    this.told = Math.max(this.told, last);
+  }
+
+  tellOne(number, seen) {
+    const [item, step] = [this.items[number], this.player.steps[number]];
+    item.classList.toggle("kp-unseen", !seen);
+    say(item.lastChild, seen ? step.words : this.player.operation(step));
+  }
+
+  /** Show the words of all steps, or again only of those that were reached. */
+  tellAll(all) {
+    const { player } = this;
+    this.spoil.setAttribute("aria-pressed", String(all));
+    player.reached = all ? player.last : player.furthest;
+    player.steps.forEach((step, number) => this.tellOne(number, number <= player.reached));
+    this.told = player.reached;
+    player.show();
   }
 
   /** Return the text that a search covers: words, place, and all names of what the step is about. */
@@ -235,6 +285,13 @@ export class StepList {
     this.found.hidden = !wanted && !this.only;
     this.sayMatches();
     this.player.follow();
+  }
+
+  /** List all steps again. */
+  clear() {
+    this.search.value = "";
+    this.keepOnly(null);
+    if (this.root.contains(document.activeElement)) this.player.focus.go(this.list);
   }
 
   sayMatches() {
@@ -286,7 +343,7 @@ export class Details {
   constructor(player) {
     this.player = player;
     this.key = null;
-    this.root = make("div", { class: "kp-details", hidden: "", tabindex: "-1", role: "region" });
+    this.root = make("div", { class: "kp-details", hidden: "", role: "group" });
   }
 
   open(key) {
@@ -294,14 +351,18 @@ export class Details {
     const name = player.nameOf(key);
     this.key = key;
     this.root.hidden = false;
+    this.root.scrollTop = 0;
     this.root.setAttribute("aria-label", `About ${name}`);
     this.says = make("div", { class: "kp-says", dir: "auto" });
     this.texts = div("kp-texts");
     const numbers = player.history(key);
-    this.past = numbers.map((number) => this.entry(number, key));
-    const narrow = () => player.list.keepOnly(numbers, name);
-    const only = make("button", { type: "button", class: "kp-button kp-only", onclick: narrow },
-      "List only these");
+    this.past = numbers.map((number) => this.entry(number));
+    const narrow = () => {
+      player.list.keepOnly(numbers, name);
+      player.pick(null);
+      player.openList(true);
+    };
+    const only = press({ class: "kp-button kp-only", onclick: narrow }, "List only these");
     const count = numbers.length === 1 ? "one step" : `${numbers.length} steps`;
     const title = numbers.length ? `Changes in ${count}` : "No step changes it.";
     const close = button("close", "Close", () => player.pick(null), "Esc");
@@ -311,25 +372,35 @@ export class Details {
     this.show();
   }
 
-  entry(number, key) {
-    const step = this.player.steps[number];
-    const change = step.changes.find((one) => one.key === key);
-    const values = change ? [span("kp-values", `${change.old} → ${change.new}`)] : [];
+  entry(number) {
+    const text = make("span", { class: "kp-text", dir: "auto" });
     const jump = () => this.player.go(number);
-    return make("button", { type: "button", class: "kp-jump", "data-step": number, onclick: jump },
-      span("kp-number", String(number)), make("span", { class: "kp-text", dir: "auto" }, step.words, ...values));
+    return press({ class: "kp-jump", "data-step": number, onclick: jump }, span("kp-number", String(number)), text);
   }
 
   show() {
     if (this.root.hidden) return;
-    const part = this.player.stage.parts.get(this.key);
+    const { player } = this;
+    const part = player.stage.parts.get(this.key);
     const [title, ...texts] = part ? this.spoken(part) : ["It isn't in this chapter."];
     say(this.says, title);
     this.texts.replaceChildren(...texts.map((text) => make("span", { dir: "auto" }, text)));
     for (const entry of this.past) {
-      if (Number(entry.dataset.step) === this.player.at) entry.setAttribute("aria-current", "step");
+      const step = player.steps[Number(entry.dataset.step)];
+      if (step.number === player.at) entry.setAttribute("aria-current", "step");
       else entry.removeAttribute("aria-current");
+      this.tell(entry, step, step.number <= player.reached);
     }
+  }
+
+  /** A step that was not reached yet shows only which operation it is. */
+  tell(entry, step, seen) {
+    if (entry.dataset.seen === String(seen)) return;
+    entry.dataset.seen = String(seen);
+    entry.classList.toggle("kp-unseen", !seen);
+    const change = seen && step.changes.find((one) => one.key === this.key);
+    const values = change ? [span("kp-values", `${change.old} → ${change.new}`)] : [];
+    entry.lastChild.replaceChildren(seen ? step.words : this.player.operation(step), ...values);
   }
 
   /** Return a part's title, then its texts that aren't empty. A table's title has all of its texts already. */
@@ -343,5 +414,55 @@ export class Details {
     this.key = null;
     this.root.hidden = true;
     this.root.replaceChildren();
+  }
+}
+
+/** The lines of the kernel's source that a step is about, by its reference; a learner's own copy gives them. */
+export class Source {
+  constructor(player) {
+    this.lines = player.options.source ?? {};
+    this.root = make("pre", { class: "kp-source", hidden: "", role: "group", "aria-label": "Lines of source", dir: "ltr" });
+  }
+
+  show({ reference }) {
+    if (reference === this.reference) return;
+    this.reference = reference;
+    const lines = this.lines[reference] ?? [];
+    this.root.hidden = !lines.length;
+    this.root.replaceChildren(...lines.map(([number, text, own]) =>
+      div(own === false ? "kp-line kp-around" : "kp-line", span("kp-number", String(number)), span("kp-code", text))));
+  }
+}
+
+const KEYS = [
+  ["← →", "one step back, one step forward"],
+  ["Home End", "first step, last step"],
+  ["Space", "play or pause"],
+  ["↑", "into the picture: the arrow keys go from entry to entry, Space shows the history of one, → at the edge enters it"],
+  ["↓", "to the buttons: ← → go from one to the next, Space presses; ↓ again: the list of steps"],
+  ["/", "search the steps; Enter goes to the next match"],
+  ["?", "show or hide this"],
+  ["Tab", "leave the film"],
+];
+
+/** A small panel over the picture: all keys, and what the signs in the picture mean. */
+export class Keys {
+  constructor(player) {
+    const rows = KEYS.flatMap(([key, words]) => [make("dt", {}, ...key.split(" ").map((one) => make("kbd", {}, one))), make("dd", {}, words)]);
+    const sample = ([kind, words]) => make("div", { class: "kp-sample", role: "listitem" }, swatch(kind), words);
+    const legend = make("div", { class: "kp-legend", role: "list", "aria-label": "Legend" }, ...(player.film.legend ?? []).map(sample));
+    this.player = player;
+    this.root = make("div", { class: "kp-help", hidden: "", role: "group", "aria-label": "Keys and signs" },
+      make("dl", {}, ...rows), legend);
+    this.root.addEventListener("click", () => this.toggle());
+  }
+
+  get open() {
+    return !this.root.hidden;
+  }
+
+  toggle() {
+    this.root.hidden = !this.root.hidden;
+    this.player.controls.keys.setAttribute("aria-expanded", String(this.open));
   }
 }

@@ -2,7 +2,7 @@
 //
 // The player of films: one module without dependencies, inlined in HTML pages and loaded by the widget.
 //
-//     const handle = mount(element, film, { step: 3, theme: "auto", onstep: (number) => ..., onpick: ({ key, step }) => ... });
+//     const handle = mount(element, film, { step: 3, theme: "auto", fill: false, onstep: (number) => ..., onpick: ({ key, step }) => ... });
 //     handle.seek(4); handle.step; handle.play(); handle.pause(); handle.pick(key); handle.destroy();
 //     const off = handle.on("step", (number) => ...);     // also "pick", "play" and "pause"
 //
@@ -11,11 +11,18 @@
 // a part of the drawing. Stepping sets these and touches nothing else; nothing is laid out again.
 // All texts of a film are inserted as text. Only its drawings are markup, and the kit makes those.
 
-import { card, clamp, div, enable, make, say, spelled, unique } from "./elements.js";
-import { Caption, Controls, Details, StepList } from "./panels.js";
+import { card, clamp, div, make, say, spelled, unique } from "./elements.js";
 import { Stage, bring } from "./stage.js";
+import { Focus, shown } from "./focus.js";
+import { followHeight, followTheme, land } from "./host.js";
+import { Caption, Controls, Details, Keys, Source, StepList } from "./panels.js";
 
 const VERSION = 2; // of the data, as in page.py
+const TEXT = 11; // pixels: the size of the text of a drawing at scale 1, below which no picture is shrunk
+const READABLE = 13; // pixels: the size that its text should have
+const LARGEST = { pane: 18, fill: 0.03 }; // sizes beyond which a picture isn't enlarged to fit: pixels; a share of the screen
+const SIDE = { least: 290, most: 380, share: 0.26 }; // width of the list of steps
+const PANE = { least: 440, around: 200, picture: 240 }; // pixels: a film's height; what a notebook shows around it; its picture
 const PACE = { least: 1300, letter: 38 }; // milliseconds that a step is shown while playing: time to read it
 
 /** Show a film inside an element. destroy() restores what was in the element. */
@@ -37,6 +44,7 @@ export default {
       mount(el, model.get("film"), {
         step: model.get("step"),
         theme: model.get("theme"),
+        source: model.get("source"),
         onstep: report,
         onpick: (picked) => model.send({ event: "pick", ...picked }),
       });
@@ -94,29 +102,7 @@ function refuse(element, trouble) {
   return { step: 0, seek: nothing, play: nothing, pause: nothing, pick: nothing, on: () => nothing, destroy };
 }
 
-/** Keep the theme classes of a root up to date: from JupyterLab's theme, or else the system's. Returns a function to stop. */
-function followTheme(element, wanted) {
-  const system = matchMedia("(prefers-color-scheme: dark)");
-  const held = new WeakRef(element); // a notebook drops outputs without notice; nothing here may keep them alive
-  const update = () => {
-    const root = held.deref();
-    if (!root) return stop();
-    const jupyter = document.body.dataset.jpThemeLight;
-    const auto = wanted !== "light" && wanted !== "dark";
-    const dark = auto ? (jupyter ? jupyter === "false" : system.matches) : wanted === "dark";
-    root.classList.toggle("kvmmmu-dark", dark);
-    root.classList.toggle("kp-jupyter", auto && Boolean(jupyter));
-  };
-  const observer = new MutationObserver(update);
-  const stop = () => {
-    observer.disconnect();
-    system.removeEventListener("change", update);
-  };
-  observer.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light"] });
-  system.addEventListener("change", update);
-  update();
-  return stop;
-}
+const NATIVE = () => {}; // for a key that the browser handles, and that must not reach the notebook
 
 let players = 0;
 
@@ -130,6 +116,11 @@ class Player {
     this.steps = film.chapters.flatMap(ofChapter).map((step, number) => ({ ...step, number }));
     this.last = this.steps.length - 1;
     this.at = clamp(options.step ?? 0, 0, this.last);
+    this.furthest = this.at; // the last step that was shown
+    this.reached = this.at; // the last step that the lists tell about
+    this.listed = false; // whether the list of steps is open
+    this.wished = null; // whether it should be; null until someone says so
+    this.size = "fit";
     this.names = new Map(this.steps.flatMap((step) => step.changes.map(({ key, name }) => [key, name])));
     this.stages = [];
     this.listeners = new Map();
@@ -139,6 +130,7 @@ class Player {
     this.build(element);
     this.stopAt("");
     this.show();
+    this.fit();
     this.handle = this.interface();
   }
 
@@ -147,21 +139,27 @@ class Player {
     this.controls = new Controls(this);
     this.list = new StepList(this);
     this.details = new Details(this);
-    this.picture = make("div", { class: "kp-picture", tabindex: "0", role: "region",
-      "aria-label": "Picture. Enter selects what this step is about; Shift and an arrow key move from part to part" });
-    const main = div("kp-main", this.caption.root, this.picture, this.controls.root);
-    const side = div("kp-side", div("kp-inner", this.list.root, this.details.root));
+    this.source = new Source(this);
+    this.keys = new Keys(this);
+    this.picture = make("div", { class: "kp-picture", role: "group", "aria-label": "Picture" });
+    this.side = div("kp-side", this.list.root, this.details.root, this.source.root);
+    this.view = div("kp-view", this.picture, this.side, this.keys.root);
     const style = make("style", {}, this.film.css ?? "");
     this.root = make("div", { class: "kvmmmu-player", id: this.id, tabindex: "-1", role: "group", dir: "ltr",
-      "aria-label": `Film: ${this.film.title}`, "data-lm-suppress-shortcuts": "true" },
-    style, div("kp-body", main, side));
+      "aria-label": `Film: ${this.film.title}` }, style, this.caption.root, this.view, this.controls.root);
+    this.root.classList.toggle("kp-fill", Boolean(this.options.fill));
+    const regions = [this.picture, this.list.list, this.details.root, this.source.root];
+    this.focus = new Focus(this.root, this.controls.slider, regions, ".kp-side, select");
     this.root.addEventListener("keydown", (event) => this.onKey(event));
     this.picture.addEventListener("click", (event) => this.onClick(event));
     this.picture.addEventListener("focusin", (event) => this.onFocus(event));
     this.picture.addEventListener("focusout", () => this.stage.frame("focus", null));
+    this.root.addEventListener("fullscreenchange", () => this.onFullScreen());
     this.before = [...element.childNodes];
     element.replaceChildren(this.root);
-    this.unfollow = followTheme(this.root, this.options.theme);
+    this.unfollow = [followTheme(this.root, this.options.theme), followHeight(this.root, () => this.fit())];
+    const sizes = new ResizeObserver(() => this.root.clientWidth !== this.width && this.fit());
+    sizes.observe(this.root);
   }
 
   interface() {
@@ -184,6 +182,8 @@ class Player {
     const target = clamp(number, 0, this.last);
     if (target === this.at) return;
     this.at = target;
+    this.furthest = Math.max(this.furthest, target);
+    this.reached = Math.max(this.reached, target);
     this.show();
     this.emit("step", target);
   }
@@ -262,7 +262,6 @@ class Player {
   stopAt(tag) {
     this.tag = tag;
     this.list.items.forEach((item, number) => item.classList.toggle("kp-stops", this.stops(this.steps[number])));
-    if (this.controls.run) enable(this.controls.run, tag !== "");
   }
 
   stops(step) {
@@ -273,7 +272,7 @@ class Player {
   run() {
     const target = this.steps.find((step) => step.number > this.at && this.stops(step));
     if (target) this.go(target.number);
-    else say(this.controls.status, this.tag ? "There is no later one." : "First choose when to stop.");
+    else say(this.list.status, this.tag ? "There is no later one." : "First choose when to stop.");
   }
 
   // Showing
@@ -283,7 +282,7 @@ class Player {
     const stage = this.stageOf(step.chapter);
     if (this.stage !== stage) this.enter(stage);
     stage.seek(step.local);
-    for (const part of [this.caption, this.controls, this.list, this.details]) part.show(step);
+    for (const part of [this.caption, this.controls, this.list, this.details, this.source]) part.show(step);
     this.follow();
   }
 
@@ -301,6 +300,7 @@ class Player {
 
   enter(stage) {
     this.stage = stage;
+    stage.resize(this.scale ?? 1);
     this.picture.replaceChildren(stage.svg);
     this.prepare();
     stage.frame("picked", this.details.key);
@@ -321,6 +321,66 @@ class Player {
     });
   }
 
+  /** Return which operation a step is, without what came of it. */
+  operation(step) {
+    return step.operation ?? (step.tags.length ? this.film.tags?.[step.tags[0]] : "") ?? "";
+  }
+
+  // Room
+
+  /** Fit the film into the pane: place the list, choose the scale, and reserve the height of the largest drawing. */
+  fit() {
+    const { root } = this;
+    const width = root.clientWidth;
+    if (!width) return;
+    if (this.width === undefined) land(root); // it is on the screen for the first time
+    const drawings = this.film.chapters.map((_, place) => this.stageOf(place));
+    const [widest, highest] = ["width", "height"].map((name) => Math.max(...drawings.map((stage) => stage[name])));
+    const fill = root.classList.contains("kp-fill");
+    const side = Math.round(clamp(SIDE.share * width, SIDE.least, SIDE.most));
+    this.width = width;
+    this.listed = this.wished ?? width - side >= (widest * READABLE) / TEXT;
+    const beside = this.listed && width - side >= widest;
+    root.classList.toggle("kp-listed", this.listed);
+    root.classList.toggle("kp-beside", beside);
+    root.style.setProperty("--side", `${Math.min(side, width)}px`);
+    this.controls.list.setAttribute("aria-expanded", String(this.listed));
+    const around = root.getBoundingClientRect().height - this.view.getBoundingClientRect().height;
+    const most = (fill ? root.clientHeight : Math.max(PANE.least, innerHeight - PANE.around)) - Math.ceil(around);
+    const room = width - (beside ? side : 0);
+    const largest = (fill ? LARGEST.fill * innerHeight : LARGEST.pane) / TEXT;
+    const best = Math.max(1, Math.min(room / widest, most / highest, largest));
+    this.scale = this.size === "fit" ? best : Number(this.size);
+    this.view.style.height = fill ? "" : `${Math.min(most, Math.max(PANE.picture, Math.ceil(highest * best)))}px`;
+    this.stage?.resize(this.scale);
+    this.follow();
+  }
+
+  resize(size) {
+    this.size = size;
+    this.fit();
+  }
+
+  fullScreen() {
+    if (document.fullscreenElement) document.exitFullscreen();
+    else this.root.requestFullscreen().catch(() => {}); // a frame may forbid it
+  }
+
+  onFullScreen() {
+    const full = document.fullscreenElement === this.root;
+    this.root.classList.toggle("kp-fullscreen", full);
+    this.root.classList.toggle("kp-fill", full || Boolean(this.options.fill));
+    this.fit();
+  }
+
+  /** Open or close the list of steps. It stands beside the picture, or over it where there is no room. */
+  openList(open) {
+    this.wished = open;
+    if (open) this.pick(null);
+    else if (this.side.contains(document.activeElement)) this.focus.go(this.controls.slider);
+    this.fit();
+  }
+
   // Selecting
 
   onClick(event) {
@@ -333,19 +393,22 @@ class Player {
     if (key && event.target.matches(":focus-visible")) this.stage.frame("focus", key);
   }
 
-  /** Show the details of a part and notify listeners; null closes them. */
+  /** Show the details of a part and notify listeners; null closes them. They take the place of the list, or are over it. */
   pick(key) {
-    if (key === null || !this.stage.parts.has(key)) {
+    const part = key === null ? null : this.stage.parts.get(key);
+    this.root.classList.toggle("kp-picked", Boolean(part));
+    if (!part) {
       const inside = this.details.root.contains(document.activeElement);
+      const { group } = this.stage.parts.get(this.details.key) ?? {};
       this.details.close();
       this.stage.frame("picked", null);
-      if (inside) this.picture.focus({ preventScroll: true });
+      if (inside) this.focus.go(group ?? this.controls.slider);
       return;
     }
+    const [box, view] = [part.group, this.view].map((one) => one.getBoundingClientRect());
+    this.root.classList.toggle("kp-left", box.left + box.width / 2 > view.left + view.width / 2);
     this.details.open(key);
     this.stage.frame("picked", key);
-    this.follow(); // the details take space from the list
-    this.details.root.scrollIntoView({ block: "nearest", behavior: "instant" }); // the details must be visible
     this.emit("pick", { key, step: this.at });
   }
 
@@ -362,67 +425,108 @@ class Player {
     return this.names.get(key) ?? spelled(key);
   }
 
-  // Keys, while the focus is inside the player. They don't propagate: a notebook has its own shortcuts.
+  // Keys. The film takes only those that `actionOf` knows, only without modifiers, and only while it has the focus. All
+  // others go where they would go without a film: a notebook has its own shortcuts.
 
   onKey(event) {
-    event.stopPropagation();
-    const { target } = event;
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    if (target === this.list.search) this.onSearchKey(event);
-    else if (target.matches("select") || (target.matches("input") && event.key !== "/")) return;
-    else if (this.picture.contains(target) && this.onPictureKey(event)) event.preventDefault();
-    else if (!event.shiftKey || event.key === "/") this.onPlayerKey(event);
-  }
-
-  onSearchKey(event) {
-    if (event.key === "Enter") this.list.jump(event.shiftKey ? -1 : 1);
-    else if (event.key === "Escape") {
-      this.list.search.value = "";
-      this.list.filter();
-      this.list.list.focus({ preventScroll: true });
-    } else return;
-    event.preventDefault();
-  }
-
-  /** Handle a key of the picture; returns whether it was one. */
-  onPictureKey({ key, shiftKey, target }) {
-    const step = this.steps[this.at];
-    const chosen = target.dataset.key ?? this.details.key ?? [...step.about, ...this.stage.parts.keys()][0];
-    if (!this.stage.parts.has(chosen)) return false;
-    const move = shiftKey && key.startsWith("Arrow");
-    if (!move && key !== "Enter" && !(key === " " && target.dataset.key)) return false;
-    const next = move && target.dataset.key ? this.stage.neighbour(chosen, key) : chosen;
-    const { group } = this.stage.parts.get(next);
-    group.focus({ preventScroll: true });
-    bring(this.picture, [group.getBoundingClientRect()]);
-    if (!move) this.pick(next);
-    return true;
-  }
-
-  onPlayerKey(event) {
-    const onButton = event.target.closest("button") && (event.key === " " || event.key === "Enter");
-    const act = onButton ? null : this.keys(event.target)[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+    const { key, target } = event;
+    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
+    const types = target === this.list.search;
+    if (event.shiftKey && !types && key !== "?" && key !== "/") return;
+    const act = types ? this.searchAction(event) : this.actionOf(key, target);
     if (!act) return;
+    event.stopPropagation();
+    if (act === NATIVE) return;
     event.preventDefault();
     act();
   }
 
-  keys(target) {
-    const inList = target === this.list.list;
-    return {
-      ArrowLeft: () => this.go(this.at - 1),
-      ArrowRight: () => this.go(this.at + 1),
-      ArrowUp: () => this.go(inList ? this.list.beside(-1) : this.over(-1)),
-      ArrowDown: () => this.go(inList ? this.list.beside(1) : this.over(1)),
-      Home: () => this.go(0),
-      End: () => this.go(this.last),
-      ...(this.film.chapters.length > 1 && { PageUp: () => this.goChapter(-1), PageDown: () => this.goChapter(1) }),
-      " ": () => this.toggle(),
-      o: () => this.go(this.out()),
-      n: () => this.run(),
-      "/": () => this.list.search.focus({ preventScroll: true }),
-      Escape: () => this.pick(null),
-    };
+  /** Return what a key does where the focus is: a function, NATIVE for what the browser does, null for nothing. */
+  actionOf(key, target) {
+    if (key === "Escape") return this.closing();
+    if (key === "?") return () => this.keys.toggle();
+    if (key === "/") return () => this.openSearch();
+    if (target.matches("select") && [" ", "Home", "End", "ArrowUp", "ArrowDown"].includes(key)) return NATIVE;
+    if (key === " ") {
+      if (target.matches("button")) return NATIVE;
+      return target.dataset.key ? () => this.pick(target.dataset.key) : () => this.toggle();
+    }
+    if (key === "Home") return () => this.go(0);
+    if (key === "End") return () => this.go(this.last);
+    return key.startsWith("Arrow") ? () => this.arrow(key, target) : null;
+  }
+
+  /** Keys of the search field: it keeps those for writing. */
+  searchAction({ key, shiftKey }) {
+    const { search } = this.list;
+    if (key === "Escape") return search.value ? () => this.list.clear() : this.closing();
+    if (key === "Enter") return shiftKey ? null : () => this.list.jump(1);
+    if (shiftKey) return key.length === 1 || key.startsWith("Arrow") ? NATIVE : null;
+    if (key === "ArrowDown") return () => this.focus.go(this.list.list);
+    const atEnd = search.selectionStart === search.value.length;
+    if (key === "ArrowRight" && atEnd) return () => this.arrow(key, search);
+    return key === "Tab" || (key.length > 1 && !["Home", "End", "ArrowLeft", "ArrowRight", "ArrowUp", "Backspace", "Delete"].includes(key)) ? null : NATIVE;
+  }
+
+  /** Return how to close the panel that is open; null if there is none. */
+  closing() {
+    if (this.keys.open) return () => this.keys.toggle();
+    if (this.details.key !== null) return () => this.pick(null);
+    return this.list.only || this.list.search.value ? () => this.list.clear() : null;
+  }
+
+  /** Open the list and go to its search field. */
+  openSearch() {
+    this.pick(null);
+    if (!this.listed) this.openList(true);
+    this.focus.go(this.list.search);
+  }
+
+  /** What an arrow key does: it steps, or moves the focus within the part of the film that has it. */
+  arrow(key, target) {
+    const { focus, controls, list, details } = this;
+    const across = key === "ArrowLeft" || key === "ArrowRight";
+    const direction = key === "ArrowLeft" || key === "ArrowUp" ? -1 : 1;
+    const slider = controls.slider;
+    if (this.picture.contains(target)) this.arrowInPicture(key, target);
+    else if (details.root.contains(target)) {
+      const { group } = this.stage.parts.get(details.key) ?? {};
+      if (key === "ArrowLeft") focus.go(group ?? slider);
+      else if (!across) focus.along(shown(details.root, "button"), target, direction);
+    } else if (target === list.list) {
+      if (across) focus.go(direction < 0 ? slider : shown(list.head, "select, button")[0]);
+      else this.go(list.beside(direction));
+    } else if (list.head.contains(target)) {
+      if (across) focus.along(shown(list.head, "input, select, button"), target, direction);
+      else focus.go(direction < 0 ? list.search : list.list);
+    } else if (controls.root.contains(target) && target !== slider) {
+      if (across) focus.along(shown(controls.root, "button, select"), target, direction);
+      else if (direction < 0) focus.go(slider);
+      else if (this.listed) focus.go(list.list);
+    } else if (across) this.go(this.at + direction);
+    else if (direction > 0) focus.go(controls.buttons.play);
+    else this.enterPicture();
+  }
+
+  /** Move the focus into the picture: to what is selected, or what the step is about, or the first part. */
+  enterPicture() {
+    const step = this.steps[this.at];
+    const there = (key) => this.stage.parts.get(key)?.group.getAttribute("aria-hidden") === "false";
+    const key = [this.details.key, ...step.about, ...this.stage.parts.keys()].find(there);
+    if (key) this.focusPart(key);
+  }
+
+  arrowInPicture(key, target) {
+    const next = this.stage.neighbour(target.dataset.key, key);
+    if (next) this.focusPart(next);
+    else if (key === "ArrowDown") this.focus.go(this.controls.slider);
+    else if (key === "ArrowRight") this.focus.go(shown(this.details.root, "button")[0]);
+  }
+
+  focusPart(key) {
+    const { group } = this.stage.parts.get(key);
+    this.focus.go(group);
+    bring(this.picture, [group.getBoundingClientRect()]);
   }
 
   // Listeners
@@ -443,7 +547,7 @@ class Player {
     this.timer = null;
     cancelAnimationFrame(this.frame);
     clearTimeout(this.preparing);
-    this.unfollow();
+    for (const stop of this.unfollow) stop();
     this.listeners.clear();
     this.options = {};
     this.root.replaceWith(...this.before);

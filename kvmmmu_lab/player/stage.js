@@ -3,6 +3,8 @@
 
 import { SVG } from "./elements.js";
 
+const MARKS = { changed: "changed", read: "read", dead: "gone", new: "new" };
+
 let drawings = 0;
 
 /** Parse a drawing and make its ids unique: two drawings on a page may come from the same film. */
@@ -32,8 +34,11 @@ function hide(group) {
 export class Stage {
   constructor(chapter) {
     this.svg = parse(chapter.svg);
+    const { width, height } = this.svg.viewBox.baseVal;
+    Object.assign(this, { width, height });
     this.parts = new Map();
     for (const group of this.svg.querySelectorAll("[data-key]")) this.adopt(group);
+    for (const key of this.parts.keys()) this.label(key);
     this.at = 0;
     this.trace(chapter.steps);
   }
@@ -48,6 +53,35 @@ export class Stage {
     // screen readers ignore what is inside a button, so a table with rows is a group
     group.setAttribute("role", group.querySelector("[data-key]") ? "group" : "button");
     hide(group);
+  }
+
+  /** Name a part for screen readers: an entry with its table, index, flags, target and mark. */
+  label(key) {
+    const { group } = this.parts.get(key);
+    if (!group.hasAttribute("role")) return;
+    const name = this.nameOf(key);
+    if (name !== group.getAttribute("aria-label")) group.setAttribute("aria-label", name);
+  }
+
+  /** Return the name of a table (its title, then its words), or of an entry. */
+  nameOf(key) {
+    const { group, texts } = this.parts.get(key);
+    const read = (name) => texts.find((text) => text.matches(name))?.textContent.trim() ?? "";
+    const table = group.parentElement.closest("[data-key]")?.dataset.key;
+    const mark = [...group.classList].map((name) => MARKS[name]).filter(Boolean);
+    if (group.classList.contains("absent")) return "";
+    if (!table) return [read("title"), ...mark].join(", ");
+    const above = this.parts.get(table).texts.filter((text) => text.matches(".heading, .words"));
+    const [index, title, target] = [read(".index"), read("title"), read(".target")];
+    const place = `${/^\d+$/.test(index) ? `entry ${index}` : index} of ${above.slice(0, 2).map((text) => text.textContent).join(" ")}`;
+    const leads = target && !title.includes(target) ? [target] : [];
+    return [`${place}: ${title}`, ...leads, ...mark].join(", ");
+  }
+
+  /** Draw at a scale: 1 is the size that the drawing was laid out for. */
+  resize(scale) {
+    this.svg.style.width = `${Math.floor(this.width * scale)}px`;
+    this.svg.style.height = `${Math.floor(this.height * scale)}px`;
   }
 
   /** Compute the appearances for going back, and which parts each step changes (being read is not a change). */
@@ -80,12 +114,15 @@ export class Stage {
     const part = this.parts.get(key);
     if (!part || part.appearance === appearance) return;
     if (part.appearance[0] !== appearance[0]) part.group.setAttribute("class", appearance[0]);
-    if (part.group.hasAttribute("role")) hide(part.group);
     part.texts.forEach((text, place) => {
       const now = appearance[place + 1] ?? "";
       if (part.appearance[place + 1] !== now) text.textContent = now;
     });
     part.appearance = appearance;
+    if (!part.group.hasAttribute("role")) return;
+    hide(part.group);
+    this.label(key);
+    for (const row of part.group.querySelectorAll("[data-key]")) this.label(row.dataset.key); // they name their table
   }
 
   /** Return the steps, counted within the chapter, that change a part, or one of the rows of a table. */
@@ -107,7 +144,7 @@ export class Stage {
     group.after(frame);
   }
 
-  /** Return the nearest part that can be selected, from one of them in the direction of an arrow key. */
+  /** Return the nearest part that can be selected, from one of them in the direction of an arrow key; null if there is none. */
   neighbour(key, arrow) {
     const across = arrow === "ArrowLeft" || arrow === "ArrowRight";
     const sign = arrow === "ArrowLeft" || arrow === "ArrowUp" ? -1 : 1;
@@ -121,11 +158,11 @@ export class Stage {
       const [along, beside] = across ? [dx * sign, dy] : [dy * sign, dx];
       return along > 2 ? along + 3 * Math.abs(beside) : Infinity;
     };
-    const there = ({ group }) => group.hasAttribute("tabindex") && getComputedStyle(group).visibility === "visible";
+    const there = ({ group }) => group.getAttribute("aria-hidden") === "false";
     const others = [...this.parts].filter(([other, part]) => other !== key && there(part));
-    const [distance, found] = others.reduce(
-      (best, [other, part]) => (away(part) < best[0] ? [away(part), other] : best), [Infinity, key]);
-    return distance < Infinity ? found : key;
+    const [, found] = others.reduce(
+      (best, [other, part]) => (away(part) < best[0] ? [away(part), other] : best), [Infinity, null]);
+    return found;
   }
 }
 

@@ -26,11 +26,7 @@ function limit(picture) {
 function mountFilms(slide) {
   for (const place of slide?.querySelectorAll(".film:not(.mounted)") ?? []) {
     place.classList.add("mounted");
-    players.set(place, mount(place, films[Number(place.dataset.film)](), { theme: "auto" }));
-    const view = place.querySelector(".kp-picture");
-    const limitAll = () => view.querySelectorAll(":scope > svg").forEach(limit);
-    new MutationObserver(limitAll).observe(view, { childList: true });
-    limitAll();
+    players.set(place, mount(place, films[Number(place.dataset.film)](), { theme: "auto", fill: true }));
   }
 }
 
@@ -38,7 +34,7 @@ function mountFilms(slide) {
 function fit(slide) {
   const content = slide?.querySelector(".slide-content");
   if (!content || !content.clientHeight) return;
-  content.querySelectorAll(".picture img, .picture svg, .kp-picture > svg").forEach(limit);
+  content.querySelectorAll(".picture img, .picture svg").forEach(limit);
   for (let size = 1; size > 0.5; size -= 0.05) {
     content.style.setProperty("--size", size.toFixed(2));
     if (content.scrollHeight <= content.clientHeight + 1 && content.scrollWidth <= content.clientWidth + 1) return;
@@ -74,12 +70,11 @@ deck.initialize().then(() => {
   body.classList.add("ready");
 });
 
-/* Escape leaves a film. If something in the film is selected, the player handles the key, and clears the selection. */
+/* Escape leaves a film. If a panel of the film is open, the player handles the key, and closes the panel. */
 document.addEventListener("keydown", (event) => {
-  const film = event.target.closest?.(".film");
-  if (event.key !== "Escape" || !film || event.target.matches("input") || film.querySelector(".kp-details:not([hidden]) .kp-head")) return;
+  if (event.key !== "Escape" || event.defaultPrevented || !event.target.closest?.(".film")) return;
+  event.stopImmediatePropagation(); // reveal.js would show the overview
   event.target.blur();
-  event.stopPropagation();
-}, true);
+});
 
 window.kvmmmu = { deck, players, slides };

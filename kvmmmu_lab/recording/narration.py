@@ -561,3 +561,58 @@ NARRATIONS: dict[ev.Kind, Narration] = {
     ev.DESTROY: Narration(lambda n, o: "The VM is destroyed."),
 }
 """The narration of each kind of event, in the order of `mmu.events`."""
+
+ENTRY, MEMORY, PAGE = "A shadow entry changes", "Guest memory changes", "A shadow page is taken, freed or moved"
+
+OPERATIONS: dict[ev.Kind, str] = {
+    ev.CRASH: "The last step",
+    ev.ACCESS: "The guest accesses memory",
+    ev.HARDWARE_READ: "The processor walks the shadow tables",
+    ev.STORE: MEMORY,
+    ev.POKE: MEMORY,
+    ev.EMULATED_WRITE: "The host acts for the guest",
+    ev.EMULATED_STORE: MEMORY,
+    ev.GENERAL_PROTECTION: "The host answers the guest",
+    ev.FLUSH: "The host deals with the TLB",
+    ev.LOAD_ROOT: "The host deals with the root of the shadow tables",
+    ev.INJECT: "The host answers the guest",
+    ev.PAGE_FAULT: "The host takes over",
+    ev.GUEST_READ: "The host reads the guest's tables",
+    ev.GUEST_ACCESSED: MEMORY,
+    ev.LINK_TABLE: ENTRY,
+    ev.MAKE_SPTE: ENTRY,
+    ev.FIX_READ: ENTRY,
+    ev.WITHHOLD_USER: ENTRY,
+    ev.DROP_SPTE: ENTRY,
+    ev.ALLOW_WRITE: ENTRY,
+    ev.GUEST_DIRTY: MEMORY,
+    ev.NONPAGING_FAULT: "The host takes over",
+    ev.NONPAGING_LINK: ENTRY,
+    ev.NONPAGING_MAP: ENTRY,
+    ev.ALLOC_PAGE: PAGE,
+    ev.ROTATE_PAGE: PAGE,
+    ev.ZAP_PAGE: PAGE,
+    ev.UNLINK_PARENT: ENTRY,
+    ev.UNLINK_CHILD: ENTRY,
+    ev.EVICT: "The host counts the free shadow pages",
+    ev.RMAP_ADD: "A reverse map changes",
+    ev.RMAP_REMOVE: "A reverse map changes",
+    ev.PROTECT_SPTE: ENTRY,
+    ev.PROTECT_SLOT_SPTE: ENTRY,
+    ev.PRE_WRITE: "The host looks for entries that the write concerns",
+    ev.FLOODED: "The host checks the write",
+    ev.MISALIGNED: "The host checks the write",
+    ev.ZAP_SPTE: ENTRY,
+    ev.ROOT_SLOT: ENTRY,
+    ev.NEW_CR3: "The host handles a new CR3",
+    ev.ZAP_ALL: PAGE,
+    ev.DESTROY: PAGE,
+}
+"""What each kind of event that every film shows does, without the outcome: a film's list of steps doesn't tell what follows."""
+
+
+def operation(kind: ev.Kind, ends: bool = False) -> str:
+    """Return what an event does, or the end of the operation that it opened, without the outcome."""
+    if ends:
+        return f"{kind.function}() ends" if kind.function else "The end"
+    return OPERATIONS.get(kind) or (f"A step of {kind.function}()" if kind.function else "A step")

@@ -66,6 +66,13 @@ def page(browser):
     assert not watchdog.complaints
 
 
+def open_list(page, number=0):
+    """Open the list of steps, which is closed where it would leave the picture too little room."""
+    button = page.locator(".kp-steps-button").nth(number)
+    if button.get_attribute("aria-expanded") == "false":
+        button.click()
+
+
 @pytest.fixture
 def play(page, tmp_path):
     """Open films in a page, each in a player of its own; their handles are in ``handles`` there, events in ``heard``."""

@@ -2,6 +2,7 @@
 """Search, and what a click on a table or an entry shows and tells."""
 
 from ..player import films
+from .conftest import open_list
 
 ROW, TABLE = '[data-key="s:252:5"]', '[data-key="s:252"]'
 
@@ -21,17 +22,23 @@ def test_search_keeps_what_matches_and_counts(play):
     page.keyboard.type("SHADOW page")
     assert listed(page) == [5, 6]
     assert page.locator(".kp-matches").inner_text() == "2 found"
-    for key, after, place in (("Enter", 5, 1), ("Enter", 6, 2), ("Enter", 5, 1), ("Shift+Enter", 6, 2)):
+    for key, after, place in (("Enter", 5, 1), ("Enter", 6, 2), ("Enter", 5, 1), ("Enter", 6, 2)):
         page.keyboard.press(key)
         assert (step(page), page.locator(".kp-matches").inner_text()) == (after, f"{place} of 2")
     page.keyboard.press("Escape")
     assert len(listed(page)) == 10
     page.keyboard.press("ArrowUp")  # the list has the focus now
     assert step(page) == 5
+    page.get_by_role("button", name="Steps", exact=True).click()
+    page.keyboard.press("/")  # opens the list
+    page.keyboard.type("shadow page")
+    page.get_by_role("button", name="Previous match").click()
+    assert step(page) == 6
 
 
 def test_search_knows_keys_places_and_values(play):
     page = play(films.small())
+    open_list(page)
     for wanted, numbers in (
         ("#252:5", [7, 8]), ("s:252:5", [7]), ("0x1:0", [4]), ("mmu.c:315", [8]), ("0x8000000002b45c67", [7]), ("zzz", []),
         ("f:20:rmap", [8]), ("0x20:rmap", [8]), ("", list(range(10))),
@@ -46,6 +53,7 @@ def test_search_knows_keys_places_and_values(play):
 
 def test_the_list_stays_near_a_step_that_it_leaves_out(play):
     page = play(films.large())
+    open_list(page)
     page.fill(".kp-search", "#3:")
     numbers = listed(page)
     page.evaluate(f"handles[0].seek({numbers[-1] + 1})")
@@ -56,6 +64,7 @@ def test_the_list_stays_near_a_step_that_it_leaves_out(play):
 
 def test_the_search_box_keeps_its_keys(play):
     page = play(films.small())
+    open_list(page)
     page.locator(".kp-search").focus()
     page.keyboard.type("a/ n o b")
     for key in ("Home", "ArrowRight", "ArrowLeft", "End", "ArrowDown"):
@@ -67,6 +76,7 @@ def test_the_search_box_keeps_its_keys(play):
 
 def test_the_list_steps_from_match_to_match(play):
     page = play(films.small())
+    open_list(page)
     page.fill(".kp-search", "#255:0")
     assert listed(page) == [2, 3, 6]
     page.locator(".kp-list").focus()
@@ -79,7 +89,7 @@ def test_a_click_on_an_entry_tells_and_shows_its_history(play):
     page = play(films.small(), options={"step": 7})
     page.click(f"{ROW} .target")
     assert page.evaluate("heard") == [["pick", {"key": "s:252:5", "step": 7}]]
-    details = page.get_by_role("region", name="About #252:5")
+    details = page.get_by_role("group", name="About #252:5")
     assert details.locator(".kp-says").inner_text() == "entry 5: PWUAD to gfn 0x20"
     assert details.locator(".kp-texts span").all_inner_texts() == ["5", "*", "PWUAD", "gfn 0x20"]
     jumps = details.locator(".kp-jump")
@@ -149,31 +159,67 @@ def test_the_name_of_a_change_is_a_way_to_its_details(play):
 
 def test_parts_are_reached_with_the_keyboard_alone(play):
     page = play(films.small(), options={"step": 7})
-    page.locator(".kp-picture").focus()
-    page.keyboard.press("Shift+ArrowRight")  # enters the picture: at what the step is about
+    page.locator(".kp-slider").focus()
+    page.keyboard.press("ArrowUp")  # enters the picture: at what the step is about
     focused = "document.activeElement.dataset.key"
     assert page.evaluate(focused) == "s:252:5"
     assert page.locator(".kp-frame-focus").count() == 1
     for key, after in (("Down", "s:252:6"), ("Up", "s:252:5"), ("Left", "s:255:0"), ("Left", "s:255:0"), ("Right", "s:252:5")):
-        page.keyboard.press(f"Shift+Arrow{key}")
+        page.keyboard.press(f"Arrow{key}")
         assert page.evaluate(focused) == after
-    page.keyboard.press("Enter")
+    page.keyboard.press("Space")
     assert page.evaluate("heard") == [["pick", {"key": "s:252:5", "step": 7}]]
-    page.keyboard.press("ArrowRight")  # without Shift: stepping, as everywhere
-    assert step(page) == 8
+    assert page.evaluate(focused) == "s:252:5" and step(page) == 7
+    # on, into the details and their history, and back
+    page.keyboard.press("ArrowRight")
+    while page.evaluate(focused):
+        page.keyboard.press("ArrowRight")
+    for _ in range(2):
+        page.keyboard.press("ArrowDown")
+    assert page.evaluate("document.activeElement.className") == "kp-jump"
+    page.evaluate("handles[0].seek(3)")
+    page.keyboard.press("Space")
+    assert step(page) == 7
+    page.keyboard.press("ArrowLeft")
     assert page.evaluate(focused) == "s:252:5"
+    page.keyboard.press("Escape")
+    assert page.locator(".kp-details").is_hidden() and page.evaluate(focused) == "s:252:5"
+    for _ in range(9):
+        page.keyboard.press("ArrowDown")  # under the last entry is the slider
+        if not page.evaluate(focused):
+            break
+    assert page.evaluate("document.activeElement.className") == "kp-slider"
 
 
-def test_tab_reaches_everything(play):
+def test_the_name_of_an_entry_has_its_table_index_flags_and_target(play):
     page = play(films.small(), options={"step": 7})
-    page.evaluate("handles[0].pick('s:252:5')")
-    reached = []
-    for _ in range(30):
-        page.keyboard.press("Tab")
-        name = "document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent"
-        reached.append(page.evaluate(name))
-    text = "\n".join(reached)
-    for name in ("#252:5", "Picture", "First step", "Step over", "Step out", "Speed", "Run to next"):
-        assert name in text, name
-    for name in ("Search steps", "All steps", "Close", "List only these"):
-        assert name in text, name
+    name = lambda key: page.locator(f'[data-key="{key}"]').get_attribute("aria-label")  # noqa: E731
+    title, words = (page.locator(f"{TABLE} > .{part}").text_content() for part in ("heading", "words"))
+    assert name("s:252:5") == f"entry 5 of {title} {words}: entry 5: PWUAD to gfn 0x20, changed"
+    page.evaluate("handles[0].seek(8)")
+    assert name("s:252:5") == f"entry 5 of {title} {words}: entry 5: PWUAD to gfn 0x20"
+    page.evaluate("handles[0].seek(0)")
+    assert name("s:252:5") == ""
+    assert page.locator('[data-key="s:252:5"]').get_attribute("aria-hidden") == "true"
+
+
+def test_a_click_moves_nothing(play):
+    """The details have room inside the film: beside the picture, in place of the list, or over its other half."""
+    for width in (1024, 1600):
+        page = play(films.small(), options={"step": 7})
+        page.set_viewport_size({"width": width, "height": 800})
+        page.wait_for_timeout(100)
+        places = """() => [...document.querySelectorAll(
+                '.kvmmmu-player, .kp-view, .kp-picture, .kp-controls, #end, [data-key]')]
+            .map((one) => one.getBoundingClientRect())
+            .map((box) => [box.x, box.y, box.width, box.height].map(Math.round))"""
+        before = page.evaluate(places)
+        for key in ("s:252:5", "g:1:0"):
+            page.locator(f'[data-key="{key}"] .target').click()
+            assert page.locator(".kp-details").is_visible()
+            assert page.evaluate(places) == before
+            details, part = (page.locator(one).bounding_box() for one in (".kp-side", f'[data-key="{key}"]'))
+            apart = details["x"] >= part["x"] + part["width"] or details["x"] + details["width"] <= part["x"]
+            assert apart, "the details hide what was clicked on"
+            page.get_by_role("button", name="Close").click()
+        assert page.evaluate("scrollY") == 0

@@ -52,8 +52,11 @@ def test_the_dying_entry_is_found_by_stepping_and_python_hears_of_the_click(less
     assert fault.locator(".table.shadow[data-key]:not(.absent)").count() == 4
 
     # the write: run to the step in which an entry is zapped, and click on it
+    steps = write.get_by_role("button", name="Steps", exact=True)
+    steps.click()
     write.locator(".kp-stop").select_option("zap")
     write.locator(".kp-run").click()
+    steps.click()
     assert re.match(r"The shadow entry #248:454, .* is zapped", write.locator(".kp-words").inner_text())
     dead = write.locator(".row.dead[data-key]")
     assert dead.count() == 1 and dead.get_attribute("data-key") == "s:248:454"
@@ -67,7 +70,9 @@ def test_the_dying_entry_is_found_by_stepping_and_python_hears_of_the_click(less
 
 def test_a_search_finds_the_reverse_map(lesson):
     fault = widgets(lesson).nth(0)
-    fault.locator(".kp-search").fill("reverse map")
+    fault.locator(".kp-words").click()
+    lesson.page.keyboard.press("/")
+    lesson.page.keyboard.type("reverse map")
     lesson.page.keyboard.press("Enter")
     assert "reverse map of gfn" in fault.locator(".kp-words").inner_text()
     assert fault.locator(".row.changed[data-key]").get_attribute("data-key").endswith(":rmap")

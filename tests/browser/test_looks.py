@@ -13,6 +13,7 @@ from PIL import Image
 from kvmmmu_lab.player.gif import gif
 
 from ..player import films
+from .conftest import missing, open_list
 
 pytestmark = pytest.mark.slow
 
@@ -63,13 +64,70 @@ def test_nothing_overflows(play, width, name):
     assert page.evaluate(OVERFLOWS) == []
 
 
-@pytest.mark.parametrize(("width", "beside"), [(840, False), (1024, False), (1280, True), (1600, True)])
-def test_the_list_stands_at_the_right_where_there_is_room(play, width, beside):
+@pytest.mark.parametrize(("width", "opened", "beside"), [(840, False, False), (1280, True, True), (1600, True, True)])
+def test_the_list_is_a_drawer(play, width, opened, beside):
+    """It is open from the start, beside the picture, if that has room enough for large text; else it opens over the picture."""
     page = play(films.small())
     page.set_viewport_size({"width": width, "height": 800})
-    main, steps = (page.locator(name).bounding_box() for name in (".kp-main", ".kp-steps"))
-    assert (steps["x"] >= main["x"] + main["width"]) == beside
-    assert (steps["y"] >= main["y"] + main["height"]) == (not beside)
+    page.wait_for_timeout(100)
+    assert page.locator(".kp-list").is_visible() == opened
+    open_list(page)
+    picture, steps = (page.locator(name).bounding_box() for name in (".kp-picture", ".kp-steps"))
+    assert (steps["x"] >= picture["x"] + picture["width"]) == beside
+    assert steps["y"] == picture["y"] and steps["height"] == picture["height"]
+    page.get_by_role("button", name="Steps", exact=True).click()
+    assert page.locator(".kp-list").is_hidden()
+
+
+SCALE = """(() => { const svg = document.querySelector(".kp-picture svg");
+    return svg.getBoundingClientRect().width / svg.viewBox.baseVal.width; })()"""
+SCROLLS = """(() => { const one = document.querySelector(".kp-picture");
+    return [one.scrollWidth > one.clientWidth, one.scrollHeight > one.clientHeight]; })()"""
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "least"), [(856, 800, 11), (1024, 800, 11), (1280, 800, 13), (1600, 900, 14), (1920, 1080, 16)]
+)
+def test_a_film_fits_the_pane_and_its_picture_grows_with_it(play, width, height, least):
+    page = play(films.small())
+    page.set_viewport_size({"width": width, "height": height})
+    page.wait_for_timeout(100)
+    assert page.locator(".kvmmmu-player").bounding_box()["height"] <= height - 200 + 2
+    assert 11 * page.evaluate(SCALE) >= least
+    assert page.evaluate(SCROLLS) == [False, False]
+
+
+def test_a_drawing_too_large_for_the_pane_scrolls_and_keeps_its_size(play):
+    page = play(films.large())
+    assert page.evaluate(SCALE) == pytest.approx(1, abs=0.01)
+    assert page.locator(".kvmmmu-player").bounding_box()["height"] <= 602
+    assert page.evaluate(SCROLLS)[1]
+
+
+def test_the_size_is_chosen(play):
+    page = play(films.small())
+    fit = page.evaluate(SCALE)
+    height = page.locator(".kvmmmu-player").bounding_box()["height"]
+    for choice, scale in (("1", 1), ("2", 2), ("fit", fit)):
+        page.get_by_label("Size").select_option(choice)
+        assert page.evaluate(SCALE) == pytest.approx(scale, abs=0.01)
+        assert page.locator(".kvmmmu-player").bounding_box()["height"] == height
+    page.get_by_role("button", name="Full screen").click()
+    page.wait_for_function("document.fullscreenElement")
+    page.wait_for_timeout(300)
+    box = page.locator(".kvmmmu-player").bounding_box()
+    assert (box["width"], box["height"]) == tuple(page.evaluate("[innerWidth, innerHeight]"))
+    page.get_by_role("button", name="Full screen").click()
+    page.wait_for_function("!document.fullscreenElement && !document.querySelector('.kp-fill')")
+    assert page.locator(".kvmmmu-player").bounding_box()["height"] == height
+
+
+def test_a_host_may_give_the_film_a_height(play):
+    page = play(films.small(), options={"fill": True})
+    page.evaluate("document.querySelector('.place').style.height = '700px'")
+    page.wait_for_timeout(100)
+    assert page.locator(".kvmmmu-player").bounding_box()["height"] == 700
+    assert page.evaluate(SCROLLS) == [False, False]
 
 
 def test_a_lessons_drawing_fits_the_column_of_a_small_window(play):
@@ -81,6 +139,7 @@ def test_a_lessons_drawing_fits_the_column_of_a_small_window(play):
 
 def test_the_picture_stays_where_it_is(play):
     page = play(films.small())
+    open_list(page)
     places = set()
     for number in range(10):
         page.evaluate(f"handles[0].seek({number})")
@@ -111,6 +170,26 @@ def test_the_theme_is_the_systems(play):
     assert page.locator(".stage").first.evaluate("(stage) => getComputedStyle(stage).fill") == "rgb(20, 25, 31)"
     page.emulate_media(color_scheme="light")
     page.wait_for_selector(".kvmmmu-player:not(.kvmmmu-dark)")
+
+
+@pytest.mark.parametrize(
+    ("body", "dark"),
+    [
+        ('class="vscode-dark" data-vscode-theme-kind="vscode-dark"', True),
+        ('class="vscode-dark"', True),
+        ('data-vscode-theme-kind="vscode-high-contrast"', True),
+        ('data-vscode-theme-kind="vscode-high-contrast-light"', False),
+        ('class="vscode-light"', False),
+    ],
+)
+def test_the_theme_of_vs_code_counts_more_than_the_systems(play, body, dark):
+    page = play(films.small(), body=f'{body} style="--vscode-editor-background: rgb(30, 31, 32)"')
+    page.emulate_media(color_scheme="light" if dark else "dark")
+    assert is_dark(page) == dark
+    paper = page.locator(".kvmmmu-player").evaluate("(root) => getComputedStyle(root).backgroundColor")
+    assert paper == "rgb(30, 31, 32)"
+    page.evaluate("document.body.className = document.body.dataset.vscodeThemeKind = 'vscode-dark'")
+    page.wait_for_selector(".kvmmmu-player.kvmmmu-dark")
 
 
 def test_jupyterlabs_theme_counts_more(play):
@@ -148,6 +227,11 @@ def test_everything_has_a_name_for_screen_readers(play):
     page = play(films.two_chapters(), options={"step": 7})
     page.evaluate("handles[0].pick('s:255:0')")
     tree = page.locator(".kvmmmu-player").aria_snapshot()
+    assert 'group "About #255:0"' in tree
+    page.evaluate("handles[0].pick(null)")
+    open_list(page)
+    page.keyboard.press("?")
+    tree = page.locator(".kvmmmu-player").aria_snapshot()
     found = re.findall(r"^\s*- ((?:button|slider|combobox|searchbox|listbox|region|group)\b.*)$", tree, re.MULTILINE)
     assert len(found) >= 25
     assert [line for line in found if '"' not in line and ":" not in line] == []
@@ -158,7 +242,9 @@ def test_everything_has_a_name_for_screen_readers(play):
 
 def test_the_focus_is_visible(play):
     page = play(films.small())
-    for name in (".kp-forward", ".kp-slider", ".kp-search", ".kp-list", ".kp-picture"):
+    open_list(page)
+    page.keyboard.press("Tab")
+    for name in (".kp-forward", ".kp-slider", ".kp-search", ".kp-list"):
         page.locator(name).focus()
         page.keyboard.press("Shift")  # the browser shows the focus to those who use keys
         assert page.locator(name).evaluate("(one) => getComputedStyle(one).outline").endswith("solid 2px"), name
@@ -169,9 +255,52 @@ def test_a_step_that_changes_a_whole_page_lists_some(play):
     change = film["chapters"][0]["steps"][6]["changes"][0]
     film["chapters"][0]["steps"][6]["changes"] = [change] * 512
     page = play(film, options={"step": 6})
-    assert page.locator(".kp-change").count() == 30
-    assert page.get_by_text("and 482 more").count() == 1
-    assert page.locator(".kp-caption").bounding_box()["height"] < 300
+    assert page.locator(".kp-change").count() == 3
+    assert page.get_by_text("and 509 more").count() == 1
+    height = page.locator(".kp-caption").bounding_box()["height"]
+    page.evaluate("handles[0].seek(0)")
+    assert page.locator(".kp-caption").bounding_box()["height"] == height < 200
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1024, 1600])
+def test_there_are_no_barriers(play, scheme, width):
+    """What axe finds in a film: at rest, with the list, with the details, and with the keys."""
+    try:
+        from axe_playwright_python.sync_playwright import Axe
+    except ImportError:
+        missing("axe-playwright-python: pip install axe-playwright-python")
+    page = play(films.two_chapters(), films.large(), options={"step": 7})
+    page.set_viewport_size({"width": width, "height": 800})
+    page.emulate_media(color_scheme=scheme)
+    page.evaluate("scheme => { document.body.style.background = scheme === 'dark' ? '#111' : '#fff'; }", scheme)
+    page.evaluate("document.querySelector('#end').remove()")
+    found, axe = [], Axe()
+
+    def look(where):
+        page.wait_for_timeout(100)
+        for one in axe.run(
+            page,
+            options={
+                "rules": {
+                    "region": {"enabled": False},
+                    "landmark-one-main": {"enabled": False},
+                    "page-has-heading-one": {"enabled": False},
+                }
+            },
+        ).response["violations"]:
+            found.append((where, one["id"], one["nodes"][0]["target"], one["nodes"][0]["failureSummary"][:300]))
+
+    look("at rest")
+    for number in (0, 1):
+        open_list(page, number)
+    look("list")
+    page.evaluate("handles[0].pick('s:255:0'); handles[1].pick('s:14:2')")
+    look("details")
+    page.locator(".kp-slider").first.focus()
+    page.keyboard.press("?")
+    look("keys")
+    assert not found
 
 
 @pytest.mark.parametrize("name", ["two_chapters", "hostile"])

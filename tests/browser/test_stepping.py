@@ -4,6 +4,7 @@
 import pytest
 
 from ..player import films
+from .conftest import open_list
 
 LAST = len(films.small()["chapters"][0]["steps"]) - 1
 
@@ -27,7 +28,7 @@ def test_the_first_step_shows(play):
     assert page.locator(".kp-count").inner_text() == f"Step 0 of {LAST}"
     assert page.locator(".kp-words").inner_text() == "Before the first step."
     assert page.locator(".kp-place").inner_text() == ""
-    assert page.locator(".kp-item[aria-selected=true]").inner_text().split("\n")[-1] == "Before the first step."
+    assert page.locator(".kp-item[aria-selected=true] .kp-text").text_content() == "Before the first step."
     assert page.get_by_text("before", exact=True).count() == 0
 
 
@@ -90,10 +91,6 @@ def test_over_and_out(play):
     page.evaluate("handles[0].seek(5)")
     page.click(".kp-out")
     assert step(page) == 6
-    page.keyboard.press("ArrowUp")
-    assert step(page) == 4
-    page.keyboard.press("o")
-    assert step(page) == 9
 
 
 def test_keys(play):
@@ -101,44 +98,220 @@ def test_keys(play):
     page.locator(".kp-caption").click()  # a click anywhere in the player gives it the focus
     for key, after in (
         ("ArrowRight", 1), ("ArrowRight", 2), ("ArrowLeft", 1), ("End", LAST), ("ArrowRight", LAST), ("Home", 0),
-        ("ArrowDown", 1), ("ArrowDown", LAST), ("ArrowUp", 3),
+        ("ArrowLeft", 0),
     ):  # fmt: skip
         page.keyboard.press(key)
         assert step(page) == after, key
 
 
-def test_keys_only_act_in_the_player(play):
+OTHERS = ("a", "b", "d", "o", "n", "Enter", "Escape", "PageDown", "Tab", "Shift+Enter", "Control+Enter", "Alt+Enter",
+          "Control+ArrowRight", "Shift+ArrowRight", "Alt+ArrowLeft", "Shift+Space", "Control+/", "Shift+Home")  # fmt: skip
+
+
+@pytest.mark.parametrize("focus", ["slider", "button", "menu", "entry", "list", "details"])
+def test_the_film_takes_only_its_own_keys(play, focus):
+    """All others reach the notebook, as they would from any other output."""
+    page = play(films.small(), options={"step": 7})
+    open_list(page)
+    selectors = {"slider": ".kp-slider", "button": ".kp-over", "menu": ".kp-size", "list": ".kp-list", "details": ".kp-jump"}
+    selectors["entry"] = '[data-key="s:252:5"]'
+    if focus == "details":
+        page.evaluate("handles[0].pick('s:252:5')")
+    page.evaluate(
+        """window.outside = []; document.addEventListener('keydown', (event) => {
+            outside.push([event.key, event.defaultPrevented]); event.preventDefault(); })"""
+    )
+    for key in OTHERS:
+        if focus == "details" and key == "Escape":
+            continue  # it closes the details
+        page.locator(selectors[focus]).first.focus()
+        page.evaluate("outside.length = 0")
+        page.keyboard.press(key)
+        name = key.split("+")[-1].replace("Space", " ")
+        assert [name, False] in page.evaluate("outside"), key
+        assert step(page) == 7
+    for key in ("ArrowRight", "ArrowLeft", "Home", "/"):
+        page.evaluate("handles[0].seek(7)")
+        page.locator(selectors[focus]).first.focus()
+        page.evaluate("outside.length = 0")
+        page.keyboard.press(key)
+        assert page.evaluate("outside") == [], key
+
+
+def test_without_the_focus_no_key_is_taken(play):
+    page = play(films.small())
+    for key in ("ArrowRight", "End", "Space", "/", "?"):
+        page.keyboard.press(key)
+    assert step(page) == 0 and page.locator(".kp-help").is_hidden()
+
+
+def focused(page):
+    return page.evaluate("document.activeElement.className.baseVal ?? document.activeElement.className")
+
+
+def test_one_tab_goes_in_and_the_next_leaves(play):
+    page = play(films.large(), films.small())  # the picture of the first scrolls
+    page.evaluate("document.querySelector('#end').innerHTML = '<button>after</button>'")
+    page.evaluate("document.querySelector('.place').insertAdjacentHTML('beforebegin', '<button>in front</button>')")
+    where = """[document.activeElement.textContent.slice(0, 8), [...document.querySelectorAll('.kvmmmu-player')]
+        .findIndex((one) => one.contains(document.activeElement))]"""
+
+    def tab(key="Tab"):
+        page.keyboard.press(key)
+        return page.evaluate(where)
+
+    assert tab() == ["in front", -1]
+    for player in (0, 1):
+        assert tab()[1] == player and focused(page) == "kp-slider"
+    assert tab() == ["after", -1]
+    for player in (1, 0):
+        assert tab("Shift+Tab")[1] == player and focused(page) == "kp-slider"
+    assert tab("Shift+Tab") == ["in front", -1]
+    # also from inside: from an entry, a button, the list, its search field, the details
+    for keys in (["ArrowUp"], ["ArrowDown"], ["ArrowDown", "ArrowRight"], ["/"], ["/", "ArrowDown"], ["ArrowUp", "Space"]):
+        page.evaluate("document.activeElement.blur()")
+        page.locator("button", has_text="in front").focus()
+        for key in ("Tab", *keys):
+            page.keyboard.press(key)
+        assert focused(page) != "kp-slider", keys
+        assert tab()[1] == 1, keys
+        assert tab("Shift+Tab")[1] == 0, keys
+        assert tab("Shift+Tab") == ["in front", -1], keys
+
+
+def test_all_buttons_are_reached_with_arrow_keys(play):
+    page = play(films.two_chapters())
+    page.locator(".kp-slider").focus()
+    page.keyboard.press("ArrowDown")
+    assert focused(page) == "kp-button kp-play"
+    reached = set()
+    for key in ["ArrowLeft"] * 3 + ["ArrowRight"] * 20:
+        page.keyboard.press(key)
+        reached.add(page.evaluate("document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent"))
+    names = {"First step", "One step back", "Play", "Next step", "Last step", "Previous chapter", "Next chapter"}
+    names |= {"Step over: skip the steps inside this one", "Step out: go to where this function returns"}
+    assert names | {"Speed", "Size", "Full screen", "Steps", "Keys and signs"} <= reached
+    page.keyboard.press("Space")
+    assert page.locator(".kp-help").is_visible()
+    page.keyboard.press("ArrowUp")
+    assert focused(page) == "kp-slider"
+    # a menu keeps the arrow keys that choose; the others go on
+    page.locator(".kp-size").focus()
+    page.keyboard.press("ArrowDown")
+    assert page.locator(".kp-size").input_value() == "1" and focused(page) == "kp-select kp-size"
+    page.keyboard.press("ArrowLeft")
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "Speed"
+
+
+def test_the_list_is_reached_with_arrow_keys(play):
+    page = play(films.small())
+    open_list(page)
+    page.locator(".kp-slider").focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    assert focused(page) == "kp-list"
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate("document.activeElement.textContent") == "Show all"
+    page.keyboard.press("ArrowRight")
+    assert "kp-stop" in focused(page)
+    page.keyboard.press("ArrowRight")
+    assert "kp-run" in focused(page)
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")  # from the list: the next step
+    assert (focused(page), step(page)) == ("kp-list", 1)
+    page.keyboard.press("ArrowLeft")
+    assert focused(page) == "kp-slider"
+
+
+def test_a_panel_shows_the_keys(play):
     page = play(films.small())
     page.evaluate("window.outside = []; document.addEventListener('keydown', (event) => outside.push(event.key))")
-    page.keyboard.press("ArrowRight")
-    assert step(page) == 0
-    page.locator(".kp-caption").click()
-    for key in ("ArrowRight", "a", "d", "Enter", "Escape"):
-        page.keyboard.press(key)
-    assert step(page) == 1
-    assert page.evaluate("outside") == ["ArrowRight"]
-    page.keyboard.press("Control+ArrowRight")
-    assert step(page) == 1
-    assert page.locator(".kvmmmu-player[data-lm-suppress-shortcuts]").count() == 1
+    page.locator(".kp-slider").focus()
+    help = page.get_by_role("group", name="Keys and signs")
+    for close in ("?", "Escape"):
+        page.keyboard.press("?")
+        text = help.inner_text()
+        for word in ("Home", "Space", "search the steps", "leave the film", "reverse map"):
+            assert word in text, word
+        page.keyboard.press(close)
+        assert help.count() == 0
+    assert page.evaluate("outside") == []
+    page.keyboard.press("Escape")  # nothing is open: the notebook gets it
+    assert page.evaluate("outside") == ["Escape"]
+    page.click(".kp-keys")
+    help.click()
+    assert help.count() == 0
 
 
 def test_the_slider(play):
     page = play(films.small())
-    slider = page.locator(".kp-slider")
+    slider = page.get_by_role("slider", name="Step")
     assert slider.get_attribute("aria-valuetext") == f"Step 0 of {LAST}: Before the first step."
-    slider.evaluate("(slider) => { slider.value = 6; slider.dispatchEvent(new Event('input')); }")
+    assert slider.get_attribute("aria-valuemax") == str(LAST)
+    box = slider.bounding_box()
+    place = [box["x"] + 7 + (box["width"] - 14) * 6 / LAST, box["y"] + box["height"] / 2]
+    page.mouse.move(*place)
+    page.mouse.down()
     assert step(page) == 6
-    slider.focus()
-    page.keyboard.press("ArrowRight")
-    page.keyboard.press("ArrowUp")
-    assert step(page) == 8
-    page.keyboard.press("Home")
-    assert step(page) == 0
+    page.mouse.move(box["x"] + box["width"] + 300, place[1])
+    assert step(page) == LAST
+    page.mouse.up()
+    page.mouse.move(*place)
+    assert step(page) == LAST and slider.get_attribute("aria-valuenow") == str(LAST)
+    page.keyboard.press("ArrowLeft")
+    assert step(page) == LAST - 1
+
+
+UNSEEN = "(all) => all.map((one) => one.classList.contains('kp-unseen'))"
+
+
+def test_the_list_does_not_tell_what_follows(play):
+    film = films.small()
+    for number, one in enumerate(film["chapters"][0]["steps"]):
+        one["operation"] = f"Operation {number}"
+    page = play(film, options={"step": 2})
+    open_list(page)
+    texts = lambda: page.locator(".kp-item .kp-text").all_inner_texts()  # noqa: E731
+    words = [one["words"] for one in film["chapters"][0]["steps"]]
+    assert texts() == words[:3] + [f"Operation {number}" for number in range(3, 10)]
+    page.evaluate("handles[0].seek(5); handles[0].seek(4)")
+    assert texts()[:6] == words[:6] and texts()[6] == "Operation 6"
+    assert page.locator(".kp-item").evaluate_all(UNSEEN) == [False] * 6 + [True] * 4
+    # the history of an entry doesn't, either, nor its values
+    page.evaluate("handles[0].pick('s:252:5')")
+    assert page.locator(".kp-jump").inner_text().split() == ["7", "Operation", "7"]
+    page.keyboard.press("Escape")
+    page.locator(".kp-caption").click()
+    page.evaluate("handles[0].pick(null)")
+    show = page.get_by_role("button", name="Show all")
+    show.click()
+    assert texts() == words and show.get_attribute("aria-pressed") == "true"
+    show.click()
+    assert texts()[5:7] == [words[5], "Operation 6"]
+
+
+def test_a_film_without_operations_does_not_tell_either(play):
+    """A film that an earlier version saved."""
+    page = play(films.small())
+    open_list(page)
+    assert page.locator(".kp-item .kp-text").all_inner_texts()[6] == "a shadow entry changes"
+
+
+def test_lines_of_source_stand_beside_the_step_that_they_are_about(play):
+    film = films.small()
+    film["chapters"][0]["steps"][3]["reference"] = "mmu.c:315"
+    page = play(film, options={"source": {"mmu.c:315": [[315, "static int f(void)", True], [316, "{ <b>", False]]}})
+    open_list(page)
+    lines = page.get_by_role("group", name="Lines of source")
+    assert lines.count() == 0
+    page.evaluate("handles[0].seek(3)")
+    assert lines.inner_text().split("\n") == ["315", "static int f(void)", "316", "{ <b>"]
 
 
 def test_the_list(play):
     page = play(films.small())
-    page.locator(".kp-item", has_text="Shadow page #252 is taken").click()
+    open_list(page)
+    page.locator(".kp-item").nth(5).click()
     assert step(page) == 5
     current = page.locator(".kp-item[aria-selected=true]")
     assert current.count() == 1
@@ -206,6 +379,7 @@ def test_going_by_hand_ends_playing(play):
 
 def test_breakpoints(play):
     page = play(films.small())
+    open_list(page)
     run = page.get_by_role("button", name="Run to next")
     run.click(force=True)
     assert page.locator(".kp-status").inner_text() == "First choose when to stop."
@@ -219,13 +393,13 @@ def test_breakpoints(play):
     assert step(page) == 7
     assert page.locator(".kp-status").inner_text() == "There is no later one."
     page.get_by_label("Stop when").select_option("rmap")
-    page.locator(".kp-caption").click()
-    page.keyboard.press("n")
+    run.click()
     assert step(page) == 8
 
 
 def test_playing_stops_at_a_breakpoint(play):
     page = play(films.small(), options={"step": 5})
+    open_list(page)
     page.get_by_label("Stop when").select_option("spte")
     page.get_by_label("Speed").select_option("8")
     page.click(".kp-play")
@@ -237,20 +411,18 @@ def test_chapters(play):
     page = play(films.two_chapters())
     first = appearances(page)
     assert page.locator(".kp-chapter").inner_text() == "Chapter 1 of 2"
-    assert page.locator(".kp-heading").all_inner_texts() == ["A read of 0x5000", "The same again"]
-    page.click(".kp-next")
+    assert page.locator(".kp-heading").all_text_contents() == ["A read of 0x5000", "The same again"]
+    page.get_by_role("button", name="Next chapter").click()
     assert step(page) == LAST + 1
     assert page.locator(".kp-chapter").inner_text() == "Chapter 2 of 2"
     assert appearances(page) == first
     page.keyboard.press("ArrowLeft")
     assert step(page) == LAST
     assert appearances(page) != first
-    page.keyboard.press("PageUp")
+    page.get_by_role("button", name="Previous chapter").click(force=True)
     assert step(page) == LAST  # this is the first chapter
-    page.keyboard.press("PageDown")
-    assert step(page) == LAST + 1
-    page.keyboard.press("ArrowUp")
-    assert step(page) == LAST  # stepping over stops at the end of a chapter
+    page.get_by_role("button", name="Step over").click()
+    assert step(page) == LAST + 1  # stepping over stops at the end of a chapter
     assert page.locator(".kp-picture svg").count() == 1
 
 
@@ -298,6 +470,8 @@ def test_several_players_leave_each_other_alone(play):
     players.nth(1).locator(".kp-forward").click()
     page.keyboard.press("ArrowRight")
     players.nth(2).locator(".kp-last").click()
+    open_list(page)
+    open_list(page, 2)
     players.nth(0).locator(".kp-search").fill("zap")
     assert [step(page, number) for number in range(3)] == [0, 2, LAST]
     assert players.nth(2).locator(".kp-item:visible").count() == LAST + 1

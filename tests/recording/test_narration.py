@@ -6,7 +6,7 @@ import pytest
 from kvmmmu_lab import Vm, open_guest, record
 from kvmmmu_lab.labs.guests import GuestTable
 from kvmmmu_lab.mmu import events as ev
-from kvmmmu_lab.recording.narration import NARRATIONS, OUTCOMES, TAGS, sentence, tags_of
+from kvmmmu_lab.recording.narration import NARRATIONS, OPERATIONS, OUTCOMES, TAGS, sentence, tags_of
 
 GVA = 0x343C9000
 
@@ -21,6 +21,12 @@ def test_every_kind_of_event_has_a_narration():
         assert kind.opens or not narration.ending, f"{kind} opens no operation, so nothing ends"
         assert kind.operands[:1] == ("gva",) or not narration.path, kind
         assert not (kind.change and narration.mark), f"{kind} marks the entry that it changes"
+
+
+def test_every_step_of_a_film_has_an_operation_that_does_not_tell_the_outcome():
+    assert set(OPERATIONS) == {kind for kind, narration in NARRATIONS.items() if narration.main}
+    telling = ("zap", "crash", "fault", "succeed", "allow", "refuse", "inject", "#")
+    assert not [words for words in OPERATIONS.values() if any(one in words for one in telling)]
 
 
 def test_an_access_has_a_sentence_for_each_outcome():
