@@ -122,8 +122,10 @@ def ending(ended: Ended) -> str:
         return said
     kind, result = ended.kind, ended.result
     known, name = narration(kind), kind.function or kind.name
-    if result is None:
+    if result is None or (result is True and not known.result):
         return f"{name} is done."
+    if result is False and not known.result:
+        return f"{name} is done, without success."
     return f"{name} is done: {known.result(result) if known.result else f'{result:#x}' if type(result) is int else result}."
 
 
@@ -213,7 +215,7 @@ def _stored(n: Names, hpa: int, size: int, value: int) -> str:
 def _new_page(page: int, gfn: int, role: int) -> str:
     level, glevels = role >> 4 & 15, role & 15
     if not role & METAPHYSICAL:
-        why = f"it will shadow the guest table in gfn {gfn:#x}, which is now write-protected"
+        why = f"it will shadow the guest table in gfn {gfn:#x}, which the host now write-protects"
     elif glevels:
         why = "it will map a large page of the guest in 4 KiB pieces, so it has no guest table (metaphysical)"
     else:
@@ -225,7 +227,9 @@ def _made(n: Names, hpa: int, entry: int) -> str:
     """The sentence about a level-1 shadow entry that was just made: its flags, its target, and the reason if W is withheld."""
     said = f"The spte {n.entry(hpa)} is made from the guest's entry: {flags(entry, withheld(1, entry))} "
     said += f"{shadow_target(n.vm, entry)}."
-    if not entry & SHADOW_WRITABLE or entry & WRITABLE or not entry & PRESENT:
+    if not entry & PRESENT:
+        return f"{said} No memory slot has this frame, so the entry isn't present, and bit 9 marks it: a device answers."
+    if not entry & SHADOW_WRITABLE or entry & WRITABLE:
         return said
     gfn = n.vm.memory.gfns[(entry & BASE_MASK) >> PAGE_SHIFT]
     if gfn is not None and n.vm.pool.lookup(gfn) is not None:
@@ -233,6 +237,13 @@ def _made(n: Names, hpa: int, entry: int) -> str:
     if not entry & DIRTY:
         return f"{said} W is withheld (small w): the guest's dirty bit is clear, so the host must see the first write."
     return said
+
+
+def _allowed(n: Names, o: Any) -> str:
+    if not o.new & PRESENT:
+        cleared = "the zap of its own shadow page has just cleared it"
+        return f"{_entry(n, o.hpa)} gets W without P: {cleared}. This is a bug of KVM 2.6.22."
+    return f"{_entry(n, o.hpa)} gets its W: {n.target(o.new)} is not a shadowed page table."
 
 
 def _zapped(n: Names, o: Any) -> str:
@@ -301,8 +312,8 @@ OUTCOMES = {
     "emul": "The host has carried out the store, and the guest continues with its next instruction.",
     "mmio": "There is no memory at this address: a device answers instead.",
     "inject": "The guest continues in its own page-fault handler.",
-    "stuck": "The same fault recurs forever (2007).",
-    "escape": "The access reached memory that no longer belongs to the guest (2007).",
+    "stuck": "The same fault recurs forever: a bug of KVM 2.6.22.",
+    "escape": "The access reached memory that no longer belongs to the guest: a bug of KVM 2.6.22.",
     "error": "The host is out of shadow pages.",
 }
 """The sentence for each outcome of an access."""
@@ -365,7 +376,7 @@ NARRATIONS: dict[ev.Kind, Narration] = {
             f"It checks the shadow tables first, and changes guest memory last."
         )
     ),
-    ev.EMULATED_STORE: Narration(lambda n, o: f"Only now does guest memory change: {_stored(n, o.hpa, o.size, o.new)}."),
+    ev.EMULATED_STORE: Narration(lambda n, o: f"Guest memory changes only now: {_stored(n, o.hpa, o.size, o.new)}."),
     ev.SET_REGISTERS: Narration(lambda n, o: "The host sets the guest's control registers.", main=False),
     ev.LOAD_CR0: Narration(lambda n, o: f"The guest loads CR0 with {o.value:#x}.", main=False),
     ev.LOAD_CR3: Narration(lambda n, o: f"The guest loads CR3 with {o.value:#x}.", main=False),
@@ -389,7 +400,7 @@ NARRATIONS: dict[ev.Kind, Narration] = {
     ev.FLUSH: Narration(
         lambda n, o: "The TLB is flushed: the processor forgets its translations.", tags=("flush",), noun="TLB flush(es)"
     ),
-    ev.LOAD_ROOT: Narration(lambda n, o: f"From now on the processor's walks start at {n.root(o.root)}."),
+    ev.LOAD_ROOT: Narration(lambda n, o: f"The processor's own CR3 now leads to {n.root(o.root)}: its walks start there."),
     ev.INJECT: Narration(
         lambda n, o: f"The guest's own tables {_refused(o.error)} at {o.gva:#x}: the guest gets a page fault.",
         tags=("inject",),
@@ -419,7 +430,10 @@ NARRATIONS: dict[ev.Kind, Narration] = {
     ),
     ev.SHADOW_READ: Narration(run=_shadow_walk, main=False, mark=lambda vm, o: (spte_key(o.spte), "read")),
     ev.LINK_TABLE: Narration(
-        lambda n, o: f"{_entry(n, o.hpa)} now leads to shadow page {n.target(o.new)}.", noun="new link(s)"
+        lambda n, o: (
+            f"{_entry(n, o.hpa)} now leads to shadow page {n.target(o.new)}. A link always has W and U: the last entry decides."
+        ),
+        noun="new link(s)",
     ),
     ev.MARK_LARGE: Narration(
         lambda n, o: f"{_entry(n, o.hpa)} is marked: below it is a large page in 4 KiB pieces.", main=False
@@ -428,18 +442,23 @@ NARRATIONS: dict[ev.Kind, Narration] = {
         lambda n, o: f"Entry {n.spte(o.spte)} will be made from the guest's entry {flags(o.guest_entry)}.", main=False
     ),
     ev.MAKE_SPTE: Narration(lambda n, o: _made(n, o.hpa, o.new), noun="new spte(s)"),
-    ev.FIX_READ: Narration(lambda n, o: f"{_entry(n, o.hpa)} gets U back, and loses its W."),
+    ev.FIX_READ: Narration(
+        lambda n, o: (
+            f"{_entry(n, o.hpa)} gets U back, because user code reads here. It loses its W, which only the kernel may use."
+        )
+    ),
     ev.FIX_WRITE: Narration(
         lambda n, o: f"This is a write, so the host checks whether {n.spte(o.spte)} may become writable.",
         main=False,
         ending=_fix_write_end,
+        result=lambda page_table: "the guest tries again",
     ),
     ev.WITHHOLD_USER: Narration(
         lambda n, o: f"{_entry(n, o.hpa)} loses U: with CR0.WP clear the kernel may write here, but user code may not."
     ),
     ev.DROP_SPTE: Narration(lambda n, o: f"{_entry(n, o.hpa)} is cleared: the guest's entry is no longer present."),
     ev.ALLOW_WRITE: Narration(
-        lambda n, o: f"{_entry(n, o.hpa)} gets its W: {n.target(o.new)} is not a shadowed page table.",
+        lambda n, o: _allowed(n, o),
         noun="newly writable spte(s)",
     ),
     ev.GUEST_DIRTY: Narration(
@@ -555,7 +574,9 @@ NARRATIONS: dict[ev.Kind, Narration] = {
     ev.ROOT_SLOT_FREE: Narration(lambda n, o: f"{_entry(n, o.hpa)} is cleared.", main=False),
     ev.RESET_CONTEXT: Narration(lambda n, o: "The MMU is set up for the guest's current mode.", main=False),
     ev.NEW_CR3: Narration(
-        lambda n, o: f"CR3 is now {n.vm.cpu.cr3:#x}: the host switches to the shadow root of these tables. All pages stay."
+        lambda n, o: (
+            f"The guest's CR3 is now {n.vm.cpu.cr3:#x}: the host switches to their shadow root. All shadow pages stay."
+        )
     ),
     ev.ZAP_ALL: Narration(lambda n, o: "All shadow pages are zapped."),
     ev.DESTROY: Narration(lambda n, o: "The VM is destroyed."),

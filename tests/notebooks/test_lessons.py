@@ -131,7 +131,7 @@ def test_lesson_6_ends_as_it_says(ran):
         "It was: 1.",  # two addresses, one entry
         "loses U: with CR0.WP clear the kernel may write here, but user code may not.",
         "The reverse map of gfn 0x11 records #248:1",
-        "#248:1 gets U back, and loses its W.",
+        "#248:1 gets U back, because user code reads here.",
         "the reverse map still names #248:1, which can no longer write",
         "the host would have crashed (BUG) in rmap_write_protect, mmu.c:430-433",
     )
@@ -163,7 +163,7 @@ def test_lesson_7_ends_as_it_says(ran):
         "14 tables are shadowed. 0 of them can be written.",
         "reaches gfn 0x61c9, without W.",
         "The shadow entry #245:454",
-        "Only now does guest memory change",
+        "Guest memory changes only now",
         "It was: 1.",  # the second store faults as well
         "('emul', True)",
         "It was: gfn 0x29af, the old frame.",

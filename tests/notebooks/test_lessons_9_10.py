@@ -37,7 +37,7 @@ def emptied(film):
 
 def test_a_leaf_leaves_its_reverse_map_then_becomes_zero_then_the_bytes_change(shown):
     film = shown(NINE, "watch_store(vm, entry.gpa, entry.moved)")
-    order = ["The reverse map of gfn 0x29af drops #248:454", "The shadow entry #248:454", "Only now does guest memory"]
+    order = ["The reverse map of gfn 0x29af drops #248:454", "The shadow entry #248:454", "Guest memory changes only now"]
     assert [film.index(words) for words in order] == sorted(film.index(words) for words in order)
     beam = shown(NINE, "store_diagram(vm, entry.gpa, 8)")
     assert "offset 0xe30" in beam and "/ 8 entry 454" in beam and "(from 454)" in beam

@@ -46,10 +46,12 @@ def test_a_first_fault():
         "A page fault stops the guest, and the host takes over: the shadow tables have no present entry for a read in user "
         "mode at 0x343c9000."
     ]
-    assert words(recording, "link_table")[0] == "Entry #251:0 now leads to shadow page #250."
+    assert words(recording, "link_table")[0] == (
+        "Entry #251:0 now leads to shadow page #250. A link always has W and U: the last entry decides."
+    )
     assert words(recording, "alloc_page")[0] == (
-        "Shadow page #250 of level 3 is taken from the pool: it will shadow the guest table in gfn 0x61d6, which is now "
-        "write-protected."
+        "Shadow page #250 of level 3 is taken from the pool: it will shadow the guest table in gfn 0x61d6, which the host now "
+        "write-protects."
     )
     assert words(recording, "rmap_add") == [
         "The reverse map of gfn 0x29a5 records #248:457, its first: the frame can be written through it."
