@@ -203,13 +203,16 @@ def _digest(path: Path) -> str | None:
 
 
 def _fingerprint(name: str, content: bytes) -> str:
-    """Return a digest of the file; for a notebook, of its cells without outputs and execution counts."""
+    """Return a digest of the file, whatever its line ends; for a notebook, of its cells without outputs and counts."""
     if name.endswith(".ipynb"):
         try:
             cells = json.loads(content)["cells"]
-            content = json.dumps([[cell["cell_type"], "".join(cell["source"])] for cell in cells]).encode()
+            texts = [[cell["cell_type"], "".join(cell["source"]).replace("\r\n", "\n")] for cell in cells]
+            content = json.dumps(texts).encode()
         except (ValueError, KeyError, TypeError):
             pass  # not a valid notebook: compare all bytes
+    else:
+        content = content.replace(b"\r\n", b"\n")
     return hashlib.sha256(content).hexdigest()
 
 

@@ -16,6 +16,7 @@ from .explain import is_call, spte
 from .observe import Difference
 from .oracle import Expected
 from .sandbox.client import DAMAGED, Run
+from .sandbox.limits import MEMORY
 from .steps import read_step
 from .submission import Submission
 
@@ -34,7 +35,8 @@ class FailureKind:
     """A kind of failure: the ``status`` that it gives a rule, and a sentence that explains it.
 
     The sentence may contain these fields: {type} and {what}, the exception's type and message; {text}, a colon and {what}, or
-    nothing; {where}, the place, such as " in add(), line 6 ...", or nothing; {at}, the same place as a clause of its own.
+    nothing; {where}, the place, such as " in add(), line 6 ...", or nothing; {at}, the same place as a clause of its own;
+    {memory}, the limit on memory.
     """
 
     name: str
@@ -54,10 +56,10 @@ KINDS = {
         FailureKind("absent", CRASHED, "{what}{at}"),
         FailureKind("missing", CRASHED, "the file doesn't define {what}"),
         FailureKind("forbidden", CRASHED, "{what}, which is not allowed during a check{at}"),
-        FailureKind("memory", CRASHED, "your code uses more memory than is allowed{at}"),
+        FailureKind("memory", CRASHED, "your code uses more memory than is allowed: {memory}{at}"),
         FailureKind("died", CRASHED, "{what}{at}"),
         FailureKind("damaged", CRASHED, "{what}"),
-        FailureKind("timeout", TIMED_OUT, "your code took too long and was stopped{where}"),
+        FailureKind("timeout", TIMED_OUT, "your code took too long and was stopped{where}: {what}"),
         FailureKind("unwritten", NOT_ATTEMPTED, "nothing is written yet: your code raises NotImplementedError{where}"),
     )
 }
@@ -187,7 +189,7 @@ class Explainer:
         at = f"; your code was{where}" if where else ""
         if kind.name == "timeout" and not where:
             where = " outside its own lines"
-        return kind.sentence.format(type=error.get("type"), what=what, text=text, where=where, at=at)
+        return kind.sentence.format(type=error.get("type"), what=what, text=text, where=where, at=at, memory=MEMORY.words)
 
     def _where(self, error: dict[str, Any]) -> str:
         """The line of the submission that was running: " in add(), line 6 (while True: pass)"; empty if there is none."""

@@ -41,8 +41,9 @@ def imports_of(*trees: ast.AST) -> Uses:
                 uses.modules.update([module, *(f"{module}.{alias.name}" for alias in names)])
             case ast.Constant(str(text)) if len(text) < 200 and "\n" not in text:
                 uses.strings.add(text)
-                words = text.split()
-                uses.strings.update(words[:1])  # "helper.py -v", as %run gets it
+            case ast.Call(ast.Attribute(attr="run_line_magic"), [ast.Constant("run"), ast.Constant(str(line))]):
+                words = [word.strip("'\"") for word in line.split()]
+                uses.strings.update([*words, *(f"{word}.py" for word in words)])
             case ast.Call(ast.Name("__import__") | ast.Attribute(attr="import_module"), [ast.Constant(str(module)), *_]):
                 uses.modules.add(module)
     return uses

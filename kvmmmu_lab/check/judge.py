@@ -25,6 +25,7 @@ from .report import Report, Verdict
 from .sandbox.client import Run, Worker
 from .sandbox.forkserver import CAN_FORK, ForkServer
 from .sandbox.inline import Inline
+from .sandbox.limits import TIME
 from .sandbox.protocol import printable
 from .scenarios import as_scenario
 from .shrink import shrink
@@ -208,7 +209,7 @@ class Judge:
         hashed, whole = stretch is not None, scenario is as_scenario(stretch) if stretch is not None else False
         seconds = _seconds(scenario)
         if hashed:
-            seconds = FULL_SECONDS if self.full else ENGINE_SECONDS
+            seconds = TIME.value * (FULL_SECONDS if self.full else ENGINE_SECONDS)
         expected: list[Observed] = []
         refused: list[LabError] = []
 
@@ -241,7 +242,7 @@ class Judge:
 
     def _play(self, scenario: Scenario, looks: tuple[str, ...], detail: int | None) -> Run:
         """Play a scenario once more, to explain it."""
-        return self._ready().run(scenario, looks, detail=detail, seconds=FULL_SECONDS)
+        return self._ready().run(scenario, looks, detail=detail, seconds=TIME.value * FULL_SECONDS)
 
     def _ready(self) -> Worker | Inline:
         """Return a worker with the submission; if it can't be loaded, the worker that failed."""
@@ -270,7 +271,7 @@ class Judge:
 
 
 def _seconds(scenario: Scenario) -> float:
-    return SECONDS * max(1.0, len(scenario.steps) / STEPS)
+    return TIME.value * SECONDS * max(1.0, len(scenario.steps) / STEPS)
 
 
 def _until_empty(take: Callable[[], Rule]) -> Iterator[Rule]:

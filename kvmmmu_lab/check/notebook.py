@@ -28,12 +28,15 @@ from .judge import Judge
 from .python_source import normalized
 from .report import Report
 from .sandbox.limits import OBJECTS
-from .sandbox.loading import cached
+from .sandbox.loading import cached, code_in
 from .submission import CELLS, Submission, Unit, read
 
 STANDARD = tuple(os.path.realpath(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib"))
 INSTALLED = {"site-packages", "dist-packages"}
 """Names of folders in which packages are installed."""
+
+PROVIDED, IPYTHONS = ("open", "get_ipython", "display", "exit", "quit"), ("_io", "io", "IPython.core.getipython")
+"""Functions that IPython puts into a notebook's namespace, and their modules; a worker has its own."""
 
 IMMUTABLE = (str, bytes, int, float, complex, bool, tuple, frozenset, type(None))
 BY_NAME = (*IMMUTABLE, type, FunctionType, BuiltinFunctionType, ModuleType)
@@ -81,7 +84,6 @@ def pickled(things: Mapping[str, Any]) -> Submission:
     finally:
         for module in registered:
             cloudpickle.unregister_pickle_by_value(module)
-    OBJECTS.check("given", len(content.data))
     files, notes = files_beside(Path.cwd() / CELLS, content.uses)
     modules = sorted(Path(str(module.__file__)).name for module in own if module.__file__ in content.codes)
     taken = [f"taken along as they are now in this notebook: {', '.join(modules)}"] if modules else []
@@ -138,6 +140,7 @@ class _Pickler(cloudpickle.Pickler):
         """See `pickle.Pickler.reducer_override`."""
         if isinstance(thing, CodeType):
             self.seen.see(thing)
+            return code_in, (thing.co_filename, *self.dispatch_table[CodeType](thing))
         elif isinstance(thing, functools._lru_cache_wrapper):
             if _by_name(thing):
                 return NotImplemented
@@ -148,6 +151,32 @@ class _Pickler(cloudpickle.Pickler):
         elif isinstance(thing, FROM_ITEMS):
             return type(thing), (), None, None, iter(list(thing.items()))  # type: ignore[attr-defined]
         return super().reducer_override(thing)
+
+
+class _TooLarge(ValueError):
+    """The pickle is larger than the limit."""
+
+
+class _Bounded(io.BytesIO):
+    """A file for a pickle of limited size."""
+
+    def write(self, data: Any) -> int:
+        """Write, or raise `_TooLarge`."""
+        if self.tell() + memoryview(data).nbytes > OBJECTS.bytes:
+            raise _TooLarge(f"it is larger than {OBJECTS.words}")
+        return super().write(data)
+
+
+class NotTaken(InputError):
+    """Something can't be taken along to the process that checks it. ``path``: the names that lead to it, from outside."""
+
+    def __init__(self, path: list[str], culprit: Any, error: Exception) -> None:
+        first, *rest = path
+        inner = "".join(name if name[0] in ".[" else f", {name}" for name in rest).removeprefix(", ")
+        what = f"{first} uses {inner}, {_kind(culprit)}, which" if inner else f"{first}, {_kind(culprit)},"
+        super().__init__(first, inner, "something that can be taken along")
+        advice = "build it inside your function or class, or check the saved notebook with kvmmmu-lab check"
+        self.args = (f"{what} can't be taken along to the process that checks your code ({error}); {advice}",)
 
 
 def _locks() -> dict[type, Callable[[], Any]]:
@@ -173,21 +202,14 @@ def _by_name(thing: Any) -> bool:
     return getattr(module, getattr(thing, "__qualname__", ""), None) is thing
 
 
-def _dumped(thing: Any) -> _Pickled:
-    """Pickle an object. Raises InputError that names what can't be taken along."""
+def _dumped(things: dict[str, Any]) -> _Pickled:
+    """Pickle objects by name. Raises NotTaken."""
     known = _known()
-    found, buffer = _Pickled(), io.BytesIO()
+    found, buffer = _Pickled(), _Bounded()
     try:
-        _Pickler(buffer, found, known).dump(thing)
+        _Pickler(buffer, found, known).dump(things)
     except Exception as error:
-        path, culprit = _culprit(thing, known)
-        # the first name is that under which it is handed in
-        raise InputError(
-            " in ".join(reversed(path)) or "given",
-            culprit if isinstance(culprit, str | int) else _kind(culprit),
-            f"something that can be taken along to the process that checks it ({error}): build it inside your function or "
-            "class, or check the notebook's file with kvmmmu-lab check",
-        ) from None
+        raise NotTaken(*_culprit(things, known), error) from None
     found.data = buffer.getvalue()
     return found
 
@@ -201,6 +223,10 @@ def _known() -> dict[int, tuple[str, str]]:
         for key, value in list(vars(module).items()):
             if not isinstance(value, BY_NAME) and not key.startswith("__"):
                 found.setdefault(id(value), (name, key))
+    main = vars(sys.modules["__main__"])
+    for name in PROVIDED:
+        if type(main.get(name)).__module__.startswith("IPython") or getattr(main.get(name), "__module__", "") in IPYTHONS:
+            found[id(main[name])] = "builtins", name
     return found
 
 
@@ -210,23 +236,24 @@ def _kind(thing: Any) -> str:
     return f"a {home}{kind.__qualname__}"
 
 
-def _culprit(thing: Any, known: dict[int, tuple[str, str]]) -> tuple[list[str], Any]:
-    """The innermost object that can't be pickled, and the names that lead to it."""
+def _culprit(things: dict[str, Any], known: dict[int, tuple[str, str]]) -> tuple[list[str], Any]:
+    """The names that lead to the innermost object that can't be pickled, and the object."""
     path: list[str] = []
+    thing: Any = things
     seen = {id(thing)}
     while True:
-        for name, inner in _inside(thing):
+        for name, inner in things.items() if thing is things else _inside(thing):
             if id(inner) in seen:
                 continue
             seen.add(id(inner))
             try:
-                _Pickler(io.BytesIO(), _Pickled(), known).dump(inner)
+                _Pickler(_Bounded(), _Pickled(), known).dump(inner)
             except Exception:
                 path.append(name)
                 thing = inner
                 break
         else:
-            return path, thing
+            return path or list(things), thing
 
 
 def _inside(thing: Any) -> Iterator[tuple[str, Any]]:
@@ -244,10 +271,10 @@ def _inside(thing: Any) -> Iterator[tuple[str, Any]]:
         yield from ((base.__name__, base) for base in thing.__bases__)
     elif isinstance(thing, Mapping):
         for key, value in thing.items():
-            yield str(key) if isinstance(key, str) else repr(key)[:40], value
-            yield f"a key ({_kind(key)})", key
+            yield f"[{key!r:.40}]" if isinstance(key, str | int) else f"[{_kind(key)}]", value
+            yield "a key", key
     elif isinstance(thing, list | tuple | set | frozenset):
-        yield from ((f"item {number}", item) for number, item in enumerate(thing))
+        yield from ((f"[{number}]", item) for number, item in enumerate(thing))
     elif isinstance(thing, functools.partial):
         yield from [("its function", thing.func), *((f"argument {n}", item) for n, item in enumerate(thing.args))]
         yield from thing.keywords.items()
@@ -294,7 +321,7 @@ def _timed(file: str, codes: list[CodeType]) -> Unit | None:
                 body = _argument(cell)
             lines = body.split("\n")
             if all(_defines(lines, code) for code in codes):
-                return Unit(file, body, "your cell")
+                return Unit(file, body, "your cell", above=1)
     return None
 
 

@@ -20,7 +20,8 @@ from .sandbox.forkserver import ForkServer
 from .submission import read
 
 MENU = "[h] hint   [n] next   [p] previous   [c] check again   [l] list   [q] quit"
-NEVER = (-1, -1)
+Stamp = tuple[tuple[int, int], ...]
+NEVER: Stamp = ()
 """The time stamp recorded for a file that has not been checked yet."""
 
 POLL = 0.03
@@ -37,7 +38,8 @@ class WatchSession:
         if not self.course:
             raise InputError("course", str(root), "a course with exercises: install the kit again")
         self.at = self._open() if name is None else self._named(name)
-        self.seen: tuple[int, int] | None = NEVER
+        self.seen: Stamp | None = NEVER
+        self.beside: tuple[str, ...] = ()
 
     def _named(self, name: str) -> int:
         wanted = exercises.find(name, self.root).name
@@ -73,10 +75,12 @@ class WatchSession:
             self.seen = stamp
             self.check()
 
-    def _stamp(self) -> tuple[int, int] | None:
+    def _stamp(self) -> Stamp | None:
+        """The times and sizes of the exercise's file and of the files that were taken along with it."""
         try:
-            found = own_file(self.exercise, self.folder).stat()
-            return found.st_mtime_ns, found.st_size
+            path = own_file(self.exercise, self.folder)
+            found = [each.stat() for each in (path, *(path.parent / name for name in self.beside))]
+            return tuple((one.st_mtime_ns, one.st_size) for one in found)
         except (OSError, LabError):
             return None
 
@@ -85,7 +89,10 @@ class WatchSession:
         _clear()
         try:
             path = own_file(self.exercise, self.folder)
-            report = show(self.exercise, read(path), server=self.server)
+            given = read(path)
+            self.beside = tuple(given.files)
+            self.seen = self._stamp()
+            report = show(self.exercise, given, server=self.server)
             self.progress.points(self.exercise.name, report.points)
             print(self._next() if report.passed else f"\nEdit {path}")
         except LabError as error:
@@ -102,7 +109,7 @@ class WatchSession:
         if key in ("n", "p"):
             to = self.at + (1 if key == "n" else -1)
             if 0 <= to < len(self.course):
-                self.at, self.seen = to, NEVER
+                self.at, self.seen, self.beside = to, NEVER, ()
             else:
                 print("There is no exercise in that direction.", flush=True)
         elif key == "c":

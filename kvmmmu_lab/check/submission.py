@@ -26,11 +26,13 @@ class Unit:
     """A piece of source that is compiled on its own: a file, or a cell.
 
     ``file`` is the file name in its code objects, ``label`` names it in messages; it is empty for the submission's own file.
+    ``above`` is the number of lines of the cell that stand above the source, such as ``%%time``.
     """
 
     file: str
     source: str
     label: str = ""
+    above: int = 0
 
     @property
     def lines(self) -> list[str]:
@@ -65,7 +67,8 @@ class Submission:
         unit = self._unit(file)
         if unit is None or not isinstance(line, int) or not line > 0:
             return "", ""
-        words = f"{unit.label}, line {line}" if unit.label else f"line {line}"
+        number = line + unit.above
+        words = f"{unit.label}, line {number}" if unit.label else f"line {number}"
         return words, unit.lines[line - 1].strip() if line <= len(unit.lines) else ""
 
     def _unit(self, file: object) -> Unit | None:

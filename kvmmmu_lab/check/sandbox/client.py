@@ -157,7 +157,7 @@ class Worker:
         if isinstance(failed, dict):
             self.close()
             return checked(failed)
-        return self._ended(line, " while it was being loaded")
+        return self._ended(line, LOADING * limits.TIME.value, " while it was being loaded")
 
     def run(
         self,
@@ -185,7 +185,7 @@ class Worker:
                 continue
             message = parsed(line)
             if not message or message.get("ticket") != ticket:
-                run.error = self._ended(line)
+                run.error = self._ended(line, seconds)
                 run.end = run.error["kind"]
                 return run
             if message.get("end") in ("done", "raised"):
@@ -194,7 +194,7 @@ class Worker:
                 if run.end == "done" and len(run.seen) != len(scenario.steps):
                     run.end = "damaged"
                 return run
-            run.error = self._ended(b"?")
+            run.error = self._ended(b"?", seconds)
             run.end = "damaged"
             return run
 
@@ -221,20 +221,24 @@ class Worker:
                 return
         self.close()
 
-    def _ended(self, line: bytes | None, when: str = "") -> dict[str, Any]:
-        """The reason why a worker stopped answering, and the line that was running."""
+    def _ended(self, line: bytes | None, seconds: float, when: str = "") -> dict[str, Any]:
+        """The reason why a worker stopped answering within ``seconds``, and the line that was running."""
         if line is not None:
             self.close()
             return {"kind": "damaged", "what": DAMAGED}
-        late = self.alive
+        late, answered = self.alive, len(self.buffer)
         status = self._kill()
         traceback = self._traceback()
-        self.close()
         place = stopped_at(traceback, self._file)
+        self.close()
         if self.print_sum > self.most_output:
             return {"kind": "died", "what": f"your code was stopped{when}: it printed more than {limits.OUTPUT.words}"}
+        if answered > LONGEST:
+            return {"kind": "died", "what": f"your code was stopped: its results are larger than {LONGEST >> 20} MiB"}
         if late or "Timeout (" in traceback:
-            return {"kind": "timeout", "what": "", **place}
+            limit = f"the limit is {seconds:g} second{'s' * (seconds != 1)}{when}"
+            more = f"{limits.TIME.variable}={4 * limits.TIME.value:g} allows four times as much"
+            return {"kind": "timeout", "what": f"{limit}; {more}", **place}
         return {"kind": "died", "what": f"your code ended its process{when} ({exit_reason(status)})", **place}
 
     def _file(self, name: str) -> str | None:

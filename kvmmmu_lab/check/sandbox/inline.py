@@ -13,7 +13,7 @@ from ..parts import PARTS, missing
 from ..submission import Submission
 from ..testbench import Bench
 from .client import Run
-from .loading import execute
+from .loading import execute, provide_shell
 from .machine_data import machine_data
 
 INLINE = "run in this process (--inline) for a debugger: there are no limits, and the result does not count"
@@ -27,6 +27,8 @@ class Inline:
     def __init__(self, exercise: Exercise, submission: Submission) -> None:
         path = Path(submission.path)
         units = {unit.file if submission.cells else submission.path or unit.file: unit.source for unit in submission.units}
+        if submission.cells:
+            provide_shell()
         if submission.files:
             sys.path.insert(0, str(path.parent))
         self.defined = execute(units, None if submission.cells else submission.path or submission.name)

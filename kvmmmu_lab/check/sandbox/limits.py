@@ -45,7 +45,12 @@ class Limit:
     @property
     def words(self) -> str:
         """The limit and how it is set."""
-        return f"{self.value:g} {self.unit}; the environment variable {self.variable} sets another limit"
+        return f"{self.value:g} {self.unit}; {self.hint}"
+
+    @property
+    def hint(self) -> str:
+        """How the limit is set."""
+        return f"the environment variable {self.variable} sets another limit"
 
     def check(self, argument: str, size: int) -> None:
         """Raise InputError if ``size`` bytes are too many."""
@@ -53,7 +58,7 @@ class Limit:
             raise InputError(argument, f"{size} bytes", f"at most {self.words}")
 
 
-TIME = Limit("the time for 20 steps", "KVMMMU_LAB_TIME", 1.0, "seconds")
+TIME = Limit("all time limits", "KVMMMU_LAB_TIME", 1.0, "times the usual time")
 MEMORY = Limit("memory, in addition to what the worker itself needs", "KVMMMU_LAB_MEMORY", 512)
 OUTPUT = Limit("printed output", "KVMMMU_LAB_OUTPUT", 32)
 SOURCE = Limit("the source of a submission", "KVMMMU_LAB_SOURCE", 1)

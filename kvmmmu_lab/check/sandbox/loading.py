@@ -13,9 +13,9 @@ import io
 import linecache
 import pickle
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from types import FunctionType, ModuleType, SimpleNamespace
+from types import CodeType, FunctionType, ModuleType, SimpleNamespace
 from typing import Any
 
 from .notebook_shell import NotebookShell, display
@@ -60,9 +60,14 @@ def prepare(name: str, files: list[str], folder: str, *, notebook: bool) -> None
     if check is not None:
         check.check = _not_again  # type: ignore[attr-defined]  # a submission may end with a check of itself
     if notebook:
-        shell = NotebookShell()
-        builtins.display = display  # type: ignore[attr-defined]
-        builtins.get_ipython = lambda: shell  # type: ignore[attr-defined]
+        provide_shell()
+
+
+def provide_shell() -> None:
+    """Provide the functions that a notebook's cells find among the built-in ones."""
+    shell = NotebookShell()
+    builtins.display = display  # type: ignore[attr-defined]
+    builtins.get_ipython = lambda: shell  # type: ignore[attr-defined]
 
 
 def _not_again(*_: Any, **__: Any) -> SimpleNamespace:
@@ -118,6 +123,11 @@ class _Unpickler(pickle.Unpickler):
     def persistent_load(self, place: Any) -> Any:
         module, name = place
         return getattr(importlib.import_module(module), name)
+
+
+def code_in(file: str, make: Callable[..., CodeType], arguments: tuple[Any, ...]) -> CodeType:
+    """Build a code object with its file name, which cloudpickle leaves out, so that messages can name the line."""
+    return make(*arguments).replace(co_filename=file)
 
 
 def cached(function: Any, parameters: dict[str, Any], attributes: dict[str, Any]) -> Any:

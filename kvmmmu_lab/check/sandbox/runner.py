@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import errno
 import faulthandler
 import gc
 import io
@@ -247,6 +248,8 @@ def failure(error: BaseException, places: Places) -> dict[str, Any]:
     else:
         kind = "crash" if isinstance(error, LabError) else "raised"
     said: dict[str, Any] = {"type": type(error).__name__, "kind": kind, "what": _text(error)}
+    if isinstance(error, OSError) and error.errno == errno.EFBIG:
+        said["what"] += f" (a check allows files of up to {limits.FILE >> 20} MiB)"
     if isinstance(error, SyntaxError) and (file := places.file(error.filename or "")) is not None:
         return said | {"what": error.msg, "file": file, "line": error.lineno or 0}
     trace = error.__traceback__
