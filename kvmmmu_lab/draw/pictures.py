@@ -69,7 +69,7 @@ class Picture:
         """
         name = alternative(self.scene)
         try:
-            light, dark = (self.drawing.svg(self.scene, name, night) for night in (False, True))
+            light, dark = (self.drawing.image(self.scene, name, night) for night in (False, True))
         except RenderError as error:
             text = html.escape(f"{self}\n\n(Shown as text: {error})")
             return f'<pre class="kvmmmu-text" style="line-height:1.25;overflow-x:auto">{text}</pre>'

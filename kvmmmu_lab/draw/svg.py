@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import functools
+import re
 import xml.etree.ElementTree as ET
 from collections.abc import Sized
 
@@ -78,15 +79,28 @@ class Drawing:
 
     def svg(self, scene: Scene, alt: str, dark: bool = False) -> str:
         """Return one scene as a standalone picture: with colours, and with a legend and the notes below the drawing."""
+        root = self._standalone(scene, alt)
+        root.insert(0, _style(still_style(dark)))
+        return ET.tostring(root, encoding="unicode")
+
+    def image(self, scene: Scene, alt: str, dark: bool = False) -> str:
+        """Like `svg`, but for an ``img`` element, so without titles and keys, and without what can't be seen in this scene.
+
+        A notebook saves these pictures, so they are as short as they can be.
+        """
+        root = self._standalone(scene, alt)
+        _remove_unseen(root)
+        classes = {name for element in root.iter() for name in element.get("class", "").split()}
+        root.insert(0, _style(_rules_for(classes, still_style(dark))))
+        return _ROUND.sub("", ET.tostring(root, encoding="unicode"))
+
+    def _standalone(self, scene: Scene, alt: str) -> ET.Element:
         place = self.layout
         root = self._root(scene, alt, "img")
         below, height = notes(scene, place.width, place.height, shared=scene is not self.stage)
         root.extend(below)
         _set_size(root, place.width, height)
-        style = ET.Element("style")
-        style.text = still_style(dark)
-        root.insert(0, style)
-        return ET.tostring(root, encoding="unicode")
+        return root
 
     def bare_svg(self, scene: Scene, alt: str) -> str:
         """Like `svg`, but without style, legend and notes, for a page that has `theme.stylesheet` and switches appearances."""
@@ -258,6 +272,12 @@ def _text(name: str, text: str, x: float, y: float) -> ET.Element:
     return element
 
 
+def _style(rules: str) -> ET.Element:
+    style = ET.Element("style")
+    style.text = rules
+    return style
+
+
 def _set_size(root: ET.Element, width: float, height: float) -> None:
     root.set("viewBox", f"0 0 {width:.1f} {height:.1f}")
     root.set("width", f"{width:.1f}")
@@ -265,6 +285,42 @@ def _set_size(root: ET.Element, width: float, height: float) -> None:
     for stage in root.iter("rect"):
         if stage.get("class") == "stage":
             stage.set("height", f"{height:.1f}")
+
+
+# What an image does without
+
+
+_ROUND = re.compile(r"(?<=[\d])\.0(?=[^\d])(?![^<>]*<)")
+"""The decimals of a round number in a tag."""
+
+_RULE = re.compile(r"\s*([^{}]+?)\s*\{\s*([^{}]*?);?\s*\}")
+
+SEEN = {"back": {"changed", "dead", "new"}, "second": {"new", "dead"}}
+"""Parts that are visible only in a row or table with one of these marks."""
+
+
+def _remove_unseen(parent: ET.Element) -> None:
+    """Remove titles, keys, and the elements that are invisible or empty in this scene."""
+    marks = set(parent.get("class", "").split())
+    parent.attrib.pop("data-key", None)
+    for child in list(parent):
+        classes = set(child.get("class", "").split())
+        (name,) = classes & SEEN.keys() or {""}
+        unseen = {"row", "absent"} <= classes or {"edge", "absent"} <= classes or (name and not SEEN[name] & marks)
+        if child.tag == "title" or unseen or (child.tag == "text" and not len(child) and not child.text):
+            parent.remove(child)
+        else:
+            _remove_unseen(child)
+
+
+def _rules_for(classes: set[str], style: str) -> str:
+    """Return the style rules that apply to elements with some of these classes, without unneeded spaces."""
+    found = []
+    for selectors, rule in _RULE.findall(style):
+        used = [one for one in selectors.split(", ") if set(re.findall(r"\.([\w-]+)", one)) <= classes]
+        if used:
+            found.append(f"{','.join(used)}{{{rule}}}".replace(" > ", ">").replace(": ", ":").replace("; ", ";"))
+    return "".join(found)
 
 
 # Below a standalone picture

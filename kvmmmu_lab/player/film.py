@@ -155,11 +155,17 @@ class Film:
         picked = self.widget.picked if "widget" in vars(self) else None
         return selection_of(self.steps, picked["key"], picked["step"]) if picked else NoSelection()
 
+    @property
+    def _still(self) -> str:
+        """The last picture as SVG for an image. Raises `RenderError` if no renderer can draw it."""
+        scene = self.steps[-1].scene
+        return self.drawings[-1].image(scene, alternative(scene))
+
     @functools.cached_property
     def html(self) -> str:
         """The film as the output of a cell. It needs no kernel or network; without scripts, it shows its last picture."""
         try:
-            return film_html(self.data, self.picture(-1).svg, source=self.source)
+            return film_html(self.data, self._still, source=self.source)
         except RenderError as error:
             text = html.escape(f"{self}\n\n(Shown as text: {error})")
             return f'<pre class="kvmmmu-text" style="line-height:1.25;overflow-x:auto">{text}</pre>'
@@ -180,7 +186,7 @@ class Film:
         """
         path = Path(path)
         kinds: dict[str, Callable[[], str | bytes]] = {
-            ".html": lambda: film_page(self.data, self.picture(-1).svg, source=self.source),
+            ".html": lambda: film_page(self.data, self._still, source=self.source),
             ".svg": lambda: self.picture(step).svg,
             ".dot": lambda: self.picture(step).dot,
             ".gif": lambda: gif(self.data),

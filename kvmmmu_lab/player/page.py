@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A film as HTML: the output of a notebook cell, or a standalone page. Neither needs a network or a kernel.
 
-The HTML has a still picture and the list of steps, the film as JSON, and the player as a script that replaces the still
-picture. Where scripts don't run (a notebook that isn't trusted, paper, a feed reader) the still picture remains.
+The HTML has a still picture and the list of steps, the film as JSON, and a script that replaces the still picture by the
+player. Where scripts don't run (a notebook that isn't trusted, paper, a feed reader) the still picture remains.
+
+Film and player are compressed, since each output has them: a lesson with a dozen films stays below a megabyte. The player is
+the same in all outputs of a version of the kit; a film that changes is one line in a diff.
 
 `read_film` reads a film back from HTML.
 """
 
 from __future__ import annotations
 
+import base64
 import functools
 import hashlib
 import html
@@ -16,6 +20,7 @@ import json
 import re
 import string
 import xml.etree.ElementTree as ET
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from html.parser import HTMLParser
@@ -68,19 +73,39 @@ def film_html(
     if theme not in ("auto", "light", "dark"):
         raise InputError("theme", theme, "auto, light or dark")
     options = {"step": step, "theme": theme, **({"source": source} if source else {})}
-    data = as_script({"options": options, "film": film})
-    # Made from the content: the same film is the same HTML. A notebook may show it twice; the script then runs twice
-    id = hashlib.sha256(data.encode()).hexdigest()[:12]
-    start = (
-        f"const {{ film, options }} = JSON.parse(document.querySelector('.{DATA}[data-film=\"{id}\"]').textContent);\n"
-        f"for (const place of document.querySelectorAll('.{PLACE}[data-film=\"{id}\"]'))\n"
-        '  if (!place.querySelector(".kvmmmu-player")) mount(place, film, options);'
-    )
+    content = as_script({"options": options, "film": film})
+    # Made from the content, so that the same film is always the same HTML
+    id = hashlib.sha256(content.encode()).hexdigest()[:12]
+    data = json.dumps({"packed": packed(content)})
     return (
         f'<div class="{PLACE}" data-film="{id}">{_still(film, still)}</div>\n'
         f'<script type="application/json" class="{DATA}" data-film="{id}">{data}</script>\n'
-        f'<style>\n{style()}</style>\n<script type="module">\n{script()}\n{start}\n</script>'
+        f'<script type="module">\n{_loader().safe_substitute(film=id)}</script>'
     )
+
+
+@functools.cache
+def _loader() -> string.Template:
+    """Return ``loader.js`` with the player; ``$film`` is still to be replaced."""
+    player = packed(json.dumps({"script": _without_comments(script()), "style": _without_comments(style())}))
+    name = hashlib.sha256(player.encode()).hexdigest()[:12]
+    text = string.Template(_without_comments(_text("loader.js")))
+    return string.Template(text.safe_substitute(name=name, player=player, place=PLACE, data=DATA))
+
+
+def packed(text: str) -> str:
+    """Return a text deflated and in base64; ``loader.js`` and `unpacked` read it."""
+    return base64.b64encode(zlib.compress(text.encode(), 9)).decode()
+
+
+def unpacked(text: str) -> str:
+    """Return a text that was `packed`. Raises ValueError or zlib.error if it wasn't."""
+    return zlib.decompress(base64.b64decode(text, validate=True)).decode()
+
+
+def _without_comments(text: str) -> str:
+    """Return a script or style rules without comments that fill whole lines, and without indentation."""
+    return re.sub(r"^[ \t]+|^\s*(?://.*|/\*(?s:.*?)\*/)[ \t]*\n", "", text, flags=re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -103,10 +128,10 @@ def read_film(markup: str) -> FilmOutput | None:
     reader.feed(markup)
     reader.close()
     try:
-        found = json.loads(reader.data)
+        found = json.loads(unpacked(json.loads(reader.data)["packed"]))
         film, options = found["film"], found["options"]
         playable = (film["format"], film["version"]) == (FORMAT, VERSION)
-    except (ValueError, LookupError, TypeError):
+    except (ValueError, LookupError, TypeError, zlib.error):
         return None
     return FilmOutput(film, options, reader.still) if playable else None
 

@@ -286,3 +286,23 @@ def test_the_readmes_picture_is_up_to_date():
     text = (Path(__file__).resolve().parents[2] / "notebooks/hierarchy.svg").read_text("utf-8")
     assert drawn(text) == drawn(example().svg)
     assert theme.still_style() == ET.fromstring(text).find(f"{SVG}style").text
+
+
+@needs_renderer
+def test_an_image_is_shorter_than_the_drawing_and_has_all_that_can_be_seen(film):
+    early, late, _ = film
+    drawing = Drawing(union([early, late]))
+    for scene in (early, late):
+        whole, short = (ET.fromstring(make(scene, "alt")) for make in (drawing.svg, drawing.image))
+        assert len(ET.tostring(short)) < 0.65 * len(ET.tostring(whole))
+        assert not [one for one in short.iter() if one.tag == f"{SVG}title" or one.get("data-key")]
+        for name in ("width", "height"):
+            assert float(short.get(name)) == float(whole.get(name))
+        texts = [
+            [one.text for one in root.iter(f"{SVG}text") if one.text] + [one.tail for one in root.iter(f"{SVG}tspan")]
+            for root in (whole, short)
+        ]
+        assert texts[0] == texts[1]
+        classes = {name for one in short.iter() for name in (one.get("class") or "").split()}
+        rules = short.find(f"{SVG}style").text
+        assert {"kvmmmu-drawing", "paper", "heading"} <= set(re.findall(r"\.([a-z-]+)", rules)) <= classes

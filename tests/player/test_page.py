@@ -13,7 +13,7 @@ from importlib.resources import files
 import pytest
 
 from kvmmmu_lab.errors import InputError
-from kvmmmu_lab.player.page import MODULES, as_script, film_html, film_page, read_film, script, still_svg, style
+from kvmmmu_lab.player.page import MODULES, as_script, film_html, film_page, read_film, script, still_svg, style, unpacked
 
 from . import films
 
@@ -93,11 +93,23 @@ def test_an_output_has_a_still_picture_the_steps_and_the_player():
     assert any("[rmap_add(), mmu.c:315-346]" in text for text in page.text)
     data, start = page.all("script")
     assert data["type"] == "application/json" and start == {"type": "module"}
-    assert json.loads(page.scripts[0]) == {
+    assert json.loads(unpacked(json.loads(page.scripts[0])["packed"])) == {
         "options": {"step": 0, "theme": "auto"},
         "film": json.loads(json.dumps(films.small())),
     }
     assert page.scripts[1].count("mount(place, film, options)") == 1
+
+
+def test_the_player_in_an_output_is_compressed_and_whole():
+    (text,) = re.findall(r'text: "([^"]+)"', film_html(films.small()))
+    player = json.loads(unpacked(text))
+    for packed_text, whole, comment in ((player["script"], script(), "//"), (player["style"], style(), "/*")):
+        assert len(packed_text) < len(whole) and not packed_text.startswith(comment)
+        lines = [line.strip() for line in whole.splitlines()]
+        kept = packed_text.splitlines()
+        assert set(kept) <= set(lines) and not [line for line in kept if line != line.lstrip()]
+        assert "".join(line for line in lines if line in set(kept)) == "".join(kept)
+    assert len(text) < 0.4 * (len(script()) + len(style()))
 
 
 def test_a_still_picture_may_be_given():
