@@ -67,7 +67,7 @@ class _Version(argparse.Action):
 
 
 def _lab_commands(command: Command) -> None:
-    lab = command("lab", _lab, "copy the course to a working folder and open lesson 0 in JupyterLab")
+    lab = command("lab", _lab, "copy the course to a working folder and open it in JupyterLab")
     lab.add_argument(
         "--folder", type=Path, metavar="DIR", help="the working folder (default: kvmmmu-lab in your home directory)"
     )
@@ -117,6 +117,11 @@ def _exercise_commands(command: Command) -> None:
     watch = command("watch", _watch, "check an exercise each time you save it, then continue with the next")
     watch.add_argument("exercise", nargs="?", help="the exercise to begin with (default: the first that isn't solved)")
     _folder_option(watch)
+
+    progress = command("progress", _progress, "show your progress: the predictions that you made, and the exercises you solved")
+    _json_option(progress)
+    progress.add_argument("--reset", action="store_true", help="forget all progress on this computer, after a question")
+    progress.add_argument("--yes", action="store_true", help="with --reset: don't ask")
 
 
 def _publish_commands(command: Command) -> None:
@@ -179,7 +184,7 @@ def _lab(args: argparse.Namespace) -> int:
     from . import workspace
 
     root = workspace.course_root()
-    lesson = workspace.first_lesson(root)
+    page = workspace.start_page(root)
     prepared = workspace.prepare(args.folder or workspace.default_folder(), root)
     print(f"Your working folder: {prepared.folder.resolve()}")
     for count, what in (
@@ -192,9 +197,12 @@ def _lab(args: argparse.Namespace) -> int:
     for name in prepared.beside:
         print(f"      {name}: the course's newer version of a file that you edited")
     if args.print_only:
-        print(f"Lesson 0: {prepared.folder.resolve() / lesson}")
+        print(f"Start page: {prepared.folder.resolve() / page}")
     else:
-        workspace.open_lab(prepared.folder, lesson, browser=not args.no_browser, port=args.port)
+        from .lessons.course import fill_start_page
+
+        fill_start_page(prepared.folder)
+        workspace.open_lab(prepared.folder, page, browser=not args.no_browser, port=args.port)
     return 0
 
 
@@ -232,6 +240,12 @@ def _watch(args: argparse.Namespace) -> int:
     from .check import cli
 
     return cli.watch(args)
+
+
+def _progress(args: argparse.Namespace) -> int:
+    from .lessons.cli import progress
+
+    return progress(args)
 
 
 def _slides(args: argparse.Namespace) -> int:

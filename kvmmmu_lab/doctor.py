@@ -148,7 +148,7 @@ def _folder() -> Check:
 def _course() -> Check:
     try:
         root = workspace.course_root()
-        found, ok = str(root / workspace.first_lesson(root)), True
+        found, ok = str(root / workspace.start_page(root)), True
     except LabError as error:
         found, ok = str(error).partition(";")[0], False
     return Check("course", ok, found, True, "there is no lesson to open", workspace.install_hint())

@@ -21,6 +21,9 @@ from .errors import LabError
 PARTS = ("notebooks", "exercises")
 """The folders that make up a course."""
 
+START = f"{PARTS[0]}/start.ipynb"
+"""The start page: all lessons and exercises, with the learner's progress."""
+
 MANIFEST = ".kvmmmu-lab.json"
 """The record in the working folder: the SHA-256 of each file, as it was copied."""
 
@@ -63,10 +66,14 @@ def course_root() -> Path:
     )
 
 
-def first_lesson(root: Path) -> str:
-    """Return the path of the first notebook, relative to ``root``, with forward slashes."""
-    for path in sorted((root / PARTS[0]).glob("*.ipynb")):
-        return f"{PARTS[0]}/{path.name}"
+def start_page(root: Path) -> str:
+    """Return the path of the notebook that JupyterLab opens, relative to ``root``, with forward slashes.
+
+    It is the start page, or the first lesson of a course without one.
+    """
+    for path in [root / START, *sorted((root / PARTS[0]).glob("*.ipynb"))]:
+        if path.is_file():
+            return f"{PARTS[0]}/{path.name}"
     raise WorkspaceError(f"the course is empty: no notebook in {root / PARTS[0]}; install the kit again: {install_hint()}")
 
 
@@ -111,8 +118,8 @@ def prepare(folder: Path, root: Path | None = None) -> Prepared:
     return prepared
 
 
-def open_lab(folder: Path, lesson: str, *, browser: bool = True, port: int | None = None) -> None:
-    """Run JupyterLab in ``folder`` with ``lesson`` open; return when the user stops it."""
+def open_lab(folder: Path, page: str, *, browser: bool = True, port: int | None = None) -> None:
+    """Run JupyterLab in ``folder`` with the notebook ``page`` open; return when the user stops it."""
     try:
         from jupyterlab.labapp import LabApp
     except ImportError as error:
@@ -122,7 +129,7 @@ def open_lab(folder: Path, lesson: str, *, browser: bool = True, port: int | Non
         ) from error
     options = [
         f"--ServerApp.root_dir={folder.resolve()}",
-        f"--LabApp.default_url=/lab/tree/{quote(lesson)}",
+        f"--LabApp.default_url=/lab/tree/{quote(page)}",
         # a lesson needs no network, so do not ask about news or look for updates
         "--LabApp.news_url=None",
         "--LabApp.check_for_updates_class=jupyterlab.handlers.announcements.NeverCheckForUpdate",
@@ -134,7 +141,7 @@ def open_lab(folder: Path, lesson: str, *, browser: bool = True, port: int | Non
     # Jupyter refuses to run as root without this option; containers often have no other user
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         options.append("--allow-root")
-    print("Opening lesson 0 in JupyterLab; stop it with Ctrl-C here.", flush=True)
+    print("Opening the course in JupyterLab; stop it with Ctrl-C here.", flush=True)
     LabApp.launch_instance(argv=options)
 
 

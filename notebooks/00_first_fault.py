@@ -11,6 +11,10 @@
 #     name: python3
 # ---
 
+# %% [markdown] tags=["navigation"]
+# [All lessons](start.ipynb) ·
+# [Lesson 6: Reverse maps →](06_reverse_maps.ipynb)
+
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!--
 # SPDX-License-Identifier: GPL-2.0-only
@@ -286,3 +290,7 @@ lesson.SUMMARY
 #   large?);
 # - open another guest, `linpae_A` or `lin32_A`, and watch the same steps on tables of a different shape (`lin32_A`
 #   has two levels and entries of 4 bytes).
+
+# %% [markdown] tags=["navigation"]
+# [All lessons](start.ipynb) ·
+# [Lesson 6: Reverse maps →](06_reverse_maps.ipynb)

@@ -11,6 +11,11 @@
 #     name: python3
 # ---
 
+# %% [markdown] tags=["navigation"]
+# [All lessons](start.ipynb) ·
+# [← Lesson 0: The first fault](00_first_fault.ipynb) ·
+# [Lesson 7: Write protection →](07_write_protection.ipynb)
+
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!--
 # SPDX-License-Identifier: GPL-2.0-only
@@ -390,3 +395,8 @@ lesson.SUMMARY
 # Now write it yourself: [exercise 04: rmap_add](../exercises/04_rmap_add/README.md), and then [exercise 05:
 # rmap_remove](../exercises/05_rmap_remove/README.md). [Lesson 7](07_write_protection.ipynb) shows what the map is
 # for.
+
+# %% [markdown] tags=["navigation"]
+# [All lessons](start.ipynb) ·
+# [← Lesson 0: The first fault](00_first_fault.ipynb) ·
+# [Lesson 7: Write protection →](07_write_protection.ipynb)

@@ -11,6 +11,11 @@
 #     name: python3
 # ---
 
+# %% [markdown] tags=["navigation"]
+# [All lessons](start.ipynb) ·
+# [← Lesson 6: Reverse maps](06_reverse_maps.ipynb) ·
+# [Lesson 9: Before the bytes change →](09_pre_write.ipynb)
+
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!--
 # SPDX-License-Identifier: GPL-2.0-only
@@ -351,3 +356,8 @@ lesson.SUMMARY
 # Now write it yourself: [exercise 06: rmap_write_protect](../exercises/06_rmap_write_protect/README.md). If you have
 # not written the reverse map yet, do [exercise 04](../exercises/04_rmap_add/README.md) and [exercise
 # 05](../exercises/05_rmap_remove/README.md) first.
+
+# %% [markdown] tags=["navigation"]
+# [All lessons](start.ipynb) ·
+# [← Lesson 6: Reverse maps](06_reverse_maps.ipynb) ·
+# [Lesson 9: Before the bytes change →](09_pre_write.ipynb)

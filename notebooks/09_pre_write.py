@@ -11,6 +11,11 @@
 #     name: python3
 # ---
 
+# %% [markdown] tags=["navigation"]
+# [All lessons](start.ipynb) ·
+# [← Lesson 7: Write protection](07_write_protection.ipynb) ·
+# [Lesson 10: Why double twice? →](10_pre_write_32.ipynb)
+
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!--
 # SPDX-License-Identifier: GPL-2.0-only
@@ -532,3 +537,8 @@ write_lab(mode="64")
 #
 # [Lesson 10](10_pre_write_32.ipynb) is about guests with 4-byte entries. There the offset of a guest entry is not the
 # offset of its spte, and one guest entry can have two sptes.
+
+# %% [markdown] tags=["navigation"]
+# [All lessons](start.ipynb) ·
+# [← Lesson 7: Write protection](07_write_protection.ipynb) ·
+# [Lesson 10: Why double twice? →](10_pre_write_32.ipynb)

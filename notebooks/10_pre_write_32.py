@@ -11,6 +11,10 @@
 #     name: python3
 # ---
 
+# %% [markdown] tags=["navigation"]
+# [All lessons](start.ipynb) ·
+# [← Lesson 9: Before the bytes change](09_pre_write.ipynb)
+
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!--
 # SPDX-License-Identifier: GPL-2.0-only
@@ -405,3 +409,7 @@ write_lab(mode="32")
 # <!-- slide: -->
 # Then build it: [exercise 9](../exercises/09_pre_write_32/README.md) adds about ten lines to those of exercise 8. If
 # a check fails, look at the diagram of that store: it shows the arithmetic that the kernel did.
+
+# %% [markdown] tags=["navigation"]
+# [All lessons](start.ipynb) ·
+# [← Lesson 9: Before the bytes change](09_pre_write.ipynb)

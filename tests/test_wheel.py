@@ -166,14 +166,14 @@ def test_with_the_extra_the_doctor_finds_everything(full):
 
 
 @pytest.mark.slow
-def test_with_the_extra_jupyterlab_serves_lesson_0_from_the_working_folder(full):
+def test_with_the_extra_jupyterlab_serves_the_start_page_from_the_working_folder(full):
     command = [str(full.programs / "kvmmmu-lab"), "--no-browser", "--folder", str(full.away / "mine")]
     with subprocess.Popen(
         command, cwd=full.away, env=full.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
         try:
             said = iter(process.stdout.readline, "")
-            pattern = r"(http://127\.0\.0\.1:\d+)/lab/tree/(notebooks/00\S*\.ipynb)"
+            pattern = r"(http://127\.0\.0\.1:\d+)/lab/tree/(notebooks/start\.ipynb)"
             found = next(filter(None, (re.search(pattern, line) for line in said)), None)
             assert found, f"JupyterLab printed no address; it exited with status {process.wait(30)}"
             address, lesson = found.groups()

@@ -162,15 +162,17 @@ def test_a_folder_that_is_not_writable_is_reported_with_a_way_out(course, folder
     assert str(folder) in str(caught.value)
 
 
-def test_the_first_lesson_is_the_first_notebook_by_name(course):
+def test_the_start_page_is_opened_or_else_the_first_notebook_by_name(course):
     (course / "notebooks/01_later.ipynb").write_text("")
-    assert workspace.first_lesson(course) == LESSON
+    assert workspace.start_page(course) == LESSON
+    (course / "notebooks/start.ipynb").write_text("")
+    assert workspace.start_page(course) == "notebooks/start.ipynb"
 
 
 def test_a_course_without_notebooks_is_reported_as_empty(tmp_path):
     (tmp_path / "notebooks").mkdir()
     with pytest.raises(WorkspaceError, match=r"no notebook in .*pip install"):
-        workspace.first_lesson(tmp_path)
+        workspace.start_page(tmp_path)
 
 
 def test_a_missing_course_is_reported_with_the_folders_searched(tmp_path, monkeypatch):
@@ -187,10 +189,10 @@ def test_an_installed_course_takes_precedence_over_a_folder_beside_the_package(t
     assert workspace.course_root() == tmp_path / "kvmmmu_lab/_course"
 
 
-def test_this_checkout_has_a_course_with_lesson_0():
+def test_this_checkout_has_a_course_with_a_start_page():
     root = workspace.course_root()
     assert root == workspace.PACKAGE.parent
-    assert workspace.first_lesson(root).startswith("notebooks/00")
+    assert workspace.start_page(root) == "notebooks/start.ipynb"
 
 
 def fake_jupyterlab(monkeypatch):

@@ -5,21 +5,25 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from .. import exercises, workspace
+from ..errors import LabError
 from ..exercises import Exercise
+from ..player.cell_output import has_kernel
 from ..progress import Progress
 from .lesson import Lesson
 
-START = "start.ipynb"
-"""The notebook that JupyterLab opens first."""
-
 FOR = "course"
-"""The tag of the cell in `START` that shows the course."""
+"""The tag of the cell in the start page that shows the course."""
+
+
+FOLLOW_SECONDS = 2.0
+"""How often the start page looks whether the progress has changed."""
 
 
 @dataclass
@@ -122,9 +126,10 @@ class Course:
     def __str__(self) -> str:
         """The course as text for a terminal."""
         upcoming = self.next
-        width = max((len(title_of(one)) for one in self.in_order()), default=0)
+        every = [*self.lessons, *self.exercises]
+        width = max((len(title_of(one)) for one in every), default=0)
         lines = []
-        for one in self.in_order():
+        for one in every:
             sign = "✓" if one.done else ">" if one is upcoming else " "
             lines.append(f"{sign} {title_of(one):<{width}}  {one.words}")
         following = "You have done it all." if upcoming is None else f"Next: {title_of(upcoming)}"
@@ -134,6 +139,16 @@ class Course:
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         return {"text/markdown": self.markdown, "text/plain": str(self)}
+
+    def _ipython_display_(self) -> None:
+        """Show the course, and in a notebook keep it up to date while its kernel runs."""
+        from IPython.display import display
+
+        if not has_kernel():
+            print(self)
+            return
+        handle = display(self._repr_mimebundle_(), raw=True, display_id=True)
+        _follow(lambda: handle.update(course()._repr_mimebundle_(), raw=True))
 
     def as_data(self) -> dict[str, Any]:
         """Return the course as data for JSON."""
@@ -165,6 +180,18 @@ def title_of(one: LessonState | ExerciseState) -> str:
     return f"Exercise {one.exercise.number}: {one.exercise.title}"
 
 
+def navigation(lesson: Lesson) -> str:
+    """Return the links from a lesson to its neighbours, as Markdown for the first and the last cell of its notebook."""
+    every = all_lessons()
+    at = [one.number for one in every].index(lesson.number)
+    links = [f"[All lessons]({Path(workspace.START).name})"]
+    if at > 0:
+        links.append(f"[← {every[at - 1].title}]({every[at - 1].notebook.name})")
+    if at + 1 < len(every):
+        links.append(f"[{every[at + 1].title} →]({every[at + 1].notebook.name})")
+    return " \N{MIDDLE DOT}\n".join(links)
+
+
 def all_lessons() -> list[Lesson]:
     """Return the lessons, in order: ``LESSON`` of each module ``lesson_NN`` in this package."""
     names = sorted(path.stem for path in Path(__file__).parent.glob("lesson_[0-9]*.py"))
@@ -185,18 +212,50 @@ def course(progress: Progress | None = None) -> Course:
     return Course(states, [ExerciseState(task, progress.get(task.name, "best")) for task in tasks])
 
 
+_follower: threading.Event | None = None
+"""Set to stop the thread that follows the progress for the latest output."""
+
+
+def _follow(changed: Callable[[], object]) -> None:
+    """Call ``changed`` whenever another notebook or terminal has changed the progress. Replaces the previous call."""
+    global _follower
+    if _follower is not None:
+        _follower.set()
+    path, stop = Progress().path, threading.Event()
+    _follower = stop
+
+    def stamp() -> float:
+        try:
+            return path.stat().st_mtime if path is not None else 0.0
+        except OSError:
+            return 0.0
+
+    def follow() -> None:
+        seen = stamp()
+        while not stop.wait(FOLLOW_SECONDS):
+            now = stamp()
+            if now != seen:
+                seen = now
+                changed()
+
+    threading.Thread(target=follow, name="kvmmmu-lab progress", daemon=True).start()
+
+
 def fill_start_page(folder: Path) -> None:
     """Store the present state of the course in the start page of a working folder, so that it is up to date when it opens.
 
     A start page that the learner has removed or changed beyond recognition, or that can't be written, is left alone.
     """
-    path = folder / "notebooks" / START
+    path = folder / workspace.START
     try:
         book = json.loads(path.read_bytes())
         cell = next(cell for cell in book["cells"] if FOR in cell["metadata"].get("tags", ()))
     except (OSError, ValueError, KeyError, TypeError, StopIteration):
         return
-    data = {kind: text.splitlines(keepends=True) for kind, text in course()._repr_mimebundle_().items()}
+    try:
+        data = {kind: text.splitlines(keepends=True) for kind, text in course()._repr_mimebundle_().items()}
+    except LabError:
+        return  # without the kit's extra there are no exercises to list; the page says so when its cell runs
     cell["outputs"] = [{"output_type": "display_data", "metadata": {}, "data": data}]
     try:
         path.write_text(json.dumps(book, indent=1, ensure_ascii=False) + "\n", "utf-8")

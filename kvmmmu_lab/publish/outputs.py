@@ -23,6 +23,9 @@ QUESTION = "question"
 ANSWER = "answer"
 """The tag of a cell that compares a prediction with what happened. Such a cell is shown like a question."""
 
+NAVIGATION = "navigation"
+"""The tag of a cell with links to other lessons. Pages and slides leave it out: they have links of their own."""
+
 MAX_TEXT = 20_000
 """The maximum number of characters of printed text; the rest is cut off."""
 

@@ -17,7 +17,7 @@ from ..exercises import Exercise
 from ..player.page import as_script, script, style
 from .execution import executed, read_notebook
 from .html import markdown_html
-from .outputs import ANSWER, QUESTION, code_css, code_html, rendered_outputs
+from .outputs import ANSWER, NAVIGATION, QUESTION, code_css, code_html, rendered_outputs
 from .summary import COMMENT, sentences, split_heading
 from .template import PAGE_MODULES, asset, render, require, write
 
@@ -85,7 +85,8 @@ def build(root: Path, out: Path, *, execute: bool = True, say: Callable[[str], o
 
 def _lesson(path: Path, notebook: Any, links: dict[str, str]) -> SitePage:
     page = SitePage(f"lessons/{path.stem}.html", path.stem, "lesson", path.stem.partition("_")[0])
-    for cell in notebook.cells:
+    cells = [cell for cell in notebook.cells if NAVIGATION not in cell.metadata.get("tags", ())]
+    for cell in cells:
         if cell.metadata.get("slideshow", {}).get("slide_type") == "notes" or not cell.source.strip():
             continue
         if cell.cell_type == "code":
@@ -94,7 +95,7 @@ def _lesson(path: Path, notebook: Any, links: dict[str, str]) -> SitePage:
         else:
             _add_prose(page, markdown_html(cell.source, path.parent, cell.get("attachments"), _relative(links)))
             page.text += f" {COMMENT.sub('', cell.source)}"
-    first = next((cell.source for cell in notebook.cells if cell.cell_type == "markdown"), path.stem)
+    first = next((cell.source for cell in cells if cell.cell_type == "markdown"), path.stem)
     title, _, body = split_heading(first)
     page.title, page.about = re.sub(r"[`*]", "", title or path.stem), _about(body)
     return page

@@ -18,12 +18,12 @@ from typing import Any
 
 from ..player.page import FilmOutput
 from .html import markdown_html
-from .outputs import ANSWER, QUESTION, RenderedOutput, code_html, rendered_outputs
+from .outputs import ANSWER, NAVIGATION, QUESTION, RenderedOutput, code_html, rendered_outputs
 from .summary import blocks, slide_comment, split_heading, summary, truncated, word_count
 
 # Cell tags, in addition to `QUESTION` and `ANSWER`. Tags of Jupyter Book and nbconvert have their usual meaning.
 
-NO_SLIDE = frozenset({"remove-cell", "remove_cell", "no-slide"})
+NO_SLIDE = frozenset({"remove-cell", "remove_cell", "no-slide", NAVIGATION})
 """The cell is not on any slide."""
 
 NO_INPUT = frozenset({"remove-input", "remove_input", "hide-input"})

@@ -14,7 +14,7 @@ from .test_lesson_0 import CUT_OFF
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
-LESSONS = sorted(path for path in (ROOT / "notebooks").glob("*.ipynb") if not path.name.startswith("00"))
+LESSONS = sorted(path for path in (ROOT / "notebooks").glob("[0-9]*.ipynb") if not path.name.startswith("00"))
 IDLE = "jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'idle'"
 DONE = """jupyterapp.shell.currentWidget.content.model.sharedModel.cells
     .every((cell) => cell.cell_type !== 'code' || cell.execution_count)"""

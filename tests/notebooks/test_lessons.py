@@ -18,7 +18,7 @@ MODULES = sorted(Path(lessons.__file__).parent.glob("lesson_*.py"))
 DRAWING = ("matplotlib", "graphviz", "svg", "digraph", "plot", "ipywidgets", "html", "display")
 
 
-@pytest.fixture(params=LESSONS, ids=lambda path: path.stem)
+@pytest.fixture(params=sorted(NOTEBOOKS.glob("*.py")), ids=lambda path: path.stem)
 def source(request):
     return request.param
 
@@ -38,7 +38,7 @@ def code_lines(text):
 
 def test_there_are_lessons():
     assert LESSONS[0].stem == "00_first_fault"
-    assert {path.stem for path in NOTEBOOKS.glob("*.ipynb")} == {path.stem for path in LESSONS}
+    assert {path.stem for path in NOTEBOOKS.glob("*.ipynb")} == {path.stem for path in NOTEBOOKS.glob("*.py")}
 
 
 def test_the_notebook_is_built_from_its_source(source, notebook):
@@ -88,6 +88,8 @@ def outputs(book):
 
 
 def test_it_runs_unattended(source, ran):
+    if source not in LESSONS:
+        pytest.skip("the start page has no pictures")
     found = outputs(ran(source.stem))
     assert not [output for output in found if output.output_type in ("error", "stream")]
     pages = [output.data["text/html"] for output in found if "text/html" in output.get("data", {})]
