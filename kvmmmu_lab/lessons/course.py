@@ -126,7 +126,7 @@ class Course:
     def __str__(self) -> str:
         """The course as text for a terminal."""
         upcoming = self.next
-        every = [*self.lessons, *self.exercises]
+        every: list[LessonState | ExerciseState] = [*self.lessons, *self.exercises]
         width = max((len(title_of(one)) for one in every), default=0)
         lines = []
         for one in every:

@@ -56,8 +56,6 @@ def test_everything_can_be_done():
         Progress().points(one.exercise.name, one.exercise.points)
     assert course().next is None and "You have done it all." in str(course())
     assert "**You have done it all.**" in course().markdown
-        course().next is None and "You have done it all." in str(course()) and "**You have done it all.**" in course().markdown
-    )
 
 
 def test_its_links_lead_to_notebooks():
