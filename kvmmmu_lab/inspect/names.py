@@ -23,6 +23,7 @@ from .keys import (
     MEMORY,
     PDPT,
     ROOT,
+    ROOTS,
     SHADOW,
     Key,
     key_of,
@@ -51,7 +52,7 @@ def key_name(key: Key) -> str:
     table, row = key.table, key.row
     kind, *parts = table.split(":")
     known = _TABLES.get(kind)
-    if known is None:
+    if known is None or table in (SHADOW, GUEST):
         return key
     name = "the guest's PDPT" if table == PDPT else known(*parts)
     if not row:

@@ -94,3 +94,7 @@ def test_everything_that_has_a_key_has_a_name(key, name):
 def test_text_that_is_not_an_entry_name_is_refused(wrong):
     with pytest.raises(InputError, match=r"zapped is .*; expected a shadow entry's name, such as '#248:457'"):
         parse_entry_name(wrong, "zapped")
+
+
+def test_a_key_that_a_picture_made_up_has_no_other_name():
+    assert [key_name(Key(key)) for key in ("g", "s", "l:free", "g:7")] == ["g", "s", "l:free", "the guest table in gfn 0x7"]
