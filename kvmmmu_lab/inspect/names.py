@@ -23,7 +23,6 @@ from .keys import (
     MEMORY,
     PDPT,
     ROOT,
-    ROOTS,
     SHADOW,
     Key,
     key_of,
