@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from importlib import metadata
 
 from . import workspace
+from .check.sandbox.limits import not_enforced
 from .draw.render import NAMES, VARIABLE, renderers
 from .errors import LabError
 
@@ -57,6 +58,7 @@ def checks() -> list[Check]:
         _package("graphviz", False, "nothing is drawn; lessons show text instead", lab),
         *(_renderer(name) for name in NAMES),
         _fork(),
+        _limits(),
         _folder(),
         _course(),
     ]
@@ -128,6 +130,18 @@ def _fork() -> Check:
         False,
         "exercises can't be checked in forked workers",
         "use Linux or macOS; on Windows, the Windows Subsystem for Linux",
+    )
+
+
+def _limits() -> Check:
+    missing = not_enforced()
+    return Check(
+        "limits of checks",
+        not missing,
+        f"not enforced: {', '.join(missing)}" if missing else "all enforced",
+        False,
+        "code that is checked may use more than it should",
+        "work as an ordinary user on Linux, or check the code of others in a container",
     )
 
 

@@ -35,7 +35,7 @@ ROOMS = {
     "lessons": "mmu inspect recording data draw player labs exercises workspace progress",
     "publish": "mmu inspect recording data draw player labs exercises workspace browser",
     "check": "mmu inspect recording data draw verify exercises workspace progress",
-    "doctor": "draw workspace publish",
+    "doctor": "draw workspace publish check",
     "cli": "draw workspace kernel_source doctor verify bench labs lessons publish check",
     "__main__": "cli",
     "__init__": "console_encoding mmu data recording labs",

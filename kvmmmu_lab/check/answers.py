@@ -101,14 +101,34 @@ class KnownAnswers:
 
 
 def answers_file(exercise: Exercise) -> Path:
-    """The file for an exercise, in the user's own cache folder, where nobody else can write."""
+    """The file for an exercise."""
+    return cache_file(f"answers/{exercise.folder.name}.json")
+
+
+def new_note(note: str) -> bool:
+    """Whether a note has not been shown to this user before. From now on, it has been."""
+    path = cache_file("notes.txt")
+    try:
+        shown = path.read_text("utf-8").splitlines()
+    except (OSError, ValueError):
+        shown = []
+    if note in shown:
+        return False
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(f"{line}\n" for line in [*shown, note]), "utf-8")
+    return True
+
+
+def cache_file(name: str) -> Path:
+    """A file in the user's own cache folder, where nobody else can write."""
     if sys.platform == "win32":
         base = os.environ.get("LOCALAPPDATA") or str(Path.home() / "AppData" / "Local")
     elif sys.platform == "darwin":
         base = str(Path.home() / "Library" / "Caches")
     else:
         base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "kvmmmu-lab" / "answers" / f"{exercise.folder.name}.json"
+    return Path(base) / "kvmmmu-lab" / name
 
 
 def stamp(exercise: Exercise) -> str:

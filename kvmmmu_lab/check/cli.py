@@ -20,6 +20,7 @@ def check(args: argparse.Namespace) -> int:
     with _server(args.inline) as server:
         from .. import exercises, workspace
         from ..progress import Progress
+        from . import answers
         from .console import judge, own_file, show, working_folder
         from .sandbox.inline import INLINE
         from .submission import read
@@ -34,11 +35,21 @@ def check(args: argparse.Namespace) -> int:
         if args.inline:
             print(INLINE, file=sys.stderr)
         options = {"every": args.all, "seed": args.seed, "full": args.full, "inline": args.inline}
-        report = show(exercise, given, file=args.file, server=server, **options)
-        print("\n".join(report.notes))
+        report = show(exercise, given, again=_arguments(args), server=server, **options)
+        for note in report.notes:
+            if answers.new_note(note):
+                print(f"\n{note} (kvmmmu-lab doctor tells it again)")
         if not args.file and not args.inline:
             Progress().points(exercise.name, report.points)
         return int(not report.passed)
+
+
+def _arguments(args: argparse.Namespace) -> list[str]:
+    """The arguments, after the exercise's name, that check the same submission in the same way."""
+    given = [str(args.file)] if args.file else []
+    given += ["--folder", str(args.folder)] if args.folder and not args.file else []
+    given += ["--seed", str(args.seed)] if args.seed else []
+    return given + ["--full"] * args.full + ["--inline"] * args.inline
 
 
 def hint(args: argparse.Namespace) -> int:

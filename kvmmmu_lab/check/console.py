@@ -3,6 +3,10 @@
 
 from __future__ import annotations
 
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +14,7 @@ from .. import exercises, workspace
 from ..exercises import Exercise
 from .answers import KnownAnswers, answers_file
 from .judge import Judge
-from .report import NOT_ATTEMPTED, PASSED, Report, Verdict, explained
+from .report import NOT_ATTEMPTED, PASSED, Report, Verdict, explained, same_failures
 from .submission import Submission, submitted_file
 
 
@@ -33,26 +37,30 @@ def judge(exercise: Exercise, given: Submission, *, seed: int = 0, **options: An
     return Judge(exercise, given, seed=seed, known=KnownAnswers(exercise, seed, answers_file(exercise)), **options)
 
 
-def show(exercise: Exercise, given: Submission, *, file: Path | None = None, every: bool = False, **options: Any) -> Report:
-    """Check a submission, print each verdict as soon as it is known, and explain the first failure (all if ``every``).
+def show(exercise: Exercise, given: Submission, *, again: Sequence[str] = (), every: bool = False, **options: Any) -> Report:
+    """Check a submission, print each verdict as soon as it is known, then explain the first failure (all if ``every``).
 
-    ``file`` is the file named on the command line, or None; ``options`` are passed to `judge`.
+    The explanation of the rule to mend first stands last, where it is read first. ``again`` are the arguments of the command
+    that checks the same submission; ``options`` are passed to `judge`.
     """
     print("\n".join([f"{exercise.number} {exercise.title}: {given.name}", *given.notes, ""]), flush=True)
-    failures: list[Verdict] = []
 
     def tell(verdict: Verdict) -> None:
         print(f"  {verdict.line}  ({verdict.status})" if verdict.status != PASSED else f"  {verdict.line}", flush=True)
-        if verdict.failure is None:
-            return
-        if (every or not failures) and verdict.failure.kind != "unwritten":
-            print(f"\n{explained(verdict, exercise)}\n", flush=True)
-        failures.append(verdict)
 
     report = judge(exercise, given, tell=tell, **options).report()
-    lines = ["", report.head]
-    if len(failures) > 1 and not every and report.status != NOT_ATTEMPTED:
-        command = " ".join(["kvmmmu-lab check", exercise.name, *([str(file)] if file else []), "--all"])
-        lines.append(f"To see all {len(failures)} failures: {command}")
-    print("\n".join([*lines, *report.printed_lines()]), flush=True)
+    lines = ["", report.head, *report.printed_lines()]
+    groups = same_failures(report)
+    if report.status != NOT_ATTEMPTED and groups:
+        if len(groups) > 1 and not every:
+            command = command_line(["kvmmmu-lab", "check", exercise.name, *again, "--all"])
+            lines.append(f"To see all {len(groups)} failures: {command}")
+        for first, *others in reversed(groups if every else groups[:1]):
+            lines += ["", explained(first, exercise, others)]
+    print("\n".join(lines), flush=True)
     return report
+
+
+def command_line(words: Sequence[str]) -> str:
+    """A command as it can be pasted into a terminal of this system."""
+    return subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words)

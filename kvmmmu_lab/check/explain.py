@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from ..inspect.dump import FIRST_REF
@@ -44,9 +45,21 @@ def spte(value: Any) -> str:
     return hex(value) if isinstance(value, int) else repr(value)
 
 
-def frame(gfn: int) -> str:
-    """Name a frame, given its gfn or, for a host frame outside guest memory, its negated host frame number."""
-    return f"host frame {-gfn:#x}" if gfn < 0 else f"frame {gfn:#x}"
+def frame(gfn: int, hfn: int | None = None) -> str:
+    """Name a frame by its gfn, and its ``hfn`` if known. A negative number is the negated hfn of a frame without a gfn."""
+    if gfn < 0:
+        return f"hfn {-gfn:#x}"
+    return f"gfn {gfn:#x}" if hfn is None else f"gfn {gfn:#x} (hfn {hfn:#x})"
+
+
+def named(text: str) -> str:
+    """``text`` with a note on each number in it that is an spte: "134668" becomes "134668 (spte #7:12)"."""
+    return re.sub(r"(?<![\w.#:])\d+(?![\w.:])", lambda found: _with_name(found[0]), text)
+
+
+def _with_name(number: str) -> str:
+    inside = len(number) < 8 and FIRST_SHADOW <= int(number) >> 9 < FIRST_SHADOW + NUM_PAGES
+    return f"{number} (spte {entry_name(int(number))})" if inside else number
 
 
 def number(value: Any) -> str:

@@ -12,13 +12,14 @@ from ..errors import HostCrash, LabError
 from ..exercises import Boot, Golden, Rule, Scenario
 from ..mmu.bits import CR4_PSE, MODES
 from .compare import Transcript, first_difference
-from .explain import is_call, spte
+from .explain import is_call, named, spte
 from .observe import Difference
 from .oracle import Expected
 from .sandbox.client import DAMAGED, Run
 from .sandbox.limits import MEMORY
 from .steps import read_step
 from .submission import Submission
+from .testbench import Bench
 
 if TYPE_CHECKING:
     from .side_by_side import SideBySide
@@ -137,19 +138,23 @@ class Explainer:
 
     def explain(self, rule: Rule, scenario: Scenario, found: Failure, stretch: Golden | Boot | None) -> Failure:
         """Return the failure with its sentence, its steps in words, and a picture."""
-        steps = tuple(self._steps(scenario, found.step))
+        bench = self.expected.bench(scenario)
+        steps = tuple(self._steps(bench, scenario, found.step))
         if found.difference is not None and stretch is not None:
             found = self._in_detail(rule, scenario, found)
         if found.difference is not None:
+            last = scenario.steps[found.step]
+            call = str(last[1]) if not isinstance(last, dict) and last[0] == "call" else ""
+            found = replace(found, difference=replace(found.difference, call=call, hfn_of=bench.vm.memory.frames.__getitem__))
+            assert found.difference is not None
             picture = self._picture(rule, scenario, found) if not isinstance(stretch, Boot) else None
             found = replace(found, sentence=found.difference.sentence, picture=picture)
         else:
             found = replace(found, sentence=self.how_it_ended(found))
         return replace(found, sentence=_when(steps) + found.sentence, steps=steps, scenario=scenario, stretch=stretch)
 
-    def _steps(self, scenario: Scenario, last: int) -> Iterator[str]:
-        """The steps in words, up to ``last``; each is described before it happens."""
-        bench = self.expected.bench(scenario)
+    def _steps(self, bench: Bench, scenario: Scenario, last: int) -> Iterator[str]:
+        """The steps in words, up to ``last``; each is described before ``bench`` does it."""
         for step in scenario.steps[: last + 1]:
             try:
                 yield read_step(step).say(bench.vm)
@@ -184,6 +189,7 @@ class Explainer:
         """Explain in one sentence why a run did not finish, and name the line of the submission that was running."""
         error = found.error
         what = re.sub(r"spte (0x[0-9a-f]+)", lambda match: f"spte {spte(int(match[1], 16))}", str(error.get("what")))
+        what = named(what) + _misuse(what)
         text = f": {what}" if what else ""
         kind, where = KINDS.get(found.kind, KINDS["raised"]), self._where(error)
         at = f"; your code was{where}" if where else ""
@@ -197,6 +203,17 @@ class Explainer:
         place, code = self.submission.place(error.get("file"), error.get("line"))
         places = [f"{function}()"] * (function not in ("", "<module>")) + [place] * bool(place)
         return (f" in {', '.join(places)}" if places else "") + (f" ({code})" if code else "")
+
+
+def _misuse(what: str) -> str:
+    """The likely reason for a crash of the host, as the end of a sentence; empty if there is none."""
+    if "rmap_remove" in what and "shadow page #" in what:
+        return ". The entry leads to a shadow page, and only entries that lead to a frame of the guest are in a reverse map"
+    if "rmap_remove" in what:
+        return ". Either it was removed before, or it was zeroed before it was removed"
+    if "mmu_page_remove_parent_pte" in what:
+        return ". Either it was removed before, or it leads to another page"
+    return ""
 
 
 def _when(steps: tuple[str, ...]) -> str:

@@ -17,7 +17,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..errors import LabError
-from ..exercises import Boot, Exercise, Golden, Rule, Scenario
+from ..exercises import Boot, Exercise, Golden, Rule, Scenario, StepData
 from .answers import KnownAnswers
 from .failure import KINDS, NOT_ATTEMPTED, PASSED, TIMED_OUT, Explainer, Failure, find_failure
 from .oracle import Expected, Observed
@@ -31,11 +31,14 @@ from .scenarios import as_scenario
 from .shrink import shrink
 from .submission import Submission
 
-SECONDS, STEPS = 1.0, 20
-"""The time limit of a scenario with up to `STEPS` steps is `SECONDS`; that of a longer one is proportional to its length."""
+STEPS = 20
+"""The time limit `limits.TIME` is for scenarios with up to this number of steps. A longer one has proportionally more time."""
 
-ENGINE_SECONDS, FULL_SECONDS = 5.0, 20.0
-"""The time limits, in seconds, for a trace or boot that tests the whole engine: in a normal check, and in a ``full`` one."""
+ENGINE, FULL = 5.0, 20.0
+"""The time limits for a trace or boot that tests the whole engine, as multiples of `limits.TIME`; the latter if ``full``."""
+
+LONGER = 5.0
+"""How many times longer code that was stopped may run once more, to find out whether it is slow or endless."""
 
 SHRINKING = 1.5
 """The maximum time, in seconds, for finding a shorter scenario."""
@@ -43,10 +46,9 @@ SHRINKING = 1.5
 PATIENCE = 2
 """The number of rules that may time out before the remaining rules are skipped."""
 
-LEFT_OVER = (
-    ". The same steps work in a new process: your code keeps state from earlier machines. Store state in `self` or in "
-    "`vm`, not in the class, a global variable or a default argument"
-)
+STATE = "Store state in `self` or in `vm`, not in the class, a global variable or a default argument"
+LEFT_OVER = f". The same steps work in a new process: your code keeps state from earlier machines. {STATE}"
+MIXED_UP = f". With one machine alone, the same steps go right: your code mixes up two machines. {STATE}"
 
 
 class Judge:
@@ -170,6 +172,8 @@ class Judge:
         first = self._wrong(rule, scenario, stretch, following, key=self.known.key(rule, stretch or scenario))
         if first is None or _unsaid(rule, first):
             return first
+        if first.kind == "timeout":
+            first = self._slow_or_endless(rule, scenario, first, stretch)
         if first.kind not in KINDS or not KINDS[first.kind].shrinks or isinstance(stretch, Boot):
             return self.explainer.explain(rule, scenario, first, stretch)
 
@@ -185,9 +189,49 @@ class Judge:
         for tried in (small, scenario):
             found = self._alone(rule, tried, stretch)
             if found is not None:
-                return self.explainer.explain(rule, tried, found, stretch)
+                explained = self.explainer.explain(rule, tried, found, stretch)
+                mixed_up = MIXED_UP if stretch is None and self._right_apart(rule, tried, found.step) else ""
+                return replace(explained, sentence=explained.sentence + mixed_up)
         explained = self.explainer.explain(rule, scenario, first, stretch)
         return replace(explained, sentence=explained.sentence + LEFT_OVER)
+
+    def _right_apart(self, rule: Rule, scenario: Scenario, last: int) -> bool:
+        """Whether a scenario with two machines goes right if each of them does its steps alone."""
+        machines: tuple[list[StepData], list[StepData]] = ([], [])
+        now = 0
+        for step in scenario.steps[: last + 1]:
+            if step[0] not in ("another", "back"):
+                machines[now].append(step)
+            elif step[0] == "another" and now:
+                return False  # a third machine
+            else:
+                now = int(step[0] == "another")
+        if sum(map(len, machines)) > last:  # there is only one machine
+            return False
+        try:
+            return all(self._alone(rule, scenario.with_steps(steps), None) is None for steps in machines if steps)
+        except LabError:
+            return False
+
+    def _slow_or_endless(self, rule: Rule, scenario: Scenario, found: Failure, stretch: Golden | Boot | None) -> Failure:
+        """Let code that was stopped run once more, with more time, and add to the failure what happened then.
+
+        Only the first rule of a check does so, because it takes long.
+        """
+        limit = _seconds(scenario) if stretch is None else TIME.value * (FULL if self.full else ENGINE)
+        what = str(found.error.get("what"))
+        if not self.late:
+            begin = time.monotonic()
+            longer = scenario.with_steps(scenario.steps[: found.step + 1])
+            run = self._ready().run(longer, rule.looks, stretch is not None, seconds=limit * LONGER)
+            seconds = time.monotonic() - begin
+            self._collect(self._ready())
+            if run.end == "timeout":
+                further = f" and got to step {len(run.seen) + 1}" if len(run.seen) > found.step else ""
+                what += f". With {LONGER:g} times as much it did not end either{further}: it is an endless loop, or very slow"
+            elif run.end == "done":
+                what += f". With more time it ended after {seconds:.1f} seconds: it is slow, but not endless"
+        return replace(found, error=found.error | {"what": what})
 
     def _alone(self, rule: Rule, scenario: Scenario, stretch: Golden | Boot | None) -> Failure | None:
         """Find the failure in a new process, which holds no state from other scenarios."""
@@ -209,7 +253,7 @@ class Judge:
         hashed, whole = stretch is not None, scenario is as_scenario(stretch) if stretch is not None else False
         seconds = _seconds(scenario)
         if hashed:
-            seconds = TIME.value * (FULL_SECONDS if self.full else ENGINE_SECONDS)
+            seconds = TIME.value * (FULL if self.full else ENGINE)
         expected: list[Observed] = []
         refused: list[LabError] = []
 
@@ -242,7 +286,7 @@ class Judge:
 
     def _play(self, scenario: Scenario, looks: tuple[str, ...], detail: int | None) -> Run:
         """Play a scenario once more, to explain it."""
-        return self._ready().run(scenario, looks, detail=detail, seconds=TIME.value * FULL_SECONDS)
+        return self._ready().run(scenario, looks, detail=detail, seconds=TIME.value * FULL)
 
     def _ready(self) -> Worker | Inline:
         """Return a worker with the submission; if it can't be loaded, the worker that failed."""
@@ -271,7 +315,7 @@ class Judge:
 
 
 def _seconds(scenario: Scenario) -> float:
-    return TIME.value * SECONDS * max(1.0, len(scenario.steps) / STEPS)
+    return TIME.value * max(1.0, len(scenario.steps) / STEPS)
 
 
 def _until_empty(take: Callable[[], Rule]) -> Iterator[Rule]:

@@ -12,7 +12,7 @@ import functools
 import operator
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -77,11 +77,8 @@ class View:
 
     def frames(self) -> set[int]:
         """The host frames that the part's ``frames()`` returns. Raises WrongResult if they are not integers."""
-        given = self.vm.rmap.frames()
-        try:
-            return {operator.index(hfn) for hfn in given}
-        except (TypeError, ValueError):
-            raise WrongResult("frames()", given, "the numbers of host frames, in a list or another iterable") from None
+        expected = "the numbers of host frames, in a list or another iterable"
+        return set(integers("frames()", self.vm.rmap.frames(), expected))
 
     def by_gfn(self, by_hfn: dict[int, Any]) -> list[Any]:
         """Convert values by host frame to sorted [gfn, value] pairs; a frame outside guest memory gets its negated number."""
@@ -96,22 +93,35 @@ def in_shadow_page(event: tuple) -> bool:
 
 def refs(sptes: Any) -> list[int]:
     """The refs of sptes that a part returned, sorted. Raises WrongResult for anything else."""
-    given = sptes
+    return sorted(spte - FIRST_REF for spte in integers("sptes()", sptes, "integers, in a list or another iterable"))
+
+
+def integers(call: str, given: Any, expected: str) -> list[int]:
+    """What ``call`` returned, as a list of integers. Raises WrongResult if it is anything else.
+
+    An exception that the part itself raises, for example in a generator, propagates: it is not a wrong result.
+    """
     try:
-        given = list(sptes)
-        return sorted(operator.index(spte) - FIRST_REF for spte in given)
-    except (TypeError, ValueError):
-        raise WrongResult("sptes()", given, "integers, in a list or another iterable") from None
+        iterator = iter(given)
+    except TypeError:
+        raise WrongResult(call, given, expected) from None
+    items = list(iterator)
+    try:
+        return [operator.index(item) for item in items]
+    except TypeError:
+        raise WrongResult(call, items, expected) from None
 
 
 def form(call: str, sptes: Any) -> Any:
     """Convert what ``call`` returned, one spte or lists of sptes, to refs; keep None. Raises WrongResult for anything else."""
     if sptes is None or isinstance(sptes, int):
         return sptes if sptes is None else sptes - FIRST_REF
+    expected = "an spte, or a list of lists of sptes"
     try:
-        return [[int(spte) - FIRST_REF for spte in row] for row in sptes]
-    except (TypeError, ValueError):
-        raise WrongResult(call, sptes, "an spte, or a list of lists of sptes") from None
+        rows = iter(sptes)
+    except TypeError:
+        raise WrongResult(call, sptes, expected) from None
+    return [[spte - FIRST_REF for spte in integers(call, row, expected)] for row in rows]
 
 
 class Observation:
@@ -162,7 +172,8 @@ class Difference:
     """The first ``observation`` that differs between two runs, after step ``step`` (from 0).
 
     ``before`` is the value expected one step earlier; ``wanted`` and ``seen`` are all observations after this step, expected
-    and actual. ``got`` and ``seen`` come from a worker and may be anything.
+    and actual. ``got`` and ``seen`` come from a worker and may be anything. ``call`` is the function that the step calls, if
+    it calls one of the submission; ``hfn_of`` returns the hfn of a gfn, or None.
     """
 
     step: int
@@ -172,6 +183,8 @@ class Difference:
     before: Any = None
     wanted: Seen = field(default_factory=dict, compare=False)
     seen: Seen = field(default_factory=dict, compare=False)
+    call: str = field(default="", compare=False)
+    hfn_of: Callable[[int], int | None] = field(default=lambda gfn: None, compare=False)
 
     @property
     def sentence(self) -> str:
@@ -208,16 +221,43 @@ class Difference:
         before = {row[0]: row[1] for row in self.before or []}.get(key, [])
         return key, sorted((right - mine).elements()), sorted((mine - right).elements()), before
 
+    def frame(self, gfn: int) -> str:
+        """Name a frame by its gfn and its hfn, or by its negated hfn; a number that is only a gfn is called one."""
+        hfn = self.hfn_of(abs(gfn)) if abs(gfn) < 1 << 40 else None
+        if gfn < 0 and hfn is not None:
+            return f"hfn {-gfn:#x} ({-gfn:#x} is a gfn; its hfn is {hfn:#x})"
+        return frame(gfn, hfn)
+
+    def entries(self) -> tuple[dict[int, Any], dict[int, Any]]:
+        """The expected and the actual shadow entries, by ref; empty if they were not observed, or only as digests."""
+        expected, got = (
+            {page << 9 | entry[0]: entry for page, entries in found if isinstance(entries, list) for entry in entries}
+            for found in (seen.get("sptes") or () for seen in (self.wanted, self.seen))
+            if isinstance(found, list | tuple)
+        )
+        return expected, got
+
     def emptied_instead(self) -> str:
         """The end of a sentence: which entries were emptied instead of the right ones; empty if there are none."""
-        right, mine = (
-            {page << 9 | entry[0] for page, entries in seen.get("sptes", ()) for entry in entries}
-            for seen in (self.wanted, self.seen)
-        )
-        emptied = sorted(right - mine)
-        if not emptied or not mine - right:
+        expected, got = self.entries()
+        emptied = sorted({*expected} - {*got})
+        if not emptied or not {*got} - {*expected}:
             return ""
         return f"; your code emptied {reference(emptied[0])}{more(len(emptied) - 1)} instead"
+
+    def wrongly_changed(self, refs: list[int]) -> str:
+        """How the first of these entries was changed although it should not be, as a sentence; empty if none was."""
+        expected, got = self.entries()
+        for ref in refs:
+            right, mine = expected.get(ref), got.get(ref)
+            if right is None or right == mine:
+                continue
+            others = sorted({*got} - {*expected})
+            instead = f"; the entry to empty is {reference(others[0])}{more(len(others) - 1)}" if others else ""
+            if mine is None:
+                return f"shadow entry {reference(ref)} was emptied; it should still be {shadow_entry(right)}{instead}"
+            return f"shadow entry {reference(ref)} is {shadow_entry(mine)}; it should still be {shadow_entry(right)}{instead}"
+        return ""
 
     def flags_of(self, ref: int) -> int:
         """The flags of a shadow entry, as the submission left it."""
@@ -254,22 +294,34 @@ class ReverseMaps(Observation, name="rmap"):
         return {hfn for hfn in hfns if hfn >= FIRST_GUEST}
 
     def explain(self, difference: Difference) -> str:
-        return self._explain(difference) + difference.emptied_instead()
+        changed = difference.wrongly_changed(difference.missing_and_extra()[1])
+        return changed or self._explain(difference) + difference.emptied_instead()
 
     def _explain(self, difference: Difference) -> str:
         gfn, missing, extra, before = difference.missing_and_extra()
         expected, got = difference.by_key()
-        reverse_map = f"the reverse map of {frame(gfn)}"
+        reverse_map = f"the reverse map of {difference.frame(gfn)}"
         if missing:
+            elsewhere = next((other for other in got if other not in expected and missing[0] in got[other]), None)
+            if elsewhere is not None:
+                return (
+                    f"spte {reference(missing[0])} is in the reverse map of {difference.frame(elsewhere)}; "
+                    f"it should be in that of {difference.frame(gfn)}"
+                )
             verb = "has lost" if missing[0] in before else "lacks"
             return f"{reverse_map} {verb} spte {reference(missing[0])}{more(len(missing) - 1)}, which can write it"
         ref = extra[0]
+        right = next((other for other, found in expected.items() if ref in found), None)
+        if right not in (None, gfn) and ref not in before:
+            return f"spte {reference(ref)} is in {reverse_map}; it should be in that of {difference.frame(right)}"
         if ref in expected.get(gfn, ()):
             return f"{reverse_map} has spte {reference(ref)} {times(got[gfn].count(ref))}"
         if not 0 <= ref < NUM_PAGES * 512:
             return f"{reverse_map} contains {ref + FIRST_REF:#x}, which is not an spte; is it the value of an entry?"
         if ref in before and difference.flags_of(ref) & COUNTED == COUNTED:
-            return f"spte {reference(ref)} still has its W and is still in {reverse_map}"
+            zapped = ref not in difference.entries()[0]
+            why = "was not zapped: it still allows writes" if zapped else "still has its W"
+            return f"spte {reference(ref)} {why} and is still in {reverse_map}"
         return f"{reverse_map} {'still has' if ref in before else 'has'} spte {reference(ref)}, which can't write it"
 
     def listing(self, value: Any) -> list[str]:
@@ -285,9 +337,9 @@ class MappedFrames(Observation, name="frames"):
     def explain(self, difference: Difference) -> str:
         missing = sorted(set(difference.expected) - set(difference.got))
         if missing:
-            return f"frames() doesn't include {frame(missing[0])}, which has a reverse map"
+            return f"frames() doesn't include {difference.frame(missing[0])}, whose reverse map is not empty"
         extra = sorted(set(difference.got) - set(difference.expected))
-        return f"frames() includes {frame(extra[0])}, whose reverse map is empty"
+        return f"frames() includes {difference.frame(extra[0])}, whose reverse map is empty"
 
     def listing(self, value: Any) -> list[str]:
         return [*map(frame, value)]
@@ -305,6 +357,9 @@ class ParentEntries(Observation, name="parents"):
 
     def explain(self, difference: Difference) -> str:
         page, missing, extra, before = difference.missing_and_extra()
+        changed = difference.wrongly_changed(missing)
+        if changed:
+            return changed
         if missing:
             verb = "has lost" if missing[0] in before else "lacks"
             words = f"page #{page} {verb} its parent {reference(missing[0])}{more(len(missing) - 1)}"
@@ -313,6 +368,9 @@ class ParentEntries(Observation, name="parents"):
         else:
             words = f"{reference(extra[0])} is a parent of page #{page}; it should not be"
         return words + difference.emptied_instead()
+
+    def listing(self, value: Any) -> list[str]:
+        return [f"page #{id}: {', '.join(map(reference, found))}" for id, found in value]
 
 
 class ChangeOrder(Observation, name="order"):
@@ -413,8 +471,15 @@ class ShadowPages(Observation, name="pages"):
                 fields = [field for field in zip(names, mine[id][1:], right[id][1:], strict=True) if field[1] != field[2]]
                 wrong = "; ".join(f"{name} {number(is_)} instead of {number(should)}" for name, is_, should in fields)
                 return f"the header of {self._say(right[id])} has {wrong}"
-        roots = "; a root in use moves to the front when it is zapped" if any(row[3] for row in right.values()) else ""
-        return f"the right shadow pages are in use, but they were zapped or created in the wrong order{roots}"
+        first, mine_first = difference.expected[0], difference.got[0]
+        if first[3] and first[0] != mine_first[0]:
+            return (
+                f"root {self._say(first)} was not zapped; it should have been. (A root that is in use keeps its shadow page, "
+                "but it loses its entries and moves to the front of the list of pages in use)"
+            )
+        if mine_first[3] and first[0] != mine_first[0]:
+            return f"root {self._say(mine_first)} was zapped; it should not have been"
+        return "the right shadow pages are in use, but they were zapped or created in another order than the kernel does"
 
     def listing(self, value: Any) -> list[str]:
         return [
@@ -422,6 +487,16 @@ class ShadowPages(Observation, name="pages"):
             f"slots {page.slot_bitmap:#x}"
             for page in map(self._page, value)
         ]
+
+
+RESULT_NAMES = {
+    "split": {
+        5: ("the index at level 4", "the index at level 3", "the index at level 2", "the index at level 1", "the offset"),
+        4: ("the index of the PDPTE", "the index at level 2", "the index at level 1", "the offset"),
+        3: ("the index in the directory", "the index in the page table", "the offset"),
+    },
+}
+"""By the name of a function and the length of what it should return: what the numbers are."""
 
 
 class StepResult(Observation, name="result"):
@@ -449,7 +524,22 @@ class StepResult(Observation, name="result"):
             return self._complaints(right, mine)
         if isinstance(right, str) and isinstance(mine, str):
             return f"{mine}; expected: {right}"
-        return f"it returns {short(mine)}; it should return {short(right)}"
+        names = self._names(difference.call, right)
+        if not names or not isinstance(mine, list) or len(mine) != len(right):
+            count = f", {len(right)} numbers" if names and isinstance(mine, list) else ""
+            return f"it returns {short(mine)}; it should return {short(right)}{count}"
+        wrong = [name for name, item, should in zip(names, mine, right, strict=True) if item != should]
+        are = f"{', '.join(wrong[:-1])} and {wrong[-1]} are" if len(wrong) > 1 else f"{wrong[0]} is"
+        return f"it returns {short(mine)}; it should return {short(right)}: {are} wrong"
+
+    def _names(self, call: str, right: Any) -> tuple[str, ...]:
+        """The names of the numbers that a call returns, if it returns several."""
+        return RESULT_NAMES.get(call, {}).get(len(right), ()) if isinstance(right, list) else ()
+
+    def listing(self, value: Any) -> list[str] | None:
+        if not isinstance(value, dict):
+            return None
+        return [result_part(name, item) for name, item in value.items()]
 
     def _complaints(self, right: list[Any], mine: list[Any]) -> str:
         """Describe the mistakes that an audit misses, and its false alarms."""
@@ -486,6 +576,10 @@ class CausedFaults(Observation, name="caused"):
         words = [f"a page fault at gva {gva:#x} with {result_part('error', error)}" for gva, error in faults]
         return " and ".join(words) or "no page fault"
 
+    def listing(self, value: Any) -> list[str]:
+        faults, loads, gps = value
+        return [f"for the guest: {self._faults(faults)}", f"root loads: {loads}", f"#GPs: {gps}"]
+
 
 class TlbFlushes(Observation, name="flushes"):
     """The number of TLB flushes in the step."""
@@ -499,6 +593,9 @@ class TlbFlushes(Observation, name="flushes"):
         is_ = f"flushed {times(difference.got)}" if difference.got else "not flushed"
         should = f"be flushed {times(difference.expected)}" if difference.expected else "not be flushed"
         return f"the TLB is {is_}; it should {should}"
+
+    def listing(self, value: Any) -> list[str]:
+        return [f"TLB flushes: {value}"]
 
 
 class GuestEntries(Observation, name="guest"):
@@ -521,6 +618,9 @@ class GuestEntries(Observation, name="guest"):
         is_, should = (guest_entry(part.get(index, 0)) for part in (mine, right))
         return f"entry {index} of the guest's table in gfn {gfn:#x} is {is_}; it should be {should}"
 
+    def listing(self, value: Any) -> list[str]:
+        return [f"gfn {gfn:#x} entry {index}: {guest_entry(entry)}" for gfn, entries in value for index, entry in entries]
+
 
 class DirtyLogs(Observation, name="dirty"):
     """The pages marked in the dirty log of each slot that has one."""
@@ -535,6 +635,9 @@ class DirtyLogs(Observation, name="dirty"):
             return f"page {missing[0]:#x} of slot {slot} isn't marked dirty, although it was written or can be written now"
         extra = sorted(set(got[slot]) - set(expected[slot]))
         return f"page {extra[0]:#x} of slot {slot} is marked dirty, although nothing wrote it and nothing can write it"
+
+    def listing(self, value: Any) -> list[str]:
+        return [f"slot {slot}: dirty pages {', '.join(map(hex, pages)) or 'none'}" for slot, pages in value]
 
 
 class MmuNumbers(Observation, name="mmu"):
@@ -572,6 +675,17 @@ class HashBuckets(Observation, name="hash"):
         places = sorted({page.gfn % NUM_PAGES for page in pool.active})
         return [[place, [page.id for page in pool.buckets[place]]] for place in places if pool.buckets[place]]
 
+    def explain(self, difference: Difference) -> str:
+        place, (expected, got) = difference.key(), difference.by_key()
+        is_, should = self._pages(got.get(place)), self._pages(expected.get(place))
+        return f"the hash bucket {place:#x} has {is_}; it should have {should}"
+
+    def _pages(self, ids: list[int] | None) -> str:
+        return "page " + ", ".join(f"#{id}" for id in ids) if ids else "no page"
+
+    def listing(self, value: Any) -> list[str]:
+        return [f"bucket {place:#x}: {self._pages(ids)}" for place, ids in value]
+
 
 class FreeList(Observation, name="free"):
     """The ids of the free shadow pages that are not in their initial order, next one first, and the number of the others."""
@@ -584,10 +698,17 @@ class FreeList(Observation, name="free"):
         return [[page.id for page in reversed(free[unused:])], unused]
 
     def explain(self, difference: Difference) -> str:
-        return "shadow pages were zapped in the wrong order: the free list shows it"
+        right, mine = difference.expected[0], difference.got[0]
+        if len(right) + difference.expected[1] != len(mine) + difference.got[1]:
+            return f"{len(mine) + difference.got[1]} shadow pages are free; it should be {len(right) + difference.expected[1]}"
+        return (
+            "the right shadow pages were zapped, but in another order than the kernel zaps them, which is that of the bucket: "
+            "the list of free pages, which is used from the end, shows it"
+        )
 
     def listing(self, value: Any) -> list[str]:
-        return [*(f"#{id}" for id in value[0]), f"then {value[1]} in their initial order"]
+        free = [f"page #{id}" for id in value[0]]
+        return [*free, f"{'then ' * bool(free)}{value[1]} in their initial order"]
 
 
 class MemoryWrites(Observation, name="door"):
@@ -617,16 +738,21 @@ class MemoryWrites(Observation, name="door"):
     def explain(self, difference: Difference) -> str:
         right, mine = ({tuple(row[:3]): row[3] for row in part} for part in (difference.expected, difference.got))
         place = first_different(right, mine)
-        page, shadow, index = place
-        if shadow:
-            what, door = f"shadow entry {reference(page << 9 | index)}", "`vm.memory.put`"
-        else:
-            what, door = f"entry {index} of the guest's table in gfn {page:#x}", "`vm.memory.put` or `put_half`"
+        what, door = self._place(*place)
         if place not in mine:
-            return f"{what} is not set to {right[place]:#x} through {door}"
+            return f"{what} is not set to {right[place]:#x} through {door}, so nothing learns of the change"
         if place not in right:
             return f"{what} becomes {mine[place]:#x}; it should not change"
         return f"{what} becomes {mine[place]:#x}; it should become {right[place]:#x}"
+
+    def listing(self, value: Any) -> list[str]:
+        return [f"{self._place(*row[:3])[0]} set to {row[3]:#x}" for row in value]
+
+    def _place(self, page: int, shadow: bool, index: int) -> tuple[str, str]:
+        """The name of an entry, and the functions through which it has to be changed."""
+        if shadow:
+            return f"shadow entry {reference(page << 9 | index)}", "`vm.memory.put`"
+        return f"entry {index} of the guest's table in gfn {page:#x}", "`vm.memory.put` or `put_half`"
 
 
 class DescriptorForm(Observation, name="form"):
@@ -680,8 +806,18 @@ class FirstParents(Observation, name="first"):
 
     def explain(self, difference: Difference) -> str:
         page, (expected, got) = difference.key(), difference.by_key()
-        should = "one of the page's parents" if page in expected else "None, because the page has no parent"
-        return f"first(page #{page}) returns {spte(got.get(page))}; it should return {should}"
+        parents = [FIRST_REF + ref for id, refs in difference.wanted.get("parents") or () if id == page for ref in refs]
+        is_ = f"first(page #{page}) returns {spte(got.get(page))}"
+        if got.get(page) in parents:
+            return f"{is_}, which is right, but then sptes(page #{page}) no longer returns it; `first` must not change anything"
+        if page not in expected:
+            return f"{is_}; it should return None, because the page has no parent"
+        which = ", ".join(map(spte, parents[:4])) + ", ..." * (len(parents) > 4)
+        should = f"{which}, its only parent" if len(parents) == 1 else "one of its parents" + f" ({which})" * bool(parents)
+        return f"{is_}, which is not a parent of this page; it should return {should}"
+
+    def listing(self, value: Any) -> list[str]:
+        return [f"first(page #{id}): {first if first == 'a parent' else spte(first)}" for id, first in value]
 
 
 class ChainForm(Observation, name="chains"):
@@ -708,6 +844,11 @@ class ChainForm(Observation, name="chains"):
             return f"{left} spare chains are left; there should be {free}"
         page = first_different(expected, got)
         return f"the parents of page #{page} are {kept(got.get(page))}; the kernel keeps {kept(expected.get(page))}"
+
+    def listing(self, value: Any) -> list[str]:
+        if value is None:
+            return ["not reported"]
+        return [*(f"page #{id}: {kept(chains)}" for id, chains in value[0]), f"spare chains: {value[1]}"]
 
 
 USUAL = tuple(name for name, observation in OBSERVATIONS.items() if observation.usual)

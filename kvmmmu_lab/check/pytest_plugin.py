@@ -118,6 +118,7 @@ REPORTS = pytest.StashKey[list[Any]]()
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """Print points, verdicts and notes."""
     for report, inline in config.stash.get(REPORTS, []):
+        from .answers import new_note
         from .sandbox.inline import INLINE
 
         terminalreporter.section("exercise")
@@ -125,5 +126,5 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         terminalreporter.line(report.head if tried else f"{report.head}: {len(report.verdicts)} rules tried")
         for verdict in report.verdicts:
             terminalreporter.line(f"  {verdict.line}")
-        for note in [*([INLINE] * inline), *report.submission.notes, *report.notes, *report.printed_lines()]:
+        for note in [*([INLINE] * inline), *report.submission.notes, *filter(new_note, report.notes), *report.printed_lines()]:
             terminalreporter.line(f"  {note}")

@@ -6,6 +6,7 @@ from __future__ import annotations
 import html
 import itertools
 import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -172,8 +173,28 @@ def headline(verdict: Verdict) -> str:
     return f"{SIGNS[verdict.status]} {verdict.status.capitalize()}: {verdict.rule.says}"
 
 
-def explained(verdict: Verdict, exercise: Exercise) -> str:
-    """Explain a failed rule for a terminal: the rule, a sentence, the steps, the expected and actual values, and a hint."""
+def same_failures(report: Report) -> list[list[Verdict]]:
+    """The verdicts with an explanation, in groups that fail for the same reason: the same exception in the same line.
+
+    Rules without extra points come first.
+    """
+    found: dict[Any, list[Verdict]] = {}
+    for verdict in sorted(report.verdicts, key=lambda verdict: verdict.rule.extra):
+        failure = verdict.failure
+        if failure is None or failure.kind == "unwritten":
+            continue
+        error = failure.error
+        place = (failure.kind, error.get("type"), error.get("file"), error.get("line"), error.get("function"))
+        same = failure.difference is None and failure.kind not in ("differs", "silent")
+        found.setdefault(place if same else verdict.rule.name, []).append(verdict)
+    return list(found.values())
+
+
+def explained(verdict: Verdict, exercise: Exercise, others: Sequence[Verdict] = ()) -> str:
+    """Explain a failed rule for a terminal: the rule, a sentence, the steps, the expected and actual values, and a hint.
+
+    ``others`` are verdicts on rules that fail for the same reason.
+    """
     failure = verdict.failure
     if failure is None:
         return headline(verdict)
@@ -181,6 +202,8 @@ def explained(verdict: Verdict, exercise: Exercise) -> str:
     lines += textwrap.wrap(f"{capital(failure.sentence)}.", WIDTH, initial_indent="  ", subsequent_indent="  ")
     if failure.where:
         lines.append(f"  This happened {failure.where}.")
+    if others:
+        lines.append(f"  {len(others)} other rule{'s fail' if len(others) > 1 else ' fails'} for the same reason.")
     if failure.steps:
         steps = failure.numbered_steps()
         lines += ["", "  The shortest steps that lead there:" if len(failure.steps) > 1 else "  The step:"]

@@ -13,6 +13,7 @@ from ..errors import HostCrash
 from . import events as ev
 from .bits import BASE_MASK, PAGE_SHIFT, PRESENT, WRITABLE
 from .machine import Machine
+from .memory import FIRST_GUEST, FIRST_SHADOW
 from .shadow import entry_name
 
 RMAP_EXT = 4
@@ -145,7 +146,9 @@ class ReverseMap:
             vm.emit((ev.END, None))
 
     def _frame(self, hfn: int) -> str:
-        """A host frame in a message: "host frame 0x2b45 (gfn 0x29a5)"."""
+        """A host frame in a message: "host frame 0x2b45 (gfn 0x29a5)", or "host frame 0x1f8 (shadow page #248)"."""
+        if FIRST_SHADOW <= hfn < FIRST_GUEST:
+            return f"host frame {hfn:#x} (shadow page #{hfn - FIRST_SHADOW})"
         gfn = self.vm.memory.gfns[hfn]
         return f"host frame {hfn:#x}" + (f" (gfn {gfn:#x})" if gfn is not None else "")
 

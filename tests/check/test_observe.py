@@ -24,11 +24,11 @@ def seen(*looks):
 @pytest.mark.parametrize(
     ("name", "expected", "got", "before", "words"),
     [
-        ("rmap", [[0x1F, [REF]]], [], None, "the reverse map of frame 0x1f lacks spte #7:12, which can write it"),
-        ("rmap", [[0x1F, [REF]]], [], [[0x1F, [REF]]], "the reverse map of frame 0x1f has lost spte #7:12, which can write it"),
-        ("rmap", [[0x1F, [REF]]], [[0x1F, [REF, REF]]], None, "the reverse map of frame 0x1f has spte #7:12 twice"),
-        ("rmap", [], [[-0x21F, [REF]]], None, "the reverse map of host frame 0x21f has spte #7:12, which can't write it"),
-        ("frames", [0x1F], [], None, "frames() doesn't include frame 0x1f, which has a reverse map"),
+        ("rmap", [[0x1F, [REF]]], [], None, "the reverse map of gfn 0x1f lacks spte #7:12, which can write it"),
+        ("rmap", [[0x1F, [REF]]], [], [[0x1F, [REF]]], "the reverse map of gfn 0x1f has lost spte #7:12, which can write it"),
+        ("rmap", [[0x1F, [REF]]], [[0x1F, [REF, REF]]], None, "the reverse map of gfn 0x1f has spte #7:12 twice"),
+        ("rmap", [], [[-0x21F, [REF]]], None, "the reverse map of hfn 0x21f has spte #7:12, which can't write it"),
+        ("frames", [0x1F], [], None, "frames() doesn't include gfn 0x1f, whose reverse map is not empty"),
         ("parents", [[5, [REF]]], [[5, []]], [[5, [REF]]], "page #5 has lost its parent #7:12"),
         ("sptes", [[7, [[12, 5, "g", 31]]]], [], None, "shadow entry #7:12 is empty; it should be present, user, to gfn 0x1f"),
         ("flushes", 0, 2, None, "the TLB is flushed twice; it should not be flushed"),

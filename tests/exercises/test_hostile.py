@@ -178,8 +178,7 @@ def time_limit(monkeypatch):
     """A function that sets after how many seconds a submission is stopped."""
 
     def limit(seconds):
-        monkeypatch.setattr("kvmmmu_lab.check.judge.SECONDS", seconds)
-        monkeypatch.setattr("kvmmmu_lab.check.judge.ENGINE_SECONDS", seconds)
+        monkeypatch.setenv("KVMMMU_LAB_TIME", str(seconds))
 
     return limit
 
