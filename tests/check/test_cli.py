@@ -53,7 +53,8 @@ def test_a_failure_is_explained_in_a_helpful_order(folder, capsys):
     main(["check", "rmap_add", "mine.py"])
     said = capsys.readouterr().out
     order = [
-        "Failed: ", "the reverse map of gfn 0x1f (hfn 0x21f) has lost spte #7:15", "The shortest steps that lead there", "1. add(#7:12)",
+        "Failed: ", "the reverse map of gfn 0x1f (hfn 0x21f) has lost spte #7:15",
+        "The shortest steps that lead there", "1. add(#7:12)",
         "Expected:", "kvmmmu-lab hint rmap_add",
     ]  # fmt: skip
     places = [" ".join(said.split()).index(words) for words in order]
