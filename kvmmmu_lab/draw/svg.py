@@ -13,11 +13,10 @@ import base64
 import functools
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Sized
+from collections.abc import Mapping, Sized
 
 from ..errors import InputError
 from ..inspect.keys import CHAIN, DESCRIPTOR, Key
-from ..inspect.names import key_name
 from . import metrics
 from .geometry import Box
 from .layout import READ_ONLY, Layout, layout
@@ -223,10 +222,10 @@ def _table(table: Table, now: Table | None, room: float) -> Appearance:
     ]
 
 
-def edge_name(edge: Edge) -> str:
-    """Return the name of an edge: "the arrow: #248:457 leads to gfn 0x29a5"."""
-    source, target = Key(edge.source), Key(edge.target)
-    return f"the arrow: {_leads(edge, key_name(source.table if source.row == 'rmap' else source), key_name(target))}"
+def edge_name(edge: Edge, names: Mapping[str, str]) -> str:
+    """Return the name of an edge, given those of all tables and rows: "the arrow: #248:457 leads to gfn 0x29a5"."""
+    source = Key(edge.source)
+    return f"the arrow: {_leads(edge, names[source.table if source.row == 'rmap' else source], names[edge.target])}"
 
 
 def _leads(edge: Edge, source: str, target: str) -> str:

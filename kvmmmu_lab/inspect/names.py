@@ -21,6 +21,7 @@ from .keys import (
     GUEST,
     HOST_FRAME,
     MEMORY,
+    PARTS,
     PDPT,
     ROOT,
     SHADOW,
@@ -51,7 +52,7 @@ def key_name(key: Key) -> str:
     table, row = key.table, key.row
     kind, *parts = table.split(":")
     known = _TABLES.get(kind)
-    if known is None or table in (SHADOW, GUEST):
+    if known is None or len(parts) != PARTS.get(kind, 2) - 1:
         return key
     name = "the guest's PDPT" if table == PDPT else known(*parts)
     if not row:

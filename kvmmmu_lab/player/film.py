@@ -29,7 +29,7 @@ from typing import Any
 from ..draw.arguments import check_gva
 from ..draw.pictures import Picture
 from ..draw.render import RenderError
-from ..draw.scene import Entry, Scene, Table, edges_of, union
+from ..draw.scene import Scene, edges_of, union
 from ..draw.svg import Appearance, Drawing, edge_name
 from ..draw.text import alternative, to_text
 from ..draw.theme import MEANINGS, stylesheet
@@ -252,29 +252,23 @@ def _chapter_data(steps: list[FilmStep], drawing: Drawing, folded: list[Fold]) -
 
 
 def _names(stage: Scene) -> dict[str, str]:
-    """Return the names of the tables and edges of a stage, and of the rows that have a name of their own."""
-    names = {key: edge_name(edge) for key, edge in edges_of(stage).items()}
+    """Return the names of everything on a stage, without rows that are called "entry N of" their table."""
+    every, plain = dict[str, str](), set[str]()
     for table in stage.tables:
-        names[table.key] = _table_name(table)
+        every[table.key] = name = _name(table.key, table.title)
         for entry in table.entries:
-            if (name := _entry_name(entry, table)) != _row_name(entry, table):
-                names[entry.key] = name
-    return names
+            number = Key(entry.key).row
+            row = f"entry {number} of {name}" if number else f"“{entry.index}” in “{name}”"
+            every[entry.key] = _name(entry.key, row)
+            plain |= {entry.key} if every[entry.key] == row else set()
+    edges = {key: edge_name(edge, every) for key, edge in edges_of(stage).items()}
+    return edges | {key: name for key, name in every.items() if key not in plain}
 
 
-def _table_name(table: Table) -> str:
-    """Return the name of a table; its title, if the picture made up its key."""
-    name = key_name(Key(table.key))
-    return table.title if name == table.key else name
-
-
-def _entry_name(entry: Entry, table: Table) -> str:
-    name = key_name(Key(entry.key))
-    return _row_name(entry, table) if name == entry.key else name
-
-
-def _row_name(entry: Entry, table: Table) -> str:
-    return f"entry {Key(entry.key).row} of {_table_name(table)}"
+def _name(key: str, otherwise: str) -> str:
+    """Return the name of what a key stands for in the machine, or another one for a key that only the picture has."""
+    name = key_name(Key(key))
+    return otherwise if name == key else name
 
 
 # What was clicked on

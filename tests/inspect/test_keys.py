@@ -84,6 +84,7 @@ def test_a_shadow_entry_has_one_name():
         ("b", "the hash of shadow pages"),
         ("b:201", "hash bucket 201"),
         ("l:free", "l:free"),
+        ("g", "g"),
     ],
 )
 def test_everything_that_has_a_key_has_a_name(key, name):

@@ -14,6 +14,7 @@ from kvmmmu_lab.draw.dot import to_dot
 from kvmmmu_lab.draw.example import SELF, guest_with_its_own_table_mapped
 from kvmmmu_lab.draw.render import VARIABLE, renderers
 from kvmmmu_lab.draw.reverse_maps import reverse_map_scene
+from kvmmmu_lab.labs import watch_store
 from kvmmmu_lab.player.film import film, selection_of
 from kvmmmu_lab.player.film_steps import MOST_STEPS
 from kvmmmu_lab.recording.narration import TAGS
@@ -260,6 +261,15 @@ def test_names_are_in_the_data_for_tables_and_arrows(made):
     names = made.data["chapters"][0]["names"]
     assert names["shadow|s:251:0|s:250"] == "the arrow: #251:0 leads to shadow page #250"
     assert not [name for name in names.values() if re.search(r"\b[sgfrdcmb]:\w", name)]
+
+
+def test_a_picture_with_keys_of_its_own_has_names_for_them():
+    vm = open_guest("lin64_A").vm()
+    vm.access(GVA, user=True)
+    names = watch_store(vm, 0x61C9E48, 0).data["chapters"][0]["names"]
+    assert names["g"] == "the guest's PT" and names["a"] == "which entry?"
+    assert names["link|g:61c9:457|a:0"].endswith("is followed by “offset” in “which entry?”")
+    assert not [name for name in names.values() if re.search(r"\b[sgfrdcmba]:\w", name)]
 
 
 # Folds: what the viewer has seen before
