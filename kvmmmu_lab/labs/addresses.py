@@ -13,6 +13,7 @@ from ..data import Guest
 from ..draw.arguments import check_gva
 from ..errors import InputError
 from ..inspect.entries import flags
+from ..inspect.names import LEVELS
 from ..inspect.paths import guest_path
 from ..mmu.bits import MODES, PAGE_SHIFT, PRESENT, guest_format
 from ..mmu.machine import Machine
@@ -123,7 +124,7 @@ class AddressPicker(Displayable):
         """Create the menu."""
         options = [(str(choice), choice) for choice in self.choices]
         menu = ui.menu("Address", options, self.chosen, "An address that this guest maps", width="min(100%, 520px)")
-        menu.observe(lambda change: setattr(self, "chosen", change["new"]), "value")
+        menu.observe(lambda change: setattr(self, "chosen", change["new"] or self.chosen), "value")
         return menu
 
     def still(self) -> str:
@@ -164,6 +165,19 @@ class GuestEntry:
             f"  value {self.value:#x}: flags {flags(self.value)}\n"
             f"  at gpa {self.gpa:#x}, which the guest's kernel accesses at gva {self.kernel_gva:#x}"
         )
+
+
+def leads_to(vm: Machine, gva: int) -> str:
+    """Return a sentence that says where the guest's tables lead for gva."""
+    path = guest_path(vm, gva)
+    if not path.steps:
+        return "The guest isn't paging: the address is a gpa."
+    last = path.steps[-1]
+    entry = f"entry {last.index} of the {LEVELS[last.level]}"
+    if path.gfn is None:
+        return f"The guest doesn't map it: {entry} isn't present."
+    device = "" if path.hfn is not None else ", where there is no memory"
+    return f"It leads to gfn {path.gfn:#x}{device}: the last entry, {entry}, has {flags(last.entry)}."
 
 
 def entry_of(vm: Machine, gva: int) -> GuestEntry:

@@ -22,7 +22,7 @@ from ..recording.narration import access_clause
 from .explain_access import OUTCOMES, PathsBefore, explain_access
 from .form import Form, form_of, status_html
 from .guests import GVAS, ROOT, GuestTable
-from .lab import Lab
+from .lab import ChoiceLab
 from .number import Number, read_number
 
 KINDS = ("guest", "shadow")
@@ -47,7 +47,7 @@ def entry_decoder(
     return EntryDecoder(entry, kind, mode, level, parts)
 
 
-class EntryDecoder(Lab):
+class EntryDecoder(ChoiceLab):
     """A decoder for the entry ``value``. `read`, `set`, `toggle` and `set_frame` change it; `choose` changes its type.
 
     `fields` returns its fields, ``meaning`` describes it in a sentence, `shadow_results` returns the shadow entries.
@@ -65,6 +65,16 @@ class EntryDecoder(Lab):
             self.read(entry)
         else:
             self.set(entry)
+        self._note_changes()
+
+    def choices(self) -> tuple[str, str, int, int]:
+        """Return the kind, the mode, the level and the value, for `undo`."""
+        return self.kind, self.mode, self.level, self.value
+
+    def restore(self, choices: tuple[str, str, int, int]) -> None:
+        """Choose the type and the value that `choices` has returned."""
+        self.kind, self.mode, self.level, value = choices
+        self.set(value)
 
     @property
     def width(self) -> int:
@@ -413,6 +423,13 @@ class DecoderForm(Form):
     """A form with the entry, its kind, mode and level, a button for each flag, every field, and the shadow entries."""
 
     lab: EntryDecoder
+    controls_width = "100%"
+
+    def body(self) -> list[Any]:
+        """Return the fields of the entry and, beside them, the shadow entries."""
+        for part, width in ((self.picture, "460px"), (self.state, "370px")):
+            part.layout.flex, part.layout.min_width = f"1 1 {width}", "0"
+        return [self.ui.row(self.picture, self.state, align_items="flex-start"), self.stage]
 
     def controls(self) -> list[Any]:
         """Return the controls for the kind, mode and level, the number, the flags and the frame."""
@@ -465,7 +482,7 @@ class DecoderForm(Form):
             self.filling = False
         if lab.reading is not None:
             self.entry.set_note(lab.reading.note, lab.reading.other)
-        self.status.value = status_html(f"<b>{html.escape(lab.meaning)}</b>")
+        self.status.value, self.status.layout.display = status_html(f"<b>{html.escape(lab.meaning)}</b>"), ""
         self.picture.value = _table_html(lab)
         self.state.value = _results_html(lab.shadow_results())
 
@@ -510,7 +527,12 @@ def _table_html(lab: EntryDecoder) -> str:
 
 def _field_html(field: EntryField, value: int) -> str:
     pale = "" if field.of(value) else "opacity:.75"
-    cells = (field.bits, f"<code>{field.content(value)}</code>", f"<b>{field.name}</b>", html.escape(field.words))
+    cells = (
+        f'<span style="white-space:nowrap">{field.bits}</span>',
+        f"<code>{field.content(value)}</code>",
+        f"<b>{field.name}</b>",
+        html.escape(field.words),
+    )
     return f'<tr style="{pale}">' + "".join(f'<td style="{CELL}">{cell}</td>' for cell in cells) + "</tr>"
 
 

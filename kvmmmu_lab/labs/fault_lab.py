@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
-import html
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from ..data import guests, open_guest
+from ..draw.arguments import check_gva
+from ..draw.pictures import hierarchy
 from ..errors import HostCrash, InputError, LabError
 from ..inspect.names import LEVELS
 from ..inspect.refusal import Request
@@ -15,17 +18,31 @@ from ..mmu import events as ev
 from ..mmu.bits import CR0_WP, EFER_NX, MODES, ROOT_PAE
 from ..player.cell_output import close_all
 from ..recording.narration import access_noun
-from .addresses import AddressPicker, pick_address
+from .addresses import AddressPicker, leads_to, pick_address
 from .explain_access import OUTCOMES, PathsBefore, action, explain_access
 from .form import Form, form_of
 from .guests import FLAGS, PRESETS, GuestTable
-from .lab import Lab, Round
+from .lab import ChoiceLab, Round, form_picture
 from .prediction import Prediction
 from .watch import Watch
 
 CODES = ["none", 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 20, 21]
 MOST = 5
 PAGES = [*range(MOST + 1), "more"]
+
+
+TABLES, VM = "tables", "vm"
+"""Sources of guests besides the names of real ones: tables that you build, and your own VM."""
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What is chosen in a `FaultLab`: the guest, its tables if you build them, the address, the access and the registers."""
+
+    source: str
+    tables: tuple[Any, ...]
+    gva: int
+    access: tuple[bool, ...]
 
 
 def fault_lab(vm: Vm | None = None, **parts: Any) -> FaultLab:
@@ -36,11 +53,12 @@ def fault_lab(vm: Vm | None = None, **parts: Any) -> FaultLab:
     return FaultLab(vm, parts)
 
 
-class FaultLab(Lab):
+class FaultLab(ChoiceLab):
     """A lab about page faults: choose a guest with `build` and ``table``, or with `open`; then `guess`, then `go`.
 
     ``source``: "tables" (the guest in ``table``), the name of a real guest, or "vm". ``write``, ``user``, ``fetch``: the
     access. ``wp`` and ``nx``: CR0.WP and EFER.NX. ``keep``: use the same VM for all accesses, not a new one for each.
+    `undo` takes back the last change of these choices, but not an access in a VM that is kept.
     """
 
     title = "What happens on an access?"
@@ -58,10 +76,12 @@ class FaultLab(Lab):
         self.table, self.picker = GuestTable(), None
         self.write = self.user = self.fetch = False
         self.wp = self.nx = True
-        self.keep, self.source = vm is not None, "tables" if vm is None else "vm"
-        self.address = 0x1000
+        self.keep, self.source = vm is not None, TABLES if vm is None else VM
+        self.address, self._typed = 0x1000, False
         if vm is not None:
             self.wp, self.nx = bool(vm.cpu.cr0 & CR0_WP), bool(vm.cpu.efer & EFER_NX)
+        self._fresh: tuple[Any, Vm] | None = None
+        """A VM for the picture before an access in a new VM, and the choices it was made for."""
         self._entries: dict[int, int] = {}
         """The entries of ``table`` as they are in the VM, by level."""
         self._replaced = False
@@ -70,6 +90,7 @@ class FaultLab(Lab):
         self.code = Prediction("Error code for the guest", CODES)
         self.pages = Prediction("Shadow pages allocated", PAGES)
         self.predictions = [self.outcome, self.code, self.pages]
+        self._note_changes()
 
     # The guest and the access
 
@@ -77,16 +98,17 @@ class FaultLab(Lab):
         """Choose a guest with tables that you build: a mode of `bits.MODES`, and one of `guests.PRESETS` to start from."""
         self._check_no_vm_given()
         table = GuestTable(mode, preset)
-        if self.source != "tables" or mode != self.table.mode.name:
+        if self.source != TABLES or mode != self.table.mode.name:
             self.vm = None
-        self.table, self.source, self.picker = table, "tables", None
+        self.table, self.source, self.picker = table, TABLES, None
         self.rounds.clear()
 
     def open(self, name: str) -> None:
-        """Choose a real guest; ``picker`` then offers addresses that it maps."""
+        """Choose a real guest; ``picker`` then offers addresses that it maps. `choose_address` takes any other."""
         self._check_no_vm_given()
         guest = open_guest(name)
         self.picker, self.source, self.vm, self.keep = pick_address(guest), name, None, False
+        self._typed = False
         self.wp, self.nx = bool(guest.meta["cr0"] & CR0_WP), bool(guest.meta["efer"] & EFER_NX)
         self.rounds.clear()
 
@@ -102,9 +124,36 @@ class FaultLab(Lab):
     @property
     def gva(self) -> int:
         """The address of the access."""
-        if self.source == "tables":
+        if self.source == TABLES:
             return self.table.gva
-        return self.picker.gva if self.picker is not None else self.address
+        return self.address if self.picker is None or self._typed else self.picker.gva
+
+    def choose_address(self, gva: int) -> None:
+        """Choose an address of a real guest or of your own VM. Raises InputError for one that the guest's mode doesn't have."""
+        if self.source == TABLES:
+            raise InputError("gva", gva, "no address: the tables that you build map one, lab.table.gva")
+        self.address, self._typed = check_gva(self.upcoming(), gva), True
+
+    # Choices
+
+    def choices(self) -> Choices:
+        """Return everything that is chosen, for `undo` and for the verdict of a round."""
+        tables = (self.table.mode.name, tuple(self.table.flags.items()), self.table.frame) if self.source == TABLES else ()
+        access = (self.write, self.user, self.fetch, self.wp, self.nx, self.keep)
+        return Choices(self.source, tables, self.gva, access)
+
+    def restore(self, choices: Choices) -> None:
+        """Choose the guest, the tables, the address and the access that `choices` has returned."""
+        if choices.source == TABLES:
+            mode, flags, frame = choices.tables
+            if (self.source, self.table.mode.name) != (TABLES, mode):
+                self.build(mode)
+            self.table.flags, self.table.frame = dict(flags), frame
+        else:
+            if choices.source != self.source:
+                self.open(choices.source)
+            self.address, self._typed = choices.gva, True
+        self.write, self.user, self.fetch, self.wp, self.nx, self.keep = choices.access
 
     # A round
 
@@ -141,14 +190,14 @@ class FaultLab(Lab):
     def _prepare_vm(self) -> Vm:
         """Return the VM for this access: a new one, or the previous one with the changes made since then."""
         self._replaced = False
-        if self.source == "vm" and self.given is not None:
+        if self.source == VM and self.given is not None:
             self.vm = self.given
         elif self.vm is None or not self.keep or self.vm.dead is not None:
             self._replaced = self.keep and self.vm is not None
             self.vm = self._new_vm()
             self._entries = {level: self.table.entry(level) for level in self.table.flags}
         vm = self.vm
-        if self.source == "tables":
+        if self.source == TABLES:
             self._store_entries(vm)
         if bool(vm.cpu.cr0 & CR0_WP) != self.wp:
             vm.load_cr0(vm.cpu.cr0 ^ CR0_WP)
@@ -157,9 +206,28 @@ class FaultLab(Lab):
         return vm
 
     def _new_vm(self) -> Vm:
-        if self.source == "tables":
+        if self.source == TABLES:
             return self.table.vm(self.wp, self.nx, **self.parts)
         return open_guest(self.source).vm(**self.parts)
+
+    def upcoming(self) -> Vm:
+        """Return the VM for the next access, as it is before it. Don't change it: it may be a new one, only for a picture."""
+        if self.vm is not None and self.keep and (self.vm.dead is None or self.given is not None):
+            return self.vm
+        tables = self.choices().tables
+        wanted = self.source, tables, tables and (self.wp, self.nx)
+        if self._fresh is None or self._fresh[0] != wanted:
+            self._fresh = wanted, self._new_vm()
+        return self._fresh[1]
+
+    def picture(self) -> str:
+        """Return the paths of the address before the access as HTML."""
+        gva = self.gva
+        return form_picture(self.run(lambda: hierarchy(self.upcoming(), gva))).html
+
+    def where(self) -> str:
+        """Return a sentence that says where the guest's tables lead for the address."""
+        return leads_to(self.run(self.upcoming), self.gva)
 
     def _store_entries(self, vm: Vm) -> None:
         """Store the entries that were changed, as the guest's kernel would."""
@@ -194,7 +262,7 @@ class FaultLab(Lab):
         return f"{access_noun(self.write, self.user, self.fetch)} at {self.gva:#x}"
 
     def _guest(self, tables: str) -> str:
-        return {"tables": tables, "vm": "your VM"}.get(self.source, f"the real guest {self.source}")
+        return {TABLES: tables, VM: "your VM"}.get(self.source, f"the real guest {self.source}")
 
     @property
     def about(self) -> str:
@@ -217,53 +285,55 @@ REGISTERS = (
     "CR0.WP: if it is set, the kernel also needs W to write; if it is clear, the kernel may write to every page. "
     "EFER.NX: the NX bits in the guest's entries forbid execution only if it is set."
 )
-CHANGED = "You have changed your choices since. The result below is for the previous ones. Press Go to run the new ones."
-TABLES, VM = "tables", "vm"
 WORDS = {flag.name: flag.word for flag in bits.FLAGS}
+CHANGED = "(changed)"
+"""The label in the menu of tables to start from, if none of them has these flags."""
 
 
 @form_of(FaultLab)
 class FaultForm(Form):
-    """A form with the guest and its tables, the access, the predictions and *Go*; below them, the verdict and the film."""
+    """A form with the guest, its tables or its addresses, and beside these the access, the predictions, and *Go*."""
 
     lab: FaultLab
+    controls_width = "744px"
 
     def controls(self) -> list[Any]:
-        """Return the controls, from the guest down to *Go*."""
+        """Return the controls: a row for the guest; below it, the tables, and beside them the access."""
         lab, ui = self.lab, self.ui
+        self.filling = False
         sources = [("tables that you build", TABLES), *((f"{name}, a real guest", name) for name in lab.guests())]
         sources = [("your VM", VM)] if lab.given is not None else sources
         self.source = ui.menu("Guest", sources, lab.source, "The guest whose tables are used")
-        self.source.observe(lambda change: self.act(self.choose_source), "value")
         modes = [(mode.title, key) for key, mode in MODES.items()]
         self.mode = ui.menu("Mode", modes, lab.table.mode.name, "The guest's mode")
-        self.mode.observe(lambda change: self.act(self.choose_mode), "value")
         self.preset = ui.menu("Start from", lab.table.presets(), "all allowed", "The tables to start from")
-        self.preset.observe(lambda change: self.act(self.choose_preset), "value")
-        self.about = ui.html()
+        for menu, change in (
+            (self.source, self.choose_source),
+            (self.mode, self.choose_mode),
+            (self.preset, self.choose_preset),
+        ):
+            self.follow(menu, change)
+        self.about = ui.note()
         self.tables, self.place = ui.column(), ui.column()
-        self.builder = ui.column(ui.row(self.mode, self.preset), self.about, self.tables)
+        self.builder = ui.column(self.about, self.tables)
         self.address = self.field("gva", "Address", hex(lab.address), "The address (gva) of the access", width="280px")
-        self.address.text.observe(lambda change: self.act(self.choose_address), "value")
-        self.changed = ui.note()
+        self.follow(self.address.text, self.choose_address)
+        self.leads = ui.note()
         self.outcome, self.code, self.pages = (self.question(prediction) for prediction in lab.predictions)
+        self.go = self.button("Go", "Run the access and watch it", self.run, primary=True)
+        self.access_controls()
         self.build_tables()
-        return [
-            ui.row(self.source),
-            self.builder,
-            self.place,
-            *self.access_controls(),
-            ui.heading("Predict first"),
-            ui.row(self.outcome, self.code, self.pages),
-            ui.row(self.go),
-            self.changed,
-        ]
+        registers = [ui.row(self.wp, self.nx, self.keep), ui.fold("What the registers do", REGISTERS)]
+        left = ui.column(self.builder, self.place, *registers, flex="0 1 470px", min_width="0")
+        predictions = [ui.heading("Predict first"), self.outcome, ui.row(self.code, self.pages), self.go]
+        right = ui.column(self.verb, self.who, *predictions, flex="1 1 262px", min_width="0", padding="0 0 0 8px")
+        return [ui.row(self.source, self.mode, self.preset), ui.row(left, right, align_items="flex-start")]
 
-    def access_controls(self) -> list[Any]:
-        """Return the controls for the access, the registers, and keeping the VM."""
+    def access_controls(self) -> None:
+        """Create the controls for the access, the registers, and keeping the VM."""
         lab, ui = self.lab, self.ui
         self.verb = ui.choice("Access", [(verb, verb) for verb in ("read", "write", "fetch")], "read", "The kind of access")
-        self.who = ui.choice("by", [("kernel", "kernel"), ("user", "user")], "kernel", "Who makes the access")
+        self.who = ui.choice("by", [("kernel", "kernel"), ("user", "user")], "kernel", "Who makes the access", width="66px")
         self.wp = ui.checkbox("CR0.WP", lab.wp, "CR0.WP: the kernel also needs W to write")
         self.nx = ui.checkbox("EFER.NX", lab.nx, "EFER.NX: the guest's NX bits forbid execution")
         self.keep = ui.checkbox(
@@ -271,15 +341,31 @@ class FaultForm(Form):
         )
         self.keep.disabled = lab.given is not None
         for box in (self.verb, self.who, self.wp, self.nx, self.keep):
-            box.observe(lambda change: self.act(self.choose_access), "value")
-        self.go = self.button("Go", "Run the access and watch it", lab.go, primary=True)
-        return [ui.row(self.verb, self.who), ui.row(self.wp, self.nx, self.keep), ui.note(REGISTERS)]
+            self.follow(box, self.choose_access)
+
+    def follow(self, widget: Any, action: Callable[[], Any]) -> None:
+        """Run ``action`` when the user changes a widget, but not when `refresh` does."""
+        widget.observe(lambda change: None if self.filling else self.act(action), "value")
 
     def refresh(self) -> None:
-        """Update the form, and add a note if the result below isn't for the current choices."""
+        """Show the choices of the lab in all widgets, and what follows from them."""
+        lab, self.filling = self.lab, True
+        try:
+            self.source.value = lab.source
+            self.mode.value = lab.table.mode.name
+            for box, value in ((self.wp, lab.wp), (self.nx, lab.nx), (self.keep, lab.keep)):
+                box.value = value
+            self.verb.value = "fetch" if lab.fetch else "write" if lab.write else "read"
+            self.who.value = "user" if lab.user else "kernel"
+            self.build_tables()
+        finally:
+            self.filling = False
         super().refresh()
-        last = self.lab.last if self.status.value else None
-        self.ui.set_note(self.changed, CHANGED if last is not None and last.about != self.lab.about else "")
+
+    def close(self) -> None:
+        """Close all widgets, including those for an address, which aren't shown while tables are built."""
+        super().close()
+        close_all(self.leads)
 
     # Changes
 
@@ -289,24 +375,17 @@ class FaultForm(Form):
             self.lab.build(self.mode.value, self.preset.value)
         elif self.source.value != VM:
             self.lab.open(self.source.value)
-            self.wp.value, self.nx.value, self.keep.value = self.lab.wp, self.lab.nx, self.lab.keep
-        self.build_tables()
         self.clear()
 
     def choose_mode(self) -> None:
         """Switch to another mode, starting with all rights."""
         self.lab.build(self.mode.value)
-        self.preset.options = self.lab.table.presets()
-        self.preset.value = "all allowed"
-        self.build_tables()
         self.clear()
 
     def choose_preset(self) -> None:
         """Start from other tables."""
-        if self.preset.value in self.lab.table.presets():
-            self.lab.build(self.mode.value, self.preset.value)
-            self.build_tables()
-            self.clear()
+        self.lab.build(self.mode.value, self.preset.value)
+        self.clear()
 
     def choose_access(self) -> None:
         """Apply the choices for the access, the registers, and whether to keep the VM."""
@@ -316,60 +395,102 @@ class FaultForm(Form):
 
     def choose_address(self) -> None:
         """Read the address from its input field."""
-        self.clear()
-        self.lab.address = self.number(self.address)
+        try:
+            self.lab.choose_address(self.number(self.address))
+        except InputError:
+            self.clear()
+            raise
 
-    def choose_frame(self, frame: int) -> None:
-        """Change the frame at the end of the path."""
-        self.lab.table.frame = frame
-        self.clear()
+    def pick(self) -> None:
+        """Choose the address selected in the menu."""
+        if self.menu.value is not None:
+            self.lab.choose_address(self.menu.value.gva)
 
-    def choose_flag(self, level: int, flag: str, on: bool) -> None:
-        """Set or clear a flag of an entry."""
-        self.lab.table.set(level, flag, on)
-        self.clear()
+    def run(self) -> Round:
+        """Run the access. An address that can't be used is refused, even if it was entered before."""
+        if self.lab.source != TABLES and self.peek(self.address) != self.lab.gva:
+            self.choose_address()
+        return self.lab.go()
 
     # The tables
 
     def build_tables(self) -> None:
-        """Show the flags at each level and the frame that the last entry maps, or the addresses of a real guest."""
-        lab, old = self.lab, [*self.tables.children, *self.place.children]
+        """Show the flags at each level and the frame that the last entry maps, or the address. Keep widgets that still fit."""
+        lab = self.lab
         builds = lab.source == TABLES
-        self.builder.layout.display = "" if builds else "none"
-        self.tables.children, self.place.children = [], []
+        for part in (self.builder, self.mode, self.preset):
+            part.layout.display = "" if builds else "none"
+        shape = (lab.source, lab.table.mode.name if builds else "")
+        if shape != self.shape:
+            self.shape = shape
+            old = [*self.tables.children, *self.place.children]
+            self.tables.children = self.table_controls() if builds else []
+            self.place.children = [] if builds else self.address_controls()
+            for part in old:
+                if part is not self.address.box and part is not self.leads:
+                    close_all(part)
         if builds:
-            self.about.value = f'<span style="opacity:.8">{html.escape(PRESETS[self.preset.value or "all allowed"])}</span>'
-            levels = [self.flag_row(level) for level in range(lab.table.mode.levels, 0, -1)]
-            self.tables.children = [*levels, self.frame_menu()]
+            self.fill_tables()
         else:
-            self.place.children = [self.address.box if lab.picker is None else lab.picker.widget]
-            if lab.picker is not None:
-                lab.picker.widget.observe(lambda change: self.act(self.clear), "value")
-        for part in old:
-            if part is not self.address.box:
-                close_all(part)
+            self.fill_address()
+
+    shape: tuple[str, str] | None = None
+    """The guest and the mode for which the widgets of the tables were built."""
+
+    def table_controls(self) -> list[Any]:
+        """Return a row of buttons for each entry, and the menu of frames."""
+        table = self.lab.table
+        self.flags = dict[tuple[int, str], Any]()
+        levels = [self.flag_row(level) for level in range(table.mode.levels, 0, -1)]
+        options = [(f"{name} (gfn {gfn:#x})", gfn) for name, gfn in table.places().items()]
+        self.frames = self.ui.menu("Frame at the end", options, table.frame, "The frame that the last entry leads to")
+        self.follow(self.frames, lambda: setattr(self.lab.table, "frame", self.frames.value))
+        return [*levels, self.frames]
+
+    def fill_tables(self) -> None:
+        """Show the flags, the frame, and the preset that they are equal to."""
+        table = self.lab.table
+        for (level, flag), button in self.flags.items():
+            button.value = bool(table.flags[level] & FLAGS[flag])
+        self.frames.value = table.frame
+        same = [name for name in table.presets() if table.equals(GuestTable(table.mode.name, name))]
+        self.preset.options = [*table.presets(), *([] if same else [CHANGED])]
+        self.preset.value = same[0] if same else CHANGED
+        self.ui.set_note(self.about, PRESETS.get(self.preset.value, "the flags and the frame below"))
+
+    def address_controls(self) -> list[Any]:
+        """Return the menu of a real guest's addresses, and the field for any address."""
+        if self.lab.picker is None:
+            return [self.address.box, self.leads]
+        self.menu = self.lab.picker.widget
+        self.follow(self.menu, self.pick)
+        return [self.menu, self.address.box, self.leads]
+
+    def fill_address(self) -> None:
+        """Show the address and where it leads."""
+        lab = self.lab
+        if self.peek(self.address) != lab.gva:
+            self.address.text.value = hex(lab.gva)
+        if lab.picker is not None:
+            self.menu.value = next((choice for choice in lab.picker.choices if choice.gva == lab.gva), None)
+        self.ui.set_note(self.leads, lab.where())
 
     def flag_row(self, level: int) -> Any:
         """Return a row with a button for each flag of an entry. A flag is in the same column at all levels."""
         table, ui = self.lab.table, self.ui
         name = f"{LEVELS[level]} entry {table.index(level)}"
-        label = ui.html(f"<code>{name}</code>", width="120px")
+        label = ui.html(f"<code>{name}</code>", width="98px")
         columns = [flag for flag in FLAGS if any(flag in table.choices(at) for at in table.flags)]
         has = table.choices(level)
-        return ui.row(label, *(self.flag(level, flag, name) if flag in has else ui.html(width="52px") for flag in columns))
+        return ui.row(label, *(self.flag(level, flag, name) if flag in has else ui.html(width="40px") for flag in columns))
 
     def flag(self, level: int, flag: str, name: str) -> Any:
         """Return the button for a flag of an entry."""
         on = bool(self.lab.table.flags[level] & FLAGS[flag])
 
         def change(value: bool) -> None:
-            self.act(lambda: self.choose_flag(level, flag, value))
+            if not self.filling:
+                self.act(lambda: self.lab.table.set(level, flag, value))
 
-        return self.ui.toggle(flag, on, f"{name}: {flag} ({WORDS[flag]})", "52px", change)
-
-    def frame_menu(self) -> Any:
-        """Return the menu of frames that the last entry can lead to."""
-        options = [(f"{name} (gfn {gfn:#x})", gfn) for name, gfn in self.lab.table.places().items()]
-        frames = self.ui.menu("Frame at the end", options, self.lab.table.frame, "The frame that the last entry leads to")
-        frames.observe(lambda change: self.act(lambda: self.choose_frame(change["new"])), "value")
-        return frames
+        self.flags[level, flag] = self.ui.toggle(flag, on, f"{name}: {flag} ({WORDS[flag]})", "40px", change)
+        return self.flags[level, flag]

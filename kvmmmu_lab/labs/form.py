@@ -33,22 +33,39 @@ def form_of(lab: type[Lab]) -> Callable[[FormClass], FormClass]:
     return register
 
 
+OUTDATED = "You have changed your choices since then. This is the result for the previous ones."
+
+FILM, NOW = "film", "now"
+VIEWS = [("film of the last step", FILM), ("state now", NOW)]
+
+
 class Form:
-    """The form of a lab. ``box`` is its widget: the controls, the verdict, the picture, the film, and the state as text.
+    """The form of a lab. ``box`` is its widget: the controls and beside them the verdict; the film or the picture; the text.
 
     A subclass returns its controls from `controls` and updates them in `refresh`. It builds them with ``ui``, the module
     `labs.widgets`, and with `button`, `field` and `question`. Raises ImportError if ipywidgets isn't installed.
     """
 
+    controls_width = "680px"
+    """The width that the controls need. The verdict is beside them if there is room, else below."""
+
     def __init__(self, lab: Lab) -> None:
         self.ui = ui = load_widgets()
         self.lab = lab
         self.fields: list[Any] = []
-        self.status, self.picture, self.state = (ui.html(**ui.WIDE) for _ in range(3))
-        self.stage = ui.column(**ui.WIDE)
+        self.status, self.picture, self.state = (ui.html(**layout) for layout in (ui.REST, ui.WIDE, ui.WIDE))
+        self.stage = ui.column(**ui.STAGE)
         self.film: Watch | None = None
-        title = ui.html(f'<div style="font-size:16px;font-weight:600">{html.escape(lab.title)}</div>')
-        self.box = ui.column(title, *self.controls(), self.status, self.picture, self.stage, self.state, **ui.WIDE)
+        self.round = Round()
+        self.undo = self.button("Undo", "Take back the last step", lab.undo)
+        self.redo = self.button("Redo", "Repeat the step that was taken back", lab.redo)
+        self.view = ui.menu("Show", VIEWS, FILM, "What is shown below the controls")
+        self.view.observe(lambda change: self.act(lambda: None), "value")
+        self.view.layout.display = "none"
+        title = ui.html(f'<div style="font-size:16px;font-weight:600;margin-right:16px">{html.escape(lab.title)}</div>')
+        controls = ui.column(*self.controls(), flex=f"1 1 {self.controls_width}", min_width="0")
+        head = ui.row(controls, self.status, align_items="flex-start")
+        self.box = ui.column(ui.row(title, self.undo, self.redo, self.view), head, *self.body(), **ui.WIDE)
         self.act(self.refresh)
 
     # For subclasses
@@ -57,11 +74,37 @@ class Form:
         """Return the controls of this lab, from top to bottom."""
         raise NotImplementedError
 
+    def body(self) -> list[Any]:
+        """Return what is below the controls."""
+        return [self.picture, self.stage, self.state]
+
     def refresh(self) -> None:
         """Show the current state of the lab. Called after every action."""
-        text = f'<pre style="white-space:pre-wrap;line-height:1.4">{html.escape(self.lab.state())}</pre>'
+        lab = self.lab
+        text = f'<pre style="white-space:pre-wrap;line-height:1.4">{html.escape(lab.state())}</pre>'
         self.state.value = f"<details><summary>The state as text</summary>{text}</details>"
-        self.picture.value = self.lab.drawing()
+        self.show_result()
+
+    def holds(self) -> bool:
+        """Return whether the verdict is about what is chosen now."""
+        return bool(self.round.choices == self.lab.choices())
+
+    def show_result(self) -> None:
+        """Show the verdict, and the film or the picture. A verdict that no longer holds says so, and has no film."""
+        holds = self.holds()
+        self.set_verdict("" if holds else OUTDATED)
+        played = self.film is not None and holds
+        self.view.layout.display = "" if played else "none"
+        shown = played and self.view.value == FILM
+        self.stage.layout.display = "" if shown else "none"
+        self.picture.value = "" if shown else self.lab.drawing()
+
+    def set_verdict(self, notice: str = "") -> None:
+        """Show the verdict of the round. ``notice``: a sentence about it that comes first."""
+        text = self.round.html
+        said = f'<div style="font-weight:600">{html.escape(notice)}</div>' if notice and text else ""
+        self.status.value = status_html(said + text)
+        self.status.layout.display = "" if text else "none"
 
     def button(self, name: str, tooltip: str, action: Callable[[], Any], primary: bool = False) -> Any:
         """Return a button that runs ``action`` and shows the result."""
@@ -107,23 +150,28 @@ class Form:
             if isinstance(result, Round):
                 self.show(result)
             self.refresh()
+            self.undo.disabled, self.redo.disabled = not self.lab.can_undo, not self.lab.can_redo
         except InputError as error:
             field_ = next((field for field in self.fields if field.argument == error.argument), None)
             if field_ is None:
-                self.status.value = error_html(error)
+                self.show_error(error_html(error))
             else:
                 field_.set_message(f"Expected {error.expected}.")
         except KeyboardInterrupt:
-            self.status.value = html_of(
-                "Interrupted", ["This was interrupted before it finished. Start again with a new guest."]
-            )
+            words = "This was interrupted before it finished. Start again with a new guest."
+            self.show_error(html_of("Interrupted", [words]))
         except Exception as error:
-            self.status.value = error_html(error)
+            self.show_error(error_html(error))
         self.lab.save_still()
 
+    def show_error(self, text: str) -> None:
+        """Show an error, as HTML, in place of the verdict."""
+        self.status.value, self.status.layout.display = text, ""
+
     def show(self, round_: Round) -> None:
-        """Show the verdict of a round with the film below it. Close the previous film."""
-        self.status.value = status_html(round_.html)
+        """Show the verdict of a round and its film. Close the previous film."""
+        self.round = round_
+        self.set_verdict()
         old, self.film = self.stage.children, round_.film
         self.stage.children = [self._player(round_.film)] if round_.film is not None else []
         for player in set(old) - set(self.stage.children):

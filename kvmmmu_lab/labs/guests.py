@@ -120,6 +120,10 @@ class GuestTable:
         elif name == "large page":
             self.flags[2] |= LARGE | DIRTY
 
+    def equals(self, other: GuestTable) -> bool:
+        """Return whether another table has the same mode, flags and frame."""
+        return (self.mode, self.flags, self.frame) == (other.mode, other.flags, other.frame)
+
     def set(self, level: int, flag: str, on: bool) -> None:
         """Set or clear a flag of an entry. Raises InputError for a flag that the entry doesn't have."""
         if level not in self.flags or flag not in self.choices(level):

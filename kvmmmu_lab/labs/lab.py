@@ -7,7 +7,7 @@ package also begins with a licence line and uses relative imports::
     from kvmmmu_lab.draw.pictures import hierarchy
     from kvmmmu_lab.labs.form import GuestForm, form_of
     from kvmmmu_lab.labs.guests import small_guest
-    from kvmmmu_lab.labs.lab import GuestLab, Round
+    from kvmmmu_lab.labs.lab import GuestLab, Round, operation
     from kvmmmu_lab.labs.prediction import Prediction
 
     def read_lab(**parts):
@@ -27,6 +27,7 @@ package also begins with a licence line and uses relative imports::
             guest.map(0x2000)
             return guest.vm
 
+        @operation
         def read(self, gva):
             film = self.film(f"Read {gva:#x}", lambda: self.machine.access(gva), self.machine, [gva])
             if film.error is not None:
@@ -86,7 +87,8 @@ class Round:
     """One round of a lab: the predictions compared with what happened, the reasons, and the film.
 
     ``error``: the exception that ended the operation (a crash of the host, or an error in your own part), or None.
-    ``about``: a description of the operation. ``after``: what to do after a crash of the host.
+    ``about``: a description of the operation. ``after``: what to do after a crash of the host. ``choices``: what was chosen
+    in the lab (see `Lab.choices`); the round's verdict holds as long as that is the same.
     """
 
     outcomes: tuple[Outcome, ...] = ()
@@ -95,6 +97,7 @@ class Round:
     error: Exception | None = None
     about: str = ""
     after: str = ""
+    choices: Any = None
 
     @property
     def right(self) -> bool | None:
@@ -107,9 +110,9 @@ class Round:
         """The verdict as HTML: a row for each prediction, then the reasons."""
         rows = "".join(_row(outcome) for outcome in self.outcomes)
         why = "".join(f"<li>{html.escape(reason)}</li>" for reason in self.reasons)
-        table = f'<table style="border-collapse:collapse;line-height:1.5">{rows}</table>' * bool(rows)
-        listed = f'<ul style="margin:6px 0;padding-left:22px;line-height:1.5">{why}</ul>' * bool(why)
-        about = f'<div style="opacity:.8">This was {html.escape(self.about)}.</div>' * bool(self.about)
+        table = f'<table style="border-collapse:collapse;line-height:1.4">{rows}</table>' * bool(rows)
+        listed = f'<ul style="margin:4px 0;padding-left:20px;line-height:1.4">{why}</ul>' * bool(why)
+        about = f'<div style="opacity:.8;line-height:1.4">This was {html.escape(self.about)}.</div>' * bool(self.about)
         return f"{about}{error_html(self.error, self.after) if self.error is not None else ''}{table}{listed}"
 
     def __str__(self) -> str:
@@ -132,8 +135,8 @@ def _question(outcome: Outcome) -> str:
 
 def _row(outcome: Outcome) -> str:
     said = "no guess" if outcome.answer is None else f"you said {outcome.answer}"
-    cells = (outcome.prediction.question, said, f"it was: {outcome.words}")
-    style = "text-align:left;padding:1px 14px 1px 0;vertical-align:top"
+    cells = (outcome.prediction.question, f"it was: {outcome.words} ({said})")
+    style = "text-align:left;padding:0 12px 0 0;vertical-align:top"
     text = "".join(f'<td style="{style}">{html.escape(cell)}</td>' for cell in cells)
     return f'<tr><td style="{style}"><b>{outcome.sign}</b></td>{text}</tr>'
 
@@ -163,6 +166,30 @@ class Lab(Displayable):
     def last(self) -> Round | None:
         """The latest round, or None."""
         return self.rounds[-1] if self.rounds else None
+
+    # Choices, and steps that can be taken back
+
+    def choices(self) -> Any:
+        """Return what is chosen in the lab at the moment, for comparison; None if each button runs something at once."""
+        return None
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is a step that `undo` can take back."""
+        return False
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether `redo` can repeat a step."""
+        return False
+
+    def undo(self) -> Any:
+        """Take back the last step. Raises InputError if there is none."""
+        raise InputError("undo", "nothing", "a step that can be taken back")
+
+    def redo(self) -> Any:
+        """Repeat the step that was taken back last. Raises InputError if there is none."""
+        raise InputError("redo", "nothing", "a step that was taken back")
 
     # Rounds
 
@@ -202,7 +229,7 @@ class Lab(Displayable):
 
         Films are large, so only the latest round keeps its film.
         """
-        round_ = replace(round_, after=self.after_crash)
+        round_ = replace(round_, after=self.after_crash, choices=self.choices())
         if self.rounds:
             self.rounds[-1] = replace(self.rounds[-1], film=None)
         self.rounds.append(round_)
@@ -254,11 +281,93 @@ class Lab(Displayable):
     __repr__ = __str__
 
 
+class ChoiceLab(Lab):
+    """A lab in which `undo` and `redo` change what is chosen. A subclass defines `choices` and `restore`."""
+
+    def __init__(self, parts: dict[str, Any]) -> None:
+        super().__init__(parts)
+        self._past, self._future = list[Any](), list[Any]()
+        self._current: Any = None
+
+    def restore(self, choices: Any) -> None:
+        """Choose what `choices` has returned."""
+        raise NotImplementedError
+
+    def _note_changes(self) -> None:
+        """Remember the previous choices, if they have changed."""
+        now = self.choices()
+        if self._current is None:
+            self._current = now
+        if now != self._current:
+            self._past.append(self._current)
+            self._future.clear()
+            self._current = now
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether the choices have changed."""
+        self._note_changes()
+        return bool(self._past)
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether a change was taken back."""
+        self._note_changes()
+        return bool(self._future)
+
+    def undo(self) -> Any:
+        """Take back the last change of the choices. Raises InputError if there is none."""
+        return self._go_back(self._past, self._future) if self.can_undo else super().undo()
+
+    def redo(self) -> Any:
+        """Make the change again that was taken back last. Raises InputError if there is none."""
+        return self._go_back(self._future, self._past) if self.can_redo else super().redo()
+
+    def _go_back(self, these: list[Any], others: list[Any]) -> None:
+        others.append(self._current)
+        self._current = these.pop()
+        self.restore(self._current)
+
+
+@dataclass(frozen=True)
+class Operation:
+    """An operation of a `GuestLab` that can be repeated with a new guest: a method, its arguments, and what was selected."""
+
+    method: Callable[..., Round]
+    arguments: tuple[Any, ...]
+    options: dict[str, Any]
+    selected: Any
+    title: str
+
+
+def operation(method: Callable[..., Round]) -> Callable[..., Round]:
+    """Return a method of a `GuestLab` whose calls can be taken back with `GuestLab.undo`."""
+
+    @functools.wraps(method)
+    def run(lab: GuestLab, *arguments: Any, **options: Any) -> Round:
+        selected = lab.selected()
+        round_ = method(lab, *arguments, **options)
+        title = round_.film.title if round_.film is not None else method.__name__
+        lab.done.append(Operation(method, arguments, options, selected, title))
+        lab.undone.clear()
+        return round_
+
+    return run
+
+
 class GuestLab(Lab):
-    """A lab that builds its own guest in `prepare`. If your own part fails, ``vm`` is None and ``last`` has the error."""
+    """A lab that builds its own guest in `prepare`. If your own part fails, ``vm`` is None and ``last`` has the error.
+
+    `undo` builds a new guest and repeats all operations but the last, so it works with your own parts, too. ``done``: the
+    operations with this guest; ``undone``: those that were taken back.
+    """
 
     vm: Vm | None = None
-    after_crash = 'Press "New guest" to start again, or call reset().'
+    after_crash = 'Press "Undo" or "New guest" to go on, or call undo() or reset().'
+
+    def __init__(self, parts: dict[str, Any]) -> None:
+        super().__init__(parts)
+        self.done, self.undone = list[Operation](), list[Operation]()
 
     @property
     def machine(self) -> Vm:
@@ -269,6 +378,47 @@ class GuestLab(Lab):
 
     def reset(self) -> None:
         """Build a new guest, and remove all rounds and guesses."""
+        self.done.clear()
+        self.undone.clear()
+        self.rebuild()
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is an operation that `undo` can take back."""
+        return bool(self.done)
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether `redo` can repeat an operation."""
+        return bool(self.undone)
+
+    def undo(self) -> Round:
+        """Take back the last operation: build a new guest, and repeat the others. Raises InputError if there is none."""
+        if not self.can_undo:
+            super().undo()
+        *operations, last = self.done
+        rounds, selected = self.rounds[:-1], self.selected()
+        self.rebuild()
+        for each in operations:
+            self.select(each.selected)
+            each.method(self, *each.arguments, **each.options)
+        self.select(selected)
+        self.rounds[:], self.done[:] = rounds, operations
+        self.undone.append(last)
+        return Round(reasons=(f"Taken back: {last.title}.",), choices=self.choices())
+
+    def redo(self) -> Round:
+        """Repeat the operation that was taken back last. Raises InputError if there is none."""
+        if not self.can_redo:
+            super().redo()
+        again = self.undone.pop()
+        self.select(again.selected)
+        round_ = again.method(self, *again.arguments, **again.options)
+        self.done.append(again)
+        return round_
+
+    def rebuild(self) -> None:
+        """Build a new guest, for `reset` and `undo`."""
         self.vm = None
         self.rounds.clear()
         self.forget()
@@ -301,6 +451,13 @@ class GuestLab(Lab):
 
     def forget(self) -> None:
         """Discard what the lab has stored about the previous guest."""
+
+    def selected(self) -> Any:
+        """Return what is selected in the guest, such as a table, for `select`."""
+        return None
+
+    def select(self, selected: Any) -> None:
+        """Select again what `selected` has returned."""
 
     def state_text(self, vm: Vm) -> str:
         """Return the state of a guest as text."""

@@ -17,7 +17,7 @@ from ..mmu.machine import Machine
 from ..mmu.pool import MIN_FREE, NUM_PAGES, REFILL, ShadowPage
 from .form import GuestForm, form_of
 from .guests import ALL, Builder
-from .lab import GuestLab, Round, form_picture, without_limits
+from .lab import GuestLab, Round, form_picture, operation, without_limits
 from .prediction import Prediction
 
 REGIONS = 600
@@ -109,6 +109,7 @@ class PoolLab(GuestLab):
         """Predict which pages are evicted first, and how many: see ``lab.first.choices`` and ``lab.evicted.choices``."""
         self.answer(first=first, evicted=evicted)
 
+    @operation
     def touch(self, count: int = 1) -> Round:
         """Access the next ``count`` regions. Stop after the first eviction, so that you can examine it."""
         count = checks.whole("count", count)
@@ -131,6 +132,7 @@ class PoolLab(GuestLab):
             )
         return self._round(self.next, reasons)
 
+    @operation
     def again(self, region: int) -> Round:
         """Access a region that was touched before."""
         region = checks.whole("region", region)

@@ -18,7 +18,7 @@ from ..mmu.bits import PAGE_SHIFT, PRESENT, WRITABLE
 from ..mmu.rmap import RMAP_EXT, ReverseMap
 from .form import GuestForm, form_of
 from .guests import FULL, Builder, store
-from .lab import GuestLab, Round, form_picture
+from .lab import GuestLab, Round, form_picture, operation
 from .prediction import Prediction
 
 Places = list[list[str]]
@@ -119,6 +119,7 @@ class RmapLab(GuestLab):
         """Predict how many entries the map will have, and which of ``lab.filler.choices`` will fill the hole."""
         self.answer(count=count, filler=filler)
 
+    @operation
     def map(self, read_only: bool = False) -> Round:
         """Map the frame once more and write to it, or read it if the mapping is read-only."""
         if len(self.mapped) >= MOST:
@@ -141,6 +142,7 @@ class RmapLab(GuestLab):
             self.mapped.remove(gva)
         return round_
 
+    @operation
     def unmap(self, number: int) -> Round:
         """Clear the guest's entry for mapping ``number`` (0 is the oldest)."""
         number = checks.whole("mapping", number)
@@ -162,6 +164,7 @@ class RmapLab(GuestLab):
             self.mapped.remove(gva)
         return round_
 
+    @operation
     def protect(self) -> Round:
         """Use the frame as a page table, so that it is write-protected. The film shows every entry that leads to it."""
         title = "Make the frame a page table"

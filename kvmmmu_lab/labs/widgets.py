@@ -15,6 +15,10 @@ from typing import Any
 import ipywidgets
 
 WIDE = {"width": "auto", "max_width": "1400px"}
+REST = {"flex": "1 1 330px", "min_width": "0", "display": "none"}
+"""The layout of a part that takes the width that its neighbours leave."""
+
+STAGE = {"width": "100%", "max_width": "1000px", "min_width": "0"}
 FULL_NAME = {"description_width": "initial"}
 MARGIN = "2px 20px 2px 2px"
 
@@ -26,7 +30,7 @@ def html(text: str = "", **layout: str) -> Any:
 
 def heading(text: str) -> Any:
     """Return a small heading."""
-    return html(f'<div style="font-weight:600;padding-top:6px">{markup.escape(text)}</div>')
+    return html(f'<div style="font-weight:600;line-height:1.4;padding-top:4px">{markup.escape(text)}</div>')
 
 
 def note(text: str = "") -> Any:
@@ -42,9 +46,15 @@ def set_note(line: Any, text: str) -> None:
     line.layout.display = "" if text else "none"
 
 
-def row(*parts: Any) -> Any:
+def fold(title: str, text: str) -> Any:
+    """Return an explanation of which only the title is shown until it is opened."""
+    words = f'<div style="opacity:.8;line-height:1.4;max-width:900px">{markup.escape(text)}</div>'
+    return html(f"<details><summary>{markup.escape(title)}</summary>{words}</details>")
+
+
+def row(*parts: Any, **layout: str) -> Any:
     """Return a box of widgets side by side, wrapped if necessary; assign to ``children`` to change them."""
-    return ipywidgets.HBox(list(parts), layout={"flex_flow": "row wrap", "align_items": "center"})
+    return ipywidgets.HBox(list(parts), layout={"flex_flow": "row wrap", "align_items": "center", **layout})
 
 
 def column(*parts: Any, **layout: str) -> Any:
@@ -68,7 +78,7 @@ def menu(name: str, options: Sequence[Any], value: Any, tooltip: str = "", width
         description=name,
         tooltip=tooltip or name,
         style=FULL_NAME,
-        layout={"width": width, "max_width": "100%", "margin": MARGIN},
+        layout={"width": width, "max_width": "calc(100% - 22px)", "margin": MARGIN},
     )
 
 
@@ -102,15 +112,15 @@ def _radio_group_class() -> Any:
     return RadioGroup
 
 
-def choice(name: str, options: list[tuple[str, Any]], value: Any, tooltip: str) -> Any:
-    """Return a row of buttons of which exactly one is selected."""
+def choice(name: str, options: list[tuple[str, Any]], value: Any, tooltip: str, width: str = "60px") -> Any:
+    """Return a row of buttons of which exactly one is selected. ``width``: the width of each."""
     return ipywidgets.ToggleButtons(
         options=options,
         value=value,
         description=f"{name}\N{EN SPACE}",
         tooltip=tooltip,
         tooltips=[f"{tooltip}: {label}" for label, _ in options],
-        style={**FULL_NAME, "button_width": "76px"},
+        style={**FULL_NAME, "button_width": width},
         layout={
             "width": "max-content",
             "margin": MARGIN,
@@ -132,7 +142,7 @@ def toggle(name: str, value: bool, tooltip: str, width: str, change: Callable[[b
 
     If the flag is set, the button is coloured; if it is clear, there is a dot before its name.
     """
-    made = ipywidgets.ToggleButton(value=value, layout={"width": width})
+    made = ipywidgets.ToggleButton(value=value, layout={"width": width, "padding": "0"})
 
     def show() -> None:
         made.description = name if made.value else f"·{name}"

@@ -25,7 +25,7 @@ from ..player.film_steps import Draw
 from .form import GuestForm, form_of
 from .guests import Builder, paging_mode, store
 from .inverse_walk import InverseWalk, in_shadow
-from .lab import GuestLab, Round, form_picture, without_limits
+from .lab import GuestLab, Round, form_picture, operation, without_limits
 from .prediction import Prediction
 from .store_diagram import PteWrite
 
@@ -74,9 +74,33 @@ class WriteLab(GuestLab):
         self.mode = mode
         if self.given is None:
             super().reset()
+        else:
+            self.choose_first()
+
+    def rebuild(self) -> None:
+        """Build a new guest, and choose its first table."""
+        super().rebuild()
+        self.choose_first()
+
+    def choose_first(self) -> None:
+        """Choose the first table, unless a table is chosen."""
         if self.vm is not None and self.gfn not in self.levels:
             for table in self.tables()[:1]:
                 self.choose(table.gfn)
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is an operation that `undo` can take back. Your own VM can't be built again."""
+        return self.given is None and super().can_undo
+
+    def selected(self) -> int:
+        """Return the gfn of the chosen table."""
+        return self.gfn
+
+    def select(self, selected: int) -> None:
+        """Choose a table again, if it is still there."""
+        if self.vm is not None and selected in self.levels:
+            self.choose(selected)
 
     def forget(self) -> None:
         """Clear the tables and the addresses."""
@@ -103,6 +127,7 @@ class WriteLab(GuestLab):
         self._touched = dict.fromkeys(touched)
         return vm
 
+    @operation
     def touch(self) -> Round:
         """Access the guest's pages again, so that zapped entries are made again.
 
@@ -184,6 +209,7 @@ class WriteLab(GuestLab):
             raise InputError("zapped", wrong, f"one of {', '.join(sorted(known))}")
         self.zapped.answer = listed(zapped, self.candidates()) if zapped else None
 
+    @operation
     def write(self, offset: int, value: int | None = None, size: int | None = None) -> Round:
         """Write ``size`` bytes (by default a whole entry) at ``offset`` of the chosen table, and compare.
 
@@ -235,8 +261,8 @@ class WriteLab(GuestLab):
     # What it shows
 
     def picture_html(self, vm: Vm) -> str:
-        """Return the paths through the chosen table as HTML; "" while a film shows them."""
-        if vm.dead is not None or (self.last is not None and self.last.film is not None):
+        """Return the paths through the chosen table as HTML; "" after a crash of the host."""
+        if vm.dead is not None:
             return ""
         gvas = self._gvas(DRAWN)
         focus = list(dict.fromkeys(gvas.values())) or InverseWalk(vm).first_and_last(self.gfn)
@@ -447,10 +473,14 @@ class WriteForm(GuestForm):
         self.offset = self.field("offset", "Offset", "0x0", offset, width="170px", live=True)
         self.offset.text.observe(lambda change: self.follow_offset(), "value")
         empty = "empty: the neighbouring frame"
-        self.value = self.field("value", "Value", "", "The value to write", width="300px", placeholder=empty, live=True)
-        sizes: list[tuple[str, Any]] = [("1 byte", 1), ("2 bytes", 2), ("4 bytes", 4), ("8 bytes", 8)]
-        self.size = ui.choice("Size", sizes, lab.entry_size, "The number of bytes that are written")
+        self.value = self.field("value", "Value", "", "The value to write", width="260px", placeholder=empty, live=True)
+        sizes: list[tuple[str, Any]] = [(str(size), size) for size in (1, 2, 4, 8)]
+        self.size = ui.choice("Bytes", sizes, lab.entry_size, "The number of bytes that are written", width="36px")
         self.ticks = ui.row()
+        self.written: Any = None
+        """What was entered in the form for the write whose verdict is shown; None for other verdicts."""
+        for part in (self.offset.text, self.value.text, self.size):
+            part.observe(lambda change: self.show_result(), "value")
         self.building = False
         self.shown: Any = None
         self.at: Any = None
@@ -458,9 +488,9 @@ class WriteForm(GuestForm):
         return [
             ui.row(*new, self.button("Touch all pages again", TOUCH, lab.touch)),
             ui.row(self.table, self.entry),
-            ui.row(self.offset.text, self.size),
+            ui.row(self.offset.text, self.size, self.value.text),
             self.offset.below,
-            self.value.box,
+            self.value.below,
             ui.heading("Predict first: which shadow entries are zapped?"),
             self.ticks,
             ui.row(self.button("Write", "Write, and watch what is zapped", self.write, primary=True)),
@@ -470,6 +500,19 @@ class WriteForm(GuestForm):
         """Run ``action`` if a menu was changed by the user, not by `refresh`."""
         if not self.building:
             self.act(action)
+
+    def entered(self) -> Any:
+        """Return what is entered in the form."""
+        return self.lab.gfn, self.offset.text.value, self.size.value, self.value.text.value
+
+    def holds(self) -> bool:
+        """Return whether the verdict is about the write that is entered in the form."""
+        return self.written is None or self.written == self.entered()
+
+    def show(self, round_: Round) -> None:
+        """Show the verdict of a round, which is about the entered write if it has answers."""
+        self.written = self.entered() if round_.outcomes or round_.error is not None else None
+        super().show(round_)
 
     def refresh(self) -> None:
         """Update the tables, the entries, and the checkboxes."""

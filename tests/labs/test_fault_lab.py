@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The fault lab: tables built by hand, predictions, verdicts and reasons; and its form."""
 
+import html
 import re
 
 import pytest
@@ -352,38 +353,70 @@ class TestForm:
             box.value = value
             assert not form.status.value and not form.stage.children
 
-    def test_another_table_has_no_verdict_yet(self, form):
-        toggle = form.tables.children[0].children[1]
-        frames = form.tables.children[-1]
-        for box, value in ((toggle, False), (frames, form.lab.table.places()["a device"])):
-            form.go.click()
-            assert form.status.value and form.stage.children
-            box.value = value
-            assert not form.status.value and not form.stage.children and not form.changed.value
-        form.source.value = "lin64_A"
-        form.go.click()
-        form.lab.picker.widget.index = 0
-        assert not form.status.value and not form.stage.children
+    def test_other_choices_mark_the_verdict_as_outdated(self, form):
+        def outdated():
+            assert "This was" in form.status.value
+            return "You have changed your choices" in form.status.value
 
-    def test_another_access_marks_the_verdict_as_outdated(self, form):
         form.go.click()
-        for box, other in ((form.verb, "write"), (form.who, "user"), (form.wp, False), (form.keep, True)):
-            assert "This was" in form.status.value and not form.changed.value
+        toggle = form.flags[4, "P"]
+        others = ((form.verb, "write"), (form.who, "user"), (form.wp, False), (form.keep, True), (toggle, False))
+        for box, other in (*others, (form.frames, form.lab.table.places()["a device"])):
+            assert not outdated() and form.stage.layout.display == "" and not form.picture.value
             before, box.value = box.value, other
-            assert "You have changed your choice" in form.changed.value and form.status.value
+            assert outdated() and form.stage.layout.display == "none" and "kvmmmu-picture" in form.picture.value
             box.value = before
-            assert not form.changed.value and form.changed.layout.display == "none"
         form.who.value = "user"
         form.go.click()
-        assert "by user code" in form.status.value and not form.changed.value
+        assert "by user code" in form.status.value and not outdated()
+        form.source.value = "lin64_A"
+        form.go.click()
+        assert not outdated()
+        form.lab.picker.widget.index = 0
+        assert outdated()
+
+    def test_a_picture_is_there_before_go(self, form):
+        for source in ("tables", "lin32_A"):
+            form.source.value = source
+            assert form.picture.value.startswith('<div class="kvmmmu-picture"')
+
+    def test_undo_and_redo(self, form):
+        assert form.undo.disabled and form.redo.disabled
+        kept = form.flags[1, "W"]
+        kept.value = False
+        form.verb.value = "write"
+        form.mode.value = "32"
+        form.source.value = "lin64_A"
+        form.address.text.value = "0x400000"
+        steps = [form.lab.choices()]
+        while not form.undo.disabled:
+            form.undo.click()
+            steps.append(form.lab.choices())
+        assert [step.source for step in steps] == ["lin64_A"] * 2 + ["tables"] * 4
+        assert [step.access[0] for step in steps] == [True] * 4 + [False] * 2
+        assert form.flags[1, "W"].value and form.mode.value == "64" and form.verb.value == "read"
+        for step in reversed(steps[:-1]):
+            form.redo.click()
+            assert form.lab.choices() == step
+        assert form.redo.disabled and form.address.text.value == "0x400000" and form.source.value == "lin64_A"
+        with pytest.raises(InputError, match="taken back"):
+            fault_lab().undo()
 
     def test_a_real_guest(self, form):
         form.source.value = "lin32_A"
         menu = form.lab.picker.widget
-        assert form.place.children == (menu,) and form.builder.layout.display == "none"
+        assert form.place.children[0] is menu and form.builder.layout.display == "none"
         form.who.value = "user"
         form.go.click()
         assert "it was" in form.status.value
+        form.address.text.value = "c0100000"
+        assert form.lab.gva == 0xC0100000 and "It leads to gfn 0x" in form.leads.value
+        form.go.click()
+        assert "0xc0100000" in form.status.value
+        form.address.text.value = "0x10"
+        assert "The guest doesn't map it: entry" in html.unescape(form.leads.value) and menu.value is None
+        menu.index = 3
+        assert form.address.text.value == hex(menu.value.gva) == hex(form.lab.gva)
         form.source.value = "tables"
         assert not form.place.children and form.builder.layout.display == "" and menu.comm is None
 
@@ -397,5 +430,5 @@ class TestForm:
         form.go.click()
         assert "canonical" in form.address.message.value and not form.status.value
         form.address.text.value = "five"
-        assert "Expected a number" in form.address.message.value and form.address.text.value == "five"
+        assert "Expected one number" in form.address.message.value and form.address.text.value == "five"
         form.close()

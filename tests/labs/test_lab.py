@@ -133,7 +133,7 @@ def test_the_example_of_a_lab_works():
         example()(sptes=1)
     pytest.importorskip("ipywidgets")
     form = example()().form
-    form.box.children[-5].children[1].click()
+    form.box.children[1].children[0].children[-1].children[1].click()  # its last row of controls
     assert "it was: 1" in form.status.value
     form.close()
 
@@ -365,3 +365,45 @@ def test_a_form_without_a_renderer_shows_the_steps_as_text(monkeypatch):
     form.go.click()
     (shown,) = form.stage.children
     assert "is taken from the pool" in shown.value and "Shown as text" in shown.value
+
+
+class Counting(ReverseMap):
+    """A reverse map that has a state of its own."""
+
+    made = 0
+
+    def __init__(self, vm):
+        super().__init__(vm)
+        Counting.made += 1
+
+
+@pytest.mark.parametrize("parts", [{}, {"rmap": Counting}])
+def test_what_was_done_can_be_taken_back_and_repeated(parts):
+    lab = rmap_lab(**parts)
+    assert not lab.can_undo and not lab.can_redo
+    states = [lab.state()]
+    for action in (lab.map, lab.map, lab.map, lambda: lab.map(read_only=True), lambda: lab.unmap(0), lab.protect):
+        action()
+        states.append(lab.state())
+    for before in reversed(states[:-1]):
+        assert "Taken back: " in str(lab.undo())
+        assert lab.state() == before and not lab.machine.audit()
+    for after in states[1:]:
+        lab.redo()
+        assert lab.state() == after
+    assert not lab.can_redo and len(lab.rounds) == len(states) - 1
+    lab.undo()
+    lab.map()
+    assert not lab.can_redo, "something else was done"
+    for impossible in (lab.redo, rmap_lab().undo):
+        with pytest.raises(InputError):
+            impossible()
+
+
+def test_rounds_before_the_one_that_was_taken_back_keep_their_verdicts():
+    lab = pool_lab()
+    lab.guess(evicted=0)
+    lab.touch()
+    lab.touch(3)
+    lab.undo()
+    assert lab.last.right is True and lab.next == 1

@@ -121,7 +121,9 @@ def test_the_form():
     form = pool_lab().form
     form.evicted.value = 0
     form.next.click()
-    assert "✓" in form.status.value and len(form.stage.children) == 1 and form.picture.value
+    assert "✓" in form.status.value and len(form.stage.children) == 1 and not form.picture.value
+    form.view.value = "now"
+    assert form.picture.value and form.stage.layout.display == "none"
     form.count.value = 250
     form.many.click()
     assert "fewer than 5" in form.status.value

@@ -154,6 +154,7 @@ def test_the_form():
     form.count.value = 1
     form.map.click()
     assert "✓" in form.status.value and not form.unmap.disabled and len(form.stage.children) == 1
+    form.view.value = "now"
     assert form.picture.value
     for _ in range(3):
         form.map.click()

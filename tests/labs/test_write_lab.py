@@ -329,6 +329,31 @@ class TestForm:
         self.press(form, "Touch all pages again")
         assert "#248:1" in self.ticks(form) and not form.stage.children
 
+    def test_a_verdict_is_about_the_write_that_is_entered(self, form):
+        self.press(form, "Write")
+        for field, other in ((form.offset.text, "0x10"), (form.value.text, "0x5067"), (form.size, 2), (form.table, 0x13)):
+            before = form.lab.gfn if field is form.table else field.value
+            assert "You have changed" not in form.status.value and form.stage.layout.display == ""
+            field.value = other
+            assert "You have changed" in form.status.value and form.stage.layout.display == "none" and form.picture.value
+            field.value = before
+            form.offset.text.value = "0x8"
+        form.view.value = "now"
+        assert form.stage.layout.display == "none" and form.picture.value
+
+    def test_undo_and_redo(self, form):
+        form.table.value = 0x13
+        self.press(form, "Write")
+        zapped = form.lab.candidates()
+        self.press(form, "Touch all pages again")
+        form.table.value = 0x14
+        form.undo.click()
+        assert "Taken back" in form.status.value and form.lab.gfn == 0x14 and len(form.lab.rounds) == 1
+        form.undo.click()
+        assert form.undo.disabled and not form.lab.rounds
+        form.redo.click()
+        assert form.lab.gfn == 0x13 and form.lab.candidates() == zapped and "it was" in form.status.value
+
     def test_what_was_typed_stays(self, form):
         form.offset.text.value = "0x15"
         assert form.entry.value == 16 and form.offset.text.value == "0x15"
@@ -350,8 +375,8 @@ class TestForm:
             field.text.value = ""
             assert not field.message.value and field.message.layout.display == "none"
             form.offset.text.value = "0x8"
-        rows = [part for part in form.box.children if form.size in getattr(part, "children", ())]
-        assert form.offset.message not in rows[0].children
+        rows = [part for part in form.box.children[1].children[0].children if form.size in getattr(part, "children", ())]
+        assert form.offset.message not in rows[0].children and form.offset.below not in rows[0].children
 
     def test_none_and_all_exclude_the_others(self, form):
         ticks = self.ticks(form)
@@ -374,7 +399,7 @@ class TestForm:
         form.offset.text.value = "0x10"
         form.value.text.value = "lots"
         self.press(form, "Write")
-        assert "Expected a number" in form.value.message.value and not form.offset.message.value
+        assert "Expected one number" in form.value.message.value and not form.offset.message.value
 
     def test_other_guests(self, form):
         form.mode.value = "32"
