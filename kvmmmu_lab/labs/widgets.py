@@ -205,8 +205,9 @@ class InputField:
         self.other.description = f"Use {self.replacement}"
 
     def read_other(self) -> None:
-        """Replace the number by its other reading."""
-        self.text.value = self.replacement
+        """Replace the number by its other reading, if there is one."""
+        if self.replacement:
+            self.text.value = self.replacement
 
     def set_message(self, text: str) -> None:
         """Show a message, or hide it if ``text`` is empty."""

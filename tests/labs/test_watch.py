@@ -63,8 +63,8 @@ def test_a_write_to_a_page_table_zaps_one_entry_before_memory_changes(vm):
     assert (scenes[zap].entry("s:248:457").mark, scenes[zap].entry("s:248:457").target) == ("dead", "gfn 0x29a5")
     assert [scene.entry("s:248:457").target for scene in scenes[zap + 1 :]] == ["empty"] * 3
     guest = [scene.entry("g:61c9:457").target for scene in scenes]
-    assert guest == [*["gfn 0x29a5"] * (zap + 1), *["gfn 0x29a4"] * 2]
-    assert scenes[zap + 1].entry("g:61c9:457").mark == "changed"
+    assert guest == [*["gfn 0x29a5"] * (zap + 2), *["gfn 0x29a4"] * 2]
+    assert scenes[zap + 2].entry("g:61c9:457").mark == "changed"
     assert "is zapped" in watched.steps[zap].words
     again = watch(lambda: vm.access(GVA, user=True), vm)
     assert again.result.gpa >> 12 == 0x29A4
