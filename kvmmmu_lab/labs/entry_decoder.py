@@ -211,9 +211,7 @@ class EntryDecoder(ChoiceLab):
                 "A link to a shadow table always has P, W, U and A, whatever flags the guest's entry has: the shadow "
                 "withholds rights only in the last entry."
             )
-        return ShadowResult(
-            action, _outcome(result), *_entry(vm, request.gva, 1 if self.large else self.level), tuple(reasons)
-        )
+        return ShadowResult(action, _outcome(result), *_entry(vm, request.gva, 1 if self.large else self.level), tuple(reasons))
 
     def make_vm(self) -> Vm:
         """Return a VM whose guest uses this entry to translate one address, and whose other entries allow everything."""
@@ -520,7 +518,7 @@ class DecoderForm(Form):
 
 
 def _table_html(lab: EntryDecoder) -> str:
-    head = "".join(f'<th style="{CELL}">{name}</th>' for name in ("bits", "value", "", "meaning"))
+    head = "".join(f'<th style="{CELL}">{name}</th>' for name in ("bits", "value", "name", "meaning"))
     rows = "".join(_field_html(field, lab.value) for field in lab.fields())
     return f'<table style="border-collapse:collapse;line-height:1.45"><tr>{head}</tr>{rows}</table>'
 

@@ -323,8 +323,8 @@ class FaultForm(Form):
         self.go = self.button("Go", "Run the access and watch it", self.run, primary=True)
         self.access_controls()
         self.build_tables()
-        registers = [ui.row(self.wp, self.nx, self.keep), ui.fold("What the registers do", REGISTERS)]
-        left = ui.column(self.builder, self.place, *registers, flex="0 1 470px", min_width="0")
+        registers = ui.row(self.keep, self.wp, self.nx, ui.fold("What they do", REGISTERS))
+        left = ui.column(self.builder, self.place, registers, flex="0 1 470px", min_width="0")
         predictions = [ui.heading("Predict first"), self.outcome, ui.row(self.code, self.pages), self.go]
         right = ui.column(self.verb, self.who, *predictions, flex="1 1 262px", min_width="0", padding="0 0 0 8px")
         return [ui.row(self.source, self.mode, self.preset), ui.row(left, right, align_items="flex-start")]

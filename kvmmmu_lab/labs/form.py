@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from ..draw.render import RenderError
@@ -100,8 +101,12 @@ class Form:
         self.picture.value = "" if shown else self.lab.drawing()
 
     def set_verdict(self, notice: str = "") -> None:
-        """Show the verdict of the round. ``notice``: a sentence about it that comes first."""
-        text = self.round.html
+        """Show the verdict of the round. ``notice``: a sentence about it that comes first.
+
+        As long as the verdict is about what is chosen, the controls and the film say what the round was.
+        """
+        shown = self.round if notice or self.film is None else replace(self.round, about="")
+        text = shown.html
         said = f'<div style="font-weight:600">{html.escape(notice)}</div>' if notice and text else ""
         self.status.value = status_html(said + text)
         self.status.layout.display = "" if text else "none"
@@ -170,9 +175,8 @@ class Form:
 
     def show(self, round_: Round) -> None:
         """Show the verdict of a round and its film. Close the previous film."""
-        self.round = round_
+        old, self.round, self.film = self.stage.children, round_, round_.film
         self.set_verdict()
-        old, self.film = self.stage.children, round_.film
         self.stage.children = [self._player(round_.film)] if round_.film is not None else []
         for player in set(old) - set(self.stage.children):
             close_all(player)

@@ -18,7 +18,7 @@ WIDE = {"width": "auto", "max_width": "1400px"}
 REST = {"flex": "1 1 330px", "min_width": "0", "display": "none"}
 """The layout of a part that takes the width that its neighbours leave."""
 
-STAGE = {"width": "100%", "max_width": "1000px", "min_width": "0"}
+STAGE = {"width": "100%", "max_width": "850px", "min_width": "0"}
 FULL_NAME = {"description_width": "initial"}
 MARGIN = "2px 20px 2px 2px"
 
@@ -142,7 +142,7 @@ def toggle(name: str, value: bool, tooltip: str, width: str, change: Callable[[b
 
     If the flag is set, the button is coloured; if it is clear, there is a dot before its name.
     """
-    made = ipywidgets.ToggleButton(value=value, layout={"width": width, "padding": "0"})
+    made = ipywidgets.ToggleButton(value=value, layout={"width": width, "padding": "0", "margin": "1px 2px"})
 
     def show() -> None:
         made.description = name if made.value else f"·{name}"
