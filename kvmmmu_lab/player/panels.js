@@ -196,10 +196,13 @@ export class StepList {
     this.spoil = press({ class: "kp-button kp-all", "aria-pressed": "false", title: "Show the words of steps that you have not reached yet",
       onclick: () => this.tellAll(this.spoil.getAttribute("aria-pressed") !== "true") }, "Show all");
     this.items = player.steps.map((step) => this.item(step));
+    this.folds = player.film.chapters.flatMap((chapter, place) => (chapter.folds ?? []).map((fold) => this.fold(fold, place)));
     this.list = make("div", { class: "kp-list", role: "listbox", "aria-label": "All steps" }, ...this.grouped());
     this.list.addEventListener("click", (event) => {
-      const item = event.target.closest(".kp-item");
-      if (item) player.go(this.items.indexOf(item));
+      const item = event.target.closest(".kp-item, .kp-fold");
+      const fold = this.folds.find((one) => one.line === item);
+      if (fold) this.showFold(fold, (fold.opened = true));
+      else if (item) player.go(this.items.indexOf(item));
     });
     this.head = div("kp-finds", div("kp-find", this.search, this.found, this.spoil), this.stops(), this.chip);
     this.root = div("kp-steps", this.head, this.list);
@@ -214,12 +217,39 @@ export class StepList {
     return item;
   }
 
+  /** Make the line that stands for a run of steps like earlier ones. A click opens it, and so does stepping into it. */
+  fold({ first, last, words }, chapter) {
+    const before = this.player.steps.find((step) => step.chapter === chapter).number;
+    const [from, to] = [before + first, before + last];
+    const line = make("div", { class: "kp-fold", role: "option", "aria-selected": "false", title: "Show these steps" },
+      span("kp-number", `${from}\u2013${to}`), make("span", { class: "kp-text", dir: "auto" }));
+    line.style.setProperty("--depth", Math.min(this.player.steps[from].depth, 12));
+    return { from, to, words, line, opened: false };
+  }
+
+  showFold(fold, open) {
+    fold.line.hidden = open;
+    const seen = fold.to <= this.player.reached;
+    fold.line.classList.toggle("kp-unseen", !seen);
+    say(fold.line.lastChild, seen ? fold.words : fold.words.split(":")[0]);
+    for (let number = fold.from; number <= fold.to; number += 1) this.items[number].classList.toggle("kp-folded", !open);
+  }
+
+  showFolds() {
+    const { at } = this.player;
+    for (const fold of this.folds) this.showFold(fold, fold.opened || !this.found.hidden || (fold.from <= at && at <= fold.to));
+  }
+
   grouped() {
     const { chapters } = this.player.film;
-    if (chapters.length === 1) return this.items;
+    const lines = this.items.flatMap((item, number) => {
+      const fold = this.folds.find((one) => one.from === number);
+      return (fold ? [fold.line, item] : [item]).map((line) => [this.player.steps[number].chapter, line]);
+    });
+    if (chapters.length === 1) return lines.map(([, line]) => line);
     return chapters.map((chapter, place) => make("div", { role: "group", "aria-label": chapter.title },
       make("div", { class: "kp-heading", "aria-hidden": "true", dir: "auto" }, chapter.title),
-      ...this.items.filter((item, number) => this.player.steps[number].chapter === place)));
+      ...lines.filter(([of]) => of === place).map(([, line]) => line)));
   }
 
   /** The menu of steps at which to stop, if the film has any. */
@@ -241,6 +271,7 @@ export class StepList {
     this.current.setAttribute("aria-selected", "true");
     this.list.setAttribute("aria-activedescendant", this.current.id);
     this.tell(this.player.reached);
+    this.showFolds();
     say(this.status, "");
     if (!this.found.hidden) this.sayMatches();
   }
@@ -283,6 +314,7 @@ export class StepList {
     this.matches = steps.map((_, number) => fits(number));
     this.items.forEach((item, number) => (item.hidden = !this.matches[number]));
     this.found.hidden = !wanted && !this.only;
+    this.showFolds();
     this.sayMatches();
     this.player.follow();
   }
@@ -332,7 +364,7 @@ export class StepList {
   keepOnly(numbers, name = "") {
     this.only = numbers && new Set(numbers);
     this.chip.hidden = !numbers;
-    this.chip.replaceChildren(`Only steps that change ${name}`, icon("close"));
+    this.chip.replaceChildren(`Only steps about ${name}`, icon("close"));
     this.chip.title = "Show all steps";
     this.filter();
   }
@@ -364,7 +396,7 @@ export class Details {
     };
     const only = press({ class: "kp-button kp-only", onclick: narrow }, "List only these");
     const count = numbers.length === 1 ? "one step" : `${numbers.length} steps`;
-    const title = numbers.length ? `Changes in ${count}` : "No step changes it.";
+    const title = numbers.length ? `Its history, in ${count}` : "Nothing happens to it.";
     const close = button("close", "Close", () => player.pick(null), "Esc");
     this.root.replaceChildren(
       div("kp-head", make("strong", { dir: "auto" }, name), close),
@@ -400,7 +432,9 @@ export class Details {
     entry.classList.toggle("kp-unseen", !seen);
     const change = seen && step.changes.find((one) => one.key === this.key);
     const values = change ? [span("kp-values", `${change.old} → ${change.new}`)] : [];
-    entry.lastChild.replaceChildren(seen ? step.words : this.player.operation(step), ...values);
+    const clause = step.story?.[this.key];
+    const words = clause ? `${clause[0].toUpperCase()}${clause.slice(1)}.` : step.words;
+    entry.lastChild.replaceChildren(seen ? words : this.player.operation(step), ...values);
   }
 
   /** Return a part's title, then its texts that aren't empty. A table's title has all of its texts already. */

@@ -122,6 +122,7 @@ class Player {
     this.wished = null; // whether it should be; null until someone says so
     this.size = "fit";
     this.names = new Map(this.steps.flatMap((step) => step.changes.map(({ key, name }) => [key, name])));
+    for (const { names } of film.chapters) for (const [key, name] of Object.entries(names ?? {})) this.names.set(key, name);
     this.stages = [];
     this.listeners = new Map();
     this.speed = 1;
@@ -384,8 +385,8 @@ class Player {
   // Selecting
 
   onClick(event) {
-    const group = event.target.closest("[data-key]");
-    if (group && !group.dataset.key.includes("|")) this.pick(group.dataset.key);
+    const key = event.target.closest("[data-key]")?.dataset.key;
+    if (key && (!key.includes("|") || this.names.has(key))) this.pick(key);
   }
 
   onFocus(event) {
@@ -412,17 +413,19 @@ class Player {
     this.emit("pick", { key, step: this.at });
   }
 
-  /** Return the steps of the whole film that change a part. */
+  /** Return the steps of the whole film that change a part, or that have a story of it. */
   history(key) {
     const ofChapter = (_, place) => {
       const first = this.steps.find((step) => step.chapter === place)?.number;
       return this.stageOf(place).history(key).map((local) => first + local);
     };
-    return this.film.chapters.flatMap(ofChapter);
+    const told = this.steps.filter((step) => step.story?.[key]).map((step) => step.number);
+    return unique([...this.film.chapters.flatMap(ofChapter), ...told]).sort((one, other) => one - other);
   }
 
   nameOf(key) {
-    return this.names.get(key) ?? spelled(key);
+    const [table, row] = [key.slice(0, key.lastIndexOf(":")), key.slice(key.lastIndexOf(":") + 1)];
+    return this.names.get(key) ?? (this.names.has(table) ? `entry ${row} of ${this.names.get(table)}` : spelled(key));
   }
 
   // Keys. The film takes only those that `actionOf` knows, only without modifiers, and only while it has the focus. All

@@ -48,11 +48,18 @@ export class Stage {
     const texts = [...group.querySelectorAll(":scope > title, :scope > text")];
     const appearance = [group.getAttribute("class") ?? "", ...texts.map((text) => text.textContent)];
     this.parts.set(group.dataset.key, { group, texts, appearance });
-    if (group.dataset.key.includes("|")) return;
+    if (group.dataset.key.includes("|")) return this.widen(group);
     group.setAttribute("tabindex", "-1");
     // screen readers ignore what is inside a button, so a table with rows is a group
     group.setAttribute("role", group.querySelector("[data-key]") ? "group" : "button");
     hide(group);
+  }
+
+  /** Give an arrow a wide, invisible line, which a pointer hits more easily. */
+  widen(group) {
+    const line = group.querySelector(":scope > .line")?.cloneNode();
+    line?.setAttribute("class", "kp-hit");
+    group.append(...(line ? [line] : []));
   }
 
   /** Name a part for screen readers: an entry with its table, index, flags, target and mark. */

@@ -128,6 +128,49 @@ def test_edges_are_not_picked(play):
     assert page.locator(".kp-details").is_hidden()
 
 
+def test_an_arrow_with_a_name_is_picked_and_tells_its_story(play):
+    key, film = "guest|g:1:0|g:4", films.small()
+    film["chapters"][0]["names"] = {key: "the arrow: 0x1:0 leads to gfn 0x4", "s:252": "shadow page #252"}
+    film["chapters"][0]["steps"][4]["story"] = {key: "it is followed by the host", "s:252:6": "it is read"}
+    page = play(film, options={"step": 7})
+    page.evaluate("key => handles[0].pick(key)", key)
+    details = page.get_by_role("group", name="About the arrow: 0x1:0 leads to gfn 0x4")
+    assert details.locator(".kp-jump").all_inner_texts()[0].split("\n") == ["4", "It is followed by the host."]
+    hit = page.locator(f'[data-key="{key}"] .kp-hit')
+    page.evaluate("handles[0].pick(null)")
+    middle = hit.evaluate(
+        """(path) => { const { x, y } = path.getPointAtLength(path.getTotalLength() / 2)
+            .matrixTransform(path.getScreenCTM()); return [x, y]; }"""
+    )
+    page.mouse.click(middle[0], middle[1] + 3)
+    assert page.evaluate("heard.at(-1)") == ["pick", {"key": key, "step": 7}]
+    # a row without a name of its own is named after its table; that it is read is in its story, too
+    page.evaluate("handles[0].pick('s:252:6')")
+    details = page.get_by_role("group", name="About entry 6 of shadow page #252")
+    assert "It is read." in details.inner_text()
+
+
+def test_a_run_of_steps_like_earlier_ones_is_one_line_until_it_is_opened(play):
+    film = films.small()
+    film["chapters"][0]["folds"] = [{"first": 4, "last": 6, "words": "3 steps like earlier ones: a new page."}]
+    page = play(film)
+    open_list(page)
+    fold = page.locator(".kp-fold")
+    assert listed(page) == [0, 1, 2, 3, 7, 8, 9]
+    assert fold.inner_text().split("\n") == ["4\N{EN DASH}6", "3 steps like earlier ones"]
+    page.evaluate("handles[0].seek(5)")  # a step inside opens it, while it lasts
+    assert listed(page) == list(range(10)) and fold.is_hidden()
+    page.evaluate("handles[0].seek(8)")
+    assert listed(page) == [0, 1, 2, 3, 7, 8, 9]
+    assert fold.inner_text().split("\n")[1] == "3 steps like earlier ones: a new page."
+    page.fill(".kp-search", "shadow page")
+    assert listed(page) == [5, 6]
+    page.fill(".kp-search", "")
+    assert listed(page) == [0, 1, 2, 3, 7, 8, 9]
+    fold.click()
+    assert listed(page) == list(range(10)) and step(page) == 8
+
+
 def test_only_the_steps_that_change_it(play):
     page = play(films.small(), options={"step": 7})
     page.click(f"{TABLE} > .heading")
