@@ -26,7 +26,9 @@ export class Focus {
   /** After a click, the focus is where the arrow keys step, unless the click was on something with arrow keys of its own. */
   enter({ target, relatedTarget }) {
     const came = !this.root.contains(relatedTarget) && this.stops.includes(target);
-    if (target === this.root || (this.clicked ? !target.closest(this.staying) : came)) this.go(this.home);
+    if (!(target === this.root || (this.clicked ? !target.closest(this.staying) : came))) return;
+    this.go(this.home);
+    setTimeout(() => document.activeElement === target && this.go(this.home)); // JupyterLab takes it back when another cell gets it
   }
 
   /** Take all stops but the current one out of the tab order until the browser has moved the focus. */

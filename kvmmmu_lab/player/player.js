@@ -491,7 +491,7 @@ class Player {
     const across = key === "ArrowLeft" || key === "ArrowRight";
     const direction = key === "ArrowLeft" || key === "ArrowUp" ? -1 : 1;
     const slider = controls.slider;
-    if (this.picture.contains(target)) this.arrowInPicture(key, target);
+    if (target.dataset.key) this.arrowInPicture(key, target);
     else if (details.root.contains(target)) {
       const { group } = this.stage.parts.get(details.key) ?? {};
       if (key === "ArrowLeft") focus.go(group ?? slider);
