@@ -9,14 +9,15 @@ Read the modules in this order (`kvmmmu_lab.exercises` defines what an exercise 
 2. `observe`      what is observed of a machine after a step, and how differences are explained; `explain` formats the values;
                   `testbench` runs the steps on a subject
 3. `parts`        puts a submission into a machine, and removes the kit's own version from a worker
-4. `sandbox`      runs submissions in processes: `protocol`, the messages; `forkserver` and `runner`, the processes; `limits`,
-                  what submissions may not do; `client`, the judge's side; `machine_data`, a machine as data; `inline`, a
-                  run without a process, for a debugger
+4. `sandbox`      runs submissions in processes: `protocol`, the messages; `forkserver` and `runner`, the processes; `loading`
+                  loads a submission, with a `notebook_shell` for cells; `limits`, what submissions may not do; `client`, the
+                  judge's side; `machine_data`, a machine as data; `inline`, a run without a process, for a debugger
 5. `judge`        tries each rule; `oracle`: the expected observations; `answers`: what is known from earlier checks;
                   `compare`: finds the first difference; `shrink`: shortens a failing scenario
 6. `failure`      explains a failed run to the learner; `side_by_side`: draws the expected machine and the learner's; `report`:
                   verdicts and points, as text and HTML
-7. `submission`   files and notebooks; `notebook`: objects in a notebook; `hints`
+7. `submission`   files and notebooks; `python_source`: source as Python reads it; `cells`: a notebook's cells in Python;
+                  `helper_files`: files beside a submission; `notebook`: objects in a notebook; `hints`
 8. `cli`          the commands; `console`: a check in a terminal; `session`: the command ``watch``; `pytest_plugin`: for
                   pytest
 
@@ -37,7 +38,8 @@ __all__ = ["check"]
 def check(exercise: str, *given: Any, full: bool = False, seed: int = 0) -> Report:
     """Check your solution: ``check("rmap_add", ReverseMap)`` in a notebook, ``check("rmap_add", "mine.py")`` for a file.
 
-    ``given``: the classes or functions that the exercise asks for, in any order, or the path of a .py or .ipynb file.
+    ``given``: the classes or functions that the exercise asks for, in any order, or the path of a .py or .ipynb file. Objects
+    go along as they are, with everything that they use.
     ``full`` also replays whole traces of real guests; ``seed`` chooses the random scenarios. In a notebook, the
     report is displayed with pictures. Raises InputError.
     """

@@ -57,20 +57,19 @@ def check_given(name: str, given: tuple[Any, ...], *, full: bool, seed: int) -> 
 
 
 def _names(given: tuple[Any, ...], wanted: list[str]) -> list[str]:
-    """The name of each object: a wanted name that it has in the notebook, its `__name__`, or the name at its position."""
+    """The name of each object: a wanted name that it has in the notebook, its `__name__`, or the next of the other names."""
     if len(given) != len(wanted):
         raise InputError("given", f"{len(given)} objects", f"{len(wanted)}: {', '.join(wanted)}")
     for thing in given:
         if not callable(thing):
             raise InputError("given", thing, "a class or a function")
     main = vars(sys.modules["__main__"])
-    for named in (
-        [next((name for name in wanted if main.get(name) is thing), "") for thing in given],
-        [getattr(thing, "__name__", "") for thing in given],
-    ):
-        if sorted(named) == sorted(wanted):
-            return named
-    return wanted
+    found = [next((name for name in wanted if main.get(name) is thing), getattr(thing, "__name__", "")) for thing in given]
+    known = [name for name in found if name in wanted]
+    if len(known) > len(set(known)):
+        return wanted
+    others = iter(name for name in wanted if name not in known)
+    return [name if name in wanted else next(others) for name in found]
 
 
 def pickled(things: Mapping[str, Any]) -> Submission:

@@ -5,7 +5,6 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from kvmmmu_lab.check import check
 from kvmmmu_lab.check.sandbox.forkserver import ForkServer
 from kvmmmu_lab.check.submission import read, submitted_file
 from kvmmmu_lab.errors import InputError
@@ -57,15 +56,6 @@ def test_other_files_are_refused(tmp_path, name, content, words):
 def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(InputError, match="a readable file"):
         read(tmp_path / "mine.py")
-
-
-def test_check_names_what_it_needs():
-    with pytest.raises(InputError, match="one of .*rmap_add"):
-        check("nothing")
-    with pytest.raises(InputError, match=r"check\('rmap_add', ReverseMap\)"):
-        check("rmap_add")
-    with pytest.raises(InputError, match="a class or a function"):
-        check("rmap_add", 5)
 
 
 # Files as Python reads them

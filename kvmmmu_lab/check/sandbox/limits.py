@@ -22,8 +22,8 @@ from ...errors import InputError
 class Limit:
     """A limit that the learner can set with an environment variable. ``default`` and the value set are in ``unit``."""
 
-    def __init__(self, says: str, variable: str, default: float, unit: str = "MiB") -> None:
-        self.says, self.variable, self.default, self.unit = says, variable, default, unit
+    def __init__(self, variable: str, default: float, unit: str = "MiB") -> None:
+        self.variable, self.default, self.unit = variable, default, unit
 
     @property
     def value(self) -> float:
@@ -45,12 +45,7 @@ class Limit:
     @property
     def words(self) -> str:
         """The limit and how it is set."""
-        return f"{self.value:g} {self.unit}; {self.hint}"
-
-    @property
-    def hint(self) -> str:
-        """How the limit is set."""
-        return f"the environment variable {self.variable} sets another limit"
+        return f"{self.value:g} {self.unit}; the environment variable {self.variable} sets another limit"
 
     def check(self, argument: str, size: int) -> None:
         """Raise InputError if ``size`` bytes are too many."""
@@ -58,13 +53,17 @@ class Limit:
             raise InputError(argument, f"{size} bytes", f"at most {self.words}")
 
 
-TIME = Limit("all time limits", "KVMMMU_LAB_TIME", 1.0, "times the usual time")
-MEMORY = Limit("memory, in addition to what the worker itself needs", "KVMMMU_LAB_MEMORY", 512)
-OUTPUT = Limit("printed output", "KVMMMU_LAB_OUTPUT", 32)
-SOURCE = Limit("the source of a submission", "KVMMMU_LAB_SOURCE", 1)
-HELPERS = Limit("files beside a submission", "KVMMMU_LAB_HELPERS", 8)
-OBJECTS = Limit("objects from a notebook", "KVMMMU_LAB_OBJECTS", 32)
-LIMITS = (TIME, MEMORY, OUTPUT, SOURCE, HELPERS, OBJECTS)
+TIME = Limit("KVMMMU_LAB_TIME", 1.0, "times the usual time")
+"""A factor for all time limits."""
+
+MEMORY = Limit("KVMMMU_LAB_MEMORY", 512)
+"""The address space that a submission may use, in addition to what the worker itself needs."""
+
+OUTPUT = Limit("KVMMMU_LAB_OUTPUT", 32)
+"""How much a submission may print before its process is terminated."""
+
+SOURCE, HELPERS, OBJECTS = Limit("KVMMMU_LAB_SOURCE", 1), Limit("KVMMMU_LAB_HELPERS", 8), Limit("KVMMMU_LAB_OBJECTS", 32)
+"""The size of a submission's source, of all files that are taken along with it, and of objects from a notebook."""
 
 FILE = 1 << 24
 """The maximum size of a file that a submission writes, in bytes."""
