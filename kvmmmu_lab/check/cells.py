@@ -17,7 +17,7 @@ from typing import Any
 
 from ..errors import InputError
 from ..workspace import install_hint
-from .python_source import normalized, parsed
+from .python_source import bound_names, normalized, parsed
 
 RUNS = ("time", "capture", "prun", "debug", "memit", "record")
 """Cell magics that execute the cell's body in the notebook's namespace."""
@@ -142,29 +142,13 @@ def used_from(solution: Sequence[ast.Module], others: Iterable[Cell]) -> list[st
     if any(isinstance(node, ast.ImportFrom) and node.names[0].name == "*" for node in nodes):
         return []
     used = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
-    lacking, said = used - PROVIDED - _bound(nodes), []
+    lacking, said = used - PROVIDED - bound_names(nodes), []
     for cell in others if lacking else ():
         tree = parsed(cell.source) or parsed(as_python(cell.source))
-        defined = sorted(lacking & _bound(ast.walk(tree))) if tree is not None else []
+        defined = sorted(lacking & bound_names(ast.walk(tree))) if tree is not None else []
         if defined:
             names, it = ", ".join(defined), "it" if len(defined) == 1 else "them"
             where = f"which {cell.title} defines; that cell is not tagged 'solution', so it is not handed in"
             said.append(f"your solution uses {names}, {where}: move {it} to a tagged cell")
             lacking -= set(defined)
     return said
-
-
-def _bound(nodes: Iterable[ast.AST]) -> set[str]:
-    """The names that are bound anywhere."""
-    found = set[str]()
-    for node in nodes:
-        match node:
-            case ast.Name(name, ast.Store() | ast.Del()) | ast.arg(name) | ast.ExceptHandler(name=str(name)):
-                found.add(name)
-            case ast.FunctionDef(name) | ast.AsyncFunctionDef(name) | ast.ClassDef(name):
-                found.add(name)
-            case ast.Import(names) | ast.ImportFrom(names=names):
-                found.update((alias.asname or alias.name).partition(".")[0] for alias in names)
-            case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)) | ast.MatchMapping(rest=str(name)):
-                found.add(name)
-    return found

@@ -7,6 +7,7 @@ goes by name; the learner's own objects go by value, also those of modules besid
 
 from __future__ import annotations
 
+import ast
 import dis
 import functools
 import io
@@ -52,11 +53,11 @@ def check_given(name: str, given: tuple[Any, ...], *, full: bool, seed: int) -> 
     elif not given:
         raise InputError("given", "nothing", f"what you wrote: check({exercise.name!r}, {', '.join(wanted)})")
     else:
-        submission = pickled(dict(zip(_names(given, wanted), given, strict=True)))
+        submission = pickled(dict(zip(names_of(given, wanted), given, strict=True)))
     return Judge(exercise, submission, full=full, seed=seed).report()
 
 
-def _names(given: tuple[Any, ...], wanted: list[str]) -> list[str]:
+def names_of(given: tuple[Any, ...], wanted: list[str]) -> list[str]:
     """The name of each object: a wanted name that it has in the notebook, its `__name__`, or the next of the other names."""
     if len(given) != len(wanted):
         raise InputError("given", f"{len(given)} objects", f"{len(wanted)}: {', '.join(wanted)}")
@@ -301,37 +302,31 @@ def _global_names(code: CodeType) -> Iterator[str]:
 def _unit(file: str, codes: list[CodeType]) -> Unit | None:
     """The source of a cell or of the learner's module, for messages; None if it can't be found."""
     lines = linecache.getlines(file)
-    if not lines:
-        return _timed(file, codes)
+    if not lines:  # %%time, for example, compiles the cell's body without keeping it
+        return next((Unit(file, body, "your cell", above) for body, above in _bodies() if _defines_all(body, codes)), None)
     source = normalized("".join(lines)).removesuffix("\n")
-    shell = _shell()
-    title = getattr(getattr(shell, "compile", None), "format_code_name", lambda file: None)(file)
+    title = getattr(getattr(_shell(), "compile", None), "format_code_name", lambda file: None)(file)
     label = " ".join(title) if title else "your cell" if file.startswith("<") else Path(file).name
-    return Unit(file, source, label.replace("Cell In", "your cell In"))
+    above = next((above for body, above in _bodies() if body.rstrip() == source.rstrip()), 0)  # %%capture
+    return Unit(file, source, label.replace("Cell In", "your cell In"), above)
 
 
-def _timed(file: str, codes: list[CodeType]) -> Unit | None:
-    """The last cell that defines all of this, with a magic that compiles the cell's body by itself, such as ``%%time``."""
-    history = getattr(_shell(), "user_ns", {}).get("In", ())
-    for cell in reversed([normalized(str(cell)) for cell in history]):
-        first, _, body = cell.lstrip("\n").partition("\n")
-        if first.startswith(("%%", "get_ipython().run_cell_magic(")):
-            if not first.startswith("%%"):
-                body = _argument(cell)
-            lines = body.split("\n")
-            if all(_defines(lines, code) for code in codes):
-                return Unit(file, body, "your cell", above=1)
-    return None
+def _bodies() -> Iterator[tuple[str, int]]:
+    """The bodies of all cells that began with a cell magic, the latest first, and how many lines stood above each."""
+    for cell in reversed(list(getattr(_shell(), "user_ns", {}).get("In", ()))):
+        if not str(cell).startswith("get_ipython().run_cell_magic("):
+            continue
+        match ast.parse(str(cell)).body:
+            case [ast.Expr(ast.Call(_, [_, _, ast.Constant(str(body))]))]:
+                lines = normalized(body).split("\n")
+                blank = next((number for number, line in enumerate(lines) if line.strip()), 0)  # IPython leaves them out
+                yield "\n".join(lines[blank:]), 1 + blank
 
 
-def _argument(cell: str) -> str:
-    """The body of a cell magic, from the call that IPython has made of it."""
-    import ast
-
-    match ast.parse(cell).body:
-        case [ast.Expr(ast.Call(_, [_, _, ast.Constant(str(body))]))]:
-            return body
-    return ""
+def _defines_all(body: str, codes: list[CodeType]) -> bool:
+    """Whether all these code objects can come from this source."""
+    lines = body.split("\n")
+    return all(_defines(lines, code) for code in codes)
 
 
 def _defines(lines: list[str], code: CodeType) -> bool:

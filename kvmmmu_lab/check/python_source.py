@@ -7,6 +7,7 @@ import ast
 import io
 import tokenize
 import warnings
+from collections.abc import Iterable
 
 TOP_LEVEL_AWAIT = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 
@@ -37,3 +38,33 @@ def parsed(source: str) -> ast.Module | None:
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             return None
     return tree if isinstance(tree, ast.Module) else None
+
+
+def bound_names(nodes: Iterable[ast.AST]) -> set[str]:
+    """The names that any of these nodes binds, in any scope."""
+    found = set[str]()
+    for node in nodes:
+        match node:
+            case ast.Name(name, ast.Store() | ast.Del()) | ast.arg(name) | ast.ExceptHandler(name=str(name)):
+                found.add(name)
+            case ast.FunctionDef(name) | ast.AsyncFunctionDef(name) | ast.ClassDef(name):
+                found.add(name)
+            case ast.Import(names) | ast.ImportFrom(names=names):
+                found.update((alias.asname or alias.name).partition(".")[0] for alias in names)
+            case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)) | ast.MatchMapping(rest=str(name)):
+                found.add(name)
+    return found
+
+
+def used_from_main(tree: ast.Module) -> set[str]:
+    """The names that source uses, but binds only in blocks under ``if __name__ == "__main__":``."""
+    inside = [node for node in tree.body if isinstance(node, ast.If) and _asks_for_main(node.test)]
+    outside = [inner for node in tree.body if node not in inside for inner in ast.walk(node)]
+    used = {node.id for node in outside if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    block = [inner for node in inside for statement in node.body for inner in ast.walk(statement)]
+    return used & bound_names(block) - bound_names(outside)
+
+
+def _asks_for_main(test: ast.expr) -> bool:
+    names = {node.id for node in ast.walk(test) if isinstance(node, ast.Name)}
+    return "__name__" in names and any(isinstance(node, ast.Constant) and node.value == "__main__" for node in ast.walk(test))

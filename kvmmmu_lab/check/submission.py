@@ -13,7 +13,7 @@ from ..errors import InputError
 from ..exercises import Exercise
 from .cells import Cell, NotANotebook, as_python, cells, left_out, used_from
 from .helper_files import files_beside, imports_of
-from .python_source import decoded, parsed
+from .python_source import decoded, parsed, used_from_main
 from .sandbox.limits import SOURCE
 
 TAG = "solution"
@@ -103,6 +103,10 @@ def _read_file(content: bytes, path: Path) -> Submission:
         raise InputError("submission", str(path), expected)
     tree = parsed(text)
     files, notes = files_beside(path, imports_of(tree)) if tree is not None else ({}, ())
+    lost = sorted(used_from_main(tree)) if tree is not None else []
+    if lost:
+        where = 'which only the block under if __name__ == "__main__" defines; that block does not run during a check'
+        notes = (*notes, f"your code uses {', '.join(lost)}, {where}")
     return Submission(text, path.name, str(path.absolute()), files=files, notes=notes)
 
 

@@ -190,3 +190,12 @@ def test_a_limit_that_makes_no_sense_is_refused(server, monkeypatch):
     monkeypatch.setenv("KVMMMU_LAB_MEMORY", "much")
     with pytest.raises(InputError, match=r"KVMMMU_LAB_MEMORY is 'much'; expected a number of MiB above 0, such as 512"):
         judge("01_split", "x = 1", server)
+
+
+def test_a_name_that_only_the_main_block_defines_is_mentioned(tmp_path):
+    source = "def split(g, m):\n    return NINE + own\n\nif __name__ == '__main__':\n    own, NINE = 1, 511\nown = 2\n"
+    (tmp_path / "mine.py").write_text(source)
+    (note,) = read(tmp_path / "mine.py").notes
+    assert note.startswith("your code uses NINE, which only the block under if __name__ ==")
+    (tmp_path / "mine.py").write_text(source.replace("own = 2", "own = NINE = 2"))
+    assert read(tmp_path / "mine.py").notes == ()

@@ -50,12 +50,14 @@ def lay_out(files: dict[str, str], folder: Path) -> None:
         path.write_bytes(base64.b64decode(content))
 
 
-def prepare(name: str, files: list[str], folder: str, *, notebook: bool) -> None:
+def prepare(submission: str, files: list[str], folder: str, *, notebook: bool) -> None:
     """Make the interpreter look as it does to a file of this name in a folder with these files."""
-    sys.argv = [name]
+    sys.argv = [submission]
     sys.path.insert(0, folder)
-    for top in {file.partition("/")[0].removesuffix(".py") for file in files if file.endswith(".py")}:
-        sys.modules.pop(top, None)  # a file beside the submission comes before an installed module of its name
+    # a module or package beside the submission comes before an installed one of its name
+    own = {file.removesuffix(".py").removesuffix("/__init__") for file in files if file.endswith(".py")}
+    for name in [name for name in sys.modules if name.partition(".")[0] in own]:
+        del sys.modules[name]
     check = sys.modules.get("kvmmmu_lab.check")
     if check is not None:
         check.check = _not_again  # type: ignore[attr-defined]  # a submission may end with a check of itself
