@@ -54,7 +54,7 @@ function render({ model, el }) {
 
   // The arrow keys also move through the choices that lie between. A choice is final when it was clicked on, confirmed
   // with space or Enter, or left with Tab.
-  group.addEventListener("click", (event) => { if (event.detail > 0) settle(); });
+  group.addEventListener("click", (event) => { if (event.detail > 0) setTimeout(settle); }); // "change" comes after "click"
   group.addEventListener("focusout", (event) => { if (!group.contains(event.relatedTarget)) settle(); });
   group.addEventListener("keydown", (event) => {
     const plain = !event.shiftKey && !event.ctrlKey && !event.altKey && !event.metaKey;

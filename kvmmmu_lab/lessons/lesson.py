@@ -29,11 +29,22 @@ class Lesson:
     """The functions that ask a question, by name, in the order of the lesson."""
 
     def question(self, steps: Callable[..., Steps]) -> Callable[..., Question]:
-        """Make a question of a generator function; see `lessons` for an example. Use it as a decorator."""
+        """Make a question of a generator function; see `lessons` for an example. Use it as a decorator.
+
+        Asked again with the same arguments, it returns the same question, with the choice that was made. (A click on a choice
+        makes its cell the active one, so the next Shift+Enter often runs that cell once more.)
+        """
+        asked: list[tuple[tuple[object, ...], Question]] = []
 
         @functools.wraps(steps)
         def ask(*on: object) -> Question:
-            return Question(self.key(steps.__name__), steps(*on))
+            for arguments, question in asked:
+                if len(arguments) == len(on) and all(a is b or _same(a, b) for a, b in zip(arguments, on, strict=True)):
+                    question.asked()
+                    return question
+            question = Question(self.key(steps.__name__), steps(*on))
+            asked[:] = [(on, question)]
+            return question
 
         self.questions[steps.__name__] = ask
         return ask
@@ -60,3 +71,8 @@ class Lesson:
             if heading:
                 return re.sub(r"[`*]", "", heading[1])
         return f"Lesson {self.number}"
+
+
+def _same(one: object, other: object) -> bool:
+    """Return whether two arguments of a question are equal numbers or lists; machines are compared by identity."""
+    return isinstance(one, (int, list)) and one == other

@@ -89,9 +89,15 @@ class Question(Prediction):
         self.outcome: Outcome | None = None
         self.more = ""
         self._steps, self._on = steps, ask.on
-        self._before, self._asked_in = _state(ask.on), _cells_run()
+        self._before, self._asked_in = _state(ask.on), 0
         self._waiting: list[Callable[[], object]] = []
-        _before_next_cell(self._next_cell)
+        self.asked()
+
+    def asked(self) -> None:
+        """Called when the question is shown. If nothing has happened yet, the choice can still be changed."""
+        if self.outcome is None and _state(self._on) == self._before:
+            self.first, self.late, self._asked_in = None, False, _cells_run()
+            _before_next_cell(self._next_cell)
 
     @property
     def made(self) -> bool:
@@ -100,7 +106,8 @@ class Question(Prediction):
 
     def _next_cell(self) -> None:
         """Called once, when another cell runs: it shows the answer, so a choice counts only if it was made before."""
-        self.first, self.late = self.answer, self.answer is None
+        if self.outcome is None:
+            self.first, self.late = self.answer, self.answer is None
 
     def reveal(self, *happened: Any) -> Reveal:
         """Measure what happened, and return the answer. It appears as soon as a choice has been made.

@@ -48,20 +48,6 @@ def test_a_lesson_runs_and_nothing_is_cut_off(lab_page, server, folder, path):
     assert cut_off(lab) == []
 
 
-def test_a_prediction_is_made_by_a_click_and_answered_with_a_reason(lab_page, server, folder):
-    path = ROOT / "notebooks" / "09_pre_write.ipynb"
-    lab = opened(lab_page, server, folder, path)
-    question = next(cell.source for cell in nbformat.read(path, 4).cells if " = predict(" in cell.source)
-    name = question.split(" = predict")[0].splitlines()[-1]
-    assert lab.run(f"print({name}.answer)") == "None"
-    lab.page.evaluate("jupyterapp.shell.currentWidget.content.scrollToItem(0)")
-    radio = lab_page.locator(".widget-radio input").first
-    radio.scroll_into_view_if_needed()
-    radio.click()
-    lab_page.wait_for_timeout(300)
-    assert lab.run(f"print({name}.answer)") != "None"
-
-
 def test_a_wrong_solution_is_shown_beside_what_should_be(lab_page, server, folder):
     source = ROOT / "exercises" / "04_rmap_add" / "rmap_add.ipynb"
     book = nbformat.read(source, as_version=4)

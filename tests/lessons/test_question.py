@@ -129,11 +129,13 @@ def test_a_choice_after_the_next_cell_is_late(vm):
         shell.run_cell("first.guess(1); first.reveal()", store_history=True)
         assert Progress().predictions["99/faults"] == {"choice": "1", "right": True, "late": True}
         Progress().reset()
+        shell.user_ns["vm"] = small_guest("64", 0x1000).vm
         shell.run_cell("second = faults(vm); second.guess(0)", store_history=True)
         shell.run_cell("vm.access(0x1000, write=True); vm.stats.exits += 1", store_history=True)
         shell.run_cell("second.guess(1); second.reveal()", store_history=True)
         assert Progress().predictions["99/faults"] == {"choice": "0", "right": False, "late": False}, "what was chosen before"
         Progress().reset()
+        shell.user_ns["vm"] = small_guest("64", 0x1000).vm
         shell.run_cell("third = faults(vm)", store_history=True)
         shell.run_cell("vm.stats.exits += 1; third.reveal()", store_history=True)
         shell.run_cell("third.guess(1); third.reveal()", store_history=True)
@@ -155,3 +157,30 @@ def test_the_widget_shows_the_answer_when_the_choice_is_confirmed(vm):
     assert heard == []
     group.settled = 1
     assert heard == [1]
+
+
+def test_asked_again_on_the_same_machine_it_is_the_same_question(vm):
+    """A click on a choice makes its cell the active one, so Shift+Enter runs the cell again: the choice must stay."""
+    question = faults(vm)
+    question.guess(1)
+    assert faults(vm) is question
+    access(vm)
+    question.reveal()
+    assert faults(vm) is question and question.reveal().outcome.right
+    other = small_guest("64", 0x1000).vm
+    assert faults(other) is not question and faults(other).answer is None
+
+
+def test_a_cell_that_asks_again_is_not_the_cell_that_shows_the_answer(vm):
+    shell = pytest.importorskip("IPython").InteractiveShell.instance()
+    shell.user_ns.update(faults=faults, vm=vm, access=access)
+    try:
+        shell.run_cell("one = faults(vm)", store_history=True)
+        shell.run_cell("one = faults(vm); one.guess(0)", store_history=True)
+        shell.run_cell("one = faults(vm); one.guess(1)", store_history=True)
+        shell.run_cell("access(vm)", store_history=True)
+        shell.run_cell("one.reveal()", store_history=True)
+        shell.run_cell("one.reveal().parts()", store_history=True)
+        assert Progress().predictions["99/faults"] == {"choice": "1", "right": True, "late": False}
+    finally:
+        type(shell).clear_instance()
