@@ -27,10 +27,11 @@ from .reverse_maps import parent_chains_scene, reverse_map_scene, who_maps_scene
 from .scene import Scene
 from .svg import Drawing, data_url
 from .text import alternative, to_text
+from .theme import DARK_BODY
 
-SWITCH = """body[data-jp-theme-light="false"] .kvmmmu-picture > img.dark { display: inline !important; }
-body[data-jp-theme-light="false"] .kvmmmu-picture > img.light { display: none; }"""
-"""Style rules that show the dark image instead of the light one in JupyterLab's dark theme."""
+SWITCH = f"""{DARK_BODY} .kvmmmu-picture > img.dark {{ display: inline !important; }}
+{DARK_BODY} .kvmmmu-picture > img.light {{ display: none; }}"""
+"""Style rules that show the dark image instead of the light one in a dark theme."""
 
 
 class Picture:
@@ -61,7 +62,7 @@ class Picture:
 
     @functools.cached_property
     def html(self) -> str:
-        """The picture as HTML: an image that needs no script, or the text. In JupyterLab's dark theme, the image is dark.
+        """The picture as HTML: an image that needs no script, or the text. JupyterLab and VS Code, if dark, show a dark one.
 
         An image in a ``data:`` URL also works in a notebook that isn't trusted, where bare SVG is broken and style rules
         are removed; such a notebook shows the light image. A wide image scrolls instead of shrinking, since its text is

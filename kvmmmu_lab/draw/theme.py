@@ -33,6 +33,13 @@ BOXES = {
 LONGEST = 60
 """Maximum length of a label, in characters. A longer one would push the tables apart."""
 
+DARK_BODY = (
+    ':is(body[data-jp-theme-light="false"], body:not([data-jp-theme-light]):is(.vscode-dark, '
+    '[data-vscode-theme-kind="vscode-dark"], .vscode-high-contrast:not(.vscode-high-contrast-light), '
+    '[data-vscode-theme-kind="vscode-high-contrast"]))'
+)
+"""Selects the body of JupyterLab and of VS Code in a dark theme. ``player/host.js`` knows the same for scripts."""
+
 _FORBIDDEN = re.compile(r"[^\x20-\ud7ff\ue000-\ufdcf\ufdf0-\ufffd\U00010000-\U0010ffff]")
 _BLOCK = re.compile(r"[^{}]*\{([^{}]*)\}\s*")
 _COLOUR = re.compile(r"--([\w-]+):\s*(#[0-9A-Fa-f]{6})")

@@ -114,8 +114,8 @@ class CellOutput:
         model = _free_name(bundle["text/html"])
         self.name = self.name or f"kvmmmu-still-{model}"
         # JupyterLab knows what to hide from the two outputs; other front ends show them elsewhere
-        rule = f"<style>.{self.name}:not(.jp-OutputArea *) {{ display: none; }}</style>"
-        box = widgets.VBox([widgets.HTML(rule, layout={"display": "none"}), widget], model_id=model)
+        rules = f".{self.name}:not(.jp-OutputArea *) {{ display: none; }}\n{_text('vscode.css')}"
+        box = widgets.VBox([widgets.HTML(f"<style>{rules}</style>", layout={"display": "none"}), widget], model_id=model)
         _names[model] = box
         remember(box)
         self._shown = self._still(bundle)
@@ -147,8 +147,11 @@ def _free_name(content: str) -> str:
     return name
 
 
-@functools.cache
 def _watcher() -> str:
     """Return the style and the script that hide the still or the view after it."""
-    css, js = (files(__package__).joinpath(name).read_text("utf-8") for name in ("output.css", "output.js"))
-    return f"<style>\n{css}</style>\n<script>\n{js}</script>"
+    return f"<style>\n{_text('output.css')}</style>\n<script>\n{_text('output.js')}</script>"
+
+
+@functools.cache
+def _text(name: str) -> str:
+    return files(__package__).joinpath(name).read_text("utf-8")

@@ -213,7 +213,8 @@ class Film:
         return {"text/html": self.html, "text/plain": str(self)}
 
     def __str__(self) -> str:
-        lines = [f"{number:3}  {'  ' * step.depth}{step}" for number, step in enumerate(self.steps) if number]
+        shown = [(number, step) for number, step in enumerate(self.steps) if step.words != BEFORE]
+        lines = [f"{number:3}  {'  ' * step.depth}{step}" for number, step in shown]
         ending = [f"It ended with: {self.error}"] if self.error else []
         return "\n".join([self.title, "", *lines, *ending, "", to_text(self.steps[-1].scene)])
 
@@ -241,7 +242,7 @@ def _chapter_data(steps: list[FilmStep], drawing: Drawing, folded: list[Fold]) -
         )
         before = now
     svg = drawing.bare_svg(steps[0].scene, alternative(steps[0].scene))
-    first = 1 if steps[0].words == BEFORE and len(steps) > 1 else 0  # only the first chapter may begin with BEFORE
+    first = 1 if steps[0].operation == BEFORE and len(steps) > 1 else 0  # only the first chapter may begin with BEFORE
     return {
         "title": steps[first].words,
         "svg": svg,

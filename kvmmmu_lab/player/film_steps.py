@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..draw.arguments import possible_gva
 from ..draw.page_tables import hierarchy_scene
@@ -26,6 +26,9 @@ from ..recording.story import Parts, Story
 
 BEFORE = "Before the first step."
 """The words of step 0 of a film."""
+
+PRESENT = "{} already in the shadow: {} steps."
+"""What step 0 adds if no access of the film faults: otherwise, someone who runs a cell again misses the steps of a fault."""
 
 MOST_STEPS = 400
 """Maximum number of steps of a film. The last step states what is left out."""
@@ -124,6 +127,10 @@ class FilmBuilder:
         self.pages: dict[int, None] = {}
         """Shadow pages that the current chapter has drawn."""
         self.story = Story()
+        self.kinds: set[ev.Kind] = set()
+        """The kinds of all events that have a step."""
+        self.accessed: set[int] = set()
+        """The addresses that the processor accesses."""
         self.chapters: list[list[FilmStep]] = []
 
     def build(self) -> list[list[FilmStep]]:
@@ -140,11 +147,22 @@ class FilmBuilder:
                 break
         if isinstance(recording.error, LabError) and not isinstance(recording.error, HostCrash):
             self._append(f"This can't be done: {recording.error}.")
+        if self.accessed and ev.PAGE_FAULT not in self.kinds and recording.error is None and room >= 0:
+            self._say_present()
         return self.chapters
+
+    def _say_present(self) -> None:
+        before = self.chapters[0][0]
+        those = "This address was" if len(self.accessed) == 1 else "These addresses were"
+        words = PRESENT.format(those, sum(map(len, self.chapters)) - 1)
+        self.chapters[0][0] = replace(before, words=f"{BEFORE} {words}")
 
     def _chapter(self, first: int, groups: list[StepGroup]) -> list[FilmStep]:
         self.focus, self.pages = [*self.gvas], {}
         for event in (event for group in groups for event in group.events):
+            self.kinds.add(event[0])
+            if event[0] is ev.ACCESS:
+                self.accessed.add(event[1])
             if narration(event[0]).path and event[1] not in self.focus:
                 self.focus += [event[1]][: max(0, MOST_PATHS - len(self.focus))]
         steps = []

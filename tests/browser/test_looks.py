@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from kvmmmu_lab.draw.example import example
 from kvmmmu_lab.player.gif import gif
 
 from ..player import films
@@ -319,3 +320,23 @@ def test_a_moving_picture_shows_the_drawing_and_the_words_of_each_step(browser, 
         assert (frame == GUEST_BLUE).all(axis=2).sum() > 500, "the header of a guest table"
         assert (frame[:110] != 255).any(axis=2).sum() > 300, "words"
     assert all((one != another).any() for one, another in itertools.pairwise(frames))
+
+
+@pytest.mark.parametrize(
+    ("body", "dark"),
+    [
+        ('data-jp-theme-light="false"', True),
+        ('data-jp-theme-light="true" class="vscode-dark"', False),
+        ('class="vscode-dark" data-vscode-theme-kind="vscode-dark"', True),
+        ('class="vscode-dark"', True),
+        ('class="vscode-high-contrast"', True),
+        ('class="vscode-high-contrast-light vscode-high-contrast"', False),
+        ('data-vscode-theme-kind="vscode-high-contrast-light"', False),
+        ('class="vscode-light"', False),
+        ("", False),
+    ],
+)
+def test_pictures_are_dark_in_a_dark_notebook(page, body, dark):
+    page.set_content(f"<body {body}>{example().html}</body>")
+    (shown,) = [one.get_attribute("class") for one in page.locator("img").all() if one.is_visible()]
+    assert shown == ("dark" if dark else "light")

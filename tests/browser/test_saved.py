@@ -88,12 +88,21 @@ def test_in_a_notebook_that_is_not_trusted_it_shows_pictures_and_predictions(sav
     assert lab_page.locator(".kvmmmu-question li:has(b)").inner_text().startswith("1")
 
 
-def test_when_the_kernel_restarts_the_stills_come_back(lab_page, server, folder, saved):
+VS_CODE = """() => { const { body } = document;
+    delete body.dataset.jpThemeLight;
+    body.classList.add("vscode-dark");
+    body.style.cssText = "--vscode-editor-background: rgb(30, 30, 30); --vscode-editor-foreground: rgb(212, 212, 212)";
+    const colours = (where) => [...document.querySelectorAll(where)].map((one) => getComputedStyle(one).color);
+    return colours(".widget-label, .jupyter-button:not(.mod-info), .widget-text input"); }"""
+
+
+def test_widgets_follow_vs_code_and_when_the_kernel_restarts_the_stills_come_back(lab_page, server, folder, saved):
     page = lab_page
     page.set_viewport_size({"width": 1024, "height": 4000})
     lab = Lab(page, server, "saved.ipynb")
     lab.run_all()
     page.wait_for_function("document.querySelectorAll('.jupyter-widgets .kvmmmu-player').length === 2")
+    assert set(page.evaluate(VS_CODE)) == {"rgb(212, 212, 212)"}, "widgets have the colours of VS Code, in a page like its"
     page.evaluate("jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart().then(() => null)")
     page.locator(STILL).nth(len(CELLS) - 1).wait_for()
     assert page.locator(LIVE).count() == 0, "a widget without its kernel doesn't react, so it isn't shown"

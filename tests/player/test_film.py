@@ -14,9 +14,9 @@ from kvmmmu_lab.draw.dot import to_dot
 from kvmmmu_lab.draw.example import SELF, guest_with_its_own_table_mapped
 from kvmmmu_lab.draw.render import VARIABLE, renderers
 from kvmmmu_lab.draw.reverse_maps import reverse_map_scene
-from kvmmmu_lab.labs import watch_store
+from kvmmmu_lab.labs import watch, watch_store
 from kvmmmu_lab.player.film import film, selection_of
-from kvmmmu_lab.player.film_steps import MOST_STEPS
+from kvmmmu_lab.player.film_steps import BEFORE, MOST_STEPS
 from kvmmmu_lab.recording.narration import TAGS
 
 pytestmark = pytest.mark.skipif(not renderers(), reason="nothing here can lay out a drawing")
@@ -302,3 +302,20 @@ def test_what_an_earlier_film_has_shown_is_folded(made):
 
 def test_a_detailed_film_folds_nothing(recording):
     assert film(recording, GVA, detail=True).folds == [[], []]
+
+
+def first_words(*gvas, write=False):
+    """The first words of the films of some accesses, each film of all of them."""
+    vm = open_guest("lin64_A").vm()
+    films = [watch(lambda: [vm.access(gva, write=write, user=True) for gva in gvas], vm) for _ in range(3)]
+    for made in films:
+        assert made.data["chapters"][0]["steps"][0]["words"] == made.steps[0].words
+        assert (f"  0  {made.steps[0].words}" in str(made)) is (made.steps[0].words != BEFORE)
+    return [made.steps[0].words for made in films]
+
+
+def test_a_film_without_a_fault_says_first_that_the_address_was_in_the_shadow():
+    before = "Before the first step."
+    assert first_words(GVA) == [before, *[f"{before} This address was already in the shadow: 3 steps."] * 2]
+    assert first_words(GVA, GVA + 0x1000)[1:] == [f"{before} These addresses were already in the shadow: 6 steps."] * 2
+    assert first_words(0xFFFF_0000, 0xFFFF_0000)[1:] == [before] * 2, "the guest's own fault, each time"
