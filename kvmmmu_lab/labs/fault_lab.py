@@ -295,7 +295,7 @@ class FaultForm(Form):
     """A form with the guest, its tables or its addresses, and beside these the access, the predictions, and *Go*."""
 
     lab: FaultLab
-    controls_width = "744px"
+    controls_width = "762px"
 
     def controls(self) -> list[Any]:
         """Return the controls: a row for the guest; below it, the tables, and beside them the access."""
@@ -326,7 +326,7 @@ class FaultForm(Form):
         registers = ui.row(self.keep, self.wp, self.nx, ui.fold("What they do", REGISTERS))
         left = ui.column(self.builder, self.place, registers, flex="0 1 470px", min_width="0")
         predictions = [ui.heading("Predict first"), self.outcome, ui.row(self.code, self.pages), self.go]
-        right = ui.column(self.verb, self.who, *predictions, flex="1 1 262px", min_width="0", padding="0 0 0 8px")
+        right = ui.column(self.verb, self.who, *predictions, flex="1 1 284px", min_width="0", padding="0 0 0 8px")
         return [ui.row(self.source, self.mode, self.preset), ui.row(left, right, align_items="flex-start")]
 
     def access_controls(self) -> None:
