@@ -316,7 +316,7 @@ class FaultForm(Form):
         self.about = ui.note()
         self.tables, self.place = ui.column(), ui.column()
         self.builder = ui.column(self.about, self.tables)
-        self.address = self.field("gva", "Address", hex(lab.address), "The address (gva) of the access", width="280px")
+        self.address = self.field("gva", "Any address", hex(lab.address), "The address (gva) of the access", width="280px")
         self.follow(self.address.text, self.choose_address)
         self.leads = ui.note()
         self.outcome, self.code, self.pages = (self.question(prediction) for prediction in lab.predictions)
