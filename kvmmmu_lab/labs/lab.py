@@ -137,7 +137,7 @@ def _row(outcome: Outcome) -> str:
     said = "no guess" if outcome.answer is None else f"you said {outcome.answer}"
     question, words = (html.escape(text) for text in (outcome.prediction.question, f"it was: {outcome.words} ({said})"))
     style = "text-align:left;padding:0 8px 0 0;vertical-align:top"
-    return f'<tr><td style="{style}"><b>{outcome.sign}</b></td><td style="{style}">{question}; {words}</td></tr>'
+    return f'<tr><td style="{style}"><b>{outcome.sign}</b></td><td style="{style}">{question} – {words}</td></tr>'
 
 
 class Lab(Displayable):
