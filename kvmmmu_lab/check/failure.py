@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -51,7 +51,7 @@ KINDS = {
     kind.name: kind
     for kind in (
         FailureKind("differs", FAILED, shrinks=True),
-        FailureKind("silent", FAILED, "your code raises no exception; it should, as the README says"),
+        FailureKind("silent", FAILED, "your code raises no exception; it should, as the README says{text}"),
         FailureKind("raised", CRASHED, shrinks=True),
         FailureKind("crash", CRASHED, "{what}{at}", shrinks=True),
         FailureKind("absent", CRASHED, "{what}{at}"),
@@ -139,7 +139,7 @@ class Explainer:
     def explain(self, rule: Rule, scenario: Scenario, found: Failure, stretch: Golden | Boot | None) -> Failure:
         """Return the failure with its sentence, its steps in words, and a picture."""
         bench = self.expected.bench(scenario)
-        steps = tuple(self._steps(bench, scenario, found.step))
+        steps, refused = self._steps(bench, scenario, found.step)
         if found.difference is not None and stretch is not None:
             found = self._in_detail(rule, scenario, found)
         if found.difference is not None:
@@ -148,19 +148,26 @@ class Explainer:
             found = replace(found, difference=replace(found.difference, call=call, hfn_of=bench.vm.memory.frames.__getitem__))
             assert found.difference is not None
             picture = self._picture(rule, scenario, found) if not isinstance(stretch, Boot) else None
-            found = replace(found, sentence=found.difference.sentence, picture=picture)
+            audits = not isinstance(last, dict) and last[0] == "audit" and found.difference.observation.name != "result"
+            sentence = found.difference.sentence + "; an audit must not change anything" * audits
+            found = replace(found, sentence=sentence, picture=picture)
         else:
+            if found.kind == "silent" and refused is not None:
+                found = replace(found, error={"what": getattr(refused, "what", refused)})
             found = replace(found, sentence=self.how_it_ended(found))
         return replace(found, sentence=_when(steps) + found.sentence, steps=steps, scenario=scenario, stretch=stretch)
 
-    def _steps(self, bench: Bench, scenario: Scenario, last: int) -> Iterator[str]:
-        """The steps in words, up to ``last``; each is described before ``bench`` does it."""
+    def _steps(self, bench: Bench, scenario: Scenario, last: int) -> tuple[tuple[str, ...], LabError | None]:
+        """The steps in words, up to ``last``, each described before ``bench`` does it; and why the last one is refused."""
+        words, refused = [], None
         for step in scenario.steps[: last + 1]:
+            refused = None
             try:
-                yield read_step(step).say(bench.vm)
+                words.append(read_step(step).say(bench.vm))
                 bench.do(step)
-            except LabError:
-                continue
+            except LabError as error:
+                refused = error
+        return tuple(words), refused
 
     def _in_detail(self, rule: Rule, scenario: Scenario, found: Failure) -> Failure:
         """Run the scenario again with full observations, because only digests were compared; return the failure found."""

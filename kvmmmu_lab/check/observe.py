@@ -322,7 +322,9 @@ class ReverseMaps(Observation, name="rmap"):
             zapped = ref not in difference.entries()[0]
             why = "was not zapped: it still allows writes" if zapped else "still has its W"
             return f"spte {reference(ref)} {why} and is still in {reverse_map}"
-        return f"{reverse_map} {'still has' if ref in before else 'has'} spte {reference(ref)}, which can't write it"
+        observed, emptied = bool(difference.wanted.get("sptes")), ref not in difference.entries()[1]
+        why = "was emptied" if observed and emptied and ref in before else "can't write it"
+        return f"{reverse_map} {'still has' if ref in before else 'has'} spte {reference(ref)}, which {why}"
 
     def listing(self, value: Any) -> list[str]:
         return [f"{frame(gfn)}: {', '.join(map(reference, found))}" for gfn, found in value]
@@ -364,7 +366,11 @@ class ParentEntries(Observation, name="parents"):
             verb = "has lost" if missing[0] in before else "lacks"
             words = f"page #{page} {verb} its parent {reference(missing[0])}{more(len(missing) - 1)}"
         elif extra[0] in before:
-            words = f"{reference(extra[0])} is still a parent of page #{page}; it should have been removed"
+            expected, got = difference.entries()
+            if extra[0] in got and extra[0] not in expected:
+                words = f"spte {reference(extra[0])} was not zapped: it still leads to page #{page}, as one of its parents"
+            else:
+                words = f"{reference(extra[0])} is still a parent of page #{page}; it should have been removed"
         else:
             words = f"{reference(extra[0])} is a parent of page #{page}; it should not be"
         return words + difference.emptied_instead()
@@ -702,8 +708,8 @@ class FreeList(Observation, name="free"):
         if len(right) + difference.expected[1] != len(mine) + difference.got[1]:
             return f"{len(mine) + difference.got[1]} shadow pages are free; it should be {len(right) + difference.expected[1]}"
         return (
-            "the right shadow pages were zapped, but in another order than the kernel zaps them, which is that of the bucket: "
-            "the list of free pages, which is used from the end, shows it"
+            "the right shadow pages were zapped, but in another order: the kernel zaps them in the order of the bucket "
+            "(the list of free pages shows it)"
         )
 
     def listing(self, value: Any) -> list[str]:

@@ -143,6 +143,21 @@ def test_slow_and_endless_are_told_apart(server, monkeypatch):
     assert "it is slow, but not endless" in words
 
 
+def test_a_stranger_that_is_accepted_is_named(server):
+    remove = "self.kept[page.id].remove(spte)"
+    accepts = changed(PARENTS, remove, f"spte in self.kept[page.id] and {remove}")
+    words = said(server, "07", accepts, "stranger")
+    assert "your code raises no exception; it should, as the README says: " in words and "has no parent #255:" in words
+
+
+def test_an_audit_that_changes_the_machine(server):
+    source = (ROOT / "tests/exercises/10_audit/right/arrays.py").read_text("utf-8")
+    source += "\n\nright = audit\n\n\ndef audit(vm):\n    found = right(vm)\n    for hfn in list(vm.rmap.frames()):\n"
+    source += "        for spte in list(vm.rmap.sptes(hfn)):\n            vm.rmap.remove(spte)\n    return found\n"
+    words = said(server, "10", source)
+    assert "has lost spte" in words and "; an audit must not change anything" in words
+
+
 # Entries, reverse maps and parents
 
 REF = 7 << 9 | 12
@@ -172,6 +187,12 @@ def test_an_entry_that_should_have_been_zapped():
     assert words == (
         "spte #7:12 was not zapped: it still allows writes and is still in the reverse map of gfn 0x1f (hfn 0x21f)"
     )
+
+
+def test_an_entry_that_was_emptied_but_not_removed():
+    entries = {"sptes": [[7, [[13, *LEAF[1:]]]]]}
+    words = sentence("rmap", [], [[0x1F, [REF]]], [[0x1F, [REF]]], entries, entries)
+    assert words == "the reverse map of gfn 0x1f (hfn 0x21f) still has spte #7:12, which was emptied"
 
 
 def test_a_root_that_was_not_zapped_is_named():
