@@ -85,6 +85,30 @@ def read_scenarios(path: Path) -> Iterator[tuple[dict[str, Any], list[dict[str, 
         raise DataError(str(path), f"{number} lines", "a file that ends with a complete scenario")
 
 
+def read_operations(path: Path, name: str) -> list[dict[str, Any]] | None:
+    """The operations of one scenario of a file; None if the file has no such scenario. Raises DataError.
+
+    The other scenarios, which take most of the time to parse, are skipped without a look at their lines.
+    """
+    found: list[dict[str, Any]] | None = None
+    try:
+        with gzip.open(path, "rt", encoding="utf-8") as file:
+            for text in file:
+                if text.startswith(SCENARIO_LINE):
+                    if found is not None:
+                        break
+                    found = [] if json.loads(text)["name"] == name else None
+                elif found is not None and text.startswith(OPERATION_LINE):
+                    found.append(json.loads(text)["op"])
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError) as error:
+        raise DataError(str(path), str(error), "a complete gzip file of JSON lines") from None
+    return found
+
+
+SCENARIO_LINE, OPERATION_LINE = '{"t":"scenario",', '{"t":"op",'
+"""How the lines of scenarios and operations begin in the kit's golden traces."""
+
+
 class ScenarioReplay:
     """The replay of one scenario on a new VM."""
 

@@ -10,7 +10,7 @@ import pytest
 
 from kvmmmu_lab import DataError
 from kvmmmu_lab.verify import verify_file
-from kvmmmu_lab.verify.golden import read_scenarios
+from kvmmmu_lab.verify.golden import read_operations, read_scenarios
 
 from ..golden_files import FILES, GOLDEN
 
@@ -452,3 +452,11 @@ def test_the_report_as_json_contains_the_same_figures(tmp_path):
     shown = json.loads(json.dumps(report.as_dict(), default=str))
     assert (shown["ok"], shown["difference_count"], len(shown["differences"])) == (False, 1, 1)
     assert shown["compared"]["operations"] == 16
+
+
+@pytest.mark.parametrize("name", ["directed", "pae"])
+def test_the_operations_of_one_scenario_are_those_of_the_whole_file(name):
+    path = GOLDEN / f"{name}.jsonl.gz"
+    whole = {header["name"]: [line["op"] for line in lines if line["t"] == "op"] for header, lines in read_scenarios(path)}
+    assert all(read_operations(path, scenario) == whole[scenario] for scenario in [*whole][::5])
+    assert read_operations(path, "none of these") is None
