@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -79,7 +80,24 @@ class _Search:
                 self._module(name)
         for name in sorted(uses.strings):
             if _inside(name) and name != self.path.name:
-                self._take(self.folder / name)
+                self._named(self.folder / name)
+
+    def _named(self, path: Path) -> None:
+        """Take a file, or all files in a folder."""
+        try:
+            if not path.is_dir():
+                self._take(path)
+            elif path not in self.seen and not _of_the_kit(path):
+                self.seen.add(path)
+                found = sorted(itertools.islice((each for each in path.rglob("*") if each.is_file()), MOST + 1))
+                if len(found) > MOST:
+                    self.refused.append(f"the folder {path.name} is not taken along: it has more than {MOST} files")
+                    return
+                for each in found:
+                    if not any(part.startswith(".") or part == "__pycache__" for part in each.relative_to(path).parts):
+                        self._take(each)
+        except (OSError, ValueError):  # the string is no file name here
+            return
 
     def _module(self, name: str) -> None:
         """Take a module, and everything in the package that it is in."""
@@ -126,7 +144,7 @@ class _Search:
 def _inside(name: str) -> bool:
     """Whether a string can be the name of a file in the submission's folder."""
     path = PurePosixPath(name)
-    return bool(path.suffix) and "\\" not in name and "\0" not in name and not path.is_absolute() and ".." not in path.parts
+    return bool(path.parts) and not path.is_absolute() and not any(part.startswith(".") for part in path.parts)
 
 
 def _of_the_kit(path: Path) -> bool:

@@ -345,8 +345,15 @@ import json
 from pathlib import Path
 
 with open("masks.json") as file:
-    NINE = json.load(file)["nine"]
+    MASKS = json.load(file)
+with open(Path("data") / "more.txt") as file:
+    NINE = MASKS["nine"] + int(file.read())
 """),
+    "a folder on the path": ("split", {
+        "mine.py": "import os, sys\nsys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), 'lib'))\n"
+        "import low\nNINE = low.NINE\n" + SPLIT + QUADRANT,
+        "lib/low.py": "from other import NINE\n", "lib/other.py": "NINE = 511\n", "lib/__pycache__/x.pyc": "",
+    }),
     "exceptions and context managers": split("""
 import contextlib, warnings
 
@@ -399,7 +406,7 @@ split = Split()
 quadrant = split.quadrant
 """}),
 }  # fmt: skip
-FILE_ONLY = ["helpers with names of known modules"]
-"""Styles that a kernel could not run: it has loaded the standard modules of these names before."""
+FILE_ONLY = ["helpers with names of known modules", "a folder on the path"]
+"""Styles that a kernel could not run: it has loaded the standard modules before, and a cell has no ``__file__``."""
 
-STYLES["a table in a file"][1]["masks.json"] = '{"nine": 511}'
+STYLES["a table in a file"][1].update({"masks.json": '{"nine": 511}', "data/more.txt": "0"})

@@ -31,6 +31,7 @@ class Inline:
             provide_shell()
         if submission.files:
             sys.path.insert(0, str(path.parent))
+        sys.argv = [submission.name]
         self.defined = execute(units, None if submission.cells else submission.path or submission.name)
         lacking = missing(self.defined, exercise.defines)
         if lacking:

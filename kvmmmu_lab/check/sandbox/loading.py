@@ -122,9 +122,31 @@ def unpickle(pickled: bytes, units: dict[str, str]) -> dict[str, Any]:
 class _Unpickler(pickle.Unpickler):
     """Finds objects that were pickled by the module and name where they are, as `check.notebook` does it."""
 
+    def find_class(self, module: str, name: str) -> Any:
+        """See `pickle.Unpickler.find_class`."""
+        found = super().find_class(module, name)
+        return _without_hooks(found) if name == "_make_skeleton_class" else found
+
     def persistent_load(self, place: Any) -> Any:
         module, name = place
         return getattr(importlib.import_module(module), name)
+
+
+def _without_hooks(make: Callable[..., type]) -> Callable[..., type]:
+    """Let cloudpickle build a class without ``__init_subclass__`` of its bases, which ran when the class was defined."""
+
+    def build(constructor: Any, name: str, bases: tuple[type, ...], *rest: Any) -> type:
+        mine = {kind for base in bases for kind in base.__mro__ if kind.__module__ in ("__main__", NAME)}
+        hooks = [(kind, vars(kind)["__init_subclass__"]) for kind in mine if "__init_subclass__" in vars(kind)]
+        for kind, _ in hooks:
+            del kind.__init_subclass__
+        try:
+            return make(constructor, name, bases, *rest)
+        finally:
+            for kind, hook in hooks:
+                kind.__init_subclass__ = hook  # type: ignore[method-assign]
+
+    return build
 
 
 def code_in(file: str, make: Callable[..., CodeType], arguments: tuple[Any, ...]) -> CodeType:
