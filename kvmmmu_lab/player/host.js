@@ -76,3 +76,23 @@ export function land(root) {
   for (const pause of SETTLED) setTimeout(look, pause);
   setTimeout(() => done.abort(), SETTLED.at(-1) + 1);
 }
+
+const RUN = '[data-command="notebook:run-cell-and-select-next"], [data-command="notebook:run-cell"]';
+
+/**
+ * Let the run button of JupyterLab's toolbar run the next cell while the focus is in the element: a second run of its own
+ * cell would replace the film. Returns a function to stop.
+ */
+export function keepWhenRun(element) {
+  const held = new WeakRef(element);
+  const select = (event) => {
+    const root = held.deref();
+    if (!root) return stop();
+    const next = root.closest(".jp-Cell")?.nextElementSibling;
+    const runs = root.contains(document.activeElement) && event.target.closest?.(RUN);
+    if (runs && next?.matches(".jp-Cell")) next.focus({ preventScroll: true });
+  };
+  const stop = () => removeEventListener("pointerdown", select, true);
+  addEventListener("pointerdown", select, true);
+  return stop;
+}

@@ -14,7 +14,7 @@
 import { card, clamp, div, make, say, spelled, unique } from "./elements.js";
 import { Stage, bring } from "./stage.js";
 import { Focus, shown } from "./focus.js";
-import { followHeight, followTheme, land } from "./host.js";
+import { followHeight, followTheme, keepWhenRun, land } from "./host.js";
 import { Caption, Controls, Details, Keys, Source, StepList } from "./panels.js";
 
 const VERSION = 2; // of the data, as in page.py
@@ -158,7 +158,9 @@ class Player {
     this.root.addEventListener("fullscreenchange", () => this.onFullScreen());
     this.before = [...element.childNodes];
     element.replaceChildren(this.root);
-    this.unfollow = [followTheme(this.root, this.options.theme), followHeight(this.root, () => this.fit())];
+    this.unfollow = [
+      followTheme(this.root, this.options.theme), followHeight(this.root, () => this.fit()), keepWhenRun(this.root),
+    ];
     const sizes = new ResizeObserver(() => this.root.clientWidth !== this.width && this.fit());
     sizes.observe(this.root);
   }

@@ -84,6 +84,7 @@ def run(notebook: Any, path: Path) -> None:
     client = NotebookClient(
         notebook,
         timeout=TIMEOUT,
+        store_widget_state=False,  # pages show the stills
         kernel_name="python3",  # use this Python, even if the notebook names another kernel
         resources={"metadata": {"path": str(path.resolve().parent)}},
         extra_arguments=["--log-level=40"],  # log only errors; warnings would mix with the command's output

@@ -106,3 +106,20 @@ def test_widgets_follow_vs_code_and_when_the_kernel_restarts_the_stills_come_bac
     page.evaluate("jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart().then(() => null)")
     page.locator(STILL).nth(len(CELLS) - 1).wait_for()
     assert page.locator(LIVE).count() == 0, "a widget without its kernel doesn't react, so it isn't shown"
+
+
+def test_the_run_button_of_the_toolbar_runs_the_next_cell_while_a_film_has_the_focus(lab_page, server, folder):
+    cells = [nbformat.v4.new_code_cell(cell) for cell in (CELLS[0], "print('next')")]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(notebook, folder / "run.ipynb")
+    page = lab_page
+    Lab(page, server, "run.ipynb")
+    page.locator(".jp-Cell .cm-content").first.click()
+    page.keyboard.press("Shift+Enter")
+    page.locator(".jupyter-widgets .kvmmmu-player .kp-forward").click()
+    page.locator('[data-command="notebook:run-cell-and-select-next"]').first.click()
+    counts = "jupyterapp.shell.currentWidget.content.widgets.map((cell) => cell.model.executionCount)"
+    page.wait_for_function(f"{counts}[1] === 2")
+    assert page.evaluate(counts)[:2] == [1, 2], "the film's own cell isn't run again"
+    assert page.locator(".kp-count:visible").inner_text().startswith("Step 1 of 15")
