@@ -258,7 +258,8 @@ def _height(output: RenderedOutput) -> float:
     """Estimate the height of an output, in lines of prose."""
     if output.kind in HEIGHTS:
         return HEIGHTS[output.kind]
-    text = re.sub(r"<[^>]+>", "", re.sub(r"</(?:p|li)>", "\n", output.html))
+    shown = re.sub(r"<(style|script)\b.*?</\1>\s*", "", output.html, flags=re.DOTALL)
+    text = re.sub(r"<[^>]+>", "", re.sub(r"</(?:p|li)>", "\n", shown)).strip()
     if output.kind in (QUESTION, ANSWER):
         return 0.6 + 1.5 * len(text.splitlines())
     return 0.6 + 0.85 * sum(max(1.0, len(line) / 100) for line in text.splitlines() or [""])

@@ -126,3 +126,23 @@ def test_links_lead_to_other_decks_or_are_removed():
     html = slide.elements[0].html
     assert '<a href="07_next.html">next</a>' in html and "<a" not in html[html.index("task") - 9 : html.index("task")]
     assert 'href="https://example.org"' in html
+
+
+def test_the_style_of_a_question_takes_no_room():
+    style = "<style>" + "a { b: c }\n" * 40 + "</style>"
+    asks = code("guess", None, "question", shows=[{"text/html": f"<p>How many?</p>{style}"}])
+    (slide,) = made(text("## One\n\nThink.", "slide"), asks)[0]
+    assert [element.kind for element in slide.elements] == ["prose", "question"]
+
+
+def test_the_text_after_an_answer_is_prose_with_its_own_slide_comment():
+    more = {"text/markdown": "<!-- slide:\n**Short.**\n-->\nLong and *winding*.", "text/plain": "Long and *winding*."}
+    reveals = code("guess.reveal()", None, "answer", shows=[{"text/html": "<p>It was: 1.</p>", "text/plain": "It was: 1."}, more])
+    (slide,) = made(text("## One", "slide"), reveals)[0]
+    assert [element.kind for element in slide.elements] == ["answer", "prose"]
+    assert "Short." in slide.elements[1].html and "winding" not in slide.elements[1].html and "winding" in slide.notes[0]
+
+
+def test_links_between_lessons_are_on_no_slide():
+    columns = made(text("[All lessons](start.ipynb)", None, "navigation"), text("## One\n\nThink.", "slide"))
+    assert [slide.title for column in columns for slide in column] == ["One"]
