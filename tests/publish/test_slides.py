@@ -137,7 +137,8 @@ def test_the_style_of_a_question_takes_no_room():
 
 def test_the_text_after_an_answer_is_prose_with_its_own_slide_comment():
     more = {"text/markdown": "<!-- slide:\n**Short.**\n-->\nLong and *winding*.", "text/plain": "Long and *winding*."}
-    reveals = code("guess.reveal()", None, "answer", shows=[{"text/html": "<p>It was: 1.</p>", "text/plain": "It was: 1."}, more])
+    said = {"text/html": "<p>It was: 1.</p>", "text/plain": "It was: 1."}
+    reveals = code("guess.reveal()", None, "answer", shows=[said, more])
     (slide,) = made(text("## One", "slide"), reveals)[0]
     assert [element.kind for element in slide.elements] == ["answer", "prose"]
     assert "Short." in slide.elements[1].html and "winding" not in slide.elements[1].html and "winding" in slide.notes[0]
