@@ -66,7 +66,7 @@ class Picture:
 
         An image in a ``data:`` URL also works in a notebook that isn't trusted, where bare SVG is broken and style rules
         are removed; such a notebook shows the light image. A wide image scrolls instead of shrinking, since its text is
-        already small.
+        already small; the element can have the focus, so that the arrow keys scroll it.
         """
         name = alternative(self.scene)
         try:
@@ -75,7 +75,7 @@ class Picture:
             text = html.escape(f"{self}\n\n(Shown as text: {error})")
             return f'<pre class="kvmmmu-text" style="line-height:1.25;overflow-x:auto">{text}</pre>'
         return (
-            '<div class="kvmmmu-picture" style="overflow-x:auto">'
+            '<div class="kvmmmu-picture" style="overflow-x:auto" tabindex="0" role="group" aria-label="Picture">'
             f"{_image(light, name, 'light', '')}{_image(dark, name, 'dark', 'display:none;')}<style>{SWITCH}</style></div>"
         )
 

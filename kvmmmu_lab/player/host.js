@@ -5,8 +5,9 @@
 function darkHost() {
   const { dataset, classList } = document.body;
   if (dataset.jpThemeLight) return dataset.jpThemeLight === "false";
-  const kind = dataset.vscodeThemeKind ?? [...classList].find((name) => name.startsWith("vscode-")) ?? "";
-  return kind.startsWith("vscode-") ? /dark|high-contrast$/.test(kind) : undefined;
+  const is = (kind) => dataset.vscodeThemeKind === `vscode-${kind}` || classList.contains(`vscode-${kind}`);
+  if (is("light") || is("high-contrast-light")) return false;
+  return is("dark") || is("high-contrast") || undefined;
 }
 
 /**

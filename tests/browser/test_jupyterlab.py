@@ -84,6 +84,46 @@ def test_a_film_in_a_living_notebook(lab_page, server, folder):
     assert 'script type="module"' in outputs[0].data["text/html"]
 
 
+STATE = """(() => { const { content } = jupyterapp.shell.currentWidget;
+    return [content.mode, content.activeCellIndex, content.widgets.length]; })()"""
+
+
+def test_with_a_film_focused_the_notebooks_keys_do_what_they_do_elsewhere(lab_page, server, folder):
+    page = lab_page
+    page.set_viewport_size({"width": 1280, "height": 800})
+    write(folder, "keys.ipynb", (CELLS[0], "print('x')", "print('y')", *["'more'\n" * 20] * 3))
+    lab = Lab(page, server, "keys.ipynb")
+    page.locator(".jp-Cell").first.click()
+    page.keyboard.press("Shift+Enter")
+    count = lab.player(0).locator(".kp-count")
+    count.wait_for()
+    page.wait_for_timeout(1500)
+    inside = """() => { const [pane, film] = [".jp-WindowedPanel-outer", ".kvmmmu-player"]
+        .map((name) => document.querySelector(name).getBoundingClientRect());
+        return pane.top <= film.top && film.bottom <= pane.bottom; }"""
+    assert page.evaluate(inside), "the film that was just made is in view"
+
+    def focus():
+        lab.player(0).locator(".kp-words").click()
+        page.keyboard.press("ArrowRight")
+
+    cells = page.evaluate(STATE)[2]
+    focus()
+    page.keyboard.press("Escape")
+    assert page.evaluate(STATE) == ["command", 0, cells]
+    focus()
+    page.keyboard.press("b")  # a cell below, as from any output
+    page.wait_for_function(f"{STATE}[2] === {cells + 1}")
+    page.keyboard.press("d")
+    page.keyboard.press("d")
+    page.wait_for_function(f"{STATE}[2] === {cells}")
+    focus()
+    ran = page.evaluate("jupyterapp.shell.currentWidget.content.widgets[0].model.executionCount")
+    page.keyboard.press("Shift+Enter")
+    page.wait_for_function(f"jupyterapp.shell.currentWidget.content.widgets[0].model.executionCount > {ran}")
+    assert page.evaluate(STATE) == ["command", 1, cells]
+
+
 def copy_without_kernel(folder, ran, name, environment, trusted):
     """A notebook without kernelspec never gets a kernel."""
     notebook = nbformat.read(folder / ran, as_version=4)

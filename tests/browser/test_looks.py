@@ -193,6 +193,14 @@ def test_the_theme_of_vs_code_counts_more_than_the_systems(play, body, dark):
     page.wait_for_selector(".kvmmmu-player.kvmmmu-dark")
 
 
+def test_a_wide_picture_is_scrolled_with_keys(page):
+    page.set_content(example().html)
+    page.set_viewport_size({"width": 400, "height": 600})
+    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("document.querySelector('.kvmmmu-picture').scrollLeft > 0")
+
+
 def test_jupyterlabs_theme_counts_more(play):
     page = play(films.small(), body='data-jp-theme-light="true"')
     page.emulate_media(color_scheme="dark")

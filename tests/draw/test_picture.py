@@ -240,6 +240,7 @@ def test_a_picture_survives_where_neither_scripts_nor_svg_do(vm):
     assert theme.colours()["text"] in root.find(f"{SVG}style").text
     assert theme.colours(dark=True)["text"] in ET.fromstring(base64.b64decode(dark)).find(f"{SVG}style").text
     assert re.search(r'<img class="dark"[^>]* style="display:none;', page), "the light one shows where rules are taken out"
+    assert 'tabindex="0" role="group" aria-label="Picture"' in page, "the arrow keys scroll it"
     assert root.get("role") == "img"
     alt, _ = re.findall(r'alt="([^"]+)"', page)
     assert html.unescape(alt) == root.get("aria-label")
