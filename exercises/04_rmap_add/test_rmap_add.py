@@ -35,9 +35,12 @@ def each_bit(flags):
 
 
 def each_frame():
-    """For each bit of a frame number, an entry that points to the host frame with only this bit set."""
-    return [("map", f"9:{bit}", -(1 << bit), "PW") for bit in range(40)]
+    """For each bit of a frame number, an entry that points to the host frame with only this bit set; the last has all set."""
+    return [*(("map", f"9:{bit}", -(1 << bit), "PW") for bit in range(40)), ("map", "9:40", -(1 << 40) + 1, "PW")]
 
+
+BIG = ((0, 0x100), (0x400, 0x800))
+"""So much guest memory that `vm.memory.words` is replaced after the reverse map was made."""
 
 PAGES = [f"{page}:12" for page in range(1, 21)]
 """The same index in many pages."""
@@ -61,6 +64,7 @@ EXERCISE = Exercise(
             play(*maps("7:12")),
             play(*maps("7:12"), *maps("9:0", gfn=0x20)),
             play(*maps("7:12"), ("another",)),
+            play(*maps("7:12"), slots=BIG),
             play(*maps("7:12"), ("another",), *maps("7:12", gfn=0x20), ("back",), *maps("7:13", gfn=0x21)),
         )),
         Rule("writable", 2, "An entry is in the map if it is present and writable, whatever its other bits are.", cases=(
@@ -70,6 +74,7 @@ EXERCISE = Exercise(
             play(*maps("7:13", flags="PUADG"), *maps("7:12", flags="PWUADG")),
             *(play(*maps("9:0"), *each_bit(flags)) for flags in ("PW", "P", "W")),
             play(*maps(*row(4)), *maps("7:20", flags="P"), *maps("7:21", flags="W"), *maps("7:22", flags="")),
+            play(("page", 0x50, 1, 4), ("page", 0x60, 2, 4), ("fill", ("250:5",), 0x50), *maps("251:12")),
         )),
         Rule("second", 2, "A second entry is found in addition to the first.", cases=(
             play(*maps("7:12", "7:13")),
@@ -83,7 +88,8 @@ EXERCISE = Exercise(
             play(*maps(*row(4))),
             play(*maps(*row(5))),
             *(full(count) for count in (5, 8, 12, 16, 20)),
-            *(play(("maps", "7:12", count, FRAME, "PW"), *maps("20:0")) for count in (40, 150, 1100)),
+            play(("maps", "7:12", 1100, FRAME, "PW"), *maps("20:0")),
+            play(*maps(*reversed(row(20)))),
             play(*maps(*PAGES)),
         )),
         Rule("frame", 1, "The frame is bits 12 to 51 of the entry, all of them and no others.", cases=(
@@ -94,6 +100,7 @@ EXERCISE = Exercise(
             play(*maps("7:12", gfn=-0x10021F), *maps("7:13", gfn=-MANY - 0x21F)),
             play(*maps("7:12", gfn=-BEYOND - 0x21F), *maps("7:13")),
             play(*maps("7:12"), *each_frame()),
+            play(("maps", "7:0", 300, 0x400, "PW", 1)),
         )),
         Rule("random", 1, "All these rules hold for any entries in any order.", drawn=adds, examples=30),
         Rule("engine", 1, "The engine works with your map as it does with the kernel's.", engine=(

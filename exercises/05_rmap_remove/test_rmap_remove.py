@@ -39,9 +39,22 @@ def each_bit(flags):
 
 
 def each_frame():
-    """For each bit of a frame number, an entry that points to the host frame with only this bit set."""
-    return [("map", f"9:{bit}", -(1 << bit), "PW") for bit in range(40)]
+    """For each bit of a frame number, an entry that points to the host frame with only this bit set; the last has all set."""
+    return [*(("map", f"9:{bit}", -(1 << bit), "PW") for bit in range(40)), ("map", "9:40", -(1 << 40) + 1, "PW")]
 
+
+def each_frame_twice():
+    """For each of a few high bits of a frame number, two entries that point to one host frame; the first is removed."""
+    bits = (20, 28, 31, 32, 38, 39)
+    steps = [("map", f"{page}:{bit}", -(1 << bit), "PW") for bit in bits for page in (9, 10)]
+    return [*steps, *unmaps(*(f"9:{bit}" for bit in bits))]
+
+
+BIG = ((0, 0x100), (0x400, 0x800))
+"""So much guest memory that `vm.memory.words` is replaced after the reverse map was made."""
+
+MIXED = ("7:15", "7:12", "7:14", "7:13")
+"""sptes that are neither in ascending nor in descending order."""
 
 PAGES = [f"{page}:12" for page in range(1, 21)]
 """The same index in many pages."""
@@ -76,7 +89,9 @@ EXERCISE = Exercise(
             play(*maps("7:12"), ("another",), *maps("7:12", gfn=0x20), ("back",), *maps("7:13", gfn=0x21), *unmaps("7:12")),
             play(*maps("7:12", flags="PWX"), *maps("7:13", gfn=0x41F), *maps("7:14", gfn=0x51F), *maps("7:15")),
             *(many(count, *maps(f"7:{12 + count}")) for count in (4, 8, 12)),
-            many(150), many(1100),
+            many(1100),
+            play(*maps("7:12", "7:13"), *unmaps("7:12"), slots=BIG),
+            play(("page", 0x50, 1, 4), ("page", 0x60, 2, 4), ("fill", ("250:5",), 0x50), *maps("251:12"), *unmaps("251:12")),
             *(many(count, *maps("9:0", flags="W"), *maps("9:1", flags="P"), *maps("9:2")) for count in (2, 3, 9)),
             play(*maps(*reversed(row(7)))),
             play(*maps("7:12"), ("another",), *maps("7:12"), *unmaps("7:12"), ("back",), *maps("7:13")),
@@ -95,6 +110,7 @@ EXERCISE = Exercise(
             *(play(*maps(*row(3)), *unmaps(spte)) for spte in row(3)),
             *(play(*maps(*row(4)), *unmaps(spte)) for spte in row(4)),
             play(*maps(*row(3)), *unmaps("7:13"), *maps("7:15")),
+            *(play(*maps(*MIXED), *unmaps(spte)) for spte in MIXED),
         )),
         Rule("many", 2, "In long maps, too, any entry can be removed, and entries that are added later are found.", cases=(
             *(many(5, *unmaps(spte)) for spte in row(5)),
@@ -112,7 +128,8 @@ EXERCISE = Exercise(
             *(many(34, *unmaps(spte), *maps("9:0"), *unmaps("7:45")) for spte in row(34)),
             many(34, *unmaps(*row(34))), many(34, *unmaps(*reversed(row(34)))),
             many(34, *unmaps(*row(34)[::2], *row(34)[1::2])),
-            many(600, ("unmaps", "7:100", 400), *maps("9:511")),
+            *(many(1030, ("unmaps", "7:12", 1030, order), *maps("12:511")) for order in ("first", "last", "middle")),
+            many(600, ("unmaps", "7:100", 400), ("maps", "7:100", 400, FRAME, "PW"), ("unmaps", "7:12", 600, "last")),
             *(many(count, *unmaps("7:17"), *maps("9:0", "7:17"), *unmaps("7:12"), *maps("9:1")) for count in (8, 12, 13)),
         )),
         Rule("ignored", 1, "An entry that is not present and writable is ignored by `remove`.", cases=(
@@ -130,7 +147,9 @@ EXERCISE = Exercise(
             play(*maps("7:12", flags="PWX"), *maps("7:13"), *unmaps("7:12")),
             play(*maps("7:12", gfn=-MANY - 0x21F), *maps("7:13"), *unmaps("7:12")),
             play(*maps("7:12", gfn=-BEYOND - 0x21F), *maps("7:13"), *unmaps("7:12")),
-            play(*maps("7:12"), *each_frame(), *unmaps(*(f"9:{bit}" for bit in range(40)))),
+            play(*maps("7:12"), *each_frame(), *unmaps(*(f"9:{bit}" for bit in range(41)))),
+            play(*each_frame_twice()),
+            play(("maps", "7:0", 300, 0x400, "PW", 1), *unmaps("7:7")),
             play(*maps("9:0"), *each_bit("PW"), *unmaps(*(f"7:{bit}" for bit in OTHER))),
         )),
         Rule("random", 1, "All these rules hold if entries are added and removed in any order.", drawn=lives, examples=30),

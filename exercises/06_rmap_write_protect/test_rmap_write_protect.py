@@ -44,8 +44,8 @@ def each_bit(flags, step=0):
 
 
 def each_frame():
-    """For each bit of a frame number, an entry that points to the host frame with only this bit set."""
-    return [("map", f"9:{bit}", -(1 << bit), "PW") for bit in range(40)]
+    """For each bit of a frame number, an entry that points to the host frame with only this bit set; the last has all set."""
+    return [*(("map", f"9:{bit}", -(1 << bit), "PW") for bit in range(40)), ("map", "9:40", -(1 << 40) + 1, "PW")]
 
 
 def hosted():
@@ -59,6 +59,18 @@ FAR = (0x1F, 0x1001F, 0x10001F, 0x1000001F)
 """gfns that differ in high bits only, and memory for them."""
 
 SLOTS = tuple((gfn & -0x100, 0x100) for gfn in FAR)
+
+SIZES = (5, 6, 9, 14, 21, 34, 50, 63, 64, 65, 100, 127, 128, 129, 200, 255, 256, 257, 300, 500, 511, 512, 513, 1000, 1024, 1100)
+"""Numbers of entries of one frame."""
+
+OWN_TABLES = (
+    ("page", 0x50, 1, 4), ("page", FRAME, 1, 4), ("page", FRAME, 1, 3), ("page", FRAME, 1, 2, 1),
+    ("page", 0x400, 1, 4, 0, "MWU"), ("page", 0x51, 1, 4),
+)  # fmt: skip
+"""Shadow pages #251 to #246, all of level 1: #250, #249 and #248 shadow the frame itself, #247 is below a large page, and #246
+is the newest."""
+
+ALL_FIVES = tuple(f"{page}:5" for page in range(246, 252))
 
 PAGES = [f"{page}:12" for page in range(1, 21)]
 """The same index in many pages."""
@@ -97,10 +109,14 @@ EXERCISE = Exercise(
             *(many(9, *unmaps(spte)) for spte in row(9)),
             many(9, ("unmaps", "7:12", 8), *maps("9:0"), *unmaps("7:20", "9:0")),
             play(*maps("7:12"), ("another",), *maps("7:12", gfn=0x20), ("back",), *maps("7:13", gfn=0x21), *unmaps("7:12")),
-            play(*maps("7:12"), *each_frame(), *unmaps(*(f"9:{bit}" for bit in range(40)))),
+            play(*maps("7:12"), *each_frame(), *unmaps(*(f"9:{bit}" for bit in range(41)))),
             play(*maps("9:0"), *each_bit("PW", 1), *unmaps(*(f"7:{bit}" for bit in OTHER))),
             *(many(34, *unmaps(spte), *maps("9:0"), *unmaps("7:45")) for spte in row(34)),
-            many(34, *unmaps(*row(34)[::2])), many(1100, ("unmaps", "7:100", 400)),
+            many(34, *unmaps(*row(34)[::2])),
+            *(many(1030, ("unmaps", "7:12", 1030, order), *maps("12:511")) for order in ("first", "last")),
+            play(("maps", "7:0", 300, 0x400, "PW", 1), *unmaps("7:7")),
+            play(*maps("7:12", "7:13"), *unmaps("7:12"), *protect(), slots=((0, 0x100), (0x400, 0x800))),
+            play(("page", 0x50, 1, 4), ("page", 0x60, 2, 4), ("fill", ("250:5",), 0x50), *maps("251:12"), *unmaps("251:12")),
             *(many(count, *unmaps("7:17"), *maps("9:0", "7:17"), *unmaps("7:12"), *maps("9:1")) for count in (8, 12, 13)),
             many(2, *maps("9:0", flags="W"), *maps("9:1", flags="P"), *maps("9:2")),
             play(*maps(*reversed(row(7))), *unmaps("7:14")),
@@ -118,7 +134,11 @@ EXERCISE = Exercise(
             *(play(*maps(*row(count)), *protect()) for count in (2, 3, 4)),
             play(*maps("7:12", "9:12"), *protect()),
             play(*maps("7:12", flags="PWUADX"), *maps("7:13", flags="PWG"), *protect()),
-            *(many(count, *protect()) for count in (5, 6, 9, 14, 34, 1100)),
+            *(many(count, *protect()) for count in SIZES),
+            *(play(*OWN_TABLES, *maps(*(f"{page}:{index}" for page in pages for index in (5, 6))), *protect())
+              for pages in ((250,), (249,), (248,), (247,), (246,), (251, 250, 249, 248, 247, 246))),
+            play(*OWN_TABLES, *maps(*ALL_FIVES, flags="PWUAD"), ("alias", 0x300, 0x100, 0), *maps(*ALL_FIVES, flags="PWUAD"),
+                 *protect(0x31F)),
             many(9, ("unmaps", "7:13", 5), *protect()),
             play(*maps(*PAGES), *protect()),
             play(*maps("9:0"), *each_bit("PW"), *protect()),
@@ -126,7 +146,9 @@ EXERCISE = Exercise(
         Rule("flush", 2, "For each entry in turn, first the TLB is flushed, then W is cleared.", cases=(
             play(*maps("7:12"), *protect()),
             play(*maps(*row(2)), *protect()),
-            *(many(count, *protect()) for count in (5, 9, 14, 21, 40)),
+            *(many(count, *protect()) for count in SIZES),
+            *(play(*maps("7:12", "9:12", flags=f"PW{flags}"), *protect()) for flags in ("U", "A", "D", "AD", "UADGX", "S")),
+            play(*OWN_TABLES, *maps(*ALL_FIVES), *protect()),
             play(("alias", 0x300, 0x100, 0), *maps("7:12"), *protect(0x31F)),
             play(("alias", 0x300, 0x100, 0), *maps("7:12"), *protect(), *maps("7:12"), *protect(0x31F)),
         )),
@@ -140,6 +162,8 @@ EXERCISE = Exercise(
             *(play(*(step for n, gfn in enumerate(FAR) for step in maps(f"7:{n}", gfn=gfn)), *protect(gfn), slots=SLOTS)
               for gfn in FAR),
             play(*hosted(), *(step for bit in range(10, 40) for step in protect(0x20 + bit))),
+            *(play(("alias", 0x300, 0x100, 0), *maps("7:12", gfn=first), *maps("7:13", gfn=second), *protect(gfn), *protect())
+              for first, second, gfn in ((FRAME, 0x31F, FRAME), (0x31F, FRAME, 0x31F), (FRAME, FRAME, 0x31F))),
         )),
         Rule("others", 1, "Nothing else changes: no entry of another frame, and no entry of this frame that cannot write.",
              looks=BITS, cases=(
@@ -156,6 +180,7 @@ EXERCISE = Exercise(
             play(*maps("7:12"), *protect(), *protect()),
             play(*maps("7:12"), *unmaps("7:12"), *protect()),
             play(*maps("7:13", flags="P"), *protect(), *maps("7:12")),
+            play(("page", 0x50, 1, 4), *maps("251:13", flags="PUAD"), *protect(), *maps("251:12"), *protect()),
             play(*maps("7:12"), *protect(), *unmaps("7:12"), *maps("7:12")),
             play(*maps("7:12"), *protect(), *maps("7:12", "7:13"), *protect()),
             play(*[*maps("7:0", "7:511"), *protect()] * 5),

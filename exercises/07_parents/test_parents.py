@@ -30,6 +30,10 @@ def row(count, above=255, page=PAGE):
     return ("link", page, f"{above}:1", count)
 
 
+LONG = ("link", PAGE, "253:0", 605)
+"""A step in which 605 consecutive entries, of two shadow pages, will point to the page, one after the other."""
+
+
 def without(count):
     """A step after which the first ``count`` of these entries no longer point to the page."""
     return ("unlink", PAGE, "255:1", count)
@@ -89,6 +93,8 @@ EXERCISE = Exercise(
             play(*new(), row(5), *links("255:6")),
             play(*new(), row(10), *links("255:11", "255:12")),
             play(*new(), row(20), row(50, 254), *links("255:40")),
+            play(*new(), LONG),
+            play(*new(), ("link", PAGE, "253:0", 1024)),
         )),
         Rule("remove", 2, "Any parent can be removed, in any order, and the others stay.", looks=FEW, cases=(
             play(*new(), *links("255:1", "255:2"), *unlinks("255:1")),
@@ -99,6 +105,9 @@ EXERCISE = Exercise(
             play(*new(), row(6), without(5)),
             play(*new(), row(12), ("unlink", PAGE, "255:11", 2), without(5), ("unlink", PAGE, "255:6", 5)),
             play(*new(), row(3), without(3), *links("255:1"), *unlinks("255:1"), row(2)),
+            *(play(*new(), LONG, ("unlink", PAGE, "253:0", 605, order), row(7)) for order in ("first", "last", "middle")),
+            play(*new(), LONG, ("unlink", PAGE, "253:100", 400), ("link", PAGE, "253:100", 400),
+                 ("unlink", PAGE, "253:0", 605, "last")),
         )),
         Rule("apart", 1, "Each page has its own parents, however similar pages and entries are.", looks=FEW, cases=(
             play(*new(2), *links("255:1"), *links("255:2", page=OTHER)),
@@ -109,6 +118,9 @@ EXERCISE = Exercise(
             play(("shadowed", 0x10, 129), *links("255:1"), *links("255:2", page=PAGE - 128)),
             play(("shadowed", 0x10, 252), *links("255:1", page=0), *links("254:1")),
             play(*new(2), *links("250:1", "255:7"), *links("251:1", "254:7", page=OTHER), *unlinks("251:1", page=OTHER)),
+            play(("page", 0x400, 1, 4, 0, "MWU"), ("page", 0x400, 1, 4), *links("255:1", "255:2"),
+                 *links("254:1", page=OTHER), *unlinks("255:1"), ("stranger", PAGE, "254:1")),
+            play(*(("page", 0x10, 1, 2, quadrant) for quadrant in (0, 1)), *links("255:1"), *links("255:2", page=OTHER)),
         )),
         Rule("stranger", 1, "If an entry is not a parent of the page, `remove` raises an exception and changes nothing.",
              looks=FEW, cases=(
@@ -122,6 +134,8 @@ EXERCISE = Exercise(
             play(*new(), row(7), ("stranger", PAGE, "254:1"), *links("254:1")),
             play(*new(2), row(2), ("stranger", OTHER, "255:1")),
             play(*new(), *links("255:1"), *unlinks("255:1", "255:1")),
+            *(play(*new(2), *links("255:9", page=OTHER), ("link", PAGE, "253:0", 605, stranger), ("unlink", PAGE, "253:0", 605))
+              for stranger in ("255:8", "255:9")),
         )),
         Rule("again", 1, "A page that is zapped loses all parents, and has none when it is used again.",
              looks=LOOKS, cases=(

@@ -3,7 +3,7 @@
 
 from kvmmmu_lab.check import strategies as st
 from kvmmmu_lab.check.observe import USUAL
-from kvmmmu_lab.check.scenarios import hit, hit_anywhere, hit_pages, sweep, take
+from kvmmmu_lab.check.scenarios import COUNTS, CROWD, TABLE, hit, hit_anywhere, hit_pages, scattered, sweep, take
 from kvmmmu_lab.exercises import Boot, Exercise, Golden, Rule, play
 
 ROOT, UPPER, PD, PT, OTHER = 0x10, 0x11, 0x12, 0x13, 0x14
@@ -16,16 +16,16 @@ BELOW = ((PD, 0, PT, ON), (PD, 1, OTHER, ON), *((PT, n, 0x20 + n, ON) for n in (
 PDPTES = tuple((ROOT, n, gfn, "P") for n, gfn in enumerate((PD, 0x15, 0x16, 0x17)))
 AT_2M = 0x200000
 
-COUNTED = tuple(look for look in USUAL if look != "order")
-"""Everything except the order of entries and flushes."""
+COUNTED = (*(look for look in USUAL if look != "order"), "door", "zaps")
+"""Everything except the order of entries and flushes; all changes are made through `put`, and pages are zapped once each."""
 
 LOOKS = tuple(look for look in COUNTED if look != "mmu")
 """The same without the counter, for the rules before "flood"."""
 
 
-def wide(*steps, more=()):
+def wide(*steps, more=(), **machine):
     """A 64-bit guest."""
-    return play(*steps, mode="64", root=ROOT, entries=TOP + BELOW + more)
+    return play(*steps, mode="64", root=ROOT, entries=TOP + BELOW + more, **machine)
 
 
 def pae(*steps, more=()):
@@ -99,8 +99,39 @@ ROLES = ((1, 3), (2, 3), (1, 4), (2, 4), (3, 4), (4, 4))
 
 PLACES = ((8, 8), (2047, 1), (2040, 8), (2048, 4), (4092, 4), (5, 2), (4088, 8))
 ACROSS = ((1023, 2), (1022, 4), (2047, 2), (3070, 4), (1017, 8), (9, 8))
-HIGH = PT + 0x100000
+HIGH = PT + (1 << 39)
+"""A table whose gfn differs from PT's only in its highest bit."""
+
 APART = ((0, 0x100), (HIGH & -0x1000, 0x100))
+
+SAME_MODE = {"op": "regs", "cr0": 0x80010001, "cr3": ROOT << 12, "cr4": 0x20, "efer": 0xD00}
+OFF = {"op": "regs", "cr0": 1, "cr3": ROOT << 12, "cr4": 0x20, "efer": 0}
+BETWEEN = (
+    ([{"op": "cr3", "v": PD << 12}], [{"op": "cr3", "v": ROOT << 12}]),
+    ([{"op": "cr3", "v": ROOT << 12}],) * 2,
+    ([{"op": "cr0", "v": 0x80000001}], [{"op": "cr0", "v": 0x80010001}]),
+    ([{"op": "cr4", "v": 0xA0}], [{"op": "cr4", "v": 0x20}]),
+    ([{"op": "efer", "v": 0x500}], [{"op": "efer", "v": 0xD00}]),
+    ([AS_PAE], [SAME_MODE]),
+    ([OFF], [SAME_MODE]),
+    ([{"op": "cr4", "v": 1 << 31}],) * 2,  # a #GP
+    (use(0x1000),) * 2,
+    (use(0x7FFFFFF000),) * 2,  # the guest gets a page fault
+    ([*use(0x1000), ("zap", PT)],) * 2,
+    ([("page", PT, 1, 3)],) * 2,
+    ([{"op": "zap_all"}],) * 2,
+    ([("shadowed", 0x60, 240), *use(0x1000)],) * 2,  # pages are evicted
+    ([{"op": "getdirty", "slot": 0}],) * 2,
+    ([("access", 0x1008, "wu", 1)],) * 2,
+    ([("poke", (PT << 12) + 0x80, 8, 0)],) * 2,
+)
+"""What happens after the first and after the second of three writes to a gfn, and does not restart the count."""
+
+
+def between(first, second):
+    """Three writes to PT, with these steps between them, and a fourth; PT has a shadow page before the last two."""
+    return wide(write(PT, 8), *first, write(PT, 9), *second, *use(0x3000), write(PT, 8), *use(0x3000), write(PT, 1),
+                slots=((0, 0x100, True), (0x400, 0x400)))
 
 
 def stained(page, table, byte, size):
@@ -208,6 +239,8 @@ EXERCISE = Exercise(
               for role in ((1, 0), (2, 4)) for gfn in (0, PT)),
             play(*take((1, 4), (2, 4), gfn=HIGH), *take((1, 4), (2, 4))[1:],
                  *hit(4, *PLACES), *hit(4, *PLACES[:2], gfn=HIGH), slots=APART),
+            play(*take(*ROLES), *CROWD, *hit(6, (8, 8), (2044, 2)), slots=((0, 0x2000),)),
+            wide(("alias", 0x300, 0x100, 0), *use(0x1000, 0x2000), write(0x313, 1), write(PT, 2)),
         )),
         Rule("across", 1, "A write across two entries zaps all shadow pages of the table, in the order of the bucket.",
              looks=LOOKS, cases=(
@@ -225,6 +258,9 @@ EXERCISE = Exercise(
             *(hit_pages([role, (1, 4)], place) for role, place in zip(ROLES, ACROSS, strict=True)),
             hit_pages([(2, 4), (1, 4), (4, 4, 0, "R"), (1, 3), (2, 4)], (4, 8)),
             hit_pages([(1, 4, 0, "M"), (1, 4), (2, 4, 0, "MR")], (7, 2)),
+            play(*take((4, 4, 0, "R"), (1, 4), (2, 3, 0, "R"), (2, 4)), *hit(4, (4, 8), (12, 8))),
+            play(*scattered((1, 4), (2, 4)), ("writes", ((TABLE << 12) + 4,), 8)),
+            play(*take(*ROLES), *CROWD, *hit(6, (4, 8)), slots=((0, 0x2000),)),
         )),
         Rule("flood", 1, "From the third write in a row to a gfn on, each zaps its shadow pages, whatever happens in between.",
              looks=COUNTED, cases=(
@@ -250,8 +286,15 @@ EXERCISE = Exercise(
             hit_pages([(2, 4), (1, 3), (4, 4, 0, "R"), (4, 4, 0, "MR")], *[(80, 1)] * 5, apart=False),
             play(*take((1, 4), (2, 4)), *take((1, 4), gfn=0x413)[1:], *hit(3, *[(8, 8)] * 4, apart=False), slots=((0, 0x500),)),
             hit_pages([(1, 0, 0, "M"), (1, 4)], *[(80, 2)] * 4, gfn=0, apart=False),
-            play(*take((1, 4)), *(step for times in (1, 254, 255, 256, 65_535, (1 << 32) - 2)
-                 for step in (("counted", PT, times), *hit(1, (40, 8), apart=False)))),
+            *(play(("flood", TABLE, level, levels, size, COUNTS)) for level, levels, size in ((1, 4, 8), (2, 3, 1))),
+            *(play(*(step for count in range(1, 21) for step in (("page", TABLE, *role), ("write", TABLE << 12, 8, 0))))
+              for role in ((1, 4), (4, 4))),
+            *(between(*steps) for steps in BETWEEN),
+            wide(*use(0x1000, 0x2000, 0x3000), write(PT, 1), write(PT, 2), write(PT, 3)),
+            wide(("alias", 0x300, 0x100, 0), write(PT, 9), write(0x313, 9), write(PT, 9), *use(0x3000), write(0x313, 9),
+                 write(PT, 9), write(PT, 9), *use(0x3000), write(PT, 9)),
+            wide(write(PT, 9), *use(0x3000, AT_2M | 0x1000), *[write(table, 9) for _ in range(3) for table in (OTHER, PT)]),
+            hit_pages([(4, 4, 0, "R"), (1, 4), (2, 3, 0, "R"), (2, 4)], *[(4, 8)] * 5, apart=False),
             play(*take((1, 4)), *hit(1, (40, 8), (80, 8), (40, 8), gfn=HIGH, apart=False), *hit(1, (40, 8)), slots=APART),
         )),
         Rule("random", 1, "All these rules hold, whatever a guest does.", looks=COUNTED, drawn=anything, examples=28),

@@ -3,7 +3,7 @@
 
 from kvmmmu_lab.check import strategies as st
 from kvmmmu_lab.check.observe import USUAL
-from kvmmmu_lab.check.scenarios import hit, hit_anywhere, hit_pages, sweep, take
+from kvmmmu_lab.check.scenarios import COUNTS, CROWD, TABLE, hit, hit_anywhere, hit_pages, scattered, sweep, take
 from kvmmmu_lab.exercises import Boot, Exercise, Golden, Rule, play
 
 TOP, UPPER, PD, PT, OTHER = 0x10, 0x11, 0x12, 0x13, 0x14
@@ -17,16 +17,16 @@ LEAVES = (
 )  # fmt: skip
 LINKS = ((PD, 0, PT, ON), (PD, 1, OTHER, ON), *((PD, index, OTHER, ON) for index in (256, 300, 600, 900, 1023)))
 
-COUNTED = tuple(look for look in USUAL if look != "order")
-"""Everything except the order of entries and flushes."""
+COUNTED = (*(look for look in USUAL if look != "order"), "door", "zaps")
+"""Everything except the order of entries and flushes; all changes are made through `put`, and pages are zapped once each."""
 
 LOOKS = tuple(look for look in COUNTED if look != "mmu")
 """The same without the counter, for the rules before "flood"."""
 
 
-def narrow(*steps, more=(), mode="32"):
+def narrow(*steps, more=(), mode="32", **machine):
     """A guest with entries of 4 bytes."""
-    return play(*steps, mode=mode, root=PD, entries=LINKS + LEAVES + more)
+    return play(*steps, mode=mode, root=PD, entries=LINKS + LEAVES + more, **machine)
 
 
 def pse(*steps, more=()):
@@ -119,8 +119,41 @@ WIDE_ROLES = ((1, 3), (2, 3), (1, 4), (2, 4), (3, 4), (4, 4))
 """Roles of shadow pages: level, levels of the guest, quadrant."""
 
 
-HIGH = PT + 0x100000
+HIGH = PT + (1 << 39)
+"""A table whose gfn differs from PT's only in its highest bit."""
+
 APART = ((0, 0x100), (HIGH & -0x1000, 0x100))
+
+BACK = {"op": "regs", "cr0": 0x80010001, "cr3": PD << 12, "cr4": 0, "efer": 0}
+OFF = {"op": "regs", "cr0": 1, "cr3": PD << 12, "cr4": 0, "efer": 0}
+BETWEEN = (
+    ([{"op": "cr3", "v": OTHER << 12}], [{"op": "cr3", "v": PD << 12}]),
+    ([{"op": "cr3", "v": PD << 12}],) * 2,
+    ([{"op": "cr0", "v": 0x80000001}], [{"op": "cr0", "v": 0x80010001}]),
+    ([{"op": "cr4", "v": 0x10}], [{"op": "cr4", "v": 0}]),
+    ([{"op": "efer", "v": 0x800}], [{"op": "efer", "v": 0}]),
+    ([{"op": "regs", "cr0": 0x80010001, "cr3": 0x18000, "cr4": 0x20, "efer": 0}], [BACK]),
+    ([OFF], [BACK]),
+    ([{"op": "cr4", "v": 1 << 31}],) * 2,  # a #GP
+    (use(gva(0, 1)),) * 2,
+    (use(gva(77, 1)),) * 2,  # the guest gets a page fault
+    ([*use(gva(0, 1)), ("zap", PT)],) * 2,
+    ([("page", PT, 1, 3)],) * 2,
+    ([{"op": "zap_all"}],) * 2,
+    ([("shadowed", 0x60, 240), *use(gva(0, 1))],) * 2,  # pages are evicted
+    ([{"op": "getdirty", "slot": 0}],) * 2,
+    ([("access", gva(0, 1), "wu", 1)],) * 2,
+    ([("poke", (PT << 12) + 0x80, 4, 0)],) * 2,
+)
+"""What happens after the first and after the second of three writes to a gfn, and does not restart the count."""
+
+
+def between(first, second):
+    """Three writes to PT, with these steps between them, and a fourth; PT has a shadow page before the last two."""
+    return narrow(write(PT, 8), *first, write(PT, 9), *second, *use(gva(0, 3)), write(PT, 8), *use(gva(0, 3)), write(PT, 1),
+                  slots=((0, 0x100, True), (0x400, 0x400)))
+
+
 EDGES = tuple((4 * index, 4) for index in (0, 255, 512, 767, 1023))
 BYTES = tuple((4 * index + byte, size) for index, byte, size in ((1, 1, 1), (255, 3, 1), (256, 2, 2), (513, 1, 2), (770, 3, 1)))
 
@@ -223,6 +256,8 @@ EXERCISE = Exercise(
               for role in ((1, 0, 0), (2, 2, 1)) for gfn in (0, PT)),
             play(*take((1, 2, 0), (2, 2, 0), gfn=HIGH), *take((1, 2, 0), (2, 2, 2))[1:],
                  *hit(4, *BYTES), *hit(4, *BYTES[:2], gfn=HIGH), slots=APART),
+            play(*take(*NARROW_ROLES, *WIDE_ROLES), *CROWD, *hit(12, (8, 4), (2044, 1)), slots=((0, 0x2000),)),
+            narrow(("alias", 0x300, 0x100, 0), *use(gva(0, 1), gva(0, 2)), write(0x313, 1), write(PT, 2)),
         )),
         Rule("across", 1, "A write across two entries zaps all shadow pages of the table, in the order of the bucket.",
              looks=LOOKS, cases=(
@@ -242,6 +277,9 @@ EXERCISE = Exercise(
               for offset, size in ((1023, 2), (1022, 4), (2047, 2), (3070, 4), (1016, 8), (8, 8), (10, 8))),
             hit_pages([(2, 2, 0), (1, 2, 0), (2, 2, 3, "R"), (1, 2, 1), (2, 2, 0)], (4, 8)),
             hit_pages([(1, 2, 0, "M"), (1, 2, 1), (2, 2, 0, "MR")], (3, 2)),
+            play(*take((2, 2, 0, "R"), (1, 2, 0), (2, 2, 1, "R"), (1, 2, 1)), *hit(4, (4, 8), (12, 8))),
+            play(*scattered((1, 2), (2, 2)), ("writes", ((TABLE << 12) + 4,), 8)),
+            play(*take(*NARROW_ROLES, *WIDE_ROLES), *CROWD, *hit(12, (4, 8)), slots=((0, 0x2000),)),
         )),
         Rule("flood", 1, "From the third write in a row to a gfn on, each zaps its shadow pages, whatever happens in between.",
              looks=COUNTED, cases=(
@@ -266,8 +304,16 @@ EXERCISE = Exercise(
             play(*take((1, 2, 0), (2, 2, 1)), *take((1, 2, 0), gfn=0x413)[1:], *hit(3, *[(8, 4)] * 4, apart=False),
                  slots=((0, 0x500),)),
             hit_pages([(1, 0, 0, "M"), (1, 2, 0)], *[(80, 2)] * 4, gfn=0, apart=False),
-            play(*take((1, 2, 0)), *(step for times in (1, 254, 255, 256, 65_535, (1 << 32) - 2)
-                 for step in (("counted", PT, times), *hit(1, (40, 4), apart=False)))),
+            *(play(("flood", TABLE, level, levels, size, COUNTS)) for level, levels, size in ((1, 2, 4), (2, 2, 1), (1, 4, 8))),
+            *(play(*(step for count in range(1, 21) for step in (("page", TABLE, *role), ("write", TABLE << 12, 4, 0))))
+              for role in ((1, 2, 1), (2, 2, 3), (3, 4))),
+            *(between(*steps) for steps in BETWEEN),
+            narrow(*use(gva(0, 1), gva(0, 2), gva(0, 3)), write(PT, 1), write(PT, 2), write(PT, 3)),
+            narrow(("alias", 0x300, 0x100, 0), write(PT, 9), write(0x313, 9), write(PT, 9), *use(gva(0, 3)), write(0x313, 9),
+                   write(PT, 9), write(PT, 9), *use(gva(0, 3)), write(PT, 9)),
+            narrow(*use(gva(0, 3), gva(1, 1)), *[write(table, 9) for _ in range(3) for table in (OTHER, PT)]),
+            narrow(write(PT, 9), write(PT, 8, 0, 8), *use(gva(0, 3)), write(PT, 9)),
+            hit_pages([(2, 2, 0, "R"), (1, 2, 0), (2, 2, 1, "R"), (1, 2, 1)], *[(4, 8)] * 5, apart=False),
             play(*take((1, 2, 0)), *hit(1, (40, 4), (80, 4), (40, 4), gfn=HIGH, apart=False), *hit(1, (40, 4)), slots=APART),
             hit_pages([(1, 2, 0), (1, 3)], (40, 8), (40, 4), (40, 8), apart=False),
             hit_pages([(2, 2, 0, "R")], (40, 8), (40, 8), apart=False),

@@ -495,6 +495,31 @@ class ShadowPages(Observation, name="pages"):
         ]
 
 
+class ZappedPages(Observation, name="zaps"):
+    """The ids of the shadow pages that `zap_page` was called for in the step, in this order."""
+
+    usual = False
+    picture = SHADOW_TABLES
+    starred = False
+
+    def look(self, view: View) -> Any:
+        return [event[1] for event in view.subject.events if event[0] is ev.ZAP_PAGE]
+
+    def explain(self, difference: Difference) -> str:
+        expected, got = difference.expected, difference.got
+        twice = next((id for id in got if got.count(id) > expected.count(id) > 0), None)
+        if twice is not None:
+            return f"zap_page is called {times(got.count(twice))} for page #{twice}; once is enough"
+        should = f"{self._row(expected)}, in the order of the bucket"
+        return f"zap_page is called for {self._row(got)}; it should be called for {should}"
+
+    def _row(self, ids: list[int]) -> str:
+        return ", ".join(f"#{id}" for id in ids[:9]) + ", ..." * (len(ids) > 9) or "no page"
+
+    def listing(self, value: Any) -> list[str]:
+        return [f"#{id}" for id in value] or ["no page"]
+
+
 RESULT_NAMES = {
     "split": {
         5: ("the index at level 4", "the index at level 3", "the index at level 2", "the index at level 1", "the offset"),
@@ -657,7 +682,7 @@ class MmuNumbers(Observation, name="mmu"):
     """The names of numbers that are shown in decimal."""
 
     def look(self, view: View) -> Any:
-        return dump.mmu_part(view.vm)
+        return [int(value) if isinstance(value, bool) else plain(value) for value in dump.mmu_part(view.vm)]
 
     def explain(self, difference: Difference) -> str:
         values = zip(self.names, difference.got, difference.expected, strict=True)

@@ -29,6 +29,16 @@ TABLE, TWIN, CHILD, ELSEWHERE = 0x13, 0x413, 0x50, 0x30
 FIRST = 250
 """Id of the table's first shadow page. Without paging, the pages taken before it are four roots and the page for CHILD."""
 
+COUNTS = (
+    *range(3, 41),
+    *(near + more for near in (64, 100, 128, 200, 256, 300, 400, 500, 512, 600, 1000, 1024, 4096, 1 << 16, 1 << 32)
+      for more in (-1, 0, 1)),
+)  # fmt: skip
+"""How many times in a row a guest writes to a gfn: all small numbers, and those at which a limit is likely."""
+
+CROWD: tuple[StepData, ...] = tuple(("page", TABLE + 0x100 * number, 1, 4) for number in range(1, 21))
+"""Steps that take shadow pages for twenty other gfns in TABLE's hash bucket."""
+
 Role = tuple[Any, ...]
 """Operands of the step "page": level, number of guest levels, quadrant, and "M" for metaphysical or "R" for a root."""
 
@@ -112,6 +122,12 @@ def _pieces(stretch: Boot) -> Iterator[StepData]:
 def take(*roles: Role, gfn: int = TABLE) -> list[StepData]:
     """Steps that take a shadow page for CHILD, then shadow pages for ``gfn`` with these roles (#250, #249, ...)."""
     return [("page", CHILD, 1, 4), *(("page", gfn, *role) for role in roles)]
+
+
+def scattered(first: Role, second: Role) -> list[StepData]:
+    """Steps that take #250 for TABLE and then #251, so that the newest page is the one with the higher id."""
+    other = ELSEWHERE + 1
+    return [("page", CHILD, 1, 4), ("page", other, 1, 4), ("page", TABLE, *first), ("zap", other), ("page", TABLE, *second)]
 
 
 def fill_pages(count: int, indexes: Iterable[int]) -> StepData:

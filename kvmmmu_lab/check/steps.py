@@ -8,12 +8,13 @@ page). An access is given as letters of "wux": write, user, fetch.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, ClassVar
 
 from ..data import open_trace
 from ..errors import HostCrash, InputError
 from ..exercises import StepData
+from ..inspect.dump import FIRST_REF
 from ..inspect.keys import PDPT
 from ..inspect.names import entry_name, parse_entry_name
 from ..inspect.paths import guest_path
@@ -34,11 +35,12 @@ from ..mmu.bits import (
     mode_of_levels,
 )
 from ..mmu.memory import FIRST_SHADOW
-from ..mmu.pool import NUM_PAGES, make_role
+from ..mmu.pool import NUM_PAGES, ShadowPage, make_role
 from ..mmu.walk import Walk
 from ..verify.operations import apply
 from ..verify.replay import TraceReplay
 from .fault_injection import mistake
+from .observe import refs
 from .sandbox.protocol import plain
 from .subject import Subject, WrongResult, flag_bits
 
@@ -104,20 +106,32 @@ class MapStep(ScenarioStep):
 
 
 class MapsStep(ScenarioStep):
-    """Like `MapStep`, for ``count`` consecutive entries."""
+    """Like `MapStep`, for ``count`` consecutive entries, which can all write; their gfns are ``apart``.
+
+    The result is None, or what is wrong with the frame's map after some of the calls.
+    """
 
     spte: str
     count: int
     gfn: int
     flags: str
+    apart: int = 0
 
-    def do(self, subject: Subject) -> None:
-        for spte in _row(self.spte, self.count):
+    def do(self, subject: Subject) -> str | None:
+        hfn, apart = _hfn(subject.vm, self.gfn), self.apart
+        there = {} if apart else dict.fromkeys(_sptes(subject.vm.rmap.sptes(hfn)))
+        for number, spte in enumerate(_row(self.spte, self.count)):
             subject.vm.caches.top_up(None)  # as before each fault
-            _map(subject, spte, self.gfn, self.flags)
+            _map(subject, spte, self.gfn + number * apart, self.flags)
+            there[spte] = None
+            if not apart and len(there) in WATCHED and (wrong := _wrong_map(subject.vm, hfn, there)):
+                return f"after call {number + 1}, which is add({entry_name(spte)}), {wrong}"
+        return None
 
     def say(self, vm: Vm) -> str:
         calls = f"add(#{self.spte}) to add({entry_name(_row(self.spte, self.count)[-1])})"
+        if self.apart:
+            return f"{calls} [{self.count} writable entries, each for a frame of its own, from gfn {self.gfn:#x} on]"
         return f"{calls} [{self.count} times {_entry(vm, self.gfn, self.flags)}]"
 
 
@@ -134,18 +148,31 @@ class UnmapStep(ScenarioStep):
 
 
 class UnmapsStep(ScenarioStep):
-    """Like `UnmapStep`, for ``count`` consecutive entries, one after the other."""
+    """Like `UnmapStep`, for ``count`` consecutive entries of one frame, in this ``order``: "first", "last" or "middle" is which
+    of the remaining ones is removed next. The result is None, or what is wrong after some of the calls."""
 
     spte: str
     count: int
+    order: str = "first"
 
     def do(self, subject: Subject) -> str | None:
-        results = [_unmap(subject, spte) for spte in _row(self.spte, self.count)]
-        return next(filter(None, results), None)
+        row, vm = _row(self.spte, self.count), subject.vm
+        hfn = (vm.memory.words[row[0]] & BASE_MASK) >> PAGE_SHIFT
+        there = dict.fromkeys(_sptes(vm.rmap.sptes(hfn)))
+        for number, spte in enumerate(_taken(row, self.order), 1):
+            wrong = _unmap(subject, spte)
+            if spte in there:
+                del there[spte]
+                if not wrong and len(there) in WATCHED:
+                    wrong = _wrong_map(vm, hfn, there)
+            if wrong:
+                return f"after call {number}, which is remove({entry_name(spte)}), {wrong}"
+        return None
 
     def say(self, vm: Vm) -> str:
-        last = entry_name(_row(self.spte, self.count)[-1])
-        return f"remove(#{self.spte}) to remove({last}) [the caller zeroes each entry afterwards]"
+        row = [entry_name(spte) for spte in _taken(_row(self.spte, self.count), self.order)]
+        how = ", each time the middle one of those left" if self.order == "middle" else ""
+        return f"remove({row[0]}) to remove({row[-1]}){how} [the caller zeroes each entry afterwards]"
 
 
 class ProtectStep(ScenarioStep):
@@ -154,8 +181,8 @@ class ProtectStep(ScenarioStep):
     gfn: int
 
     def do(self, subject: Subject) -> None:
+        subject.vm.rmap.write_protect(self.gfn)  # first: looking the frame up would put it into the cache of `frames`
         subject.known.add(subject.vm.memory.frames[self.gfn] or 0)
-        subject.vm.rmap.write_protect(self.gfn)
 
     def say(self, vm: Vm) -> str:
         return f"write_protect(gfn {self.gfn:#x})"
@@ -165,36 +192,71 @@ class ProtectStep(ScenarioStep):
 
 
 class LinkStep(ScenarioStep):
-    """Call ``parents.add(page, spte)`` for ``count`` consecutive entries. Raises InputError if one is a parent already."""
+    """Call ``parents.add(page, spte)`` for ``count`` consecutive entries. Raises InputError if one is a parent already.
+
+    ``stranger``: an entry that is not a parent; ``remove`` is called for it now and then, and must raise an exception. The
+    result is None, or what is wrong after some of the calls.
+    """
 
     page: int
     spte: str
     count: int = 1
+    stranger: str = ""
 
-    def do(self, subject: Subject) -> None:
+    def do(self, subject: Subject) -> str | None:
         page, parents = subject.vm.pool.pages[self.page], subject.vm.parents
+        there = dict.fromkeys(parents.sptes(page))
         for spte in _row(self.spte, self.count):
-            if spte in list(parents.sptes(page)):
+            if spte in there:
                 raise InputError("spte", entry_name(spte), f"an entry that isn't a parent of page #{self.page} yet")
+            subject.vm.caches.top_up(None)  # as before each fault
             parents.add(page, spte)
+            there[spte] = None
+            if self.count == 1 or len(there) not in WATCHED:
+                continue
+            wrong = _wrong_parents(subject.vm, page, there)
+            if not wrong and self.stranger:
+                wrong = _stranger(subject.vm, page, parse_entry_name(self.stranger), there)
+            if wrong:
+                return f"after add(page #{self.page}, {entry_name(spte)}), {wrong}"
+        return None
 
     def say(self, vm: Vm) -> str:
-        return f"add(page #{self.page}, #{self.spte}){_up_to(self.spte, self.count)}"
+        calls = f"add(page #{self.page}, #{self.spte}){_up_to(self.spte, self.count)}"
+        return calls + f", and remove(page #{self.page}, #{self.stranger}), which is no parent" * bool(self.stranger)
 
 
 class UnlinkStep(ScenarioStep):
-    """Call ``parents.remove(page, spte)`` for ``count`` consecutive entries."""
+    """Call ``parents.remove(page, spte)`` for ``count`` consecutive entries, in this ``order`` (see `UnmapsStep`).
+
+    Now and then it is called twice, and must raise an exception. The result is None, or what is wrong after some of the calls.
+    """
 
     page: int
     spte: str
     count: int = 1
+    order: str = "first"
 
-    def do(self, subject: Subject) -> None:
-        for spte in _row(self.spte, self.count):
-            subject.vm.parents.remove(subject.vm.pool.pages[self.page], spte)
+    def do(self, subject: Subject) -> str | None:
+        page, parents = subject.vm.pool.pages[self.page], subject.vm.parents
+        there = dict.fromkeys(parents.sptes(page) if self.count > 1 else ())
+        for spte in _taken(_row(self.spte, self.count), self.order):
+            parents.remove(page, spte)
+            if spte in there:
+                del there[spte]
+                if len(there) not in WATCHED:
+                    continue
+                wrong = _wrong_parents(subject.vm, page, there) or _stranger(subject.vm, page, spte, there)
+                if wrong:
+                    return f"after remove(page #{self.page}, {entry_name(spte)}), {wrong}"
+        return None
 
     def say(self, vm: Vm) -> str:
-        return f"remove(page #{self.page}, #{self.spte}){_up_to(self.spte, self.count)}"
+        if self.count == 1:
+            return f"remove(page #{self.page}, #{self.spte})"
+        row = [entry_name(spte) for spte in _taken(_row(self.spte, self.count), self.order)]
+        how = ", each time the middle one of those left" if self.order == "middle" else ""
+        return f"remove(page #{self.page}, {row[0]}), and so on up to {row[-1]}{how}"
 
 
 class StrangerStep(ScenarioStep):
@@ -237,7 +299,10 @@ class ShadowedStep(ScenarioStep):
 
 
 class PageStep(ScenarioStep):
-    """Take a shadow page with this role from the pool for ``gfn``. ``kind``: "M" for metaphysical, "R" for a root in use."""
+    """Take a shadow page with this role from the pool for ``gfn``.
+
+    ``kind``: "M" for metaphysical, "R" for a root in use, "W" and "U" for the access of a large page.
+    """
 
     gfn: int
     level: int
@@ -247,7 +312,8 @@ class PageStep(ScenarioStep):
 
     def do(self, subject: Subject) -> None:
         gva = self.quadrant << (PAGE_SHIFT + 9 * self.level)  # the first gva of this quadrant
-        page = subject.vm.pool.take(self.gfn, make_role(self.glevels, self.level, gva, "M" in self.kind, 0))
+        access = ("W" in self.kind) | ("U" in self.kind) << 1
+        page = subject.vm.pool.take(self.gfn, make_role(self.glevels, self.level, gva, "M" in self.kind, access))
         if page is not None:
             page.root_count = int("R" in self.kind)
 
@@ -467,6 +533,37 @@ class WritesStep(ScenarioStep):
         return f"the guest writes {_bytes(self.size)} {len(self.gpas)} times, at gpa {_some([*map(hex, self.gpas)])}"
 
 
+class FloodStep(ScenarioStep):
+    """The guest writes to ``gfn`` for the nth time in a row, for each n of ``counts``.
+
+    The counter is set to n - 1 before, and each write finds a new shadow page with this role. The result is None, or which
+    write did not zap its page or left a wrong count.
+    """
+
+    gfn: int
+    level: int
+    glevels: int
+    size: int
+    counts: Sequence[int]
+
+    def do(self, subject: Subject) -> str | None:
+        vm, role = subject.vm, make_role(self.glevels, self.level, 0, False, 0)
+        for count in self.counts:
+            vm.last_pt_write_gfn, vm.last_pt_write_count = self.gfn, count - 1
+            page = vm.pool.take(self.gfn, role)
+            vm.emulate_write_gpa(self.gfn << PAGE_SHIFT, 0, self.size)
+            if page in vm.pool.active:
+                return f"write {count} in a row to gfn {self.gfn:#x} doesn't zap its shadow page #{page and page.id}"
+            if (vm.last_pt_write_gfn, vm.last_pt_write_count) != (self.gfn, count):
+                left = f"vm.last_pt_write_gfn {_number(vm.last_pt_write_gfn)} and count {vm.last_pt_write_count}"
+                return f"write {count} in a row to gfn {self.gfn:#x} leaves {left}"
+        return None
+
+    def say(self, vm: Vm) -> str:
+        times = f"{_some([*map(str, self.counts)])} times in a row"
+        return f"the guest writes {_bytes(self.size)} to gfn {self.gfn:#x} {times}; before each write it gets a new shadow page"
+
+
 class PokeStep(ScenarioStep):
     """Change bytes of guest memory without notifying the MMU."""
 
@@ -479,19 +576,6 @@ class PokeStep(ScenarioStep):
 
     def say(self, vm: Vm) -> str:
         return f"{_bytes(self.size)} at gpa {self.gpa:#x} become {self.value:#x} behind the MMU's back"
-
-
-class CountedStep(ScenarioStep):
-    """Set the flood counter as if the guest's latest ``times`` writes had gone to ``gfn``."""
-
-    gfn: int
-    times: int
-
-    def do(self, subject: Subject) -> None:
-        subject.vm.last_pt_write_gfn, subject.vm.last_pt_write_count = self.gfn, self.times
-
-    def say(self, vm: Vm) -> str:
-        return f"vm.last_pt_write_gfn is set to {self.gfn:#x} and vm.last_pt_write_count to {self.times}"
 
 
 class PdpteStep(ScenarioStep):
@@ -644,6 +728,70 @@ OPERATION_WORDS = {
 
 # Actions that several steps share
 
+WATCHED = frozenset(
+    near + size
+    for sizes, around in ((range(33), (0,)), (range(50, 1100, 50), (0, 1)), ((1 << n for n in range(5, 11)), (-1, 0, 1)))
+    for size in sizes
+    for near in around
+)
+"""The sizes at which a growing or shrinking map is looked at: all small ones, and those at which a limit is likely."""
+
+
+def _taken(row: Sequence[int], order: str) -> Iterator[int]:
+    """The sptes of ``row``, always the "first", "last" or "middle" one of those that are left."""
+    left = list(row)
+    while left:
+        yield left.pop({"first": 0, "last": -1, "middle": len(left) // 2}[order])
+
+
+def _sptes(given: Any) -> list[int]:
+    """The sptes that a part returned. Raises WrongResult for anything else."""
+    return [ref + FIRST_REF for ref in refs(given)]
+
+
+def _missing_or_extra(found: list[int], there: Collection[int]) -> str:
+    """How the sptes that a part returned differ from the right ones; "" if they do not."""
+    if len(found) == len(there) and set(found) == set(there):
+        return ""
+    many = f"{len(there)} entr{'y' if len(there) == 1 else 'ies'}"
+    if missing := sorted(set(there) - set(found)):
+        return f"lacks {entry_name(missing[0])} and has {len(found)} of {many}"
+    if extra := sorted(set(found) - set(there)):
+        return f"still has {entry_name(extra[0])}, which was removed, among its {len(found)} entries"
+    twice = next(spte for spte in found if found.count(spte) > 1)
+    return f"has {entry_name(twice)} {found.count(twice)} times among its {many}"
+
+
+def _wrong_map(vm: Vm, hfn: int, there: Collection[int]) -> str:
+    """What is wrong with a frame's reverse map, which should hold the sptes ``there``; "" if nothing is."""
+    wrong = _missing_or_extra(_sptes(vm.rmap.sptes(hfn)), there)
+    return wrong and f"the reverse map of hfn {hfn:#x} {wrong}"
+
+
+def _wrong_parents(vm: Vm, page: ShadowPage, there: Collection[int]) -> str:
+    """What is wrong with the parents of a page, which should be the sptes ``there``; "" if nothing is."""
+    if wrong := _missing_or_extra(_sptes(vm.parents.sptes(page)), there):
+        return f"sptes(page #{page.id}) {wrong}"
+    first = vm.parents.first(page)
+    if any(first == spte for spte in there) if there else first is None:
+        return ""
+    return f"first(page #{page.id}) returns {_number(plain(first))}; it should return one of its {len(there)} parents" + (
+        "" if there else ", which is None"
+    )
+
+
+def _stranger(vm: Vm, page: ShadowPage, spte: int, there: Collection[int]) -> str:
+    """What is wrong with ``remove`` for an entry that is not a parent; "" if nothing is."""
+    call = f"remove(page #{page.id}, {entry_name(spte)})"
+    try:
+        vm.parents.remove(page, spte)
+    except NotImplementedError:
+        raise
+    except Exception:
+        wrong = _wrong_parents(vm, page, there)
+        return wrong and f"and after {call}, which is not a parent, {wrong}"
+    return f"{call} raises no exception, although it is not one of the {len(there)} parents"
+
 
 def _row(spte: str, count: int) -> range:
     """The ``count`` consecutive sptes that start at this one."""
@@ -651,11 +799,16 @@ def _row(spte: str, count: int) -> range:
     return range(first, first + count)
 
 
+def _hfn(vm: Vm, gfn: int) -> int:
+    """The host frame of gfn; a negative ``gfn`` is a negated host frame."""
+    return -gfn if gfn < 0 else vm.memory.frames[gfn] or 0
+
+
 def _map(subject: Subject, spte: int, gfn: int, flags: str) -> None:
     vm, page = subject.vm, subject.page_of(spte)
     if not page.role:  # the page was never taken: give it the role of a page table's shadow, for pictures
         page.gfn, page.role = page.id, make_role(ROOT_64, 1, 0, False, 0)
-    hfn = -gfn if gfn < 0 else vm.memory.frames[gfn] or 0
+    hfn = _hfn(vm, gfn)
     subject.known.add(hfn & BASE_MASK >> PAGE_SHIFT)
     subject.touched.add(page.id)
     vm.memory.words[spte] = hfn << PAGE_SHIFT | flag_bits(flags)

@@ -9,6 +9,7 @@ from typing import Any
 from ..errors import LabError
 from ..exercises import Scenario
 from ..mmu import Vm
+from ..mmu import events as ev
 from ..mmu.bits import CR0_WP, EFER_NX, FLAGS, MODES, PAGE_SHIFT
 from ..mmu.pool import ShadowPage
 from ..mmu.shadow import page_of
@@ -77,6 +78,13 @@ class Subject:
         self.repairs, self.known, self.touched, self.entries = [], set(), set(), {}
         self.changes = vm.memory.changes
         vm.attach(self.events.append)
+        vm.memory.listen(self._changed)
+
+    def _changed(self, event: tuple) -> None:
+        """Record what happens to memory. A change is a change, whatever kind of event a part passes to `Memory.put`."""
+        kind, *operands = event
+        change = len(operands) == len(ev.STORE.operands) and not (isinstance(kind, ev.Kind) and kind.change)
+        self.events.append((ev.STORE, *operands) if change else event)
 
     def another(self) -> None:
         """Continue with a new machine of the same kind."""

@@ -65,3 +65,23 @@ class sets(rmap_remove.sets.ReverseMap):
             spte = taken.pop()
             vm.flush_tlb()
             vm.memory.put(spte, vm.memory.words[spte] ^ 2, PROTECT_SPTE)
+
+
+class any_kind_of_event(rmap_remove.lists.ReverseMap):
+    """It passes a kind of event that is not about memory at all."""
+
+    def write_protect(self, gfn):
+        for spte in list(self.sptes(self.vm.memory.frames[gfn])):
+            self.remove(spte)
+            self.vm.flush_tlb()
+            self.vm.memory.put(spte, self.vm.memory.words[spte] & ~WRITABLE, ev.FLUSH)
+
+
+class no_kind_of_event(rmap_remove.sets.ReverseMap):
+    """It passes no kind of event."""
+
+    def write_protect(self, gfn):
+        for spte in tuple(self.sptes(self.vm.memory.frames[gfn])):
+            self.remove(spte)
+            self.vm.flush_tlb()
+            self.vm.memory.put(spte, self.vm.memory.words[spte] & ~WRITABLE, None)

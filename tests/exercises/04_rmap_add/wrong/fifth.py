@@ -62,3 +62,22 @@ class two_descriptors(descriptors.ReverseMap):
         if len(row) < 2:
             self.vm.caches.rmap_desc.take()
             row.append([spte])
+
+
+class wrong_at_256_only(lists.ReverseMap):
+    """A map of exactly 256 entries seems to be empty, as if the count had 8 bits."""
+
+    def sptes(self, hfn):
+        row = self.lists.get(hfn, [])
+        return row[: len(row) % 256] if len(row) == 256 else row
+
+
+class neighbours_merged(lists.ReverseMap):
+    """From the sixth entry on, an entry just below the last one is taken for the same one."""
+
+    def add(self, spte):
+        hfn = self.frame(spte)
+        if hfn is not None:
+            row = self.lists.setdefault(hfn, [])
+            if len(row) < 6 or row[-1] != spte + 1:
+                row.append(spte)

@@ -63,3 +63,17 @@ class shared_by_machines(lists.ReverseMap):
 
     def __init__(self, vm):
         self.vm = vm
+
+
+class words_of_the_constructor(lists.ReverseMap):
+    """It keeps the words of the moment when it was made; they are replaced when the machine gets a lot of memory."""
+
+    def __init__(self, vm):
+        self.words = vm.memory.words
+        self.lists = {}
+
+    def frame(self, spte):
+        entry = self.words[spte]
+        if entry & PRESENT and entry & WRITABLE:
+            return (entry & BASE_MASK) >> PAGE_SHIFT
+        return None

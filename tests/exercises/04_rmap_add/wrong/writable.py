@@ -59,3 +59,16 @@ class writable_only(lists.ReverseMap):
         if entry & WRITABLE:
             return (entry & BASE_MASK) >> PAGE_SHIFT
         return None
+
+
+class any_level(rescan.ReverseMap):
+    """It takes the entries of all levels for entries that can write a frame."""
+
+    def found(self):
+        """(spte, hfn) of all entries with both bits."""
+        pages = self.vm.pool.pages
+        leaves = [page.id for page in pages if page.level >= 1]
+        rows = self.vm.memory.pages[pages[0].spte >> 9 :][leaves]
+        for row, index in zip(*np.nonzero(rows & 3 == PRESENT | WRITABLE), strict=True):
+            spte = pages[leaves[row]].spte + int(index)
+            yield spte, (self.vm.memory.words[spte] & BASE_MASK) >> PAGE_SHIFT

@@ -21,3 +21,14 @@ class nx_on_the_way_out(sets.ReverseMap):
         value = self.vm.memory.words[spte]
         if value & BOTH == BOTH:
             self.found[value >> 12].discard(spte)
+
+
+class high_frame_forgotten(lists.ReverseMap):
+    """The whole map of a frame with a high number is dropped with one entry."""
+
+    def remove(self, spte):
+        hfn = self.frame(spte)
+        if hfn is not None:
+            self.lists[hfn].remove(spte)
+            if not self.lists[hfn] or hfn >> 39:
+                del self.lists[hfn]

@@ -147,3 +147,26 @@ class two_descriptors_only(descriptors.ReverseMap):
                     del row[number]
                     self.vm.caches.rmap_desc.give()
                 break
+
+
+class first_hundred_searched(lists.ReverseMap):
+    """Only the first 100 entries are searched."""
+
+    def remove(self, spte):
+        hfn = self.frame(spte)
+        if hfn is not None:
+            if spte in self.lists[hfn][:100]:
+                self.lists[hfn].remove(spte)
+            if not self.lists[hfn]:
+                del self.lists[hfn]
+
+
+class last_one_when_256(lists.ReverseMap):
+    """From a map of exactly 256 entries, the last one is removed."""
+
+    def remove(self, spte):
+        hfn = self.frame(spte)
+        if hfn is not None:
+            self.lists[hfn].remove(spte if len(self.lists[hfn]) != 256 else self.lists[hfn][-1])
+            if not self.lists[hfn]:
+                del self.lists[hfn]

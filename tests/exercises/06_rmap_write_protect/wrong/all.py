@@ -57,3 +57,41 @@ class value_of_the_first(lists.ReverseMap):
             self.remove(spte)
             self.vm.flush_tlb()
             self.vm.memory.put(spte, value & ~WRITABLE, ev.PROTECT_SPTE)
+
+
+class large_page_spared(lists.ReverseMap):
+    """It spares entries below large pages."""
+
+    def protect(self, spte):
+        page = self.vm.pool.pages[(spte >> 9) - 256]
+        if not page.metaphysical:
+            self.remove(spte)
+            self.vm.flush_tlb()
+            self.vm.memory.put(spte, self.vm.memory.words[spte] & ~WRITABLE, ev.PROTECT_SPTE)
+
+class second_quadrant_spared(lists.ReverseMap):
+    """It spares entries of second quadrants."""
+
+    def protect(self, spte):
+        page = self.vm.pool.pages[(spte >> 9) - 256]
+        if not page.quadrant:
+            self.remove(spte)
+            self.vm.flush_tlb()
+            self.vm.memory.put(spte, self.vm.memory.words[spte] & ~WRITABLE, ev.PROTECT_SPTE)
+
+class own_table_spared(lists.ReverseMap):
+    """It spares the entries of the shadow pages of the frame itself."""
+
+    def write_protect(self, gfn):
+        for spte in list(self.sptes(self.vm.memory.frames[gfn])):
+            if self.vm.pool.pages[(spte >> 9) - 256].gfn != gfn:
+                self.protect(spte)
+
+
+class none_of_256(lists.ReverseMap):
+    """It protects none of exactly 256 entries, as if the count had 8 bits."""
+
+    def write_protect(self, gfn):
+        row = list(self.sptes(self.vm.memory.frames[gfn]))
+        for spte in row if len(row) != 256 else ():
+            self.protect(spte)

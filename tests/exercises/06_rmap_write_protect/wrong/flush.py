@@ -72,3 +72,24 @@ class two_flushes(lists.ReverseMap):
         self.vm.flush_tlb()
         self.vm.memory.put(spte, self.vm.memory.words[spte] & ~WRITABLE, ev.PROTECT_SPTE)
         self.vm.flush_tlb()
+
+
+class fifty_flushes(lists.ReverseMap):
+    """It flushes for the first 50 entries only."""
+
+    def write_protect(self, gfn):
+        for number, spte in enumerate(list(self.sptes(self.vm.memory.frames[gfn]))):
+            self.remove(spte)
+            if number < 50:
+                self.vm.flush_tlb()
+            self.vm.memory.put(spte, self.vm.memory.words[spte] & ~WRITABLE, ev.PROTECT_SPTE)
+
+
+class flush_if_dirty(lists.ReverseMap):
+    """It does not flush for an entry that was accessed and is not dirty."""
+
+    def protect(self, spte):
+        self.remove(spte)
+        if self.vm.memory.words[spte] & 0x60 != 0x20:
+            self.vm.flush_tlb()
+        self.vm.memory.put(spte, self.vm.memory.words[spte] & ~WRITABLE, ev.PROTECT_SPTE)

@@ -76,3 +76,11 @@ class way_back(lists.ReverseMap):
         hfn = next((hfn for hfn in self.lists if self.vm.memory.gfns[hfn] == gfn), None)
         for spte in list(self.sptes(hfn)):
             self.protect(spte)
+
+
+class only_what_is_cached(lists.ReverseMap):
+    """It uses `get`, which finds only frames that somebody else has looked up."""
+
+    def write_protect(self, gfn):
+        for spte in list(self.sptes(self.vm.memory.frames.get(gfn))):
+            self.protect(spte)

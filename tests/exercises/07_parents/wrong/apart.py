@@ -57,3 +57,11 @@ class pages_of_7_bits(lists.Parents):
 
     def key(self, page):
         return page.id % 128
+
+
+class metaphysical_ignored(lists.Parents):
+    """It keeps no parents of pages that shadow no guest table."""
+
+    def add(self, page, spte):
+        if not page.metaphysical:
+            self.lists.setdefault(self.key(page), []).append(spte)

@@ -179,3 +179,22 @@ class wrong_chain_dropped(chains.Parents):
             self.cache.give()
         if not kept:
             del self.kept[page.id]
+
+
+class first_fifty_searched(lists.Parents):
+    """Only the first 50 parents are searched; another one is replaced by the last."""
+
+    def remove(self, page, spte):
+        row = self.lists[self.key(page)]
+        if spte in row[:50]:
+            row.remove(spte)
+        else:
+            row.pop(row.index(spte) and -1)
+
+
+class wrong_one_of_twelve(lists.Parents):
+    """Of twelve parents, the last one is removed."""
+
+    def remove(self, page, spte):
+        row = self.lists[self.key(page)]
+        row.remove(spte if len(row) != 12 else row[-1])

@@ -53,3 +53,20 @@ class two_chains_only(lists.Parents):
         row = self.lists.setdefault(self.key(page), [])
         if len(row) < 10:
             row.append(spte)
+
+
+class three_hundred_at_most(lists.Parents):
+    """It keeps at most 300 parents."""
+
+    def add(self, page, spte):
+        row = self.lists.setdefault(self.key(page), [])
+        if len(row) < 300:
+            row.append(spte)
+
+
+class first_none_at_256(lists.Parents):
+    """With 256 parents, `first` finds none, as if the count had 8 bits."""
+
+    def first(self, page):
+        row = self.lists.get(self.key(page), [])
+        return row[0] if len(row) & 255 else None

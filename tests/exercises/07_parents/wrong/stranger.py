@@ -51,3 +51,22 @@ class stranger_to_an_unknown_page(lists.Parents):
     def remove(self, page, spte):
         if self.key(page) in self.lists:
             self.lists[self.key(page)].remove(spte)
+
+
+class accepted_in_long_lists(lists.Parents):
+    """With more than 100 parents, a stranger is ignored."""
+
+    def remove(self, page, spte):
+        row = self.lists.get(self.key(page), [])
+        if len(row) <= 100 or spte in row:
+            row.remove(spte)
+
+
+class one_lost_of_long_lists(lists.Parents):
+    """With twelve parents or more, a stranger costs the last one."""
+
+    def remove(self, page, spte):
+        row = self.lists.get(self.key(page), [])
+        if len(row) >= 12 and spte not in row:
+            row.pop()
+        row.remove(spte)

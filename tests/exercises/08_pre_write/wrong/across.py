@@ -121,3 +121,26 @@ class zaps_the_bucket(steps):
                 zap_page(vm, page)
             elif page.gfn == gfn and not page.metaphysical:
                 zap_entry(vm, page, page.spte + offset // 8)
+
+
+class roots_zapped_twice(steps):
+    """A root in use is zapped once more, because it is still there."""
+
+    def pre_write(vm, gpa, size):
+        gfn, offset = gpa >> PAGE_SHIFT, gpa & 0xFFF
+        flooded = count_write(vm, gfn) >= 3
+        for page in shadows(vm, gfn):
+            if flooded or across(offset, size):
+                zap_page(vm, page)
+                if page in vm.pool.active:
+                    zap_page(vm, page)
+            else:
+                zap_entry(vm, page, page.spte + offset // 8)
+
+
+class sorted_by_id(steps):
+    """The pages are processed in the order of their ids."""
+
+    def shadows(vm, gfn):
+        found = [page for page in vm.pool.bucket(gfn) if page.gfn == gfn and not page.metaphysical]
+        return sorted(found, key=lambda page: page.id)

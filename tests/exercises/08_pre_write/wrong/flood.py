@@ -331,3 +331,66 @@ class zero_left_on_flood(steps):
                 zap_page(vm, page)
             else:
                 zap_entry(vm, page, page.spte + offset // 8)
+
+
+class not_the_eighth(steps):
+    """The eighth consecutive write is no flood."""
+
+    def pre_write(vm, gpa, size):
+        gfn, offset = gpa >> PAGE_SHIFT, gpa & 0xFFF
+        count = count_write(vm, gfn)
+        for page in shadows(vm, gfn):
+            if (count >= 3 and count != 8) or across(offset, size):
+                zap_page(vm, page)
+            else:
+                zap_entry(vm, page, page.spte + offset // 8)
+
+
+class floods_end_at_500(steps):
+    """From the 500th consecutive write on, there is no flood any more."""
+
+    def pre_write(vm, gpa, size):
+        gfn, offset = gpa >> PAGE_SHIFT, gpa & 0xFFF
+        count = count_write(vm, gfn)
+        for page in shadows(vm, gfn):
+            if 3 <= count < 500 or across(offset, size):
+                zap_page(vm, page)
+            else:
+                zap_entry(vm, page, page.spte + offset // 8)
+
+
+class restarted_by_cr3(steps):
+    """A load of CR3 restarts the count."""
+
+    def count_write(vm, gfn):
+        if gfn == vm.last_pt_write_gfn and vm.cpu.cr3 == vars(vm).get("last_cr3", vm.cpu.cr3):
+            vm.last_pt_write_count += 1
+        else:
+            vm.last_pt_write_gfn, vm.last_pt_write_count = gfn, 1
+        vm.last_cr3 = vm.cpu.cr3
+        return vm.last_pt_write_count
+
+
+class restarted_by_another_mode(steps):
+    """Another paging mode restarts the count."""
+
+    def count_write(vm, gfn):
+        if gfn == vm.last_pt_write_gfn and vm.root_level == vars(vm).get("last_level", vm.root_level):
+            vm.last_pt_write_count += 1
+        else:
+            vm.last_pt_write_gfn, vm.last_pt_write_count = gfn, 1
+        vm.last_level = vm.root_level
+        return vm.last_pt_write_count
+
+
+class counted_by_frame(steps):
+    """Two gfns that are names of one frame count as one."""
+
+    def count_write(vm, gfn):
+        frames = vm.memory.frames
+        if frames[gfn] == frames[vm.last_pt_write_gfn]:
+            vm.last_pt_write_count += 1
+        else:
+            vm.last_pt_write_count = 1
+        vm.last_pt_write_gfn = gfn
+        return vm.last_pt_write_count

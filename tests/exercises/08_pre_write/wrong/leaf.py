@@ -124,3 +124,13 @@ class zeroed_before_rmap(steps):
         vm.memory.put(spte, 0, ev.ZAP_SPTE)
         if entry & PRESENT:
             unlink(vm, page, spte, entry)
+
+
+class words_instead_of_put(steps):
+    """It writes the entry straight into memory instead of calling `put`."""
+
+    def zap_entry(vm, page, spte):
+        entry = vm.memory.words[spte]
+        if entry & PRESENT:
+            unlink(vm, page, spte, entry)
+        vm.memory.words[spte] = 0

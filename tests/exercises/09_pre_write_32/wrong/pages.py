@@ -248,3 +248,25 @@ class whole_bucket(steps):
 
     def shadows(vm, gfn):
         return [page for page in vm.pool.bucket(gfn) if not page.metaphysical]
+
+
+class gfn_of_32_bits(steps):
+    """It uses only 32 bits of the gfn."""
+
+    def shadows(vm, gfn):
+        return [page for page in vm.pool.bucket(gfn) if (page.gfn ^ gfn) & 0xFFFFFFFF == 0 and not page.metaphysical]
+
+
+class ten_pages_at_most(steps):
+    """It looks at the first ten pages of the bucket."""
+
+    def shadows(vm, gfn):
+        return [page for page in vm.pool.bucket(gfn)[:10] if page.gfn == gfn and not page.metaphysical]
+
+
+class names_of_one_frame(steps):
+    """It also hits the tables of other gfns of the same frame."""
+
+    def shadows(vm, gfn):
+        gfn = vm.memory.unalias(gfn)
+        return [page for page in vm.pool.bucket(gfn) if page.gfn == gfn and not page.metaphysical]
