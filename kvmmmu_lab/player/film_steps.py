@@ -236,8 +236,9 @@ STORED = (DESCRIPTOR, CHAIN, MEMORY, BUCKET)
 def _differences(before: Scene, scene: Scene) -> Parts:
     """Return the arrows, descriptors and other boxes of data structures that differ from the scene before."""
     old, new = _drawn(before), _drawn(scene)
-    parts = {key: APPEARS if key in new else VANISHES for key in old.keys() ^ new.keys()}
-    return parts | {key: CHANGES for key in old.keys() & new.keys() if old[key] != new[key]}
+    # In the order of the scenes, not of a set, which differs from run to run
+    parts = {key: APPEARS if key in new else VANISHES for key in old | new if (key in old) != (key in new)}
+    return parts | {key: CHANGES for key in old if key in new and old[key] != new[key]}
 
 
 def _drawn(scene: Scene) -> dict[Key, object]:

@@ -3,7 +3,10 @@
 
 import io
 import json
+import os
 import re
+import subprocess
+import sys
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -319,3 +322,18 @@ def test_a_film_without_a_fault_says_first_that_the_address_was_in_the_shadow():
     assert first_words(GVA) == [before, *[f"{before} This address was already in the shadow: 3 steps."] * 2]
     assert first_words(GVA, GVA + 0x1000)[1:] == [f"{before} These addresses were already in the shadow: 6 steps."] * 2
     assert first_words(0xFFFF_0000, 0xFFFF_0000)[1:] == [before] * 2, "the guest's own fault, each time"
+
+
+def test_a_film_is_the_same_in_every_process():
+    program = (
+        "import hashlib; from kvmmmu_lab.labs import watch\n"
+        "from kvmmmu_lab.draw.reverse_maps import reverse_map_scene as scene\n"
+        "from kvmmmu_lab import open_guest; vm = open_guest('lin64_A').vm(); run = lambda: vm.access(0x343C9000, user=True)\n"
+        "films = [watch(run, vm), watch(lambda: vm.zap_all(), vm, draw=lambda vm, marks: scene(vm, 0x29A5, marks=marks))]\n"
+        "films.append(watch(run, vm, draw=lambda vm, marks: scene(vm, 0x29A5, marks=marks)))\n"
+        "print(*(hashlib.sha256(one.html.encode()).hexdigest() for one in films))"
+    )
+    names = [
+        subprocess.check_output([sys.executable, "-c", program], env={**os.environ, "PYTHONHASHSEED": seed}) for seed in "12"
+    ]
+    assert names[0] == names[1]
