@@ -147,7 +147,10 @@ export class Controls {
     const label = { class: "kp-button kp-steps-button", title: "The list of steps", "aria-expanded": "false" };
     this.list = press({ ...label, onclick: () => player.openList(!player.listed) }, icon("list"), "Steps");
     this.keys = button("keys", "Keys and signs", () => player.keys.toggle(), "?");
-    return [speed, this.size, full, this.list, this.keys];
+    const lines = { class: "kp-button kp-source-button", title: "The lines of the kernel's source", "aria-expanded": "true" };
+    this.source = press({ ...lines, onclick: () => player.source.toggle() }, "Source");
+    const source = Object.keys(player.options.source ?? {}).length ? [this.source] : [];
+    return [speed, this.size, full, this.list, ...source, this.keys];
   }
 
   show(step) {
@@ -454,17 +457,32 @@ export class Details {
 /** The lines of the kernel's source that a step is about, by its reference; a learner's own copy gives them. */
 export class Source {
   constructor(player) {
+    this.player = player;
     this.lines = player.options.source ?? {};
+    this.some = Object.keys(this.lines).length > 0;
+    this.open = this.some;
+    this.reference = null;
     this.root = make("pre", { class: "kp-source", hidden: "", role: "group", "aria-label": "Lines of source", dir: "ltr" });
   }
 
   show({ reference }) {
-    if (reference === this.reference) return;
+    this.root.hidden = !this.open;
+    if (!this.some || reference === this.reference) return;
     this.reference = reference;
     const lines = this.lines[reference] ?? [];
-    this.root.hidden = !lines.length;
-    this.root.replaceChildren(...lines.map(([number, text, own]) =>
-      div(own === false ? "kp-line kp-around" : "kp-line", span("kp-number", String(number)), span("kp-code", text))));
+    const shown = lines.flatMap(([number, text, own], at) => {
+      const line = div(own === false ? "kp-line kp-around" : "kp-line", span("kp-number", String(number)), span("kp-code", text));
+      return at && number > lines[at - 1][0] + 1 ? [div("kp-line kp-around", span("kp-number", "…")), line] : [line];
+    });
+    this.root.replaceChildren(...(shown.length ? shown : [div("kp-line kp-around", "No lines of your copy belong to this step.")]));
+    this.root.scrollTop = 0;
+  }
+
+  toggle() {
+    this.open = !this.open;
+    this.root.hidden = !this.open;
+    this.player.controls.source.setAttribute("aria-expanded", String(this.open));
+    this.player.fit();
   }
 }
 

@@ -143,11 +143,11 @@ class Player {
     this.source = new Source(this);
     this.keys = new Keys(this);
     this.picture = make("div", { class: "kp-picture", role: "group", "aria-label": "Picture" });
-    this.side = div("kp-side", this.list.root, this.details.root, this.source.root);
+    this.side = div("kp-side", this.list.root, this.details.root);
     this.view = div("kp-view", this.picture, this.side, this.keys.root);
     const style = make("style", {}, this.film.css ?? "");
     this.root = make("div", { class: "kvmmmu-player", id: this.id, tabindex: "-1", role: "group", dir: "ltr",
-      "aria-label": `Film: ${this.film.title}` }, style, this.caption.root, this.view, this.controls.root);
+      "aria-label": `Film: ${this.film.title}` }, style, this.caption.root, this.view, this.source.root, this.controls.root);
     this.root.classList.toggle("kp-fill", Boolean(this.options.fill));
     const regions = [this.picture, this.list.list, this.details.root, this.source.root];
     this.focus = new Focus(this.root, this.controls.slider, regions, ".kp-side, select");

@@ -301,11 +301,12 @@ def test_lines_of_source_stand_beside_the_step_that_they_are_about(play):
     film = films.small()
     film["chapters"][0]["steps"][3]["reference"] = "mmu.c:315"
     page = play(film, options={"source": {"mmu.c:315": [[315, "static int f(void)", True], [316, "{ <b>", False]]}})
-    open_list(page)
     lines = page.get_by_role("group", name="Lines of source")
-    assert lines.count() == 0
+    assert lines.inner_text() == "No lines of your copy belong to this step."
     page.evaluate("handles[0].seek(3)")
     assert lines.inner_text().split("\n") == ["315", "static int f(void)", "316", "{ <b>"]
+    page.get_by_role("button", name="Source").click()
+    assert lines.count() == 0, "the panel folds"
 
 
 def test_the_list(play):
