@@ -131,10 +131,11 @@ guess_seventh = lesson.seventh(lab)
 guess_seventh
 
 # %%
-lab.map().film
+film = lab.map().film
+film
 
 # %% tags=["answer"]
-guess_seventh.reveal()
+guess_seventh.reveal(film)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Does the rule hold?
@@ -151,9 +152,9 @@ f"{len(tables)} tables are shadowed. {len(writable)} of them can be written. {le
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
-# 1. **Trap:** the spte has no W.
+# 1. **Trap:** the shadow does not allow the write.
 # 2. **Whose fault?** The guest's tables allow the write.
-# 3. **Why no W?** The frame is a shadowed page table.
+# 3. **Why not here?** The frame is a shadowed page table.
 # 4. **Before the write:** sptes made from these bytes are zapped.
 # 5. **Emulate** the store.
 # 6. **Continue** after the instruction.
@@ -163,9 +164,9 @@ f"{len(tables)} tables are shadowed. {len(writable)} of them can be written. {le
 # The guest's kernel changes its page tables all the time, and it does not know that they are write-protected. So
 # such a store goes through a procedure called *trap and emulate*:
 #
-# 1. **Trap.** The processor finds an spte without W and faults. The guest stops in the middle of its instruction.
+# 1. **Trap.** The shadow does not allow the write: the processor faults. The guest stops in the middle of its instruction.
 # 2. **Whose fault?** The host walks the guest's tables. They allow the write, so the guest must never see this fault.
-# 3. **Why no W?** The frame is a page table that is shadowed. The entry stays as it is.
+# 3. **Why not here?** The frame is a page table that is shadowed.
 # 4. **Before the write:** which shadow entries were made from the bytes that are about to change? The host zaps them.
 # 5. **Emulate.** The host itself performs the store, in the guest's memory and with the guest's value.
 # 6. **Continue.** The guest continues *after* its instruction, as if the processor had executed it.

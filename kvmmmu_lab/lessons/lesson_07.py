@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from ..inspect.paths import shadow_path
 from ..labs.addresses import GuestEntry
 from ..labs.rmap_lab import RmapLab
-from ..mmu.bits import PRESENT, WRITABLE
+from ..mmu.bits import BASE_MASK, WRITABLE
 from ..mmu.cpu import Access
 from ..mmu.vm import Vm
+from ..player.film import Film
 from .lesson import Lesson
 from .question import Answer, Ask, Passage, Steps
 from .sptes import frame_name, gfn_of
@@ -21,12 +22,13 @@ LESSON = Lesson(7, "How does the host notice every write to a page table?", 40, 
 @LESSON.question
 def fate(vm: Vm, gva: int) -> Steps:
     """What happens to a writable entry when its frame becomes a page table."""
-    fates = ["it stays as it is", "it is cleared", "it loses its W and is otherwise unchanged"]
+    fates = ["it is cleared", "it loses its W and is otherwise unchanged", "it leads to the new shadow page from now on"]
     before = shadow_path(vm, gva).steps[-1].entry
     yield Ask("The kernel's entry for the frame that becomes a page table:", fates, on=vm)
     after = shadow_path(vm, gva).steps[-1].entry
+    moved = (before ^ after) & BASE_MASK
     yield Answer(
-        {before: fates[0], 0: fates[1], before & ~WRITABLE: fates[2]}.get(after, f"it is now {after:#x}"),
+        {0: fates[0], before & ~WRITABLE: fates[1]}.get(after, fates[2] if moved else "it has other flags"),
         "the host has to notice only writes. Reading the table does no harm and need not fault.",
         more="""
         <!-- slide:
@@ -91,16 +93,12 @@ def _emptied(order: Sequence[str]) -> list[str]:
 @LESSON.question
 def seventh(lab: RmapLab) -> Steps:
     """How an spte is made for a frame that is a page table."""
-    ways = ["with W: the guest allows it", "without W", "not at all"]
-    yield Ask(
-        "The frame is a page table, and the guest maps it once more, with all rights. The new spte is made:",
-        ways,
-        on=lab.machine,
-    )
-    spte = lab.spte(lab.mapped[-1])
-    entry = 0 if spte is None else lab.machine.memory.words[spte]
+    ways = ["with W, which is cleared right after", "without W", "not at all: each access is emulated"]
+    words = "The frame is a page table, and the guest maps it once more, with all rights. The new spte is made:"
+    film: Film = yield Ask(words, ways, on=lab.machine)
+    protected_later = any("protect" in step.tags for step in film.steps)
     yield Answer(
-        ways[2] if not entry & PRESENT else ways[0] if entry & WRITABLE else ways[1],
+        ways[2] if lab.spte(lab.mapped[-1]) is None else ways[0] if protected_later else ways[1],
         "whenever the host makes an spte, it checks whether the frame is shadowed as a page table.",
         more="""
         <!-- slide:
