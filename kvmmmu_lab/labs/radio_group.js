@@ -2,8 +2,13 @@
 // A question with radio buttons, as an anywidget module. The elements are the browser's own (fieldset, legend, radio), so Tab
 // enters and leaves the group, the arrow keys move the choice, and screen readers announce the question with each choice.
 
+import { keepKeys, tabOn } from "../player/notebook.js";
+
 const ARROWS = new Set(["ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight"]);
-const GUARD = "data-lm-suppress-shortcuts";
+
+/** Whether a key is one of the group's own, in a notebook too. */
+const takes = ({ key, shiftKey, ctrlKey, altKey, metaKey }) =>
+  !(shiftKey || ctrlKey || altKey || metaKey) && (ARROWS.has(key) || key === "Enter" || key === " ");
 
 let groups = 0;
 
@@ -57,24 +62,17 @@ function render({ model, el }) {
   group.addEventListener("click", (event) => { if (event.detail > 0) setTimeout(settle); }); // "change" comes after "click"
   group.addEventListener("focusout", (event) => { if (!group.contains(event.relatedTarget)) settle(); });
   group.addEventListener("keydown", (event) => {
-    const plain = !event.shiftKey && !event.ctrlKey && !event.altKey && !event.metaKey;
-    if (plain && event.key === "Enter") { // Enter is not a key of radio buttons: choose what has the focus
+    if (!takes(event)) return;
+    event.stopPropagation();
+    if (event.key === "Enter") { // Enter is not a key of radio buttons: choose what has the focus
       event.target.click?.();
       event.preventDefault();
     }
-    if (plain && (event.key === "Enter" || event.key === " ")) setTimeout(settle);
-    if (plain && ARROWS.has(event.key)) event.stopPropagation();
+    if (!ARROWS.has(event.key)) setTimeout(settle);
   });
 
-  // JupyterLab handles its shortcuts while the event is still on its way to the group. So for the keys of the group, and only for
-  // those, the group carries the attribute with which Lumino lets an element opt out; all others work as everywhere.
-  const guard = (event) => {
-    if (!group.contains(event.target)) return;
-    const plain = !event.shiftKey && !event.ctrlKey && !event.altKey && !event.metaKey;
-    const mine = plain && (ARROWS.has(event.key) || event.key === "Enter" || event.key === " ");
-    group.toggleAttribute(GUARD, mine);
-  };
-  window.addEventListener("keydown", guard, true);
+  const unkeep = keepKeys(group, takes);
+  tabOn(group);
 
   model.on("change:question", build);
   model.on("change:labels", build);
@@ -83,7 +81,7 @@ function render({ model, el }) {
   build();
   remark();
   return () => {
-    window.removeEventListener("keydown", guard, true);
+    unkeep();
     model.off("change:question", build);
     model.off("change:labels", build);
     model.off("change:index", mark);

@@ -33,7 +33,7 @@ from ..errors import InputError
 FORMAT, VERSION = "kvmmmu-lab film", 2
 """Format and version of a film's data. The player plays only this version."""
 
-MODULES = ("elements.js", "stage.js", "focus.js", "host.js", "panels.js", "player.js")
+MODULES = ("elements.js", "stage.js", "focus.js", "host.js", "notebook.js", "panels.js", "player.js")
 """The modules of the player; each imports only modules before it."""
 
 SVG = "http://www.w3.org/2000/svg"
@@ -41,19 +41,24 @@ SVG = "http://www.w3.org/2000/svg"
 PLACE, DATA = "kvmmmu-film", "kvmmmu-film-data"
 """CSS classes of the element that the player fills, and of the script element with the film as JSON."""
 
-_IMPORT = re.compile(r'^import \{[^}]*\} from "\./[\w.]+";\n', re.MULTILINE)
+_IMPORT = re.compile(r'^import \{[^}]*\} from "[\w./]+";\n', re.MULTILINE)
+
+
+def one_module(*texts: str) -> str:
+    """Return ES modules joined to one, without their imports of each other: each imports only modules before it."""
+    return "\n".join(_IMPORT.sub("", text) for text in texts)
 
 
 @functools.cache
 def script() -> str:
-    """Return the player as the text of one ES module: its parts joined, without their imports of each other."""
-    return "\n".join(_IMPORT.sub("", _text(name)) for name in MODULES)
+    """Return the player as the text of one ES module."""
+    return one_module(*map(part, MODULES))
 
 
 @functools.cache
 def style() -> str:
     """Return the style rules of the player."""
-    return _text("player.css")
+    return part("player.css")
 
 
 def film_html(
@@ -89,7 +94,7 @@ def _loader() -> string.Template:
     """Return ``loader.js`` with the player; ``$film`` is still to be replaced."""
     player = packed(json.dumps({"script": _without_comments(script()), "style": _without_comments(style())}))
     name = hashlib.sha256(player.encode()).hexdigest()[:12]
-    text = string.Template(_without_comments(_text("loader.js")))
+    text = string.Template(_without_comments(part("loader.js")))
     return string.Template(text.safe_substitute(name=name, player=player, place=PLACE, data=DATA))
 
 
@@ -190,7 +195,7 @@ def film_page(
 ) -> str:
     """Return a film as a complete page, which needs neither a server nor a network. For the arguments, see `film_html`."""
     shown = film_html(film, still, step=step, theme=theme, source=source)
-    page = string.Template(_text("page.html"))
+    page = string.Template(part("page.html"))
     return page.substitute(lang=html.escape(lang), title=html.escape(str(film["title"])), player=shown)
 
 
@@ -218,7 +223,8 @@ def as_script(data: Any) -> str:
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
-def _text(name: str) -> str:
+def part(name: str) -> str:
+    """Return the text of a file of the player: a module, its style or a template."""
     return files(__package__).joinpath(name).read_text("utf-8")
 
 

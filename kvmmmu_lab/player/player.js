@@ -15,6 +15,7 @@ import { card, clamp, div, make, say, spelled, unique } from "./elements.js";
 import { Stage, bring } from "./stage.js";
 import { Focus, shown } from "./focus.js";
 import { followHeight, followTheme, keepWhenRun, land } from "./host.js";
+import { keepKeys, tabOn } from "./notebook.js";
 import { Caption, Controls, Details, Keys, Source, StepList } from "./panels.js";
 
 const VERSION = 2; // of the data, as in page.py
@@ -151,7 +152,10 @@ class Player {
     this.root.classList.toggle("kp-fill", Boolean(this.options.fill));
     const regions = [this.picture, this.list.list, this.details.root, this.source.root];
     this.focus = new Focus(this.root, this.controls.slider, regions, ".kp-side, select");
+    const held = new WeakRef(this); // the window's listener may not keep a film alive
+    this.unkeep = keepKeys(this.root, (event) => held.deref()?.taken(event));
     this.root.addEventListener("keydown", (event) => this.onKey(event));
+    tabOn(this.root);
     this.picture.addEventListener("click", (event) => this.onClick(event));
     this.picture.addEventListener("focusin", (event) => this.onFocus(event));
     this.picture.addEventListener("focusout", () => this.stage.frame("focus", null));
@@ -434,11 +438,7 @@ class Player {
   // others go where they would go without a film: a notebook has its own shortcuts.
 
   onKey(event) {
-    const { key, target } = event;
-    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
-    const types = target === this.list.search;
-    if (event.shiftKey && !types && key !== "?" && key !== "/") return;
-    const act = types ? this.searchAction(event) : this.actionOf(key, target);
+    const act = event.defaultPrevented ? null : this.taken(event);
     if (!act) return;
     event.stopPropagation();
     if (act === NATIVE) return;
@@ -446,7 +446,16 @@ class Player {
     act();
   }
 
-  /** Return what a key does where the focus is: a function, NATIVE for what the browser does, null for nothing. */
+  /** Return what a key event does in the film: a function, NATIVE for what the browser does, null for nothing. */
+  taken(event) {
+    const { key, target } = event;
+    if (event.ctrlKey || event.metaKey || event.altKey) return null;
+    const types = target === this.list.search;
+    if (event.shiftKey && !types && key !== "?" && key !== "/") return null;
+    return types ? this.searchAction(event) : this.actionOf(key, target);
+  }
+
+  /** Return what a key without modifiers does where the focus is; see `taken`. */
   actionOf(key, target) {
     if (key === "Escape") return this.closing();
     if (key === "?") return () => this.keys.toggle();
@@ -552,7 +561,7 @@ class Player {
     this.timer = null;
     cancelAnimationFrame(this.frame);
     clearTimeout(this.preparing);
-    for (const stop of this.unfollow) stop();
+    for (const stop of [...this.unfollow, this.unkeep]) stop();
     this.listeners.clear();
     this.options = {};
     this.root.replaceWith(...this.before);

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The real JupyterLab: a server of our own, and a notebook open in it."""
+"""The real JupyterLab, or Notebook 7: a server of our own, and a notebook open in it."""
 
 import os
 import socket
@@ -13,38 +13,48 @@ OPTIONS = (
     "--no-browser",
     "--allow-root",
     "--IdentityProvider.token=",
-    "--LabApp.expose_app_in_browser=True",
-    "--LabApp.news_url=",
-    "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+    "--expose-app-in-browser",
     "--ServerApp.ip=127.0.0.1",
     "--ServerApp.port_retries=0",
 )
+APPLICATIONS = {  # application: (its module, where it shows a notebook, options of its own)
+    "lab": (
+        "jupyterlab",
+        "lab/workspaces/{stem}/tree/{name}",
+        ["--LabApp.news_url=", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"],
+    ),
+    "notebook": ("notebook", "notebooks/{name}", []),
+}
 RUN = "jupyterapp.commands.execute"
 
 
 def wait_for(address, server):
     for _ in range(240):
-        assert server.poll() is None, "JupyterLab ended"
+        assert server.poll() is None, "the server ended"
         try:
             return urllib.request.urlopen(address, timeout=2).close()
         except OSError:
             time.sleep(0.25)
-    raise AssertionError("JupyterLab did not start within a minute")
+    raise AssertionError("the server did not start within a minute")
 
 
 def apart(home):
     """An environment whose settings, signatures and servers are apart from those of whoever runs the tests."""
+    settings = home / "jupyter_config_dir" / "lab" / "user-settings" / "@jupyterlab" / "apputils-extension"
+    settings.mkdir(parents=True, exist_ok=True)
+    (settings / "notification.jupyterlab-settings").write_text('{"fetchNews": "false"}', "utf-8")  # no question in a corner
     places = {name: str(home / name.lower()) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")}
     return {**os.environ, **places, "HOME": str(home), "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
 
 
 @contextmanager
-def serve(folder, environment):
-    """A JupyterLab on a folder; its address."""
+def serve(folder, environment, application="lab"):
+    """A JupyterLab, or Notebook 7, on a folder; its address."""
+    module, _, options = APPLICATIONS[application]
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "jupyterlab", *OPTIONS, f"--ServerApp.port={port}", f"--ServerApp.root_dir={folder}"]
+    command = [sys.executable, "-m", module, *OPTIONS, *options, f"--ServerApp.port={port}", f"--ServerApp.root_dir={folder}"]
     with open(folder.parent / "server.log", "wb") as log:
         server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
     try:
@@ -56,12 +66,13 @@ def serve(folder, environment):
 
 
 class Lab:
-    """One notebook, open in JupyterLab."""
+    """One notebook, open in JupyterLab or Notebook 7."""
 
-    def __init__(self, page, server, name, kernel=True):
+    def __init__(self, page, server, name, kernel=True, application="lab"):
         self.page = page
-        # a workspace of its own: else JupyterLab also opens what was open last, in whatever order
-        page.goto("/".join([server, "lab", "workspaces", name.partition(".")[0], "tree", name]))
+        # JupyterLab: a workspace of its own; else it also opens what was open last, in whatever order
+        where = APPLICATIONS[application][1].format(stem=name.partition(".")[0], name=name)
+        page.goto(f"{server}/{where}")
         page.wait_for_function("window.jupyterapp?.shell")
         page.evaluate("jupyterapp.restored.then(() => null)")
         there = "jupyterapp.shell.currentWidget?.content?.widgets?.length"
@@ -69,7 +80,8 @@ class Lab:
         if kernel:
             session = "jupyterapp.shell.currentWidget.sessionContext.session"
             page.wait_for_function(f"{session}?.kernel?.status === 'idle'", timeout=60_000)
-        page.evaluate(f"{RUN}('application:toggle-left-area')")
+        if application == "lab":
+            page.evaluate(f"{RUN}('application:toggle-left-area')")
 
     def run_all(self):
         self.page.evaluate(f"{RUN}('notebook:run-all-cells')")
@@ -87,7 +99,8 @@ class Lab:
         outputs = """() => { const cell = jupyterapp.shell.currentWidget.content.widgets.at(-1).model;
             const texts = cell.outputs.toJSON().map((one) => [one.text ?? one.evalue].flat().join(""));
             return cell.executionCount && texts.join(""); }"""
-        return page.wait_for_function(outputs).json_value().strip()
+        page.wait_for_function(outputs)
+        return page.evaluate(outputs).strip()
 
     def sources(self):
         return self.page.evaluate(
