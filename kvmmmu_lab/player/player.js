@@ -167,6 +167,8 @@ class Player {
     ];
     const sizes = new ResizeObserver(() => this.root.clientWidth !== this.width && this.fit());
     sizes.observe(this.root);
+    // JupyterLab attaches a widget later, and outside the pane no observer hears of its size
+    for (const pause of [0, 200]) setTimeout(() => this.width === undefined && this.fit(), pause);
   }
 
   interface() {
