@@ -18,6 +18,8 @@ from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from typing import Any
 
+from .page import compact
+
 UNATTENDED = "KVMMMU_LAB_UNATTENDED"
 """If this environment variable is set, answers are shown although nobody has chosen one: for exported pages."""
 
@@ -149,7 +151,8 @@ def _free_name(content: str) -> str:
 
 def _watcher() -> str:
     """Return the style and the script that hide the still or the view after it."""
-    return f"<style>\n{_text('output.css')}</style>\n<script>\n{_text('output.js')}</script>"
+    css, js = (compact(_text(name)) for name in ("output.css", "output.js"))
+    return f"<style>\n{css}</style>\n<script>\n{js}</script>"
 
 
 @functools.cache

@@ -92,9 +92,9 @@ def film_html(
 @functools.cache
 def _loader() -> string.Template:
     """Return ``loader.js`` with the player; ``$film`` is still to be replaced."""
-    player = packed(json.dumps({"script": _without_comments(script()), "style": _without_comments(style())}))
+    player = packed(json.dumps({"script": compact(script()), "style": compact(style())}))
     name = hashlib.sha256(player.encode()).hexdigest()[:12]
-    text = string.Template(_without_comments(part("loader.js")))
+    text = string.Template(compact(part("loader.js")))
     return string.Template(text.safe_substitute(name=name, player=player, place=PLACE, data=DATA))
 
 
@@ -108,7 +108,7 @@ def unpacked(text: str) -> str:
     return zlib.decompress(base64.b64decode(text, validate=True)).decode()
 
 
-def _without_comments(text: str) -> str:
+def compact(text: str) -> str:
     """Return a script or style rules without comments that fill whole lines, and without indentation."""
     return re.sub(r"^[ \t]+|^\s*(?://.*|/\*(?s:.*?)\*/)[ \t]*\n", "", text, flags=re.MULTILINE)
 

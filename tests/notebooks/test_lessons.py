@@ -2,6 +2,7 @@
 """Lessons: each notebook matches its source, is mostly prose, and runs from top to bottom unattended."""
 
 import ast
+import json
 import re
 from pathlib import Path
 
@@ -96,6 +97,11 @@ def test_it_runs_unattended(source, ran):
     # a saved notebook without a kernel shows pictures, or their text form, and text
     assert len([page for page in pages if "data:image/svg+xml;base64," in page or "<pre" in page]) >= 5
     assert not [page for page in pages if re.search(r"src=.https?:|@import|url\(http", page)]
+
+
+def test_it_is_saved_in_at_most_a_megabyte(source, ran):
+    saved = {**ran(source.stem), "metadata": {}}  # JupyterLab doesn't save the state of widgets, unless it is told to
+    assert len(json.dumps(saved, indent=1, ensure_ascii=False).encode()) <= 1_000_000
 
 
 def test_lesson_0_ends_as_it_says(ran):
