@@ -136,9 +136,10 @@ guess_pages
 # ## Watch one fault
 #
 # This is a *film*: the access, recorded step by step. Click on it once, then use the arrow keys <kbd>→</kbd> and
-# <kbd>←</kbd>, or the buttons; <kbd>space</kbd> plays it. The line in small type gives the kernel function that is
-# running and its place in the source. The sentence below it describes what just happened, and the line below that
-# shows which entry changed, bit by bit. In the picture, everything that a step changed is yellow and bold, a new page
+# <kbd>←</kbd>, or the buttons; <kbd>space</kbd> plays it, and <kbd>?</kbd> shows all keys. The sentence at the top
+# describes what just happened. The line below it shows which entry changed, bit by bit, and at the right in small type
+# the kernel function that is running and its place in the source. *Steps* opens the list of all steps; it names those
+# that you have not reached yet only briefly. In the picture, everything that a step changed is yellow and bold, a new page
 # has a double border, and `>` marks an entry that is being read. Dashed outlines mark the places of pages that do not
 # exist yet. Click on anything to see its history.
 #
@@ -240,7 +241,7 @@ guess_cleared
 # ## Watch the write
 #
 # Step slowly near the end. What happens to the shadow, and when does the guest's memory change? (To jump there,
-# choose *a shadow entry or page is zapped* under *Stop where*, and run to the next such step.)
+# open *Steps*, choose *a shadow entry or page is zapped* under *Stop when*, and run to the next such step.)
 
 # %%
 store = {"write": True, "value": entry.moved, "size": entry.size}

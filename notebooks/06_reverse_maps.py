@@ -74,8 +74,8 @@ guess_recorded
 # <!-- slide:
 # Look at the frame (grey, on the right) in the last steps.
 # -->
-# Step through to the end, and look at the frame (grey, on the right). To see only one kind of step, choose it under
-# *Stop where*, *a reverse map changes* for example. If there is no such step, the film runs to its end.
+# Step through to the end, and look at the frame (grey, on the right). To see only one kind of step, open *Steps*
+# and choose it under *Stop when*, *a reverse map changes* for example. If there is no such step, the film runs to its end.
 
 # %%
 read = watch(lambda: vm.access(heap, user=True), vm, [heap])

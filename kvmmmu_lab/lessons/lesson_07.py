@@ -66,7 +66,7 @@ def flushes(lab: RmapLab) -> Steps:
         entry of that descriptor fills the hole.
         -->
         Step through the film once more and watch how the dashed purple lines (the reverse map) disappear one by one,
-        and how W is cleared each time. Under *Stop where*, *an entry loses its W* takes you from one to the next. (The
+        and how W is cleared each time. Under *Stop when*, *an entry loses its W* takes you from one to the next. (The
         frame's box depends on the reverse map. So it turns red when the map is empty, which is two steps before W is
         actually cleared in the last entry.)
 

@@ -80,7 +80,7 @@ def test_lessons_quote_the_choices_of_a_film_as_they_are():
     quoted = []
     for path in [*LESSONS, *MODULES]:
         text = re.sub(r"\s*\n[# ]*", " ", path.read_text("utf-8"))
-        quoted += re.findall(r"\*([^*]+)\* under \*Stop where\*", text) + re.findall(r"\*Stop where\*, \*([^*]+)\*", text)
+        quoted += re.findall(r"\*([^*]+)\* under \*Stop when\*", text) + re.findall(r"\*Stop when\*, \*([^*]+)\*", text)
     assert len(quoted) == 3 and set(quoted) <= set(TAGS.values())
 
 
