@@ -349,7 +349,7 @@ store_diagram(linux, entry_of(linux, 0x400000).gpa, 8)
 # MB page changes data, and no spte was made from it.
 # -->
 # 2. **It shadows a page table.** A 2 MB page of the guest is shadowed in pieces of 4 KiB. The shadow page that maps
-#    them is called *metaphysical* (lesson 5), because the guest has no page table there. The host keeps it in the
+#    them is called *metaphysical*, because the guest has no page table there. The host keeps it in the
 #    hash under the first gfn of the 2 MB page. A store to that gfn changes data, and no spte was made from that data.
 #    (The other pages in this bucket date from before the guest turned paging on.)
 

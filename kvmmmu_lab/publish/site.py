@@ -113,6 +113,7 @@ def _code_block(cell: Any) -> SiteBlock:
 def _output_blocks(page: SitePage, cell: Any, folder: Path) -> Iterator[SiteBlock]:
     """Yield the outputs of a cell as blocks, and add its films to the page's list of films."""
     for output in rendered_outputs(cell, folder):
+        page.text += f" {COMMENT.sub('', output.markdown)}"
         if output.film is None:
             yield SiteBlock(output.kind, output.html)
         else:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The course: what was done, what is next, the start page, the links between lessons, and the command ``progress``."""
 
+import inspect
 import json
 import re
 import sys
@@ -139,3 +140,11 @@ def test_reset_asks_first(capsys, monkeypatch):
     assert main(["progress", "--reset"]) == 0 and not Progress().predictions
     answer(LESSONS[0])
     assert main(["progress", "--reset", "--yes"]) == 0 and not Progress().predictions
+
+
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.notebook.stem)
+def test_a_lesson_mentions_only_lessons_that_exist(lesson):
+    module = sys.modules[f"kvmmmu_lab.lessons.lesson_{lesson.number:02}"]
+    texts = [cell.source for cell in nbformat.read(lesson.notebook, as_version=4).cells] + [inspect.getsource(module)]
+    mentioned = {int(number) for text in texts for number in re.findall(r"\b[Ll]esson\s+(?:#\s*)?(\d+)", text)}
+    assert mentioned <= {one.number for one in LESSONS}
