@@ -128,6 +128,7 @@ EXERCISE = Exercise(
             guest("64", *writes(0, 0x1000), *reads(0x2000), *LOOK, *plant("forget", 1)),
             guest("64", *writes(0x4000, 0xA000), *LOOK, *plant("forget")),
             guest("64", *writes(0), ("zap", 0x13), *LOOK, *plant("forget")),
+            guest("none", ("shadowed", 0x80, 70), *writes(*range(0x20000, 0x5C000, 0x1000)), *LOOK, *plant("forget", 57)),
         )),
         Rule("invented", 1, "An spte that is in a frame's map but cannot write the frame is reported.", cases=(
             guest("none", *writes(0x5000, 0x6000), *LOOK, *plant("empty", 1)),
@@ -147,6 +148,8 @@ EXERCISE = Exercise(
             guest("none", *writes(0x5000, 0x6000), ("corrupt", "forget"), ("corrupt", "forget", 1), *LOOK),
             guest("64", *writes(0, 0x1000), ("corrupt", "forget", 1), *plant("upper", 0, 0x21)),
             guest("64", *writes(0), *reads(0x2000), ("corrupt", "forget"), *plant("invent")),
+            guest("64", *reads(0x2000), ("corrupt", "invent"), *plant("invent")),
+            guest("64", *writes(0, 0x1000), ("corrupt", "link", 1), *plant("link", 1)),
             guest("none", *writes(0x5000), *plant("misplace", 0, 0x9)),
             *(guest("64", *writes(0), ("map", "248:0", gfn, "PW"), *LOOK) for gfn in (0x9, 0x30)),
         )),
@@ -161,6 +164,7 @@ EXERCISE = Exercise(
             guest("64", *writes(0x400000), *LOOK, *plant("forget")),
             guest("64", *writes(0), *LOOK, *plant("mislead", 0, 0x12)),
             play(*reads(0x8000), *LOOK, *plant("let in"), mode="64", root=0, entries=ROOT_IN_FRAME_0),
+            guest("64", ("alias", 0x300, 0x100, 0), ("poke", 0x13000, 8, 0x312007), *writes(0x8000), *LOOK),
         )),
         Rule("misled", 2, "A gva that the shadow maps to a different frame than the guest's tables do is reported.", cases=(
             guest("64", *reads(0x2000), *LOOK, *plant("mislead", 0, 0x30)),
@@ -175,6 +179,7 @@ EXERCISE = Exercise(
             guest("none", *reads(0x2000), *LOOK, *plant("mislead", 0, 0x30)),
             guest("64", *reads(0x2000), ("zap", 0x13), entry("64", 2, 0x23025), *LOOK, *reads(0x3000), *LOOK),
             guest("64", *writes(0), ("map", "248:5", -BITS_51_52 - 0x21F, "PW"), *LOOK),
+            guest("64", *reads(0, 0x1000, 0x2000, 0x3000, 0x4000), *LOOK, ("poke", 0x13000, 8, 0x900007), *LOOK),
         )),
         Rule("everywhere", 1, "These rules hold in every mode, in large pages and in both halves of the address space.", cases=(
             *(guest(mode, *reads(HIGH[mode]), *LOOK, *plant("mislead", 0, 0x30)) for mode in MODES),
@@ -191,6 +196,7 @@ EXERCISE = Exercise(
             *(guest(mode, *writes(0), *plant("slot"), *plant("mislead", 0, 0x30), *plant("forget")) for mode in ("32", "none")),
             guest("pae", *reads(0x2000), *writes(0), *plant("slot"), *plant("mislead", 0, 0x30), *plant("forget")),
             guest("pae", *reads(0x2000), ("poke", 0x10000, 8, 0), *LOOK, *plant("mislead", 0, 0x30)),
+            guest("pae", ("poke", 0x10008, 8, 0x11001), cr3(0x10), *reads(0x2000), *LOOK, *plant("mislead", 0, 0x30)),
             guest("pae", ("poke", 0x10000, 8, 0), cr3(0x10), *reads(HIGH["pae"]), *LOOK, *plant("mislead", 0, 0x30)),
             guest("pae", ("poke", 0x10000, 8, 0), cr3(0x10), *reads(HIGH["pae"]), *plant("stray", 0, 0x21), *plant("forget")),
         )),
@@ -200,6 +206,7 @@ EXERCISE = Exercise(
             guest("64", *reads(0x2000), {"op": "getdirty", "slot": 0}, ("poke", 0x13000, 8, 0x12007),
                   *plant("mislead", 0, 0x30), slots=LOGGED),
             guest("none", *writes(0x5000), *plant("close"), *LOOK),
+            guest("64", *writes(0, 0x1000), *reads(0x2000), *LOOK, *plant("forget")),
         )),
         Rule("random", 1, "All these rules hold for any guest and any mistakes.", drawn=lives, examples=50),
         Rule("engine", 1, "The audit is right in machines that have run for a while, healthy or not, and in real guests.",

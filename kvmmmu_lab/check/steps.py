@@ -8,11 +8,12 @@ page). An access is given as letters of "wux": write, user, fetch.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, ClassVar
 
 from ..data import open_trace
-from ..errors import HostCrash, InputError
+from ..errors import HostCrash, InputError, LabError
 from ..exercises import StepData
 from ..inspect.dump import FIRST_REF
 from ..inspect.keys import PDPT
@@ -608,13 +609,18 @@ class CallStep(ScenarioStep):
 
 
 class AuditStep(ScenarioStep):
-    """Call the submission's ``audit(vm)``. The result is its sorted complaints; those of known kinds are put into words."""
+    """Call the submission's ``audit(vm)``. The result is its sorted complaints; those of known kinds are put into words.
+
+    Memory is read-only meanwhile. Raises LabError if the audit changes anything, even if it restores it.
+    """
 
     def do(self, subject: Subject) -> list[Any]:
-        found = subject.defined["audit"](subject.vm)
+        with _locked(subject):
+            found = subject.defined["audit"](subject.vm)
+            found = list(found) if isinstance(found, Iterable) else found  # a generator has not run yet
         if not isinstance(found, Iterable):
             raise WrongResult("audit(vm)", found, "a list of complaints")
-        return sorted((_complaint(item) for item in plain(list(found))), key=repr)
+        return sorted((_complaint(item) for item in plain(found)), key=repr)
 
     def say(self, vm: Vm) -> str:
         return "audit(vm)"
@@ -742,6 +748,31 @@ def _taken(row: Sequence[int], order: str) -> Iterator[int]:
     left = list(row)
     while left:
         yield left.pop({"first": 0, "last": -1, "middle": len(left) // 2}[order])
+
+
+@contextlib.contextmanager
+def _locked(subject: Subject) -> Iterator[None]:
+    """Make the arena read-only, and raise LabError if the machine reports a change nevertheless."""
+    memory, events = subject.vm.memory, subject.events
+    names = "pages", "words", "halves", "bytes"
+    known, begin = [getattr(memory, name) for name in names], len(events)
+    pages = memory.pages.view()
+    pages.flags.writeable = False
+    for name, view in zip(names, (pages, *(view.toreadonly() for view in known[1:])), strict=True):
+        setattr(memory, name, view)
+    try:
+        yield
+    finally:
+        for name, view in zip(names, known, strict=True):
+            setattr(memory, name, view)
+    changes = [event[0].name for event in events[begin:] if not event[0].opens and event[0] not in READS]
+    if changes:
+        what = f"audit(vm) changes the machine ({changes[0]})"
+        raise LabError(f"{what}; it should only read, even if it restores everything afterwards")
+
+
+READS = (ev.SHADOW_READ, ev.GUEST_READ, ev.HARDWARE_READ, ev.END)
+"""The kinds of events that report no change."""
 
 
 def _sptes(given: Any) -> list[int]:

@@ -207,3 +207,19 @@ class without_paging_nothing(steps):
                 spte = PAE_ROOT << 9 | slot
                 if vm.memory.words[spte] & PRESENT:
                     yield from below(vm, frame(vm, spte), 2, slot << 30)
+
+
+class each_root_once(steps):
+    """Two root slots that point to the same page are followed once."""
+
+    def mappings(vm):
+        if vm.root_level == 4:
+            yield from below(vm, vm.root >> PAGE_SHIFT, 4, 0)
+            return
+        first = {}
+        for slot in range(4):
+            spte = PAE_ROOT << 9 | slot
+            if vm.memory.words[spte] & PRESENT:
+                first.setdefault(frame(vm, spte), slot)
+        for hfn, slot in first.items():
+            yield from below(vm, hfn, 2, slot << 30)

@@ -103,3 +103,10 @@ class user_entries_only(steps):
                     if vm.memory.words[spte] & 6 == 6:
                         found[frame(vm, spte), spte] += 1
         return found
+
+
+class fifty_maps(steps):
+    """It looks at 50 reverse maps only."""
+
+    def noted(vm):
+        return Counter((hfn, spte) for hfn in list(vm.rmap.frames())[:50] for spte in vm.rmap.sptes(hfn))

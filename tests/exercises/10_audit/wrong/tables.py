@@ -84,3 +84,11 @@ class tables_gfn_for_hfn(steps):
         writable = {hfn for hfn, _ in writable_leaves(vm)}
         tables = [page.gfn for page in vm.pool.active if not page.metaphysical]
         return [("wp", gfn) for gfn in tables if gfn in writable]
+
+
+class known_by_its_first_name(steps):
+    """It compares gfns, so that a table with two gfns is found by one of them only."""
+
+    def check_wp(vm):
+        writable = {vm.memory.gfns[hfn] for hfn, _ in writable_leaves(vm)}
+        return [("wp", page.gfn) for page in vm.pool.active if not page.metaphysical and page.gfn in writable]

@@ -53,3 +53,25 @@ class sets_accessed_bits(steps):
         for gva, spte in mappings(vm):
             if vm.memory.frames[(vm.gva_to_gpa(gva) or -1) >> PAGE_SHIFT] != frame(vm, spte):
                 yield "map", gva
+
+
+class restored_words(steps):
+    """It looks at an entry by clearing it, and writes it back."""
+
+    def check_rmap(vm):
+        should, have, words = writable_leaves(vm), noted(vm), vm.memory.words
+        for _, spte in should:
+            words[spte], entry = 0, words[spte]
+            words[spte] = entry
+        return [("rmap", spte) for _, spte in (should - have) | (have - should)]
+
+
+class removed_and_added(steps):
+    """It takes each entry out of its reverse map and puts it back."""
+
+    def check_rmap(vm):
+        should, have = writable_leaves(vm), noted(vm)
+        for _, spte in should & have:
+            vm.rmap.remove(spte)
+            vm.rmap.add(spte)
+        return [("rmap", spte) for _, spte in (should - have) | (have - should)]
