@@ -9,7 +9,7 @@ class ReverseMap:
     """For each host frame, the shadow entries through which it can be written."""
 
     def __init__(self, vm):
-        """``vm`` is the machine that this map belongs to. It has no guest memory yet: keep ``vm``, and read ``vm.memory`` later."""
+        """``vm`` is the machine that this map belongs to. It has no guest memory yet: read ``vm.memory`` later."""
         self.vm = vm
 
     def add(self, spte):

@@ -135,8 +135,8 @@ EXERCISE = Exercise(
             play(*maps("7:12", "9:12"), *protect()),
             play(*maps("7:12", flags="PWUADX"), *maps("7:13", flags="PWG"), *protect()),
             *(many(count, *protect()) for count in SIZES),
-            *(play(*OWN_TABLES, *maps(*(f"{page}:{index}" for page in pages for index in (5, 6))), *protect())
-              for pages in ((250,), (249,), (248,), (247,), (246,), (251, 250, 249, 248, 247, 246))),
+            *(play(page, *maps("251:5", "251:6"), *protect()) for page in OWN_TABLES),
+            play(*OWN_TABLES, *maps(*ALL_FIVES), *protect()),
             play(*OWN_TABLES, *maps(*ALL_FIVES, flags="PWUAD"), ("alias", 0x300, 0x100, 0), *maps(*ALL_FIVES, flags="PWUAD"),
                  *protect(0x31F)),
             many(9, ("unmaps", "7:13", 5), *protect()),

@@ -128,7 +128,8 @@ EXERCISE = Exercise(
             guest("64", *writes(0, 0x1000), *reads(0x2000), *LOOK, *plant("forget", 1)),
             guest("64", *writes(0x4000, 0xA000), *LOOK, *plant("forget")),
             guest("64", *writes(0), ("zap", 0x13), *LOOK, *plant("forget")),
-            guest("none", ("shadowed", 0x80, 70), *writes(*range(0x20000, 0x5C000, 0x1000)), *LOOK, *plant("forget", 57)),
+            guest("none", *writes(0x5000), ("maps", "251:32", 60, 0x20, "PW", 1), *LOOK, *plant("forget", 57)),
+            guest("none", ("shadowed", 0x80, 70), *writes(0x5000), *LOOK, *plant("forget")),
         )),
         Rule("invented", 1, "An spte that is in a frame's map but cannot write the frame is reported.", cases=(
             guest("none", *writes(0x5000, 0x6000), *LOOK, *plant("empty", 1)),
@@ -179,6 +180,7 @@ EXERCISE = Exercise(
             guest("none", *reads(0x2000), *LOOK, *plant("mislead", 0, 0x30)),
             guest("64", *reads(0x2000), ("zap", 0x13), entry("64", 2, 0x23025), *LOOK, *reads(0x3000), *LOOK),
             guest("64", *writes(0), ("map", "248:5", -BITS_51_52 - 0x21F, "PW"), *LOOK),
+            guest("64", *reads(0x2000, AGAIN["64"], HIGH_BEGIN), *LOOK, entry("64", 2, 0x23025), *LOOK),
             guest("64", *reads(0, 0x1000, 0x2000, 0x3000, 0x4000), *LOOK, ("poke", 0x13000, 8, 0x900007), *LOOK),
         )),
         Rule("everywhere", 1, "These rules hold in every mode, in large pages and in both halves of the address space.", cases=(
@@ -196,7 +198,8 @@ EXERCISE = Exercise(
             *(guest(mode, *writes(0), *plant("slot"), *plant("mislead", 0, 0x30), *plant("forget")) for mode in ("32", "none")),
             guest("pae", *reads(0x2000), *writes(0), *plant("slot"), *plant("mislead", 0, 0x30), *plant("forget")),
             guest("pae", *reads(0x2000), ("poke", 0x10000, 8, 0), *LOOK, *plant("mislead", 0, 0x30)),
-            guest("pae", ("poke", 0x10008, 8, 0x11001), cr3(0x10), *reads(0x2000), *LOOK, *plant("mislead", 0, 0x30)),
+            play(*reads(0x2000), *LOOK, *plant("mislead", 0, 0x30), mode="pae", root=0x10,
+                 entries=(*GUESTS["pae"]["entries"], (0x10, 2, 0x11, "P"))),
             guest("pae", ("poke", 0x10000, 8, 0), cr3(0x10), *reads(HIGH["pae"]), *LOOK, *plant("mislead", 0, 0x30)),
             guest("pae", ("poke", 0x10000, 8, 0), cr3(0x10), *reads(HIGH["pae"]), *plant("stray", 0, 0x21), *plant("forget")),
         )),

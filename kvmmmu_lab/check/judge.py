@@ -200,7 +200,7 @@ class Judge:
         machines: tuple[list[StepData], list[StepData]] = ([], [])
         now = 0
         for step in scenario.steps[: last + 1]:
-            if step[0] not in ("another", "back"):
+            if isinstance(step, dict) or step[0] not in ("another", "back"):
                 machines[now].append(step)
             elif step[0] == "another" and now:
                 return False  # a third machine

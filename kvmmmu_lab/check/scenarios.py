@@ -36,8 +36,8 @@ COUNTS = (
 )  # fmt: skip
 """How many times in a row a guest writes to a gfn: all small numbers, and those at which a limit is likely."""
 
-CROWD: tuple[StepData, ...] = tuple(("page", TABLE + 0x100 * number, 1, 4) for number in range(1, 21))
-"""Steps that take shadow pages for twenty other gfns in TABLE's hash bucket."""
+CROWD: StepData = ("shadowed", TABLE + 0x100, 20, 0x100)
+"""A step that takes shadow pages for twenty other gfns in TABLE's hash bucket."""
 
 Role = tuple[Any, ...]
 """Operands of the step "page": level, number of guest levels, quadrant, and "M" for metaphysical or "R" for a root."""

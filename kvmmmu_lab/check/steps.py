@@ -283,20 +283,22 @@ class StrangerStep(ScenarioStep):
 
 
 class ShadowedStep(ScenarioStep):
-    """Take a shadow page from the pool for each of ``count`` page tables, whose gfns are consecutive from ``gfn`` on."""
+    """Take a shadow page from the pool for each of ``count`` page tables, whose gfns are ``apart`` from ``gfn`` on."""
 
     gfn: int
     count: int = 1
+    apart: int = 1
 
     def do(self, subject: Subject) -> None:
-        for gfn in range(self.gfn, self.gfn + self.count):
+        for gfn in range(self.gfn, self.gfn + self.count * self.apart, self.apart):
             subject.vm.pool.take(gfn, make_role(subject.vm.root_level, 1, 0, False, 0))
 
     def say(self, vm: Vm) -> str:
         if self.count == 1:
             return f"gfn {self.gfn:#x} is a page table and gets {_next_page(vm)}"
-        last = self.gfn + self.count - 1
-        return f"gfns {self.gfn:#x} to {last:#x} are page tables and each get a shadow page, the first {_next_page(vm)}"
+        last = self.gfn + (self.count - 1) * self.apart
+        apart = f" ({self.apart:#x} apart)" * (self.apart > 1)
+        return f"gfns {self.gfn:#x} to {last:#x}{apart} are page tables and each get a shadow page, the first {_next_page(vm)}"
 
 
 class PageStep(ScenarioStep):

@@ -73,11 +73,11 @@ class wrong_at_256_only(lists.ReverseMap):
 
 
 class neighbours_merged(lists.ReverseMap):
-    """From the sixth entry on, an entry just below the last one is taken for the same one."""
+    """From the third entry on, an entry just below the last one is taken for the same one."""
 
     def add(self, spte):
         hfn = self.frame(spte)
         if hfn is not None:
             row = self.lists.setdefault(hfn, [])
-            if len(row) < 6 or row[-1] != spte + 1:
+            if len(row) < 3 or row[-1] != spte + 1:
                 row.append(spte)
