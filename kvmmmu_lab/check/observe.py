@@ -752,7 +752,12 @@ class MemoryWrites(Observation, name="door"):
 
     def look(self, view: View) -> Any:
         old, new = dict[int, int](), dict[int, int]()
-        for _, hpa, size, before, after in view.changes:
+        for event in view.changes:
+            _, hpa, size, before, after = event
+            if size == 8 and in_shadow_page(event):  # most changes: the word, and not each of its bytes
+                old.setdefault(hpa, before)
+                new[hpa] = after
+                continue
             for at in range(size):
                 old.setdefault(hpa + at, before >> 8 * at & 255)
                 new[hpa + at] = after >> 8 * at & 255
