@@ -159,6 +159,9 @@ EXERCISE = Exercise(
             play(("alias", 0x300, 0x100, 0x400), *maps("7:12", gfn=0x31F), *protect(0x41F)),
             play(("alias", 0x300, 0x100, 0), *maps("7:12"), *protect(0x31F),
                  ("alias", 0x300, 0x100, 0x400), *maps("7:13", gfn=0x41F), *protect(0x31F)),
+            play(("alias", 0x300, 0x100, 0), *maps("7:12"), *protect(0x31F), *maps("7:12"),
+                 ("alias", 0x300, 0x100, 0x400), *maps("7:13", gfn=0x41F), *protect(0x31F)),
+            play(*maps("7:12", gfn=0), *maps("7:13"), *protect(0)),
             *(play(*(step for n, gfn in enumerate(FAR) for step in maps(f"7:{n}", gfn=gfn)), *protect(gfn), slots=SLOTS)
               for gfn in FAR),
             play(*hosted(), *(step for bit in range(10, 40) for step in protect(0x20 + bit))),
@@ -169,6 +172,7 @@ EXERCISE = Exercise(
              looks=BITS, cases=(
             play(*maps("7:12"), *maps("7:13", gfn=0x20), *protect()),
             play(*maps("7:12"), *maps("7:13", flags="PUAD"), *maps("7:14", flags="W"), *protect()),
+            play(("page", 0x50, 1, 4), *maps("251:12"), *maps("251:13", flags="PUAD"), *maps("251:14", flags="W"), *protect()),
             play(*maps("7:12", gfn=0x41F), *maps("7:13", gfn=0x51F), *protect(0x41F)),
             play(*maps("7:12", gfn=0x51F), *maps("7:13", gfn=0x41F), *maps("7:14"), *protect(0x51F)),
             *(play(*maps("7:12", gfn=-high - 0x21F), *maps("7:13"), *protect()) for high in (0x100000, 1 << 39)),

@@ -94,7 +94,7 @@ EXERCISE = Exercise(
             play(*new(), row(10), *links("255:11", "255:12")),
             play(*new(), row(20), row(50, 254), *links("255:40")),
             play(*new(), LONG),
-            play(*new(), ("link", PAGE, "253:0", 1024)),
+            play(*new(), ("link", PAGE, "253:0", 1100), *unlinks("253:0", "255:75")),
         )),
         Rule("remove", 2, "Any parent can be removed, in any order, and the others stay.", looks=FEW, cases=(
             play(*new(), *links("255:1", "255:2"), *unlinks("255:1")),
@@ -117,6 +117,8 @@ EXERCISE = Exercise(
             play(*new(), *links("255:1", "254:1"), *unlinks("254:1")),
             play(("shadowed", 0x10, 129), *links("255:1"), *links("255:2", page=PAGE - 128)),
             play(("shadowed", 0x10, 252), *links("255:1", page=0), *links("254:1")),
+            play(("shadowed", 0x10, 252), *links("255:1", "255:2", page=0), *links("254:1", "254:2")),
+            *(play(*new(), *links("255:1", f"{255 - near}:1")) for near in (16, 32, 64, 128)),
             play(*new(2), *links("250:1", "255:7"), *links("251:1", "254:7", page=OTHER), *unlinks("251:1", page=OTHER)),
             play(("page", 0x400, 1, 4, 0, "MWU"), ("page", 0x400, 1, 4), *links("255:1", "255:2"),
                  *links("254:1", page=OTHER), *unlinks("255:1"), ("stranger", PAGE, "254:1")),

@@ -787,10 +787,13 @@ def _missing_or_extra(found: list[int], there: Collection[int]) -> str:
     if len(found) == len(there) and set(found) == set(there):
         return ""
     many = f"{len(there)} entr{'y' if len(there) == 1 else 'ies'}"
-    if missing := sorted(set(there) - set(found)):
+    missing, extra = sorted(set(there) - set(found)), sorted(set(found) - set(there))
+    if missing and extra:
+        return f"lacks {entry_name(missing[0])}, but contains {entry_name(extra[0])}, which should not be there"
+    if missing:
         return f"lacks {entry_name(missing[0])} and has {len(found)} of {many}"
-    if extra := sorted(set(found) - set(there)):
-        return f"still has {entry_name(extra[0])}, which was removed, among its {len(found)} entries"
+    if extra:
+        return f"contains {entry_name(extra[0])}, which should not be there, among its {len(found)} entries"
     twice = next(spte for spte in found if found.count(spte) > 1)
     return f"has {entry_name(twice)} {found.count(twice)} times among its {many}"
 
@@ -808,9 +811,9 @@ def _wrong_parents(vm: Vm, page: ShadowPage, there: Collection[int]) -> str:
     first = vm.parents.first(page)
     if any(first == spte for spte in there) if there else first is None:
         return ""
-    return f"first(page #{page.id}) returns {_number(plain(first))}; it should return one of its {len(there)} parents" + (
-        "" if there else ", which is None"
-    )
+    returned = entry_name(first) if isinstance(first, int) else _number(plain(first))
+    right = f"one of the page's {len(there)} parents" if there else "None, because the page has no parents"
+    return f"first(page #{page.id}) returns {returned}; it should return {right}"
 
 
 def _stranger(vm: Vm, page: ShadowPage, spte: int, there: Collection[int]) -> str:
@@ -823,7 +826,8 @@ def _stranger(vm: Vm, page: ShadowPage, spte: int, there: Collection[int]) -> st
     except Exception:
         wrong = _wrong_parents(vm, page, there)
         return wrong and f"and after {call}, which is not a parent, {wrong}"
-    return f"{call} raises no exception, although it is not one of the {len(there)} parents"
+    why = f"this entry is not one of the page's {len(there)} parents" if there else "the page has no parents"
+    return f"{call} raises no exception, although {why}"
 
 
 def _row(spte: str, count: int) -> range:

@@ -84,3 +84,26 @@ class only_what_is_cached(lists.ReverseMap):
     def write_protect(self, gfn):
         for spte in list(self.sptes(self.vm.memory.frames.get(gfn))):
             self.protect(spte)
+
+
+class gfn_0_is_no_frame(lists.ReverseMap):
+    """It does nothing for gfn 0."""
+
+    def write_protect(self, gfn):
+        for spte in list(self.sptes(self.vm.memory.frames[gfn])) if gfn else ():
+            self.protect(spte)
+
+
+class frames_remembered_while_mapped(lists.ReverseMap):
+    """It looks a host frame up again only if the one that it remembers has no map."""
+
+    def __init__(self, vm):
+        self.vm = vm
+        self.lists = {}
+        self.hfns = {}
+
+    def write_protect(self, gfn):
+        if not self.sptes(self.hfns.get(gfn)):
+            self.hfns[gfn] = self.vm.memory.frames[gfn]
+        for spte in list(self.sptes(self.hfns[gfn])):
+            self.protect(spte)

@@ -59,3 +59,16 @@ class whole_page(lists.ReverseMap):
             if self.frame(other) not in (None, hfn):
                 self.remove(other)
                 self.vm.memory.put(other, self.vm.memory.words[other] & ~WRITABLE, ev.PROTECT_SPTE)
+
+
+class clears_a_w_without_p(lists.ReverseMap):
+    """It also clears W in the entries of pages in use that lead to the frame and are not present."""
+
+    def write_protect(self, gfn):
+        words, hfn = self.vm.memory.words, self.vm.memory.frames[gfn]
+        for spte in list(self.sptes(hfn)):
+            self.protect(spte)
+        for page in self.vm.pool.active:
+            for spte in range(page.spte, page.spte + 512):
+                if page.level == 1 and words[spte] & 3 == WRITABLE and (words[spte] & BASE_MASK) >> PAGE_SHIFT == hfn:
+                    self.vm.memory.put(spte, words[spte] - WRITABLE, ev.PROTECT_SPTE)

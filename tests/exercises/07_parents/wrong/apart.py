@@ -65,3 +65,27 @@ class metaphysical_ignored(lists.Parents):
     def add(self, page, spte):
         if not page.metaphysical:
             self.lists.setdefault(self.key(page), []).append(spte)
+
+
+class entries_of_16_bits(lists.Parents):
+    """Entries whose numbers differ by 65536 take each other's place."""
+
+    def add(self, page, spte):
+        self.lists.setdefault(page.id, {})[spte & 0xFFFF] = spte
+
+    def remove(self, page, spte):
+        del self.lists[page.id][spte & 0xFFFF]
+
+    def first(self, page):
+        return next(iter(self.sptes(page)), None)
+
+    def sptes(self, page):
+        return list(self.lists.get(page.id, {}).values())
+
+
+class page_0_has_one_parent(lists.Parents):
+    """Page 0 never has a second parent."""
+
+    def add(self, page, spte):
+        if page.id or not self.lists.get(0):
+            self.lists.setdefault(page.id, []).append(spte)

@@ -70,3 +70,23 @@ class first_none_at_256(lists.Parents):
     def first(self, page):
         row = self.lists.get(self.key(page), [])
         return row[0] if len(row) & 255 else None
+
+
+class one_thousand_and_twenty_four_at_most(lists.Parents):
+    """Parents after the 1024th are lost."""
+
+    def add(self, page, spte):
+        if len(self.sptes(page)) < 1024:
+            self.lists.setdefault(page.id, []).append(spte)
+
+
+class searched_by_recursion(lists.Parents):
+    """`remove` calls itself for each parent in front, more often than Python allows."""
+
+    def remove(self, page, spte):
+        self.lists[page.id] = self.without(spte, self.lists[page.id], 0)
+
+    def without(self, spte, row, at):
+        if at == len(row):
+            raise LookupError(spte)
+        return row[:at] + row[at + 1 :] if row[at] == spte else self.without(spte, row, at + 1)
