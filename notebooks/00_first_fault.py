@@ -103,8 +103,11 @@ place
 # - **In an entry:** its index, its flags in fixed places, and what it points to. The flags are **P**resent,
 #   **W**ritable, **U**ser, **A**ccessed, **D**irty, **G**lobal and **NX** (no execute); a dot means that the flag is
 #   not set. A hexadecimal number is a gfn. `#250` is a shadow page, and `#250:7` is its entry 7.
-# - **Dotted lines** connect a guest table with the page that shadows it. CR3 is the register that holds the address
-#   of the root. L4 to L1 are the levels, counted from the root down.
+# - **Dotted lines** connect a guest table with the page that shadows it. L4 to L1 are the levels, counted from the
+#   root down.
+# - **CR3** is the register that holds the address of the root. It has two values here. The *guest's CR3* is the one
+#   that the guest has loaded: the gpa of the PML4, which is marked `= CR3`. The *processor's own CR3* holds the hpa of
+#   the root shadow page, because the processor walks the shadow. The host loads it, and the guest never sees it.
 #
 # The picture simplifies one thing. An spte really holds an hpa. The picture shows the gfn of the same frame instead,
 # so that you can compare the two sides. The guest's kernel maps part of its memory with 2 MB pages. For a page of
@@ -221,6 +224,12 @@ vm.poke(entry.gpa, entry.value)
 # dashed arrow from an spte with a small `w`. The small letter means that the guest allows writing but the shadow does
 # not. (The kernel's own mapping is one of the 2 MB pages, so its PD entry points straight to memory. Of those 2 MB,
 # the picture shows only your frame.)
+#
+# Now compare the flags of the links, the entries that lead from one shadow page to the next. On the kernel's path, the
+# guest's PD entry has no U, but the link beside it has W *and* U, as every link does. Is the kernel's memory open to
+# the program? No: a processor allows an access only if *all* entries on the path allow it, so one entry is enough to
+# refuse it. The host leaves this to the last entry, the spte at level 1. It grants only those rights that all the
+# guest's entries on the path grant.
 
 # %%
 vm.access(entry.kernel_gva)

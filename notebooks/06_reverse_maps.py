@@ -48,8 +48,8 @@
 # As in lesson 0, run the cells from top to bottom, each once. To start again, choose *Kernel > Restart Kernel...*
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# *For teachers:* this lesson takes about half an hour. There are twelve questions. Have everyone choose an answer before
-# you run the next cell.
+# *For teachers:* this lesson takes about half an hour. There are thirteen questions. Have everyone choose an answer
+# before you run the next cell.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## A read
@@ -59,7 +59,7 @@
 
 # %%
 from kvmmmu_lab import open_guest
-from kvmmmu_lab.labs import Builder, reverse_map, rmap_lab, watch, who_maps
+from kvmmmu_lab.labs import Builder, hierarchy, reverse_map, rmap_lab, watch, who_maps
 from kvmmmu_lab.lessons import lesson_06 as lesson
 from kvmmmu_lab.mmu.bits import CR0_WP, PRESENT, USER, WRITABLE
 
@@ -85,10 +85,37 @@ read
 guess_recorded.reveal()
 
 # %% [markdown] slideshow={"slide_type": "slide"}
+# ## A page that has never been written
+#
+# The flags of the guest's entry in that film were `PWUAD.NX`. **D**, *dirty*, means that the page has been written at
+# some time in the past. Here is a small guest, made by hand, with a page that has never been written: its entry has W,
+# but D is clear. Again the program only reads.
+
+# %%
+fresh = Builder()
+clean = fresh.map(0x1000, flags=PRESENT | WRITABLE | USER)
+machine = fresh.start()
+
+# %% tags=["question"]
+guess_unwritten = lesson.unwritten(machine, clean)
+guess_unwritten
+
+# %%
+machine.access(0x1000, user=True)
+hierarchy(machine, 0x1000)
+
+# %% tags=["answer"]
+guess_unwritten.reveal()
+
+# %%
+watch(lambda: machine.access(0x1000, user=True, write=True), machine)
+
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## A second way to the same frame
 #
-# Linux maps all of memory a second time for its own use, at other addresses. There the kernel reaches the same byte
-# through other tables. Let the kernel read it once, and look at the frame on the right.
+# Back to the Linux guest, and to the first page of its heap. Linux maps all of memory a second time for its own use, at
+# other addresses. There the kernel reaches the same byte through other tables. Let the kernel read it once, and look at
+# the frame on the right.
 
 # %% tags=["question"]
 guess_two_ways = lesson.two_ways(vm, heap)
@@ -119,7 +146,7 @@ reverse_map(vm, read.result.gpa >> 12)
 # the end of this lesson. Here we call its methods, so that everyone sees the same thing.)
 #
 # At first the map of the frame is **empty**. Watch what the first mapping changes. The film begins with the guest's
-# store into its page table (three steps, which lesson 9 explains). Then the guest uses the new mapping, and the
+# store into its page table, which the host performs, as in lesson 0. Then the guest uses the new mapping, and the
 # access faults. After the fault the map has one entry, and that entry is **kept directly**: the host has one word for
 # each frame, and the address of the entry fits into it. Most frames are mapped once, so most maps need no more than
 # this word.
@@ -235,7 +262,8 @@ guess_last_one = lesson.last_one(lab)
 guess_last_one
 
 # %%
-lab.unmap(lab.mapped.index(0x6000)).film
+lab.unmap(lab.mapped.index(0x6000))
+reverse_map(lab.machine, lab.gfn)
 
 # %% tags=["answer"]
 guess_last_one.reveal()
@@ -243,9 +271,8 @@ guess_last_one.reveal()
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## The other way round
 #
-# In each film of an unmapping, two steps followed each other: the entry was removed from the reverse map, and the
-# entry was cleared. Let us do them in the other order, by hand, on a new guest with one mapping: first clear the
-# bits, then remove the entry from the map.
+# In each film of an unmapping, the entry was first removed from the reverse map, and then cleared. Let us do them in
+# the other order, by hand, on a new guest with one mapping: first clear the bits, then remove the entry from the map.
 
 # %%
 lab = rmap_lab()
@@ -282,9 +309,8 @@ guess_ghost.reveal()
 # ## "From the frame back to the addresses"
 #
 # You will often read: *the page tables translate gva to gfn, and the reverse map translates gfn back to gva.* It
-# sounds symmetrical. Is it right? Here is a guest to try it on: two entries of its page
-# directory point to the *same* page table. So one page has two addresses, `0x1000` and `0x201000`, and the program
-# writes through both.
+# sounds symmetrical. Is it right? Here is a guest to try it on: two entries of its page directory point to the *same*
+# page table. So one page has two addresses, `0x1000` and `0x201000`, and the guest's kernel writes through both.
 
 # %%
 twin = Builder()

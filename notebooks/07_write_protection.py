@@ -29,8 +29,8 @@
 # -->
 # # Lesson 7: Write protection
 #
-# In lesson 0 the guest's page table changed without the host noticing, and the shadow became stale: the program read
-# and wrote a frame that no longer belonged to it. One rule prevents this:
+# In lesson 0 the guest's page table changed without the host noticing, and the shadow became stale: the program still
+# reached a frame that no longer belonged to it. One rule prevents this:
 #
 # > **A frame that is shadowed as a page table has no writable mapping.**
 #
@@ -171,7 +171,8 @@ f"{len(tables)} tables are shadowed. {len(writable)} of them can be written. {le
 # 5. **Emulate.** The host itself performs the store, in the guest's memory and with the guest's value.
 # 6. **Continue.** The guest continues *after* its instruction, as if the processor had executed it.
 #
-# Here the kernel moves the heap page to an adjacent frame (`entry.moved`). Find the six steps in the film.
+# Here the kernel moves the heap page to an adjacent frame (`entry.moved`). Find these six points in the film. (The film
+# has more steps. In one of them the host reads the guest's tables a second time, to find out which gpa to write.)
 
 # %%
 store = {"write": True, "value": entry.moved, "size": 8}
@@ -263,8 +264,7 @@ faults
 guess_next_fault.reveal(faults)
 
 # %%
-said = [step.words for step in trap.steps]
-[words for words in said if words.startswith(("Zap", "Only now"))]
+[step.words for step in trap.steps if {"zap", "guest"} & {*step.tags}]
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
 # The next cell compares the three guests. For each it shows how many entries were zapped, and which address the
@@ -285,12 +285,15 @@ lesson.ORDER
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # <!-- slide:
 # With *one* processor, the guest does not run meanwhile, so the bug has no effect. `neighbour` gives the guest a
-# second processor, which writes at `0x1000` all the time. Step to the flush, and *one* step further.
+# second processor, with a TLB of its own, which writes at `0x1000` all the time. Step to the flush, and *one* step
+# further.
 # -->
-# You may object that the guest is stopped while the host works. That is true as long as it has *one* processor, and
-# in 2.6.22 it has only one. So in 2.6.22 the bug has no effect yet. We can make it visible: `neighbour` gives the
-# guest a second processor, which has its own TLB and writes at `0x1000` all the time, even while the host works for
-# the first processor. The frame at `0x1000` becomes a page table. Step to the flush, and then *one* step further.
+# You may object that the guest is stopped while the host works. That is true as long as it has *one* processor, and in
+# 2.6.22 it has only one. So in 2.6.22 the bug has no effect yet. We can make it visible: `neighbour` gives the guest a
+# second processor. This *neighbour* has a TLB of its own, and it writes at `0x1000` all the time, even while the host
+# handles a fault of the *first* processor. The first processor now accesses `0x40000000`, and so the frame at `0x1000`
+# becomes a page table. In our experiment a flush empties the TLBs of both processors. Step to the flush, and then *one*
+# step further: that step is the neighbour's.
 
 # %%
 pair = rmap_lab()
@@ -300,7 +303,7 @@ pair.protect().film
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # At the end the picture looks correct, and every light is red. Now the neighbour overwrites the entry in the page
-# table with zero.
+# table with zero. (From here on, `machine.access` is an access by the neighbour, with the neighbour's TLB.)
 
 # %% tags=["question"]
 guess_neighbours_store = lesson.neighbours_store(pair)
@@ -321,7 +324,7 @@ guess_neighbours_store.reveal(last)
 hierarchy(machine, 0x40000000)
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
-# Now flush once more. The neighbour stores again:
+# Now flush the neighbour's TLB once more. The neighbour stores again:
 
 # %%
 machine.flush_tlb()

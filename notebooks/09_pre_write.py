@@ -97,8 +97,8 @@ store_diagram(vm, entry.gpa, 8)
 # ## The film of the store
 #
 # The guest's kernel moves the page to an adjacent frame, as in lesson 0. This film begins when the host has decided
-# to perform the store itself; lesson 7 showed how it gets to this point. Step through it, and watch the order of
-# steps 3 and 4.
+# to perform the store itself; lesson 7 showed how it gets to this point. Step through it, and watch in which order the
+# reverse map, the spte and the guest's memory change.
 
 # %%
 watch_store(vm, entry.gpa, entry.moved)
@@ -122,6 +122,10 @@ watch_store(vm, entry.gpa, entry.moved)
 # would keep a reference to it forever, and the entry would soon be used for something else. And why do both come
 # before 3? As soon as the guest's bytes have changed, the old spte is wrong. In this order the shadow is never wrong,
 # not even for a moment.
+#
+# The film also says that the host does not flush the TLB. The processor may use the old translation for a while, and
+# that is allowed: on a real machine, too, an old translation can be used until the guest's kernel tells the processor
+# to forget it.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
@@ -265,8 +269,7 @@ guess_across.reveal()
 # ## The third time
 #
 # The host remembers the gfn of the last write, and how many writes in a row went to it. Let the small guest write
-# entries 1 and 2, one after the
-# other. As expected, two sptes die. The counter is now 2:
+# entries 1 and 2, one after the other. As expected, two sptes die. The counter is now 2:
 
 # %%
 small = small_guest("64", 0x1000, 0x2000, 0x3000)
@@ -330,11 +333,12 @@ again
 # -->
 # ## Which pages are hit
 #
-# So far, pre-write has always found one shadow page. In general it goes through one bucket of the hash, from the
-# first page to the last, and hits *every* page that passes two tests (mmu.c:1167-1169):
+# So far, pre-write has always found one shadow page. In general it uses the **hash**, the host's index of its shadow
+# pages: 256 lists, called *buckets*. It goes through the bucket of the written gfn, from the first page to the last,
+# and hits *every* page that passes two tests (mmu.c:1167-1169):
 #
-# 1. **The page shadows the written gfn.** There are 256 buckets, so gfns that are equal modulo 256 share one. In our
-#    Linux guest, the program's page table in gfn `0x61c1` shares a bucket with one of the kernel's page tables, in
+# 1. **The page shadows the written gfn.** There are only 256 buckets, so gfns that are equal modulo 256 share one. In
+#    our Linux guest, the program's page table in gfn `0x61c1` shares a bucket with one of the kernel's page tables, in
 #    gfn `0x50c1`: both are in bucket `0xc1`.
 
 # %%
@@ -503,7 +507,8 @@ hierarchy(vm, 0x2000)
 guess_paging_on.reveal()
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
-# Here is the kernel's own audit. Each line is a complaint:
+# Here is the kernel's own audit. Each line is a complaint. `wp` and `map` are two of its checks, for write protection
+# and for mappings. `role 0x14` is the role of the shadow page as a number: level 1, 4 guest levels.
 
 # %%
 [str(complaint) for complaint in vm.audit()]

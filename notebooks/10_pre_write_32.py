@@ -73,7 +73,8 @@ hierarchy(vm, code, data)
 #    512 = 62.
 # 3. One directory entry, number 32, became **two** links: `#251:64` and `#251:65`.
 # 4. Above #251 there are four root slots. The directory has one shadow page for each of them, four in all. They
-#    divide the address space of 4 GB into four parts of 1 GB.
+#    divide the address space of 4 GB into four parts of 1 GB. (The processor's own CR3 leads to these slots. The
+#    guest's CR3 is the gpa of its directory.)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
@@ -219,10 +220,9 @@ lesson.DIRECTORY
 # ## Why the offset is rounded
 #
 # The step `& ~7` in that diagram clears the last three bits. For an offset like `0x808` it does nothing. It matters
-# when a store
-# begins in the *middle* of an entry. Our guest has pages below entry 1 and below entry 2, so sptes 2, 3, 4 and 5 of
-# the directory's shadow page are present. Its kernel now stores **one byte at offset `0x6`**, which is the third byte
-# of entry 1.
+# when a store begins in the *middle* of an entry. Our guest has pages below entry 1 and below entry 2, so sptes 2, 3, 4
+# and 5 of the directory's shadow page are present. Its kernel now stores **one byte at offset `0x6`**, which is the
+# third byte of entry 1.
 
 # %%
 small = small_guest("32", 0x400000, 0x600000, 0x800000, 0xA00000)

@@ -94,6 +94,10 @@ def cleared(vm: Vm, gva: int) -> Steps:
         never use it. And the guest did not have to tell the host anything. A real processor may keep old translations
         until the guest tells it to forget them. If the hypervisor clears its entries *before* the write, its shadow is
         never stale.
+
+        The processor may still keep the old translation in its TLB. The film says that the host does not flush it, and
+        this is no mistake: a kernel that changes an entry has to do that itself, with the instruction `INVLPG` or by
+        loading CR3, whether there is a hypervisor or not.
         """,
     )
 

@@ -41,8 +41,35 @@ def recorded(vm: Vm, gva: int) -> Steps:
 
         This is the first half of the rule. A reverse map is not a history of what the guest did. It lists the entries
         through which the processor *could* write right now, without a fault. It does not matter how the entries have
-        been used. (When does the host set W in an spte? The guest's entry and all entries above it have to allow
-        writing, and the guest's D has to be set.)
+        been used.
+        """,
+    )
+
+
+@LESSON.question
+def unwritten(vm: Vm, gfn: int) -> Steps:
+    """Whether a read of a page whose guest entry has W but not D leaves something in the reverse map."""
+    yield Ask("W is set, D is clear, and the program reads. Is anything in the reverse map afterwards?", [NO, YES], on=vm)
+    yield Answer(
+        YES if in_map(vm, gfn) else NO,
+        "the host left W out of the spte. The next write has to fault, because the host must set D in the guest's entry.",
+        more="""
+        <!-- slide:
+        **W is set in an spte only if the guest's D is set.**
+
+        D means: *this page has been written*. The processor walks the shadow, so it cannot set D in the guest's table.
+        The host does this when the first write faults.
+        -->
+        In the picture the spte has a small `w`: the guest allows writing, and the host withholds it. Why?
+
+        A kernel needs D. It tells the kernel which pages have been changed and must be saved before their frames are
+        used for something else. On a real machine the processor sets D in the kernel's entry at the first write. Here
+        the processor walks the shadow and never touches the guest's tables, so the host has to set D for it, and the
+        host can only do this if the first write faults. So there is one more condition: **W is set in an spte only if
+        the guest's D is set.**
+
+        Now the program writes. Look for the two steps in which W is set in the spte and D in the guest's entry. The
+        step after them adds the entry to the reverse map.
         """,
     )
 

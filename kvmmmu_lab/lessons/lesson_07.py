@@ -41,8 +41,9 @@ def fate(vm: Vm, gva: int) -> Steps:
 
         1. The entry **leaves the reverse map** of the frame. (This comes first, as you know from lesson 6: the map is
            found through the content of the entry.)
-        2. The host tells the processor to **forget its translations**: a *TLB flush*. The processor may have cached the
-           permission to write here, and it does not read an entry again while the entry is cached.
+        2. The host tells the processor to **forget its translations**: a *TLB flush*. The TLB is the processor's cache
+           of translations. It may contain the permission to write here, and the processor does not read an entry again
+           while the entry is in the TLB.
         3. The entry **loses its W**. It is not cleared. The small `w` that is left in the picture means that the guest
            allows writing but the shadow does not.
         """,
@@ -130,6 +131,11 @@ def second_store(vm: Vm) -> Steps:
         causes no fault. Here nothing is repaired, because nothing is broken. What if the guest fills a whole page
         table, with 512 stores in a row? At the third store in a row to one frame, KVM decides that the frame cannot be
         a page table in use, and drops its shadow: the light turns green again.
+
+        One more thing in the film of the first store. At the zap the host does not flush the TLB, although at write
+        protection it does. The difference is who makes the change. Here the guest's kernel changes an entry, so it will
+        tell the processor to forget the old translation, as it must on a real machine. When the host takes W away, the
+        guest knows nothing of it, so the host itself has to flush.
         """,
     )
 
@@ -200,14 +206,15 @@ ORDER = Passage(
     Go back to the three steps of write protection: remove the entry from the map, flush, clear W. They contain a
     mistake. If you have already seen it, well done: it was in the kernel for half a year.
 
-    The flush was added to `rmap_write_protect` in January 2007, in a separate patch (40907d5). A few days later, a
-    developer proposed on the kernel's mailing list that it be removed again, because everything seemed to work without
-    it. The author of KVM answered that Intel's processors of the time probably flush everything anyway whenever the
-    host takes control. AMD's do not, and there the flush is vital. So it stayed. The line after it was not discussed.
+    The flush was added to `rmap_write_protect` by a separate change to KVM in January 2007 (commit 40907d5 of the Linux
+    kernel). A few days later, a developer proposed on the kernel's mailing list that it be removed again, because
+    everything seemed to work without it. The author of KVM answered that Intel's processors of the time probably flush
+    everything anyway whenever the host takes control. AMD's do not, and there the flush is vital. So it stayed. The
+    line after it was not discussed.
 
-    A flush makes the processor forget its cached translations. When it next needs a translation, it reads the entry
-    again. If W is still set at that moment, the processor caches *writing allowed* once more. W is cleared one line
-    later (`mmu.c:436` flushes, `mmu.c:437` clears), and the processor does not notice.
+    A flush empties the TLB of a processor. When that processor next needs a translation, it reads the entry again. If W
+    is still set at that moment, its TLB says *writing allowed* once more. W is cleared one line later (`mmu.c:436`
+    flushes, `mmu.c:437` clears), and the processor does not notice.
     """
 )
 

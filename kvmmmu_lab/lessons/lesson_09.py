@@ -31,9 +31,11 @@ def page_below(vm: Vm, gva: int) -> Steps:
         of the guest's page table, with all its entries. This is safe: every write to that table is still trapped.
         -->
         Only the link died, and that is enough: the processor starts at the root, and the only path to #{page} is cut.
-        Page #{page} itself lost only its parent, the entry that led to it. It is not returned to the pool. It is still
-        in the **hash**, under the gfn of the guest's page table, with all its entries. The next picture shows that it
-        has no parent. The one after it shows the hash bucket in which the host finds it.
+        Page #{page} itself lost only its **parent**, the entry that led to it. It is not returned to the pool. It is
+        still in the **hash**, with all its entries. The hash is the host's index of its shadow pages. It consists of
+        256 lists, called *buckets*, and a page is in the bucket whose number is the gfn of the guest's table modulo
+        256. The next picture shows that #{page} has no parent. The one after it shows the bucket in which the host
+        finds it.
 
         Is this safe? The guest may still write to that page table, although its own directory no longer points to it.
         Yes, it is safe. As long as #{page} is in the hash, the guest's table counts as shadowed, so no spte that points
@@ -58,9 +60,10 @@ def made_again(vm: Vm) -> Steps:
         made(free - len(vm.pool.free), len(new)),
         f"it makes the link {listed(names(new))}. Everything below it already existed: the host found the page in the hash.",
         more="""
-        The host looks up a page in the hash by the gfn of the guest's table and by its *role*, which says among other
-        things at which level the table is used. It found #248 there, with all its sptes. The same link makes the other
-        two pages reachable again.
+        The host looks up a page in the hash by two things: the gfn of the guest's table, and the page's **role**. The
+        role says how the guest uses the table for which the page was made: at which level, and in tables of how many
+        levels. (In the pictures above, the role of #248 is *level 1, 4 guest levels*.) The host found #248, with all
+        its sptes. The same link makes the other two pages reachable again.
         """,
     )
 
@@ -219,9 +222,9 @@ COPYING = Passage(
     all rights and all dirty bits.
 
     But copying is a good idea. In most cases a kernel writes an entry because a program is waiting for it, so a fault
-    is certain to follow. A later KVM did copy the value at once (0028425f), and its author measured that a kernel build
-    became about a tenth faster. This had to be done with care: a zap in the wrong place costs a fault, but a *copy* in
-    the wrong place is an error.
+    is certain to follow. A later change to KVM did copy the value at once (commit 0028425f of the Linux kernel), and
+    its author measured that a kernel build became about a tenth faster. This had to be done with care: a zap in the
+    wrong place costs a fault, but a *copy* in the wrong place is an error.
     """
 )
 

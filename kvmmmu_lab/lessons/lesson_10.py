@@ -94,8 +94,9 @@ def quadrants(vm: Vm, written: int, other: int) -> Steps:
         costs a fault. In this respect a shadow is forgiving: **clearing too much is slow, clearing too little is
         wrong.** The mistake became a real problem only when KVM was about to copy new values into the shadow at once
         (see lesson 9). *Filling* the other entry with a value that belongs elsewhere would have been an error. So the
-        code first had to check the quadrant (fce0657f), which had been in the page's role all along. Your exercise
-        follows Linux 2.6.22, which hits all quadrants.
+        code first had to check the quadrant (commit fce0657f of the Linux kernel). The quadrant is part of the page's
+        **role**, which says how the guest uses the table for which the page was made. So the host had known it all
+        along. Your exercise follows Linux 2.6.22, which hits all quadrants.
         """,
     )
 
@@ -234,15 +235,15 @@ def left(vm: Vm, gvas: list[int]) -> Steps:
         "from the third store on, each new page removed all the others. Only the last one is left.",
         more=f"""
         <!-- slide:
-        The host took {floods} stores for a flood. A later change (a25f7e1f) resets the count at a fault of the guest: a
-        page table that causes faults is still *in use*.
+        The host took {floods} stores for a flood. A later change to KVM (commit a25f7e1f) resets the count at a fault
+        of the guest: a page table that causes faults is still *in use*.
 
         **The shadow is a cache, and a cache that is cleared too often is still correct.**
         -->
         The host treated {floods} of the ten stores as a flood. The fork detector misfired on one of the most common
-        access patterns, and made each step more expensive than necessary. A later change (a25f7e1f) resets the count
-        whenever the guest itself gets a page fault, because a page table that causes faults is still *in use*. In
-        2.6.22, and in your exercise, the count is not reset.
+        access patterns, and made each step more expensive than necessary. A later change to KVM (commit a25f7e1f of the
+        Linux kernel) resets the count whenever the guest itself gets a page fault, because a page table that causes
+        faults is still *in use*. In 2.6.22, and in your exercise, the count is not reset.
 
         Again, the guest saw nothing wrong. That is why such bugs survive for a long time: **the shadow is a cache, and
         a cache that is cleared too often is still correct.** Only a timing measurement shows the problem.
@@ -253,13 +254,13 @@ def left(vm: Vm, gvas: list[int]) -> Steps:
 ONE_DOUBLING = Passage(
     """
     <!-- slide:
-    An early version lacked the second doubling (fixed in ac1b714e). For directory entry 1, offset `0x4`, doubled once:
-    `0x8`, so spte **1**. It should be sptes 2 and 3. With `poke`, the host misses the store:
+    An early version lacked the second doubling (fixed by commit ac1b714e). For directory entry 1, offset `0x4`, doubled
+    once: `0x8`, so spte **1**. It should be sptes 2 and 3. With `poke`, the host misses the store:
     -->
     What if the code clears too little? An early version of this function lacked the second doubling: its author had
-    forgotten that a directory entry has two links. In 2.6.22 this is fixed (ac1b714e). Compute what the early version
-    did for a store to directory entry 1, offset `0x4`: doubled once it is `0x8`, which gives spte **1**. It should be
-    sptes 2 and 3.
+    forgotten that a directory entry has two links. A change to KVM fixed this before 2.6.22 (commit ac1b714e of the
+    Linux kernel). Compute what the early version did for a store to directory entry 1, offset `0x4`: doubled once it is
+    `0x8`, which gives spte **1**. It should be sptes 2 and 3.
 
     Number 1 belongs to directory entry 0, which was not written, so it is hit by mistake. Numbers 2 and 3 are *not*
     hit. To see what this means, we use `poke`, so that the host misses the store.

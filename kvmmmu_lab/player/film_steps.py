@@ -30,6 +30,8 @@ BEFORE = "Before the first step."
 PRESENT = "{} already in the shadow: {} steps."
 """What step 0 adds if no access of the film faults: otherwise, someone who runs a cell again misses the steps of a fault."""
 
+FAULTS = {ev.PAGE_FAULT, ev.NONPAGING_FAULT}
+
 MOST_STEPS = 400
 """Maximum number of steps of a film. The last step states what is left out."""
 
@@ -147,7 +149,7 @@ class FilmBuilder:
                 break
         if isinstance(recording.error, LabError) and not isinstance(recording.error, HostCrash):
             self._append(f"This can't be done: {recording.error}.")
-        if self.accessed and ev.PAGE_FAULT not in self.kinds and recording.error is None and room >= 0:
+        if self.accessed and not self.kinds & FAULTS and recording.error is None and room >= 0:
             self._say_present()
         return self.chapters
 

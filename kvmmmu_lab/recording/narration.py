@@ -284,10 +284,13 @@ def _last_of(words: Callable[[Names, Any], str]) -> Callable[[Names, Sequence[An
 
 def _hardware_walk(n: Names, run: Sequence[Any], inside: tuple | None) -> str:
     way, last = ", ".join(n.entry(o.hpa) for o in run), run[-1]
+    # The processor that has faulted doesn't walk until the fault is handled.
+    other = inside is not None and inside[0] is not ev.ACCESS
+    who = "Meanwhile the guest's other processor" if other else "The processor"
     if not last.entry & PRESENT:
-        return f"The processor walks the shadow tables ({way}) and stops: {n.entry(last.hpa)} isn't present."
+        return f"{who} walks the shadow tables ({way}) and stops: {n.entry(last.hpa)} isn't present."
     rights = "" if last.level > 1 or last.entry & WRITABLE else ", without W"
-    return f"The processor walks the shadow tables ({way}) and reaches {n.target(last.entry)}{rights}."
+    return f"{who} walks the shadow tables ({way}) and reaches {n.target(last.entry)}{rights}."
 
 
 def _guest_walk(n: Names, run: Sequence[Any], inside: tuple | None) -> str:

@@ -41,7 +41,9 @@ def test_a_neighbour_keeps_what_it_read_between_flush_and_protection(lab):
     said = [step.words for step in film.steps]
     flush = said.index("The TLB is flushed: the processor forgets its translations.")
     assert "drops #248:1" in said[flush - 1] and "loses its W" in said[flush + 2]
+    assert said[flush + 1].startswith("Meanwhile the guest's other processor walks the shadow tables (")
     assert said[flush + 1].endswith("#248:1) and reaches gfn 0x11.")
+    assert [words for words in said if words.startswith("Meanwhile")] == [said[flush + 1]], "the others are of the first one"
     assert vm.access(NEAR, write=True, value=0, size=8).outcome == "ok" and vm.stats.entries_zapped == 0
 
 

@@ -125,6 +125,11 @@ def test_lesson_6_ends_as_it_says(ran):
         ran("06_reverse_maps"),
         "The reverse map of gfn 0x29af records #248:454, its first",
         "It was: yes.",  # a read is enough
+        "1 PwUA...   gfn 0x11",  # but not where D is clear
+        "It was: no.",
+        "#248:1 gets its W",
+        "The host sets the dirty bit in entry 1",
+        "The reverse map of gfn 0x11 records #248:1, its first",
         "records #245:431, its second, which takes a descriptor",
         "kept directly, one entry needs no descriptor",
         "The spte #248:3 is made from the guest's entry: P.UAD.. gfn 0x11.",
@@ -176,9 +181,10 @@ def test_lesson_7_ends_as_it_says(ran):
         "('emul', True)",
         "It was: gfn 0x29af, the old frame.",
         "[0, 0, 0, 0, 0]",
+        "is zapped: its guest entry is about to change.',\n 'Guest memory changes only now",  # the zap, then the store
         "[(1, '0x29ae000'), (0, '0x29af000'), (0, '0x29af000')]",
         flush,
-        "#248:1) and reaches gfn 0x11.",  # the neighbour, between flush and protection
+        "Meanwhile the guest's other processor walks",  # the neighbour, between flush and protection
         "#248:1 loses its W: gfn 0x11 is a page table now.",
         "It was: nothing at all.",
         "Access(outcome='emul', gpa=0x11000, faults=1, error=None)",

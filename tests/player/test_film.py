@@ -18,6 +18,7 @@ from kvmmmu_lab.draw.example import SELF, guest_with_its_own_table_mapped
 from kvmmmu_lab.draw.render import VARIABLE, renderers
 from kvmmmu_lab.draw.reverse_maps import reverse_map_scene
 from kvmmmu_lab.labs import watch, watch_store
+from kvmmmu_lab.mmu.vm import Vm
 from kvmmmu_lab.player.film import film, selection_of
 from kvmmmu_lab.player.film_steps import BEFORE, MOST_STEPS
 from kvmmmu_lab.recording.narration import TAGS
@@ -322,6 +323,12 @@ def test_a_film_without_a_fault_says_first_that_the_address_was_in_the_shadow():
     assert first_words(GVA) == [before, *[f"{before} This address was already in the shadow: 3 steps."] * 2]
     assert first_words(GVA, GVA + 0x1000)[1:] == [f"{before} These addresses were already in the shadow: 6 steps."] * 2
     assert first_words(0xFFFF_0000, 0xFFFF_0000)[1:] == [before] * 2, "the guest's own fault, each time"
+
+
+def test_a_fault_without_paging_is_a_fault():
+    vm = Vm()
+    first, second = (watch(lambda: vm.access(0x5000), vm).steps[0].words for _ in range(2))
+    assert first == BEFORE and "already in the shadow" in second
 
 
 def test_a_film_is_the_same_in_every_process():
