@@ -310,6 +310,8 @@ EXERCISE = Exercise(
             *(play(*(step for count in range(1, 21) for step in (("page", TABLE, *role), ("write", TABLE << 12, 4, 0))))
               for role in ((1, 2, 1), (2, 2, 3), (3, 4))),
             *(between(*steps) for steps in BETWEEN),
+            wide(write8(PT, 8), {"op": "cr3", "v": 0x15000}, write8(PT, 9), {"op": "cr3", "v": TOP << 12}, *use(0x1000),
+                 write8(PT, 8)),
             narrow(*use(gva(0, 1), gva(0, 2), gva(0, 3)), write(PT, 1), write(PT, 2), write(PT, 3)),
             narrow(("alias", 0x300, 0x100, 0), write(PT, 9), write(0x313, 9), write(PT, 9), *use(gva(0, 3)), write(0x313, 9),
                    write(PT, 9), write(PT, 9), *use(gva(0, 3)), write(PT, 9)),

@@ -153,6 +153,9 @@ EXERCISE = Exercise(
             guest("64", *writes(0, 0x1000), ("corrupt", "link", 1), *plant("link", 1)),
             guest("none", *writes(0x5000), *plant("misplace", 0, 0x9)),
             *(guest("64", *writes(0), ("map", "248:0", gfn, "PW"), *LOOK) for gfn in (0x9, 0x30)),
+            guest("none", *writes(0x5000), ("page", 0x50, 1, 4), ("maps", "250:0", 512, 0x30, "PW"), *LOOK,
+                  *plant("forget", 500)),
+            guest("none", *writes(0x5000), ("maps", "7:0", 1100, 0x30, "PW"), *LOOK),
         )),
         Rule("tables", 1, "A guest table that is shadowed and can be written is reported by its gfn, once.", cases=(
             guest("64", *reads(0x8000), *LOOK, *plant("open")),
@@ -166,6 +169,9 @@ EXERCISE = Exercise(
             guest("64", *writes(0), *LOOK, *plant("mislead", 0, 0x12)),
             play(*reads(0x8000), *LOOK, *plant("let in"), mode="64", root=0, entries=ROOT_IN_FRAME_0),
             guest("64", ("alias", 0x300, 0x100, 0), ("poke", 0x13000, 8, 0x312007), *writes(0x8000), *LOOK),
+            guest("none", ("shadowed", 0x80, 110), *writes(0x5000), ("maps", "141:128", 110, 0x80, "PW", 1), *LOOK),
+            play(("shadowed", 0x10050), *reads(0x5000), ("map", "250:6", 0x10050, "PW"), *LOOK,
+                 slots=((0, 0x100), (0x10000, 0x100))),
         )),
         Rule("misled", 2, "A gva that the shadow maps to a different frame than the guest's tables do is reported.", cases=(
             guest("64", *reads(0x2000), *LOOK, *plant("mislead", 0, 0x30)),
@@ -182,6 +188,7 @@ EXERCISE = Exercise(
             guest("64", *writes(0), ("map", "248:5", -BITS_51_52 - 0x21F, "PW"), *LOOK),
             guest("64", *reads(0x2000, AGAIN["64"], HIGH_BEGIN), *LOOK, entry("64", 2, 0x23025), *LOOK),
             guest("64", *reads(0, 0x1000, 0x2000, 0x3000, 0x4000), *LOOK, ("poke", 0x13000, 8, 0x900007), *LOOK),
+            guest("64", *reads(0, AGAIN["64"], HIGH_BEGIN), ("maps", "248:11", 500, 0x30, "PW"), *LOOK),
         )),
         Rule("everywhere", 1, "These rules hold in every mode, in large pages and in both halves of the address space.", cases=(
             *(guest(mode, *reads(HIGH[mode]), *LOOK, *plant("mislead", 0, 0x30)) for mode in MODES),

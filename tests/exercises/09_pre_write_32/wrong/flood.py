@@ -437,3 +437,27 @@ class counted_by_frame(steps):
             vm.last_pt_write_count = 1
         vm.last_pt_write_gfn = gfn
         return vm.last_pt_write_count
+
+
+class another_root_restarts_the_count(by_address):
+    """It starts to count again when the machine has another root, which in a 64-bit guest follows CR3."""
+
+    ROOTS = {}
+
+    def pre_write(vm, gpa, size):
+        if ROOTS.setdefault(id(vm), vm.root) != vm.root:
+            vm.last_pt_write_count = 0
+        ROOTS[id(vm)] = vm.root
+        gfn, first_byte, last_byte = gpa >> 12, gpa & 0xFFF, (gpa & 0xFFF) + size - 1
+        vm.last_pt_write_count = 1 + vm.last_pt_write_count * (vm.last_pt_write_gfn == gfn)
+        vm.last_pt_write_gfn = gfn
+        for page in [page for page in vm.pool.bucket(gfn) if page.gfn == gfn and not page.metaphysical]:
+            shift = 2 if page.glevels == 2 else 3
+            guest_covers = 12 + (12 - shift) * (page.level - 1)
+            shadow_covers = 12 + 9 * (page.level - 1)
+            if vm.last_pt_write_count > 2 or first_byte >> shift < last_byte >> shift:
+                zap_page(vm, page)
+                continue
+            begin = (first_byte >> shift) << guest_covers
+            for address in range(begin, begin + (1 << guest_covers), 1 << shadow_covers):
+                clear(vm, page, address >> shadow_covers & 511)

@@ -51,3 +51,10 @@ class three_at_most(steps):
 
     def check_map(vm):
         return [("map", gva) for gva, spte in mappings(vm) if guest_path(vm, gva).hfn != frame(vm, spte)][:3]
+
+
+class one_thousand_addresses(steps):
+    """It reports no more than 1000 addresses."""
+
+    def check_map(vm):
+        return [("map", gva) for gva, spte in mappings(vm) if guest_path(vm, gva).hfn != frame(vm, spte)][:1000]

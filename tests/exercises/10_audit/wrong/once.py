@@ -56,3 +56,18 @@ class sets_not_counts(steps):
     def check_rmap(vm):
         should, have = writable_leaves(vm), noted(vm)
         return [("rmap", spte) for _, spte in set(should) ^ set(have)]
+
+
+class two_hundred_and_fifty_six_of_each_map(steps):
+    """It looks at no more than 256 entries of a frame's map."""
+
+    def noted(vm):
+        return Counter((hfn, spte) for hfn in vm.rmap.frames() for spte in list(vm.rmap.sptes(hfn))[:256])
+
+
+class one_thousand_wrong_entries(steps):
+    """It stops after 1000 wrong entries."""
+
+    def check_rmap(vm):
+        should, have = writable_leaves(vm), noted(vm)
+        return [("rmap", spte) for _, spte in (should - have) | (have - should)][:1000]

@@ -92,3 +92,21 @@ class known_by_its_first_name(steps):
     def check_wp(vm):
         writable = {vm.memory.gfns[hfn] for hfn, _ in writable_leaves(vm)}
         return [("wp", page.gfn) for page in vm.pool.active if not page.metaphysical and page.gfn in writable]
+
+
+class one_hundred_tables(steps):
+    """It reports no more than 100 tables."""
+
+    def check_wp(vm):
+        writable = {hfn for hfn, _ in writable_leaves(vm)}
+        tables = [page.gfn for page in vm.pool.active if not page.metaphysical]
+        return [("wp", gfn) for gfn in tables if vm.memory.frames[gfn] in writable][:100]
+
+
+class tables_of_16_bits(steps):
+    """It reports the low 16 bits of a gfn."""
+
+    def check_wp(vm):
+        writable = {hfn for hfn, _ in writable_leaves(vm)}
+        tables = [page.gfn for page in vm.pool.active if not page.metaphysical]
+        return [("wp", gfn & 0xFFFF) for gfn in tables if vm.memory.frames[gfn] in writable]
