@@ -26,10 +26,11 @@ def fields(*sizes):
 
 @st.composite
 def addresses(draw):
-    """An address below 2**64; some are canonical, and some have few bits."""
-    gva = draw(st.one_of(st.integers(0, (1 << 64) - 1), st.integers(0, (1 << 48) - 1), st.sampled_from(fields(12, 9, 9, 9, 9))))
-    if draw(st.booleans()) and gva >> 47 & 1:
-        gva |= 0xFFFF << 48
+    """An address below 2**64; some are canonical. Each field is drawn alone, because a large int often has few bits."""
+    gva = draw(st.sampled_from([0, 0, 0xFFFF, 0xFFFF, 1, 0x8000, 0x1234]))
+    for bits in (9, 9, 9, 9, 12):
+        last = (1 << bits) - 1
+        gva = gva << bits | draw(st.one_of(st.sampled_from([0, 1, last // 2, last // 2 + 1, last]), st.integers(0, last)))
     return gva
 
 
@@ -38,7 +39,7 @@ def calls(draw):
     """Up to 12 calls."""
     steps = []
     for gva in draw(st.lists(addresses(), min_size=1, max_size=4)):
-        low = gva & 0xFFFFFFFF
+        low = gva & 0x3FFFFFFF | draw(st.integers(0, 3)) << 30
         steps += draw(st.permutations([
             ("call", "split", [gva, "64"]), ("call", "split", [low, "pae"]), ("call", "split", [low, "32"]),
             ("call", "quadrant", [low, 1]), ("call", "quadrant", [low, 2]), ("call", "split", [low, "64"]),

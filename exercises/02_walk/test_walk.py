@@ -6,6 +6,8 @@ from kvmmmu_lab.exercises import Boot, Exercise, Golden, Rule, Scenario, play
 
 WIDE, NARROW = 9, 10
 LOGS = ((0, 0x100, True), (0x400, 0x400, True))
+HIGH = ((0, 0x100), (0x80000, 0x100), (0xFFF00, 0x200), (0xABCDE12300, 0x100))
+"""Memory slots of a guest whose tables can be above 2 GiB, and above 4 GiB unless it is a 32-bit guest."""
 OUTSIDE = 0x200
 RESULT = ("result",)
 TRACES = ("result", "guest", "dirty", "door")
@@ -58,6 +60,14 @@ SELF = ((1, 9, 1, "PWU"),)
 def walks(machine, address, *kinds):
     """A machine on which one address is walked once for each kind of access."""
     return play(*(("walk", address, kind) for kind in kinds), **machine)
+
+
+def high(mode, address, tables):
+    """A machine with a lot of memory on which one address is walked; its path leads through these tables."""
+    indexes = {"64": (5, 6, 7, 8), "pae": (3, 7, 8), "32": (768, 901)}[mode]
+    flags = ("P" if mode == "pae" else ALL, *(ALL,) * (len(tables) - 1))
+    entries = tuple(zip(tables, indexes, (*tables[1:], 0x1F), flags, strict=True))
+    return play(("walk", address, "wu"), mode=mode, root=tables[0], entries=entries, slots=HIGH)
 
 
 def at(level, flags, count=4, other=ALL):
@@ -122,6 +132,7 @@ WAY = (
     play(("walk", G64, ""), ("another",), ("alias", 2, 1, 0x402), registers(cr4=0x20, efer=0x501), *(
         ("poke", entry(table, index), 8, gfn << 12 | 0x27) for table, index, gfn, _ in chain(*FULL)
     ), ("walk", G64, ""), **wide(*FULL, slots=LOGS), note="two machines in which gfn 2 is not the same frame"),
+    *(high("64", G64, tables) for tables in ((0x100001, 2, 3, 4), (0xABCDE12345, 2, 3, 4), (1, 2, 0x100003, 0xABCDE12345))),
 )
 
 MODES = (
@@ -143,6 +154,8 @@ MODES = (
     play({"op": "cr3", "v": 0x1018}, ("walk", G32, ""), **narrow(ALL, ALL)),
     play(registers(cr3=0x700001000, cr4=0), ("walk", G32, ""), **narrow(ALL, ALL)),
     play(registers(cr3=0xFFF << 52 | 0x1000, cr4=0x20, efer=0x501), ("walk", G64, ""), **wide(*FULL)),
+    *(high("32", G32, tables) for tables in ((0x80001, 2), (0xFFFFF, 2), (1, 0x80001), (1, 0xFFFFF))),
+    *(high("pae", GPAE, (1, *tables)) for tables in ((0x100002, 3), (0xABCDE12345, 3), (2, 0x100003), (2, 0xABCDE12345))),
 )  # fmt: skip
 
 ABSENT = (

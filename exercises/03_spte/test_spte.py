@@ -45,6 +45,8 @@ COPIED = (
     makes(make(12, "PAD", "", mode="32", frame=0x80001), mode="32"),
     makes(make(12, "PA", ""), make(12, "PDG", "", 0x2F)),
     makes(("host", 0x43, 0x8123456789), make(12, "PADG", "", 0x43)),
+    makes(make(12, "PA", "", 0x43), ("host", 0x43, 0x8123456789), make(13, "PA", "", 0x43)),
+    makes(("map", "250:12", 0x2F, "PWUADSGX+3+4+9+10+11+52+57+62"), make(12, "PA", "")),
 )
 
 ALLOWED = (

@@ -114,7 +114,7 @@ EXERCISE = Exercise(
             play(*maps(*row(1))),
             play(*maps(*row(2))),
             play(*maps(*row(5))),
-            *map(full, (8, 13)),
+            *map(full, (8, 13, 20, 36)),
         )),
     ),
     full=(

@@ -102,7 +102,7 @@ def shadow_entry(entry: Any) -> str:
     _, flags, kind, target = entry
     if kind == "x":
         if flags & PRESENT:
-            return f"{spell(flags)}, to hfn {target:#x}, which has no gfn"
+            return f"{spell(flags)}, to a host frame that has no gfn"
         return f"neither present nor 0 (flags {flags:#x}, frame {target:#x})"
     marks = [letter for bit, letter in ((SHADOW_WRITABLE, "W"), (SHADOW_USER, "U")) if flags & bit and kind != "s"]
     strange = [str(bit) for bit in (3, 4, 7, *STRANGE_BITS[kind]) if flags >> bit & 1]

@@ -46,9 +46,11 @@ SHRINKING = 1.5
 PATIENCE = 2
 """The number of rules that may time out before the remaining rules are skipped."""
 
-STATE = "Store state in `self` or in `vm`, not in the class, a global variable or a default argument"
-LEFT_OVER = f". The same steps work in a new process: your code keeps state from earlier machines. {STATE}"
-MIXED_UP = f". With one machine alone, the same steps go right: your code mixes up two machines. {STATE}"
+LEFT_OVER = ". The same steps work in a new process: your code keeps state from earlier {}. {}"
+MIXED_UP = ". With one machine alone, the same steps go right: your code mixes up two machines. {1}"
+CLASS = "machines", "Store state in `self` or in `vm`, not in the class, a global variable or a default argument"
+FUNCTION = "calls", "A function must not store anything in a global variable, an attribute or a default argument"
+"""What follows `LEFT_OVER` and `MIXED_UP` if the exercise asks for a class, and if it asks for functions."""
 
 
 class Judge:
@@ -190,10 +192,14 @@ class Judge:
             found = self._alone(rule, tried, stretch)
             if found is not None:
                 explained = self.explainer.explain(rule, tried, found, stretch)
-                mixed_up = MIXED_UP if stretch is None and self._right_apart(rule, tried, found.step) else ""
+                mixed_up = self._state(MIXED_UP) if stretch is None and self._right_apart(rule, tried, found.step) else ""
                 return replace(explained, sentence=explained.sentence + mixed_up)
         explained = self.explainer.explain(rule, scenario, first, stretch)
-        return replace(explained, sentence=explained.sentence + LEFT_OVER)
+        return replace(explained, sentence=explained.sentence + self._state(LEFT_OVER))
+
+    def _state(self, sentence: str) -> str:
+        """This sentence about state that the submission keeps."""
+        return sentence.format(*(CLASS if any("." in name for name in self.exercise.defines) else FUNCTION))
 
     def _right_apart(self, rule: Rule, scenario: Scenario, last: int) -> bool:
         """Whether a scenario with two machines goes right if each of them does its steps alone."""

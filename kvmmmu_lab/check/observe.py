@@ -530,6 +530,17 @@ RESULT_NAMES = {
 """By the name of a function and the length of what it should return: what the numbers are."""
 
 
+def _crash(result: Any) -> str:
+    """The crash of the host that a step's result reports, in words; "" if there is none."""
+    crash = result.get("crash") if isinstance(result, dict) else None
+    if not isinstance(crash, list):
+        return ""
+    what = f"the host crashes: {' in '.join(map(str, crash))}"
+    if "mmu_memory_cache_alloc" in crash:
+        what += ", because a cache in `vm.caches` is empty: `take()` was called too often"
+    return what
+
+
 class StepResult(Observation, name="result"):
     """What the step returned."""
 
@@ -539,13 +550,13 @@ class StepResult(Observation, name="result"):
         return view.subject.result
 
     def outranks(self, expected: Any, got: Any) -> bool:
-        """Whether the step itself reports an error: its result is a text, although None was expected."""
-        return expected is None and isinstance(got, str)
+        """Whether the step itself reports an error: its result is a text, although None was expected, or the host crashed."""
+        return (expected is None and isinstance(got, str)) or _crash(got) not in ("", _crash(expected))
 
     def explain(self, difference: Difference) -> str:
         right, mine = difference.expected, difference.got
         if self.outranks(right, mine):
-            return str(mine)
+            return _crash(mine) or str(mine)
         if isinstance(right, dict) and isinstance(mine, dict):
             both = [name for name in right if name in mine and right[name] != mine[name]]
             wrong = both or [name for name in {**right, **mine} if name not in right or name not in mine]

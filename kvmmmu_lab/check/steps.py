@@ -176,6 +176,24 @@ class UnmapsStep(ScenarioStep):
         return f"remove({row[0]}) to remove({row[-1]}){how} [the caller zeroes each entry afterwards]"
 
 
+class ReplaceStep(ScenarioStep):
+    """Remove one entry, zero it, and add another one in the same step, so that no map is looked at in between."""
+
+    old: str
+    spte: str
+    gfn: int
+    flags: str
+
+    def do(self, subject: Subject) -> str | None:
+        wrong = _unmap(subject, parse_entry_name(self.old))
+        if not wrong:
+            _map(subject, parse_entry_name(self.spte), self.gfn, self.flags)
+        return wrong
+
+    def say(self, vm: Vm) -> str:
+        return f"remove(#{self.old}) and add(#{self.spte}) [{_entry(vm, self.gfn, self.flags)}]"
+
+
 class ProtectStep(ScenarioStep):
     """Call ``rmap.write_protect(gfn)``."""
 

@@ -133,6 +133,27 @@ def test_two_machines_that_are_mixed_up_are_told_from_one_that_is_wrong(server):
     assert "With one machine alone, the same steps go right: your code mixes up two machines" in words
 
 
+def test_a_function_that_remembers_calls_is_not_told_of_machines(server):
+    remembers = """
+seen = {}
+
+def split(gva, mode):
+    shifts = {"64": (39, 30, 21, 12), "pae": (30, 21, 12), "32": (22, 12)}[mode]
+    return seen.setdefault(gva, [gva >> shift & (1023 if mode == "32" else 511) for shift in shifts] + [gva & 4095])
+
+def quadrant(gva, level):
+    return 0
+"""
+    words = said(server, "01", remembers)
+    assert "your code keeps state from earlier calls. A function must not store anything in a global variable" in words
+
+
+def test_a_cache_that_runs_empty_is_the_reason_for_what_follows(server):
+    takes = changed(RMAP, "if entry & 3", "for _ in range(entry & 3): self.vm.caches.rmap_desc.take()\n        if entry & 3")
+    words = said(server, "04", takes, "engine")
+    assert "the host crashes: BUG in mmu_memory_cache_alloc, because a cache in `vm.caches` is empty" in words
+
+
 def test_slow_and_endless_are_told_apart(server, monkeypatch):
     monkeypatch.setenv("KVMMMU_LAB_TIME", "0.3")
     words = said(server, "04", changed(RMAP, "if entry & 3", "while entry & 3 == 3: pass\n        if entry & 3"))

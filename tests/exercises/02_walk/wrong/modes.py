@@ -132,3 +132,27 @@ class words_for_all(steps):
 
     def entry_at(vm, at):
         return vm.memory.words[at // 2] if small(vm) else vm.memory.words[at]
+
+
+class cr3_of_31_bits(steps):
+    """It takes one bit of CR3 too few in a 32-bit guest, so that the root must be below 2 GiB."""
+
+    def root(vm, gva):
+        """The level and the gfn of the first table; no gfn, if the PDPTE is not present."""
+        if vm.root_level == 2:
+            return 2, vm.cpu.cr3 >> 12 & 0x7FFFF
+        if vm.root_level != 3:
+            return vm.root_level, frame(vm, vm.cpu.cr3)
+        pdpte = vm.cpu.pdptrs[gva >> 30 & 3]
+        return (2, frame(vm, pdpte)) if pdpte & PRESENT else (3, None)
+
+
+class pdpte_of_32_bits(steps):
+    """It takes only 32 bits of a PDPTE."""
+
+    def root(vm, gva):
+        """The level and the gfn of the first table; no gfn, if the PDPTE is not present."""
+        if vm.root_level != 3:
+            return vm.root_level, frame(vm, vm.cpu.cr3)
+        pdpte = vm.cpu.pdptrs[gva >> 30 & 3]
+        return (2, pdpte >> 12 & 0xFFFFF) if pdpte & PRESENT else (3, None)

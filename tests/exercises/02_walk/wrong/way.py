@@ -204,3 +204,22 @@ class tables_one_off(steps):
                 return Walk(level, tables, at, rights, target(vm, gva, entry, level), None)
             rights &= entry
             level, gfn = level - 1, frame(vm, entry)
+
+
+class cr3_of_32_bits(steps):
+    """It takes only 32 bits of CR3 in a 64-bit guest."""
+
+    def root(vm, gva):
+        """The level and the gfn of the first table; no gfn, if the PDPTE is not present."""
+        if vm.root_level != 3:
+            return vm.root_level, vm.cpu.cr3 >> 12 & 0xFFFFF
+        pdpte = vm.cpu.pdptrs[gva >> 30 & 3]
+        return (2, frame(vm, pdpte)) if pdpte & PRESENT else (3, None)
+
+
+class tables_below_4_gib(steps):
+    """Only the last entry's frame has more than 32 bits."""
+
+    def place(vm, gfn, gva, level):
+        hfn = vm.memory.frames[gfn & 0xFFFFF]
+        return None if hfn is None else (hfn << index_bits(vm)) + index(vm, gva, level)

@@ -59,3 +59,32 @@ class never_back(lists.ReverseMap):
             self.lists[hfn].remove(spte)
             if not self.lists[hfn]:
                 del self.lists[hfn]
+
+
+class answers_kept_while_count_is_equal(lists.ReverseMap):
+    """It answers again what it answered before, if the number of the frame's entries has not changed since."""
+
+    def __init__(self, vm):
+        self.vm = vm
+        self.lists = {}
+        self.answers = {}
+
+    def sptes(self, hfn):
+        now = self.lists.get(hfn, [])
+        if len(self.answers.get(hfn, ())) != len(now):
+            self.answers[hfn] = list(now)
+        return self.answers.get(hfn, [])
+
+
+class frames_kept_while_count_is_equal(lists.ReverseMap):
+    """It makes a new list of frames only if their number has changed."""
+
+    def __init__(self, vm):
+        self.vm = vm
+        self.lists = {}
+        self.answer = []
+
+    def frames(self):
+        if len(self.answer) != len(self.lists):
+            self.answer = list(self.lists)
+        return self.answer
