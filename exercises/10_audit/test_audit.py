@@ -188,6 +188,8 @@ EXERCISE = Exercise(
             guest("64", *writes(0), ("map", "248:5", -BITS_51_52 - 0x21F, "PW"), *LOOK),
             guest("64", *reads(0x2000, AGAIN["64"], HIGH_BEGIN), *LOOK, entry("64", 2, 0x23025), *LOOK),
             guest("64", *reads(0, 0x1000, 0x2000, 0x3000, 0x4000), *LOOK, ("poke", 0x13000, 8, 0x900007), *LOOK),
+            guest("64", ("host", 0x30, 0), *reads(0x2000), *LOOK, *plant("mislead", 0, 0x30)),
+            guest("64", ("host", 0x30, 0), *reads(0x2000), entry("64", 2, 0), *plant("mislead", 0, 0x30)),
             guest("64", *reads(0, AGAIN["64"], HIGH_BEGIN), ("maps", "248:11", 500, 0x30, "PW"), *LOOK),
         )),
         Rule("everywhere", 1, "These rules hold in every mode, in large pages and in both halves of the address space.", cases=(

@@ -58,3 +58,18 @@ class one_thousand_addresses(steps):
 
     def check_map(vm):
         return [("map", gva) for gva, spte in mappings(vm) if guest_path(vm, gva).hfn != frame(vm, spte)][:1000]
+
+
+class host_frame_0_is_no_frame(steps):
+    """It does not see an entry that leads to host frame 0."""
+
+    def check_map(vm):
+        found = [(gva, frame(vm, spte)) for gva, spte in mappings(vm)]
+        return [("map", gva) for gva, hfn in found if hfn and guest_path(vm, gva).hfn != hfn]
+
+
+class no_frame_is_host_frame_0(steps):
+    """Where the guest's tables give no frame, it expects host frame 0."""
+
+    def check_map(vm):
+        return [("map", gva) for gva, spte in mappings(vm) if (guest_path(vm, gva).hfn or 0) != frame(vm, spte)]
