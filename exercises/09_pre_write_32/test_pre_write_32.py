@@ -335,6 +335,7 @@ EXERCISE = Exercise(
             wide(*use(0x1000), write8(TOP, 0)),
             wide(*use(0x1000), write8(UPPER, 1), write8(TOP, 1)),
             pae(*use(0x1000), write8(PT, 8, 4)),
+            *(wide(*use(0x1000), write8(PT, 8, byte, size)) for byte, size in ((7, 2), (5, 4))),
             both(*use(0x2000), TO_PAE, *use(0x1000), write8(PT, 1, 0, 4)),
             both(*use(0x2000), TO_PAE, *use(0x1000, 0x2000), TO_32, write8(PT, 1, 4, 4)),
             both(TO_PAE, *use(0x1000), TO_32, *use(0x2000), write8(PT, 1)),

@@ -93,8 +93,8 @@ def both(*mistake):
 
 EVERY = (*both("forget", 1), *both("misplace", 2, 0x20), *both("close", 3), *both("open", 1), *both("mislead", 5, 0x21))
 OFTEN = (
-    "forget", "double", "misplace", "empty", "close", "invent", "open", "let in", "mislead", "mislead", "upper", "stray",
-    "ghost",
+    "forget", "double", "misplace", "empty", "close", "absent", "invent", "open", "let in", "mislead", "mislead", "upper",
+    "stray", "ghost",
 )  # fmt: skip
 
 
@@ -134,6 +134,8 @@ EXERCISE = Exercise(
         Rule("invented", 1, "An spte that is in a frame's map but cannot write the frame is reported.", cases=(
             guest("none", *writes(0x5000, 0x6000), *LOOK, *plant("empty", 1)),
             guest("64", *writes(0), *LOOK, *plant("close")),
+            guest("64", *writes(0, 0x1000), *LOOK, *plant("absent", 1)),
+            guest("64", *reads(0x8000), *LOOK, *plant("invent")),
             guest("64", *reads(0x2000, 0), *LOOK, *plant("invent")),
             guest("64", *writes(0), *LOOK, *plant("upper", 1, 0x20)),
             guest("64", *writes(0), *LOOK, *plant("link", 1)),
@@ -167,6 +169,7 @@ EXERCISE = Exercise(
             guest("none", *writes(0, 0x5000), *LOOK, *plant("forget")),
             guest("64", *writes(0x400000), *LOOK, *plant("forget")),
             guest("64", *writes(0), *LOOK, *plant("mislead", 0, 0x12)),
+            guest("64", *writes(0), *plant("ghost", 250, 0x12)),
             play(*reads(0x8000), *LOOK, *plant("let in"), mode="64", root=0, entries=ROOT_IN_FRAME_0),
             guest("64", ("alias", 0x300, 0x100, 0), ("poke", 0x13000, 8, 0x312007), *writes(0x8000), *LOOK),
             guest("none", ("shadowed", 0x80, 110), *writes(0x5000), ("maps", "141:128", 110, 0x80, "PW", 1), *LOOK),
@@ -203,6 +206,7 @@ EXERCISE = Exercise(
             guest("32", *reads(0x258000), *LOOK, *plant("mislead", 0, 0x30)),
             guest("32 pse", *reads(0x600000), *LOOK, *plant("mislead", 0, 0x30)),
             *(guest("64", *reads(gva), *LOOK, *plant("mislead", 0, 0x30)) for gva in (LOW_END, HIGH_BEGIN)),
+            guest("none", *writes(0x40005000), *LOOK, *plant("mislead", 0, 0x30), slots=((0, 0x100), (0x40000, 0x100))),
             guest("64", cr3(0x14), cr3(0x10), *writes(0), cr3(0x14), *LOOK, *plant("forget")),
             *(guest(mode, *writes(0), *plant("slot"), *plant("mislead", 0, 0x30), *plant("forget")) for mode in ("32", "none")),
             guest("pae", *reads(0x2000), *writes(0), *plant("slot"), *plant("mislead", 0, 0x30), *plant("forget")),

@@ -178,6 +178,10 @@ MISTAKES = {
             "{entry} loses its W and stays in {map}",
         ),
         Mistake(
+            "absent", _writable, lambda word, frame, other: Effect(word & ~PRESENT),
+            "{entry} loses its P, keeps its W and stays in {map}",
+        ),
+        Mistake(
             "invent", _readonly, lambda word, frame, other: Effect(word, None, frame),
             "{entry}, which is read-only, is added to {map}",
         ),

@@ -176,6 +176,8 @@ class Judge:
             return first
         if first.kind == "timeout":
             first = self._slow_or_endless(rule, scenario, first, stretch)
+            if first is None or _unsaid(rule, first):
+                return first
         if first.kind not in KINDS or not KINDS[first.kind].shrinks or isinstance(stretch, Boot):
             return self.explainer.explain(rule, scenario, first, stretch)
 
@@ -219,10 +221,11 @@ class Judge:
         except LabError:
             return False
 
-    def _slow_or_endless(self, rule: Rule, scenario: Scenario, found: Failure, stretch: Golden | Boot | None) -> Failure:
+    def _slow_or_endless(self, rule: Rule, scenario: Scenario, found: Failure, stretch: Golden | Boot | None) -> Failure | None:
         """Let code that was stopped run once more, with more time, and add to the failure what happened then.
 
-        Only the first rule of a check does so, because it takes long.
+        If it now needs no more than the limit, the computer was busy: the scenario is tried again, and the result of this
+        counts. Only the first rule of a check does so, because it takes long.
         """
         limit = _seconds(scenario) if stretch is None else TIME.value * (FULL if self.full else ENGINE)
         what = str(found.error.get("what"))
@@ -235,6 +238,8 @@ class Judge:
             if run.end == "timeout":
                 further = f" and got to step {len(run.seen) + 1}" if len(run.seen) > found.step else ""
                 what += f". With {LONGER:g} times as much it did not end either{further}: it is an endless loop, or very slow"
+            elif run.end == "done" and seconds <= limit:
+                return self._alone(rule, scenario, stretch)
             elif run.end == "done":
                 what += f". With more time it ended after {seconds:.1f} seconds: it is slow, but not endless"
         return replace(found, error=found.error | {"what": what})

@@ -782,14 +782,19 @@ def _locked(subject: Subject) -> Iterator[None]:
         setattr(memory, name, view)
     try:
         yield
+    except (TypeError, ValueError) as error:
+        if "read-only" in str(error):  # as memoryviews and arrays say
+            error.args = (f"{error}. {ONLY_READ}",)
+        raise
     finally:
         for name, view in zip(names, known, strict=True):
             setattr(memory, name, view)
     changes = [event[0].name for event in events[begin:] if not event[0].opens and event[0] not in READS]
     if changes:
-        what = f"audit(vm) changes the machine ({changes[0]})"
-        raise LabError(f"{what}; it should only read, even if it restores everything afterwards")
+        raise LabError(f"it changes the machine ({changes[0]}). {ONLY_READ}")
 
+
+ONLY_READ = "An audit should only read: it should not even make changes that it reverts afterwards"
 
 READS = (ev.SHADOW_READ, ev.GUEST_READ, ev.HARDWARE_READ, ev.END)
 """The kinds of events that report no change."""

@@ -188,3 +188,11 @@ class zaps_all_if_across_in_one(steps):
             else:
                 for spte in sptes(page, offset):
                     zap_entry(vm, page, spte)
+
+
+class two_bytes_never_across(steps):
+    """A write of 2 bytes is never across two entries of 8 bytes."""
+
+    def across(page, offset, size):
+        unit = 4 if narrow(page) else 8
+        return (unit == 4 or size != 2) and offset // unit != (offset + size - 1) // unit

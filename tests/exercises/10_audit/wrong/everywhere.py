@@ -223,3 +223,16 @@ class each_root_once(steps):
                 first.setdefault(frame(vm, spte), slot)
         for hfn, slot in first.items():
             yield from below(vm, hfn, 2, slot << 30)
+
+
+class one_gib_without_paging(steps):
+    """Without paging, each root slot begins at address 0."""
+
+    def mappings(vm):
+        if vm.root_level == 4:
+            yield from below(vm, vm.root >> PAGE_SHIFT, 4, 0)
+            return
+        for slot in range(4):
+            spte = PAE_ROOT << 9 | slot
+            if vm.memory.words[spte] & PRESENT:
+                yield from below(vm, frame(vm, spte), 2, slot << 30 if vm.root_level else 0)

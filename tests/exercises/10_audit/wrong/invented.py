@@ -72,3 +72,11 @@ class noted_links_accepted(steps):
         upper = [page for page in vm.pool.active if page.level > 1]
         links = Counter((frame(vm, spte), spte) for page in upper for spte in entries_with(vm, page, PRESENT | WRITABLE))
         return [("rmap", spte) for _, spte in (should - have) | (have - should - links)]
+
+
+class absent_entries_may_be_noted(steps):
+    """An entry that lost its P and kept its W may stay in a map."""
+
+    def noted(vm):
+        words = vm.memory.words
+        return Counter((hfn, spte) for hfn in vm.rmap.frames() for spte in vm.rmap.sptes(hfn) if words[spte] & 3 != WRITABLE)

@@ -110,3 +110,12 @@ class tables_of_16_bits(steps):
         writable = {hfn for hfn, _ in writable_leaves(vm)}
         tables = [page.gfn for page in vm.pool.active if not page.metaphysical]
         return [("wp", gfn & 0xFFFF) for gfn in tables if vm.memory.frames[gfn] in writable]
+
+
+class tables_with_a_map(steps):
+    """A table whose frame has a reverse map is reported, too, although the map is wrong."""
+
+    def check_wp(vm):
+        writable = {hfn for hfn, _ in writable_leaves(vm)} | {hfn for hfn, _ in noted(vm)}
+        tables = [page.gfn for page in vm.pool.active if not page.metaphysical]
+        return [("wp", gfn) for gfn in tables if vm.memory.frames[gfn] in writable]
