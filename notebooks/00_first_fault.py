@@ -140,11 +140,12 @@ guess_pages
 #
 # This is a *film*: the access, recorded step by step. Click on it once, then use the arrow keys <kbd>→</kbd> and
 # <kbd>←</kbd>, or the buttons; <kbd>space</kbd> plays it, and <kbd>?</kbd> shows all keys. The sentence at the top
-# describes what just happened. The line below it shows which entry changed, bit by bit, and at the right in small type
-# the kernel function that is running and its place in the source. *Steps* opens the list of all steps; it names those
-# that you have not reached yet only briefly. In the picture, everything that a step changed is yellow and bold, a new page
-# has a double border, and `>` marks an entry that is being read. Dashed outlines mark the places of pages that do not
-# exist yet. Click on anything to see its history.
+# describes what just happened. The line below it shows which entry changed, bit by bit, and at the right in small
+# type the kernel function that is running and its place in the source. *Steps* opens the list of all steps; it names
+# those that you have not reached yet only briefly, and shows routine steps like earlier ones as one line, which a
+# click opens. In the picture, everything that a step changed is yellow and bold, a new page has a double border, and
+# `>` marks an entry that is being read. Dashed outlines mark the places of pages that do not exist yet. Click on
+# anything to see its history.
 #
 # Look for three things:
 #

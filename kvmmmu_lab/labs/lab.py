@@ -77,7 +77,7 @@ from ..player.error_card import card, card_of, html_of
 from ..player.film_steps import Draw
 from .display import Displayable
 from .prediction import Outcome, Prediction
-from .watch import Watch, watch
+from .watch import Watch, shown_before, watch
 
 NO_VM = "No VM: one of your own parts raised an exception while the guest was being built."
 
@@ -159,7 +159,7 @@ class Lab(Displayable):
         self.parts, self.rounds = parts, list[Round]()
         self.predictions: list[Prediction] = []
         self.seen: set[str] = set()
-        """The patterns of the steps that the films of this lab have shown. Later films fold them."""
+        """The patterns of the routine steps in the films of this lab. Later films fold them."""
 
     @property
     def last(self) -> Round | None:
@@ -213,8 +213,8 @@ class Lab(Displayable):
         An exception in your own part is shown at the end of the film. If no film can be made, it is raised as a `PartError`.
         """
         try:
-            film = watch(name_part_errors(operation, self.parts), vm, focus, draw=draw, seen=self.seen)
-            film.title, self.seen = title, film.patterns
+            film = watch(name_part_errors(operation, self.parts), vm, focus, draw=draw, seen=self.seen | shown_before())
+            film.title, self.seen = title, self.seen | film.routine
             return film
         except (LabError, KeyboardInterrupt):
             raise

@@ -12,6 +12,7 @@ It shows the film of the cell. Afterwards the variable ``fault`` is the recordin
 from __future__ import annotations
 
 import argparse
+import itertools
 import shlex
 from collections.abc import Callable, Iterable
 from types import TracebackType
@@ -20,6 +21,7 @@ from typing import Any, NoReturn
 from ..draw.arguments import check_gva
 from ..errors import InputError, LabError
 from ..mmu.machine import Machine
+from ..player.cell_output import has_kernel, running
 from ..player.film import Film, film
 from ..player.film_steps import Draw
 from ..recording import Recording, record
@@ -32,14 +34,15 @@ def watch(
     *,
     draw: Draw | None = None,
     detail: bool = False,
-    seen: Iterable[str] = (),
+    seen: Iterable[str] | None = None,
 ) -> Watch:
     """Run ``operation``, for instance ``lambda: vm.access(gva)``, and return its film.
 
     ``focus``: addresses whose paths are drawn, in addition to those that the operation uses. ``draw``: another picture (see
-    `film`). ``detail``: make every event a step. ``seen``: what the viewer has seen before (see `film`). A `LabError` from the
-    operation (a crash of the host, an invalid address) is shown as a card at the end of the film; any other exception
-    propagates. In either case the recorder is detached from ``vm``.
+    `film`). ``detail``: make every event a step. ``seen``: what the viewer has seen before (see `film`), by default what
+    earlier cells of the notebook have shown; ``()`` shows everything once more. A `LabError` from the operation (a crash of
+    the host, an invalid address) is shown as a card at the end of the film; any other exception propagates. In either case
+    the recorder is detached from ``vm``.
 
     Raises InputError if ``focus`` contains an invalid address, or if ``vm`` already has a sink.
     """
@@ -56,7 +59,7 @@ def watch(
         if recording is None:
             raise
         # otherwise the recording contains the error, and the film shows it
-    return Watch(recording, gvas, draw, detail, result, seen)
+    return Watch(recording, gvas, draw, detail, result, shown_before() if seen is None else seen)
 
 
 class Watch(Film):
@@ -72,6 +75,37 @@ class Watch(Film):
         return f"{super().__str__()}\n\nResult: {self.error or self.result}"
 
     __repr__ = __str__
+
+    def _ipython_display_(self) -> None:
+        cells, cell = _shown()
+        cells[cell] = cells.get(cell, set()) | self.routine
+        super()._ipython_display_()
+
+
+# What the films of a notebook have shown: the way to an action is watched once in full, and then folded
+
+SHOWN = "_kvmmmu_shown"
+"""The variable of a notebook that holds the patterns of the routine steps that the films of each cell have shown, in the order
+of the cells' first runs. ``%reset`` removes it."""
+
+
+def shown_before() -> set[str]:
+    """Return the patterns of the routine steps that films in earlier cells of this notebook have shown; none outside of one.
+
+    A cell that runs again doesn't count itself, nor the cells after it, so that it shows the same film again.
+    """
+    cells, current = _shown()
+    return set().union(*(cells[cell] for cell in itertools.takewhile(lambda cell: cell != current, cells)))
+
+
+def _shown() -> tuple[dict[str, set[str]], str]:
+    """Return what the films of each cell have shown, and the cell that runs."""
+    if not has_kernel():
+        return {}, ""
+    from IPython import get_ipython
+
+    cell, run = running()
+    return get_ipython().user_ns.setdefault(SHOWN, {}), cell or run
 
 
 # The cell magic

@@ -63,7 +63,7 @@ def close_previous(shown: Any) -> None:
 
     A widget that is shown again, here or in another cell, stays open.
     """
-    cell, run = _run()
+    cell, run = running()
     previous, mine = _alive.get(cell, (run, []))
     if previous != run:
         others = [box for other, (_, boxes) in _alive.items() if other != cell for box in boxes]
@@ -74,12 +74,12 @@ def close_previous(shown: Any) -> None:
 
 def remember(shown: Any) -> None:
     """Keep a widget in mind that this run of the cell shows, for `close_previous` in the next run."""
-    cell, run = _run()
+    cell, run = running()
     if cell:
         _alive[cell] = run, [*_alive.get(cell, (run, []))[1], shown]
 
 
-def _run() -> tuple[str, str]:
+def running() -> tuple[str, str]:
     """Return the ids of the notebook cell that runs and of this run; "" if the front end doesn't give them."""
     from IPython import get_ipython
 

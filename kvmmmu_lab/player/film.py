@@ -99,6 +99,8 @@ class Film:
         """The patterns of all steps that this film and earlier ones have shown."""
         self.folds: list[list[Fold]] = [[] if detail else folds(chapter, self.patterns) for chapter in self.chapters]
         """The folds of each chapter. A film of every detail has none."""
+        self.routine = {step.pattern for step in self.steps if step.routine}
+        """The patterns of the steps that lead to what the film is about. A later film need not show them again."""
         self.title = title or (self.steps[1].words if len(self.steps) > 1 else "Nothing happened")
 
     @functools.cached_property

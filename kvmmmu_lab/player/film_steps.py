@@ -48,7 +48,7 @@ class FilmStep:
 
     ``changes``: each changed entry with its old and new value. ``story``: what the step means for the things that it concerns
     (see `recording.story`). ``noun``: what the words of a `Fold` call the step; empty for a step that is never folded.
-    ``operation``: what the step does, without the outcome.
+    ``operation``: what the step does, without the outcome. ``routine``: whether later films fold it (see `Narration`).
     """
 
     words: str
@@ -62,6 +62,7 @@ class FilmStep:
     story: Parts = field(default_factory=dict)
     noun: str = ""
     operation: str = ""
+    routine: bool = False
 
     @property
     def pattern(self) -> str:
@@ -184,7 +185,8 @@ class FilmBuilder:
         kind = group.kind
         place = group.depth, kind.function, kind.source
         does = operation(kind, ends=not group.events)
-        return FilmStep(group.words, scene, group.last, *place, group.tags, changes, story, group.noun, does)
+        routine = narration(kind).routine
+        return FilmStep(group.words, scene, group.last, *place, group.tags, changes, story, group.noun, does, routine)
 
     def _scene(self, number: int, marks: Marks) -> Scene:
         """Return the picture at a recorded step. Addresses that are invalid in the guest's mode at that step are left out.

@@ -76,6 +76,8 @@ class Narration:
     ``path``: whether the first operand is an address whose path a film should show.
     ``noun``: what a list of routine steps calls the event, with its plural in brackets: "page fault(s)". Steps without a noun
     are never folded.
+    ``routine``: whether it is the way to what an operation is about: a walk, the fault, the tables and links on the path. A
+    later film folds it if an earlier one has shown it.
     """
 
     words: Callable[[Names, Any], str] | None = None
@@ -87,6 +89,7 @@ class Narration:
     mark: Callable[[Machine, Any], tuple[Key, str]] | None = None
     path: bool = False
     noun: str = ""
+    routine: bool = False
 
 
 UNKNOWN = Narration(main=False)
@@ -368,7 +371,7 @@ NARRATIONS: dict[ev.Kind, Narration] = {
     # The processor and the VM around the MMU
     ev.ACCESS: Narration(lambda n, o: _access(o), ending=_access_end, path=True),
     ev.HARDWARE_READ: Narration(
-        run=_hardware_walk, mark=lambda vm, o: (key_of(vm, o.hpa), "read"), noun="walk(s) by the processor"
+        run=_hardware_walk, mark=lambda vm, o: (key_of(vm, o.hpa), "read"), noun="walk(s) by the processor", routine=True
     ),
     ev.STORE: Narration(lambda n, o: f"The guest stores {_count(o.size, 'byte')} at {n.gpa(o.hpa)}: {o.new:#x}."),
     ev.POKE: Narration(lambda n, o: f"Memory at {n.gpa(o.hpa)} becomes {o.new:#x}, and the MMU doesn't notice."),
@@ -417,11 +420,14 @@ NARRATIONS: dict[ev.Kind, Narration] = {
         result=_fault_result,
         tags=("fault",),
         path=True,
-        noun="page fault(s)",
+        noun="page fault(s)", routine=True,
     ),
     ev.WALK: Narration(lambda n, o: f"The host walks the guest's tables for {o.gva:#x}, as a processor would.", main=False),
     ev.GUEST_READ: Narration(
-        run=_guest_walk, mark=lambda vm, o: (guest_table(o.gfn).entry(o.index), "read"), noun="walk(s) of the guest's tables"
+        run=_guest_walk,
+        mark=lambda vm, o: (guest_table(o.gfn).entry(o.index), "read"),
+        noun="walk(s) of the guest's tables",
+        routine=True,
     ),
     ev.GUEST_ACCESSED: Narration(
         lambda n, o: f"The walk sets the accessed bit in {n.entry(o.hpa)}, as a processor would.", noun="new accessed bit(s)"
@@ -436,7 +442,7 @@ NARRATIONS: dict[ev.Kind, Narration] = {
         lambda n, o: (
             f"{_entry(n, o.hpa)} now leads to shadow page {n.target(o.new)}. A link always has W and U: the last entry decides."
         ),
-        noun="new link(s)",
+        noun="new link(s)", routine=True,
     ),
     ev.MARK_LARGE: Narration(
         lambda n, o: f"{_entry(n, o.hpa)} is marked: below it is a large page in 4 KiB pieces.", main=False
@@ -475,10 +481,10 @@ NARRATIONS: dict[ev.Kind, Narration] = {
         result=_fault_result,
         tags=("fault",),
         path=True,
-        noun="page fault(s)",
+        noun="page fault(s)", routine=True,
     ),
     ev.NONPAGING_LINK: Narration(
-        lambda n, o: f"{_entry(n, o.hpa)} now leads to shadow page {n.target(o.new)}.", noun="new link(s)"
+        lambda n, o: f"{_entry(n, o.hpa)} now leads to shadow page {n.target(o.new)}.", noun="new link(s)", routine=True
     ),
     ev.NONPAGING_MAP: Narration(
         lambda n, o: f"{_entry(n, o.hpa)} now maps {n.target(o.new)}, with all rights.", noun="new spte(s)"
@@ -494,7 +500,7 @@ NARRATIONS: dict[ev.Kind, Narration] = {
         lambda n, o: _new_page(o.page, o.gfn, o.role),
         tags=("page",),
         mark=lambda vm, o: (shadow_page(o.page), "new"),
-        noun="new shadow page(s)",
+        noun="new shadow page(s)", routine=True,
     ),
     ev.FREE_PAGE: Narration(
         lambda n, o: f"Shadow page #{o.page} returns to the pool.",

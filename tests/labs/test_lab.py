@@ -88,7 +88,7 @@ def test_without_a_kernel_a_cell_shows_a_still(monkeypatch):
 def test_running_a_cell_again_closes_its_lab(make, monkeypatch):
     pytest.importorskip("ipywidgets")
     run = {"metadata": {"cellId": make.__name__}, "header": {"msg_id": "1"}}
-    shell = SimpleNamespace(kernel=True, get_parent=lambda: run)
+    shell = SimpleNamespace(kernel=True, get_parent=lambda: run, user_ns={})
     monkeypatch.setattr("IPython.get_ipython", lambda: shell)
     shown = []
     monkeypatch.setattr("IPython.display.display", lambda bundle, **_: shown.append(bundle))
@@ -149,7 +149,7 @@ def test_only_the_widgets_import_ipywidgets():
 def notebook(monkeypatch, name):
     """Imitate a notebook cell with a kernel. Return its header, whose ``msg_id`` names the run, and the list of its outputs."""
     run, shown = {"metadata": {"cellId": name}, "header": {"msg_id": "1"}}, []
-    shell = SimpleNamespace(kernel=True, get_parent=lambda: run)
+    shell = SimpleNamespace(kernel=True, get_parent=lambda: run, user_ns={})
     monkeypatch.setattr("IPython.get_ipython", lambda: shell)
     monkeypatch.setattr("IPython.display.display", lambda bundle, **_: shown.append(bundle))
     return run["header"], shown

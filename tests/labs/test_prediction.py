@@ -129,7 +129,7 @@ def test_a_question_needs_a_choice(choices):
 
 def test_a_notebook_saves_what_was_predicted(monkeypatch):
     pytest.importorskip("anywidget")
-    shell = SimpleNamespace(kernel=True, get_parent=lambda: {})
+    shell = SimpleNamespace(kernel=True, get_parent=lambda: {}, user_ns={})
     saved = []
     monkeypatch.setattr("IPython.get_ipython", lambda: shell)
     monkeypatch.setattr("IPython.display.display", lambda bundle, **_: None)

@@ -180,7 +180,7 @@ def test_as_text_and_as_a_still(vm):
 
 def displayed(watched, monkeypatch, cell=None):
     """Return what is displayed in a notebook with a kernel."""
-    shell = SimpleNamespace(kernel=True, get_parent=lambda: cell or {})
+    shell = SimpleNamespace(kernel=True, get_parent=lambda: cell or {}, user_ns={})
     monkeypatch.setattr("IPython.get_ipython", lambda: shell)
     shown = []
     monkeypatch.setattr("IPython.display.display", lambda bundle, **_: shown.append(bundle))
@@ -274,3 +274,41 @@ def test_an_error_of_the_kit_becomes_a_card_and_any_other_is_raised(shell):
 def test_an_invalid_line_says_what_to_write(shell, line, message):
     with pytest.raises(InputError, match=message):
         shell.run_cell_magic("record", line, "vm.access(gva)")
+
+
+class TestInANotebook:
+    @pytest.fixture
+    def run(self, monkeypatch):
+        """A function that runs a cell, by name: it shows the film of an operation, and returns the film."""
+        module = sys.modules["kvmmmu_lab.labs.watch"]
+        monkeypatch.setattr("IPython.get_ipython", lambda: SimpleNamespace(user_ns=names))
+        monkeypatch.setattr(module, "has_kernel", lambda: True)
+        monkeypatch.setattr(module, "running", lambda: ("0", "a run"))
+        monkeypatch.setattr(Film, "_ipython_display_", lambda self: None)
+        names = {}
+
+        def run(cell, **options):
+            monkeypatch.setattr(module, "running", lambda: (cell, "a run"))
+            vm = open_guest("lin64_A").vm()
+            watched = watch(lambda: vm.access(GVA, user=True), vm, **options)
+            watched._ipython_display_()
+            return [(fold.first, fold.last) for fold in watched.folds[0]]
+
+        return run
+
+    def test_a_film_folds_what_earlier_cells_have_shown(self, run):
+        first, second = run("1"), run("2")
+        assert first == [(7, 10)], "as without a notebook"
+        assert second == [(2, 10), (13, 14)], "all but the new spte, its reverse mapping, and what begins and ends the access"
+
+    def test_a_cell_that_runs_again_shows_the_same_film(self, run):
+        films = [run("1"), run("2")]
+        assert [run("1"), run("2")] == films
+
+    def test_a_film_can_be_shown_in_full(self, run):
+        first = run("1")
+        assert run("2", seen=()) == first
+
+    def test_a_film_that_was_not_shown_folds_nothing(self, run, vm):
+        watch(lambda: vm.access(GVA, user=True), vm)
+        assert run("2") == [(7, 10)]
