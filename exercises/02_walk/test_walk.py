@@ -160,6 +160,8 @@ MODES = (
 
 ABSENT = (
     *(walks(wide(*at(level, "WUA")), G64, *KINDS[:4]) for level in (1, 2, 3, 4)),
+    *(walks(wide(*at(level, "WUADSGX")), G64, "") for level in (1, 2, 3, 4)),
+    walks(narrow("WUADSG", ALL, mode="32 pse"), G32, ""),
     walks(wide(*at(1, "")), G64, "xu"),
     walks(wide(*at(3, ""), nx=False), G64, "x"),
     walks(wide(*FULL, tables=(1, 2, OUTSIDE, 4)), G64, "", "wu"),
@@ -177,7 +179,7 @@ REFUSED = (
     *(walks(wide(*at(level, "PUA")), G64, "wu", "w", "u") for level in (1, 2, 3, 4)),
     *(walks(wide(*at(level, "PUA"), wp=False), G64, "w", "wu") for level in (1, 3)),
     *(walks(wide(*at(level, "PWA")), G64, "u", "wu", "w", "") for level in (1, 2, 3, 4)),
-    *(walks(wide(*at(level, "PWUAX")), G64, "x", "xu", "wu", "") for level in (1, 2, 4)),
+    *(walks(wide(*at(level, "PWUAX")), G64, "x", "xu", "wu", "") for level in (1, 2, 3, 4)),
     walks(wide(*at(1, "PWUAX"), nx=False), G64, "x", "xu"),
     walks(wide(*at(2, "PWAX"), nx=False), G64, "x", "xu"),
     play(registers(cr4=0x20, efer=0x501), ("walk", G64, "x"), **wide(*at(1, "PWUAX"))),
@@ -189,9 +191,12 @@ REFUSED = (
     walks(wide(*("PA",) * 4, wp=False), G64, "w", "wu", "u", "x"),
     walks(pae("P", *at(1, "PUAX", 2)), GPAE, "x", "xu", "wu", "u"),
     walks(pae("P", *at(2, "PWAX", 2)), GPAE, "xu", "u", "w"),
+    walks(pae("P", *at(2, "PWUAX", 2)), GPAE, "x", "xu"),
+    walks(pae("P", *at(1, "PWA", 2)), GPAE, "u"),
     walks(pae("P", *at(2, "PUA", 2), wp=False), GPAE, "w", "wu"),
     walks(pae("P", *at(1, "PUAX", 2), nx=False), GPAE, "x"),
     walks(narrow("PUA", ALL), G32, "w", "wu", "x"),
+    walks(narrow("PWA", ALL), G32, "u", "w"),
     walks(narrow(ALL, "PWA", frame=0xFFFFF), G32, "xu", "x", "u"),
     walks(narrow(ALL, "PUA", wp=False), G32, "w", "wu"),
 )
@@ -218,6 +223,13 @@ LARGE = (
     walks(narrow("PAS", mode="32 pse"), G32, ""),
     walks(wide(*at(2, "PWUASX")), G64, "x"),
     walks(wide(*at(2, "PUAS")), G64, "w", "u"),
+    walks(wide(*at(2, "PWAS")), G64, "u", "w"),
+    walks(narrow("PWUAS", mode="32 pse", tables=(1, 0x7FF)), gva(768, 5, bits=NARROW), ""),
+    walks(narrow("PWAS", mode="32 pse"), G32, "u", "w"),
+    walks(narrow("PUAS", mode="32 pse"), G32, "w", "u"),
+    walks(pae("P", "PWAS"), GPAE, "u", "w"),
+    walks(pae("P", "PUAS"), GPAE, "w", "u"),
+    walks(pae("P", "PWUASX"), GPAE, "x", "w"),
 )
 
 PATH = (
@@ -248,6 +260,8 @@ ACCESSED = (
     )),
     walks(narrow("PWU", "PW", slots=LOGS), G32, "u"),
     walks(narrow("PWUS", mode="32 pse", slots=LOGS), G32, "w"),
+    walks(narrow("PWUS", mode="32 pse", indexes=(769, 901), slots=LOGS), gva(769, 901, bits=NARROW), ""),
+    walks(pae("P", "PWUS", slots=LOGS), GPAE, "w"),
     play(("walk", gva(9, 9, 9, 9), "w"), mode="64", root=1, entries=SELF, slots=LOGS),
 )  # fmt: skip
 

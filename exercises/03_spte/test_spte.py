@@ -58,7 +58,7 @@ ALLOWED = (
     makes(*(make(12 + n, "PWUADX", rights, mode="pae") for n, rights in enumerate(RIGHTS)), mode="pae"),
     makes(*(make(12 + n, "PWUAD", rights, mode="32") for n, rights in enumerate(RIGHTS)), mode="32"),
     makes(make(12, "PUAD", "U"), make(12, "PWAD", "W")),
-    makes(make(12, "PWUAD", "U"), make(13, "PWUAD", "W"), wp=False),
+    makes(make(12, "PWUAD", "U"), make(13, "PWUAD", "W"), make(14, "PUAD", "WU"), make(15, "PAD", "W"), wp=False),
 )
 
 CLEAN = (
@@ -77,6 +77,7 @@ MAPPED = (
     makes(make(12, "PWUA", "U"), make(3, "PWUAD", "WU", 0x4FF, page=1), tables=(TABLE, 0x21)),
     makes(make(12, "PWUADS", names=0x400, frame=0x4FF)),
     makes(make(12, "PWUAD", mode="32"), make(13, "PWUA", mode="32"), mode="32"),
+    makes(make(12, "PWUAD", mode="pae"), make(13, "PWUA", mode="pae"), mode="pae"),
     makes(make(12, "PWUAD"), make(12, "PWUAD", frame=0x2F)),
     makes(make(12, "PWUAD"), make(12, "PWUAD")),
 )

@@ -194,3 +194,11 @@ class zero_is_none(steps):
                 return Walk(level, tables, at, rights, target(vm, gva, entry, level), None)
             rights &= entry
             level, gfn = level - 1, frame(vm, entry)
+
+
+class a_large_page_is_present(steps):
+    """An entry with PS counts as present, also without P."""
+
+    def entry_at(vm, at):
+        entry = vm.memory.halves[at] if small(vm) else vm.memory.words[at]
+        return entry | PRESENT if entry & LARGE else entry

@@ -211,3 +211,24 @@ class written_without_put(steps):
             vm.memory.halves[at] = entry
         else:
             vm.memory.words[at] = entry
+
+
+class put_of_the_word_with_the_half(steps):
+    """It sets the accessed bit of a large page in the word that contains the entry, which is right for even indexes."""
+
+    def put(vm, at, entry):
+        if small(vm) and entry & LARGE:
+            vm.memory.put(at // 2, vm.memory.words[at // 2] | ACCESSED, ev.GUEST_ACCESSED)
+        elif small(vm):
+            vm.memory.put_half(at, entry, ev.GUEST_ACCESSED)
+        else:
+            vm.memory.put(at, entry, ev.GUEST_ACCESSED)
+
+
+class no_accessed_bit_of_large_pae_pages(steps):
+    """In a PAE guest, the entry of a large page is left as it is."""
+
+    def set_accessed(vm, gfn, at, entry):
+        if not entry & ACCESSED and not (vm.root_level == 3 and entry & LARGE):
+            vm.memory.mark_dirty(gfn)
+            put(vm, at, entry | ACCESSED)

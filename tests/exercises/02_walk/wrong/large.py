@@ -99,3 +99,24 @@ class pse_asked_of_all(steps):
 
     def is_large(vm, entry, level):
         return level == 2 and entry & LARGE and vm.cpu.cr4 >> 4 & 1
+
+
+class large_base_of_9_bits(steps):
+    """Of a 32-bit guest's large page, only the lowest 9 bits of the frame are replaced."""
+
+    def target(vm, gva, entry, level):
+        first = frame(vm, entry)
+        if level == 1:
+            return first
+        return first // 512 * 512 | (gva >> 12) % (1 << index_bits(vm))
+
+
+class large_for_all_users(steps):
+    """User code may use all large pages of a 32-bit guest."""
+
+    def refused(vm, entry, write, user, fetch):
+        if write and not entry & WRITABLE and (user or vm.cpu.cr0 >> 16 & 1):
+            return True
+        if user and not entry & USER and not (small(vm) and entry & LARGE):
+            return True
+        return fetch and no_execute(vm, entry)

@@ -217,3 +217,29 @@ class wp_ignored(steps):
         if user and not entry & USER:
             return True
         return fetch and no_execute(vm, entry)
+
+
+class nx_of_a_pae_directory_ignored(steps):
+    """In a PAE guest, it checks NX only at level 1."""
+
+    def walk(vm, gva, write, user, fetch):
+        code = error_code(write, user, fetch)
+        tables, rights = [None] * 5, WRITABLE | USER
+        level, gfn = root(vm, gva)
+        if gfn is None:
+            return Walk(level, tables, None, 0, 0, code)
+        while True:
+            tables[level] = gfn
+            at = place(vm, gfn, gva, level)
+            if at is None:
+                return Walk(level, tables, None, rights, 0, code)
+            entry = entry_at(vm, at)
+            if not entry & PRESENT:
+                return Walk(level, tables, at, rights, 0, code)
+            if refused(vm, entry, write, user, fetch and (vm.root_level != 3 or level == 1)):
+                return Walk(level, tables, at, rights, 0, code | PRESENT)
+            set_accessed(vm, gfn, at, entry)
+            if level == 1 or is_large(vm, entry, level):
+                return Walk(level, tables, at, rights, target(vm, gva, entry, level), None)
+            rights &= entry
+            level, gfn = level - 1, frame(vm, entry)

@@ -150,3 +150,29 @@ class written_without_put(steps):
         vm.memory.words[spte] = entry | hfn << 12
         update_slot(vm, spte, gpa >> 12)
         vm.rmap.add(spte)
+
+
+class old_bits_kept(steps):
+    """Bits 52 to 62 of the old shadow entry are kept."""
+
+    def map_frame(vm, spte, entry, hfn, gpa, gfn):
+        entry = protected(vm, entry, gfn) | vm.memory.words[spte] & 0x7FF << 52
+        if entry & W:
+            vm.memory.mark_dirty(gpa >> 12)
+        vm.memory.put(spte, entry | hfn << 12, ev.MAKE_SPTE)
+        update_slot(vm, spte, gpa >> 12)
+        vm.rmap.add(spte)
+
+
+class host_frames_remembered(steps):
+    """It remembers the host's frame of each gfn, which can change."""
+
+    known = {}
+
+    def set_spte(vm, spte, guest_entry, rights, gpa, gfn):
+        entry = flags(vm, guest_entry, allowed(guest_entry, rights))
+        hfn = known.setdefault((id(vm), gpa), vm.memory.frames[gpa >> 12])
+        if hfn is None:
+            vm.memory.put(spte, io_entry(entry, gpa), ev.MAKE_SPTE)
+        else:
+            map_frame(vm, spte, entry, hfn, gpa, gfn)

@@ -44,3 +44,18 @@ class read_only_takes_one_along(lists.ReverseMap):
             self.lists[hfn].remove(spte if spte in self.lists[hfn] else self.lists[hfn][-1])
             if not self.lists[hfn]:
                 del self.lists[hfn]
+
+
+class read_only_user_entry_empties(lists.ReverseMap):
+    """If a read-only entry of user code is removed, the map of its frame is deleted when it holds one entry."""
+
+    def remove(self, spte):
+        hfn = self.frame(spte)
+        if hfn is not None:
+            self.lists[hfn].remove(spte)
+            if not self.lists[hfn]:
+                del self.lists[hfn]
+        elif self.vm.memory.words[spte] & 7 == 5:
+            hfn = (self.vm.memory.words[spte] & BASE_MASK) >> PAGE_SHIFT
+            if len(self.lists.get(hfn, ())) == 1:
+                del self.lists[hfn]
