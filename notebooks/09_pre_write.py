@@ -211,8 +211,8 @@ vm.access(0x1000, user=True), vm.access(0x3000, user=True)
 #
 # In an 8-byte entry the upper half, bits 32 to 63, holds very little: NX in bit 63, and the part of the frame number
 # that only a guest with more than 4 GB needs. A kernel that wants to make a page non-executable may well write only
-# these 4 bytes. (PAE guests write their entries in halves all the time, because the usual store of a 32-bit processor
-# is 4 bytes wide.)
+# these 4 bytes. (32-bit guests with PAE also have entries of 8 bytes. They write them in halves all the time, because
+# the usual store of a 32-bit processor is 4 bytes wide.)
 #
 # A new small guest sets NX for `0x2000` in this way, with a store of 4 bytes to the upper half of entry 2. The frame,
 # P, W and U do not change.

@@ -95,9 +95,9 @@ def cleared(vm: Vm, gva: int) -> Steps:
         until the guest tells it to forget them. If the hypervisor clears its entries *before* the write, its shadow is
         never stale.
 
-        The processor may still keep the old translation in its TLB. The film says that the host does not flush it, and
-        this is no mistake: a kernel that changes an entry has to do that itself, with the instruction `INVLPG` or by
-        loading CR3, whether there is a hypervisor or not.
+        The processor may still have the old translation in its TLB, its own cache of translations. The film says that
+        the host does not flush the TLB. This is no mistake: a kernel that changes an entry has to do this itself, with
+        the instruction `INVLPG` or by loading its CR3, whether there is a hypervisor or not.
         """,
     )
 

@@ -55,18 +55,20 @@ def unwritten(vm: Vm, gfn: int) -> Steps:
         "the host left W out of the spte. The next write has to fault, because the host must set D in the guest's entry.",
         more="""
         <!-- slide:
-        **W is set in an spte only if the guest's D is set.**
+        **W is set in an spte only if the guest's D is set, too.**
 
         D means: *this page has been written*. The processor walks the shadow, so it cannot set D in the guest's table.
         The host does this when the first write faults.
         -->
-        In the picture the spte has a small `w`: the guest allows writing, and the host withholds it. Why?
+        In the picture the spte has a small `w`: the guest allows writing, and the host withholds it.
 
         A kernel needs D. It tells the kernel which pages have been changed and must be saved before their frames are
         used for something else. On a real machine the processor sets D in the kernel's entry at the first write. Here
-        the processor walks the shadow and never touches the guest's tables, so the host has to set D for it, and the
-        host can only do this if the first write faults. So there is one more condition: **W is set in an spte only if
-        the guest's D is set.**
+        the processor walks the shadow and never touches the guest's tables. So the host has to set D for it, and can
+        only do this if the first write faults.
+
+        So when does the host set W in an spte? The guest's entry and all entries above it must have W, and **the
+        guest's D must be set.** (Lesson 7 adds a third condition.)
 
         Now the program writes. Look for the two steps in which W is set in the spte and D in the guest's entry. The
         step after them adds the entry to the reverse map.
