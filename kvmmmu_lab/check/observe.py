@@ -517,7 +517,7 @@ class ZappedPages(Observation, name="zaps"):
         return ", ".join(f"#{id}" for id in ids[:9]) + ", ..." * (len(ids) > 9) or "no page"
 
     def listing(self, value: Any) -> list[str]:
-        return [f"#{id}" for id in value] or ["no page"]
+        return [f"page #{id}" for id in value] or ["no page"]
 
 
 RESULT_NAMES = {

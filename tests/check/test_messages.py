@@ -248,7 +248,7 @@ def test_no_picture_has_columns_without_labels(name):
         "chains": [[[251, None]], 3],
         "form": [[[0x1F, REF]], 4], "free": [[250], 249], "rmap": [[0x1F, [REF]]], "parents": [[251, [REF]]], "frames": [0x1F],
         "order": ["TLB flush"], "sptes": [[7, [LEAF]]], "pages": [[251, 0x10, 4, 1, 0]],
-        "mmu": [4, 4, 251, 250, 0, 0, 1, 2, 3, 4, []],
+        "mmu": [4, 4, 251, 250, 0, 0, 1, 2, 3, 4, []], "zaps": [251, 250],
     }  # fmt: skip
     lines = OBSERVATIONS[name].listing(values[name])
     assert lines and all(any(letter.isalpha() for letter in line) for line in lines)
