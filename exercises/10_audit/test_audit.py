@@ -170,6 +170,8 @@ EXERCISE = Exercise(
             guest("64", *writes(0x400000), *LOOK, *plant("forget")),
             guest("64", *writes(0), *LOOK, *plant("mislead", 0, 0x12)),
             guest("64", *writes(0), *plant("ghost", 250, 0x12)),
+            play(("alias", 0x300, 0x100, 0), ("shadowed", 0x50, 2, 0x300), *reads(0x5000), ("map", "249:6", 0x50, "PW"), *LOOK),
+            guest("64", *writes(0), ("page", 0x50, 1, 4), ("map", "247:0", 0x12, "PW"), *LOOK),
             play(*reads(0x8000), *LOOK, *plant("let in"), mode="64", root=0, entries=ROOT_IN_FRAME_0),
             guest("64", ("alias", 0x300, 0x100, 0), ("poke", 0x13000, 8, 0x312007), *writes(0x8000), *LOOK),
             guest("none", ("shadowed", 0x80, 110), *writes(0x5000), ("maps", "141:128", 110, 0x80, "PW", 1), *LOOK),

@@ -196,7 +196,7 @@ class Explainer:
         """Explain in one sentence why a run did not finish, and name the line of the submission that was running."""
         error = found.error
         what = re.sub(r"spte (0x[0-9a-f]+)", lambda match: f"spte {spte(int(match[1], 16))}", str(error.get("what")))
-        what = named(what) + _misuse(what)
+        what = named(what) + (_misuse(what) if "the host would have crashed" in what else "")
         text = f": {what}" if what else ""
         kind, where = KINDS.get(found.kind, KINDS["raised"]), self._where(error)
         at = f"; your code was{where}" if where else ""

@@ -510,8 +510,8 @@ class ZappedPages(Observation, name="zaps"):
         twice = next((id for id in got if got.count(id) > expected.count(id) > 0), None)
         if twice is not None:
             return f"zap_page is called {times(got.count(twice))} for page #{twice}; once is enough"
-        should = f"{self._row(expected)}, in the order of the bucket"
-        return f"zap_page is called for {self._row(got)}; it should be called for {should}"
+        should = f"be called for {self._row(expected)}, in the order of the bucket" if expected else "not be called"
+        return f"zap_page is called for {self._row(got)}; it should {should}"
 
     def _row(self, ids: list[int]) -> str:
         return ", ".join(f"#{id}" for id in ids[:9]) + ", ..." * (len(ids) > 9) or "no page"

@@ -885,7 +885,9 @@ def _unmap(subject: Subject, spte: int) -> str | None:
 
 
 def _complaint(item: Any) -> Any:
-    """Put a complaint into words; anything else is returned unchanged."""
+    """Put a complaint into words; a string, which is no complaint, gets quotes; anything else is returned unchanged."""
+    if isinstance(item, str):
+        return f"the string {item!r}"
     kind, where = item if isinstance(item, list) and len(item) == 2 else (None, None)
     if not isinstance(where, int) or kind not in ("rmap", "wp", "map"):
         return item

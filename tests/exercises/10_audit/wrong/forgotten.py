@@ -110,3 +110,11 @@ class fifty_maps(steps):
 
     def noted(vm):
         return Counter((hfn, spte) for hfn in list(vm.rmap.frames())[:50] for spte in vm.rmap.sptes(hfn))
+
+
+class strings(steps):
+    """It returns a string for each complaint, not a tuple."""
+
+    def check_rmap(vm):
+        should, have = writable_leaves(vm), noted(vm)
+        return [f"rmap #{(spte >> 9) - FIRST_SHADOW}:{spte & 511}" for _, spte in (should - have) | (have - should)]

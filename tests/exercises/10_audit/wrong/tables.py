@@ -119,3 +119,21 @@ class tables_with_a_map(steps):
         writable = {hfn for hfn, _ in writable_leaves(vm)} | {hfn for hfn, _ in noted(vm)}
         tables = [page.gfn for page in vm.pool.active if not page.metaphysical]
         return [("wp", gfn) for gfn in tables if vm.memory.frames[gfn] in writable]
+
+
+class one_gfn_of_each_frame(steps):
+    """If two tables are in one host frame, by an alias, it reports only one of the gfns."""
+
+    def check_wp(vm):
+        writable = {hfn for hfn, _ in writable_leaves(vm)}
+        tables = {vm.memory.frames[page.gfn]: page.gfn for page in vm.pool.active if not page.metaphysical}
+        return [("wp", gfn) for hfn, gfn in tables.items() if hfn in writable]
+
+
+class only_what_the_root_leads_to(steps):
+    """It looks for writable entries only in pages that the root leads to."""
+
+    def check_wp(vm):
+        writable = {frame(vm, spte) for _, spte in mappings(vm) if vm.memory.words[spte] & WRITABLE}
+        tables = [page.gfn for page in vm.pool.active if not page.metaphysical]
+        return [("wp", gfn) for gfn in tables if vm.memory.frames[gfn] in writable]
