@@ -567,12 +567,16 @@ class StepResult(Observation, name="result"):
         if isinstance(right, str) and isinstance(mine, str):
             return f"{mine}; expected: {right}"
         names = self._names(difference.call, right)
+        sentence = f"it returns {self._value(mine, names)}; it should return {self._value(right, names)}"
         if not names or not isinstance(mine, list) or len(mine) != len(right):
-            count = f", {len(right)} numbers" if names and isinstance(mine, list) else ""
-            return f"it returns {short(mine)}; it should return {short(right)}{count}"
+            return sentence + f", {len(right)} numbers" * bool(names and isinstance(mine, list))
         wrong = [name for name, item, should in zip(names, mine, right, strict=True) if item != should]
         are = f"{', '.join(wrong[:-1])} and {wrong[-1]} are" if len(wrong) > 1 else f"{wrong[0]} is"
-        return f"it returns {short(mine)}; it should return {short(right)}: {are} wrong"
+        return f"{sentence}: {are} wrong"
+
+    def _value(self, value: Any, names: tuple[str, ...]) -> str:
+        """Format what a call returns; several named numbers are a tuple, as in the README, which JSON turns into a list."""
+        return short(tuple(value) if names and isinstance(value, list) else value)
 
     def _names(self, call: str, right: Any) -> tuple[str, ...]:
         """The names of the numbers that a call returns, if it returns several."""

@@ -63,7 +63,7 @@ def right(gva, mode):
 def test_objects_go_along_as_they_are_now(server, monkeypatch):
     assert "9 of 9" in said(right, server)
     monkeypatch.setitem(LATEST, "offset", 1)
-    assert "it returns [0, 0, 0, 0, 1]; it should return [0, 0, 0, 0, 291]" in said(right, server)
+    assert "it returns (0, 0, 0, 0, 1); it should return (0, 0, 0, 0, 291)" in said(right, server)
 
 
 def test_the_judge_never_loads_the_pickle(monkeypatch, server):
