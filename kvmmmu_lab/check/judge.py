@@ -37,7 +37,7 @@ STEPS = 20
 ENGINE, FULL = 5.0, 20.0
 """The time limits for a trace or boot that tests the whole engine, as multiples of `limits.TIME`; the latter if ``full``."""
 
-LONGER = 5.0
+LONGER = 3.0
 """How many times longer code that was stopped may run once more, to find out whether it is slow or endless."""
 
 SHRINKING = 1.5

@@ -35,7 +35,9 @@ export class Focus {
   leave() {
     const others = this.stops.filter((stop) => stop !== document.activeElement);
     for (const stop of others) stop.setAttribute("tabindex", "-1");
-    setTimeout(() => others.forEach((stop) => stop.setAttribute("tabindex", "0")));
+    const back = () => others.forEach((stop) => stop.setAttribute("tabindex", "0"));
+    this.root.addEventListener("focusout", back, { once: true }); // by then the browser has chosen
+    setTimeout(back); // if there was nowhere to go
   }
 
   go(element) {

@@ -160,7 +160,7 @@ def test_slow_and_endless_are_told_apart(server, monkeypatch):
     words = said(server, "04", changed(RMAP, "if entry & 3", "while entry & 3 == 3: pass\n        if entry & 3"))
     assert "took too long and was stopped in add(), line" in words
     assert "0.3 s" in words and "KVMMMU_LAB_TIME=1.2 allows four times as much" in words
-    assert "With 5 times as much it did not end either" in words
+    assert "With 3 times as much it did not end either" in words
     words = said(server, "04", changed(RMAP, "if entry & 3", "__import__('time').sleep(0.6)\n        if entry & 3"))
     assert "it is slow, but not endless" in words
 
