@@ -292,6 +292,7 @@ EXERCISE = Exercise(
             *(play(*(step for count in range(1, 21) for step in (("page", TABLE, *role), ("write", TABLE << 12, 8, 0))))
               for role in ((1, 4), (4, 4))),
             *(between(*steps) for steps in BETWEEN),
+            wide(write(0, 9), write(PT, 9), write(0, 9), write(PT, 9)),
             wide(*use(0x1000, 0x2000, 0x3000), write(PT, 1), write(PT, 2), write(PT, 3)),
             wide(("alias", 0x300, 0x100, 0), write(PT, 9), write(0x313, 9), write(PT, 9), *use(0x3000), write(0x313, 9),
                  write(PT, 9), write(PT, 9), *use(0x3000), write(PT, 9)),

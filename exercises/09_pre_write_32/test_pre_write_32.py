@@ -310,6 +310,7 @@ EXERCISE = Exercise(
             *(play(*(step for count in range(1, 21) for step in (("page", TABLE, *role), ("write", TABLE << 12, 4, 0))))
               for role in ((1, 2, 1), (2, 2, 3), (3, 4))),
             *(between(*steps) for steps in BETWEEN),
+            narrow(write(0, 9), write(PT, 9), write(0, 9), write(PT, 9)),
             wide(write8(PT, 8), {"op": "cr3", "v": 0x15000}, write8(PT, 9), {"op": "cr3", "v": TOP << 12}, *use(0x1000),
                  write8(PT, 8)),
             narrow(*use(gva(0, 1), gva(0, 2), gva(0, 3)), write(PT, 1), write(PT, 2), write(PT, 3)),

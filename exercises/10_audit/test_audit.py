@@ -51,6 +51,7 @@ BITS_51_52 = 0x18000000000
 LOW_END, HIGH_BEGIN = 0x7FFFFFFFF000, 0xFFFF800000000000
 """The end of the lower and the beginning of the upper half of a 64-bit address space: the same frames as at `HIGH` and at 0."""
 
+PAGING_OFF = {"op": "regs", "cr0": 1, "cr3": 0, "cr4": 0, "efer": 0}
 LOGGED = ((0, 0x100, True), (0x400, 0x400))
 FORMS = {"none": 0, "32": 4, "32 pse": 4, "pae": 8, "64": 8}
 MODES = tuple(FORMS)
@@ -172,6 +173,7 @@ EXERCISE = Exercise(
             guest("64", *writes(0), *plant("ghost", 250, 0x12)),
             play(("alias", 0x300, 0x100, 0), ("shadowed", 0x50, 2, 0x300), *reads(0x5000), ("map", "249:6", 0x50, "PW"), *LOOK),
             guest("64", *writes(0), ("page", 0x50, 1, 4), ("map", "247:0", 0x12, "PW"), *LOOK),
+            guest("64", *writes(0), PAGING_OFF, *writes(0x5000), ("map", "248:0", 0x10, "PW"), *LOOK),
             play(*reads(0x8000), *LOOK, *plant("let in"), mode="64", root=0, entries=ROOT_IN_FRAME_0),
             guest("64", ("alias", 0x300, 0x100, 0), ("poke", 0x13000, 8, 0x312007), *writes(0x8000), *LOOK),
             guest("none", ("shadowed", 0x80, 110), *writes(0x5000), ("maps", "141:128", 110, 0x80, "PW", 1), *LOOK),

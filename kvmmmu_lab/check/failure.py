@@ -197,8 +197,10 @@ class Explainer:
         error = found.error
         what = re.sub(r"spte (0x[0-9a-f]+)", lambda match: f"spte {spte(int(match[1], 16))}", str(error.get("what")))
         what = named(what) + (_misuse(what) if "the host would have crashed" in what else "")
-        text = f": {what}" if what else ""
         kind, where = KINDS.get(found.kind, KINDS["raised"]), self._where(error)
+        if "zap_page(" in where and what == "list.remove(x): x not in list":
+            what = "the page is not in use. Perhaps it was zapped before, or was never taken from the bucket"
+        text = f": {what}" if what else ""
         at = f"; your code was{where}" if where else ""
         if kind.name == "timeout" and not where:
             where = " outside its own lines"

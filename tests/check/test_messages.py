@@ -187,6 +187,12 @@ def test_a_stranger_that_is_accepted_is_named(server):
     assert "your code raises no exception; it should, as the README says: " in words and "has no parent #255:" in words
 
 
+def test_a_page_that_is_zapped_twice(server):
+    source = (ROOT / "tests/exercises/08_pre_write/right/by_index.py").read_text("utf-8")
+    words = said(server, "08", source.replace("zap_page(vm, page)", "zap_page(vm, page); zap_page(vm, page)"), "across")
+    assert "the page is not in use. Perhaps it was zapped before" in words
+
+
 def test_an_audit_that_changes_the_machine(server):
     source = (ROOT / "tests/exercises/10_audit/right/arrays.py").read_text("utf-8")
     source += "\n\nright = audit\n\n\ndef audit(vm):\n    found = right(vm)\n    for hfn in list(vm.rmap.frames()):\n"

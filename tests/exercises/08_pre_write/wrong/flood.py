@@ -394,3 +394,15 @@ class counted_by_frame(steps):
             vm.last_pt_write_count = 1
         vm.last_pt_write_gfn = gfn
         return vm.last_pt_write_count
+
+
+class gfn_0_means_none_yet(steps):
+    """It counts on after a write to gfn 0, as if that were a new machine."""
+
+    def count_write(vm, gfn):
+        if gfn == vm.last_pt_write_gfn or not vm.last_pt_write_gfn:
+            vm.last_pt_write_count += 1
+        else:
+            vm.last_pt_write_count = 1
+        vm.last_pt_write_gfn = gfn
+        return vm.last_pt_write_count

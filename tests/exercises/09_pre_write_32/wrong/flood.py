@@ -461,3 +461,15 @@ class another_root_restarts_the_count(by_address):
             begin = (first_byte >> shift) << guest_covers
             for address in range(begin, begin + (1 << guest_covers), 1 << shadow_covers):
                 clear(vm, page, address >> shadow_covers & 511)
+
+
+class gfn_0_means_none_yet(steps):
+    """It counts on after a write to gfn 0, as if that were a new machine."""
+
+    def count_write(vm, gfn):
+        if gfn == vm.last_pt_write_gfn or not vm.last_pt_write_gfn:
+            vm.last_pt_write_count += 1
+        else:
+            vm.last_pt_write_count = 1
+        vm.last_pt_write_gfn = gfn
+        return vm.last_pt_write_count

@@ -137,3 +137,12 @@ class only_what_the_root_leads_to(steps):
         writable = {frame(vm, spte) for _, spte in mappings(vm) if vm.memory.words[spte] & WRITABLE}
         tables = [page.gfn for page in vm.pool.active if not page.metaphysical]
         return [("wp", gfn) for gfn in tables if vm.memory.frames[gfn] in writable]
+
+
+class tables_of_the_current_mode(steps):
+    """It does not look at tables of more levels than the guest has now: pages stay in use after a switch of modes."""
+
+    def check_wp(vm):
+        writable = {hfn for hfn, _ in writable_leaves(vm)}
+        tables = [page.gfn for page in vm.pool.active if not page.metaphysical and page.level <= max(2, vm.root_level)]
+        return [("wp", gfn) for gfn in tables if vm.memory.frames[gfn] in writable]
