@@ -84,6 +84,20 @@ def test_lessons_quote_the_choices_of_a_film_as_they_are():
     assert len(quoted) == 3 and set(quoted) <= set(TAGS.values())
 
 
+def test_a_commit_is_called_a_commit():
+    """A number such as 40907d5 means nothing to a reader who doesn't know what it is."""
+    for path in [*LESSONS, *MODULES]:
+        text = re.sub(r"\s*\n[# ]*", " ", path.read_text("utf-8"))
+        numbers = re.findall(r"(\w+)\W+((?=[0-9a-f]*[a-f])(?=[0-9a-f]*[0-9])[0-9a-f]{7,12})\b", text)
+        assert not [number for before, number in numbers if before != "commit"]
+
+
+def test_an_entry_is_named_by_its_page_and_index(ran):
+    for path in LESSONS:
+        text = "\n".join(output.data.get("text/plain", "") for output in outputs(ran(path.stem)) if "data" in output)
+        assert not re.findall(r"spte (?:0x)?[0-9a-f]{4,}\b", text)
+
+
 def outputs(book):
     return [output for cell in book.cells if cell.cell_type == "code" for output in cell.outputs]
 
