@@ -160,7 +160,8 @@ lab.map().film
 # four entries and a link to another descriptor. Both entries go into it, the old one first (`mmu.c:327-332`).
 
 # %%
-lab.map().film
+lab.map()
+reverse_map(lab.machine, lab.gfn)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## A mapping without W
