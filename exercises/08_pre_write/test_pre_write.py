@@ -252,6 +252,7 @@ EXERCISE = Exercise(
             wide(*use(0x1000), write(PD, 8, 1, 8)),
             wide(*use(0x1000), write(ROOT, 0, 4, 8)),
             pae(*use(0x1000), write(PD, 0, 7, 4)),
+            pae(*use(0x1000), write(PD, 0, 7, 4), more=((ROOT, 2, PD, "P"),)),
             wide(*use(0x1000), ("access", 0x600000, ""), write(PD, 7, 4, 8), more=SELF),
             wide(("access", ALL_ROLES, ""), write(ROOT, 100, 5, 4), more=RECURSIVE),
             wide(*use(0x401000, 0x1000), write(PT, 1, 1, 8), more=TWIN),

@@ -336,6 +336,8 @@ EXERCISE = Exercise(
             wide(*use(0x1000), write8(TOP, 0)),
             wide(*use(0x1000), write8(UPPER, 1), write8(TOP, 1)),
             pae(*use(0x1000), write8(PT, 8, 4)),
+            play(*use(0x1000), write8(PD, 0, 7, 4), mode="pae", root=TOP,
+                 entries=((TOP, 0, PD, "P"), (TOP, 2, PD, "P"), *WIDE)),
             *(wide(*use(0x1000), write8(PT, 8, byte, size)) for byte, size in ((7, 2), (5, 4))),
             both(*use(0x2000), TO_PAE, *use(0x1000), write8(PT, 1, 0, 4)),
             both(*use(0x2000), TO_PAE, *use(0x1000, 0x2000), TO_32, write8(PT, 1, 4, 4)),

@@ -144,3 +144,11 @@ class sorted_by_id(steps):
     def shadows(vm, gfn):
         found = [page for page in vm.pool.bucket(gfn) if page.gfn == gfn and not page.metaphysical]
         return sorted(found, key=lambda page: page.id)
+
+
+class roots_in_use_twice(steps):
+    """A root that is in use twice is not zapped."""
+
+    def shadows(vm, gfn):
+        found = [page for page in vm.pool.bucket(gfn) if page.gfn == gfn and not page.metaphysical]
+        return [page for page in found if page.root_count < 2]

@@ -196,3 +196,11 @@ class two_bytes_never_across(steps):
     def across(page, offset, size):
         unit = 4 if narrow(page) else 8
         return (unit == 4 or size != 2) and offset // unit != (offset + size - 1) // unit
+
+
+class roots_in_use_twice(steps):
+    """A root that is in use twice is not zapped."""
+
+    def shadows(vm, gfn):
+        found = [page for page in vm.pool.bucket(gfn) if page.gfn == gfn and not page.metaphysical]
+        return [page for page in found if page.root_count < 2]
