@@ -75,6 +75,8 @@ entry
 # - **in orange**, the shadow pages that are checked, with the entries that are hit. The number in brackets is the
 #   guest entry from which the spte was made (or, if the spte is empty, would be made);
 # - **on the right**, what an spte points to: a frame, with its reverse map.
+#
+# One box also shows a count of writes. A later section is about this count.
 
 # %%
 store_diagram(vm, entry.gpa, 8)
@@ -113,7 +115,7 @@ watch_store(vm, entry.gpa, entry.moved)
 # -->
 # Three things happen, and their order is fixed:
 #
-# 1. the spte **leaves the reverse map** of its frame (mmu.c:1131);
+# 1. the spte **leaves the reverse map** of its frame (called at mmu.c:1131);
 # 2. the spte **becomes zero** (mmu.c:1121-1138);
 # 3. the guest's bytes change.
 #
@@ -152,12 +154,12 @@ store_diagram(vm, directory, 8)
 # <!-- slide:
 # One spte is hit, `#249:0`. It points to another shadow page, #248, which holds three sptes.
 #
-# The guest writes zero there: now none of the three pages is mapped.
+# The guest's kernel writes zero there.
 # -->
 # One spte is hit, `#249:0`. It does not point to a frame but to another shadow page, #248, which holds the three
 # sptes.
 #
-# The guest unmaps the whole region: it writes zero to that directory entry. Now none of the three pages is mapped.
+# Now the guest's kernel writes zero to that directory entry.
 
 # %% tags=["question"]
 guess_page_below = lesson.page_below(vm, 0x2000)
@@ -180,21 +182,21 @@ hash_table(vm, table)
 # Now the guest restores its directory entry, and the program reads `0x2000`.
 # -->
 # The guest's kernel now restores its directory entry: the gfn of the page table with the flags `0x67` (present,
-# writable, user, accessed, dirty). `emulate_write_gpa` performs a store just as `watch_store` does, but without a
-# film. Then the program reads `0x2000`. What must the host make for this access?
+# writable, user, accessed, dirty). `emulate_write_gpa` performs a store just as `watch_store` does, but without a film.
+# Then the program reads `0x2000`.
 
 # %%
 restored = vm.emulate_write_gpa(directory, table << 12 | 0x67, 8)
 
 # %% tags=["question"]
-guess_made_again = lesson.made_again(vm)
-guess_made_again
+guess_next_access = lesson.next_access(vm)
+guess_next_access
 
 # %%
 watch(lambda: vm.access(0x2000, user=True), vm, [0x2000])
 
 # %% tags=["answer"]
-guess_made_again.reveal()
+guess_next_access.reveal()
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
 # And the other two pages?
@@ -264,12 +266,12 @@ guess_across.reveal()
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
-# The host counts the writes in a row to one gfn. Here are two writes, which zap two sptes:
+# The host keeps a count of writes. Here are two writes, which zap two sptes:
 # -->
-# ## The third time
+# ## A series of writes
 #
-# The host remembers the gfn of the last write, and how many writes in a row went to it. Let the small guest write
-# entries 1 and 2, one after the other. As expected, two sptes die. The counter is now 2:
+# The diagrams also show a count, which the host keeps. Let the small guest write entries 1 and 2, one after the other.
+# As expected, two sptes die. The last line of the cell shows the count after these two writes:
 
 # %%
 small = small_guest("64", 0x1000, 0x2000, 0x3000)
@@ -280,25 +282,25 @@ vm.last_pt_write_count
 
 # %% [markdown]
 # <!-- slide:
-# One spte is left, number 3. The third store goes to entry 9, for which there is no spte at all.
+# One spte is left, number 3. The next store goes to entry 9, for which there is no spte at all.
 # -->
-# One spte is left in the shadow page, number 3. The third store goes to entry 9, for which there is no spte at all:
-# that page was never mapped.
+# One spte is left in the shadow page, number 3. The next store goes to entry 9, for which there is no spte at all: that
+# page was never mapped.
 
 # %% tags=["question"]
-guess_third_store = lesson.third_store(vm, 0x3000)
-guess_third_store
+guess_next_store = lesson.next_store(vm, 0x3000)
+guess_next_store
 
 # %%
 watch_store(vm, entry1 + 8 * 8, 0)
 
 # %% tags=["answer"]
-guess_third_store.reveal()
+guess_next_store.reveal()
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
 # An spte for a device is not *present*: the host sets an "I/O" mark in it, and leaves P clear. Such an spte is in no
-# reverse map and points nowhere. What must the host do when its guest entry is written?
+# reverse map and points nowhere.
 # -->
 # ## Entries that are not present
 #
@@ -311,6 +313,13 @@ small = small_guest("64", 0x1000)
 vm = small.vm
 small.map(0x5000, 0xFEE00)
 vm.access(0x5000)
+
+# %% [markdown]
+# <!-- slide: -->
+# The guest's kernel is about to write the entry of that page, with the gfn of a frame:
+
+# %%
+store_diagram(vm, small.entry_gpa(0x5000), 8)
 
 # %% tags=["question"]
 guess_device = lesson.device(vm, 0x5000)
@@ -328,14 +337,14 @@ again
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
-# Pre-write goes through one hash bucket and hits *every* page that passes two tests. The first: **the page shadows
+# Pre-write looks into one hash bucket. A page there is hit only if it passes two tests. The first: **the page shadows
 # the written gfn.** Gfns that are equal modulo 256 share a bucket, here `0x61c1` and `0x50c1`:
 # -->
 # ## Which pages are hit
 #
 # So far, pre-write has always found one shadow page. In general it uses the **hash**, the host's index of its shadow
-# pages: 256 lists, called *buckets*. It goes through the bucket of the written gfn, from the first page to the last,
-# and hits *every* page that passes two tests (mmu.c:1167-1169):
+# pages: 256 lists, called *buckets*. It looks into the bucket of the written gfn. A page there is hit only if it passes
+# two tests (mmu.c:1167-1169):
 #
 # 1. **The page shadows the written gfn.** There are only 256 buckets, so gfns that are equal modulo 256 share one. In
 #    our Linux guest, the program's page table in gfn `0x61c1` shares a bucket with one of the kernel's page tables, in
@@ -365,10 +374,12 @@ store_diagram(small.vm, 0x400 << 12, 8)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # <!-- slide:
-# In this guest, entry 493 of the root table points to the root table itself.
+# In the next guest, entry 493 of the root table points to the root table itself. The address that it accesses has index
+# 493 at each of the four levels.
 # -->
-# In this guest, entry 493 of the root table points to the root table itself, and the guest has made one access
-# through it. Predict how many sptes die if the guest writes that entry.
+# In the guest of the next cell, entry 493 of the root table points to the root table itself. The guest makes one access
+# through it: the address `0xFFFFF6FB7DBED000` has index 493 at each of the four levels. Then the guest writes that
+# entry.
 
 # %%
 small = small_guest("64", 0x1000)
@@ -388,13 +399,12 @@ guess_itself.reveal()
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
-# Many people expect this. The guest writes entry 2 twice, for two new frames, and nothing accesses the page in between.
+# The guest writes entry 2 twice, for two new frames, and nothing accesses the page in between.
 # -->
-# ## "The new value is copied into the shadow"
+# ## A new value
 #
-# Many people expect this: the host sees the store, so it could update the shadow at once. Let the guest write entry 2
-# twice: first a value that points to one new frame, then a value that points to another. Nothing accesses the page in
-# between.
+# Let the guest write entry 2 twice: first a value that points to one new frame, then a value that points to another.
+# Nothing accesses the page in between.
 
 # %%
 from kvmmmu_lab.labs import who_maps
@@ -403,15 +413,15 @@ small = small_guest("64", 0x1000, 0x2000)
 vm, entry2, first, second = small.vm, small.entry_gpa(0x2000), small.frame(), small.frame()
 
 # %% tags=["question"]
-guess_copied = lesson.copied(vm, first)
-guess_copied
+guess_new_value = lesson.new_value(vm, 0x2000, first)
+guess_new_value
 
 # %%
 vm.emulate_write_gpa(entry2, first << 12 | 0x67, 8)
 who_maps(vm, first)
 
 # %% tags=["answer"]
-guess_copied.reveal()
+guess_new_value.reveal()
 
 # %%
 vm.emulate_write_gpa(entry2, second << 12 | 0x67, 8)
@@ -422,17 +432,16 @@ lesson.COPYING
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
-# Many descriptions of shadow paging depend on `INVLPG`, "forget this address". First `poke` hides the change from
-# the host, and the guest does execute `INVLPG`:
+# After changing an entry, a kernel executes `INVLPG`, "forget this address". Two cases. In the first, `poke` hides the
+# change from the host, and the guest executes `INVLPG`:
 # -->
-# ## "The guest executes INVLPG, and then the host updates the shadow"
+# ## INVLPG
 #
 # A real processor may keep old translations, so after changing an entry, a kernel executes `INVLPG`, "forget this
-# address". In many descriptions of shadow paging everything depends on that instruction. Try it both ways. First
-# `poke` hides the change from the host, and the guest does execute `INVLPG`:
+# address". Try two cases. In the first, `poke` hides the change from the host, and the guest executes `INVLPG`:
 
 # %%
-third = small.frame()
+third, fourth = small.frame(), small.frame()
 
 # %% tags=["question"]
 guess_invlpg = lesson.invlpg(vm, 0x2000, third)
@@ -441,35 +450,34 @@ guess_invlpg
 # %%
 vm.poke(entry2, third << 12 | 0x67)
 vm.invlpg(0x2000)
-f"wanted: {third << 12:#x}, reached: {vm.access(0x2000, user=True).gpa:#x}"
+f"new frame: {third:#x}, reached: {vm.access(0x2000, user=True).gpa >> 12:#x}"
 
 # %% tags=["answer"]
 guess_invlpg.reveal()
 
 # %% [markdown]
-# Now the other way: the host sees the store, but the guest does not execute `INVLPG`:
+# In the second case the host sees the store of another new frame, and the guest does not execute `INVLPG`:
 
 # %%
-vm.emulate_write_gpa(entry2, third << 12 | 0x67, 8)
-f"wanted: {third << 12:#x}, reached: {vm.access(0x2000, user=True).gpa:#x}"
+vm.emulate_write_gpa(entry2, fourth << 12 | 0x67, 8)
+f"new frame: {fourth:#x}, reached: {vm.access(0x2000, user=True).gpa >> 12:#x}"
 
 # %% tags=["answer"]
 lesson.INVLPG
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
-# Our guest turns paging off, writes entry 2 of its page table at its physical address, and turns paging on again.
-# In which step does pre-write begin?
+# Our guest turns paging off, writes entry 2 of its page table at its physical address, and turns paging on again. Does
+# pre-write begin, and when?
 # -->
 # ## Writing with paging off
 #
 # Pre-write runs only if write protection traps the store. This requires that no spte with W set points to a shadowed
-# table. Is that *always* true? A guest can turn paging off for a while, for instance to switch to another mode.
-# Without paging there are no guest tables, so the host uses shadow pages of another kind. But the shadow pages of the
-# page tables stay in the hash meanwhile.
+# table. We check this with paging off. A guest can turn paging off for a while, for instance to switch to another mode.
+# Without paging there are no guest tables, so the host uses shadow pages of another kind.
 #
-# Our small guest turns paging off, and then writes entry 2 of its page table, at its physical address. Look for the
-# step in which pre-write begins.
+# Our small guest turns paging off, and then writes entry 2 of its page table, at its physical address. Look whether
+# pre-write begins, and when.
 
 # %%
 small = small_guest("64", 0x1000, 0x2000)
@@ -507,11 +515,10 @@ hierarchy(vm, 0x2000)
 guess_paging_on.reveal()
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
-# Here is the kernel's own audit. Each line is a complaint. `wp` and `map` are two of its checks, for write protection
-# and for mappings. `role 0x14` is the role of the shadow page as a number: level 1, 4 guest levels.
+# Here is the kernel's own audit:
 
 # %%
-[str(complaint) for complaint in vm.audit()]
+[str(line) for line in vm.audit()]
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## What you know now

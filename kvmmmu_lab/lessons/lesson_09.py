@@ -4,12 +4,11 @@
 from __future__ import annotations
 
 from ..inspect.paths import shadow_path
-from ..mmu.bits import PAGE_SHIFT
 from ..mmu.memory import FIRST_SHADOW
 from ..mmu.vm import Vm
 from .lesson import Lesson
 from .question import Answer, Ask, Passage, Steps
-from .sptes import died, frame_name, gfn_of, listed, names, sptes
+from .sptes import FAILS, died, frame_name, gfn_of, listed, names, reached, sptes
 
 LESSON = Lesson(9, "What does one store to a page table undo in the shadow?", 45, ("pre_write",))
 
@@ -46,7 +45,7 @@ def page_below(vm: Vm, gva: int) -> Steps:
 
 
 @LESSON.question
-def made_again(vm: Vm) -> Steps:
+def next_access(vm: Vm) -> Steps:
     """What the host makes for the first access after a directory entry is restored."""
     before, free = sptes(vm), len(vm.pool.free)
 
@@ -118,13 +117,13 @@ def across(vm: Vm, gva: int) -> Steps:
 
 
 @LESSON.question
-def third_store(vm: Vm, gva: int) -> Steps:
+def next_store(vm: Vm, gva: int) -> Steps:
     """What the third store in a row to a table zaps."""
     before = sptes(vm)
     page = shadow_path(vm, gva).steps[-1].number
     last = names(spte for spte in before if spte >> 9 == FIRST_SHADOW + page)
     choices = ["nothing: there is no spte 9", f"{last[0]} alone", f"the whole page #{page}"]
-    yield Ask("A third store in a row, to entry 9, zaps:", choices, on=vm)
+    yield Ask("The next store, to entry 9, zaps:", choices, on=vm)
     dead = died(vm, before)
     yield Answer(
         choices[0] if not dead else choices[2] if vm.pool.pages[page] in vm.pool.free else listed(dead),
@@ -147,9 +146,7 @@ def third_store(vm: Vm, gva: int) -> Steps:
         | the same gfn as the last write | goes up by 1 |
         | another gfn | starts again at 1 |
 
-        From 3 on, *every* write is a flood, including the fourth and the hundredth. Only a write to another gfn ends
-        it. It does not matter what happens between the writes: the program may use the table's pages for an hour, with
-        any number of page faults. This is a mistake in Linux 2.6.22. Lesson 10 returns to it.
+        From 3 on, *every* write is a flood, including the fourth and the hundredth.
 
         Why is there such a rule? Each trapped write costs thousands of cycles. A kernel that forks a process copies
         whole page tables, with hundreds of writes in a row. After the third write the shadow page is gone, and the
@@ -190,24 +187,30 @@ def itself(vm: Vm) -> Steps:
         "the frame has four shadow pages, of levels 4, 3, 2 and 1. In each of them, entry 493 was made from the written entry.",
         more="""
         <!-- slide:
-        Why *every* page? One guest table can have several shadow pages. This one is a table of all four levels at once.
+        *Every* page that passes both tests is hit. One guest table can have several shadow pages. This one is a table
+        of all four levels at once.
         -->
-        Why does pre-write check *every* page, and not only the first that passes? One guest table can have several
-        shadow pages, with different roles. Some kernels let an entry of the root table point to the root table itself,
-        so that they find all their tables at fixed addresses. Then one frame is a table of all four levels at once, and
-        has a shadow page for each of these roles.
+        Pre-write goes through the bucket from the first page to the last, and hits *every* page that passes both tests.
+        Why every page, and not only the first that passes? One guest table can have several shadow pages, with
+        different roles. Some kernels let an entry of the root table point to the root table itself, so that they find
+        all their tables at fixed addresses. Then one frame is a table of all four levels at once, and has a shadow page
+        for each of these roles.
         """,
     )
 
 
 @LESSON.question
-def copied(vm: Vm, gfn: int) -> Steps:
-    """The number of entries that map a new frame right after the store."""
-    yield Ask("After the first store, how many shadow entries lead to the first frame?", [0, 1, 2], on=vm)
-    hpa = (vm.memory.frames[gfn] or 0) << PAGE_SHIFT
+def new_value(vm: Vm, gva: int, gfn: int) -> Steps:
+    """What the spte of gva holds right after a store that points its guest entry to another frame."""
+    ends = ["leads to the first new frame", "still leads to the old frame", "is zero"]
+    yield Ask("After the first store, and before any access, the spte for entry 2 ...", ends, on=vm)
+    hfn = shadow_path(vm, gva).hfn
     yield Answer(
-        sum(vm.memory.words[spte] & ~0xFFF & (1 << 52) - 1 == hpa for spte in sptes(vm)),
+        ends[2] if hfn is None else ends[0] if hfn == vm.memory.frames[gfn] else ends[1],
         "the host ignored the new value. It only cleared what was made from the old one.",
+        more="""
+        Many people expect a copy: the host sees the store, so it could update the shadow at once.
+        """,
     )
 
 
@@ -234,12 +237,14 @@ def invlpg(vm: Vm, gva: int, wanted: int) -> Steps:
     """The frame that is reached after a hidden change and INVLPG."""
     old = gfn_of(vm, gva)
     words = "The host does not see the store, and the guest executes INVLPG. Which frame does the program reach?"
-    yield Ask(words, [frame_name(old, old, wanted), frame_name(wanted, old, wanted)])
-    gpa = vm.access(gva, user=True).gpa
-    assert gpa is not None
+    yield Ask(words, [frame_name(old, old, wanted), frame_name(wanted, old, wanted), FAILS])
     yield Answer(
-        frame_name(gpa >> PAGE_SHIFT, old, wanted),
+        reached(vm, gva, old, wanted),
         "INVLPG removes a translation from the processor's own TLB. It changed nothing in the shadow.",
+        more="""
+        In many descriptions of shadow paging everything depends on that instruction: the guest executes `INVLPG`, and
+        then the host updates the shadow. Here the host did not even see it.
+        """,
     )
 
 
@@ -260,15 +265,14 @@ INVLPG = Passage(
 @LESSON.question
 def paging_off(vm: Vm) -> Steps:
     """Whether pre-write runs for a store to a page table while paging is off."""
-    steps = ["before the store", "after the store", "in none"]
-    counted = vm.last_pt_write_count
-    yield Ask("Paging is off, and the guest writes to its page table. In which step does pre-write begin?", steps, on=vm)
+    ends = ["before the store, and it zaps an spte", "before the store, but it finds no page to zap", "not at all"]
+    before, counted = sptes(vm), vm.last_pt_write_count
+    yield Ask("Paging is off, and the guest writes to its page table. When does pre-write begin?", ends, on=vm)
     yield Answer(
-        steps[2] if vm.last_pt_write_count == counted else steps[0],
+        ends[2] if vm.last_pt_write_count == counted else ends[0] if died(vm, before) else ends[1],
         "the function that maps pages without paging grants all rights on every frame, so the store was not trapped.",
         more="""
-        The function (mmu.c:764-813) does not check whether the frame is a shadowed page table. So the store goes
-        straight to memory. This is a bug of 2007.
+        The function (mmu.c:764-813) does not check whether the frame is a shadowed page table.
         """,
     )
 
@@ -277,16 +281,18 @@ def paging_off(vm: Vm) -> Steps:
 def paging_on(vm: Vm, gva: int, old: int, new: int) -> Steps:
     """The frame that is reached after paging is on again."""
     words = "The guest turns paging on again, and the program reads its page. Which frame does it reach?"
-    yield Ask(words, [frame_name(old, old, new), frame_name(new, old, new)], on=vm)
-    gpa = vm.access(gva, user=True).gpa
-    assert gpa is not None
+    yield Ask(words, [frame_name(old, old, new), frame_name(new, old, new), FAILS], on=vm)
     yield Answer(
-        frame_name(gpa >> PAGE_SHIFT, old, new),
+        reached(vm, gva, old, new),
         "the host found the root and all pages below it in the hash, and uses them again, although they were stale.",
         more="""
-        The result is the same as after the cheat in lesson 0, but this time nobody cheated. The kernel's own audit
-        compares the shadow with the guest's tables. It reports both the cause and the effect: a page table that can be
-        written, and an entry that leads to the wrong frame.
+        With paging off, the shadow pages of the page tables stayed in the hash, and the store went straight to memory.
+        This is a bug of 2007. The result is the same as after the cheat in lesson 0, but this time nobody cheated.
+
+        The kernel's own audit compares the shadow with the guest's tables. The next cell runs it, and each line is a
+        complaint. `wp` and `map` are two of its checks, for write protection and for mappings. `role 0x14` is the role
+        of the shadow page as a number: level 1, 4 guest levels. The audit reports both the cause and the effect: a page
+        table that can be written, and an entry that leads to the wrong frame.
         """,
     )
 

@@ -7,10 +7,11 @@ from collections.abc import Iterable
 
 from ..inspect.paths import shadow_path
 from ..mmu.memory import FIRST_SHADOW
+from ..mmu.pool import ShadowPage
 from ..mmu.vm import Vm
 from .lesson import Lesson
 from .question import Answer, Ask, Passage, Steps
-from .sptes import died, frame_name, gfn_of, listed, names, sptes
+from .sptes import FAILS, died, frame_name, gfn_of, listed, names, reached, sptes
 
 LESSON = Lesson(10, "Which shadow entries does a store hit when guest entries are only 4 bytes long?", 45, ("pre_write_32",))
 
@@ -18,6 +19,11 @@ LESSON = Lesson(10, "Which shadow entries does a store hit when guest entries ar
 def page_of(vm: Vm, gva: int, level: int = 1) -> int:
     """Return the number of the shadow page on the path of gva at a level."""
     return next(step.number for step in shadow_path(vm, gva).steps if step.level == level)
+
+
+def page_at(vm: Vm, spte: int) -> ShadowPage:
+    """Return the shadow page that contains an spte."""
+    return vm.pool.pages[(spte >> 9) - FIRST_SHADOW]
 
 
 def numbers(vm: Vm, before: frozenset[int], pages: Iterable[int]) -> list[int]:
@@ -30,7 +36,8 @@ def numbers(vm: Vm, before: frozenset[int], pages: Iterable[int]) -> list[int]:
 def index(vm: Vm, gpa: int) -> Steps:
     """The spte that a store to a table of 4-byte entries hits."""
     offset, before = gpa & 0xFFF, sptes(vm)
-    choices = [f"number {number}" for number in (offset // 8, offset // 4, offset // 2)] + ["none"]
+    leaves = [spte for spte in before if page_at(vm, spte).level == 1]
+    choices = [f"number {spte & 511}" for spte in sorted(leaves)] + ["none"]
     yield Ask(f"4 bytes at offset {offset:#x}: which spte dies?", choices, on=vm)
     hit = [spte & 511 for spte in sorted(before - sptes(vm))]
     doubled = offset * 2
@@ -46,9 +53,6 @@ def index(vm: Vm, gpa: int) -> Steps:
         | doubled | `0x404` x 2 | `0x808` |
         | in the page | `0x808 & 0xfff` | `0x808` |
         | spte | `0x808` / 8 | **257** |
-
-        Offset **`0xc04`** is in guest entry 769. Doubled: `0x1808`, in the page `0x808`. Again spte **257**, of
-        quadrant 1.
         -->
         The arithmetic by hand, as the picture shows it:
 
@@ -60,8 +64,7 @@ def index(vm: Vm, gpa: int) -> Steps:
         | spte | `0x808` / 8 | **257** |
 
         An spte is twice as long as a guest entry and begins twice as far from the start, so in the first half an entry
-        keeps its number. What about offset **`0xc04`**? It belongs to guest entry 769. Doubled, it is `0x1808`, and the
-        last three digits are `0x808`: again spte **257**, this time in the shadow page of quadrant 1.
+        keeps its number.
         """,
     )
 
@@ -71,32 +74,34 @@ def quadrants(vm: Vm, written: int, other: int) -> Steps:
     """The sptes that a store to one half of a table hits."""
     before = sptes(vm)
     first, second = (shadow_path(vm, gva).steps[-1].key.spte for gva in (written, other))
-    one, two = names([first])[0], names([second])[0]
-    both = listed(names([first, second]))
+    name = names([second])[0]
+    one, two = (f"{names([spte])[0]} (quadrant {page_at(vm, spte).quadrant})" for spte in (first, second))
+    both = listed([one, two])
     choices = [one, two, both, f"both pages, #{page_of(vm, written)} and #{page_of(vm, other)}, as a whole"]
     yield Ask("Which sptes die?", choices, on=vm)
-    dead = died(vm, before)
+    words = {(first,): one, (second,): two, (first, second): both}
+    dead = before - sptes(vm)
     yield Answer(
-        listed(dead) if len(dead) < 3 else choices[3],
+        words.get(tuple(spte for spte in (first, second) if spte in dead), "none") if len(dead) < 3 else choices[3],
         "both pages shadow this gfn, and both are hit at the same number. The code ignores the quadrant of the written entry.",
         more=f"""
         <!-- slide:
-        `{two}` was made from guest entry **769**, which was not written. The doubled offset, cut to three digits, has
-        lost the bit that tells the two halves apart. No program notices: it only costs a fault.
-
-        **Clearing too much is slow, clearing too little is wrong.**
+        `{name}` was made from guest entry **769**, which was not written. The doubled offset, cut to three digits, has
+        lost the bit that tells the two halves apart: offset `0xc04`, of entry 769, gives `0x808`, too. No program
+        notices: it only costs a fault.
         -->
-        Go back to the film and read the numbers in brackets: `{two}` was made from guest entry **769**, which was not
-        written. Linux 2.6.22 doubles the offset and keeps only its last three digits, and so loses the one bit that
-        tells the two halves apart. Then it clears the spte at that place *in the page of every quadrant*.
+        Go back to the film and read the numbers in brackets: `{name}` was made from guest entry **769**, which was not
+        written. That entry is at offset **`0xc04`**. Doubled, it is `0x1808`, and the last three digits are `0x808`, as
+        for the offset that was written. Linux 2.6.22 doubles the offset and keeps only its last three digits, and so
+        loses the one bit that tells the two halves apart. Then it clears the spte at that place *in the page of every
+        quadrant*, because pre-write goes through all shadow pages of the written gfn, as you know from lesson 9.
 
         Is this a bug? No program notices, because the wrongly cleared entry is made again at the next access. It only
-        costs a fault. In this respect a shadow is forgiving: **clearing too much is slow, clearing too little is
-        wrong.** The mistake became a real problem only when KVM was about to copy new values into the shadow at once
-        (see lesson 9). *Filling* the other entry with a value that belongs elsewhere would have been an error. So the
-        code first had to check the quadrant (commit fce0657f of the Linux kernel). The quadrant is part of the page's
-        **role**, which says how the guest uses the table for which the page was made. So the host had known it all
-        along. Your exercise follows Linux 2.6.22, which hits all quadrants.
+        costs a fault. The mistake became a real problem only when KVM was about to copy new values into the shadow at
+        once (see lesson 9). *Filling* the other entry with a value that belongs elsewhere would have been an error. So
+        the code first had to check the quadrant (commit fce0657f of the Linux kernel). The quadrant is part of the
+        page's **role**, which says how the guest uses the table for which the page was made. So the host had known it
+        all along. Your exercise follows Linux 2.6.22, which hits all quadrants.
         """,
     )
 
@@ -124,35 +129,38 @@ DIRECTORY = Passage(
     | sptes | `0x010` / 8, and the next | **2 and 3** |
 
     Check it with the rule: 2 x 257 = 514, and quadrant 1 begins at 512, so the result is sptes 2 and 3 of quadrant 1.
-    Pre-write hits them in all four quadrants: the mistake of the last section, now with four pages instead of two. Find
-    the pages one level below that lose their link by mistake.
+    Pre-write hits them in all four quadrants: the mistake of the last section, now with four pages instead of two. So
+    sptes 2 and 3 of quadrant 0 die as well. They are the links to #247 and #246, the shadow pages for `0x400000` and
+    `0x600000`. These links were made from guest entry 1, which is not written. In quadrants 2 and 3 the two sptes are
+    empty, and nothing is lost.
     """
 )
 
 
 @LESSON.question
-def third_byte(vm: Vm, gpa: int, gva: int) -> Steps:
+def one_byte(vm: Vm, gpa: int, gva: int) -> Steps:
     """The sptes that a store of one byte to a directory hits."""
     offset, before = gpa & 0xFFF, sptes(vm)
     page = page_of(vm, gva, level=2)
     first = offset // 4 * 2
-    choices = [f"{first - 1} and {first}", f"{first} and {first + 1}", f"{first + 1} and {first + 2}", f"only {first + 1}"]
+    choices = [f"only {first}", f"{first} and {first + 1}", f"{first + 1} and {first + 2}", f"only {first + 1}"]
     yield Ask(f"One byte at offset {offset:#x} of the directory. Which sptes die?", choices, on=vm)
     doubled, rounded = offset * 2, offset * 2 & ~7
+    hit = numbers(vm, before, [page])
     yield Answer(
-        listed(numbers(vm, before, [page])),
+        f"only {hit[0]}" if len(hit) == 1 else listed(hit or ["none"]),
         f"{offset:#x} x 2 = {doubled:#x}, rounded {rounded:#x}, x 2 = {rounded * 2:#x}, / 8 = {rounded // 4}, and the next. "
         f"Entry {offset // 4} became {first} and {first + 1}, whichever byte is written.",
         more="""
         <!-- slide:
         Without the rounding: `0x6` x 2 x 2 = `0x18`, / 8 = 3, so 3 *and 4*. But 2 would have stayed, although its
-        directory entry has changed: a **stale** link. First round down, then double again.
+        directory entry has changed. First round down, then double again.
         -->
         Without the rounding, `0x6` x 2 is `0xc`, `0xc` x 2 is `0x18`, and `0x18` / 8 is 3. The result would have been
         sptes 3 *and 4*. Number 4 belongs to guest entry 2, which was not written: losing it does little harm. But
-        number 2 would have stayed, although its directory entry has changed: a **stale** link. Each doubling also
-        doubles the distance of the byte from the start of its entry. After two doublings this distance can be a whole
-        spte or more. So first round down, and then double again.
+        number 2 would have stayed, although its directory entry has changed. Each doubling also doubles the distance of
+        the byte from the start of its entry. After two doublings this distance can be a whole spte or more. So first
+        round down, and then double again.
 
         For a page table no rounding is needed. After one doubling, any byte of an entry is still in its spte: 3 x 2 is
         less than 8.
@@ -165,14 +173,15 @@ def eight_bytes(vm: Vm, first: int, second: int) -> Steps:
     """What dies when a store of 8 bytes covers two entries of 4."""
     before = sptes(vm)
     one, two = page_of(vm, first), page_of(vm, second)
-    choices = ["nothing", "spte 3", f"all of #{one}", f"all of #{one} and #{two}"]
+    whole = {page: f"#{page} (quadrant {vm.pool.pages[page].quadrant})" for page in (one, two)}
+    choices = ["nothing: spte 2 is empty", f"spte 3 of #{one}", f"all of {whole[one]}", f"all of {whole[one]} and {whole[two]}"]
     yield Ask("8 bytes at offset 0x8: what dies?", choices, on=vm)
     freed = [page for page in (one, two) if vm.pool.pages[page] in vm.pool.free]
     dead = died(vm, before)
     yield Answer(
-        f"all of {listed(f'#{page}' for page in freed)}"
+        f"all of {listed(whole[page] for page in freed)}"
         if freed
-        else f"spte {listed(numbers(vm, before, [one]))}"
+        else f"spte {listed(numbers(vm, before, [one]))} of #{one}"
         if dead
         else choices[0],
         "what counts is the size of an entry. 8 bytes at 0x8 are guest entries 2 and 3, so both pages are zapped.",
@@ -188,6 +197,10 @@ def eight_bytes(vm: Vm, first: int, second: int) -> Steps:
 
         **Misaligned**: the bytes are not all in one entry.
         -->
+        You may have thought that a store across the edge of an entry hardly ever happens in a 32-bit guest, because
+        kernels do not write to page tables at odd offsets. But a kernel may store 8 bytes to set two adjacent entries
+        with one instruction, and the offset is a multiple of 8.
+
         **Misaligned** means that the bytes are not all in one entry. It depends on the size of the entries, not only on
         the store:
 
@@ -199,9 +212,10 @@ def eight_bytes(vm: Vm, first: int, second: int) -> Steps:
         | 8 bytes | `0x8` | in one entry | **misaligned** |
         | 8 bytes | `0xc` | **misaligned** | **misaligned** |
 
-        *Could* the code clear two entries instead? Yes. The kernel's authors thought that it was not worth the trouble:
-        such a store usually means that the frame is no longer a page table (mmu.c:1173-1182), and later faults restore
-        the zapped entries. The code in 2.6.22 does not clear two entries, so a model of it must not either.
+        You may find this crude: two entries are written. *Could* the code clear two entries instead? Yes. The kernel's
+        authors thought that it was not worth the trouble: such a store usually means that the frame is no longer a page
+        table (mmu.c:1173-1182), and later faults restore the zapped entries. The code in 2.6.22 does not clear two
+        entries, so a model of it must not either.
         """,
     )
 
@@ -219,7 +233,11 @@ def pause(vm: Vm, gva: int) -> Steps:
     yield Answer(
         choices[2] if vm.stats.flood_zaps > floods else choices[min(len(dead), 1)],
         "only the gfn counts. The two faults between the stores do not reset the count; only a store to another gfn does.",
-        more="It does not end there, because the count only goes up.",
+        more="""
+        It does not matter what happens between the stores: the program may use the pages of the table for an hour, with
+        any number of page faults. This is a mistake in Linux 2.6.22. The rule was meant to detect a `fork`, which
+        stores as fast as possible, and demand paging behaves quite differently.
+        """,
     )
 
 
@@ -227,7 +245,7 @@ def pause(vm: Vm, gva: int) -> Steps:
 def left(vm: Vm, gvas: list[int]) -> Steps:
     """The number of pages that are still in the shadow."""
     count = len(gvas)
-    yield Ask(f"How many of the {count} pages are still in the shadow?", [count, count - 2, 3, 1], on=vm)
+    yield Ask(f"How many of the {count} pages are in the shadow?", [count, count - 2, 3, 1], on=vm)
     floods = vm.stats.flood_zaps
     found = sum(vm.access(gva, user=True).faults == 0 for gva in gvas)
     yield Answer(
@@ -272,14 +290,10 @@ ONE_DOUBLING = Passage(
 def missed(vm: Vm, gva: int, other: int) -> Steps:
     """The frame that is reached through a link that should have died."""
     old, new = gfn_of(vm, gva), gfn_of(vm, other)
-    yield Ask(
-        "The directory entry has changed, and no link has died. Which frame does the program reach?",
-        [frame_name(old, old, new), frame_name(new, old, new)],
-    )
-    gpa = vm.access(gva, user=True).gpa
-    assert gpa is not None
+    ends = [frame_name(old, old, new), frame_name(new, old, new), FAILS]
+    yield Ask("The host missed the store. Which frame does the program reach?", ends)
     yield Answer(
-        frame_name(gpa >> 12, old, new),
+        reached(vm, gva, old, new),
         "the links still lead to the shadow pages of the old page table.",
         more="""
         <!-- slide:

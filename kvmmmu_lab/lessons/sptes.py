@@ -9,9 +9,11 @@ import numpy as np
 
 from ..inspect.names import entry_name
 from ..inspect.paths import guest_path
+from ..mmu.bits import PAGE_SHIFT
 from ..mmu.machine import Machine
 from ..mmu.memory import FIRST_SHADOW
 from ..mmu.pool import NUM_PAGES
+from ..mmu.vm import Vm
 
 
 def sptes(vm: Machine) -> frozenset[int]:
@@ -41,6 +43,16 @@ def gfn_of(vm: Machine, gva: int) -> int:
     gfn = guest_path(vm, gva).gfn
     assert gfn is not None
     return gfn
+
+
+FAILS = "neither: the access fails"
+"""The choice of a question about an old and a new frame that neither is reached."""
+
+
+def reached(vm: Vm, gva: int, old: int, new: int) -> str:
+    """Return the name of the frame that a program reaches at gva, or `FAILS`."""
+    gpa = vm.access(gva, user=True).gpa
+    return FAILS if gpa is None else frame_name(gpa >> PAGE_SHIFT, old, new)
 
 
 def frame_name(gfn: int, old: int, new: int) -> str:
