@@ -25,8 +25,7 @@
 # **pre-write**.
 #
 # - which shadow pages it checks
-# - which of their entries die
-# - which entries stay
+# - which of their entries die, and which stay
 # -->
 # # Lesson 9: Before the bytes change
 #
@@ -39,8 +38,7 @@
 # cases. At the end you can determine, for any store to a table of 8-byte entries,
 #
 # - **which shadow pages are checked**, and which are skipped;
-# - **which of their entries die**;
-# - **which entries stay**, and what becomes of them.
+# - **which of their entries die**, and which stay.
 #
 # Then you will know enough to write the function yourself, which is the task of the exercise.
 
@@ -246,9 +244,8 @@ store_diagram(vm, entry2 + 7, 1)
 # -->
 # ## Across two entries
 #
-# Now a store of 8 bytes begins in the middle of entry 2. Its first half is in entry 2, its second half in entry 3. No
-# sane kernel does this to a page table, but the processor allows it. The shadow of this table has three sptes: 1, 2
-# and 3.
+# Now a store of 8 bytes begins in the middle of entry 2. Its first half is in entry 2, its second half in entry 3. The
+# processor allows such a store. The shadow of this table has three sptes: 1, 2 and 3.
 
 # %%
 small = small_guest("64", 0x1000, 0x2000, 0x3000)
@@ -266,19 +263,17 @@ guess_across.reveal()
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
-# The host keeps a count of writes. Here are two writes, which zap two sptes:
+# Two writes zap two sptes:
 # -->
 # ## A series of writes
 #
-# The diagrams also show a count, which the host keeps. Let the small guest write entries 1 and 2, one after the other.
-# As expected, two sptes die. The last line of the cell shows the count after these two writes:
+# Let the small guest write entries 1 and 2, one after the other. As expected, two sptes die.
 
 # %%
 small = small_guest("64", 0x1000, 0x2000, 0x3000)
 vm, entry1 = small.vm, small.entry_gpa(0x1000)
-vm.emulate_write_gpa(entry1, 0, 8)
-vm.emulate_write_gpa(entry1 + 8, 0, 8)
-vm.last_pt_write_count
+for gpa in (entry1, entry1 + 8):
+    vm.emulate_write_gpa(gpa, 0, 8)
 
 # %% [markdown]
 # <!-- slide:

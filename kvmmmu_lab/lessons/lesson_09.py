@@ -104,9 +104,9 @@ def across(vm: Vm, gva: int) -> Steps:
         zaps the whole shadow page: it clears the links to the page and all its entries, and frees it.
         -->
         The code calls such a store **misaligned**, and it does not try to handle the two entries separately
-        (mmu.c:1171-1185). A store like this is a sign that the frame may no longer be a page table: perhaps the kernel
-        has given it to a program, which now keeps its data there. In that case it is best not to shadow it, and not to
-        write-protect it either.
+        (mmu.c:1171-1185). No sane kernel does this to a page table. A store like this is a sign that the frame may no
+        longer be a page table: perhaps the kernel has given it to a program, which now keeps its data there. In that
+        case it is best not to shadow it, and not to write-protect it either.
 
         So here the host zaps a whole shadow page. It clears the links to the page, removes all entries of the page from
         their reverse maps and clears them, and returns the page to the pool. (A root that is in use cannot be freed: it
@@ -139,7 +139,8 @@ def next_store(vm: Vm, gva: int) -> Steps:
         writes run at full speed.
         -->
         A frame that is written again and again is probably no page table. The code calls this a **flood**
-        (mmu.c:1157-1164). The rules of the count are short and strict:
+        (mmu.c:1157-1164). The host keeps the gfn of the last write and a count, which the diagrams show, too. The rules
+        of the count are short and strict:
 
         | the write goes to ... | the count |
         | --- | --- |
