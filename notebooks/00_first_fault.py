@@ -22,8 +22,8 @@
 # <!-- slide:
 # A program reads one byte. In 2007, in a virtual machine, this access could fault.
 #
-# - **What does a write remove from the shadow?**
-# - **Why must the host intercept that write?**
+# - **What does the host do when the guest changes a page table?**
+# - **What if it does not notice?**
 # -->
 # # Lesson 0: The first fault
 #
@@ -35,8 +35,8 @@
 # In the next ten minutes you will watch this happen on the page tables of a real Linux guest. Then the guest's kernel
 # will change one of its page tables, and you will be able to explain
 #
-# - **what this write removes from the shadow**, and
-# - **why the host must intercept that write.**
+# - **what the host does about this write**, and
+# - **what happens if the host does not notice it.**
 #
 # Run the cells from top to bottom with <kbd>Shift</kbd>+<kbd>Enter</kbd>. If you run a cell twice, it acts on the
 # same machine twice. To start again, choose *Kernel > Restart Kernel...* and run the cells from the top. You only
@@ -170,7 +170,7 @@ guess_pages.reveal()
 vm.access(place.gva, user=place.user)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
-# ## What if the host misses a write?
+# ## The kernel moves your page
 #
 # Suppose the guest's kernel moves your page to an adjacent frame, as a kernel does when it compacts memory. To do so,
 # it writes one entry of its own page table. The entry is 8 bytes long:
@@ -238,7 +238,7 @@ hierarchy(vm, place.gva, entry.kernel_gva)
 
 # %% [markdown]
 # The kernel will now write its entry, and the host will perform the store on its behalf. What has to happen to the
-# shadow *before* the 8 bytes change? (To remove something from the shadow is called a **zap**.)
+# shadow *before* the 8 bytes change?
 
 # %% tags=["question"]
 guess_cleared = lesson.cleared(vm, place.gva)
@@ -250,8 +250,7 @@ guess_cleared
 # -->
 # ## Watch the write
 #
-# Step slowly near the end. What happens to the shadow, and when does the guest's memory change? (To jump there,
-# open *Steps*, choose *a shadow entry or page is zapped* under *Stop when*, and run to the next such step.)
+# Step slowly near the end. What happens to the shadow, and when does the guest's memory change?
 
 # %%
 store = {"write": True, "value": entry.moved, "size": entry.size}
@@ -263,7 +262,7 @@ guess_cleared.reveal()
 
 # %% [markdown]
 # <!-- slide: -->
-# Click on something that was zapped, in the film above, then run this cell.
+# Click on something in the film above, then run this cell. It prints the story of what you clicked on.
 
 # %% tags=["try-it"]
 write.picked

@@ -42,7 +42,8 @@
 # After this lesson you can explain
 #
 # - which entries a reverse map records, and which it does not;
-# - which entry is in which place of a map after any sequence of additions and removals;
+# - in which place of a map each entry is after any sequence of additions and removals (the places mean nothing to the
+#   host, but its code determines them);
 # - in which order the host removes an entry from its map and clears it, and why.
 #
 # As in lesson 0, run the cells from top to bottom, each once. To start again, choose *Kernel > Restart Kernel...*
@@ -54,21 +55,17 @@
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## A read
 #
-# The guest is the same as in lesson 0, and so is the address, in the first page of the program's heap. The program is
-# about to *read* one byte there; it does not write.
+# The guest is the same as in lesson 0, and so is the address, in the first page of the program's heap. The program
+# *reads* one byte there; it does not write.
 
 # %%
 from kvmmmu_lab import open_guest
 from kvmmmu_lab.labs import Builder, hierarchy, reverse_map, rmap_lab, watch, who_maps
 from kvmmmu_lab.lessons import lesson_06 as lesson
-from kvmmmu_lab.mmu.bits import CR0_WP, PRESENT, USER, WRITABLE
+from kvmmmu_lab.mmu.bits import ACCESSED, CR0_WP, DIRTY, PRESENT, USER, WRITABLE
 
 guest, heap = open_guest("lin64_A"), 0x343C6000
 vm = guest.vm()
-
-# %% tags=["question"]
-guess_recorded = lesson.recorded(vm, heap)
-guess_recorded
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # <!-- slide:
@@ -81,15 +78,34 @@ guess_recorded
 read = watch(lambda: vm.access(heap, user=True), vm, [heap])
 read
 
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# <!-- slide:
+# The dashed purple line is the **reverse map**: it runs backwards, from the frame to the spte.
+#
+# Now the guest's kernel switches to another program. It loads CR3 with the address of another root table.
+# -->
+# The dashed purple line at the end of the film is the reverse map: it runs backwards, from the frame to the spte.
+#
+# Now the guest's kernel switches to another program. It loads CR3 with the address of another root table, so the host
+# takes another root shadow page, and the processor walks other tables. What is in the map of the first program's heap
+# page then?
+
+# %% tags=["question"]
+guess_recorded = lesson.recorded(vm, read.result.gpa >> 12)
+guess_recorded
+
+# %%
+vm.load_cr3(int(guest.roots[1]))
+reverse_map(vm, read.result.gpa >> 12)
+
 # %% tags=["answer"]
 guess_recorded.reveal()
 
 # %% [markdown] slideshow={"slide_type": "slide"}
-# ## A page that has never been written
+# ## A small guest
 #
-# The flags of the guest's entry in that film were `PWUAD.NX`. **D**, *dirty*, means that the page has been written at
-# some time in the past. Here is a small guest, made by hand, with a page that has never been written: its entry has W,
-# but D is clear. Again the program only reads.
+# The flags of the guest's entry in the film were `PWUAD.NX`. Here is a small guest, made by hand, with a single page.
+# The flags of its entry are `PWU`: present, writable, and open to user code. The program reads one byte.
 
 # %%
 fresh = Builder()
@@ -111,11 +127,14 @@ guess_unwritten.reveal()
 watch(lambda: machine.access(0x1000, user=True, write=True), machine)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
-# ## A second way to the same frame
+# ## The kernel reads the same byte
 #
-# Back to the Linux guest, and to the first page of its heap. Linux maps all of memory a second time for its own use, at
-# other addresses. There the kernel reaches the same byte through other tables. Let the kernel read it once, and look at
-# the frame on the right.
+# Back to the Linux guest, to its first program, and to the first page of the heap. Linux maps all of memory a second
+# time for its own use, at other addresses. Let the kernel read the same byte there once, and look at the frame on the
+# right.
+
+# %%
+vm.load_cr3(int(guest.roots[0]))
 
 # %% tags=["question"]
 guess_two_ways = lesson.two_ways(vm, heap)
@@ -157,7 +176,7 @@ lab.map().film
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # Two entries do not fit into one word. So the host takes a **descriptor**: a small block of memory with places for
-# four entries and a link to another descriptor. Both entries go into it, the old one first (`mmu.c:327-332`).
+# four entries. Both entries go into it, the old one first (`mmu.c:327-332`).
 
 # %%
 lab.map()
@@ -167,31 +186,50 @@ reverse_map(lab.machine, lab.gfn)
 # ## A mapping without W
 #
 # Now we add a third mapping, but this time the guest's entry has no W: the frame can be read through it, but not
-# written. The guest reads there, and the host makes the spte.
-
-# %% tags=["question"]
-guess_read_only = lesson.read_only(lab)
-guess_read_only
+# written. The guest reads there, and the host makes the spte. The picture shows all entries that lead to the frame. Only
+# two of them have a dashed line.
 
 # %%
-lab.map(read_only=True).film
-
-# %% tags=["answer"]
-guess_read_only.reveal()
-
-# %% [markdown]
-# Here are all entries that lead to the frame:
-
-# %%
+lab.map(read_only=True)
 who_maps(lab.machine, lab.gfn)
 
-# %% [markdown] slideshow={"slide_type": "slide"}
-# ## When the descriptor is full
-#
-# Two more writable mappings fill the descriptor.
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# <!-- slide:
+# The guest's kernel gives the third mapping its W (and D). After that the guest reads through it, and then it writes.
+# -->
+# Then the guest's kernel gives the third mapping all rights: it stores a new value, with W and D, in its page-table
+# entry. After that the guest reads through this mapping, and then it writes. At which of these three is the shadow
+# entry recorded?
 
 # %%
-lab.map(), lab.map()
+gva = lab.mapped[2]
+at, value = lab.guest.entry_gpa(gva), lab.gfn << 12 | PRESENT | WRITABLE | USER | ACCESSED | DIRTY
+
+# %% tags=["question"]
+guess_made_writable = lesson.made_writable(lab)
+guess_made_writable
+
+# %%
+counts = []
+for step in (
+    lambda: lab.machine.emulate_write_gpa(at, value, 8),
+    lambda: lab.machine.access(gva),
+    lambda: lab.machine.access(gva, write=True),
+):
+    step()
+    counts.append(len(list(lab.machine.rmap.sptes(lab.hfn))))
+counts
+
+# %% tags=["answer"]
+guess_made_writable.reveal(counts)
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## The fifth entry
+#
+# Let us add one more mapping. Now there are four.
+
+# %%
+lab.map()
 reverse_map(lab.machine, lab.gfn)
 
 # %% tags=["question"]
@@ -215,8 +253,8 @@ reverse_map(lab.machine, lab.gfn)
 # ## A hole
 #
 # The guest unmaps the second of the six, so `#248:2` has to be removed from the map. A hole between the entries would
-# be a problem: the host finds the end of a descriptor by looking for its first empty place. So another entry has to
-# move. What will the map look like, place by place? (A bar separates the descriptors.)
+# be a problem: the host finds the end of a descriptor by looking for its first empty place. So something has to move.
+# What will the map look like, place by place? (A bar separates the descriptors.)
 
 # %% tags=["question"]
 guess_hole = lesson.hole(lab)
@@ -243,20 +281,18 @@ reverse_map(lab.machine, lab.gfn)
 guess_refill.reveal()
 
 # %% [markdown] slideshow={"slide_type": "slide"}
-# ## When a descriptor becomes empty
+# ## The map shrinks
 #
-# Now we remove three of the first four entries, and then the fourth. Step through this last removal: it leaves the
-# descriptor empty, and an empty descriptor is **unlinked and freed**. The second descriptor becomes the head of the
-# list.
+# Now the guest unmaps four of the six mappings, one after the other. The film shows the last of these removals.
+# Compare the descriptors at its beginning and at its end.
 
 # %%
-for gva in (0x1000, 0x5000, 0x4000):
+for gva in (0x4000, 0x2000, 0x1000):
     lab.unmap(lab.mapped.index(gva))
-lab.unmap(lab.mapped.index(0x2000)).film
+lab.unmap(lab.mapped.index(0x3000)).film
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
-# Two entries are left, in one descriptor. One of them is removed. Then the map has a single entry, as it had after
-# the very first mapping. Will this entry be kept directly, as it was then?
+# Two entries are left, and one of them is removed. How will the last one be kept?
 
 # %% tags=["question"]
 guess_last_one = lesson.last_one(lab)
@@ -293,25 +329,24 @@ reverse_map(lab.machine, lab.gfn)
 guess_cleared_first.reveal()
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
-# Now the frame becomes a page table, and the host goes through all entries of the map.
+# Now the frame becomes a page table.
 
 # %% tags=["question"]
-guess_ghost = lesson.ghost(lab)
-guess_ghost
+guess_becomes_table = lesson.becomes_table(lab)
+guess_becomes_table
 
 # %%
 end = lab.protect()
 end.film
 
 # %% tags=["answer"]
-guess_ghost.reveal()
+guess_becomes_table.reveal()
 
 # %% [markdown] slideshow={"slide_type": "slide"}
-# ## "From the frame back to the addresses"
+# ## Two addresses
 #
-# You will often read: *the page tables translate gva to gfn, and the reverse map translates gfn back to gva.* It
-# sounds symmetrical. Is it right? Here is a guest to try it on: two entries of its page directory point to the *same*
-# page table. So one page has two addresses, `0x1000` and `0x201000`, and the guest's kernel writes through both.
+# In the next guest, two entries of the page directory point to one page table. So one page has two addresses, `0x1000`
+# and `0x201000`. The guest's kernel writes at the first address, and then at the second.
 
 # %%
 twin = Builder()
@@ -324,16 +359,19 @@ guess_two_addresses = lesson.two_addresses(machine, gfn)
 guess_two_addresses
 
 # %%
-watch(lambda: [machine.access(0x1000, write=True), machine.access(0x201000, write=True)], machine, [0x1000, 0x201000])
+twice = watch(
+    lambda: [machine.access(0x1000, write=True), machine.access(0x201000, write=True)], machine, [0x1000, 0x201000]
+)
+twice
 
 # %% tags=["answer"]
-guess_two_addresses.reveal()
+guess_two_addresses.reveal(twice)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
 # A page that user code may only read, with CR0.WP clear: the kernel may write to it, the program may not.
 #
-# - when the *kernel writes*, the spte gets W and loses U
+# - when the *kernel writes*, the spte gets W, loses U and is added to the reverse map
 # - when the *program reads*, the spte gets U and loses W
 # -->
 # ## A page that only the kernel may write
@@ -341,9 +379,9 @@ guess_two_addresses.reveal()
 # x86 processors have a control bit, CR0.WP. If it is set, a read-only page is read-only for the kernel, too. If it is
 # clear, the kernel may write to read-only pages, as on the 386. Some guests run with WP clear. Now take a page that
 # user code may only read. The kernel must be able to write to it and the program must not, and no single spte can
-# express both. KVM's solution has two halves. When the *kernel writes*, the spte gets W and loses U. When the
-# *program reads* after that, the spte gets U and loses W. So the spte switches between the two states, one fault at a
-# time.
+# express both. KVM's solution has two halves. When the *kernel writes*, the spte gets W, loses U and is added to the
+# reverse map. When the *program reads* after that, the spte gets U and loses W. So the spte switches between the two
+# states, one fault at a time.
 #
 # Here is a guest in which you can see it. At `0x1000` it has a page that user code may only read; later it will use
 # the same frame as the page table for `0x40000000`. First it clears WP (`True` means that the processor accepts the
@@ -362,8 +400,8 @@ machine.load_cr0(machine.cpu.cr0 & ~CR0_WP)
 # The kernel writes to the page, then the program reads it.
 # -->
 # One film shows both halves: the kernel writes a value to the page (the value happens to be a page-table entry), then
-# the program reads the page. Look for the step in which the spte loses U, the step in which it gets U back, and for
-# what happens to the reverse map after each.
+# the program reads the page. Look for the step in which the spte loses U, the step in which it gets U back, and at the
+# reverse map in both.
 
 # %% tags=["question"]
 guess_flipped = lesson.flipped(machine, gfn)
@@ -381,22 +419,32 @@ guess_flipped.reveal()
 who_maps(machine, gfn)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
-# For the moment everything works. Hours later, the guest's kernel uses that frame as a page table.
+# Then the kernel writes to the page once more.
 
 # %% tags=["question"]
-guess_later = lesson.later(machine)
-guess_later
+guess_written_again = lesson.written_again(machine, gfn)
+guess_written_again
+
+# %%
+machine.access(0x1000, write=True, value=entry, size=8)
+reverse_map(machine, gfn)
+
+# %% tags=["answer"]
+guess_written_again.reveal()
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# Later, the guest's kernel uses that frame as a page table:
 
 # %%
 watch(lambda: machine.access(0x40000000), machine, [0x1000])
 
 # %% tags=["answer"]
-guess_later.reveal()
+lesson.CRASH
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
 # - Map the frame five times, then remove the first four mappings one by one. Which entry fills the hole?
-# - Can you make a map of two entries that uses two descriptors?
+# - How many descriptors can a map of two entries use?
 # - Map it twice, press *Make it a page table*, and map it once more.
 # -->
 # ## Your turn
@@ -405,7 +453,7 @@ guess_later.reveal()
 #
 # - Map the frame five times, then remove the first four mappings one by one. Can you predict each time which entry
 #   fills the hole?
-# - Can you make a map of two entries that uses two descriptors?
+# - How many descriptors can a map of two entries use? Find the largest number.
 # - Map the frame twice, press *Make it a page table*, and map it once more. Which entries are in the map?
 
 # %% tags=["try-it"]

@@ -24,7 +24,7 @@
 # > **A frame that is shadowed as a page table has no writable mapping.**
 #
 # - how the host makes this true, entry by entry
-# - how it stays true when the guest maps the frame later
+# - what happens when the guest maps the frame later
 # - what a store to a page table causes
 # -->
 # # Lesson 7: Write protection
@@ -35,12 +35,13 @@
 # > **A frame that is shadowed as a page table has no writable mapping.**
 #
 # No spte that points to the frame has W set. So every write to the frame faults, the host sees the write, and it can
-# zap the right shadow entries in time. The rule must hold at every moment. After this lesson you can explain
+# zap the right shadow entries in time. After this lesson you can explain
 #
 # - how the host makes the rule true when a frame *becomes* a page table, entry by entry and step by step;
-# - how the rule stays true when the guest maps the frame *later*;
+# - what happens when the guest maps the frame *later*;
 # - what a store to a page table costs, and what it causes before a single byte changes;
-# - why the rule alone is not enough, and why the order of the steps matters.
+# - what the host does between the trap and the store;
+# - what a second processor would change.
 #
 # Run the cells from top to bottom, each once. To start again, choose *Kernel > Restart Kernel...*
 
@@ -73,19 +74,19 @@ hierarchy(vm, entry.kernel_gva)
 # ## The light turns red
 #
 # Now the program accesses the first page of its heap. To handle that fault, the host has to shadow the page table in
-# `gfn 0x61c9`. From then on the rule applies to that frame. What will happen to the kernel's writable entry,
-# `#248:457`?
+# `gfn 0x61c9`. So the rule applies to that frame, and the kernel's writable entry, `#248:457`, has to lose its W. The
+# same fault adds shadow pages, links and an spte. When in this course of events is the entry's turn?
 
 # %% tags=["question"]
-guess_fate = lesson.fate(vm, entry.kernel_gva)
-guess_fate
+guess_moment = lesson.moment(vm, entry.gpa >> 12)
+guess_moment
 
 # %%
 becomes = watch(lambda: vm.access(heap, user=True), vm, [heap, entry.kernel_gva])
 becomes
 
 # %% tags=["answer"]
-guess_fate.reveal()
+guess_moment.reveal(becomes)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## More than one entry
@@ -121,10 +122,10 @@ guess_flushes.reveal()
 lab.machine.access(0x1000)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
-# ## Red stays red: mappings that come later
+# ## The seventh mapping
 #
 # The host went through the reverse map once. What about a mapping that the guest makes *after* that? Here the guest
-# maps the same frame a seventh time, with all rights, and writes through it.
+# maps the same frame a seventh time, with all rights, and writes one byte through it.
 
 # %% tags=["question"]
 guess_seventh = lesson.seventh(lab)
@@ -180,28 +181,25 @@ trap = watch(lambda: vm.access(entry.kernel_gva, **store), vm, [heap])
 trap
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
-# The kernel writes the same entry once more, with the old value. It has just had a fault at this very address. What
-# will the second store cost?
-
-# %%
-again = {"write": True, "value": entry.value, "size": 8}
+# The kernel changes the same entry four more times in a row, to and fro. So there are five stores, with the one in the
+# film.
 
 # %% tags=["question"]
-guess_second_store = lesson.second_store(vm)
-guess_second_store
+guess_five_stores = lesson.five_stores(vm)
+guess_five_stores
 
 # %%
-second = vm.access(entry.kernel_gva, **again)
-second
+values = [entry.value, entry.moved, entry.value, entry.moved]
+stores = [trap.result, *[vm.access(entry.kernel_gva, write=True, value=value, size=8) for value in values]]
+stores
 
 # %% tags=["answer"]
-guess_second_store.reveal(second)
+guess_five_stores.reveal(stores)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
-# ## "Protecting stops the write"
+# ## Between the trap and the store
 #
-# A common claim: *the page table is read-only, so the guest can't change it any more.* Here is a new VM of the same
-# guest, and the same store.
+# Here is a new VM of the same guest, and the first store once more.
 
 # %%
 other = guest.vm()
@@ -210,14 +208,15 @@ outcome = other.access(entry.kernel_gva, **store)
 outcome.outcome, other.peek(entry.gpa) == entry.moved
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
-# `emul` means emulated. The value is in the guest's memory, correct to the last bit. Write protection *stops
-# nothing*. It makes the write **visible**: the store is still performed, but by the host, at a time that the host
-# chooses. This is the purpose of the whole mechanism: between the trap and the store, the host can correct the
-# shadow.
+# `emul` means emulated. The value is in the guest's memory, correct to the last bit. You may read that the guest cannot
+# change a page table that is read-only. But write protection *stops nothing*. It makes the write **visible**: the store
+# is still performed, but by the host, at a time that the host chooses.
 #
-# What if the host traps the store and performs it, but does nothing in between? The function `pre_write` is step 4,
-# and for an experiment we can give a VM another function in its place. Ours does nothing: in the film step 4 begins
-# and ends. The guest's kernel makes the very same store, then the program reads its page.
+# What if the host does nothing between the trap and the store? The function `pre_write` is step 4, and for an
+# experiment we can give a VM another function in its place. Ours does nothing: in the film the search for shadow
+# entries (`kvm_mmu_pre_write`) is announced as before, but it begins and ends, and nothing is zapped. The guest's
+# kernel makes the very same store. Then the program reads its page, writes to it, and reads it once more after the
+# guest's kernel has loaded its CR3 again (as a kernel does to flush the TLB).
 
 # %%
 blind = guest.vm(pre_write=lambda vm, gpa, size: None)
@@ -232,36 +231,40 @@ asleep = watch(lambda: blind.access(entry.kernel_gva, **store), blind, [heap])
 asleep
 
 # %%
-read = blind.access(heap)
-read
+read, written = blind.access(heap), blind.access(heap, write=True)
+blind.load_cr3(blind.cpu.cr3)
+reached = [read, written, blind.access(heap)]
+reached
 
 # %% tags=["answer"]
-guess_trapped_only.reveal(read)
+guess_trapped_only.reveal(reached)
 
 # %%
 hierarchy(blind, heap)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
-# ## "The next fault reveals it"
+# ## A fault in the same table
 #
-# Even good explanations contain this claim: *the guest changes its page table freely, and at the next page fault the
-# hypervisor notices and brings the shadow up to date.* It sounds right, because the host does make entries at faults.
-# Let us wait for that next fault. The table of this guest was changed without the host noticing, and the program
-# accesses the page five times:
-
-# %% tags=["question"]
-guess_next_fault = lesson.next_fault()
-guess_next_fault
+# The table of the next guest was changed with `poke`, without the host noticing. Now the program accesses the page
+# *after* the first heap page, for the first time. Its guest entry is beside the changed one, in the same page table.
+# The access faults, and the host walks the guest's tables down to this very table. Then the program accesses the first
+# heap page.
 
 # %%
 unseen = guest.vm()
 unseen.access(heap)
 unseen.poke(entry.gpa, entry.moved)
-faults = [unseen.access(heap).faults for _ in range(5)]
-faults
+
+# %% tags=["question"]
+guess_next_fault = lesson.next_fault(unseen, entry)
+guess_next_fault
+
+# %%
+beside, first = unseen.access(heap + 0x1000), unseen.access(heap)
+beside, first
 
 # %% tags=["answer"]
-guess_next_fault.reveal(faults)
+guess_next_fault.reveal(first)
 
 # %%
 [step.words for step in trap.steps if {"zap", "guest"} & {*step.tags}]
@@ -277,37 +280,34 @@ guess_next_fault.reveal(faults)
 lesson.THREE_GUESTS
 
 # %% [markdown] slideshow={"slide_type": "slide"}
-# ## A real bug
-
-# %% tags=["answer"]
-lesson.ORDER
-
-# %% [markdown] slideshow={"slide_type": "subslide"}
+# ## A second processor
+#
 # <!-- slide:
-# With *one* processor, the guest does not run meanwhile, so the bug has no effect. `neighbour` gives the guest a
-# second processor, with a TLB of its own, which writes at `0x1000` all the time. Step to the flush, and *one* step
-# further.
+# With *one* processor, the guest does not run while the host works. `neighbour` gives the guest a second processor,
+# with a TLB of its own, which writes at `0x1000` all the time.
+#
+# The frame becomes a page table. Then the neighbour stores zero in it.
 # -->
-# You may object that the guest is stopped while the host works. That is true as long as it has *one* processor, and in
-# 2.6.22 it has only one. So in 2.6.22 the bug has no effect yet. We can make it visible: `neighbour` gives the guest a
-# second processor. This *neighbour* has a TLB of its own, and it writes at `0x1000` all the time, even while the host
-# handles a fault of the *first* processor. The first processor now accesses `0x40000000`, and so the frame at `0x1000`
-# becomes a page table. In our experiment a flush empties the TLBs of both processors. Step to the flush, and then *one*
-# step further: that step is the neighbour's.
+# So far the guest was stopped while the host worked: in 2.6.22 it has only *one* processor. For an experiment,
+# `neighbour` gives it a second one. This *neighbour* has a TLB of its own, and it writes at `0x1000` all the time, even
+# while the host handles a fault of the *first* processor. The first processor now accesses `0x40000000`, and so the
+# frame at `0x1000` becomes a page table. In our experiment a flush empties the TLBs of both processors. When the fault
+# has been handled, the neighbour overwrites the entry in the page table with zero.
 
 # %%
 pair = rmap_lab()
 pair.map()
 neighbour(pair.machine, 0x1000)
-pair.protect().film
-
-# %% [markdown] slideshow={"slide_type": "subslide"}
-# At the end the picture looks correct, and every light is red. Now the neighbour overwrites the entry in the page
-# table with zero. (From here on, `machine.access` is an access by the neighbour, with the neighbour's TLB.)
 
 # %% tags=["question"]
 guess_neighbours_store = lesson.neighbours_store(pair)
 guess_neighbours_store
+
+# %%
+pair.protect().film
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# Now the neighbour stores. (From here on, `machine.access` is an access by the neighbour, with the neighbour's TLB.)
 
 # %%
 machine = pair.machine
@@ -323,6 +323,9 @@ guess_neighbours_store.reveal(last)
 # %%
 hierarchy(machine, 0x40000000)
 
+# %% tags=["answer"] slideshow={"slide_type": "slide"}
+lesson.ORDER
+
 # %% [markdown] slideshow={"slide_type": "fragment"}
 # Now flush the neighbour's TLB once more. The neighbour stores again:
 
@@ -336,7 +339,7 @@ lesson.FIX
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
 # - Choose a table that is *not shadowed*. Does the host notice your write?
-# - Write three times in a row to one table, and see the light turn green.
+# - Which actions make the light of a table green again?
 # -->
 # ## Your turn
 #
@@ -344,7 +347,7 @@ lesson.FIX
 # entries will die, and write. Two things to try:
 #
 # - Choose a table that is *not shadowed*. Does the host notice your write?
-# - Write three times in a row to one table, and see the light turn green.
+# - Which actions make the light of a table green again?
 
 # %% tags=["try-it"]
 write_lab()

@@ -135,7 +135,7 @@ class RmapLab(GuestLab):
             return map_reasons(before, after, read_only, self._is_table())
 
         self.mapped.append(gva)
-        title = "Map the frame once more" + ", read-only" * read_only
+        title = "Map the frame" + " once more" * (len(self.mapped) > 1) + ", read-only" * read_only
         scene = who_maps_scene if self._is_table() else reverse_map_scene
         round_ = self._round(title, map_and_access, gva, reasons, scene=scene)
         if self.machine.dead is not None:

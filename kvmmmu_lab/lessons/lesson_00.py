@@ -86,9 +86,10 @@ def cleared(vm: Vm, gva: int) -> Steps:
         - The guest did *not* have to tell the host.
         -->
         The host looked up the sptes that were made from the bytes that were about to change. It removed {listed(dead)}
-        from the reverse map of its frame, then cleared it: the picture shows the entry struck through. The guest's
-        memory changed **only after that**. The guest's entry is at the same index in the guest's own table. (For a 2 MB
-        page, the write removes an entry one level higher.)
+        from the reverse map of its frame, then cleared it: the picture shows the entry struck through. (In *Steps*, *a
+        shadow entry or page is zapped* under *Stop when* takes you to that step: to remove something from the shadow is
+        called a **zap**.) The guest's memory changed **only after that**. The guest's entry is at the same index in the
+        guest's own table. (For a 2 MB page, the write removes an entry one level higher.)
 
         Two things are important here. The host did *not* copy the new value into the shadow, because the guest may
         never use it. And the guest did not have to tell the host anything. A real processor may keep old translations
@@ -135,7 +136,7 @@ SUMMARY = Passage(
     - The processor walks the **shadow pages**. A **fault** adds what is missing.
     - A shadowed guest table is **write-protected**.
     - Sptes made from bytes that are about to change are **zapped**.
-    - The **reverse map** finds the sptes that must lose their W.
+    - The **reverse map** leads from a frame to its writable sptes.
     -->
     - The processor walks the **shadow pages**, never the guest's tables. At a **fault**, the host adds the missing
       entries. It makes them from the guest's tables.
@@ -143,7 +144,7 @@ SUMMARY = Passage(
       faults, and the host takes over. Otherwise the shadow would become stale, and you have seen what happens then.
     - Before such a write happens, the host **zaps** the sptes that were made from the bytes that are about to change.
       The next access faults, and the host makes the spte again from the new value.
-    - The **reverse map** of a frame lists its writable sptes. With this list, the host can find the sptes that must
-      lose their W when a frame becomes a page table.
+    - The **reverse map** of a frame lists its writable sptes. The host needs this list when the frame becomes a page
+      table.
     """
 )

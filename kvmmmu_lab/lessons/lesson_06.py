@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+from ..inspect.paths import shadow_path
 from ..labs.rmap_lab import RmapLab
+from ..labs.watch import Watch
+from ..mmu.bits import WRITABLE
 from ..mmu.vm import Vm
 from .lesson import Lesson
 from .question import Answer, Ask, Passage, Steps
@@ -25,34 +28,41 @@ def in_map(vm: Vm, gfn: int) -> list[int]:
 
 
 @LESSON.question
-def recorded(vm: Vm, gva: int) -> Steps:
-    """Whether an access that only reads leaves something in the reverse map."""
-    gfn = gfn_of(vm, gva)
-    yield Ask("The program only reads. Is anything in the frame's reverse map afterwards?", [NO, YES], on=vm)
+def recorded(vm: Vm, gfn: int) -> Steps:
+    """What is in the map of a program's page after the guest has switched to another program."""
+    choices = ["nothing", "the entry, with W set", "the entry, without W"]
+    yield Ask("Another program runs. What is in the map of the first program's heap page?", choices, on=vm)
+    entries = in_map(vm, gfn)
     yield Answer(
-        YES if in_map(vm, gfn) else NO,
-        "the guest allows writing here, so the spte has W set, and the next write would not fault.",
+        choices[0] if not entries else choices[1] if vm.memory.words[entries[0]] & WRITABLE else choices[2],
+        "the host keeps the shadow pages of the first program. When it runs again, its next write will not fault.",
         more="""
         <!-- slide:
-        The dashed purple line at the end is the **reverse map**: it runs backwards, from the frame to the spte. It
-        lists the entries through which the processor *could* write right now.
+        A reverse map is not a history of what the guest did. It lists the entries through which the frame *could* be
+        written without a fault, in all shadow pages.
         -->
-        The dashed purple line at the end of the film is the reverse map: it runs backwards, from the frame to the spte.
+        Loading CR3 changes which root the processor walks, and nothing else. So the host has to find entries in *all*
+        shadow pages, also in those that no processor is walking at the moment.
 
-        This is the first half of the rule. A reverse map is not a history of what the guest did. It lists the entries
-        through which the processor *could* write right now, without a fault. It does not matter how the entries have
-        been used.
+        This is the first half of the rule. A reverse map is not a history of what the guest did: the program has only
+        read. The map lists the entries through which the frame *could* be written without a fault. It does not matter
+        how the entries have been used.
         """,
     )
 
 
 @LESSON.question
 def unwritten(vm: Vm, gfn: int) -> Steps:
-    """Whether a read of a page whose guest entry has W but not D leaves something in the reverse map."""
-    yield Ask("W is set, D is clear, and the program reads. Is anything in the reverse map afterwards?", [NO, YES], on=vm)
+    """What is made of a guest entry that has W but not D when the program reads."""
+    choices = [
+        "it has W, and is in the reverse map",
+        "it has W, and a write will add it to the reverse map",
+        "it has no W, and is not in the reverse map",
+    ]
+    yield Ask("The guest's entry is PWU, and the program reads. The new spte:", choices, on=vm)
     yield Answer(
-        YES if in_map(vm, gfn) else NO,
-        "the host left W out of the spte. The next write has to fault, because the host must set D in the guest's entry.",
+        choices[0] if in_map(vm, gfn) else choices[1] if shadow_path(vm, 0x1000).steps[-1].entry & WRITABLE else choices[2],
+        "D is clear in the guest's entry. The next write has to fault, because the host must set D there.",
         more="""
         <!-- slide:
         **W is set in an spte only if the guest's D is set, too.**
@@ -62,13 +72,14 @@ def unwritten(vm: Vm, gfn: int) -> Steps:
         -->
         In the picture the spte has a small `w`: the guest allows writing, and the host withholds it.
 
-        A kernel needs D. It tells the kernel which pages have been changed and must be saved before their frames are
-        used for something else. On a real machine the processor sets D in the kernel's entry at the first write. Here
-        the processor walks the shadow and never touches the guest's tables. So the host has to set D for it, and can
-        only do this if the first write faults.
+        **D**, *dirty*, means that the page has been written at some time in the past. In the first film D was set; this
+        page has never been written. A kernel needs D: it tells the kernel which pages have been changed and must be
+        saved before their frames are used for something else. On a real machine the processor sets D in the kernel's
+        entry at the first write. Here the processor walks the shadow and never touches the guest's tables. So the host
+        has to set D for it, and can only do this if the first write faults.
 
         So when does the host set W in an spte? The guest's entry and all entries above it must have W, and **the
-        guest's D must be set.** (Lesson 7 adds a third condition.)
+        guest's D must be set** (or the same fault sets it). (Lesson 7 adds a third condition.)
 
         Now the program writes. Look for the two steps in which W is set in the spte and D in the guest's entry. The
         step after them adds the entry to the reverse map.
@@ -78,18 +89,19 @@ def unwritten(vm: Vm, gfn: int) -> Steps:
 
 @LESSON.question
 def two_ways(vm: Vm, gva: int) -> Steps:
-    """The number of entries in the map of a frame with two addresses in different tables."""
+    """What is in the map of a frame with two addresses in different tables."""
     gfn = gfn_of(vm, gva)
-    yield Ask(
-        "The kernel has read the same frame through its own mapping. How many entries are in the map now?", [0, 1, 2], on=vm
-    )
+    before = in_map(vm, gfn)
+    choices = ["the program's entry alone", "the kernel's entry alone", "both entries"]
+    yield Ask("The kernel has read the same byte through its own mapping. What is in the map of the frame now?", choices, on=vm)
+    after = in_map(vm, gfn)
     yield Answer(
-        len(in_map(vm, gfn)),
+        choices[0] if after == before else choices[2] if {*before} < {*after} else choices[1],
         "the second address goes through other tables, and therefore through an spte of its own, which has W set, too.",
         more="""
         Two dashed lines lead back from the frame. The next picture shows the same thing from the frame's point of view.
-        In the middle is the map as the host stores it: a block of memory with four places. Each used place holds the
-        **name of a shadow entry**: `#248:454` is entry 454 of shadow page 248.
+        In the middle is the map as the host stores it: a block of memory with four places, a *descriptor*. Each used
+        place holds the **name of a shadow entry**: `#248:454` is entry 454 of shadow page 248.
 
         The frame has two numbers. The guest knows it by its gfn. The host keeps guest memory somewhere in its own
         memory, where the frame's number is the **hfn**, host frame number. `vm.memory.frames[gfn]` converts one to the
@@ -100,14 +112,14 @@ def two_ways(vm: Vm, gva: int) -> Steps:
 
 
 @LESSON.question
-def read_only(lab: RmapLab) -> Steps:
-    """The number of entries in the map after a mapping without W."""
+def made_writable(lab: RmapLab) -> Steps:
+    """The moment at which the entry of a mapping is recorded that gets its W later."""
     count = sum(map(len, lab.places()))
-    choices = [count - 1, count, count + 1]
-    yield Ask(f"The map has {count} entries. After a read-only mapping it has:", choices, on=lab.machine)
+    choices = ["at the store to the page-table entry", "at the read", "at the write", "at none of them"]
+    counts: list[int] = yield Ask("When is the third mapping's shadow entry recorded?", choices, on=lab.machine)
     yield Answer(
-        sum(map(len, lab.places())),
-        "an entry is recorded if it is present AND writable. This one cannot write the frame, so the host need not find it.",
+        choices[next((number for number, now in enumerate(counts) if now > count), 3)],
+        "the store only zapped the old spte. The read made a new one, and made it with W, because W and D are set.",
         more="""
         <!-- slide:
         **The map records only entries that are both present and writable.** In an entry without W there is nothing to
@@ -120,8 +132,9 @@ def read_only(lab: RmapLab) -> Steps:
         causes a fault anyway, and in an entry without W there is nothing to clear. Many processes share read-only pages
         (program code, the C library). If the map recorded these entries, too, it would become long for no purpose.
 
-        `who_maps` searches all entries that exist, so it also finds the third one. Only the first two have a dashed
-        line. Remember this picture: *the reverse map is not the list of all entries that point to a frame.*
+        `who_maps` searches all entries that exist, so it also found the third one while it had no W. Only the first two
+        had a dashed line. Remember this picture: *the reverse map is not the list of all entries that point to a
+        frame.*
         """,
     )
 
@@ -130,19 +143,21 @@ def read_only(lab: RmapLab) -> Steps:
 def fifth(lab: RmapLab) -> Steps:
     """The place of an entry for which the only descriptor has no room."""
     old = lab.places()
-    oldest = old[0][0]
     choices = [
-        "in the word of the frame itself, beside the descriptor",
+        "in a larger descriptor, which replaces the full one",
         "in a new descriptor, before the full one",
         "in a new descriptor, after the full one",
-        f"in the place of {oldest}, the oldest entry",
+        "in a new descriptor, which also takes over half of the old entries",
     ]
     yield Ask("All four places of the descriptor are used. Where will the next entry go?", choices, on=lab.machine)
     rows = lab.places()
-    found = 2 if rows[:1] == old and len(rows) == 2 else 1 if rows[1:] == old else 3 if len(rows) == 1 else 0
+    found = 0 if len(rows) == 1 else 2 if rows[:1] == old else 1 if rows[1:] == old else 3
     yield Answer(
         choices[found],
-        "a new entry goes into the first descriptor with a free place. There was none, so the host appended one to the list.",
+        "the descriptor was full, so the host appended one to the list.",
+        more="""
+        Each descriptor has a link to the next. The entries that are there already stay where they are.
+        """,
     )
 
 
@@ -164,8 +179,7 @@ def hole(lab: RmapLab) -> Steps:
         more="""
         Each of the other answers would work, too. Two of them move entries from one descriptor to another and therefore
         touch more memory. One moves two entries where one is enough. You might expect the very last entry of the whole
-        map to fill the hole. It does not: the host works on one descriptor and does not look at the next. So a
-        descriptor that is not the last can have room.
+        map to fill the hole. It does not: the host works on one descriptor and does not look at the next.
         """,
     )
 
@@ -180,7 +194,7 @@ def refill(lab: RmapLab) -> Steps:
     found = 2 if len(rows) > len(before) else 0 if len(rows[0]) > len(before[0]) else 1
     yield Answer(
         choices[found],
-        "the host looks for a free place from the first descriptor on.",
+        "the host looks for a free place from the first descriptor on. The removal has left one there.",
         more="""
         The new mapping uses the address that was freed, so its shadow entry has the name of the one that was removed.
         But its place in the map is a different one: it is the last entry in its descriptor.
@@ -191,13 +205,16 @@ def refill(lab: RmapLab) -> Steps:
 @LESSON.question
 def last_one(lab: RmapLab) -> Steps:
     """The form of a map that has shrunk to one entry."""
-    choices = ["directly", "in its descriptor"]
+    choices = ["directly in the word of the frame, as after the first mapping", "in the descriptor in which it is now"]
     yield Ask("How will the remaining entry be kept?", choices, on=lab.machine)
     head = lab.machine.rmap.heads[lab.hfn]  # type: ignore[attr-defined]  # the kernel's part
     yield Answer(
         choices[0] if isinstance(head, int) else choices[1],
         "a descriptor is freed when its last entry is removed, not before. The host never returns to the direct form.",
         more="""
+        The film above shows a descriptor become empty: after the last of the four removals it is gone. The host
+        **unlinked and freed** it (no step says so), and the second descriptor became the head of the list.
+
         So the form of a map depends on its history. A single entry may be kept directly or in a descriptor, and both
         mean the same thing. In the exercises you write your own reverse map. The checker first tests whether it holds
         the right *entries*, and only then whether it has the same *form* as the kernel's.
@@ -208,10 +225,14 @@ def last_one(lab: RmapLab) -> Steps:
 @LESSON.question
 def cleared_first(lab: RmapLab) -> Steps:
     """What `remove` does with an entry that is zero already."""
-    choices = ["it is empty: remove has taken the entry out", "it still contains the entry: remove has done nothing"]
-    yield Ask("The entry was cleared, and then removed from the map. What is in the map?", choices)
+    choices = [
+        "the map is empty: remove takes the entry out",
+        "the map still contains the entry: remove does nothing",
+        "the host crashes: remove refuses an empty entry",
+    ]
+    yield Ask("First the entry is cleared, then `remove` is called for it. What happens?", choices)
     yield Answer(
-        choices[1] if lab.machine.rmap.sptes(lab.hfn) else choices[0],
+        choices[2] if lab.machine.dead else choices[1] if lab.machine.rmap.sptes(lab.hfn) else choices[0],
         "remove is given only the entry, and reads from it whether it is in a map, and in which.",
         more="""
         <!-- slide:
@@ -221,8 +242,7 @@ def cleared_first(lab: RmapLab) -> Steps:
         The entry is empty, and the map still contains it. The function that removes an entry reads two things from it.
         Is it present and writable? If not, it is in no map. And which frame does it point to? Without the frame, the
         function cannot find the map. A cleared entry is not present and points nowhere. **A map is found through the
-        content of the entry, so the entry has to be removed from the map before its content is lost.** If you clear
-        only W, the result is the same.
+        content of the entry, so the entry has to be removed from the map before its content is lost.**
 
         Does it matter? The entry is empty, and the frame cannot be written through it.
         """,
@@ -230,7 +250,7 @@ def cleared_first(lab: RmapLab) -> Steps:
 
 
 @LESSON.question
-def ghost(lab: RmapLab) -> Steps:
+def becomes_table(lab: RmapLab) -> Steps:
     """What happens when a frame becomes a page table, and its map contains an entry that is zero."""
     ends = ["nothing: an empty entry does no harm", "another entry loses its W", "the host crashes"]
     yield Ask("The map contains an empty entry, and the frame becomes a page table. What happens?", ends, on=lab.machine)
@@ -247,10 +267,16 @@ def ghost(lab: RmapLab) -> Steps:
 
 @LESSON.question
 def two_addresses(vm: Vm, gfn: int) -> Steps:
-    """The number of entries in the map of a frame with two addresses in one table."""
-    yield Ask("The frame can be written at two addresses. How many entries are in its reverse map?", [0, 1, 2], on=vm)
+    """The number of entries in the map of a frame with two addresses in one table, and the cost of the second write."""
+
+    def ends(entries: int, fault: bool) -> str:
+        count = {1: "one entry", 2: "two entries"}.get(entries, f"{entries} entries")
+        return f"{count}; the second write {'faults' if fault else 'does not fault'}"
+
+    choices = [ends(1, False), ends(1, True), ends(2, True)]
+    film: Watch = yield Ask("What is in the map of the frame in the end, and what does the second write cost?", choices, on=vm)
     yield Answer(
-        len(in_map(vm, gfn)),
+        ends(len(in_map(vm, gfn)), bool(film.result[1].faults)),
         "a map holds shadow entries, not addresses. Both addresses go through the same entry.",
         more="""
         <!-- slide:
@@ -258,7 +284,10 @@ def two_addresses(vm: Vm, gfn: int) -> Steps:
         addresses that go through an entry lose write access at once.
         -->
         The second access faulted as well, but this time the host made only the link in the directory. The shadow page
-        below already existed, and so did the spte. **A reverse map leads from a frame to shadow entries**, which are
+        below already existed, and so did the spte.
+
+        You will often read: *the page tables translate gva to gfn, and the reverse map translates gfn back to gva.* It
+        sounds symmetrical, but it is not true. **A reverse map leads from a frame to shadow entries**, which are
         places in the host's own memory. This is exactly what the host needs, because it clears W in entries, not at
         addresses. All addresses that go through the entry lose write access at once, and the host never has to know
         them. (To find the addresses, the host would have to climb every path above the entry.)
@@ -285,32 +314,43 @@ def flipped(vm: Vm, gfn: int) -> Steps:
         One function in Linux 2.6.22 breaks the rule *first remove the entry from its map*. The first half of the switch
         updates the reverse map. The second half, `fix_read_pf` (`mmu.c:1009-1024`), is a few lines long and changes
         only the spte. So the map still contains an entry without W. You produced a similar state by hand earlier in
-        this lesson.
+        this lesson, when you cleared the whole entry first.
         """,
     )
 
 
 @LESSON.question
-def later(vm: Vm) -> Steps:
-    """What happens when the frame with the entry left over becomes a page table."""
-    ends = ["the host protects it, as any page table", "the program can no longer read its page", "the host crashes"]
-    yield Ask("Hours later, the guest's kernel uses that frame as a page table. What happens?", ends, on=vm)
+def written_again(vm: Vm, gfn: int) -> Steps:
+    """What is in the map when an entry that was left over gets its W again."""
+    choices = ["nothing: the host removes the entry", "the entry, once", "the entry, twice", "the host crashes before that"]
+    yield Ask("The kernel writes to the page once more. What is in the map then?", choices, on=vm)
     yield Answer(
-        ends[2] if vm.dead else ends[0],
-        "write protection goes through the map, and finds an entry in which W is clear already.",
+        choices[3] if vm.dead else choices[min(len(in_map(vm, gfn)), 2)],
+        "the spte gets W, and is added. The function that adds an entry does not search the map for it.",
         more="""
-        <!-- slide:
-        The guest did nothing forbidden, and yet its *host* crashes. It crashes in `rmap_write_protect`, which is
-        correct; the mistake is in another function.
-
-        **Every function that clears W in an entry has to remove the entry from the map first.**
-        -->
-        The guest did nothing forbidden, and yet the *host's* kernel crashes, and all other guests on that host stop
-        with it. Notice also how far the cause is from the effect: the host crashes in `rmap_write_protect`, which is
-        correct. The mistake is in another function, which knows nothing about reverse maps. Every function that clears
-        W in an entry has to remove the entry from the map first.
+        A search would take time at every fault. It is not needed as long as every function that clears W removes the
+        entry from the map. With each switch to and fro the map becomes longer by one.
         """,
     )
+
+
+CRASH = Passage(
+    """
+    <!-- slide:
+    The guest did nothing forbidden, and yet its *host* crashes. It crashes in `rmap_write_protect`, which is correct;
+    the mistake is in another function.
+
+    **Every function that clears W in an entry has to remove the entry from the map first.**
+    -->
+    Write protection takes the entry from the map and clears its W. Then it finds the same entry a second time, and now
+    W is clear. (Without the second write, it would have found the entry without W at once, with the same result.)
+
+    The guest did nothing forbidden, and yet the *host's* kernel crashes, and all other guests on that host stop with
+    it. Notice also how far the cause is from the effect: the host crashes in `rmap_write_protect`, which is correct.
+    The mistake is in `fix_read_pf`, which knows nothing about reverse maps. Every function that clears W in an entry
+    has to remove the entry from the map first.
+    """
+)
 
 
 SUMMARY = Passage(

@@ -5,13 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..inspect.paths import shadow_path
 from ..labs.addresses import GuestEntry
 from ..labs.rmap_lab import RmapLab
-from ..mmu.bits import BASE_MASK, WRITABLE
+from ..labs.watch import Watch
 from ..mmu.cpu import Access
 from ..mmu.vm import Vm
-from ..player.film import Film
 from .lesson import Lesson
 from .question import Answer, Ask, Passage, Steps
 from .sptes import frame_name, gfn_of
@@ -20,16 +18,22 @@ LESSON = Lesson(7, "How does the host notice every write to a page table?", 40, 
 
 
 @LESSON.question
-def fate(vm: Vm, gva: int) -> Steps:
-    """What happens to a writable entry when its frame becomes a page table."""
-    fates = ["it is cleared", "it loses its W and is otherwise unchanged", "it leads to the new shadow page from now on"]
-    before = shadow_path(vm, gva).steps[-1].entry
-    yield Ask("The kernel's entry for the frame that becomes a page table:", fates, on=vm)
-    after = shadow_path(vm, gva).steps[-1].entry
-    moved = (before ^ after) & BASE_MASK
+def moment(vm: Vm, gfn: int) -> Steps:
+    """When in a fault a writable entry loses its W, if the fault makes its frame a page table."""
+    moments = [
+        "before the host takes a shadow page for the table",
+        "after it has taken this page, and before it links the page",
+        "after it has linked this page, and before it makes the spte",
+        "after it has made the spte",
+    ]
+    film: Watch = yield Ask("When does the kernel's entry for the page table lose its W?", moments, on=vm)
+    tags = [step.tags for step in film.steps]
+    protected = next(at for at, tag in enumerate(tags) if "protect" in tag)
+    made = [at for at, tag in enumerate(tags) if "spte" in tag and "protect" not in tag]
+    taken = max(at for at, tag in enumerate(tags) if "page" in tag)
     yield Answer(
-        {0: fates[0], before & ~WRITABLE: fates[1]}.get(after, fates[2] if moved else "it has other flags"),
-        "the host has to notice only writes. Reading the table does no harm and need not fault.",
+        moments[sum(protected > at for at in (taken, *made[-2:]))],
+        f"the function that takes a page for gfn {gfn:#x} also protects the table, before the page can be reached.",
         more="""
         <!-- slide:
         1. The entry **leaves the reverse map** of the frame.
@@ -44,8 +48,8 @@ def fate(vm: Vm, gva: int) -> Steps:
         2. The host tells the processor to **forget its translations**: a *TLB flush*. The TLB is the processor's cache
            of translations. It may contain the permission to write here, and the processor does not read an entry again
            while the entry is in the TLB.
-        3. The entry **loses its W**. It is not cleared. The small `w` that is left in the picture means that the guest
-           allows writing but the shadow does not.
+        3. The entry **loses its W**. It is not cleared, because reading the table does no harm and need not fault. The
+           small `w` that is left in the picture means that the guest allows writing but the shadow does not.
         """,
     )
 
@@ -93,14 +97,16 @@ def _emptied(order: Sequence[str]) -> list[str]:
 
 @LESSON.question
 def seventh(lab: RmapLab) -> Steps:
-    """How an spte is made for a frame that is a page table."""
-    ways = ["with W, which is cleared right after", "without W", "not at all: each access is emulated"]
-    words = "The frame is a page table, and the guest maps it once more, with all rights. The new spte is made:"
-    film: Film = yield Ask(words, ways, on=lab.machine)
-    protected_later = any("protect" in step.tags for step in film.steps)
+    """What a write through a new mapping of a page table costs, and what is left in the shadow."""
+
+    def ends(faults: int, spte: bool) -> str:
+        return f"{faults} fault{'s' * (faults != 1)}, and {'an' if spte else 'no'} spte is left in the shadow"
+
+    choices = [ends(1, False), ends(1, True), ends(2, False), ends(2, True)]
+    film: Watch = yield Ask("The guest writes through its new mapping of the page table. This costs:", choices, on=lab.machine)
     yield Answer(
-        ways[2] if lab.spte(lab.mapped[-1]) is None else ways[0] if protected_later else ways[1],
-        "whenever the host makes an spte, it checks whether the frame is shadowed as a page table.",
+        ends(film.result.faults, lab.spte(lab.mapped[-1]) is not None),
+        "the host makes the spte, but leaves out W: the frame is shadowed. In the same fault it performs the store itself.",
         more="""
         <!-- slide:
         | first | then | how the rule is kept |
@@ -108,8 +114,8 @@ def seventh(lab: RmapLab) -> Steps:
         | a writable mapping | the frame becomes a page table | write protection goes through the reverse map |
         | the frame is a page table | a mapping is made | the host does not set W |
         -->
-        So the entry was not added to the reverse map either, and the host performed the write through it. There are two
-        ways in which a page table could get a writable mapping, and the host prevents both:
+        The entry was not added to the reverse map either. A read through it will not fault. There are two ways in which
+        a page table could get a writable mapping, and the host prevents both:
 
         | first | then | how the rule is kept |
         | --- | --- | --- |
@@ -120,17 +126,20 @@ def seventh(lab: RmapLab) -> Steps:
 
 
 @LESSON.question
-def second_store(vm: Vm) -> Steps:
-    """The number of faults of the second store to a table."""
-    access: Access = yield Ask("The second store to the same table: how many faults?", [0, 1, 2], on=vm)
+def five_stores(vm: Vm) -> Steps:
+    """The number of stores that the host performs if a guest stores to one table five times in a row."""
+    accesses: list[Access] = yield Ask("How many of the five stores in a row does the host perform?", [1, 2, 3, 5], on=vm)
     yield Answer(
-        access.faults,
-        "the first fault did not set W in the entry. Each store to a red frame causes a fault of its own.",
+        sum(access.outcome == "emul" for access in accesses),
+        "each store to a red frame faults. But at the third in a row, the host drops the shadow of the table.",
         more="""
-        If you know copy on write, you may have expected 0: there the first fault repairs the entry, and the next store
-        causes no fault. Here nothing is repaired, because nothing is broken. What if the guest fills a whole page
-        table, with 512 stores in a row? At the third store in a row to one frame, KVM decides that the frame cannot be
-        a page table in use, and drops its shadow: the light turns green again.
+        If you know copy on write, you may have expected 1: there the first fault repairs the entry, and the next store
+        causes no fault. Here nothing is repaired, because nothing is broken.
+
+        But what if the guest fills a whole page table, with 512 stores in a row? At the third store in a row to one
+        frame, KVM decides that the frame cannot be a page table in use, and drops its shadow: the light turns green
+        again. The fourth store faulted once more, because the kernel's entry still had no W. This time the host gave it
+        W, and the fifth store did not fault.
 
         One more thing in the film of the first store. At the zap the host does not flush the TLB, although at write
         protection it does. The difference is who makes the change. Here the guest's kernel changes an entry, so it will
@@ -142,40 +151,56 @@ def second_store(vm: Vm) -> Steps:
 
 @LESSON.question
 def trapped_only(vm: Vm, entry: GuestEntry) -> Steps:
-    """The frame that a program reaches if a store is trapped and performed, and the shadow stays as it is."""
+    """How long a program reaches the old frame if a store is trapped and performed, and the shadow stays as it is."""
     old = gfn_of(vm, entry.gva)
-    new = old ^ entry.frames
-    words = "The host traps the store and performs it, but its pre_write does nothing. The program reads:"
-    access: Access = yield Ask(words, [frame_name(old, old, new), frame_name(new, old, new)], on=vm)
-    assert access.gpa is not None
+    choices = [
+        "never: its first read reaches the new frame",
+        "until it writes to the page",
+        "until the guest's kernel has loaded CR3 again",
+        "all the time, also after that",
+    ]
+    words = "The store is trapped and performed, but pre_write does nothing. How long does the program reach the old frame?"
+    accesses: list[Access] = yield Ask(words, choices, on=vm)
+    reached = [access.gpa is not None and access.gpa >> 12 == old for access in accesses]
     yield Answer(
-        frame_name(access.gpa >> 12, old, new),
+        choices[reached.index(False) if False in reached else 3],
         "the trap only gives control to the host. The processor still uses the entry made from the old value.",
         more="""
         So there is another way to fail: the host traps every store and performs it for the guest, but corrects
         *nothing*. The next picture shows two arrows that lead to two different frames, as in lesson 0, where `poke` had
         changed the table without the host noticing. This time the host *did* notice, and the damage is the same.
+        Loading CR3 does not help: it empties the TLB, but the host finds its old shadow pages again and keeps using
+        them.
         """,
     )
 
 
 @LESSON.question
-def next_fault() -> Steps:
-    """The number of accesses after which a change is noticed that no trap has shown."""
-    ends = ["the first access: it faults", "the fifth access", "none of the five"]
-    faults: list[int] = yield Ask("The table was changed without a trap. At which of five accesses does the host notice?", ends)
-    first = next((number for number, count in enumerate(faults) if count), None)
+def next_fault(vm: Vm, entry: GuestEntry) -> Steps:
+    """The frame that a program reaches after a fault at an adjacent page, if a change was not noticed."""
+    new = gfn_of(vm, entry.gva)
+    old = new ^ entry.frames
+
+    def ends(gfn: int, faults: int) -> str:
+        return f"{frame_name(gfn, old, new)}, {'after a' if faults else 'without a'} fault"
+
+    choices = [ends(new, 0), ends(new, 1), ends(old, 0)]
+    words = "After the fault at the adjacent page, the program accesses the first heap page. It reaches:"
+    access: Access = yield Ask(words, choices, on=vm)
+    assert access.gpa is not None
     yield Answer(
-        ends[2] if first is None else {0: ends[0], 4: ends[1]}.get(first, f"access {first + 1}"),
-        "an entry that is present does not fault, so no access brings the host back.",
+        ends(access.gpa >> 12, access.faults),
+        "at a fault the host makes the entry that is missing. It does not compare the others with the guest's table.",
         more="""
         <!-- slide:
         **An entry that is present does not fault.** A fault tells the host what is *missing* in the shadow, never what
         is *wrong* in it.
         -->
-        There is no next fault. **An entry that is present does not fault**: the processor finds it, the entry allows
-        the access, and that is all. A fault tells the host what is *missing* in the shadow, never what is *wrong* in
-        it.
+        Even good explanations say that the guest changes its page tables freely, and that the hypervisor notices at the
+        next page fault and brings the shadow up to date. There was a fault, in this very table, and the stale entry
+        stayed. At the first heap page there will never be one. **An entry that is present does not fault**: the
+        processor finds it, the entry allows the access, and that is all. A fault tells the host what is *missing* in
+        the shadow, never what is *wrong* in it.
 
         In the guest whose store was trapped and handled correctly, when was the old entry zapped? The next cell prints
         two sentences of that film, in their order: the *zap* comes first, and the store only after it. The old entry
@@ -198,13 +223,14 @@ THREE_GUESTS = Passage(
 ORDER = Passage(
     """
     <!-- slide:
-    Remove from the map, flush, clear W: this order is wrong. It was in the kernel for half a year.
+    **Remove from the map, flush, clear W:** this order is wrong. It was in the kernel for half a year.
 
     After a flush the processor reads the entry *again*. If W is still set, it is cached. W is cleared one line later,
     and the processor does not notice.
     -->
-    Go back to the three steps of write protection: remove the entry from the map, flush, clear W. They contain a
-    mistake. If you have already seen it, well done: it was in the kernel for half a year.
+    **This is a real bug.** Go back to the three steps of write protection: remove the entry from the map, flush, clear
+    W. The last two are in the wrong order. If you have already seen it, well done: it was in the kernel for half a
+    year. (In 2.6.22 it has no effect yet, because a guest has only one processor.)
 
     The flush was added to `rmap_write_protect` by a separate change to KVM in January 2007 (commit 40907d5 of the Linux
     kernel). A few days later, a developer proposed on the kernel's mailing list that it be removed again, because
@@ -222,15 +248,21 @@ ORDER = Passage(
 @LESSON.question
 def neighbours_store(lab: RmapLab) -> Steps:
     """What the host sees of a store by a processor that cached its entry between the flush and the change."""
-    ends = ["nothing at all", "a fault, and it performs the store"]
-    access: Access = yield Ask("The neighbour overwrites a page-table entry. The host sees:", ends)
+    ends = [
+        "nothing at all",
+        "a fault, and it performs the store",
+        "a fault, and it makes the frame a data page again",
+    ]
+    access: Access = yield Ask("The neighbour overwrites the entry in the new page table. The host sees:", ends, on=lab.machine)
     yield Answer(
-        ends[1] if access.faults else ends[0],
+        ends[0] if not access.faults else ends[1] if access.outcome == "emul" else ends[2],
         "the neighbour's TLB holds the entry with W set. It does not read the shadow again, so it does not see the change.",
         more="""
-        The host flushed; the neighbour walked the shadow and found W set; only then was W cleared. The rule of this
-        lesson holds in the shadow, but not in the neighbour's TLB. The next picture shows the result: the guest's page
-        table has an empty entry, and the shadow entry made from it still maps a frame.
+        In the film, step to the flush, and then *one* step further: that step is the neighbour's. At the end of the
+        film the picture looks correct, and every light is red. But look at the order. The host flushed; the neighbour
+        walked the shadow and found W set; only then was W cleared. The rule of this lesson holds in the shadow, but not
+        in the neighbour's TLB. The next picture shows the result: the guest's page table has an empty entry, and the
+        shadow entry made from it still maps a frame.
         """,
     )
 
@@ -246,10 +278,12 @@ FIX = Passage(
 
     In mid-2007, KVM gained support for guests with several processors. The two lines were swapped, and the flush was
     extended to the other processors. (The same file had the right order in another place all along: where a new spte
-    turns out to point to a page table, the host first clears W and then flushes, `mmu.c:989-990`.) The general lesson
-    is older than KVM and holds for every cache: *first change the original, then throw away the copies.* In the reverse
-    order, a new copy of the old state can be made in between. (The exercise keeps the order of 2.6.22, because the kit
-    does what that kernel did.)
+    turns out to point to a page table, the host takes W out of the new value, flushes, and only then stores the value
+    in the entry: `mmu.c:989-990`.)
+
+    The general lesson is older than KVM and holds for every cache: *first change the original, then throw away the
+    copies.* In the reverse order, a new copy of the old state can be made in between. (The exercise keeps the order of
+    2.6.22, because the kit does what that kernel did.)
     """
 )
 
@@ -257,17 +291,18 @@ SUMMARY = Passage(
     """
     <!-- slide:
     - **A frame that is shadowed has no writable mapping**, now and later.
-    - For each entry: **remove it from its map, flush, clear W**.
+    - For each entry: **remove it from its map, flush, clear W** (the order of 2.6.22, which is wrong).
     - A store to a page table is **trapped and emulated**. The host corrects the shadow *between the two*.
     - Flush after the change, not before it.
     -->
     - **A frame that is shadowed as a page table has no writable mapping.** The host enforces this rule in two ways.
       When a frame becomes a page table, all its writable entries lose their W. When the host makes an spte for a page
       table, it does not set W.
-    - For each entry there are three steps: **remove it from the reverse map, flush the TLB, clear W**. The rest of the
-      entry does not change. So there are as many flushes as entries, and reading causes no fault.
-    - A store to a page table is **trapped and emulated**, every time. Protection does not stop the store; it makes it
-      visible.
+    - For each entry there are three steps: **remove it from the reverse map, flush the TLB, clear W** (the order of
+      2.6.22, which is wrong). The rest of the entry does not change. So there are as many flushes as entries, and
+      reading causes no fault.
+    - A store to a page table is **trapped and emulated**, as long as the table is shadowed. Protection does not stop
+      the store; it makes it visible.
     - The host corrects the shadow **between the trap and the store**. A stale entry never faults, so there is no later
       chance to find it.
     - Flush after the change, not before it.

@@ -79,7 +79,7 @@ def test_no_entry_can_write_a_page_table():
 def test_films_have_titles(lab):
     titles = [lab.map().film.title, lab.map(read_only=True).film.title, lab.unmap(0).film.title, lab.protect().film.title]
     assert titles == [
-        "Map the frame once more",
+        "Map the frame",
         "Map the frame once more, read-only",
         "Unmap mapping 0 (0x1000)",
         "Make the frame a page table",

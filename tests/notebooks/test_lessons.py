@@ -138,28 +138,31 @@ def test_lesson_6_ends_as_it_says(ran):
     said(
         ran("06_reverse_maps"),
         "The reverse map of gfn 0x29af records #248:454, its first",
-        "It was: yes.",  # a read is enough
+        "It was: the entry, with W set.",  # a read is enough, and another CR3 changes nothing
         "1 PwUA...   gfn 0x11",  # but not where D is clear
-        "It was: no.",
+        "It was: it has no W, and is not in the reverse map.",
         "#248:1 gets its W",
         "The host sets the dirty bit in entry 1",
         "The reverse map of gfn 0x11 records #248:1, its first",
-        "records #245:431, its second, which takes a descriptor",
+        "records #244:431, its second, which takes a descriptor",
         "kept directly, one entry needs no descriptor",
-        "The spte #248:3 is made from the guest's entry: P.UAD.. gfn 0x11.",
-        "It was: 2.",  # the read-only entry is not noted
+        "3 P.UAD..   gfn 0x11",  # the read-only entry is not noted
+        "[2, 3, 3]",
+        "It was: at the read.",
         "descriptor 2, 1 of 4 places",
-        "It was: #248:1 #248:5 #248:4 | #248:6 #248:7.",
+        "It was: #248:1 #248:4 #248:3 | #248:5 #248:6.",
         "3 #248:2",  # the next entry goes to the first descriptor with room
-        "It was: in its descriptor.",
+        "It was: in the descriptor in which it is now.",
         "1 .......   empty",  # the entry was cleared first and is still in the map
         "the host would have crashed (BUG) in rmap_write_protect, mmu.c:430-433",
         "It was: the host crashes.",
-        "It was: 1.",  # two addresses, one entry
+        "It was: one entry; the second write faults.",  # two addresses
         "loses U: with CR0.WP clear the kernel may write here, but user code may not.",
         "The reverse map of gfn 0x11 records #248:1",
         "#248:1 gets U back, because user code reads here.",
+        "It was: yes.",
         "the reverse map still names #248:1, which can no longer write",
+        "It was: the entry, twice.",
         "the host would have crashed (BUG) in rmap_write_protect, mmu.c:430-433",
     )
 
@@ -168,9 +171,9 @@ def test_lesson_6_finds_an_emptied_descriptor_gone(ran):
     film = next(
         output.data["text/plain"]
         for output in outputs(ran("06_reverse_maps"))
-        if output.data.get("text/plain", "").startswith("Unmap mapping 3 (0x2000)")
+        if output.data.get("text/plain", "").startswith("Unmap mapping 0 (0x3000)")
     )
-    assert "descriptor 1, 2 of 4 places" in film and "descriptor 2" not in film and "0 #248:6" in film
+    assert "descriptor 1, 2 of 4 places" in film and "descriptor 2" not in film and "0 #248:5" in film
 
 
 def test_lesson_7_ends_as_it_says(ran):
@@ -182,19 +185,20 @@ def test_lesson_7_ends_as_it_says(ran):
         flush,
         "#248:457 loses its W: gfn 0x61c9 is a page table now.",
         "457 Pw.ADGNX  gfn 0x61c9",
-        "It was: it loses its W and is otherwise unchanged.",
+        "It was: after it has taken this page, and before it links the page.",
         *(words for number in (1, 4, 3, 2, 5, 6) for words in (f"drops #248:{number}.", flush, f"#248:{number} loses its W")),
         "It was: 6.",
         "Access(outcome='ok', gpa=0x11000, faults=0, error=None)",  # reading needs no fault
         "The spte #248:7 is made from the guest's entry: PwUAD.. gfn 0x11.",
+        "It was: 1 fault, and an spte is left in the shadow.",
         "14 tables are shadowed. 0 of them can be written.",
         "reaches gfn 0x61c9, without W.",
         "The shadow entry #245:454",
         "Guest memory changes only now",
-        "It was: 1.",  # the second store faults as well
+        "It was: 3.",  # the third of five stores drops the shadow
         "('emul', True)",
-        "It was: gfn 0x29af, the old frame.",
-        "[0, 0, 0, 0, 0]",
+        "It was: all the time, also after that.",
+        "It was: gfn 0x29af, the old frame, without a fault.",
         "is zapped: its guest entry is about to change.',\n 'Guest memory changes only now",  # the zap, then the store
         "[(1, '0x29ae000'), (0, '0x29af000'), (0, '0x29af000')]",
         flush,
