@@ -10,7 +10,7 @@ from ..mmu.cpu import Access
 from ..mmu.vm import Vm
 from .lesson import Lesson
 from .question import Answer, Ask, Passage, Steps
-from .sptes import died, frame_name, gfn_of, listed, sptes
+from .sptes import FAILS, died, frame_name, gfn_of, listed, sptes
 
 LESSON = Lesson(0, "What does the host do when a program reads one byte, and when the guest changes a page table?", 15)
 
@@ -39,7 +39,7 @@ def unnoticed(vm: Vm, entry: GuestEntry) -> Steps:
     """The frame that a program reaches after a write that the host has not noticed."""
     old = gfn_of(vm, entry.gva)
     new = old ^ entry.frames
-    choices = [frame_name(old, old, new), frame_name(new, old, new), "neither: the access fails"]
+    choices = [frame_name(old, old, new), frame_name(new, old, new), FAILS]
     access: Access = yield Ask(
         "The guest's entry changes, and the host does not notice. Which frame does the program reach?", choices
     )

@@ -111,6 +111,14 @@ def test_right_choices_are_not_in_the_text(lesson, notebook, ran):
             assert not shared(found[1], texts, len(words(found[1]))), found[1]
 
 
+def test_headings_do_not_judge(notebook):
+    """A claim in quotation marks as a heading is always a false one, and a heading such as "A bug" tells what to choose."""
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            for heading in re.findall(r"^#+ (.*)$", cell.source, re.MULTILINE):
+                assert not re.search(r"""["“”]|\b(bug|mistake|wrong|stale|crash|harmless)""", heading), heading
+
+
 def test_what_happened_is_one_of_the_choices_and_has_a_reason(lesson, ran):
     book = ran(lesson.notebook.stem)
     choices = None
