@@ -91,37 +91,37 @@ read
 # page then?
 
 # %% tags=["question"]
-guess_recorded = lesson.recorded(vm, read.result.gpa >> 12)
-guess_recorded
+guess_other_program = lesson.other_program(vm, read.result.gpa >> 12)
+guess_other_program
 
 # %%
 vm.load_cr3(int(guest.roots[1]))
 reverse_map(vm, read.result.gpa >> 12)
 
 # %% tags=["answer"]
-guess_recorded.reveal()
+guess_other_program.reveal()
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## A small guest
 #
-# The flags of the guest's entry in the film were `PWUAD.NX`. Here is a small guest, made by hand, with a single page.
-# The flags of its entry are `PWU`: present, writable, and open to user code. The program reads one byte.
+# Here is a small guest, made by hand, with a single page. The flags of the guest's entry are `PWU`: present, writable,
+# and open to user code. The program reads one byte.
 
 # %%
 fresh = Builder()
-clean = fresh.map(0x1000, flags=PRESENT | WRITABLE | USER)
+page = fresh.map(0x1000, flags=PRESENT | WRITABLE | USER)
 machine = fresh.start()
 
 # %% tags=["question"]
-guess_unwritten = lesson.unwritten(machine, clean)
-guess_unwritten
+guess_small_guest = lesson.small_guest(machine, page)
+guess_small_guest
 
 # %%
 machine.access(0x1000, user=True)
 hierarchy(machine, 0x1000)
 
 # %% tags=["answer"]
-guess_unwritten.reveal()
+guess_small_guest.reveal()
 
 # %%
 watch(lambda: machine.access(0x1000, user=True, write=True), machine)
@@ -137,8 +137,8 @@ watch(lambda: machine.access(0x1000, user=True, write=True), machine)
 vm.load_cr3(int(guest.roots[0]))
 
 # %% tags=["question"]
-guess_two_ways = lesson.two_ways(vm, heap)
-guess_two_ways
+guess_same_byte = lesson.same_byte(vm, heap)
+guess_same_byte
 
 # %%
 kernel = 0xFFFF888000000000 + read.result.gpa
@@ -146,7 +146,7 @@ second = watch(lambda: vm.access(kernel), vm, [heap, kernel])
 second
 
 # %% tags=["answer"]
-guess_two_ways.reveal()
+guess_same_byte.reveal()
 
 # %%
 reverse_map(vm, read.result.gpa >> 12)
@@ -270,15 +270,15 @@ guess_hole.reveal()
 # The frame is mapped once more.
 
 # %% tags=["question"]
-guess_refill = lesson.refill(lab)
-guess_refill
+guess_mapped_again = lesson.mapped_again(lab)
+guess_mapped_again
 
 # %%
 lab.map()
 reverse_map(lab.machine, lab.gfn)
 
 # %% tags=["answer"]
-guess_refill.reveal()
+guess_mapped_again.reveal()
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## The map shrinks
@@ -443,7 +443,7 @@ lesson.CRASH
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
-# - Map the frame five times, then remove the first four mappings one by one. Which entry fills the hole?
+# - Map the frame five times, then remove the first four mappings one by one. What is in the map each time?
 # - How many descriptors can a map of two entries use?
 # - Map it twice, press *Make it a page table*, and map it once more.
 # -->
@@ -451,8 +451,7 @@ lesson.CRASH
 #
 # Here is the lab with its form. Choose what you expect, press a button, and compare. Three things to try:
 #
-# - Map the frame five times, then remove the first four mappings one by one. Can you predict each time which entry
-#   fills the hole?
+# - Map the frame five times, then remove the first four mappings one by one. Can you predict the map each time?
 # - How many descriptors can a map of two entries use? Find the largest number.
 # - Map the frame twice, press *Make it a page table*, and map it once more. Which entries are in the map?
 

@@ -41,7 +41,7 @@
 # - what happens when the guest maps the frame *later*;
 # - what a store to a page table costs, and what it causes before a single byte changes;
 # - what the host does between the trap and the store;
-# - what a second processor would change.
+# - what happens if the guest has a second processor.
 #
 # Run the cells from top to bottom, each once. To start again, choose *Kernel > Restart Kernel...*
 
@@ -91,9 +91,8 @@ guess_moment.reveal(becomes)
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## More than one entry
 #
-# Now take the small guest of the lab and map its frame six times. All six entries are in the
-# reverse map, in two descriptors. Then the guest uses the frame as a page table. How many times will the host flush
-# the TLB?
+# Now take the small guest of the lab and map its frame six times. All six entries are in the reverse map, in two
+# descriptors. Then the guest uses the frame as a page table. How many times will the host flush the TLB?
 
 # %%
 lab = rmap_lab()
@@ -106,8 +105,7 @@ guess_flushes
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # The film shows all entries that point to the frame. The frame's own box gives the colour of the light in words:
-# *data page* is green and *write-protected table* is red. In between it is a *writable table*, a state in which the
-# guest must not run.
+# *data page* is green and *write-protected table* is red.
 
 # %%
 lab.protect().film
@@ -219,28 +217,28 @@ outcome.outcome, other.peek(entry.gpa) == entry.moved
 # guest's kernel has loaded its CR3 again (as a kernel does to flush the TLB).
 
 # %%
-blind = guest.vm(pre_write=lambda vm, gpa, size: None)
-blind.access(heap)
+idle = guest.vm(pre_write=lambda vm, gpa, size: None)
+idle.access(heap)
 
 # %% tags=["question"]
-guess_trapped_only = lesson.trapped_only(blind, entry)
+guess_trapped_only = lesson.trapped_only(idle, entry)
 guess_trapped_only
 
 # %%
-asleep = watch(lambda: blind.access(entry.kernel_gva, **store), blind, [heap])
-asleep
+trapped = watch(lambda: idle.access(entry.kernel_gva, **store), idle, [heap])
+trapped
 
 # %%
-read, written = blind.access(heap), blind.access(heap, write=True)
-blind.load_cr3(blind.cpu.cr3)
-reached = [read, written, blind.access(heap)]
+read, written = idle.access(heap), idle.access(heap, write=True)
+idle.load_cr3(idle.cpu.cr3)
+reached = [read, written, idle.access(heap)]
 reached
 
 # %% tags=["answer"]
 guess_trapped_only.reveal(reached)
 
 # %%
-hierarchy(blind, heap)
+hierarchy(idle, heap)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## A fault in the same table
@@ -274,7 +272,7 @@ guess_next_fault.reveal(first)
 # program reaches after the change.
 
 # %%
-[(machine.stats.entries_zapped, hex(machine.access(heap).gpa)) for machine in (other, blind, unseen)]
+[(machine.stats.entries_zapped, hex(machine.access(heap).gpa)) for machine in (other, idle, unseen)]
 
 # %% tags=["answer"]
 lesson.THREE_GUESTS
@@ -326,9 +324,6 @@ hierarchy(machine, 0x40000000)
 # %% tags=["answer"] slideshow={"slide_type": "slide"}
 lesson.ORDER
 
-# %% [markdown] slideshow={"slide_type": "fragment"}
-# Now flush the neighbour's TLB once more. The neighbour stores again:
-
 # %%
 machine.flush_tlb()
 machine.access(0x1000, write=True, value=0, size=8)
@@ -339,7 +334,7 @@ lesson.FIX
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
 # - Choose a table that is *not shadowed*. Does the host notice your write?
-# - Which actions make the light of a table green again?
+# - Write to one table several times. Watch its light.
 # -->
 # ## Your turn
 #
@@ -347,7 +342,7 @@ lesson.FIX
 # entries will die, and write. Two things to try:
 #
 # - Choose a table that is *not shadowed*. Does the host notice your write?
-# - Which actions make the light of a table green again?
+# - Write to one table several times, and watch its light.
 
 # %% tags=["try-it"]
 write_lab()

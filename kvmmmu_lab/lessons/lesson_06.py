@@ -28,7 +28,7 @@ def in_map(vm: Vm, gfn: int) -> list[int]:
 
 
 @LESSON.question
-def recorded(vm: Vm, gfn: int) -> Steps:
+def other_program(vm: Vm, gfn: int) -> Steps:
     """What is in the map of a program's page after the guest has switched to another program."""
     choices = ["nothing", "the entry, with W set", "the entry, without W"]
     yield Ask("Another program runs. What is in the map of the first program's heap page?", choices, on=vm)
@@ -41,8 +41,8 @@ def recorded(vm: Vm, gfn: int) -> Steps:
         A reverse map is not a history of what the guest did. It lists the entries through which the frame *could* be
         written without a fault, in all shadow pages.
         -->
-        Loading CR3 changes which root the processor walks, and nothing else. So the host has to find entries in *all*
-        shadow pages, also in those that no processor is walking at the moment.
+        The picture shows the map from the frame's point of view. Loading CR3 changes which root the processor walks. So
+        the host has to find entries in *all* shadow pages, also in those that no processor is walking at the moment.
 
         This is the first half of the rule. A reverse map is not a history of what the guest did: the program has only
         read. The map lists the entries through which the frame *could* be written without a fault. It does not matter
@@ -52,7 +52,7 @@ def recorded(vm: Vm, gfn: int) -> Steps:
 
 
 @LESSON.question
-def unwritten(vm: Vm, gfn: int) -> Steps:
+def small_guest(vm: Vm, gfn: int) -> Steps:
     """What is made of a guest entry that has W but not D when the program reads."""
     choices = [
         "it has W, and is in the reverse map",
@@ -72,11 +72,11 @@ def unwritten(vm: Vm, gfn: int) -> Steps:
         -->
         In the picture the spte has a small `w`: the guest allows writing, and the host withholds it.
 
-        **D**, *dirty*, means that the page has been written at some time in the past. In the first film D was set; this
-        page has never been written. A kernel needs D: it tells the kernel which pages have been changed and must be
-        saved before their frames are used for something else. On a real machine the processor sets D in the kernel's
-        entry at the first write. Here the processor walks the shadow and never touches the guest's tables. So the host
-        has to set D for it, and can only do this if the first write faults.
+        **D**, *dirty*, means that the page has been written at some time in the past. In the first film, where the
+        flags were `PWUAD.NX`, D was set; this page has never been written. A kernel needs D: it tells the kernel which
+        pages have been changed and must be saved before their frames are used for something else. On a real machine the
+        processor sets D in the kernel's entry at the first write. Here the processor walks the shadow and never touches
+        the guest's tables. So the host has to set D for it, and can only do this if the first write faults.
 
         So when does the host set W in an spte? The guest's entry and all entries above it must have W, and **the
         guest's D must be set** (or the same fault sets it). (Lesson 7 adds a third condition.)
@@ -88,7 +88,7 @@ def unwritten(vm: Vm, gfn: int) -> Steps:
 
 
 @LESSON.question
-def two_ways(vm: Vm, gva: int) -> Steps:
+def same_byte(vm: Vm, gva: int) -> Steps:
     """What is in the map of a frame with two addresses in different tables."""
     gfn = gfn_of(vm, gva)
     before = in_map(vm, gfn)
@@ -99,7 +99,7 @@ def two_ways(vm: Vm, gva: int) -> Steps:
         choices[0] if after == before else choices[2] if {*before} < {*after} else choices[1],
         "the second address goes through other tables, and therefore through an spte of its own, which has W set, too.",
         more="""
-        Two dashed lines lead back from the frame. The next picture shows the same thing from the frame's point of view.
+        Two dashed lines lead back from the frame. The next picture shows the frame's point of view again.
         In the middle is the map as the host stores it: a block of memory with four places, a *descriptor*. Each used
         place holds the **name of a shadow entry**: `#248:454` is entry 454 of shadow page 248.
 
@@ -185,7 +185,7 @@ def hole(lab: RmapLab) -> Steps:
 
 
 @LESSON.question
-def refill(lab: RmapLab) -> Steps:
+def mapped_again(lab: RmapLab) -> Steps:
     """The descriptor of an entry that is added when the first descriptor has room."""
     before = lab.places()
     choices = ["in the first descriptor", "in the last descriptor", "in a new descriptor"]

@@ -60,7 +60,7 @@ def flushes(lab: RmapLab) -> Steps:
     order = [name for row in lab.places() for name in row]
     before, count = lab.machine.stats.tlb_flushes, len(order)
     yield Ask(
-        f"The map has {count} entries, and the frame becomes a page table. How many flushes?", [0, 1, 2, count], on=lab.machine
+        f"The map has {count} entries, and the frame becomes a page table. How many flushes?", [1, 2, count], on=lab.machine
     )
     yield Answer(
         lab.machine.stats.tlb_flushes - before,
@@ -71,9 +71,9 @@ def flushes(lab: RmapLab) -> Steps:
         entry of that descriptor fills the hole.
         -->
         Step through the film once more and watch how the dashed purple lines (the reverse map) disappear one by one,
-        and how W is cleared each time. Under *Stop when*, *an entry loses its W* takes you from one to the next. (The
-        frame's box depends on the reverse map. So it turns red when the map is empty, which is two steps before W is
-        actually cleared in the last entry.)
+        and how W is cleared each time. Under *Stop when*, *an entry loses its W* takes you from one to the next. (While
+        the frame is a *writable table*, the guest must not run. The frame's box depends on the reverse map. So it turns
+        red when the map is empty, which is two steps before W is actually cleared in the last entry.)
 
         Look at the order in which the entries were removed: {", ".join(f"`{name}`" for name in _emptied(order))}. The
         host does not walk along the map. It takes the entry in the *first place*, again and again, until the map is
@@ -241,6 +241,8 @@ ORDER = Passage(
     A flush empties the TLB of a processor. When that processor next needs a translation, it reads the entry again. If W
     is still set at that moment, its TLB says *writing allowed* once more. W is cleared one line later (`mmu.c:436`
     flushes, `mmu.c:437` clears), and the processor does not notice.
+
+    The next cell flushes the neighbour's TLB once more, and then the neighbour stores again.
     """
 )
 
