@@ -74,19 +74,20 @@ hierarchy(vm, entry.kernel_gva)
 # ## The light turns red
 #
 # Now the program accesses the first page of its heap. To handle that fault, the host has to shadow the page table in
-# `gfn 0x61c9`. So the rule applies to that frame, and the kernel's writable entry, `#248:457`, has to lose its W. The
-# same fault adds shadow pages, links and an spte. When in this course of events is the entry's turn?
+# `gfn 0x61c9`. So the rule applies to that frame, and the kernel's writable entry, `#248:457`, has to leave the reverse
+# map and lose its W. The processor may have a copy of the entry in its TLB, its cache of translations. So the host also
+# flushes the TLB. When?
 
 # %% tags=["question"]
-guess_moment = lesson.moment(vm, entry.gpa >> 12)
-guess_moment
+guess_flush = lesson.flush(vm)
+guess_flush
 
 # %%
 becomes = watch(lambda: vm.access(heap, user=True), vm, [heap, entry.kernel_gva])
 becomes
 
 # %% tags=["answer"]
-guess_moment.reveal(becomes)
+guess_flush.reveal(becomes)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## More than one entry
@@ -278,14 +279,14 @@ guess_next_fault.reveal(first)
 lesson.THREE_GUESTS
 
 # %% [markdown] slideshow={"slide_type": "slide"}
-# ## A second processor
-#
 # <!-- slide:
 # With *one* processor, the guest does not run while the host works. `neighbour` gives the guest a second processor,
 # with a TLB of its own, which writes at `0x1000` all the time.
 #
 # The frame becomes a page table. Then the neighbour stores zero in it.
 # -->
+# ## A second processor
+#
 # So far the guest was stopped while the host worked: in 2.6.22 it has only *one* processor. For an experiment,
 # `neighbour` gives it a second one. This *neighbour* has a TLB of its own, and it writes at `0x1000` all the time, even
 # while the host handles a fault of the *first* processor. The first processor now accesses `0x40000000`, and so the

@@ -18,22 +18,20 @@ LESSON = Lesson(7, "How does the host notice every write to a page table?", 40, 
 
 
 @LESSON.question
-def moment(vm: Vm, gfn: int) -> Steps:
-    """When in a fault a writable entry loses its W, if the fault makes its frame a page table."""
+def flush(vm: Vm) -> Steps:
+    """When the TLB is flushed, if a frame with a writable entry becomes a page table."""
     moments = [
-        "before the host takes a shadow page for the table",
-        "after it has taken this page, and before it links the page",
-        "after it has linked this page, and before it makes the spte",
-        "after it has made the spte",
+        "before the entry leaves the reverse map",
+        "after the entry has left the reverse map, and before it loses its W",
+        "after the entry has lost its W",
     ]
-    film: Watch = yield Ask("When does the kernel's entry for the page table lose its W?", moments, on=vm)
-    tags = [step.tags for step in film.steps]
-    protected = next(at for at, tag in enumerate(tags) if "protect" in tag)
-    made = [at for at, tag in enumerate(tags) if "spte" in tag and "protect" not in tag]
-    taken = max(at for at, tag in enumerate(tags) if "page" in tag)
+    film: Watch = yield Ask("When does the host flush the TLB?", moments, on=vm)
+    flushed, left, protected = (
+        next(number for number, step in enumerate(film.steps) if tag in step.tags) for tag in ("flush", "rmap", "protect")
+    )
     yield Answer(
-        moments[sum(protected > at for at in (taken, *made[-2:]))],
-        f"the function that takes a page for gfn {gfn:#x} also protects the table, before the page can be reached.",
+        moments[(flushed > left) + (flushed > protected)],
+        "the host performs three steps for the entry: it leaves the map, the TLB is flushed, W is cleared.",
         more="""
         <!-- slide:
         1. The entry **leaves the reverse map** of the frame.

@@ -185,7 +185,7 @@ def test_lesson_7_ends_as_it_says(ran):
         flush,
         "#248:457 loses its W: gfn 0x61c9 is a page table now.",
         "457 Pw.ADGNX  gfn 0x61c9",
-        "It was: after it has taken this page, and before it links the page.",
+        "It was: after the entry has left the reverse map, and before it loses its W.",
         *(words for number in (1, 4, 3, 2, 5, 6) for words in (f"drops #248:{number}.", flush, f"#248:{number} loses its W")),
         "It was: 6.",
         "Access(outcome='ok', gpa=0x11000, faults=0, error=None)",  # reading needs no fault
