@@ -137,7 +137,8 @@ EXERCISE = Exercise(
             *(many(34, *unmaps(spte), *maps("9:0"), *unmaps("7:45")) for spte in row(34)),
             many(34, *unmaps(*row(34))), many(34, *unmaps(*reversed(row(34)))),
             many(34, *unmaps(*row(34)[::2], *row(34)[1::2])),
-            *(many(1030, ("unmaps", "7:12", 1030, order), *maps("12:511")) for order in ("first", "last", "middle")),
+            *(many(count, ("unmaps", "7:12", count, order), *maps("12:511"))
+              for count, order in ((260, "first"), (260, "last"), (1030, "middle"))),
             many(600, ("unmaps", "7:100", 400), ("maps", "7:100", 400, FRAME, "PW"), ("unmaps", "7:12", 600, "last")),
             *(many(count, *unmaps("7:17"), *maps("9:0", "7:17"), *unmaps("7:12"), *maps("9:1")) for count in (8, 12, 13)),
         )),
