@@ -113,7 +113,8 @@ EXERCISE = Exercise(
             play(*maps("9:0"), *each_bit("PW", 1), *unmaps(*(f"7:{bit}" for bit in OTHER))),
             *(many(34, *unmaps(spte), *maps("9:0"), *unmaps("7:45")) for spte in row(34)),
             many(34, *unmaps(*row(34)[::2])),
-            *(many(count, ("unmaps", "7:12", count, order), *maps("12:511")) for count, order in ((260, "first"), (1030, "last"))),
+            *(many(count, ("unmaps", "7:12", count, order), *maps("12:511"))
+              for count, order in ((260, "first"), (1030, "last"))),
             play(("maps", "7:0", 300, 0x400, "PW", 1), *unmaps("7:7")),
             play(*maps("7:12", "7:13"), *unmaps("7:12"), *protect(), slots=((0, 0x100), (0x400, 0x800))),
             play(("page", 0x50, 1, 4), ("page", 0x60, 2, 4), ("fill", ("250:5",), 0x50), *maps("251:12"), *unmaps("251:12")),

@@ -63,7 +63,7 @@ def test_the_dying_entry_is_found_by_stepping_and_python_hears_of_the_click(less
     dead.locator(".target").click()
     assert "#248:454" in write.locator(".kp-details").inner_text()
     said = lesson.run("print(write.picked)")
-    assert said.startswith("You clicked on #248:454.") and re.search(r"reverse map of gfn 0x29af at step \d+; it is zapped", said)
+    assert said.startswith("You clicked on #248:454.") and re.search(r"map of gfn 0x29af at step \d+; it is zapped", said)
     assert lesson.run("write.widget.step = 1; print(write.widget.step)") == "1"
     lesson.page.wait_for_function(f"{COUNTS}.some((one) => one.textContent.startsWith('Step 1 of'))")
 
