@@ -277,10 +277,10 @@ for gpa in (entry1, entry1 + 8):
 
 # %% [markdown]
 # <!-- slide:
-# One spte is left, number 3. The next store goes to entry 9, for which there is no spte at all.
+# One spte is left, number 3. The next store goes to entry 9, whose spte is empty.
 # -->
-# One spte is left in the shadow page, number 3. The next store goes to entry 9, for which there is no spte at all: that
-# page was never mapped.
+# One spte is left in the shadow page, number 3. The next store goes to entry 9, whose spte is empty: that page was
+# never mapped.
 
 # %% tags=["question"]
 guess_next_store = lesson.next_store(vm, 0x3000)
@@ -408,19 +408,20 @@ small = small_guest("64", 0x1000, 0x2000)
 vm, entry2, first, second = small.vm, small.entry_gpa(0x2000), small.frame(), small.frame()
 
 # %% tags=["question"]
-guess_new_value = lesson.new_value(vm, 0x2000, first)
+guess_new_value = lesson.new_value(vm)
 guess_new_value
 
 # %%
 vm.emulate_write_gpa(entry2, first << 12 | 0x67, 8)
-who_maps(vm, first)
+vm.emulate_write_gpa(entry2, second << 12 | 0x67, 8)
+who_maps(vm, second)
+
+# %%
+read = vm.access(0x2000, user=True)
+read
 
 # %% tags=["answer"]
 guess_new_value.reveal()
-
-# %%
-vm.emulate_write_gpa(entry2, second << 12 | 0x67, 8)
-vm.access(0x2000, user=True)
 
 # %% tags=["answer"]
 lesson.COPYING
@@ -436,7 +437,8 @@ lesson.COPYING
 # address". Try two cases. In the first, `poke` hides the change from the host, and the guest executes `INVLPG`:
 
 # %%
-third, fourth = small.frame(), small.frame()
+small = small_guest("64", 0x1000, 0x2000)
+vm, entry2, third, fourth = small.vm, small.entry_gpa(0x2000), small.frame(), small.frame()
 
 # %% tags=["question"]
 guess_invlpg = lesson.invlpg(vm, 0x2000, third)
@@ -468,11 +470,11 @@ lesson.INVLPG
 # ## Writing with paging off
 #
 # Pre-write runs only if write protection traps the store. This requires that no spte with W set points to a shadowed
-# table. We check this with paging off. A guest can turn paging off for a while, for instance to switch to another mode.
+# table. A guest can turn paging off for a while, for instance to switch to another mode.
 # Without paging there are no guest tables, so the host uses shadow pages of another kind.
 #
-# Our small guest turns paging off, and then writes entry 2 of its page table, at its physical address. Look whether
-# pre-write begins, and when.
+# Our small guest turns paging off, and then writes entry 2 of its page table, at its physical address. Watch
+# what the host does.
 
 # %%
 small = small_guest("64", 0x1000, 0x2000)

@@ -123,7 +123,7 @@ hierarchy(vm, code, data)
 
 # %%
 small = small_guest("32", 0x80000, 0x101000, 0x102000)
-vm, first_at = small.vm, (small.table(0x101000) << 12) + 0x404
+vm, first_at = small.vm, (small.table(0x80000) << 12) + 0x404
 
 # %% tags=["question"]
 guess_index = lesson.index(vm, first_at)
@@ -159,7 +159,7 @@ watch_store(vm, second_at, 0, 4)
 guess_quadrants.reveal()
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
-# The program accesses `0x301000`:
+# And the program uses its other page:
 
 # %%
 vm.access(0x301000, user=True)
@@ -307,8 +307,7 @@ watch(lambda: demand(0x4000), vm, [0x3000, 0x4000])
 guess_pause.reveal()
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
-# Let the program continue to its tenth new page. It accesses every one of them, and its kernel unmaps none. How many of
-# the eleven pages does the processor find in the shadow after that?
+# Let the program continue to its tenth new page. It accesses every one of them, and its kernel unmaps none.
 
 # %%
 pages = [*range(0x1000, 0xC000, 0x1000)]

@@ -104,9 +104,9 @@ def across(vm: Vm, gva: int) -> Steps:
         zaps the whole shadow page: it clears the links to the page and all its entries, and frees it.
         -->
         The code calls such a store **misaligned**, and it does not try to handle the two entries separately
-        (mmu.c:1171-1185). No sane kernel does this to a page table. A store like this is a sign that the frame may no
-        longer be a page table: perhaps the kernel has given it to a program, which now keeps its data there. In that
-        case it is best not to shadow it, and not to write-protect it either.
+        (mmu.c:1171-1185). No sane kernel does this to a page table with entries of 8 bytes. A store like this is a sign
+        that the frame may no longer be a page table: perhaps the kernel has given it to a program, which now keeps its
+        data there. In that case it is best not to shadow it, and not to write-protect it either.
 
         So here the host zaps a whole shadow page. It clears the links to the page, removes all entries of the page from
         their reverse maps and clears them, and returns the page to the pool. (A root that is in use cannot be freed: it
@@ -122,7 +122,7 @@ def next_store(vm: Vm, gva: int) -> Steps:
     before = sptes(vm)
     page = shadow_path(vm, gva).steps[-1].number
     last = names(spte for spte in before if spte >> 9 == FIRST_SHADOW + page)
-    choices = ["nothing: there is no spte 9", f"{last[0]} alone", f"the whole page #{page}"]
+    choices = ["nothing: spte 9 is empty", f"{last[0]} alone", f"the whole page #{page}"]
     yield Ask("The next store, to entry 9, zaps:", choices, on=vm)
     dead = died(vm, before)
     yield Answer(
@@ -135,7 +135,7 @@ def next_store(vm: Vm, gva: int) -> Steps:
         | the same gfn as the last write | goes up by 1 |
         | another gfn | starts again at 1 |
 
-        From 3 on, *every* write is a **flood**. A fork copies whole page tables: after the third write, the remaining
+        From 3 on, *every* trapped write is a **flood**. A fork copies whole page tables: after the third write, the remaining
         writes run at full speed.
         -->
         A frame that is written again and again is probably no page table. The code calls this a **flood**
@@ -147,7 +147,7 @@ def next_store(vm: Vm, gva: int) -> Steps:
         | the same gfn as the last write | goes up by 1 |
         | another gfn | starts again at 1 |
 
-        From 3 on, *every* write is a flood, including the fourth and the hundredth.
+        From 3 on, *every* trapped write is a flood, including the fourth and the hundredth.
 
         Why is there such a rule? Each trapped write costs thousands of cycles. A kernel that forks a process copies
         whole page tables, with hundreds of writes in a row. After the third write the shadow page is gone, and the
@@ -201,14 +201,15 @@ def itself(vm: Vm) -> Steps:
 
 
 @LESSON.question
-def new_value(vm: Vm, gva: int, gfn: int) -> Steps:
-    """What the spte of gva holds right after a store that points its guest entry to another frame."""
-    ends = ["leads to the first new frame", "still leads to the old frame", "is zero"]
-    yield Ask("After the first store, and before any access, the spte for entry 2 ...", ends, on=vm)
-    hfn = shadow_path(vm, gva).hfn
+def new_value(vm: Vm) -> Steps:
+    """The faults of a read after two stores that pointed its guest entry to two new frames."""
+    words = "The host performs both stores, then the program reads the page. How many faults does the read cause?"
+    ends = ["none: the host copied the second value", "one", "two: one for each store"]
+    before = vm.stats.fixed
+    yield Ask(words, ends, on=vm)
     yield Answer(
-        ends[2] if hfn is None else ends[0] if hfn == vm.memory.frames[gfn] else ends[1],
-        "the host ignored the new value. It only cleared what was made from the old one.",
+        ends[min(vm.stats.fixed - before, 2)],
+        "the host ignored both values. It only cleared what was made from the old one.",
         more="""
         Many people expect a copy: the host sees the store, so it could update the shadow at once.
         """,
@@ -221,7 +222,7 @@ COPYING = Passage(
     The access faulted, and in *that* fault the host read the entry and made the spte. **Pre-write only removes entries.
     Only a fault makes them.**
     -->
-    After the second store the access faulted (`faults=1`), and in *that* fault the host read the guest's entry and made
+    The access faulted (`faults=1`), and in *that* fault the host read the guest's entry and made
     the spte. **Pre-write only removes entries. Only a fault makes them**, and then the host checks the whole path, with
     all rights and all dirty bits.
 

@@ -232,7 +232,7 @@ def pause(vm: Vm, gva: int) -> Steps:
     dead = [spte for spte in here if not vm.memory.words[spte]]
     yield Answer(
         choices[2] if vm.stats.flood_zaps > floods else choices[min(len(dead), 1)],
-        "only the gfn counts. The two faults between the stores do not reset the count; only a store to another gfn does.",
+        "only the gfn counts. The two faults between do not reset the count; only a trapped store to another gfn does.",
         more="""
         It does not matter what happens between the stores: the program may use the pages of the table for an hour, with
         any number of page faults. This is a mistake in Linux 2.6.22. The rule was meant to detect a `fork`, which
@@ -245,7 +245,7 @@ def pause(vm: Vm, gva: int) -> Steps:
 def left(vm: Vm, gvas: list[int]) -> Steps:
     """The number of pages that are still in the shadow."""
     count = len(gvas)
-    yield Ask(f"How many of the {count} pages are in the shadow?", [count, count - 2, 3, 1], on=vm)
+    yield Ask(f"How many of the program's {count} pages are in the shadow after that?", [count, count - 2, 3, 1], on=vm)
     floods = vm.stats.flood_zaps
     found = sum(vm.access(gva, user=True).faults == 0 for gva in gvas)
     yield Answer(

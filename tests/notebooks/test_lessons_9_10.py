@@ -86,10 +86,10 @@ def test_pages_of_other_gfns_and_of_no_table_are_skipped_and_all_roles_are_hit(s
 
 
 def test_the_misconceptions_are_contradicted(shown):
-    assert "no shadow entry can write it" in shown(NINE, "who_maps(vm, first)")
-    assert "faults=1" in shown(NINE, "second << 12 | 0x67, 8)")
+    assert "no shadow entry can write it" in shown(NINE, "who_maps(vm, second)")
+    assert "faults=1" in shown(NINE, "read = vm.access(0x2000, user=True)")
     stale, fresh = shown(NINE, "vm.invlpg(0x2000)"), shown(NINE, "fourth << 12 | 0x67, 8)")
-    assert "new frame: 0x18, reached: 0x17" in stale and "new frame: 0x19, reached: 0x19" in fresh
+    assert "new frame: 0x16, reached: 0x15" in stale and "new frame: 0x17, reached: 0x17" in fresh
 
 
 def test_2007_without_paging_pre_write_is_not_called(shown):
