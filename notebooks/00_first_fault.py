@@ -270,7 +270,7 @@ write.picked
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## The next access
 #
-# The program is still running. Its next access to the page is in the film below.
+# The program is still running, and accesses the page once more.
 
 # %% tags=["question"]
 guess_afterwards = lesson.afterwards(vm)

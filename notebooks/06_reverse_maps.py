@@ -26,7 +26,7 @@
 #
 # - which entries it records, and which it does not
 # - what a map looks like after additions and removals
-# - in which order an entry is removed from its map and cleared
+# - how the host removes an entry from its map, step by step
 # -->
 # # Lesson 6: Reverse maps
 #
@@ -44,7 +44,7 @@
 # - which entries a reverse map records, and which it does not;
 # - in which place of a map each entry is after any sequence of additions and removals (the places mean nothing to the
 #   host, but its code determines them);
-# - in which order the host removes an entry from its map and clears it, and why.
+# - how the host removes an entry from its map, step by step.
 #
 # As in lesson 0, run the cells from top to bottom, each once. To start again, choose *Kernel > Restart Kernel...*
 
@@ -439,7 +439,7 @@ guess_written_again.reveal()
 watch(lambda: machine.access(0x40000000), machine, [0x1000])
 
 # %% tags=["answer"]
-lesson.CRASH
+lesson.IN_THE_END
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:

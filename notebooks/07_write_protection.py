@@ -23,7 +23,7 @@
 # <!-- slide:
 # > **A frame that is shadowed as a page table has no writable mapping.**
 #
-# - how the host makes this true, entry by entry
+# - how the host makes this true
 # - what happens when the guest maps the frame later
 # - what a store to a page table causes
 # -->
@@ -37,7 +37,7 @@
 # No spte that points to the frame has W set. So every write to the frame faults, the host sees the write, and it can
 # zap the right shadow entries in time. After this lesson you can explain
 #
-# - how the host makes the rule true when a frame *becomes* a page table, entry by entry and step by step;
+# - how the host makes the rule true when a frame *becomes* a page table;
 # - what happens when the guest maps the frame *later*;
 # - what a store to a page table costs, and what it causes before a single byte changes;
 # - what the host does between the trap and the store;
@@ -323,19 +323,19 @@ guess_neighbours_store.reveal(last)
 hierarchy(machine, 0x40000000)
 
 # %% tags=["answer"] slideshow={"slide_type": "slide"}
-lesson.ORDER
+lesson.THREE_STEPS
 
 # %%
 machine.flush_tlb()
 machine.access(0x1000, write=True, value=0, size=8)
 
 # %% tags=["answer"]
-lesson.FIX
+lesson.SECOND_TRY
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
 # - Choose a table that is *not shadowed*. Does the host notice your write?
-# - Write to one table several times. Watch its light.
+# - Write to a table. Watch its light.
 # -->
 # ## Your turn
 #
@@ -343,7 +343,7 @@ lesson.FIX
 # entries will die, and write. Two things to try:
 #
 # - Choose a table that is *not shadowed*. Does the host notice your write?
-# - Write to one table several times, and watch its light.
+# - Write to a table, and watch its light.
 
 # %% tags=["try-it"]
 write_lab()

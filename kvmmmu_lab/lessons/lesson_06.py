@@ -210,7 +210,7 @@ def last_one(lab: RmapLab) -> Steps:
     head = lab.machine.rmap.heads[lab.hfn]  # type: ignore[attr-defined]  # the kernel's part
     yield Answer(
         choices[0] if isinstance(head, int) else choices[1],
-        "a descriptor is freed when its last entry is removed, not before. The host never returns to the direct form.",
+        "a descriptor is freed when its last entry is removed, not before. Only an empty map begins with the direct form.",
         more="""
         The film above shows a descriptor become empty: after the last of the four removals it is gone. The host
         **unlinked and freed** it (no step says so), and the second descriptor became the head of the list.
@@ -334,7 +334,7 @@ def written_again(vm: Vm, gfn: int) -> Steps:
     )
 
 
-CRASH = Passage(
+IN_THE_END = Passage(
     """
     <!-- slide:
     The guest did nothing forbidden, and yet its *host* crashes. It crashes in `rmap_write_protect`, which is correct;

@@ -98,7 +98,7 @@ def seventh(lab: RmapLab) -> Steps:
     """What a write through a new mapping of a page table costs, and what is left in the shadow."""
 
     def ends(faults: int, spte: bool) -> str:
-        return f"{faults} fault{'s' * (faults != 1)}, and {'an' if spte else 'no'} spte is left in the shadow"
+        return f"{faults} fault{'s' * (faults != 1)}, and {'an' if spte else 'no'} spte for the new mapping is left"
 
     choices = [ends(1, False), ends(1, True), ends(2, False), ends(2, True)]
     film: Watch = yield Ask("The guest writes through its new mapping of the page table. This costs:", choices, on=lab.machine)
@@ -218,7 +218,7 @@ THREE_GUESTS = Passage(
     """
 )
 
-ORDER = Passage(
+THREE_STEPS = Passage(
     """
     <!-- slide:
     **Remove from the map, flush, clear W:** this order is wrong. It was in the kernel for half a year.
@@ -267,7 +267,7 @@ def neighbours_store(lab: RmapLab) -> Steps:
     )
 
 
-FIX = Passage(
+SECOND_TRY = Passage(
     """
     <!-- slide:
     In mid-2007, with support for several processors, the two lines were swapped. *First change the original, then throw
@@ -278,8 +278,7 @@ FIX = Passage(
 
     In mid-2007, KVM gained support for guests with several processors. The two lines were swapped, and the flush was
     extended to the other processors. (The same file had the right order in another place all along: where a new spte
-    turns out to point to a page table, the host takes W out of the new value, flushes, and only then stores the value
-    in the entry: `mmu.c:989-990`.)
+    turns out to point to a page table, the host clears W in the entry (`mmu.c:989`) and then flushes (`mmu.c:990`).)
 
     The general lesson is older than KVM and holds for every cache: *first change the original, then throw away the
     copies.* In the reverse order, a new copy of the old state can be made in between. (The exercise keeps the order of

@@ -190,7 +190,7 @@ def test_lesson_7_ends_as_it_says(ran):
         "It was: 6.",
         "Access(outcome='ok', gpa=0x11000, faults=0, error=None)",  # reading needs no fault
         "The spte #248:7 is made from the guest's entry: PwUAD.. gfn 0x11.",
-        "It was: 1 fault, and an spte is left in the shadow.",
+        "It was: 1 fault, and an spte for the new mapping is left.",
         "14 tables are shadowed. 0 of them can be written.",
         "reaches gfn 0x61c9, without W.",
         "The shadow entry #245:454",
