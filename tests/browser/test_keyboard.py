@@ -83,7 +83,7 @@ class Learner:
     def __init__(self, page):
         self.page, self.log = page, []
 
-    def press(self, key, rest=150):
+    def press(self, key, rest=60):
         self.page.keyboard.press(key)
         self.page.wait_for_timeout(rest)
         focus = self.page.evaluate(FOCUS)
@@ -98,7 +98,7 @@ class Learner:
         number = self.at()["cell"]
         self.press("Shift+Enter")
         self.page.wait_for_function(RAN, arg=number, timeout=60_000)
-        self.page.wait_for_timeout(600)
+        self.page.wait_for_timeout(1300 if self.page.evaluate(FILMS, number) else 200)  # a film settles in the pane
         return number
 
     def story(self):
