@@ -90,7 +90,7 @@ def test_an_answer_waits_for_a_choice_and_appears_with_it(lesson, folder):
     lesson.page.keyboard.press("Space")
     said = lesson.page.locator(".kvmmmu-answer:visible")
     said.wait_for()
-    assert said.inner_text().startswith("✗ You said: number 514. It was: number 257.") and waiting.count() == 0
+    assert said.inner_text().startswith("✗ You said: number 258. It was: number 257.") and waiting.count() == 0
     group(lesson).get_by_text("number 257").click()
     status = group(lesson).get_by_role("status")
     status.wait_for()
