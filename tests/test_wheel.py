@@ -15,6 +15,10 @@ from pathlib import Path
 
 import pytest
 
+from kvmmmu_lab.player.page import read_film
+
+from .exercises import solutions
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -138,13 +142,14 @@ def test_without_extras_films_pictures_and_labs_are_text(bare):
 def test_with_the_extra_a_film_is_saved_as_a_page(full):
     done = full.run("python", "-c", FILM.replace("SAVE", "True"))
     assert done.returncode == 0, done.stderr
-    page = (full.away / "film.html").read_text("utf-8")
-    assert "export function mount" in page and "kvmmmu-drawing" in page
+    film = read_film((full.away / "film.html").read_text("utf-8"))
+    assert film is not None and film.data["chapters"] and "data:image/svg+xml" in film.still
 
 
 @pytest.mark.slow
 def test_without_extras_a_check_says_what_it_needs(bare):
-    done = bare.run("kvmmmu-lab", "check", "rmap_add")
+    (bare.away / "mine.py").write_text(solutions.right("04_rmap_add")["linked"].source, "utf-8")
+    done = bare.run("kvmmmu-lab", "check", "rmap_add", "mine.py")
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert "exercises need hypothesis" in done.stderr and "kvmmmu-lab[lab]" in done.stderr
 

@@ -19,6 +19,7 @@ from ..data.trace import ADOPTED, DROPPED, ROOT_DIED
 from ..errors import InputError
 from ..exercises import Boot, Golden, Rule, Scenario, StepData, play
 from ..verify.golden import read_operations, read_scenarios
+from . import strategies
 
 PIECE = 200
 """The number of events of a guest's trace between two observations."""
@@ -58,6 +59,7 @@ def random_scenarios(exercise: str, rule: Rule, seed: int) -> tuple[Scenario, ..
 
 
 def _drawn(rule: Rule, seed: int) -> tuple[Scenario, ...]:
+    strategies.loaded()
     import hypothesis
     from hypothesis import HealthCheck, Phase
     from hypothesis.configuration import set_hypothesis_home_dir
@@ -165,7 +167,7 @@ def hit_anywhere(roles: Sequence[Role]) -> Any:
 
     Some pages are metaphysical, are roots, or shadow another table in the same hash bucket.
     """
-    from hypothesis import strategies as st
+    st = strategies.loaded()
 
     @st.composite
     def scenarios(draw: Any) -> Scenario:

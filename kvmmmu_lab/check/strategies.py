@@ -19,7 +19,7 @@ def composite(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def strategy(*arguments: Any, **options: Any) -> Any:
-        return _strategies().composite(function)(*arguments, **options)
+        return loaded().composite(function)(*arguments, **options)
 
     return strategy
 
@@ -28,10 +28,11 @@ def __getattr__(name: str) -> Any:
     """Any other name is that of `hypothesis.strategies`."""
     if name.startswith("__"):
         raise AttributeError(name)
-    return getattr(_strategies(), name)
+    return getattr(loaded(), name)
 
 
-def _strategies() -> Any:
+def loaded() -> Any:
+    """Return the module `hypothesis.strategies`. Raises LabError if hypothesis isn't installed."""
     try:
         from hypothesis import strategies
     except ModuleNotFoundError as error:

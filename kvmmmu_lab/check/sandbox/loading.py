@@ -133,10 +133,13 @@ class _Unpickler(pickle.Unpickler):
 
 
 def _without_hooks(make: Callable[..., type]) -> Callable[..., type]:
-    """Let cloudpickle build a class without ``__init_subclass__`` of its bases, which ran when the class was defined."""
+    """Let cloudpickle build a class without ``__init_subclass__`` of its bases, which ran when the class was defined.
+
+    ``bases`` may contain a function: `typing.NamedTuple` is one.
+    """
 
     def build(constructor: Any, name: str, bases: tuple[type, ...], *rest: Any) -> type:
-        mine = {kind for base in bases for kind in base.__mro__ if kind.__module__ in ("__main__", NAME)}
+        mine = {kind for base in bases for kind in getattr(base, "__mro__", ()) if kind.__module__ in ("__main__", NAME)}
         hooks = [(kind, vars(kind)["__init_subclass__"]) for kind in mine if "__init_subclass__" in vars(kind)]
         for kind, _ in hooks:
             del kind.__init_subclass__
@@ -144,7 +147,7 @@ def _without_hooks(make: Callable[..., type]) -> Callable[..., type]:
             return make(constructor, name, bases, *rest)
         finally:
             for kind, hook in hooks:
-                kind.__init_subclass__ = hook  # type: ignore[method-assign]
+                kind.__init_subclass__ = hook
 
     return build
 
