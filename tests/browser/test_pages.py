@@ -56,5 +56,5 @@ def test_on_paper_there_are_no_buttons(open_page):
     page = open_page(film_page(films.small(), step=7))
     page.emulate_media(media="print")
     assert page.locator(".kp-bar, .kp-find").first.is_hidden()
-    assert page.locator(".kp-item").last.is_visible()
+    page.locator(".kp-item").last.wait_for(state="visible")
     assert page.locator(".kp-words").is_visible()
