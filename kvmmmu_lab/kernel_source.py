@@ -76,6 +76,9 @@ class KernelSource:
     def read(cls, folder: Path) -> KernelSource:
         """Read and recognize a copy. Raises SourceError if a file is missing or isn't that of Linux 2.6.22."""
         folder = folder.expanduser().absolute()
+        if not folder.is_dir():
+            expected = "expected the root of Linux 2.6.22 or its drivers/kvm"
+            raise SourceError(f"DIR is {str(folder)!r}; {expected}, but there is no such folder")
         found = next((folder / place for place in PLACES if all((folder / place / name).is_file() for name in LANDMARKS)), None)
         if found is None:
             names = " and ".join(LANDMARKS)

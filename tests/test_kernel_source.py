@@ -141,3 +141,8 @@ def test_pages_of_this_learner_have_the_lines_and_the_data_never_has(tmp_path, r
 def test_without_a_copy_nothing_changes(recording):
     made = film(recording)
     assert made.source == {} and "source" not in read_film(made.html).options
+
+
+def test_a_folder_that_does_not_exist_is_named(tmp_path):
+    with pytest.raises(SourceError, match="there is no such folder"):
+        kernel_source.register(tmp_path / "linux")

@@ -14,7 +14,7 @@ from typing import Any
 
 import ipywidgets
 
-from ..player.page import one_module, part
+from ..player.page import one_module, resource
 
 WIDE = {"width": "auto", "max_width": "1400px"}
 REST = {"flex": "1 1 330px", "min_width": "0", "display": "none"}
@@ -103,7 +103,7 @@ def _radio_group_class() -> Any:
     class RadioGroup(anywidget.AnyWidget):
         """See `radio_group`."""
 
-        _esm = one_module(part("notebook.js"), (folder / "radio_group.js").read_text("utf-8"))
+        _esm = one_module(resource("notebook.js"), (folder / "radio_group.js").read_text("utf-8"))
         _css = folder / "radio_group.css"
         question = traitlets.Unicode().tag(sync=True)
         labels = traitlets.List(traitlets.Unicode()).tag(sync=True)

@@ -52,13 +52,13 @@ def one_module(*texts: str) -> str:
 @functools.cache
 def script() -> str:
     """Return the player as the text of one ES module."""
-    return one_module(*map(part, MODULES))
+    return one_module(*map(resource, MODULES))
 
 
 @functools.cache
 def style() -> str:
     """Return the style rules of the player."""
-    return part("player.css")
+    return resource("player.css")
 
 
 def film_html(
@@ -94,7 +94,7 @@ def _loader() -> string.Template:
     """Return ``loader.js`` with the player; ``$film`` is still to be replaced."""
     player = packed(json.dumps({"script": compact(script()), "style": compact(style())}))
     name = hashlib.sha256(player.encode()).hexdigest()[:12]
-    text = string.Template(compact(part("loader.js")))
+    text = string.Template(compact(resource("loader.js")))
     return string.Template(text.safe_substitute(name=name, player=player, place=PLACE, data=DATA))
 
 
@@ -195,7 +195,7 @@ def film_page(
 ) -> str:
     """Return a film as a complete page, which needs neither a server nor a network. For the arguments, see `film_html`."""
     shown = film_html(film, still, step=step, theme=theme, source=source)
-    page = string.Template(part("page.html"))
+    page = string.Template(resource("page.html"))
     return page.substitute(lang=html.escape(lang), title=html.escape(str(film["title"])), player=shown)
 
 
@@ -223,7 +223,7 @@ def as_script(data: Any) -> str:
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
-def part(name: str) -> str:
+def resource(name: str) -> str:
     """Return the text of a file of the player: a module, its style or a template."""
     return files(__package__).joinpath(name).read_text("utf-8")
 
