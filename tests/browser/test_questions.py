@@ -94,10 +94,10 @@ def test_an_answer_waits_for_a_choice_and_appears_with_it(lesson, folder):
     group(lesson).get_by_text("number 257").click()
     status = group(lesson).get_by_role("status")
     status.wait_for()
-    assert status.inner_text() == "Your first answer counts: number 514. This one was chosen after the answer was shown."
-    assert said.inner_text().startswith("✗ You said: number 514.")
+    assert status.inner_text() == "Your first answer counts: number 258. This one was chosen after the answer was shown."
+    assert said.inner_text().startswith("✗ You said: number 258.")
     lesson.page.evaluate("jupyterapp.commands.execute('docmanager:save')")
     lesson.page.wait_for_timeout(1000)
     saved = json.loads((folder / "10_pre_write_32.ipynb").read_text("utf-8"))
     (cell,) = (cell for cell in saved["cells"] if "guess_index.reveal()" in "".join(cell["source"]))
-    assert "You said: number 514" in json.dumps(cell["outputs"]), "what was predicted is still there when it opens again"
+    assert "You said: number 258" in json.dumps(cell["outputs"]), "what was predicted is still there when it opens again"
