@@ -21,6 +21,8 @@ import sys
 import traceback
 from typing import Any
 
+from .printable import one_line, shortened
+
 EINVAL = 22
 
 NOT_YOURS = sys.stdlib_module_names | {"IPython", "ipykernel", "ipywidgets", "traitlets", __name__.partition(".")[0]}
@@ -93,11 +95,20 @@ class SlotError(InputError):
 
 
 class DataError(InputError):
-    """A file can't be used: it is truncated, damaged or of another kind. ``argument`` is its name."""
+    """A file can't be used: it is truncated, damaged or of another kind. ``argument`` is its name.
+
+    The message is one line of at most `MOST` characters, whatever the file's name and contents are.
+    """
+
+    MOST, MOST_NAME = 300, 120
 
     def __init__(self, argument: str, got: object, expected: str) -> None:
         super().__init__(argument, got, expected)
-        self.args = (f"{argument}: {got}; expected {expected}",)  # here ``got`` is a description, not a value to quote
+        # here ``got`` is a description, not a value to quote
+        name, found, wanted = shortened(one_line(argument), self.MOST_NAME), one_line(str(got)), one_line(expected)
+        room = self.MOST - len(f"{name}: ; expected ")
+        wanted = shortened(wanted, max(room // 2, room - len(found)))
+        self.args = (f"{name}: {shortened(found, room - len(wanted))}; expected {wanted}",)
 
 
 class HostCrash(LabError):

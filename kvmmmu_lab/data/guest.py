@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import DataError
 from ..mmu import Vm
 from ..mmu.bits import CR0_PG, MODES, PAGE_SHIFT
 from .arrays import check_lengths, check_pages, read_arrays, read_meta
@@ -75,6 +76,8 @@ class Guest:
             "probe_gva probe_gpa",
         )
         check_pages(path, arrays, "frame_data")
+        if meta["cr0"] & CR0_PG and not len(arrays["roots"]):
+            raise DataError(str(path), "roots: none", "the current CR3 at least")
         rest = {name: arrays[name] for name in ARRAYS if name.startswith(("tlb", "mem", "probe"))}
         tables = {"roots": arrays["roots"], "gfns": arrays["frame_pfn"], "pages": arrays["frame_data"]}
         return cls(name=path.stem, meta=meta, mode=meta["mode"], **tables, **rest)

@@ -27,8 +27,9 @@ from typing import Any
 
 import numpy as np
 
-from ..data.arrays import read_arrays
+from ..data.arrays import open_arrays
 from ..errors import DataError, HostCrash, InputError, LabError
+from ..files import parse_json, reading
 from ..mmu import events as ev
 from ..mmu.memory import FIRST_GUEST, MAX_FRAMES
 from . import snapshot
@@ -101,20 +102,22 @@ def save(tape: Tape, error: Exception | None, path: str | Path) -> Path:
 def load(path: str | Path) -> tuple[Tape, Exception | None]:
     """Read what `save` wrote. Raises DataError for a damaged or foreign file, or a newer format."""
     path = Path(path)
-    arrays = read_arrays(path, {"meta": ARRAYS["meta"]})
-    meta = _meta(path, str(arrays["meta"]))
-    arrays = read_arrays(path, ARRAYS)
-    try:
-        return _tape(meta, arrays), _error_from_json(meta["error"])
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError, AssertionError, HostCrash) as error:
-        raise DataError(str(path), f"inconsistent contents ({error!r})", "an undamaged recording") from None
+    with open_arrays(path, ARRAYS) as archive:
+        meta = _meta(path, str(archive.read("meta")))
+        archive.check_names()
+        arrays = {name: archive.read(name) for name in ARRAYS}
+    with reading(path, "an undamaged recording", "inconsistent contents"):
+        try:
+            return _tape(meta, arrays), _error_from_json(meta["error"])
+        except HostCrash as error:  # only the replay of a damaged recording ends in one
+            raise ValueError(str(error)) from None
 
 
 def _meta(path: Path, text: str) -> dict[str, Any]:
     try:
-        meta = json.loads(text)
+        meta: dict[str, Any] = parse_json(text)
         found = meta["format"], meta["version"]
-    except (json.JSONDecodeError, KeyError, TypeError):
+    except (ValueError, LookupError, TypeError):
         found = None, None
     if found[0] != FORMAT:
         raise DataError(str(path), "not a recording", "a file that Recording.save wrote")

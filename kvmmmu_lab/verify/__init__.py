@@ -8,10 +8,11 @@ lin64_20k.npz: trace of a real guest, 0 differences
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 
-from ..errors import DataError, InputError
+from ..data.arrays import array_names
+from ..errors import DataError
+from ..files import open_regular, reading
 from .replay import WITHOUT, verify_trace
 from .report import FileDifference, FileReport
 
@@ -31,7 +32,7 @@ def verify_file(path: str | Path, *, audit: bool = False, without: str | None = 
     path = Path(path)
     kind = kind_of(path)
     report = FileReport(str(path), kind)
-    try:
+    with reading(path, "values that fit the recorded mode"):  # a file may contain values that no machine can have
         if kind == GOLDEN:  # each kind is loaded when it is needed: exercises only replay traces
             from .golden import verify_golden
 
@@ -46,10 +47,6 @@ def verify_file(path: str | Path, *, audit: bool = False, without: str | None = 
             from .matrix import verify_matrix
 
             verify_matrix(path, report)
-    except DataError:
-        raise
-    except InputError as error:  # the file contains values that no machine can have
-        raise DataError(str(path), str(error), "values that fit the recorded mode") from error
     return report
 
 
@@ -57,24 +54,16 @@ def kind_of(path: Path) -> str:
     """Return the kind of a file, determined from its content. Raises DataError if it is of no known kind."""
     if path.is_dir():
         raise DataError(str(path), "a folder", f"a file; to verify all files in it: {path}/*")
-    if not path.exists():
-        raise DataError(str(path), "no such file", "a trace, a guest or a permission matrix; check the path")
-    try:
-        with path.open("rb") as file:
-            magic = file.read(4)
-        if magic[:2] == b"\x1f\x8b":
-            return GOLDEN
-        if magic == b"PK\x03\x04":
-            with zipfile.ZipFile(path) as archive:
-                kinds = [kind for name, kind in ARRAYS.items() if f"{name}.npy" in archive.namelist()]
-                names = ", ".join(archive.namelist()[:5])
-            if len(kinds) == 1:
-                return kinds[0]
-            expected = f"one that contains {' or '.join(f'{name} ({kind})' for name, kind in ARRAYS.items())}"
-            raise DataError(str(path), f"an archive of {names}", expected)
-    except OSError as error:
-        raise DataError(str(path), str(error), "a file that can be read") from None
-    except zipfile.BadZipFile as error:
-        raise DataError(str(path), f"damaged or truncated ({error})", "a complete archive: copy it again") from None
+    with open_regular(path) as file:
+        magic = file.read(4)
+    if magic[:2] == b"\x1f\x8b":
+        return GOLDEN
+    if magic == b"PK\x03\x04":
+        names = array_names(path)
+        kinds = [kind for name, kind in ARRAYS.items() if name in names]
+        if len(kinds) == 1:
+            return kinds[0]
+        expected = f"one that contains {' or '.join(f'{name} ({kind})' for name, kind in ARRAYS.items())}"
+        raise DataError(str(path), f"an archive of {', '.join(names[:5])}", expected)
     expected = f"a {GOLDEN} (gzipped JSON lines) or an .npz archive of a guest, a guest's trace or a matrix"
     raise DataError(str(path), f"a file that begins with {magic!r}" if magic else "empty", expected)

@@ -9,17 +9,16 @@ the state in `inspect.dump`, the first 12 hex digits of its SHA-256.
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import json
-import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..errors import DataError, HostCrash, VmDead
+from ..errors import DataError, HostCrash
+from ..files import MEGABYTE, gzip_lines, parse_json, reading
 from ..inspect import dump
 from ..mmu import Vm
 from ..mmu import events as ev
@@ -32,8 +31,11 @@ MakeVm = Callable[..., Vm]
 DIGEST_WIDTH = 12
 STORES = {ev.STORE, ev.EMULATED_STORE, ev.GUEST_ACCESSED, ev.GUEST_DIRTY}
 
-MALFORMED = (KeyError, TypeError, AttributeError, ValueError, OverflowError, IndexError, VmDead)
-"""Exceptions that operations of a malformed file may raise. `InputError` is included, since it is a ValueError."""
+MOST_TEXT, MOST_SCENARIO, LONGEST = 512 * MEGABYTE, 8 * MEGABYTE, 4 * MEGABYTE
+"""The maximum size of a file's text, of one scenario and of a line. A scenario is held in memory as objects, which take up to
+25 times as much. The largest of the kit's scenarios has 180 KB."""
+
+JSON_LINES = "a complete gzip file of JSON lines"
 
 NOT_RESULTS = {"audit", "alog", "div", "agpa", "crash"}
 """Keys of a result that `compare_result` skips, because they are informative or compared elsewhere."""
@@ -45,13 +47,8 @@ def verify_golden(path: Path, report: FileReport, audit: bool = False, make_vm: 
     for header, lines in read_scenarios(path):
         category = category or header.get("cat")
         report.check(str(header.get("name")), "category (one for the whole file)", category, header.get("cat"))
-        try:
+        with reading(path, "operations in the format of golden traces", f"scenario {header.get('name')!r}"):
             ScenarioReplay(header, report, audit, make_vm).run(lines)
-        except DataError as error:
-            raise DataError(str(path), f"{error.argument}: {error.got!r}", error.expected) from error
-        except MALFORMED as error:
-            found = f"scenario {header.get('name')!r}: {error!r}"
-            raise DataError(str(path), found, "operations in the format of golden traces") from error
         report.count("scenarios")
 
 
@@ -59,28 +56,26 @@ def read_scenarios(path: Path) -> Iterator[tuple[dict[str, Any], list[dict[str, 
     """Yield each scenario of a file as its header and the list of its operation and state lines. Raises DataError."""
     header: dict[str, Any] | None = None
     lines: list[dict[str, Any]] = []
-    number = 0
-    try:
-        with gzip.open(path, "rt", encoding="utf-8") as file:
-            for number, text in enumerate(file, 1):
-                line = json.loads(text)
-                kind = line["t"]
-                if (kind == "scenario") == (header is not None):
-                    raise DataError(str(path), kind, f"alternating scenario and end lines (line {number})")
-                if kind == "scenario":
-                    header, lines = line, []
-                elif kind == "end":
-                    assert header is not None
-                    yield header, lines
-                    header = None
-                elif kind in ("op", "state"):
-                    lines.append(line)
-                else:
-                    raise DataError(str(path), kind, f"a line of type scenario, op, state or end (line {number})")
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise DataError(str(path), str(error), "a complete gzip file of JSON lines") from None
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise DataError(str(path), f"line {number}: {error!r}", "JSON objects with a type in 't'") from None
+    number = size = 0
+    for number, text in enumerate(gzip_lines(path, MOST_TEXT, LONGEST), 1):
+        with reading(path, "JSON objects with a type in 't'", f"line {number}"):
+            line: dict[str, Any] = parse_json(text)
+            kind = line["t"]
+            if kind not in ("scenario", "op", "state", "end"):
+                raise DataError(str(path), f"line {number}: {kind!r}", "a line of type scenario, op, state or end")
+        if (kind == "scenario") == (header is not None):
+            raise DataError(str(path), f"line {number}: {kind}", "alternating scenario and end lines")
+        size = 0 if kind == "scenario" else size + len(text)
+        if size > MOST_SCENARIO:
+            raise DataError(str(path), f"line {number}: a scenario of more than {MOST_SCENARIO:,} bytes", "a smaller one")
+        if kind == "scenario":
+            header, lines = line, []
+        elif kind == "end":
+            assert header is not None
+            yield header, lines
+            header = None
+        else:
+            lines.append(line)
     if header is not None or not number:
         raise DataError(str(path), f"{number} lines", "a file that ends with a complete scenario")
 
@@ -91,17 +86,14 @@ def read_operations(path: Path, name: str) -> list[dict[str, Any]] | None:
     The other scenarios, which take most of the time to parse, are skipped without a look at their lines.
     """
     found: list[dict[str, Any]] | None = None
-    try:
-        with gzip.open(path, "rt", encoding="utf-8") as file:
-            for text in file:
-                if text.startswith(SCENARIO_LINE):
-                    if found is not None:
-                        break
-                    found = [] if json.loads(text)["name"] == name else None
-                elif found is not None and text.startswith(OPERATION_LINE):
-                    found.append(json.loads(text)["op"])
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError) as error:
-        raise DataError(str(path), str(error), "a complete gzip file of JSON lines") from None
+    with reading(path, JSON_LINES):
+        for text in gzip_lines(path, MOST_TEXT, LONGEST):
+            if text.startswith(SCENARIO_LINE):
+                if found is not None:
+                    break
+                found = [] if parse_json(text)["name"] == name else None
+            elif found is not None and text.startswith(OPERATION_LINE):
+                found.append(parse_json(text)["op"])
     return found
 
 
@@ -120,11 +112,11 @@ class ScenarioReplay:
 
     def run(self, lines: list[dict[str, Any]]) -> None:
         """Apply the lines in order and compare their results. No line may follow a crash."""
-        name, ops = self.header["name"], [line for line in lines if line["t"] == "op"]
+        name, ops = str(self.header["name"]), [line for line in lines if line["t"] == "op"]
         check = self.report.check
         check(name, "number of operations", self.header["nops"], len(ops))
         if not ops or ops[0]["op"]["op"] != "create":
-            raise DataError(name, ops[:1], "a scenario that begins with the operation create")
+            raise DataError(name, str(ops[:1])[:200], "a scenario that begins with the operation create")
         done = -1
         audits = bool(ops[0]["op"].get("audit"))
         check(name, "audits inside faults", self.header.get("audit_auto", audits), audits)

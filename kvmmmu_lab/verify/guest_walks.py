@@ -140,9 +140,11 @@ def _probes(guest: Guest, report: FileReport) -> None:
 
 def _tlb_lines(guest: Guest, report: FileReport) -> None:
     vm, shadowed = guest.vm(), guest.vm()
-    before = vm.memory.pages.copy()  # a copy of the recorded tables, since walks set accessed bits
     format = vm.cpu.mode.format
-    entries = before.view(f"<u{format.size}").reshape(-1)
+    # the recorded tables, since walks set accessed bits in the VM's
+    hfns = map(vm.memory.frames.__getitem__, guest.gfns.tolist())
+    tables = {hfn: page.view(f"<u{format.size}") for hfn, page in zip(hfns, guest.pages, strict=True)}
+    count = PAGE_SIZE // format.size
     for gva, gpa, flags in zip(guest.tlb_gva.tolist(), guest.tlb_gpa.tolist(), guest.tlb_flags.tolist(), strict=True):
         where = f"TLB line {gva:#x}"
         size = format.large_size if flags >> PS & 1 else PAGE_SIZE
@@ -152,7 +154,8 @@ def _tlb_lines(guest: Guest, report: FileReport) -> None:
         outside = 0xFFF if guest.mode == "pae" else 0xFFF | -1 << (32 if format is NARROW else 52)
         report.check(where, "bits of the gpa outside the frame number", 0, gpa & outside)
         report.check(where, "gpa by the walker", _hex(gpa & BASE_MASK & -size), _hex(found))
-        entry = int(entries[walk.entry])
+        table, index = divmod(walk.entry, count)
+        entry = int(tables[table][index]) if table in tables else 0
         got = sum(1 << flag for flag, bit in TLB_BITS if entry >> bit & 1 and (flag != PS or walk.level == 2))
         report.check(where, "flags of the leaf entry", f"{flags:#x}", f"{got if entry & PRESENT else 0:#x}")
         report.check(where, "gpa through the shadow tables", _hex(gpa & BASE_MASK & -size), _hex(shadowed.access(gva).gpa))

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..errors import DataError, SlotError
 from ..mmu import Vm
+from ..mmu.checks import size
 
 Operation = dict[str, Any]
 Result = dict[str, Any]
@@ -50,13 +51,18 @@ def _fault(vm: Vm, op: Operation, got: Result) -> None:
 
 def _access(vm: Vm, op: Operation, got: Result) -> None:
     kind = {"write": bool(op["w"]), "user": bool(op["u"]), "fetch": bool(op["x"])}
-    store = {"value": op["val"] & (1 << 8 * op["n"]) - 1, "size": op["n"]} if "val" in op else {}
+    store = {"value": _stored(op), "size": op["n"]} if "val" in op else {}
     access = vm.access(op["gva"], **kind, **store)
     got |= {"out": access.outcome, "nf": access.faults, "gpa": access.gpa}
 
 
+def _stored(op: Operation) -> int:
+    """The value that an instruction stores: the lowest ``n`` bytes of ``val``."""
+    return int(op["val"] & (1 << 8 * size(op["n"])) - 1)
+
+
 def _emul(vm: Vm, op: Operation, got: Result) -> None:
-    got["ret"] = int(vm.emulate_write_gpa(op["gpa"], op["val"] & (1 << 8 * op["n"]) - 1, op["n"]))
+    got["ret"] = int(vm.emulate_write_gpa(op["gpa"], _stored(op), op["n"]))
 
 
 def _gva2gpa(vm: Vm, op: Operation, got: Result) -> None:

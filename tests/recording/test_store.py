@@ -68,9 +68,9 @@ def meta_with(path, **changes):
     ("what", "message"),
     [
         (lambda path: path.write_bytes(b""), "expected"),
-        (lambda path: path.write_bytes(path.read_bytes()[:2000]), "complete .npz archive"),
+        (lambda path: path.write_bytes(path.read_bytes()[:2000]), "complete archive"),
         (lambda path: path.write_text("not an archive"), "expected"),
-        (lambda path: path.unlink(), "No such file"),
+        (lambda path: path.unlink(), "no such file"),
         (lambda path: np.savez(path, meta=np.array("{}")), "not a recording"),
         (lambda path: np.savez(path, other=np.zeros(3)), "meta"),
         (lambda path: meta_with(path, version=2), "version 2; expected version 1"),
