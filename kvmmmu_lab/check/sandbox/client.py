@@ -27,7 +27,7 @@ from ..parts import PARTS
 from ..submission import Submission
 from . import limits
 from .forkserver import PACKAGE, ForkServer, command, environment
-from .protocol import LOADING, TRACEBACK, checked, escaped, exit_reason, parsed, stopped_at
+from .protocol import LATE, LOADING, checked, escaped, exit_reason, from_watchdog, parsed, stopped_at
 
 GRACE = 1.0
 """Seconds that the judge waits after a worker's own time limit before it kills the worker."""
@@ -38,6 +38,9 @@ LONGEST = 1 << 24
 DAMAGED = "the process with your code sent something that is not an answer to the checker"
 PRINTED = 2000
 """How many bytes of a submission's output are kept."""
+
+TRACEBACK = 20_000
+"""The number of bytes that are read of a watchdog's traceback."""
 
 ANSWERS, OUTPUT = "answers", "output"
 PIECE = 1 << 16
@@ -223,19 +226,19 @@ class Worker:
 
     def _ended(self, line: bytes | None, seconds: float, when: str = "") -> dict[str, Any]:
         """The reason why a worker stopped answering within ``seconds``, and the line that was running."""
-        if line is not None:
+        if line is not None and not from_watchdog(line):
             self.close()
             return {"kind": "damaged", "what": DAMAGED}
+        traceback = self._traceback(line) if line is not None else ""
         late, answered = self.alive, len(self.buffer)
         status = self._kill()
-        traceback = self._traceback()
         place = stopped_at(traceback, self._file)
         self.close()
         if self.print_sum > self.most_output:
             return {"kind": "died", "what": f"your code was stopped{when}: it printed more than {limits.OUTPUT.words}"}
         if answered > LONGEST:
             return {"kind": "died", "what": f"your code was stopped: its results are larger than {LONGEST >> 20} MiB"}
-        if late or "Timeout (" in traceback:
+        if late or LATE in traceback:
             limit = f"the limit is {seconds:g} second{'s' * (seconds != 1)}{when}"
             more = f"{limits.TIME.variable}={4 * limits.TIME.value:g} allows four times as much"
             return {"kind": "timeout", "what": f"{limit}; {more}", **place}
@@ -246,12 +249,12 @@ class Worker:
         folder = escaped(str(self.scratch)) + os.sep
         return self.files.get(name) or (name.removeprefix(folder).replace("\\", "/") if name.startswith(folder) else None)
 
-    def _traceback(self) -> str:
-        """The traceback that the watchdog wrote."""
-        try:
-            return (self.scratch / TRACEBACK).read_text("utf-8", "replace")[:20_000]
-        except OSError:
-            return ""
+    def _traceback(self, line: bytes) -> str:
+        """The traceback that the watchdog writes among the answers, of which this is the first line."""
+        end = time.monotonic() + GRACE
+        while self.alive and len(self.buffer) < TRACEBACK and (pieces := self.pipes.receive(end)):
+            self._take(pieces)
+        return (line + b"\n" + self.buffer[:TRACEBACK]).decode(errors="replace")
 
     def _kill(self) -> int | None:
         """Kill the rest of the process group; return the exit status if the worker had already exited by itself."""

@@ -6,7 +6,8 @@
                            with three files: requests, answers, output
     fork server to judge   {"pid"}; later {"pid", "status"} when that worker has ended
     judge to worker        {"ticket", "scenario", "looks", "hashed", "seconds", "detail"}
-    worker to judge        {"loaded"} or {"failed"}; then {"ticket", "step", "seen"} for each step; {"ticket", "end"}
+    worker to judge        {"loaded"} or {"failed"}; then {"ticket", "step", "seen"} for each step; {"ticket", "end"};
+                           the traceback of its watchdog, if it terminates the worker
 
 Everything a worker sends is untrusted: it is only parsed as data.
 """
@@ -22,8 +23,8 @@ from typing import Any
 LOADING = 3.0
 """The time limit, in seconds, for loading a submission."""
 
-TRACEBACK = "traceback"
-"""The file in a worker's scratch folder to which its watchdog writes a traceback when it terminates the worker."""
+LATE, FATAL = "Timeout (", "Fatal Python error"
+"""What a watchdog (`faulthandler`) writes first when it terminates a worker that is late, and when the interpreter crashes."""
 
 
 def plain(value: Any) -> Any:
@@ -63,7 +64,12 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
 
 
-FRAME = re.compile(r'^  File "(.*)", line (\d+) in (.*)$', re.MULTILINE)
+FRAME = re.compile(r'^  File "(.*)", line (\d{1,9}) in (.*)$', re.MULTILINE)
+
+
+def from_watchdog(line: bytes) -> bool:
+    """Whether a watchdog wrote this line. An answer that it interrupts may stand before its words."""
+    return LATE.encode() in line or FATAL.encode() in line
 
 
 def stopped_at(traceback: str, file: Callable[[str], str | None]) -> dict[str, Any]:

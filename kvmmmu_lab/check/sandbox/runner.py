@@ -3,7 +3,7 @@
 
 The fork server has loaded the engine, but no submission; it forks a worker for each submission. On systems without fork,
 a new process is started for each submission. If a worker exceeds its time, a watchdog that no Python code can stop
-records the line that is running and terminates the worker.
+sends the line that is running and terminates the worker.
 """
 
 from __future__ import annotations
@@ -31,7 +31,6 @@ from . import limits, loading
 from .limits import NotAllowed
 from .loading import Places
 from .machine_data import machine_data
-from .protocol import TRACEBACK
 
 
 def main() -> None:
@@ -150,7 +149,6 @@ def serve(request: dict[str, Any], requests: IO[bytes], answers: int) -> None:
     parts.remove(part)
     scratch = Path(request["scratch"])
     os.chdir(scratch)
-    traceback = open(TRACEBACK, "wb", buffering=0)  # noqa: SIM115  # stays open: the watchdog writes to it
     os.environ.clear()
     sys.path[:] = [path for path in sys.path if path]
     sys.stdout, sys.stderr = _utf8(1), _utf8(2, line_buffering=True)
@@ -159,9 +157,9 @@ def serve(request: dict[str, Any], requests: IO[bytes], answers: int) -> None:
     places = loading.Places(dict(request["units"]), str(scratch))
     limits.limit(request["seconds"], request["memory"])
     limits.fence(str(scratch), tuple(request["secret"]))
-    faulthandler.enable(traceback)
+    faulthandler.enable(answers)
     watchdog = faulthandler.dump_traceback_later
-    watchdog(request["loading"], exit=True, file=traceback)
+    watchdog(request["loading"], exit=True, file=answers)
     try:
         defined = load(request, places)
         lacking = parts.missing(defined, request["defines"])
@@ -179,7 +177,7 @@ def serve(request: dict[str, Any], requests: IO[bytes], answers: int) -> None:
         if not line:
             return
         order = json.loads(line)
-        watchdog(order["seconds"], exit=True, file=traceback)
+        watchdog(order["seconds"], exit=True, file=answers)
         _play(order, ready, defined, tell, places)
         gc.collect()  # takes 0.1 ms; a machine takes megabytes of the limited memory and has many reference cycles
 
