@@ -49,6 +49,18 @@ FLAGS = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NONBLOCK", "O_NOC
 # Files
 
 
+class MissingFileError(DataError):
+    """There is no such file."""
+
+
+def check_regular(path: Path) -> None:
+    """Raise DataError unless a path is that of a regular file, and not of a link to one."""
+    try:
+        _check_kind(str(path), os.lstat(path))
+    except OSError as error:
+        raise DataError(str(path), reason(error), "a regular file") from None
+
+
 def open_regular(path: Path, most: int = MOST_BYTES, *, follow: bool = True) -> BinaryIO:
     """Open a regular file of at most ``most`` bytes. ``follow``: whether it may be a symbolic link. Raises DataError."""
     name = str(path)
@@ -56,7 +68,7 @@ def open_regular(path: Path, most: int = MOST_BYTES, *, follow: bool = True) -> 
         _check_kind(name, os.stat(path, follow_symlinks=follow))  # first: to open some devices does something
         file = os.open(path, FLAGS | (0 if follow else getattr(os, "O_NOFOLLOW", 0)))
     except FileNotFoundError:
-        raise DataError(name, "no such file", "a file that exists; check the path") from None
+        raise MissingFileError(name, "no such file", "a file that exists; check the path") from None
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         raise DataError(name, f"it can't be read: {reason(error)}", "a file that you can read") from None
     try:
@@ -90,6 +102,24 @@ def read_text(path: Path, most: int = MOST_BYTES) -> str:
     content = read_bytes(path, most)
     with reading(path, "text in UTF-8"):
         return content.decode("utf-8")
+
+
+def replace_file(path: Path, content: bytes, part: str = "") -> None:
+    """Write a file as a whole or not at all: readers find the old content or the new one. Raises OSError.
+
+    ``part`` is the name of the file that is written first and then renamed. The default is one for each process, which stays
+    behind if the process is killed; where only one process writes at a time, a fixed name leaves at most one.
+    """
+    new = path.with_name(part or f".{path.name}.{os.getpid()}")
+    new.unlink(missing_ok=True)
+    try:
+        # "x": nothing else that has appeared there meanwhile is written to, such as a pipe or a link
+        with new.open("xb") as file:
+            file.write(content)
+        os.replace(new, path)
+    except BaseException:
+        new.unlink(missing_ok=True)
+        raise
 
 
 @contextlib.contextmanager

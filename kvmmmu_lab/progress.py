@@ -7,7 +7,6 @@ kernels and terminals may write to it at the same time: each change is made unde
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import sys
@@ -15,15 +14,27 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from .errors import DataError
+from .files import MissingFileError, check_regular, parse_json, read_bytes, reason, replace_file
+from .printable import one_line, shortened
+
 FILE = "progress.json"
 LOCK_SECONDS = 5.0
 """How long a change waits while another process writes."""
 
+MOST_BYTES = 4 << 20
+"""The maximum size of the file; a learner's whole course takes less than 10 KB."""
+
 Row = dict[str, Any]
 """What is known about one exercise or one prediction."""
 
-_told: set[Path] = set()
-"""The files for which this process has reported that they can't be written."""
+Known = dict[str, dict[str, Row]]
+"""What the file contains: the rows of "exercises" and of "predictions", by name; what else another version wrote is kept."""
+
+Change = Callable[[Known], object]
+
+_told: set[str] = set()
+"""What this process has said about files that can't be read or written."""
 
 
 def data_folder() -> Path:
@@ -39,36 +50,41 @@ def data_folder() -> Path:
 class Progress:
     """The progress that is kept in ``folder`` (default: `data_folder`).
 
-    A file that can't be parsed is renamed to ``progress.damaged``, and an empty record begins. If the file can't be
-    written, a line on stderr says so, once in each process, and the change is kept only in this object.
+    A row that is damaged is left out, and a line on stderr says which; the other rows stay. A file that can't be parsed is
+    set aside as ``progress.damaged`` before a new one is written. If the file can't be written, a line on stderr says so, once
+    in each process; the change is kept in this object, which tries again at its next change.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
-        self._changed: dict[str, dict[str, Row]] | None = None  # what could not be saved
+        self._waiting: list[Change] = []  # changes that could not be saved yet
         self.path: Path | None = None
         try:
             self.path = (data_folder() if folder is None else folder) / FILE
         except (ImportError, OSError, RuntimeError) as error:  # no platformdirs, or no home directory
-            self._tell(Path(FILE), error)
+            self._tell_not_kept(Path(FILE), error)
 
     # Exercises
 
     def get(self, name: str, key: str) -> int:
         """Return the number stored under ``key`` for an exercise; 0 if there is none."""
         found = self._read()["exercises"].get(name, {}).get(key, 0)
-        return found if isinstance(found, int) else 0
+        return found if type(found) is int else 0
 
-    def note(self, name: str, **values: int) -> None:
-        """Store numbers for an exercise."""
-        self._change(lambda known: known["exercises"].setdefault(name, {}).update(values))
+    def hint(self, name: str, number: int) -> None:
+        """Record under ``hints`` that an exercise's hint of this number, from 1 on, was shown; the highest number stays."""
+
+        def add(known: Known) -> None:
+            row = known["exercises"].setdefault(name, {})
+            row["hints"] = max(number, row.get("hints", 0))
+
+        self._change(add)
 
     def points(self, name: str, points: int) -> None:
         """Record the points of a check: ``last``, and ``best`` if there were never more."""
 
-        def add(known: dict[str, dict[str, Row]]) -> None:
+        def add(known: Known) -> None:
             row = known["exercises"].setdefault(name, {})
-            best = row.get("best")
-            row.update(last=points, best=max(points, best) if isinstance(best, int) else points)
+            row.update(last=points, best=max(points, row.get("best", points)))
 
         self._change(add)
 
@@ -90,63 +106,134 @@ class Progress:
     def reset(self) -> None:
         """Forget everything."""
 
-        def clear(known: dict[str, dict[str, Row]]) -> None:
-            for rows in known.values():
-                rows.clear()
+        def clear(known: Known) -> None:
+            for kind in ROWS:
+                known[kind].clear()
 
         self._change(clear)
 
     # The file
 
-    def _read(self) -> dict[str, dict[str, Row]]:
-        if self._changed is not None:
-            return self._changed
-        empty: dict[str, dict[str, Row]] = {"exercises": {}, "predictions": {}}
-        if self.path is None:
-            return empty
-        try:
-            found = json.loads(self.path.read_text("utf-8"))
-            for kind, rows in empty.items():
-                rows.update({str(name): dict(row) for name, row in found.get(kind, {}).items()})
-        except (FileNotFoundError, NotADirectoryError):
-            pass
-        except OSError as error:
-            self._tell(self.path, error)
-        except (ValueError, TypeError, AttributeError):
-            with contextlib.suppress(OSError):
-                self.path.replace(self.path.with_suffix(".damaged"))
-            return {"exercises": {}, "predictions": {}}
-        return empty
-
-    def _change(self, change: Callable[[dict[str, dict[str, Row]]], object]) -> None:
-        """Apply a change to what the file contains now, and save it; other processes wait meanwhile."""
-        if self.path is not None and self._changed is None:
+    def _read(self) -> Known:
+        """What the file contains, with the changes that could not be saved yet."""
+        known = _empty()
+        if self.path is not None:
             try:
-                self._change_file(self.path, change)
-                return
-            except (ImportError, OSError) as error:  # filelock.Timeout is an OSError, too
-                self._tell(self.path, error)
-        known = self._read()
-        change(known)
-        self._changed = known
+                known, wrong = _parsed(_content(self.path))
+                for sentence in wrong:
+                    self._tell(self.path, sentence)
+            except DataError as error:
+                self._tell_not_kept(self.path, error)
+        for change in self._waiting:
+            change(known)
+        return known
 
-    def _change_file(self, path: Path, change: Callable[[dict[str, dict[str, Row]]], object]) -> None:
+    def _change(self, change: Change) -> None:
+        """Apply a change to what the file contains now, and save it; other processes wait meanwhile."""
+        self._waiting.append(change)
+        if self.path is not None:
+            try:
+                self._save(self.path)
+                self._waiting.clear()
+            except (ImportError, OSError, DataError) as error:  # filelock.Timeout is an OSError, too
+                self._tell_not_kept(self.path, error)
+
+    def _save(self, path: Path) -> None:
         from filelock import FileLock
 
         path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.with_suffix(".lock"), timeout=LOCK_SECONDS):
-            known = self._read()
-            change(known)
-            new = path.with_suffix(f".{os.getpid()}.new")
-            new.write_text(json.dumps(known, indent=1, sort_keys=True), "utf-8")
-            os.replace(new, path)
+        lock = path.with_suffix(".lock")
+        if os.path.lexists(lock):
+            check_regular(lock)
+        with FileLock(lock, timeout=LOCK_SECONDS, poll_interval=0.01):
+            content = _content(path)
+            known, wrong = _parsed(content)
+            if wrong:
+                for sentence in wrong:
+                    self._tell(path, sentence)
+                replace_file(_free_name(path), content)
+            for change in self._waiting:
+                change(known)
+            replace_file(path, json.dumps(known, indent=1, sort_keys=True).encode(), f".{path.name}.part")
 
-    def _tell(self, path: Path, error: Exception) -> None:
-        """Say once in this process that progress isn't kept."""
-        if path not in _told:
-            _told.add(path)
-            reason = getattr(error, "strerror", None) or str(error)
-            advice = "set KVMMMU_LAB_DATA to a folder that you can write to"
-            if isinstance(error, ImportError):
-                advice = 'install the kit with its extra: pip install "kvmmmu-lab[lab]"'
-            print(f"Your progress is not kept ({path}: {reason}); {advice}.", file=sys.stderr)
+    def _tell_not_kept(self, path: Path, error: Exception) -> None:
+        """Say that progress isn't kept."""
+        advice = "set KVMMMU_LAB_DATA to a folder that you can write to"
+        if isinstance(error, ImportError):
+            advice = 'install the kit with its extra: pip install "kvmmmu-lab[lab]"'
+        found = error.got if isinstance(error, DataError) else reason(error)
+        self._tell(path, f"is not kept ({found}); {advice}", not_kept=True)
+
+    def _tell(self, path: Path, sentence: str, not_kept: bool = False) -> None:
+        """Say something about the file, once in this process."""
+        key = str(path) if not_kept else f"{path} {sentence}"
+        if key not in _told:
+            _told.add(key)
+            where = shortened(one_line(str(path)), 120)
+            print(f"Your progress in {where} {shortened(one_line(sentence), 160)}.", file=sys.stderr)
+
+
+def _empty() -> Known:
+    return {kind: {} for kind in ROWS}
+
+
+def _content(path: Path) -> bytes:
+    """The content of the file; empty if there is none. Raises DataError if it can't be read."""
+    try:
+        return read_bytes(path, MOST_BYTES, follow=False)
+    except MissingFileError:
+        return b""
+
+
+def _parsed(content: bytes) -> tuple[Known, list[str]]:
+    """What the file contains, and a sentence for everything in it that is damaged and therefore left out."""
+    if not content:
+        return _empty(), []
+    try:
+        found = parse_json(content, unique=False, finite=False)
+        if not isinstance(found, dict):
+            raise ValueError("not an object")
+    except ValueError as error:
+        return _empty(), [f"is damaged and is set aside as progress.damaged ({error})"]
+    known, wrong = _empty(), []
+    for kind, rows in found.items():
+        if kind not in ROWS:
+            if _is_finite(rows):
+                known[kind] = rows  # of a newer version
+        elif not isinstance(rows, dict):
+            wrong.append(f"is damaged: {kind} is left out, and is kept in progress.damaged")
+        else:
+            for name, row in rows.items():
+                if isinstance(row, dict) and ROWS[kind](row) and _is_finite(row):
+                    known[kind][name] = row
+                else:
+                    row_name = shortened(repr(name), 60)
+                    wrong.append(f"is damaged: the row {row_name} of {kind} is left out, and is kept in progress.damaged")
+    return known, wrong
+
+
+def _is_finite(value: Any) -> bool:
+    try:
+        json.dumps(value, allow_nan=False)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_exercise(row: Row) -> bool:
+    return all(type(row.get(key, 0)) is int for key in ("best", "last", "hints"))
+
+
+def _is_prediction(row: Row) -> bool:
+    flags = type(row.get("right")) is bool and type(row.get("late", False)) is bool
+    return flags and isinstance(row.get("choice"), str | None)
+
+
+ROWS: dict[str, Callable[[Row], bool]] = {"exercises": _is_exercise, "predictions": _is_prediction}
+"""For each kind of row, whether a row of it is as it should be."""
+
+
+def _free_name(path: Path) -> Path:
+    """A name for a damaged file: ``progress.damaged``, or one with a number if there is such a file already."""
+    names = (path.with_suffix(f".damaged{number or ''}") for number in range(100))
+    return next((name for name in names if not os.path.lexists(name)), path.with_suffix(".damaged"))

@@ -26,6 +26,6 @@ def next_hint(exercise: Exercise, progress: Progress, wanted: int | None = None)
     if wanted is not None and not 1 <= wanted <= len(known):
         raise InputError("hint", wanted, f"1 to {len(known)}, or nothing for the next hint")
     number = wanted - 1 if wanted else min(progress.get(exercise.name, "hints"), len(known) - 1)
-    progress.note(exercise.name, hints=max(number + 1, progress.get(exercise.name, "hints")))
+    progress.hint(exercise.name, number + 1)
     more = "" if number + 1 < len(known) else " (the last one)"
     return f"Hint {number + 1} of {len(known)}{more}\n\n{known[number]}"
