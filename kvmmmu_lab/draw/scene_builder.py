@@ -31,7 +31,7 @@ from ..inspect.keys import (
 )
 from ..inspect.names import LEVELS, entry_name
 from ..inspect.paths import Path, PathEntry, guest_entry, maps_large
-from ..mmu.bits import INVALID_PAGE, NONPAGING, PAGE_SHIFT, PRESENT, ROOT_32, ROOT_PAE, WRITABLE, guest_format
+from ..mmu.bits import BASE_MASK, INVALID_PAGE, NONPAGING, PAGE_SHIFT, PRESENT, ROOT_32, ROOT_PAE, WRITABLE, guest_format
 from ..mmu.machine import Machine
 from ..mmu.memory import FIRST_SHADOW, PAE_ROOT
 from ..mmu.pool import ShadowPage
@@ -313,7 +313,14 @@ def frame_heading(vm: Machine, gfn: int | None, hfn: int | None) -> tuple[str, t
         return f"host frame {hfn:#x}", ("no longer in a slot",)
     if vm.pool.lookup(gfn) is None:
         return f"frame gfn {gfn:#x}", ("data page",)
-    return f"frame gfn {gfn:#x}", (f"{'writable' if vm.rmap.sptes(hfn) else 'write-protected'} table",)
+    return f"frame gfn {gfn:#x}", (f"{'writable' if _has_writer(vm, hfn) else 'write-protected'} table",)
+
+
+def _has_writer(vm: Machine, hfn: int) -> bool:
+    """Return whether a shadow entry allows writing to a frame. The reverse map isn't asked: it may be wrong."""
+    mask, wanted = np.uint64(BASE_MASK | PRESENT | WRITABLE), np.uint64(hfn << PAGE_SHIFT | PRESENT | WRITABLE)
+    leaves = (vm.memory.pages[FIRST_SHADOW + page.id] for page in vm.pool.active if page.level == 1)
+    return any((entries & mask == wanted).any() for entries in leaves)
 
 
 def complete(vm: Machine, table: Table, entries: tuple[Entry, ...]) -> Table:

@@ -71,14 +71,12 @@ class Watch(Film):
         super().__init__(recording, gvas, draw, detail, "", seen)
         self.result = result
 
-    def __str__(self) -> str:
-        return f"{super().__str__()}\n\nResult: {self.error or self.result}"
-
-    __repr__ = __str__
+    def text(self, every: bool = False) -> str:
+        """Return the steps, the last picture, and the result as text (see `Film.text`)."""
+        return f"{super().text(every)}\n\nResult: {self.error or self.result}"
 
     def _ipython_display_(self) -> None:
-        cells, cell = _shown()
-        cells[cell] = cells.get(cell, set()) | self.routine
+        remember(self)
         super()._ipython_display_()
 
 
@@ -96,6 +94,12 @@ def shown_before() -> set[str]:
     """
     cells, current = _shown()
     return set().union(*(cells[cell] for cell in itertools.takewhile(lambda cell: cell != current, cells)))
+
+
+def remember(shown: Film) -> None:
+    """Note that the present cell shows a film: films in later cells fold the steps that lead to what it is about."""
+    cells, cell = _shown()
+    cells[cell] = cells.get(cell, set()) | shown.routine
 
 
 def _shown() -> tuple[dict[str, set[str]], str]:
@@ -172,7 +176,9 @@ def _assign_and_show(names: dict[str, Any], arguments: argparse.Namespace, recor
     from IPython.display import display
 
     names[arguments.into] = recording
-    display(film(recording, *gvas, detail=arguments.detail))
+    shown = film(recording, *gvas, detail=arguments.detail, seen=shown_before())
+    remember(shown)
+    display(shown)
 
 
 def _cell_traceback(error: Exception) -> TracebackType | None:

@@ -69,9 +69,8 @@ def flushes(lab: RmapLab) -> Steps:
         entry of that descriptor fills the hole.
         -->
         Step through the film once more and watch how the dashed purple lines (the reverse map) disappear one by one,
-        and how W is cleared each time. Under *Stop when*, *an entry loses its W* takes you from one to the next. (While
-        the frame is a *writable table*, the guest must not run. The frame's box depends on the reverse map. So it turns
-        red when the map is empty, which is two steps before W is actually cleared in the last entry.)
+        and how W is cleared each time. Under *Stop when*, *an entry loses its W* takes you from one to the next. (The box
+        says *writable table* until the last entry has lost its W. Until then, the guest must not run.)
 
         Look at the order in which the entries were removed: {", ".join(f"`{name}`" for name in _emptied(order))}. The
         host does not walk along the map. It takes the entry in the *first place*, again and again, until the map is

@@ -77,7 +77,8 @@ def film(
 
 
 class Film:
-    """A film of a recording. Show it in a notebook to play it; ``print`` lists its steps.
+    """A film of a recording. Show it in a notebook to play it; ``print`` lists its steps, and folds those that are like earlier
+    ones, as the player does; ``print(film.text(every=True))`` lists them all.
 
     ``steps``: all steps. ``picture(k)``: the picture at a step. ``widget``: a player that Python can control and query.
     ``picked``: what was clicked on. ``data``: the input of the player. ``save("fault.html")``, or .svg, .dot, .gif, .json.
@@ -214,13 +215,38 @@ class Film:
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         return {"text/html": self.html, "text/plain": str(self)}
 
-    def __str__(self) -> str:
-        shown = [(number, step) for number, step in enumerate(self.steps) if step.words != BEFORE]
-        lines = [f"{number:3}  {'  ' * step.depth}{step}" for number, step in shown]
+    def text(self, every: bool = False) -> str:
+        """Return the steps and the last picture as text. ``every``: don't fold the steps that are like earlier ones."""
+        lines, first = list[str](), 0
+        for chapter, folded in zip(self.chapters, self.folds, strict=True):
+            lines += _lines(first, chapter, [] if every else folded)
+            first += len(chapter)
+        if not every and any(self.folds):
+            lines += ["", EVERY]
         ending = [f"It ended with: {self.error}"] if self.error else []
         return "\n".join([self.title, "", *lines, *ending, "", to_text(self.steps[-1].scene)])
 
-    __repr__ = __str__
+    def __str__(self) -> str:
+        return self.text()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+EVERY = "To print all steps: print(film.text(every=True))"
+"""What follows a list with folds."""
+
+
+def _lines(first: int, chapter: Sequence[FilmStep], folded: Sequence[Fold]) -> list[str]:
+    """Return the lines of a chapter's list, one for each step or fold. ``first``: the number of the chapter's first step."""
+    lines, at, folds_at = [], 0, {fold.first: fold for fold in folded}
+    while at < len(chapter):
+        step, fold = chapter[at], folds_at.get(at)
+        number, words = (f"{first + at}", str(step)) if fold is None else (f"{first + at}-{first + fold.last}", fold.words)
+        if step.words != BEFORE:
+            lines.append(f"{number:>3}  {'  ' * step.depth}{words}")
+        at = at + 1 if fold is None else fold.last + 1
+    return lines
 
 
 def _chapter_data(steps: list[FilmStep], drawing: Drawing, folded: list[Fold]) -> dict[str, Any]:

@@ -304,18 +304,12 @@ def step_groups(recording: Recording, first: int, last: int, detail: bool = Fals
             run.last = number
             run.events.append(event)
             run.steps.append(number)
-            run.words = sentence(names, run.events, _enclosing_event(recording, number))
+            run.words = sentence(names, run.events, recording.enclosing(number))
         elif detail or narration(kind).main:
-            words = sentence(names, [event], _enclosing_event(recording, number))
+            words = sentence(names, [event], recording.enclosing(number))
             run = StepGroup(number, words, kind, recording.depth(number), [event], [number])
             found.append(run)
     return found
-
-
-def _enclosing_event(recording: Recording, number: int) -> tuple | None:
-    """Return the event that encloses a recorded step."""
-    parent = recording.parent(number)
-    return None if parent is None else recording.raw(parent)
 
 
 def _as_data(change: Change) -> dict[str, str]:

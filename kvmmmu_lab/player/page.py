@@ -250,7 +250,7 @@ def _still(film: Mapping[str, Any], still: str | None) -> str:
     """Return the HTML shown without scripts: the picture as an image (bare SVG may be broken there), and the list of steps."""
     steps = [step for chapter in film["chapters"] for step in chapter["steps"]]
     address = data_url(still_svg(film) if still is None else still)
-    name = html.escape(f"{film['title']}: the last of {len(steps)} steps. {steps[-1]['words']}", quote=True)
+    name = html.escape(f"{film['title']}: the last of {len(steps) - 1} steps. {steps[-1]['words']}", quote=True)
     card = film.get("card")
     rows = "".join(f"<div>{html.escape(row)}</div>" for row in card["rows"]) if card else ""
     ending = f'<div role="alert"><strong>{html.escape(card["title"])}</strong>{rows}</div>' if card else ""

@@ -20,7 +20,7 @@ from ..inspect.names import Names, entry_name
 from ..inspect.paths import guest_path, shadow_path
 from ..inspect.refusal import Request, refusals, shadow_grants, why_shadow_allows
 from ..mmu import events as ev
-from ..mmu.bits import BASE_MASK, DIRTY, PAGE_SHIFT, PRESENT, SHADOW_WRITABLE, WRITABLE, guest_format
+from ..mmu.bits import BASE_MASK, DIRTY, NX, PAGE_SHIFT, PRESENT, SHADOW_WRITABLE, USER, WRITABLE, guest_format
 from ..mmu.machine import Machine
 from ..mmu.memory import FIRST_GUEST, PAE_ROOT
 from ..mmu.pool import METAPHYSICAL
@@ -65,9 +65,10 @@ class Ended:
 class Narration:
     """How a kind of event is presented. The functions get ``n``, a `Names`, and ``o``, which has the operands by name.
 
-    ``words``: the sentence for one event.
-    ``run``: the sentence for several consecutive events, if they form one step. It also gets the event that opened
-    the operation around them. A kind without ``words`` uses it for a single event, too.
+    ``words``: the sentence for one event. In it, ``o.inside`` has the events that opened the operations around the event,
+    innermost first.
+    ``run``: the sentence for several consecutive events, if they form one step. A kind without ``words`` uses it for a single
+    event, too.
     ``main``: whether every film shows the event as a step; the others are only in detailed films.
     ``ending``: the sentence for the end of the operation that it opens; empty if there is nothing to say.
     ``result``: the result of the operation in words, if its value doesn't explain itself.
@@ -81,7 +82,7 @@ class Narration:
     """
 
     words: Callable[[Names, Any], str] | None = None
-    run: Callable[[Names, Sequence[Any], tuple | None], str] | None = None
+    run: Callable[[Names, Sequence[Any]], str] | None = None
     main: bool = True
     ending: Callable[[Ended], str] | None = None
     result: Callable[[Any], str] | None = None
@@ -101,16 +102,19 @@ def narration(kind: ev.Kind) -> Narration:
     return NARRATIONS.get(kind, UNKNOWN)
 
 
-def sentence(names: Names, events: Sequence[tuple], inside: tuple | None = None) -> str:
-    """The sentence for one event, or several of the same kind in a row. ``inside``: the event that opened the operation around
-    them."""
+def sentence(names: Names, events: Sequence[tuple], inside: Sequence[tuple] = ()) -> str:
+    """The sentence for one event, or several of the same kind in a row. ``inside``: the events that opened the operations
+    around them, innermost first."""
     kind, operands = events[-1][0], [_operands(event) for event in events]
     known = narration(kind)
-    if known.run is not None and (len(events) > 1 or known.words is None):
-        return known.run(names, operands, inside)
-    if known.words is not None:
-        return known.words(names, operands[-1])
-    return _unknown(names, kind, operands[-1])
+    if known.run is None and known.words is None:
+        return _unknown(names, kind, operands[-1])
+    for o in operands:
+        o.inside = inside
+    if known.words is None or (known.run is not None and len(events) > 1):
+        assert known.run is not None
+        return known.run(names, operands)
+    return known.words(names, operands[-1])
 
 
 def closing(ended: Ended) -> str:
@@ -281,34 +285,70 @@ def _form(form: str, holder: str) -> str:
 # Several events in a row
 
 
-def _last_of(words: Callable[[Names, Any], str]) -> Callable[[Names, Sequence[Any], tuple | None], str]:
-    return lambda n, run, inside: f"{len(run)} entries in a row; the last: {words(n, run[-1])}"
+def _last_of(words: Callable[[Names, Any], str]) -> Callable[[Names, Sequence[Any]], str]:
+    return lambda n, run: f"{len(run)} entries in a row; the last: {words(n, run[-1])}"
 
 
-def _hardware_walk(n: Names, run: Sequence[Any], inside: tuple | None) -> str:
+def _hardware_walk(n: Names, run: Sequence[Any]) -> str:
     way, last = ", ".join(n.entry(o.hpa) for o in run), run[-1]
+    asked = _access_around(last)
     # The processor that has faulted doesn't walk until the fault is handled.
-    other = inside is not None and inside[0] is not ev.ACCESS
+    other = bool(last.inside) and asked is None
     who = "Meanwhile the guest's other processor" if other else "The processor"
     if not last.entry & PRESENT:
         return f"{who} walks the shadow tables ({way}) and stops: {n.entry(last.hpa)} isn't present."
-    rights = "" if last.level > 1 or last.entry & WRITABLE else ", without W"
-    return f"{who} walks the shadow tables ({way}) and reaches {n.target(last.entry)}{rights}."
+    return f"{who} walks the shadow tables ({way}) and reaches {n.target(last.entry)}{_denied(last, asked)}."
 
 
-def _guest_walk(n: Names, run: Sequence[Any], inside: tuple | None) -> str:
+def _access_around(o: Any) -> Any:
+    """The access whose own event is the innermost around a walk, or None."""
+    return _operands(o.inside[0]) if o.inside and o.inside[0][0] is ev.ACCESS else None
+
+
+def _denied(o: Any, asked: Any) -> str:
+    """What the last entry of a walk denies: ", without W". U and NX are named only if the access needs them."""
+    if o.level > 1:
+        return ""
+    flags = ["W"] * (not o.entry & WRITABLE) + ["U"] * bool(asked and asked.user and not o.entry & USER)
+    denied = f", without {' and '.join(flags)}" if flags else ""
+    return f"{denied}, with NX" if asked and asked.fetch and o.entry & NX else denied
+
+
+def _guest_walk(n: Names, run: Sequence[Any]) -> str:
     way, last = ", ".join(f"{o.gfn:#x}:{o.index}" for o in run), run[-1].entry
     end = "The last entry "
     end += f"has the flags {flags(last)}" if last & PRESENT else "isn't present: the guest maps nothing here"
-    aim = ""
-    if inside is not None and inside[0] is ev.WALK:
-        _, gva, *access = inside
-        aim = f" for {access_noun(*access)} at {gva:#x}"
-    return f"The host reads the guest's tables{aim}, level by level ({way}). {end}."
+    return f"The host reads the guest's tables{_aim(run[-1].inside)}, level by level ({way}). {end}."
 
 
-def _shadow_walk(n: Names, run: Sequence[Any], inside: tuple | None) -> str:
+def _aim(inside: Sequence[tuple]) -> str:
+    """Why the host walks the guest's tables. To emulate a store, it needs only the gpa, and asks as for a kernel's read."""
+    if not inside or inside[0][0] is not ev.WALK:
+        return ""
+    _, gva, *access = inside[0]
+    if any(event[0] is ev.PAGE_FAULT for event in inside):
+        return f" for {access_noun(*access)} at {gva:#x}"
+    return f" to find the gpa of {gva:#x}, with the rights of {access_noun(*access)}"
+
+
+def _shadow_walk(n: Names, run: Sequence[Any]) -> str:
     return f"The host reads the shadow entr{'ies' if len(run) > 1 else 'y'} {', '.join(n.spte(o.spte) for o in run)}."
+
+
+def _flushed(n: Names, o: Any) -> str:
+    said = "The TLB is flushed: the processor forgets its translations."
+    if not o.inside:
+        return said
+    kind, around = o.inside[0][0], _operands(o.inside[0])
+    if kind is ev.SET_SPTE and n.vm.pool.lookup(around.gfn) is not None:
+        # The engine reports a new entry once, when it is finished
+        return (
+            f"The new spte {n.spte(around.spte)} has W for a moment. But gfn {around.gfn:#x} is a shadowed page table, so the "
+            f"host clears W (mmu.c:989) and then flushes the TLB. The next step shows the finished entry."
+        )
+    if kind is ev.ZAP_PAGE:
+        return f"{said} The guest doesn't know which entries went with the page, so it can't do this itself."
+    return said
 
 
 # Sentences for the end of an operation
@@ -403,9 +443,7 @@ NARRATIONS: dict[ev.Kind, Narration] = {
     ev.DIRTY_LOG: Narration(lambda n, o: f"The host reads the dirty log of slot {o.slot}.", main=False),
     ev.CLEAR_LOG: Narration(lambda n, o: f"The dirty log of slot {o.slot} is cleared.", main=False),
     ev.MARK_DIRTY: Narration(lambda n, o: f"gfn {o.gfn:#x} is marked as written in the dirty log of its slot.", main=False),
-    ev.FLUSH: Narration(
-        lambda n, o: "The TLB is flushed: the processor forgets its translations.", tags=("flush",), noun="TLB flush(es)"
-    ),
+    ev.FLUSH: Narration(_flushed, tags=("flush",), noun="TLB flush(es)"),
     ev.LOAD_ROOT: Narration(lambda n, o: f"The processor's own CR3 now leads to {n.root(o.root)}: its walks start there."),
     ev.INJECT: Narration(
         lambda n, o: f"The guest's own tables {_refused(o.error)} at {o.gva:#x}: the guest gets a page fault.",

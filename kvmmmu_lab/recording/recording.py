@@ -100,13 +100,13 @@ class Recording:
         if not number:
             return Step(0, "Before the first step.", "", "", 0, None, None, (), ())
         event, parent = self.raw(number), self.parent(number)
-        kind, inside = event[0], None if parent is None else self.raw(parent)
+        kind = event[0]
         names = Names(self.at(number))
         if (ended := self.ended(number)) is not None:
             kind = ended.kind
             words = ending(ended)
         else:
-            words = sentence(names, [event], inside)
+            words = sentence(names, [event], self.enclosing(number))
         where = kind.function, kind.source, self.depth(number), parent
         return Step(number, words, *where, describe(event), self.changes(number), tags_of(event))
 
@@ -170,6 +170,14 @@ class Recording:
     def parent(self, step: int) -> int | None:
         """The step that opened the operation that encloses this step, or that this step ends; None at the top level."""
         return self.tape.parent(self.number(step))
+
+    def enclosing(self, step: int) -> list[tuple]:
+        """The raw events that opened the operations that enclose a step, innermost first."""
+        found, parent = [], self.parent(step)
+        while parent is not None:
+            found.append(self.raw(parent))
+            parent = self.parent(parent)
+        return found
 
     def operations(self) -> list[tuple[int, int]]:
         """The first and last step of each operation at the top level."""

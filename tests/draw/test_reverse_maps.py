@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from kvmmmu_lab import Vm
+from kvmmmu_lab import Vm, open_guest
 from kvmmmu_lab.draw.pictures import Picture
 from kvmmmu_lab.draw.reverse_maps import parent_chains_scene, reverse_map_scene, who_maps_scene
 from kvmmmu_lab.draw.scene import Marks
@@ -86,6 +86,23 @@ def test_an_empty_map_has_no_box():
     assert not scene.of("rmap")
     assert scene.table("f:61c9").words == ("write-protected table",)
     assert scene.notes == ("the reverse map is empty: no shadow entry can write this frame",)
+
+
+def test_a_table_is_called_writable_as_long_as_an_entry_can_write_it():
+    """The reverse map doesn't decide: write protection takes an entry out of its map first, and clears its W later."""
+    vm = open_guest("lin64_A").vm()
+    vm.access(0xFFFF8880061C9000)  # the kernel's mapping of the heap's page table
+    (spte,) = vm.rmap.sptes(vm.memory.frames[0x61C9])
+    vm.rmap.remove(spte)
+    entry, vm.memory.words[spte] = vm.memory.words[spte], 0
+    vm.access(HEAP, user=True)
+    vm.memory.words[spte] = entry
+    assert not vm.rmap.sptes(vm.memory.frames[0x61C9])
+    assert who_maps_scene(vm, 0x61C9).table("f:61c9").words == ("writable table",)
+    vm.rmap.add(spte)
+    vm.memory.words[spte] = 0
+    assert vm.rmap.sptes(vm.memory.frames[0x61C9])
+    assert who_maps_scene(vm, 0x61C9).table("f:61c9").words == ("write-protected table",)
 
 
 def test_a_replaced_reverse_map_is_one_box():

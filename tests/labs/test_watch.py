@@ -245,6 +245,18 @@ def test_a_cell_becomes_a_recording_and_a_film(shell):
     assert shell.user_ns["vm"].emit is None
 
 
+def test_a_recorded_cell_folds_what_earlier_cells_have_shown(shell, monkeypatch):
+    module = sys.modules["kvmmmu_lab.labs.watch"]
+    monkeypatch.setattr(module, "has_kernel", lambda: True)
+    monkeypatch.setattr("IPython.get_ipython", lambda: shell)
+    for cell in "12":
+        monkeypatch.setattr(module, "running", lambda cell=cell: (cell, "a run"))
+        shell.user_ns["vm"] = open_guest("lin64_A").vm()
+        shell.run_cell_magic("record", "vm gva", "vm.access(gva, user=True)")
+    assert [[(fold.first, fold.last) for fold in film.folds[0]] for film in shell.shown] == [[(7, 10)], [(2, 10), (12, 13)]]
+    assert "2-10    9 steps like earlier ones: " in str(shell.shown[1])
+
+
 def test_the_name_and_the_detail_are_optional(shell):
     shell.run_cell_magic("record", "vm --detail", "vm.access(gva)")
     assert len(shell.shown[0].steps) > 20 and "recording" in shell.user_ns

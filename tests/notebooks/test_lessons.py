@@ -126,15 +126,20 @@ def test_lesson_0_ends_as_it_says(ran):
     assert "#248:454 is made from the guest's entry: PWUAD.NX gfn 0x29ae" in text
 
 
-def said(book, *words):
-    """Assert that the notebook prints all these words, in this order."""
-    text, at = "\n".join(output.data.get("text/plain", "") for output in outputs(book)), 0
-    for word in words:
-        at = text.find(word, at) + 1
-        assert at, f"{word!r} is not printed, or not after the words before it"
+@pytest.fixture
+def said(text_of):
+    """A function that asserts that a notebook prints all these words, in this order."""
+
+    def check(book, *words):
+        text, at = "\n".join(map(text_of, outputs(book))), 0
+        for word in words:
+            at = text.find(word, at) + 1
+            assert at, f"{word!r} is not printed, or not after the words before it"
+
+    return check
 
 
-def test_lesson_6_ends_as_it_says(ran):
+def test_lesson_6_ends_as_it_says(ran, said):
     said(
         ran("06_reverse_maps"),
         "The reverse map of gfn 0x29af records #248:454, its first",
@@ -176,7 +181,7 @@ def test_lesson_6_finds_an_emptied_descriptor_gone(ran):
     assert "descriptor 1, 2 of 4 places" in film and "descriptor 2" not in film and "0 #248:5" in film
 
 
-def test_lesson_7_ends_as_it_says(ran):
+def test_lesson_7_ends_as_it_says(ran, said):
     flush = "The TLB is flushed: the processor forgets its translations."
     said(
         ran("07_write_protection"),

@@ -11,13 +11,13 @@ NINE, TEN = "09_pre_write", "10_pre_write_32"
 
 
 @pytest.fixture(scope="module")
-def shown(ran):
+def shown(ran, text_of):
     """A function that returns the text output of one cell, by the lesson's name and a part of the cell's source."""
 
     def look(name, source):
         cells = [cell for cell in ran(name).cells if cell.cell_type == "code" and source in cell.source]
         assert len(cells) == 1, f"{len(cells)} cells contain {source!r}"
-        return "\n".join(output.get("data", {}).get("text/plain", "") for output in cells[0].outputs)
+        return "\n".join(map(text_of, cells[0].outputs))
 
     return look
 

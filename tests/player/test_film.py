@@ -305,7 +305,20 @@ def test_what_an_earlier_film_has_shown_is_folded(made):
 
 
 def test_a_detailed_film_folds_nothing(recording):
-    assert film(recording, GVA, detail=True).folds == [[], []]
+    detailed = film(recording, GVA, detail=True)
+    assert detailed.folds == [[], []]
+    assert str(detailed) == detailed.text(every=True)
+
+
+def test_a_printed_film_folds_the_same_steps_and_can_print_them_all(made):
+    printed, every = str(made), made.text(every=True)
+    indent = "  " * made.steps[7].depth
+    assert f"\n7-10  {indent}4 steps like earlier ones: 2 new shadow pages, 2 new links.\n" in printed
+    assert made.steps[8].words not in printed and made.steps[8].words in every
+    assert printed.count("To print all steps: print(film.text(every=True))") == 1 and "To print" not in every
+    for number in (6, 11, len(made.steps) - 1):
+        assert f"{number:3}  " in printed and made.steps[number].words in printed, "the steps keep their numbers"
+    assert "like earlier ones" not in every and all(step.words in every for step in made.steps[1:])
 
 
 def first_words(*gvas, write=False):

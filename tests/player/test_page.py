@@ -88,7 +88,7 @@ def test_an_output_has_a_still_picture_the_steps_and_the_player():
     (image,) = page.all("img")
     address = image["src"].removeprefix("data:image/svg+xml;base64,")
     assert base64.b64decode(address).decode() == still_svg(films.small())
-    assert image["alt"].startswith("vm.access(0x5000): the last of 10 steps. The fault is handled.")
+    assert image["alt"].startswith("vm.access(0x5000): the last of 9 steps. The fault is handled.")
     assert len(page.all("li")) == 10
     assert any("[rmap_add(), mmu.c:315-346]" in text for text in page.text)
     data, start = page.all("script")

@@ -6,6 +6,7 @@ import pytest
 from kvmmmu_lab import Vm, open_guest, record
 from kvmmmu_lab.labs.guests import GuestTable
 from kvmmmu_lab.mmu import events as ev
+from kvmmmu_lab.player.film import film
 from kvmmmu_lab.recording.narration import NARRATIONS, OPERATIONS, OUTCOMES, TAGS, sentence, tags_of
 
 GVA = 0x343C9000
@@ -70,8 +71,68 @@ def test_the_end_of_a_store_says_why_nothing_is_flushed():
     assert said == [
         "The host doesn't flush the TLB: a guest that changes an entry does this itself, as on a real processor, with INVLPG "
         "or a load of CR3.",
-        "The TLB is flushed: the processor forgets its translations.",
+        "The TLB is flushed: the processor forgets its translations. The guest doesn't know which entries went with the page, "
+        "so it can't do this itself.",
     ]
+
+
+def test_a_flush_for_a_new_entry_of_a_page_table_tells_the_order_of_the_kernel():
+    """mmu.c:978-990: the entry has its W until the host has found that its frame is a page table; then comes the flush. The
+    engine reports the entry when it is finished."""
+    guest = open_guest("lin64_A")
+    vm, kernel = guest.vm(), 0xFFFF8880061C9E48
+    vm.access(GVA, user=True)
+    with record(vm) as recording:
+        vm.access(kernel)
+    flush, made = recording.where(kind="tlb_flush")[0], recording.where(kind="set_spte")[-1]
+    assert recording.parent(flush) == made
+    assert recording[flush].words == (
+        "The new spte #245:457 has W for a moment. But gfn 0x61c9 is a shadowed page table, so the host clears W (mmu.c:989) "
+        "and then flushes the TLB. The next step shows the finished entry."
+    )
+
+
+def test_a_flush_of_write_protection_and_one_by_the_guest_say_no_more():
+    vm = open_guest("lin64_A").vm()
+    vm.access(0xFFFF8880061C9E48)
+    with record(vm) as recording:
+        vm.access(GVA, user=True)  # the table in gfn 0x61c9 becomes shadowed
+        vm.load_cr3(vm.cpu.cr3)
+    assert words(recording, "tlb_flush") == ["The TLB is flushed: the processor forgets its translations."] * 2
+
+
+def walks(vm, **access):
+    """Return the sentences for the walks of the shadow tables, from a film."""
+    with record(vm) as recording:
+        vm.access(**access)
+    return [step.words for step in film(recording).steps if "walks the shadow tables" in step.words]
+
+
+def test_a_walk_names_what_the_last_entry_denies_to_the_access():
+    vm = open_guest("lin64_A").vm()
+    vm.access(GVA, user=True)
+    table = 0xFFFF8880061C9E48  # the page table, in the kernel's mapping of all memory: no U, no W because it is shadowed
+    vm.access(table)
+    way = "The processor walks the shadow tables (#251:273, #247:0, #246:48, #245:457) and reaches gfn 0x61c9"
+    assert walks(vm, gva=table) == [f"{way}, without W."]
+    assert walks(vm, gva=table, user=True) == [f"{way}, without W and U."]
+    assert walks(vm, gva=table, fetch=True) == [f"{way}, without W, with NX."]
+    (data,) = walks(vm, gva=GVA, user=True)
+    assert data.endswith("and reaches gfn 0x29a5."), "nothing is denied"
+
+
+def test_the_walk_that_finds_the_gpa_of_a_store_says_why_it_reads():
+    vm = open_guest("lin64_A").vm()
+    vm.access(GVA, user=True)
+    vm.access(0xFFFF8880061C9E48)
+    with record(vm) as recording:
+        vm.access(0xFFFF8880061C9E48, write=True, value=0, size=8)
+    first, second = (step.words for step in film(recording).steps if "reads the guest's tables" in step.words)
+    assert first.startswith("The host reads the guest's tables for a write by the kernel at 0xffff8880061c9e48, level by level")
+    assert second.startswith(
+        "The host reads the guest's tables to find the gpa of 0xffff8880061c9e48, with the rights of a read by the kernel, "
+        "level by level ("
+    )
 
 
 def test_an_access_that_the_guest_refuses_and_the_shadow_allows_says_so():
@@ -123,7 +184,8 @@ def test_several_reads_in_a_row_make_one_sentence():
         vm.access(GVA, user=True)
     reads = [recording.raw(step) for step in recording.where(kind="guest_read")]
     assert sentence(None, reads).startswith("The host reads the guest's tables, level by level (0x61a6:0, ")
-    assert sentence(None, reads, (ev.WALK, GVA, 1, 1, 0)).startswith(
+    inside = [(ev.WALK, GVA, 1, 1, 0), (ev.PAGE_FAULT, GVA, 7)]
+    assert sentence(None, reads, inside).startswith(
         "The host reads the guest's tables for a write by user code at 0x343c9000, level by level ("
     )
 
