@@ -14,7 +14,9 @@ from dataclasses import asdict, dataclass
 from importlib import metadata
 
 from . import workspace
+from .check.sandbox.forkserver import CAN_FORK, ForkServer
 from .check.sandbox.limits import not_enforced
+from .check.sandbox.wall import ELSEWHERE
 from .draw.render import NAMES, VARIABLE, renderers
 from .errors import LabError
 
@@ -134,14 +136,19 @@ def _fork() -> Check:
 
 
 def _limits() -> Check:
-    missing = not_enforced()
+    """Check the limits by starting a fork server, which tries to make a wall around a process."""
+    no_wall = ELSEWHERE
+    if CAN_FORK:
+        with ForkServer() as server:
+            no_wall = server.no_wall
+    missing = not_enforced(no_wall)
     return Check(
         "limits of checks",
         not missing,
         f"not enforced: {', '.join(missing)}" if missing else "all enforced",
         False,
-        "code that is checked may use more than it should",
-        "work as an ordinary user on Linux, or check the code of others in a container",
+        "code that is checked may use, read and change more than it should",
+        "apt install bubblewrap or dnf install bubblewrap; elsewhere, check the code of others in a Linux machine or container",
     )
 
 

@@ -27,6 +27,7 @@ from .sandbox.forkserver import CAN_FORK, ForkServer
 from .sandbox.inline import Inline
 from .sandbox.limits import TIME
 from .sandbox.protocol import printable
+from .sandbox.wall import ELSEWHERE
 from .scenarios import as_scenario
 from .shrink import shrink
 from .submission import Submission
@@ -124,7 +125,8 @@ class Judge:
     def report_on(self, verdicts: Iterable[Verdict]) -> Report:
         """A report of these verdicts."""
         seconds = time.monotonic() - self.begin
-        return Report(self.exercise, self.submission, tuple(verdicts), self.printed, self.print_count, seconds)
+        no_wall = self.server.no_wall if self.server is not None else "" if self.inline else ELSEWHERE
+        return Report(self.exercise, self.submission, tuple(verdicts), self.printed, self.print_count, seconds, no_wall)
 
     def __enter__(self) -> Judge:
         return self

@@ -55,7 +55,10 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Report:
-    """All verdicts on a submission. ``printed`` is the beginning of its output, ``print_count`` the total length."""
+    """All verdicts on a submission. ``printed`` is the beginning of its output, ``print_count`` the total length.
+
+    ``no_wall``: the reason why its workers had no `wall`, or "".
+    """
 
     exercise: Exercise
     submission: Submission
@@ -63,6 +66,7 @@ class Report:
     printed: str = ""
     print_count: int = 0
     seconds: float = 0.0
+    no_wall: str = ""
 
     @property
     def points(self) -> int:
@@ -126,7 +130,7 @@ class Report:
     @property
     def notes(self) -> list[str]:
         """Notes about limits that could not be enforced."""
-        missing = not_enforced()
+        missing = not_enforced(self.no_wall)
         return [f"not enforced on this machine: {', '.join(missing)}"] if missing else []
 
     def as_data(self) -> dict[str, Any]:

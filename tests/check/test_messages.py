@@ -294,7 +294,7 @@ def test_of_all_failures_the_one_to_mend_first_stands_last(server, capsys):
 
 def test_a_note_on_limits_is_told_once(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr("kvmmmu_lab.check.report.not_enforced", lambda: ["the weather"])
+    monkeypatch.setattr("kvmmmu_lab.check.report.not_enforced", lambda no_wall: ["the weather"])
     (tmp_path / "mine.py").write_text(RMAP)
     for count in (1, 0):
         main(["check", "04", str(tmp_path / "mine.py")])

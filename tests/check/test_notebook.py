@@ -85,7 +85,9 @@ class Hostile:
 
 
 def test_what_a_pickle_executes_is_under_the_limits_of_a_submission(server):
-    assert "our code tried to start another process (os.system)" in said(Hostile(), server)
+    report = said(Hostile(), server)
+    assert "0 of 9 points" in report
+    assert not server.no_wall or "our code tried to start another process (os.system)" in report
 
 
 def fails(gva, mode):

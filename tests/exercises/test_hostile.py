@@ -37,6 +37,8 @@ def lines(text):
     return textwrap.dedent(text).strip() + "\n"
 
 
+UNREAD = "only files that are taken along", "tried to read"
+# the source, the status of the report, and words in it: the first with a wall, the second without, if there are two
 HOSTILE = {
     "leaves at import": ("import os; os._exit(0)\n" + part(), CRASHED, "exit status 0"),
     "leaves in add": (part("import os; os._exit(0)"), CRASHED, "exit status 0"),
@@ -58,7 +60,8 @@ HOSTILE = {
         """)), FAILED, "",
     ),
     "imports the judge and changes it": (
-        part(before="import kvmmmu_lab.check.judge as j\nj._judged = lambda *a: None\n"), CRASHED, "tried to read",
+        part(before="import kvmmmu_lab.check.judge as j\nj._judged = lambda *a: None\n"), CRASHED,
+        ("No module named", "tried to read"),
     ),
     "writes a fake report to every file": (
         part(before=lines("""
@@ -81,17 +84,17 @@ HOSTILE = {
         """).strip()), CRASHED, "",
     ),
     "reads the checker's rules": (
-        f"open({str(ROOT / 'exercises' / EXERCISE / 'test_rmap_add.py')!r}).read()\n" + part(), CRASHED, "tried to read",
+        f"open({str(ROOT / 'exercises' / EXERCISE / 'test_rmap_add.py')!r}).read()\n" + part(), CRASHED, UNREAD,
     ),
     "reads the expected operations": (
-        f"open({str(ROOT / 'kvmmmu_lab/data/golden/rmap.jsonl.gz')!r}, 'rb').read()\n" + part(), CRASHED, "tried to read",
+        f"open({str(ROOT / 'kvmmmu_lab/data/golden/rmap.jsonl.gz')!r}, 'rb').read()\n" + part(), CRASHED, UNREAD,
     ),
     "reads the engine's source": (
-        f"exec(open({str(ROOT / 'kvmmmu_lab/mmu/rmap.py')!r}).read())\n" + part(), CRASHED, "tried to read",
+        f"exec(open({str(ROOT / 'kvmmmu_lab/mmu/rmap.py')!r}).read())\n" + part(), CRASHED, UNREAD,
     ),
     "reads it through a folder's descriptor": (
         f"import os; os.open('mmu/rmap.py', os.O_RDONLY, dir_fd=os.open({str(ROOT / 'kvmmmu_lab')!r}, os.O_RDONLY))\n"
-        + part(), CRASHED, "outside its own",
+        + part(), CRASHED, ("only files that are taken along", "outside its own"),
     ),
     "imports the engine's own part": (
         "from kvmmmu_lab.mmu.rmap import ReverseMap\n", CRASHED, "is not available while yours is checked",
@@ -101,7 +104,8 @@ HOSTILE = {
         "is not available while yours is checked",
     ),
     "loads the engine's own part again": (
-        "import importlib, kvmmmu_lab.mmu.rmap as r\nReverseMap = importlib.reload(r).ReverseMap\n", CRASHED, "tried to read",
+        "import importlib, kvmmmu_lab.mmu.rmap as r\nReverseMap = importlib.reload(r).ReverseMap\n", CRASHED,
+        ("spec not found", "tried to read"),
     ),
     "changes the engine": (
         part(before=lines("""
@@ -130,14 +134,17 @@ HOSTILE = {
     "sleeps": (part("import time; time.sleep(1000)"), TIMED_OUT, "in add()"),
     "never ends its list": (part(sptes="import itertools; return itertools.count()"), (TIMED_OUT, CRASHED), ""),
     "calls itself for ever": (part("self.add(spte)"), CRASHED, "RecursionError"),
-    "forks": ("import os\nwhile True: os.fork()\n" + part(), CRASHED, "start another process"),
-    "starts processes": ("import subprocess\nsubprocess.Popen(['sleep', '100'])\n" + part(), CRASHED, "start another process"),
+    "forks": ("import os\nwhile True: os.fork()\n" + part(), CRASHED, ("can't start other processes", "start another process")),
+    "starts processes": (
+        "import subprocess\nsubprocess.Popen(['sleep', '100'])\n" + part(), (FAILED, CRASHED),
+        ("", "start another process"),
+    ),
     "starts processes through _posixsubprocess": (
         part(before=lines("""
             import sys
             sys.modules.pop('_posixsubprocess', None)
             import _posixsubprocess
-        """)), CRASHED, "start another process",
+        """)), (FAILED, CRASHED), ("", "start another process"),
     ),
     "starts threads": (
         part(lines("""
@@ -154,15 +161,24 @@ HOSTILE = {
     "fills the disk": (
         part("open('big', 'wb').write(b'x' * (1 << 25))"), CRASHED, "",
     ),
-    "writes elsewhere": (f"open({str(ROOT / 'planted.txt')!r}, 'w')\n" + part(), CRASHED, "outside its folder"),
+    "writes elsewhere": (f"open({str(ROOT / 'planted.txt')!r}, 'w')\n" + part(), CRASHED, ("only in its own folder", "outside its folder")),
     "deletes its working folder": ("import os, shutil\nshutil.rmtree(os.getcwd())\n" + part(), (FAILED, CRASHED), ""),
     "deletes the exercise": (
         f"import shutil\nshutil.rmtree({str(ROOT / 'exercises' / EXERCISE)!r})\n" + part(), CRASHED, "",
     ),
-    "reads the environment": ("open('/proc/self/environ').read()\n" + part(), CRASHED, "the environment of a process"),
-    "kills its parent": ("import os, signal\nos.kill(os.getppid(), signal.SIGKILL)\n" + part(), CRASHED, "send a signal"),
+    "reads the environment": (
+        "open('/proc/self/environ').read()\n" + part(), (FAILED, CRASHED),
+        ("", "the environment of a process"),
+    ),
+    "kills its parent": (
+        "import os, signal\nos.kill(os.getppid(), signal.SIGKILL)\n" + part(), CRASHED,
+        ("signal 9", "send a signal"),
+    ),
     "closes all files": ("import os\nos.closerange(0, 64)\n" + part(), CRASHED, ""),
-    "uses the network": ("import socket\nsocket.socket().connect(('127.0.0.1', 9))\n" + part(), CRASHED, "network"),
+    "uses the network": (
+        "import socket\nsocket.socket().connect(('127.0.0.1', 9))\n" + part(), CRASHED,
+        ("no network", "network"),
+    ),
     "raises an endless message": (
         part("raise E", before="class E(Exception):\n    def __str__(self): return 'x' * 10**7\n"), CRASHED, "(raise E): xxx",
     ),
@@ -198,7 +214,9 @@ def test_a_hostile_submission_gains_nothing_and_the_report_says_why(name, server
     report = judge(EXERCISE, source, server)
     assert report.points == 0 and report.extra == 0, str(report)
     assert report.status in (status if isinstance(status, tuple) else (status,)), str(report)
-    assert words in str(report).replace("\n  ", " "), str(report)
+    if isinstance(words, tuple):
+        words = words[0] if not server.no_wall else words[1]
+    assert words in " ".join(str(report).split()), str(report)
     assert time.monotonic() - begin < 20
     assert not (ROOT / "planted.txt").exists()
     assert server.process.poll() is None, "the fork server lives on"

@@ -10,22 +10,19 @@ import os
 import queue
 import secrets
 import select
-import shutil
 import signal
 import subprocess
-import tempfile
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from ...exercises import Exercise, Scenario
 from ..compare import Transcript
 from ..parts import PARTS
 from ..submission import Submission
-from . import limits
+from . import limits, scratch, wall
 from .forkserver import PACKAGE, ForkServer, command, environment
 from .protocol import LATE, LOADING, checked, escaped, exit_reason, from_watchdog, parsed, stopped_at
 
@@ -66,8 +63,8 @@ class Worker:
     """
 
     def __init__(self, exercise: Exercise, submission: Submission, server: ForkServer | None, seconds: float = 30) -> None:
-        self.server, self.most_output = server, limits.OUTPUT.bytes
-        self.scratch = Path(tempfile.mkdtemp(prefix="kvmmmu-lab-"))
+        self.server, self.most_output, self.closed = server, limits.OUTPUT.bytes, False
+        wall.hide_memory()
         self.printed, self.print_count, self.print_sum, self.buffer = b"", 0, 0, bytearray()
         self.alive, self.pid = True, 0
         self.asked: tuple[Scenario, str] | None = None
@@ -82,7 +79,7 @@ class Worker:
             "notebook": bool(submission.cells or submission.objects),
             "part": exercise.part,
             "defines": list(exercise.defines),
-            "scratch": str(self.scratch),
+            "space": limits.SPACE + limits.HELPERS.bytes,
             "secret": _secret(exercise),
             "memory": limits.MEMORY.bytes,
             "loading": LOADING * limits.TIME.value,
@@ -97,12 +94,13 @@ class Worker:
     def _fork(self, server: ForkServer, request: dict[str, Any]) -> None:
         pipes = Pipes()
         try:
-            self.pid = server.fork(request, pipes.theirs)
+            self.pid, self.scratch = server.fork(request, pipes.theirs)
         finally:
             pipes.give_away()
         self.pipes = pipes
 
     def _start(self, request: dict[str, Any]) -> None:
+        self.scratch = scratch.make()
         self.process = subprocess.Popen(
             command("-"),
             env=environment(),
@@ -113,7 +111,7 @@ class Worker:
         )
         self.pid = self.process.pid
         self.pipes = ThreadedPipes(self.process)
-        self._send(request, time.monotonic() + GRACE)
+        self._send(request | {"scratch": self.scratch, "walled": False}, time.monotonic() + GRACE)
 
     def _send(self, message: dict[str, Any], end: float) -> None:
         """Send a request. If that fails, no answer comes, and `_line` returns None."""
@@ -246,7 +244,7 @@ class Worker:
 
     def _file(self, name: str) -> str | None:
         """How the submission calls a file in a watchdog's traceback; None if the file isn't the submission's."""
-        folder = escaped(str(self.scratch)) + os.sep
+        folder = escaped(self.scratch) + os.sep
         return self.files.get(name) or (name.removeprefix(folder).replace("\\", "/") if name.startswith(folder) else None)
 
     def _traceback(self, line: bytes) -> str:
@@ -271,15 +269,16 @@ class Worker:
         return None if status is None else os.waitstatus_to_exitcode(status)
 
     def close(self) -> None:
-        """Terminate the process and delete its scratch folder."""
-        if self.scratch.name:
-            _kill_group(self.pid)
-            if self.process is not None:
-                self.process.kill()
-                self.process.wait()
-            self.pipes.close()
-            shutil.rmtree(self.scratch, ignore_errors=True)
-            self.scratch, self.alive = Path(), False
+        """Terminate the process. Its scratch folder is deleted by the one that made it."""
+        if self.closed:
+            return
+        self.closed, self.alive = True, False
+        _kill_group(self.pid)
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            scratch.discard(self.scratch)
+        self.pipes.close()
 
 
 def _kill_group(pid: int) -> None:

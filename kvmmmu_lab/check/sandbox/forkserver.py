@@ -54,7 +54,7 @@ def environment() -> dict[str, str]:
     It limits glibc to one malloc arena. Otherwise a thread such as the watchdog would reserve a second one, which takes 64 MiB
     of the limited address space.
     """
-    kept = {name: value for name, value in os.environ.items() if name in KEPT or name.startswith("OPENBLAS")}
+    kept = {name: os.environ[name] for name in os.environ if name in KEPT or name.startswith("OPENBLAS")}
     return kept | {"OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
 
 
@@ -78,9 +78,19 @@ class Forked:
         """Its exit status; None while it runs."""
         return self._status(os.WNOHANG)
 
-    def wait(self) -> int | None:
-        """Wait until it ends, and return its exit status."""
+    def wait(self, timeout: float | None = None) -> int | None:
+        """Wait until it ends, and return its exit status. Raises subprocess.TimeoutExpired after ``timeout`` seconds."""
+        end = None if timeout is None else time.monotonic() + timeout
+        while end is not None and self.poll() is None:
+            if time.monotonic() > end:
+                raise subprocess.TimeoutExpired("fork", timeout or 0)
+            time.sleep(0.001)
         return self._status(0)
+
+    def kill(self) -> None:
+        """Kill it."""
+        if self.poll() is None:
+            os.kill(self.pid, signal.SIGKILL)
 
     def _status(self, options: int) -> int | None:
         if self.returncode is None:
@@ -106,28 +116,44 @@ class ForkServer:
             self.process = Forked(_fork_here(theirs)) if here else _spawn(theirs)
         self.ended: dict[int, int] = {}
         self.waiting = b""
+        self.said: str | None = None
 
-    def fork(self, request: dict[str, Any], files: list[int]) -> int:
-        """Fork a worker and return its pid. Raises WorkerError."""
+    @property
+    def no_wall(self) -> str:
+        """The reason why workers have no `wall`; "" if they have one."""
+        with self.lock:
+            while self.said is None and self.link.fileno() >= 0 and (message := self._next(10.0)) is not None:
+                self._note(message)
+            return "the process that would make it does not answer" if self.said is None else self.said
+
+    def fork(self, request: dict[str, Any], files: list[int]) -> tuple[int, str]:
+        """Fork a worker; return its pid and its scratch folder. Raises WorkerError."""
         with self.lock:
             for _ in range(2):
                 with contextlib.suppress(OSError):
-                    pid = self._fork(request, files)
-                    if pid is not None:
-                        return pid
+                    found = self._fork(request, files)
+                    if found is not None:
+                        return found
                 self.close()  # the fork server is dead, or doesn't answer
                 self._start()
             raise WorkerError("the process that runs submissions can't be started or can't load the kit: run kvmmmu-lab doctor")
 
-    def _fork(self, request: dict[str, Any], files: list[int]) -> int | None:
+    def _fork(self, request: dict[str, Any], files: list[int]) -> tuple[int, str] | None:
         data = json.dumps(request).encode() + b"\n"
         socket.send_fds(self.link, [data[: 1 << 16]], files)
         self.link.sendall(data[1 << 16 :])
         while (message := self._next(10.0)) is not None:
-            if "status" not in message:
-                return int(message["pid"])
-            self.ended[message["pid"]] = message["status"]
+            if "scratch" in message:
+                return int(message["pid"]), str(message["scratch"])
+            self._note(message)
         return None
+
+    def _note(self, message: dict[str, Any]) -> None:
+        """Keep what the process says besides its answer to a request."""
+        if "status" in message:
+            self.ended[message["pid"]] = message["status"]
+        elif "no wall" in message:
+            self.said = message["no wall"]
 
     def status(self, pid: int, seconds: float) -> int | None:
         """A worker's exit status, as `os.waitpid` reports it; None if it does not arrive in time."""
@@ -137,8 +163,7 @@ class ForkServer:
                 message = self._next(left)
                 if message is None:
                     break
-                if "status" in message:
-                    self.ended[message["pid"]] = message["status"]
+                self._note(message)
             return self.ended.pop(pid, None)
 
     def _next(self, seconds: float) -> dict[str, Any] | None:
@@ -154,11 +179,13 @@ class ForkServer:
         return message
 
     def close(self) -> None:
-        """Terminate the process."""
+        """Terminate the process. It first terminates its workers and deletes their folders."""
         self.link.close()
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+        try:
+            self.process.wait(5.0)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
 
     def __enter__(self) -> ForkServer:
         return self

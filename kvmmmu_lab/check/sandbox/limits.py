@@ -69,6 +69,10 @@ FILE = 1 << 24
 """The maximum size of a file that a submission writes, in bytes."""
 
 
+SPACE = 1 << 26
+"""How much a submission may write in all behind a wall, in bytes, in addition to the files that are taken along with it."""
+
+
 class NotAllowed(BaseException):
     """A submission tried something forbidden. It is not an Exception, so that ``except Exception`` does not hide it."""
 
@@ -153,9 +157,9 @@ def _source(compiled: str) -> str:
     return os.path.join(os.path.dirname(folder), name.partition(".")[0] + ".py")
 
 
-def limit(seconds: float, memory: int) -> None:
-    """Let the operating system limit this process's memory (in bytes, in addition to what it uses now), file sizes, and
-    processor time (to well above ``seconds``).
+def limit(seconds: float, memory: int, processes: int | None) -> None:
+    """Let the operating system limit this process's memory (in bytes, in addition to what it uses now), file sizes,
+    processor time (to well above ``seconds``) and, behind a wall, the number of processes and threads.
     """
     try:
         import resource
@@ -168,6 +172,8 @@ def limit(seconds: float, memory: int) -> None:
         "RLIMIT_NOFILE": 64,
         "RLIMIT_CPU": int(seconds) + 60,
     }
+    if processes is not None and _kernel() >= (5, 14):  # before, it counts all processes of the user, not only those here
+        limits["RLIMIT_NPROC"] = processes
     for name, value in limits.items():
         kind = getattr(resource, name, None)
         if kind is not None:
@@ -185,13 +191,20 @@ def _address_space() -> int:
         return 1 << 30
 
 
-def not_enforced() -> list[str]:
-    """The limits that cannot be enforced on this machine, in words."""
+def _kernel() -> tuple[int, ...]:
+    """The version of the running kernel, such as (6, 1)."""
+    return tuple(int(number) for number in os.uname().release.split("-")[0].split(".")[:2])
+
+
+def not_enforced(no_wall: str) -> list[str]:
+    """The limits that cannot be enforced on this machine, in words. ``no_wall``: why there is no `wall`, or ""."""
     found = []
     if sys.platform != "linux":
         found.append("memory")
     if not hasattr(os, "fork"):
         found.append("the size of files")
-    if not hasattr(os, "geteuid") or os.geteuid() == 0:
-        found.append("the number of processes (only Python itself refuses to start any)")
+    if no_wall:
+        found.append(f"what your code may read, change and start (only Python itself refuses it: {no_wall})")
+    elif os.geteuid() == 0 and _kernel() < (6, 14):
+        found.append("the number of processes")
     return found

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import ctypes
 import errno
 import faulthandler
 import gc
 import io
+import itertools
 import json
 import os
 import select
@@ -27,7 +29,7 @@ from ...errors import LabError
 from ...exercises import Scenario
 from .. import parts
 from ..testbench import Bench
-from . import limits, loading
+from . import limits, loading, scratch, wall
 from .limits import NotAllowed
 from .loading import Places
 from .machine_data import machine_data
@@ -48,6 +50,7 @@ def become_server(link: socket.socket, variables: set[str], paths: set[str]) -> 
     os.setsid()
     for signum in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signum, signal.SIG_DFL)
+    forget(variables)
     null = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):
         os.dup2(null, standard)
@@ -57,8 +60,6 @@ def become_server(link: socket.socket, variables: set[str], paths: set[str]) -> 
     sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115  # as long as the process
     sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", 1, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
-    for name in set(os.environ) - variables:
-        del os.environ[name]
     folder = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
     sys.path[:] = [*(path for path in sys.path if path not in paths), folder]  # last, as in `forkserver.BOOT`
     sys.argv[:] = ["-c"]
@@ -66,35 +67,117 @@ def become_server(link: socket.socket, variables: set[str], paths: set[str]) -> 
     _listen(link)
 
 
+def forget(variables: set[str]) -> None:
+    """Remove all environment variables but these from this process, and from its memory.
+
+    The block in which the kernel has passed them stays readable for a submission, and so do objects that Python has freed.
+    """
+    kept = {name: os.environ[name] for name in variables if name in os.environ}
+    for value in getattr(os.environ, "_data", {}).values():
+        if isinstance(value, bytes) and len(value) > 1:  # Python shares bytes of length 0 and 1
+            ctypes.memset(id(value) + bytes.__basicsize__ - 1, 0, len(value))
+    os.environ.clear()
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+        begin, end = int(fields[47]), int(fields[48])  # env_start and env_end, which proc(5) numbers 50 and 51
+        ctypes.memset(begin, 0, end - begin)
+    os.environ.update(kept)
+
+
 def _listen(link: socket.socket) -> None:
     """Fork a worker for each request of the judge, until the judge exits."""
     _settle()
-    waiting = b""
-    while True:
-        ready, _, _ = select.select([link], [], [], 0.05)
-        try:
-            for pid, status in _ended():
-                link.sendall(json.dumps({"pid": pid, "status": status}).encode() + b"\n")
-            if not ready:
-                continue
-            data, files, _, _ = socket.recv_fds(link, 1 << 20, 3)
-        except OSError:
-            return  # the judge has exited
-        if not data:
-            return
-        waiting += data
-        if files:
-            order = files
-        if not waiting.endswith(b"\n"):
-            continue
-        request, waiting = json.loads(waiting), b""
+    wall.adopt_orphans()
+    workers = Workers(link)
+    try:
+        workers.serve()
+    finally:
+        workers.end()
+
+
+class Workers:
+    """The workers that a fork server has forked, with the scratch ``folders`` of those without a wall, by pid.
+
+    The fork server is the parent of all processes that a worker leaves behind, and kills them.
+    """
+
+    def __init__(self, link: socket.socket) -> None:
+        self.link, self.server = link, os.getpid()
+        self.folders: dict[int, str] = {}
+
+    def serve(self) -> None:
+        """Fork a worker for each request of the judge, until the judge exits."""
+        waiting = b""
+        with contextlib.suppress(OSError):  # the judge has exited
+            no_wall = wall.missing()
+            self._tell({"no wall": no_wall})
+            while True:
+                ready, _, _ = select.select([self.link], [], [], 0.05)
+                for pid, status in self._ended():
+                    self._tell({"pid": pid, "status": status})
+                if not ready:
+                    continue
+                data, files, _, _ = socket.recv_fds(self.link, 1 << 20, 3)
+                if not data:
+                    return
+                waiting += data
+                if files:
+                    pipes = files
+                if waiting.endswith(b"\n"):
+                    self._fork(json.loads(waiting), pipes, walled=not no_wall)
+                    waiting = b""
+
+    def _fork(self, request: dict[str, Any], pipes: list[int], *, walled: bool) -> None:
+        folder = wall.SCRATCH if walled else scratch.make()
         pid = os.fork()
         if not pid:
-            link.close()
-            _child(request, *order)
-        for file in order:
+            self.link.close()
+            _child(self.server, request | {"scratch": folder, "walled": walled}, *pipes)
+        self.folders[pid] = folder
+        for file in pipes:
             os.close(file)
-        link.sendall(json.dumps({"pid": pid}).encode() + b"\n")
+        self._tell({"pid": pid, "scratch": folder})
+
+    def _tell(self, message: dict[str, Any]) -> None:
+        self.link.sendall(json.dumps(message).encode() + b"\n")
+
+    def _ended(self) -> list[tuple[int, int]]:
+        """The pid and exit status of each worker that has ended; what it has left behind is gone."""
+        found = []
+        with contextlib.suppress(ChildProcessError):
+            while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+                if ended[0] in self.folders:
+                    found.append(ended)
+        for pid, _ in found:
+            folder = self.folders.pop(pid)
+            self._kill([orphan for orphan in self._children() if orphan not in self.folders])
+            if folder != wall.SCRATCH:
+                scratch.discard(folder)
+        return found
+
+    def end(self) -> None:
+        """Kill all processes that descend from this one, and delete the scratch folders."""
+        self._kill(self._children())
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, 0):
+                self._kill(self._children())
+        for folder in self.folders.values():
+            if folder != wall.SCRATCH:
+                scratch.discard(folder)
+
+    def _children(self) -> list[int]:
+        """The processes whose parent is this one; where the system does not tell, the workers."""
+        try:
+            return [int(pid) for pid in Path(f"/proc/self/task/{self.server}/children").read_text().split()]
+        except OSError:
+            return list(self.folders)
+
+    def _kill(self, pids: list[int]) -> None:
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(pid, signal.SIGKILL)
 
 
 def _settle() -> None:
@@ -114,19 +197,7 @@ def _single() -> None:
         os._exit(70)
 
 
-def _ended() -> list[tuple[int, int]]:
-    """The pid and exit status of each worker that has ended."""
-    found = []
-    with contextlib.suppress(ChildProcessError):
-        while True:
-            pid, status = os.waitpid(-1, os.WNOHANG)
-            if not pid:
-                break
-            found.append((pid, status))
-    return found
-
-
-def _child(request: dict[str, Any], requests: int, answers: int, output: int) -> None:
+def _child(server: int, request: dict[str, Any], requests: int, answers: int, output: int) -> None:
     """Run as the worker. Never returns."""
     try:
         os.setsid()
@@ -134,6 +205,12 @@ def _child(request: dict[str, Any], requests: int, answers: int, output: int) ->
         null = os.open(os.devnull, os.O_RDONLY)
         for old, new in ((null, 0), (output, 1), (output, 2)):
             os.dup2(old, new)
+        if request["walled"]:
+            wall.enter(server, request["space"])
+        else:
+            wall.die_with(server)
+            wall.give_up_rights()
+        _close_all_but(requests, answers)
         serve(request, os.fdopen(requests, "rb"), answers)
     except BaseException as error:
         # for any exception, the judge sees a worker that ended without an answer
@@ -143,20 +220,28 @@ def _child(request: dict[str, Any], requests: int, answers: int, output: int) ->
         os._exit(70)
 
 
+def _close_all_but(*kept: int) -> None:
+    """Close all files but the standard files and those given."""
+    ends = [2, *sorted(kept), os.sysconf("SC_OPEN_MAX")]
+    for low, high in itertools.pairwise(ends):
+        os.closerange(low + 1, high)
+
+
 def serve(request: dict[str, Any], requests: IO[bytes], answers: int) -> None:
     """Load a submission, then play scenarios until the judge closes the pipe."""
     part = parts.PARTS[request["part"]]
     parts.remove(part)
-    scratch = Path(request["scratch"])
-    os.chdir(scratch)
+    folder = Path(request["scratch"])
+    os.chdir(folder)
     os.environ.clear()
     sys.path[:] = [path for path in sys.path if path]
     sys.stdout, sys.stderr = _utf8(1), _utf8(2, line_buffering=True)
     tell = _sender(answers)
-    loading.lay_out(request["files"], scratch)
-    places = loading.Places(dict(request["units"]), str(scratch))
-    limits.limit(request["seconds"], request["memory"])
-    limits.fence(str(scratch), tuple(request["secret"]))
+    loading.lay_out(request["files"], folder)
+    places = loading.Places(dict(request["units"]), str(folder))
+    limits.limit(request["seconds"], request["memory"], wall.PROCESSES if request["walled"] else None)
+    if not request["walled"]:
+        limits.fence(str(folder), tuple(request["secret"]))
     faulthandler.enable(answers)
     watchdog = faulthandler.dump_traceback_later
     watchdog(request["loading"], exit=True, file=answers)
@@ -248,6 +333,8 @@ def failure(error: BaseException, places: Places) -> dict[str, Any]:
     said: dict[str, Any] = {"type": type(error).__name__, "kind": kind, "what": _text(error)}
     if isinstance(error, OSError) and error.errno == errno.EFBIG:
         said["what"] += f" (a check allows files of up to {limits.FILE >> 20} MiB)"
+    elif isinstance(error, OSError) and places.folder == wall.SCRATCH and error.errno in wall.REFUSED:
+        said["what"] += f" (during a check, {wall.REFUSED[error.errno]})"
     if isinstance(error, SyntaxError) and (file := places.file(error.filename or "")) is not None:
         return said | {"what": error.msg, "file": file, "line": error.lineno or 0}
     trace = error.__traceback__

@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The scratch folder of a worker without a wall, in the system's folder for temporary files."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import tempfile
+
+
+def make() -> str:
+    """Make a scratch folder and return its path."""
+    return tempfile.mkdtemp(prefix="kvmmmu-lab-")
+
+
+def discard(folder: str) -> None:
+    """Delete a scratch folder, whatever a submission has made of it."""
+    with contextlib.suppress(RecursionError):
+        shutil.rmtree(folder, ignore_errors=True)
+    if os.path.lexists(folder) and os.name == "posix":  # deeper than Python can go, or not readable
+        subprocess.run(["chmod", "-R", "u+rwx", folder], stderr=subprocess.DEVNULL, check=False)
+        subprocess.run(["rm", "-rf", "--", folder], stderr=subprocess.DEVNULL, check=False)

@@ -1,0 +1,265 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The wall around a worker: Linux namespaces, made by bubblewrap.
+
+Behind the wall, a submission sees the system's and Python's libraries, read-only, and a scratch folder of limited size. It sees
+no engine source, checker, expected results, course, home folder, other process, network or shared memory, and everything in it
+ends with its worker. It can neither read nor change anything else, whatever it executes.
+
+Without bubblewrap, or where the system forbids user namespaces, Python itself refuses what is forbidden (`limits.fence`), which
+stops mistakes but not an attacker. `limits.not_enforced` names what is missing.
+
+A worker is forked from a process that has loaded the engine, so bubblewrap can't start it. Instead, bubblewrap starts ``cat``
+in new namespaces, and the worker joins these (setns(2)), completes them, and gives up its capabilities.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import functools
+import os
+import re
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+SCRATCH = "/scratch"
+"""The folder of a submission behind the wall; it is in memory."""
+
+FILES, PROCESSES = 4096, 32
+"""How many files and folders a submission may have in its folder, and how many threads and processes."""
+
+WAIT = 10.0
+"""The maximum time, in seconds, in which bubblewrap has to make a wall."""
+
+NEW = {
+    "--unshare-user": 0x10000000,  # CLONE_NEWUSER and so on, from the kernel's include/uapi/linux/sched.h
+    "--unshare-pid": 0x20000000,
+    "--unshare-net": 0x40000000,
+    "--unshare-ipc": 0x08000000,
+    "--unshare-uts": 0x04000000,
+    "--unshare-cgroup": 0x02000000,
+}
+"""The namespaces that bubblewrap makes, in addition to one for mounts: its option for each, and the flag to join it."""
+
+NEW_MOUNTS = 0x00020000
+NOSUID, NODEV, NOEXEC, READ_ONLY, REMOUNT, BIND = 2, 4, 8, 1, 32, 4096
+"""Flags of mount(2)."""
+
+PDEATHSIG, DUMPABLE, CAPBSET_DROP, CHILD_SUBREAPER, NO_NEW_PRIVS = 1, 4, 24, 36, 38
+"""Operations of prctl(2)."""
+
+CAPABILITY_VERSION = 0x20080522
+KEYCTL, JOIN_SESSION_KEYRING = {"x86_64": 250, "aarch64": 219, "riscv64": 219}, 1
+
+SYSTEM = ("/usr", "/etc/ld.so.cache", "/etc/alternatives", "/etc/localtime", "/nix/store", "/gnu/store")
+LINKS = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
+DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
+HIDDEN = ("mmu", "check", "data/golden", "_course")
+"""Folders of the kit that would give a solution or an expected result away. The worker has loaded what it needs of them."""
+
+LINUX = sys.platform == "linux"
+ELSEWHERE = "bubblewrap exists for Linux only"
+
+
+REFUSED = {
+    errno.EROFS: "your code can change files only in its own folder",
+    errno.ENOENT: "only files that are taken along with your code can be read",
+    errno.EACCES: "only files that are taken along with your code can be read",
+    errno.ENETUNREACH: "there is no network",
+    errno.ECONNREFUSED: "there is no network",
+    socket.EAI_AGAIN: "there is no network",
+    errno.EAGAIN: "your code can't start other processes",
+    errno.ENOSPC: "its folder is full",
+}
+"""What an error of the system means behind the wall, by number."""
+
+
+class NoWall(Exception):
+    """This machine can't make a wall; the text says why."""
+
+
+def missing() -> str:
+    """The reason why this machine can't make a wall; "" if it can. It tries."""
+    if not LINUX:
+        return ELSEWHERE
+    told, tells = os.pipe()
+    server, pid = os.getpid(), os.fork()
+    if not pid:
+        try:
+            enter(server, 1 << 20)
+            os.write(tells, b"made")
+        except BaseException as error:
+            os.write(tells, str(error).encode("utf-8", "replace")[:500] or b"?")
+        finally:
+            os._exit(0)
+    os.close(tells)
+    with open(told, "rb") as file:
+        said = file.read().decode("utf-8", "replace")
+    os.waitpid(pid, 0)
+    return "" if said == "made" else said or "the process that tried it has died"
+
+
+def enter(server: int, space: int) -> None:
+    """Continue behind a new wall, in a child process. The calling process waits for it, and ends as it ended.
+
+    ``server``: the pid of the calling process's parent, with which both end. ``space``: the size of the scratch folder, in
+    bytes. Raises NoWall or OSError.
+    """
+    inside = os.pidfd_open(_namespaces())
+    _call("setns", inside, NEW_MOUNTS | functools.reduce(int.__or__, NEW.values()))
+    os.close(inside)
+    die_with(server)  # now, because a process that joins a user namespace forgets it; bubblewrap's processes end with this one
+    pid = os.fork()
+    if pid:
+        _end_like(os.waitpid(pid, 0)[1])
+    os.setsid()
+    _complete(space)
+    os.chdir(SCRATCH)
+
+
+def _namespaces() -> int:
+    """Let bubblewrap make the namespaces, and return the pid of a process in them. They exist as long as this process."""
+    program, holder = shutil.which("bwrap"), shutil.which("cat")
+    if program is None or holder is None:
+        raise NoWall("bubblewrap is not installed")
+    told, tells = os.pipe()
+    command = [program, *NEW, "--die-with-parent", "--info-fd", str(tells), *_view(), os.path.realpath(holder)]
+    made = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, pass_fds=[tells], env={}
+    )
+    os.close(tells)
+    assert made.stdin and made.stdout and made.stderr
+    made.stdin.write(b"\n")
+    made.stdin.flush()
+    if not select.select([made.stdout], [], [], WAIT)[0] or os.read(made.stdout.fileno(), 1) != b"\n":
+        made.kill()
+        said = made.stderr.read(500).decode(errors="replace").strip().removeprefix("bwrap: ")
+        raise NoWall(f"bubblewrap can't make namespaces here ({said or 'it does not answer'})")
+    found = re.search(rb'"child-pid": (\d+)', os.read(told, 4096))
+    if found is None:
+        raise NoWall("bubblewrap doesn't say which process it started")
+    _KEPT.append(made)
+    return int(found[1])
+
+
+_KEPT: list[subprocess.Popen[bytes]] = []
+"""Keeps the pipe open on which the process in the namespaces waits."""
+
+
+@functools.cache
+def _view() -> tuple[str, ...]:
+    """The options for what can be seen behind the wall."""
+    options: list[str] = []
+    for link in LINKS:
+        if os.path.islink(link):
+            options += ["--symlink", os.readlink(link), link]
+    bound: list[Path] = []
+    for path in sorted(set(_places())):
+        if path.exists() and not any(path.is_relative_to(other) for other in bound):
+            bound.append(path)
+            options += ["--ro-bind", str(path), str(path)]
+    for kit in _kits():
+        for folder in (kit / name for name in HIDDEN):
+            if folder.is_dir():
+                options += ["--tmpfs", str(folder), "--remount-ro", str(folder)]
+    for device in DEVICES:
+        options += ["--dev-bind", device, device]
+    return (*options, "--proc", "/proc", "--dir", SCRATCH, "--remount-ro", "/")
+
+
+def _places() -> Iterator[Path]:
+    """Files and folders that can be seen behind the wall."""
+    yield from map(Path, SYSTEM)
+    yield from (Path(link) for link in LINKS if not os.path.islink(link))
+    for prefix in (sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix):
+        yield from (Path(prefix, name) for name in ("lib", "lib64"))
+    yield Path(os.__file__).parent
+    yield from (Path(path) for path in sys.path if path.endswith("-packages"))  # not the folders that somebody added
+    numpy = Path(sys.modules["numpy"].__file__ or "").parent
+    yield from (numpy, numpy.with_name("numpy.libs"))
+    yield from _kits()
+
+
+def _kits() -> Iterator[Path]:
+    """The folders of this copy of the kit and of all others that can be seen."""
+    own = Path(__file__).absolute().parents[2]
+    yield own
+    folders = [Path(path) for path in sys.path if path.endswith("-packages")]
+    for system in ("/usr", "/usr/local"):
+        folders += Path(system).glob("lib/python3*/*-packages")
+    for folder in folders:
+        if (folder / own.name).is_dir() and folder / own.name != own:
+            yield folder / own.name
+
+
+def _complete(space: int) -> None:
+    """Make the folder and /proc of this process's own, set their limits, and give up all capabilities."""
+    _call("mount", b"proc", b"/proc", b"proc", NOSUID | NODEV | NOEXEC, None)
+    Path("/proc/sys/user/max_user_namespaces").write_text("0")
+    with contextlib.suppress(OSError):
+        Path("/proc/sys/kernel/pid_max").write_text("400")  # per namespace since Linux 6.14; it also holds for root
+    _call("mount", None, b"/proc", None, REMOUNT | BIND | READ_ONLY | NOSUID | NODEV | NOEXEC, None)
+    limits = f"size={space},nr_inodes={FILES},mode=700".encode()
+    _call("mount", b"tmpfs", SCRATCH.encode(), b"tmpfs", NOSUID | NODEV, limits)
+    give_up_rights()
+
+
+def give_up_rights() -> None:
+    """Give up all capabilities of this process for ever, and the keys of the session in which it was started."""
+    if not LINUX:
+        return
+    number = KEYCTL.get(os.uname().machine)
+    if number is not None:
+        _libc().syscall(number, JOIN_SESSION_KEYRING, None)
+    capability = 0
+    while _libc().prctl(CAPBSET_DROP, capability, 0, 0, 0) == 0:
+        capability += 1
+    header, none = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION, 0), (ctypes.c_uint32 * 6)()
+    _call("capset", header, none)
+    _call("prctl", NO_NEW_PRIVS, 1, 0, 0, 0)
+
+
+def die_with(parent: int) -> None:
+    """Let the kernel kill this process when its parent ends, whose pid is given."""
+    if LINUX:
+        _call("prctl", PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+        if os.getppid() != parent:  # it has ended already
+            os._exit(70)
+
+
+def adopt_orphans() -> None:
+    """Become the parent of processes whose parent ends, if they descend from this process."""
+    if LINUX:
+        _libc().prctl(CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def hide_memory() -> None:
+    """Let no other process of this user read or change the memory or the environment of this process."""
+    if LINUX:
+        _libc().prctl(DUMPABLE, 0, 0, 0, 0)
+
+
+def _end_like(status: int) -> None:
+    """End this process as another has ended, with this status from waitpid(2)."""
+    if os.WIFSIGNALED(status):
+        os.kill(os.getpid(), os.WTERMSIG(status))
+    os._exit(os.WEXITSTATUS(status) if os.WIFEXITED(status) else 70)
+
+
+@functools.cache
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
+
+
+def _call(name: str, *arguments: object) -> None:
+    """Call a function of the C library. Raises OSError."""
+    if getattr(_libc(), name)(*arguments):
+        number = ctypes.get_errno()
+        raise OSError(number, f"{name}: {os.strerror(number)}")
