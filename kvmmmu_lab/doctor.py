@@ -11,6 +11,7 @@ import shutil
 import sys
 import tempfile
 from dataclasses import asdict, dataclass
+from functools import cache
 from importlib import metadata
 
 from . import workspace
@@ -136,12 +137,7 @@ def _fork() -> Check:
 
 
 def _limits() -> Check:
-    """Check the limits by starting a fork server, which tries to make a wall around a process."""
-    no_wall = ELSEWHERE
-    if CAN_FORK:
-        with ForkServer() as server:
-            no_wall = server.no_wall
-    missing = not_enforced(no_wall)
+    missing = not_enforced(_no_wall())
     return Check(
         "limits of checks",
         not missing,
@@ -150,6 +146,15 @@ def _limits() -> Check:
         "code that is checked may use, read and change more than it should",
         "apt install bubblewrap or dnf install bubblewrap; elsewhere, check the code of others in a Linux machine or container",
     )
+
+
+@cache
+def _no_wall() -> str:
+    """The reason why code that is checked has no wall around it; "" if it has one. A fork server tries it."""
+    if not CAN_FORK:
+        return ELSEWHERE
+    with ForkServer() as server:
+        return server.no_wall
 
 
 def _folder() -> Check:

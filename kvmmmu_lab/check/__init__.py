@@ -10,8 +10,9 @@ Read the modules in this order (`kvmmmu_lab.exercises` defines what an exercise 
                   `testbench` runs the steps on a subject
 3. `parts`        puts a submission into a machine, and removes the kit's own version from a worker
 4. `sandbox`      runs submissions in processes: `protocol`, the messages; `forkserver` and `runner`, the processes; `loading`
-                  loads a submission, with a `notebook_shell` for cells; `limits`, what submissions may not do; `client`, the
-                  judge's side; `machine_data`, a machine as data; `inline`, a run without a process, for a debugger
+                  loads a submission, with a `notebook_shell` for cells; `wall` and `limits`, what submissions can't do;
+                  `scratch`, their folders; `client`, the judge's side; `machine_data`, a machine as data; `inline`, a run
+                  without a process, for a debugger
 5. `judge`        tries each rule; `oracle`: the expected observations; `answers`: what is known from earlier checks;
                   `compare`: finds the first difference; `shrink`: shortens a failing scenario
 6. `failure`      explains a failed run to the learner; `side_by_side`: draws the expected machine and the learner's; `report`:

@@ -161,7 +161,8 @@ HOSTILE = {
     "fills the disk": (
         part("open('big', 'wb').write(b'x' * (1 << 25))"), CRASHED, "",
     ),
-    "writes elsewhere": (f"open({str(ROOT / 'planted.txt')!r}, 'w')\n" + part(), CRASHED, ("only in its own folder", "outside its folder")),
+    "writes elsewhere": (f"open({str(ROOT / 'planted.txt')!r}, 'w')\n" + part(), CRASHED,
+        ("only in its own folder", "outside its folder")),
     "deletes its working folder": ("import os, shutil\nshutil.rmtree(os.getcwd())\n" + part(), (FAILED, CRASHED), ""),
     "deletes the exercise": (
         f"import shutil\nshutil.rmtree({str(ROOT / 'exercises' / EXERCISE)!r})\n" + part(), CRASHED, "",

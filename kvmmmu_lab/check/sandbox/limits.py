@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Limits on what a submission may do and use while it is checked.
 
-The operating system limits memory, time and file sizes, where it can; `not_enforced` lists what it cannot limit. In addition,
-Python permanently refuses in this process to start processes, to open sockets, to load libraries, to read the files of the
-part under test and the files with expected results, and to change files outside the scratch folder. This stops honest
-mistakes and easy cheating. It does not stop a determined attacker: for that, run the checker in a container.
+The operating system limits memory, time and file sizes, where it can; `not_enforced` lists what it cannot limit. Where there is
+no `wall`, Python in addition permanently refuses in this process to start processes, to open sockets, to load libraries, to
+read the files of the part under test and the files with expected results, and to change files outside the scratch folder.
+This stops honest mistakes and easy cheating. It does not stop a determined attacker: the wall does.
 """
 
 from __future__ import annotations

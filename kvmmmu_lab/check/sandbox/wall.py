@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The wall around a worker: Linux namespaces, made by bubblewrap.
 
-Behind the wall, a submission sees the system's and Python's libraries, read-only, and a scratch folder of limited size. It sees
-no engine source, checker, expected results, course, home folder, other process, network or shared memory, and everything in it
-ends with its worker. It can neither read nor change anything else, whatever it executes.
-
-Without bubblewrap, or where the system forbids user namespaces, Python itself refuses what is forbidden (`limits.fence`), which
-stops mistakes but not an attacker. `limits.not_enforced` names what is missing.
+With the wall, the kernel lets a submission read only the libraries of the system and of Python, and write only to a scratch
+folder of limited size in memory; it reaches no source of the engine, checker, expected result, home folder, other process or
+network, and all that it starts ends with its worker. Without the wall (no bubblewrap, or user namespaces are forbidden), Python
+itself refuses what is forbidden (`limits.fence`), which stops mistakes and easy cheating, but not an attacker; the kernel still
+limits memory, time and file sizes, ends the workers with the judge, and keeps the judge's memory from them. In both cases the
+verdict is computed in the judge, which never executes the submission, and the report says what is not enforced.
 
 A worker is forked from a process that has loaded the engine, so bubblewrap can't start it. Instead, bubblewrap starts ``cat``
 in new namespaces, and the worker joins these (setns(2)), completes them, and gives up its capabilities.
