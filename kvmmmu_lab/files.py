@@ -15,7 +15,7 @@ import os
 import re
 import stat
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -160,15 +160,18 @@ class NotJson(ValueError):
     """A text is not JSON, or not within the limits of what the kit reads."""
 
 
-def parse_json(content: bytes | str, *, unique: bool = True, finite: bool = True) -> Any:
+def parse_json(
+    content: bytes | str, *, unique: bool = True, finite: bool = True, integer: Callable[[str], object] | None = None
+) -> Any:
     """Return the value that a JSON text holds, in any encoding that JSON may have. Raises NotJson.
 
     Numbers have at most `DIGITS` digits, lists and objects are nested at most `DEPTH` deep. ``unique``: no object has a key
     twice. ``finite``: no number is infinite or NaN, which Python and notebooks write although JSON has no such numbers.
+    ``integer`` converts the digits of whole numbers, and then decides how many there may be.
     """
     try:
         text = content.decode(json.detect_encoding(content), "surrogatepass") if isinstance(content, bytes) else content
-        value = _decoder(unique, finite, bool(LONG.search(text))).decode(text.removeprefix("\ufeff"))
+        value = _decoder(unique, finite, integer or (_int if LONG.search(text) else None)).decode(text.removeprefix("\ufeff"))
     except RecursionError:
         raise NotJson(f"nested more than {DEPTH} deep") from None
     except NotJson:
@@ -181,16 +184,14 @@ def parse_json(content: bytes | str, *, unique: bool = True, finite: bool = True
 
 
 LONG = re.compile(rf"\d{{{DIGITS + 1}}}")
+"""Matches a text that may have a number of more than `DIGITS` digits: the conversion of all numbers here takes longer."""
 
 
 @functools.cache
-def _decoder(unique: bool, finite: bool, long: bool) -> json.JSONDecoder:
-    """Return the decoder for these options: to make one takes longer than to parse a line of a golden trace.
-
-    ``long``: whether the text has a sequence of more than `DIGITS` digits, perhaps in a string.
-    """
+def _decoder(unique: bool, finite: bool, integer: Callable[[str], object] | None) -> json.JSONDecoder:
+    """Return the decoder for these options: to make one takes longer than to parse a line of a golden trace."""
     return json.JSONDecoder(
-        parse_int=_int if long else None,
+        parse_int=integer,
         parse_constant=_constant if finite else None,
         object_pairs_hook=_object if unique else None,
     )

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 PASSED, FAILED, CRASHED, TIMED_OUT, NOT_ATTEMPTED = "passed", "failed", "crashed", "timed out", "not attempted"
 """The possible results of trying a rule."""
 
+BEFORE = -1
+"""The number of the step of a failure that comes before the first step, while the submission is loaded."""
+
 MOST_STEPS = 12
 """The maximum number of steps shown. Of a longer sequence, only the last steps are shown."""
 
@@ -71,8 +74,8 @@ KINDS = {
 class Failure:
     """Why a rule does not hold. ``sentence`` is the summary; ``steps`` describes the shortest failing sequence of steps found.
 
-    ``step`` is the number (from 0) of the step that fails. ``aspect`` identifies the failure: the name of the observation that
-    differs, or the type of the exception. ``printed`` is what the submission printed during these steps.
+    ``step`` is the number (from 0, or `BEFORE`) of the step that fails. ``aspect`` identifies the failure: the name of the
+    observation that differs, or the type of the exception. ``printed`` is what the submission printed during these steps.
     """
 
     sentence: str
@@ -114,7 +117,7 @@ def find_failure(rule: Rule, run: Run, expected: Transcript, crashes: bool) -> F
     """Find the failure of a run (with an empty sentence), or None. ``crashes``: the kit's part crashes the host."""
     try:
         difference = first_difference(expected, run.seen, rule.looks)
-    except (ValueError, RecursionError):
+    except ValueError:
         return Failure("", kind="damaged", error={"what": DAMAGED})
     if difference is not None:
         return Failure("", step=difference.step, aspect=difference.observation.name, difference=difference)
@@ -161,6 +164,7 @@ class Explainer:
         """The steps in words, up to ``last``, each described before ``bench`` does it; and why the last one is refused."""
         words, refused = [], None
         for step in scenario.steps[: last + 1]:
+            self.expected.deadline.check()
             refused = None
             try:
                 words.append(read_step(step).say(bench.vm))
@@ -168,6 +172,11 @@ class Explainer:
             except LabError as error:
                 refused = error
         return tuple(words), refused
+
+    def in_brief(self, found: Failure) -> Failure:
+        """Return the failure with its sentence alone."""
+        sentence = self.how_it_ended(found) if found.difference is None else found.difference.sentence
+        return replace(found, sentence=sentence)
 
     def _in_detail(self, rule: Rule, scenario: Scenario, found: Failure) -> Failure:
         """Run the scenario again with full observations, because only digests were compared; return the failure found."""
@@ -187,8 +196,9 @@ class Explainer:
         try:
             data = run.seen[found.step].get("machine")
             for step in short.steps:
+                self.expected.deadline.check()
                 bench.do(step)
-        except (IndexError, ValueError, RecursionError, HostCrash):  # the submission behaves differently this time
+        except (IndexError, ValueError, HostCrash):  # the submission behaves differently this time
             return None
         return side_by_side(bench.vm, data, found.difference)
 

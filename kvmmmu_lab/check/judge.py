@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
+import sys
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +22,8 @@ from typing import Any
 from ..errors import LabError
 from ..exercises import Boot, Exercise, Golden, Rule, Scenario, StepData
 from .answers import KnownAnswers
-from .failure import KINDS, NOT_ATTEMPTED, PASSED, TIMED_OUT, Explainer, Failure, find_failure
+from .deadline import Deadline, OutOfTime
+from .failure import BEFORE, KINDS, NOT_ATTEMPTED, PASSED, TIMED_OUT, Explainer, Failure, find_failure
 from .oracle import Expected, Observed
 from .report import Report, Verdict
 from .sandbox.client import Run, Worker
@@ -47,6 +51,15 @@ SHRINKING = 1.5
 PATIENCE = 2
 """The number of rules that may time out before the remaining rules are skipped."""
 
+DEBUG = "KVMMMU_LAB_DEBUG"
+"""If this environment variable is set, the tracebacks of exceptions in the judge are printed."""
+
+UNJUDGED = f"the checker can't judge what your code did ({{}}). If it is nothing unusual, report it; {DEBUG}=1 shows more"
+"""The sentence for an exception in the judge."""
+
+NOT_AGAIN = ". It was loaded before without that: what your code does outside its functions must go right each time"
+"""What is added if a submission that was loaded before can't be loaded again."""
+
 LEFT_OVER = ". The same steps work in a new process: your code keeps state from earlier {}. {}"
 MIXED_UP = ". With one machine alone, the same steps go right: your code mixes up two machines. {1}"
 CLASS = "machines", "Store state in `self` or in `vm`, not in the class, a global variable or a default argument"
@@ -59,7 +72,7 @@ class Judge:
 
     ``server``: the fork server for workers (default: a new one). ``seed`` chooses the random scenarios, ``full`` adds whole
     traces, ``inline`` runs the submission in this process. ``tell`` is called with each verdict as soon as it is known.
-    ``known``: answers that are known from earlier checks with this seed.
+    ``known``: answers that are known from earlier checks with this seed. ``deadline``: the check's, if it has begun already.
     """
 
     def __init__(
@@ -73,14 +86,17 @@ class Judge:
         inline: bool = False,
         tell: Callable[[Verdict], object] | None = None,
         known: KnownAnswers | None = None,
+        deadline: Deadline | None = None,
     ) -> None:
         self.exercise, self.submission, self.inline = exercise, submission, inline
         self.seed, self.full, self.tell = seed, full, tell or (lambda verdict: None)
-        self.expected, self.known = Expected(exercise.part), known or KnownAnswers(exercise, seed)
+        self.deadline = deadline or Deadline(full=full, inline=inline)
+        self.expected, self.known = Expected(exercise.part, self.deadline), known or KnownAnswers(exercise, seed)
         self.explainer = Explainer(submission, self.expected, self._play)
         self.worker: Worker | Inline | None = None
         self.begin, self.printed, self.print_count = time.monotonic(), "", 0
         self.late: list[Rule] = []  # rules that timed out
+        self.loaded = False  # whether the submission has been loaded
         self.owned = None if server is not None or inline or not CAN_FORK else ForkServer()
         self.server = server or self.owned
 
@@ -88,6 +104,7 @@ class Judge:
         """Try all rules. Two workers share them: a worker that has finished its own rules takes over rules from the other."""
         rules = self.exercise.rules
         options: dict[str, Any] = {"seed": self.seed, "full": self.full, "inline": self.inline, "known": self.known}
+        options["deadline"] = self.deadline
         beside = Judge(self.exercise, self.submission, self.server, **options)
         beside.late = self.late
         first = _half(rules) if self.server is not None else len(rules)
@@ -113,10 +130,8 @@ class Judge:
                 if helper is not None:
                     helper.result()
                 tell_those_done()
-            except BaseException:  # Ctrl+C, for example: do not wait for the other worker
-                mine.clear()
-                others.clear()
-                beside.close()
+            except BaseException:  # Ctrl+C, for example
+                self.deadline.stop()
                 raise
         self.printed, self.print_count = self.printed or beside.printed, self.print_count + beside.print_count
         self.known.save()
@@ -135,18 +150,33 @@ class Judge:
         self.close()
 
     def rule(self, rule: Rule) -> Verdict:
-        """Try one rule."""
+        """Try one rule. Whatever a submission does, there is a verdict on it."""
         begin = time.monotonic()
-        if len(self.late) >= PATIENCE:
-            why = f"not tried, because {PATIENCE} earlier rules timed out"
-            return Verdict(rule, TIMED_OUT, Failure(why), time.monotonic() - begin)
-        failure = self._first_failure(rule)
-        status = PASSED if failure is None else failure.status
-        if failure is not None and _unsaid(rule, failure):
-            status, failure = NOT_ATTEMPTED, None
-        if status == TIMED_OUT:
-            self.late.append(rule)
+        try:
+            status, failure = self._tried(rule)
+        except OutOfTime as error:
+            status, failure = TIMED_OUT, Failure(str(error), kind="timeout")
+        except Exception as error:
+            if self.inline or (isinstance(error, LabError) and not self.loaded):
+                raise  # it isn't the submission's fault: no process can be started, for example
+            _show_traceback()
+            failure = Failure(UNJUDGED.format(f"{type(error).__name__}: {error}"[:200]), kind="damaged")
+            status = failure.status
         return Verdict(rule, status, failure, time.monotonic() - begin)
+
+    def _tried(self, rule: Rule) -> tuple[str, Failure | None]:
+        """The result of trying a rule, and why it does not hold."""
+        self.deadline.check()
+        if len(self.late) >= PATIENCE:
+            return TIMED_OUT, Failure(f"not tried, because {PATIENCE} earlier rules timed out")
+        failure = self._first_failure(rule)
+        if failure is None:
+            return PASSED, None
+        if _unsaid(rule, failure):
+            return NOT_ATTEMPTED, None
+        if failure.status == TIMED_OUT:
+            self.late.append(rule)
+        return failure.status, failure
 
     def _first_failure(self, rule: Rule) -> Failure | None:
         drawn = self.known.random_scenarios(rule) if rule.drawn is not None else ()
@@ -169,17 +199,28 @@ class Judge:
 
         The worker starts the ``following`` scenario while the judge compares the answers to this one.
         """
-        worker = self._ready()
-        if worker.failed is not None:
-            broken = Failure("", kind=str(worker.failed.get("kind", "raised")), error=worker.failed)
-            return replace(broken, sentence=self.explainer.how_it_ended(broken))
         first = self._wrong(rule, scenario, stretch, following, key=self.known.key(rule, stretch or scenario))
         if first is None or _unsaid(rule, first):
             return first
+        try:
+            return self._explained(rule, scenario, first, stretch)
+        except OutOfTime:
+            return self.explainer.in_brief(first)
+        except Exception:  # the answers are untrusted data; that they differ is certain
+            if self.inline:
+                raise
+            _show_traceback()
+            return self.explainer.in_brief(first)
+
+    def _explained(self, rule: Rule, scenario: Scenario, first: Failure, stretch: Golden | Boot | None) -> Failure | None:
+        """Shorten a scenario that fails and explain the failure. None if the computer was only busy."""
+        if first.step == BEFORE:
+            return self.explainer.in_brief(first)
         if first.kind == "timeout":
-            first = self._slow_or_endless(rule, scenario, first, stretch)
-            if first is None or _unsaid(rule, first):
-                return first
+            found = self._slow_or_endless(rule, scenario, first, stretch)
+            if found is None or _unsaid(rule, found):
+                return found
+            first = found
         if first.kind not in KINDS or not KINDS[first.kind].shrinks or isinstance(stretch, Boot):
             return self.explainer.explain(rule, scenario, first, stretch)
 
@@ -191,9 +232,11 @@ class Judge:
             same = found is not None and (found.kind, found.aspect) == (first.kind, first.aspect)
             return found.step if found is not None and same else None
 
-        small = shrink(scenario, first.step, fails, SHRINKING)
+        small = shrink(scenario, first.step, fails, min(SHRINKING, self.deadline.left / 10))
         for tried in (small, scenario):
             found = self._alone(rule, tried, stretch)
+            if found is not None and found.step == BEFORE:
+                return self.explainer.in_brief(found)
             if found is not None:
                 explained = self.explainer.explain(rule, tried, found, stretch)
                 mixed_up = self._state(MIXED_UP) if stretch is None and self._right_apart(rule, tried, found.step) else ""
@@ -229,14 +272,18 @@ class Judge:
         If it now needs no more than the limit, the computer was busy: the scenario is tried again, and the result of this
         counts. Only the first rule of a check does so, because it takes long.
         """
-        limit = _seconds(scenario) if stretch is None else TIME.value * (FULL if self.full else ENGINE)
+        limit = self._limit(scenario, stretch)
         what = str(found.error.get("what"))
         if not self.late:
             begin = time.monotonic()
             longer = scenario.with_steps(scenario.steps[: found.step + 1])
-            run = self._ready().run(longer, rule.looks, stretch is not None, seconds=limit * LONGER)
+            worker = self._ready()
+            if worker.failed is not None:
+                return found
+            run = worker.run(longer, rule.looks, stretch is not None, seconds=limit * LONGER)
+            self.deadline.check()
             seconds = time.monotonic() - begin
-            self._collect(self._ready())
+            self._collect(worker)
             if run.end == "timeout":
                 further = f" and got to step {len(run.seen) + 1}" if len(run.seen) > found.step else ""
                 what += f". With {LONGER:g} times as much it did not end either{further}: it is an endless loop, or very slow"
@@ -263,10 +310,9 @@ class Judge:
     ) -> Failure | None:
         """Find the failure of a scenario, with an empty sentence; None if there is none. ``key`` names it in `KnownAnswers`."""
         worker = self._ready()
+        if worker.failed is not None:
+            return Failure("", kind=str(worker.failed.get("kind", "raised")), step=BEFORE, error=worker.failed)
         hashed, whole = stretch is not None, scenario is as_scenario(stretch) if stretch is not None else False
-        seconds = _seconds(scenario)
-        if hashed:
-            seconds = TIME.value * (FULL if self.full else ENGINE)
         expected: list[Observed] = []
         refused: list[LabError] = []
 
@@ -285,12 +331,14 @@ class Judge:
                 refused.append(error)
 
         worker.printed = b""
-        run = worker.run(scenario, rule.looks, hashed, seconds=seconds, meanwhile=meanwhile)
+        run = worker.run(scenario, rule.looks, hashed, seconds=self._limit(scenario, stretch), meanwhile=meanwhile)
         if not expected and not refused and not (run.end == "done" and self.known.right(key, run.seen.texts)):
             play()
         if refused:
             raise refused[0]
         found = find_failure(rule, run, *expected[0]) if expected else None
+        if found is not None and run.end == "timeout":
+            self.deadline.check()  # it may be the check as a whole that has no more time
         if found is not None and worker.alive:
             worker.settle()
             worker.drain()
@@ -299,7 +347,14 @@ class Judge:
 
     def _play(self, scenario: Scenario, looks: tuple[str, ...], detail: int | None) -> Run:
         """Play a scenario once more, to explain it."""
-        return self._ready().run(scenario, looks, detail=detail, seconds=TIME.value * FULL)
+        worker = self._ready()
+        if worker.failed is not None:
+            return Run(end="died")
+        return worker.run(scenario, looks, detail=detail, seconds=min(TIME.value * ENGINE, self.deadline.left / 4))
+
+    def _limit(self, scenario: Scenario, stretch: Golden | Boot | None) -> float:
+        """The time limit for a scenario, in seconds."""
+        return _seconds(scenario) if stretch is None else TIME.value * (FULL if self.full else ENGINE)
 
     def _ready(self) -> Worker | Inline:
         """Return a worker with the submission; if it can't be loaded, the worker that failed."""
@@ -307,8 +362,14 @@ class Judge:
             if self.inline:
                 self.worker = Inline(self.exercise, self.submission)
             else:
-                self.worker = Worker(self.exercise, self.submission, self.server)
+                self.worker = Worker(self.exercise, self.submission, self.server, self.deadline)
             self._collect(self.worker)
+            if self.worker.failed is None:
+                self.loaded = True
+            else:
+                self.deadline.check()
+                if self.loaded:
+                    self.worker.failed["what"] = f"{self.worker.failed.get('what', '')}{NOT_AGAIN}"
         return self.worker
 
     def _collect(self, worker: Worker | Inline) -> None:
@@ -325,6 +386,12 @@ class Judge:
         if self.owned is not None:
             self.owned.close()
             self.owned = None
+
+
+def _show_traceback() -> None:
+    """Print the traceback of an exception that became a verdict, if that is asked for."""
+    if os.environ.get(DEBUG):
+        traceback.print_exc(file=sys.stderr)
 
 
 def _seconds(scenario: Scenario) -> float:

@@ -30,6 +30,7 @@ from ..mmu.memory import FIRST_SHADOW, PAE_ROOT
 from ..mmu.pool import make_role
 from ..mmu.shadow import entries_with
 from .compare import Transcript
+from .deadline import Deadline
 from .testbench import Bench
 
 Observed = tuple[Transcript, bool]
@@ -42,10 +43,10 @@ _known: dict[Any, Observed] = {}
 
 
 class Expected:
-    """The expected observations for one ``part``."""
+    """The expected observations for one ``part``. After the ``deadline`` it raises OutOfTime."""
 
-    def __init__(self, part: str) -> None:
-        self.part = part
+    def __init__(self, part: str, deadline: Deadline) -> None:
+        self.part, self.deadline = part, deadline
 
     def bench(self, scenario: Scenario) -> Bench:
         """A testbench with the kit's own part."""
@@ -71,6 +72,7 @@ class Expected:
         bench = self.bench(scenario)
         try:
             for number, step in enumerate(scenario.steps, 1):
+                self.deadline.check()
                 bench.do(step)
                 seen.add(bench.see(looks, hashed, whole=number == len(scenario.steps)))
         except HostCrash:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..exercises import Exercise, Rule
+from ..printable import shortened
 from .explain import is_call
 from .failure import CRASHED, FAILED, NOT_ATTEMPTED, PASSED, TIMED_OUT, Failure
 from .observe import Difference
@@ -27,6 +28,9 @@ WIDTH, TWO_COLUMNS = 110, 112
 
 MOST = 12
 """The maximum number of lines shown of a value, or of a submission's output."""
+
+LONGEST = 200
+"""The maximum number of characters shown of a raw value."""
 
 EXPECTED, GOT = "Expected:", "With your code:"
 NOTHING_WRITTEN = "Nothing is written yet."
@@ -264,15 +268,17 @@ def _drawn(scene: Scene) -> list[str]:
 def as_it_came(value: Any) -> str:
     """Format a raw value, without explaining it."""
     if isinstance(value, dict):
-        return "\n".join(f"{key:<8} {_number(item)}" for key, item in value.items()) or "nothing"
-    if isinstance(value, list):
-        return "\n".join(_number(item) for item in value[:MOST]) + "\n..." * (len(value) > MOST) or "nothing"
-    return _number(value)
+        lines = [f"{key:<8} {_number(item)}" for key, item in itertools.islice(value.items(), MOST)]
+    elif isinstance(value, list):
+        lines = [_number(item) for item in value[:MOST]]
+    else:
+        return shortened(_number(value), LONGEST)
+    return "\n".join(shortened(line, LONGEST) for line in lines) + "\n..." * (len(value) > MOST) or "nothing"
 
 
 def _number(value: Any) -> str:
     if isinstance(value, list):
-        return ", ".join(map(_number, value)) if len(value) <= MOST else repr(value)[:200]
+        return ", ".join(map(_number, value)) if len(value) <= MOST else repr(value)[:LONGEST]
     return hex(value) if isinstance(value, int) and not isinstance(value, bool) and value > 9 else repr(value)
 
 

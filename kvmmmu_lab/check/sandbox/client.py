@@ -20,17 +20,15 @@ from typing import Any
 
 from ...exercises import Exercise, Scenario
 from ..compare import Transcript
+from ..deadline import Deadline
 from ..parts import PARTS
 from ..submission import Submission
 from . import limits, scratch, wall
-from .forkserver import PACKAGE, ForkServer, command, environment
+from .forkserver import PACKAGE, SLICE, ForkServer, command, environment
 from .protocol import LATE, LOADING, checked, escaped, exit_reason, from_watchdog, parsed, stopped_at
 
 GRACE = 1.0
 """Seconds that the judge waits after a worker's own time limit before it kills the worker."""
-
-LONGEST = 1 << 24
-"""The maximum length of an answer, in bytes."""
 
 DAMAGED = "the process with your code sent something that is not an answer to the checker"
 PRINTED = 2000
@@ -60,10 +58,22 @@ class Worker:
 
     ``failed`` is the reason why the submission could not be loaded, or None. ``alive``: whether it can play another scenario.
     ``printed`` is the beginning of its output; ``print_count`` is the number of bytes printed since the count was last reset.
+    Nothing waits for a worker after the ``deadline``.
     """
 
-    def __init__(self, exercise: Exercise, submission: Submission, server: ForkServer | None, seconds: float = 30) -> None:
-        self.server, self.most_output, self.closed = server, limits.OUTPUT.bytes, False
+    def __init__(
+        self,
+        exercise: Exercise,
+        submission: Submission,
+        server: ForkServer | None,
+        deadline: Deadline | None = None,
+        seconds: float = 30,
+    ) -> None:
+        self.server, self.deadline, self.closed = server, deadline or Deadline(), False
+        self.output_limit, self.answer_limit, self.answers_limit = (
+            limit.bytes for limit in (limits.OUTPUT, limits.ANSWER, limits.ANSWERS)
+        )
+        self.answer_sum = 0
         wall.hide_memory()
         self.printed, self.print_count, self.print_sum, self.buffer = b"", 0, 0, bytearray()
         self.alive, self.pid = True, 0
@@ -92,9 +102,9 @@ class Worker:
         self.failed = self._loaded()
 
     def _fork(self, server: ForkServer, request: dict[str, Any]) -> None:
-        pipes = Pipes()
+        pipes = Pipes(self.deadline)
         try:
-            self.pid, self.scratch = server.fork(request, pipes.theirs)
+            self.pid, self.scratch = server.fork(request, pipes.theirs, self.deadline)
         finally:
             pipes.give_away()
         self.pipes = pipes
@@ -110,7 +120,7 @@ class Worker:
             start_new_session=True,
         )
         self.pid = self.process.pid
-        self.pipes = ThreadedPipes(self.process)
+        self.pipes = ThreadedPipes(self.process, self.deadline)
         self._send(request | {"scratch": self.scratch, "walled": False}, time.monotonic() + GRACE)
 
     def _send(self, message: dict[str, Any], end: float) -> None:
@@ -121,20 +131,29 @@ class Worker:
         """The next answer; None if the worker will not answer, or does not answer in time (then ``alive`` stays true)."""
         while b"\n" not in self.buffer:
             pieces = self.pipes.receive(end)
-            if not pieces or len(self.buffer) > LONGEST or self.print_sum > self.most_output:
-                return None
-            if not self._take(pieces):
+            if not pieces or not self._take(pieces) or self._exceeded():
                 return None
         line, _, rest = self.buffer.partition(b"\n")
         self.buffer = bytearray(rest)
         return bytes(line)
 
+    def _exceeded(self) -> str:
+        """The limit on output or answers that the submission exceeds, in words; empty if there is none."""
+        if self.print_sum > self.output_limit:
+            return f"it printed more than {limits.OUTPUT.words}"
+        if len(self.buffer) > self.answer_limit and b"\n" not in self.buffer[: self.answer_limit + 1]:
+            return f"what is to be seen after a step is larger than {limits.ANSWER.words}"
+        if self.answer_sum > self.answers_limit:
+            return f"what is to be seen in these steps is larger than {limits.ANSWERS.words}"
+        return ""
+
     def drain(self) -> None:
         """Read the output that has arrived."""
+        end = time.monotonic() + SLICE
         pieces = self.pipes.receive(time.monotonic() + self.pipes.late)
         while any(name == OUTPUT and data for name, data in pieces):
             self._take(pieces)
-            pieces = self.pipes.receive(time.monotonic() + self.pipes.late)
+            pieces = self.pipes.receive(min(end, time.monotonic() + self.pipes.late))
 
     def _take(self, pieces: list[Piece]) -> bool:
         """Store the pieces read from the pipes; return whether more can come."""
@@ -145,6 +164,7 @@ class Worker:
                 self.printed += data[: PRINTED - len(self.printed)]
             elif data:
                 self.buffer += data
+                self.answer_sum += len(data)
             else:
                 self.alive = False
         return self.alive
@@ -169,12 +189,12 @@ class Worker:
         seconds: float = 2.0,
         meanwhile: Callable[[], object] = lambda: None,
     ) -> Run:
-        """Play a scenario; while the worker is busy with it, call ``meanwhile``."""
+        """Play a scenario; while the worker is busy with it, call ``meanwhile``. The worker must be ``alive``."""
         if self.asked is None or self.asked[0] is not scenario or detail is not None:
             self.settle()
             self.ask(scenario, looks, hashed, detail, seconds)
         assert self.asked is not None
-        run, ticket, self.asked = Run(), self.asked[1], None
+        run, ticket, self.asked, self.answer_sum = Run(), self.asked[1], None, len(self.buffer)
         end = time.monotonic() + seconds + GRACE
         meanwhile()
         while True:
@@ -228,14 +248,12 @@ class Worker:
             self.close()
             return {"kind": "damaged", "what": DAMAGED}
         traceback = self._traceback(line) if line is not None else ""
-        late, answered = self.alive, len(self.buffer)
+        late, exceeded = self.alive, self._exceeded()
         status = self._kill()
         place = stopped_at(traceback, self._file)
         self.close()
-        if self.print_sum > self.most_output:
-            return {"kind": "died", "what": f"your code was stopped{when}: it printed more than {limits.OUTPUT.words}"}
-        if answered > LONGEST:
-            return {"kind": "died", "what": f"your code was stopped: its results are larger than {LONGEST >> 20} MiB"}
+        if exceeded:
+            return {"kind": "died", "what": f"your code was stopped{when}: {exceeded}"}
         if late or LATE in traceback:
             limit = f"the limit is {seconds:g} second{'s' * (seconds != 1)}{when}"
             more = f"{limits.TIME.variable}={4 * limits.TIME.value:g} allows four times as much"
@@ -264,7 +282,7 @@ class Worker:
             self.process.wait()
             return status
         assert self.server is not None
-        status = None if self.alive else self.server.status(self.pid, 1.0)
+        status = None if self.alive else self.server.status(self.pid, 1.0, self.deadline)
         _kill_group(self.pid)
         return None if status is None else os.waitstatus_to_exitcode(status)
 
@@ -302,7 +320,8 @@ class Pipes:
 
     late = 0.0005
 
-    def __init__(self) -> None:
+    def __init__(self, deadline: Deadline) -> None:
+        self.deadline = deadline
         theirs, self.requests = os.pipe()
         self.files = {}
         self.files[ANSWERS], answers = os.pipe()
@@ -320,9 +339,11 @@ class Pipes:
         """Send a request, trying until ``end`` (in `time.monotonic` time); return whether all of it was sent."""
         left = memoryview(data)
         while left:
-            wait = end - time.monotonic()
-            if wait <= 0 or not select.select([], [self.requests], [], wait)[1]:
+            wait = min(end, self.deadline.end) - time.monotonic()
+            if wait <= 0:
                 return False
+            if not select.select([], [self.requests], [], min(wait, SLICE))[1]:
+                continue
             try:
                 left = left[os.write(self.requests, left) :]
             except BlockingIOError:
@@ -333,9 +354,9 @@ class Pipes:
 
     def receive(self, end: float) -> list[Piece]:
         """Wait for pieces until ``end`` at the latest; return those that came first."""
-        names = {file: name for name, file in self.files.items()}
-        wait = end - time.monotonic()
-        ready = select.select(list(names), [], [], wait)[0] if wait > 0 else []
+        names, ready = {file: name for name, file in self.files.items()}, list[int]()
+        while not ready and names and (wait := min(end, self.deadline.end) - time.monotonic()) > 0:
+            ready = select.select(list(names), [], [], min(wait, SLICE))[0]
         pieces = [(names[file], os.read(file, PIECE)) for file in ready]
         for name, data in pieces:
             if not data:
@@ -358,9 +379,9 @@ class ThreadedPipes:
 
     late = 0.01
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], deadline: Deadline) -> None:
         assert process.stdin and process.stdout and process.stderr
-        self.process, self.pieces = process, queue.Queue[Piece](64)
+        self.process, self.deadline, self.pieces = process, deadline, queue.Queue[Piece](64)
         for name, file in ((ANSWERS, process.stdout), (OUTPUT, process.stderr)):
             threading.Thread(target=self._read, args=(name, file.fileno()), daemon=True).start()
 
@@ -373,22 +394,26 @@ class ThreadedPipes:
                 data = b""
             self.pieces.put((name, data))
 
-    def send(self, data: bytes, end: float) -> bool:
-        """Send a request, without a time limit: the worker's own watchdog terminates a worker that does not read."""
+    def _write(self, data: bytes) -> None:
         assert self.process.stdin is not None
-        try:
+        with contextlib.suppress(OSError, ValueError):  # ValueError: the pipe has been closed
             self.process.stdin.write(data)
             self.process.stdin.flush()
-        except OSError:
-            return False
-        return True
+
+    def send(self, data: bytes, end: float) -> bool:
+        """Send a request, trying until ``end`` (in `time.monotonic` time); return whether all of it was sent."""
+        thread = threading.Thread(target=self._write, args=(data,), daemon=True)
+        thread.start()
+        while thread.is_alive() and (wait := min(end, self.deadline.end) - time.monotonic()) > 0:
+            thread.join(min(wait, SLICE))
+        return not thread.is_alive()
 
     def receive(self, end: float) -> list[Piece]:
         """Wait for pieces until ``end`` at the latest; return those that came first."""
-        try:
-            return [self.pieces.get(timeout=max(0.0, end - time.monotonic()))]
-        except queue.Empty:
-            return []
+        while (wait := min(end, self.deadline.end) - time.monotonic()) > 0:
+            with contextlib.suppress(queue.Empty):
+                return [self.pieces.get(timeout=min(wait, SLICE))]
+        return []
 
     def close(self) -> None:
         """Close all pipes. The process must have ended."""

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import LabError
+from ..deadline import Deadline
 
 PACKAGE = Path(__file__).resolve().parents[2]
 """The folder of the kit that the judge runs. A worker loads this copy, even if another one is installed."""
@@ -40,6 +41,12 @@ main()
 
 KEPT = ("PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "LANG", "LC_ALL")
 """Environment variables passed to a worker. Those that start with OPENBLAS are passed too: some processors need them."""
+
+REPLY = 10.0
+"""The time, in seconds, in which a fork server answers. A new one has to load the engine first."""
+
+SLICE = 0.1
+"""The maximum time, in seconds, for which the judge waits without asking whether the check has been stopped."""
 
 CAN_FORK = hasattr(os, "fork") and hasattr(socket, "recv_fds")
 
@@ -122,27 +129,29 @@ class ForkServer:
     def no_wall(self) -> str:
         """The reason why workers have no `wall`; "" if they have one."""
         with self.lock:
-            while self.said is None and self.link.fileno() >= 0 and (message := self._next(10.0)) is not None:
+            while self.said is None and self.link.fileno() >= 0 and (message := self._next(REPLY)) is not None:
                 self._note(message)
             return "the process that would make it does not answer" if self.said is None else self.said
 
-    def fork(self, request: dict[str, Any], files: list[int]) -> tuple[int, str]:
-        """Fork a worker; return its pid and its scratch folder. Raises WorkerError."""
+    def fork(self, request: dict[str, Any], files: list[int], deadline: Deadline) -> tuple[int, str]:
+        """Fork a worker; return its pid and its scratch folder. Raises WorkerError, or OutOfTime after the ``deadline``."""
         with self.lock:
             for _ in range(2):
                 with contextlib.suppress(OSError):
-                    found = self._fork(request, files)
+                    found = self._fork(request, files, deadline)
                     if found is not None:
                         return found
+                deadline.check()
                 self.close()  # the fork server is dead, or doesn't answer
                 self._start()
             raise WorkerError("the process that runs submissions can't be started or can't load the kit: run kvmmmu-lab doctor")
 
-    def _fork(self, request: dict[str, Any], files: list[int]) -> tuple[int, str] | None:
+    def _fork(self, request: dict[str, Any], files: list[int], deadline: Deadline) -> tuple[int, str] | None:
         data = json.dumps(request).encode() + b"\n"
+        self.link.settimeout(max(0.01, min(REPLY, deadline.end - time.monotonic())))  # it may have been stopped
         socket.send_fds(self.link, [data[: 1 << 16]], files)
         self.link.sendall(data[1 << 16 :])
-        while (message := self._next(10.0)) is not None:
+        while (message := self._next(REPLY, deadline)) is not None:
             if "scratch" in message:
                 return int(message["pid"]), str(message["scratch"])
             self._note(message)
@@ -155,21 +164,25 @@ class ForkServer:
         elif "no wall" in message:
             self.said = message["no wall"]
 
-    def status(self, pid: int, seconds: float) -> int | None:
+    def status(self, pid: int, seconds: float, deadline: Deadline) -> int | None:
         """A worker's exit status, as `os.waitpid` reports it; None if it does not arrive in time."""
         with self.lock:
             end = time.monotonic() + seconds
             while pid not in self.ended and (left := end - time.monotonic()) > 0:
-                message = self._next(left)
+                message = self._next(left, deadline)
                 if message is None:
                     break
                 self._note(message)
             return self.ended.pop(pid, None)
 
-    def _next(self, seconds: float) -> dict[str, Any] | None:
+    def _next(self, seconds: float, deadline: Deadline | None = None) -> dict[str, Any] | None:
+        end = time.monotonic() + seconds
         while b"\n" not in self.waiting:
-            if not select.select([self.link], [], [], seconds)[0]:
+            wait = (end if deadline is None else min(end, deadline.end)) - time.monotonic()
+            if wait <= 0:
                 return None
+            if not select.select([self.link], [], [], min(wait, SLICE))[0]:
+                continue
             data = self.link.recv(1 << 16)
             if not data:
                 return None

@@ -45,7 +45,12 @@ class Limit:
     @property
     def words(self) -> str:
         """The limit and how it is set."""
-        return f"{self.value:g} {self.unit}; the environment variable {self.variable} sets another limit"
+        return f"{self.value:g} {self.unit}; {self.how}"
+
+    @property
+    def how(self) -> str:
+        """How the limit is set."""
+        return f"the environment variable {self.variable} sets another limit"
 
     def check(self, argument: str, size: int) -> None:
         """Raise InputError if ``size`` bytes are too many."""
@@ -56,11 +61,17 @@ class Limit:
 TIME = Limit("KVMMMU_LAB_TIME", 1.0, "times the usual time")
 """A factor for all time limits."""
 
+CHECK = Limit("KVMMMU_LAB_CHECK", 16, "seconds")
+"""The time for a whole check (see `deadline`)."""
+
 MEMORY = Limit("KVMMMU_LAB_MEMORY", 512)
 """The address space that a submission may use, in addition to what the worker itself needs."""
 
 OUTPUT = Limit("KVMMMU_LAB_OUTPUT", 32)
 """How much a submission may print before its process is terminated."""
+
+ANSWER, ANSWERS = Limit("KVMMMU_LAB_ANSWER", 1), Limit("KVMMMU_LAB_ANSWERS", 16)
+"""The size of what is observed of a submission after one step, and of all that is observed during one scenario."""
 
 SOURCE, HELPERS, OBJECTS = Limit("KVMMMU_LAB_SOURCE", 1), Limit("KVMMMU_LAB_HELPERS", 8), Limit("KVMMMU_LAB_OBJECTS", 32)
 """The size of a submission's source, of all files that are taken along with it, and of objects from a notebook."""

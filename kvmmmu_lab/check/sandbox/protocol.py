@@ -14,11 +14,12 @@ Everything a worker sends is untrusted: it is only parsed as data.
 
 from __future__ import annotations
 
-import json
 import re
 import signal
 from collections.abc import Callable
 from typing import Any
+
+from ...files import NotJson, parse_json
 
 LOADING = 3.0
 """The time limit, in seconds, for loading a submission."""
@@ -28,24 +29,32 @@ LATE, FATAL = "Timeout (", "Fatal Python error"
 
 
 def plain(value: Any) -> Any:
-    """Convert ``value`` to JSON data: numbers, text and lists of them are kept; anything else becomes its shortened repr."""
+    """Convert ``value`` to JSON data: numbers of up to 64 bits, text and lists are kept; others become text, shortened."""
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     if value is None or isinstance(value, bool | str):
         return value
     try:
-        return int(value.__index__())
+        number = int(value.__index__())
     except (AttributeError, TypeError):
         return repr(value)[:200]
+    return number if number.bit_length() <= 64 else f"{number:#x}"[:200]
 
 
-def parsed(line: bytes | None) -> dict[str, Any]:
-    """The JSON object in a line; an empty one if the line holds anything else."""
+def parsed(text: bytes | None) -> dict[str, Any]:
+    """The JSON object in a text from a worker; an empty one if it holds anything else."""
     try:
-        message = json.loads(line or b"null")
-    except (ValueError, RecursionError):
+        message = parse_json(text or b"null", integer=_integer)
+    except NotJson:
         return {}
     return message if isinstance(message, dict) else {}
+
+
+def _integer(digits: str) -> int | str:
+    """An integer of a worker. A larger one than 64 bits hold becomes text: it can take very long to look up many of those."""
+    if len(digits) <= 20:
+        return int(digits)
+    return f"{int(digits):#x}" if len(digits) < 100 else f"a number of {len(digits)} digits"
 
 
 def checked(error: Any) -> dict[str, Any]:

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The time that a whole check may take."""
+
+from __future__ import annotations
+
+import math
+import time
+
+from ..errors import LabError
+from .sandbox.limits import CHECK, TIME
+
+FULL = 4.0
+"""The factor for a check that replays whole traces."""
+
+
+class OutOfTime(LabError):
+    """The time for a check is over."""
+
+
+class Deadline:
+    """The end of a check (``end``, in `time.monotonic` time), which begins now.
+
+    There is one for reading the submission, starting workers, trying rules, shortening scenarios, and drawing. Whoever waits
+    or computes for long asks it often: another thread may `stop` the check. With ``inline``, for a debugger, there is no end.
+    """
+
+    def __init__(self, *, full: bool = False, inline: bool = False) -> None:
+        self.seconds = math.inf if inline else CHECK.value * TIME.value * (FULL if full else 1)
+        self.end = time.monotonic() + self.seconds
+
+    @property
+    def left(self) -> float:
+        """The time that is left, in seconds."""
+        return max(0.0, self.end - time.monotonic())
+
+    @property
+    def passed(self) -> bool:
+        """Whether the time is over."""
+        return time.monotonic() >= self.end
+
+    def check(self) -> None:
+        """Raise OutOfTime if the time is over."""
+        if self.passed:
+            raise OutOfTime(f"the check as a whole took longer than {self.seconds:g} {CHECK.unit}; {CHECK.how}")
+
+    def stop(self) -> None:
+        """End the check now."""
+        self.end = time.monotonic()
