@@ -16,7 +16,7 @@ Command = Callable[[str, object, str], argparse.ArgumentParser]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit status. If the command line is wrong, argparse exits with 2."""
+    """Run one command and return its exit status: 2 for a file that can't be read, and, from argparse, for wrong options."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     # `lab` is the default command, since most users want it; its options work without its name
     if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help", "--version")):
@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except LabError as error:
         print(f"kvmmmu-lab: {error}", file=sys.stderr)
-        return 1
+        return error.status
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:

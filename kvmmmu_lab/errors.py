@@ -35,6 +35,9 @@ class LabError(Exception):
     IPython and notebooks show the message first, then the lines of your own code that led to it; ``%tb`` shows everything.
     """
 
+    status = 1
+    """The exit status of a command that ends with this error."""
+
     _shown = False
 
     def _render_traceback_(self) -> list[str]:
@@ -100,6 +103,7 @@ class DataError(InputError):
     The message is one line of at most `MOST` characters, whatever the file's name and contents are.
     """
 
+    status = 2
     MOST, MOST_NAME = 300, 120
 
     def __init__(self, argument: str, got: object, expected: str) -> None:

@@ -68,7 +68,7 @@ def open_regular(path: Path, most: int = MOST_BYTES, *, follow: bool = True) -> 
         _check_kind(name, os.stat(path, follow_symlinks=follow))  # first: to open some devices does something
         file = os.open(path, FLAGS | (0 if follow else getattr(os, "O_NOFOLLOW", 0)))
     except FileNotFoundError:
-        raise MissingFileError(name, "no such file", "a file that exists; check the path") from None
+        raise MissingFileError(name, "no such file", "the path of a file that exists") from None
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         raise DataError(name, f"it can't be read: {reason(error)}", "a file that you can read") from None
     try:

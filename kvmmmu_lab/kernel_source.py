@@ -18,7 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .errors import LabError
+from .errors import DataError, LabError
+from .files import MissingFileError, parse_json, read_bytes, replace_file
+from .printable import one_line, shortened
 
 LANDMARKS: dict[str, dict[str, int]] = {
     "mmu.c": {
@@ -63,6 +65,11 @@ Line = tuple[int, str, bool]
 
 class SourceError(LabError):
     """A folder doesn't contain the source of Linux 2.6.22, or the registration can't be stored."""
+
+    status = DataError.status
+
+    def __init__(self, text: str) -> None:
+        super().__init__(shortened(one_line(text), DataError.MOST))
 
 
 @dataclass(frozen=True)
@@ -123,12 +130,10 @@ def _span(text: list[str], number: int) -> dict[int, bool]:
 def _recognized(path: Path, landmarks: dict[str, int]) -> list[str]:
     """Return the lines of a file in which each landmark is where it should be."""
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise SourceError(f"{path} has {path.stat().st_size:,} bytes; expected the file of Linux 2.6.22, which is smaller")
         # not splitlines(): editors and compilers don't count a form feed as the end of a line
-        text = re.split(r"\r\n|\n", path.read_bytes().decode("utf-8", "replace"))
-    except OSError as error:
-        raise SourceError(f"{path} can't be read: {error.strerror}") from None
+        text = re.split(r"\r\n|\n", read_bytes(path, MOST_BYTES).decode("utf-8", "replace"))
+    except DataError as error:
+        raise SourceError(f"{path} isn't the file of Linux 2.6.22: {error.got}; expected {error.expected}") from None
     for function, number in landmarks.items():
         name = re.compile(rf"\b{function}\b")
         if number <= len(text) and name.search(text[number - 1]):
@@ -154,7 +159,7 @@ def register(folder: Path) -> KernelSource:
     source, path = KernelSource.read(folder), config_file()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({"folder": str(source.folder), "sha256": source.digests}, indent=1), "utf-8")
+        replace_file(path, json.dumps({"folder": str(source.folder), "sha256": source.digests}, indent=1).encode())
     except OSError as error:
         raise SourceError(f"the registration can't be stored in {path}: {error.strerror}") from None
     return source
@@ -175,11 +180,11 @@ def forget() -> bool:
 def registered() -> KernelSource | None:
     """Return the registered copy, or None if there is none. Raises SourceError if it changed or vanished since."""
     try:
-        data: Any = json.loads(config_file().read_text("utf-8"))
+        data: Any = parse_json(read_bytes(config_file(), MOST_BYTES))
         folder, digests = Path(data["folder"]), dict(data["sha256"])
-    except FileNotFoundError:
+    except MissingFileError:
         return None
-    except (OSError, ValueError, LookupError, TypeError):
+    except (ValueError, LookupError, TypeError):
         raise SourceError(f"the registration in {config_file()} can't be read; register your copy again{AGAIN}") from None
     try:
         source = KernelSource.read(folder)

@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote
 
-from .errors import LabError
+from .errors import DataError, LabError
+from .files import MissingFileError, parse_json, read_bytes, reason, replace_file
 
 PARTS = ("notebooks", "exercises")
 """The folders that make up a course."""
@@ -109,10 +110,9 @@ def prepare(folder: Path, root: Path | None = None) -> Prepared:
         return prepared
     try:
         _copy(root, prepared)
-    except OSError as error:
-        raise WorkspaceError(
-            f"can't prepare {folder}: {error.strerror} ({error.filename}); choose another folder with --folder"
-        ) from error
+    except (OSError, DataError) as error:
+        what, where = (error.got, error.argument) if isinstance(error, DataError) else (reason(error), error.filename)
+        raise WorkspaceError(f"can't prepare {folder}: {what} ({where}); choose another folder with --folder") from error
     if not os.access(folder, os.W_OK):
         raise WorkspaceError(f"{folder} is not writable, so nothing in it could be saved; choose another folder with --folder")
     return prepared
@@ -196,16 +196,16 @@ def _beside(name: str) -> str:
 def _read_manifest(folder: Path) -> dict[str, str]:
     """Return the record. A damaged record counts as empty, so every file that differs is kept as edited."""
     try:
-        files = json.loads((folder / MANIFEST).read_bytes())["files"]
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        files = parse_json(read_bytes(folder / MANIFEST))["files"]
+    except (ValueError, KeyError, TypeError):
         return {}
     return files if isinstance(files, dict) else {}
 
 
 def _digest(path: Path) -> str | None:
     try:
-        return _fingerprint(path.name, path.read_bytes())
-    except FileNotFoundError:
+        return _fingerprint(path.name, read_bytes(path))
+    except MissingFileError:
         return None
 
 
@@ -213,7 +213,7 @@ def _fingerprint(name: str, content: bytes) -> str:
     """Return a digest of the file, whatever its line ends; for a notebook, of its cells without outputs and counts."""
     if name.endswith(".ipynb"):
         try:
-            cells = json.loads(content)["cells"]
+            cells = parse_json(content, finite=False)["cells"]
             texts = [[cell["cell_type"], "".join(cell["source"]).replace("\r\n", "\n")] for cell in cells]
             content = json.dumps(texts).encode()
         except (ValueError, KeyError, TypeError):
@@ -226,6 +226,4 @@ def _fingerprint(name: str, content: bytes) -> str:
 def _write(path: Path, content: bytes) -> None:
     """Write the whole file or nothing, because a partial file would count as edited next time."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    part.write_bytes(content)
-    os.replace(part, path)
+    replace_file(path, content)

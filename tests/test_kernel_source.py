@@ -50,14 +50,14 @@ def test_the_root_of_the_tree_and_drivers_kvm_are_recognized(tmp_path, capsys, g
 
 def test_another_version_is_refused_with_what_was_expected_and_found(tmp_path, capsys, config):
     tree = make_tree(tmp_path, **{"mmu.c": "/* one line more */\n" + invented(LANDMARKS["mmu.c"])})
-    assert main(["source", str(tree)]) == 1
+    assert main(["source", str(tree)]) == 2
     err = capsys.readouterr().err
     assert "mmu.c isn't that of Linux 2.6.22: expected rmap_add() in line 315, but it is in line 316" in err
     assert not config.exists()
 
 
 def test_a_folder_without_the_files_is_refused(tmp_path, capsys):
-    assert main(["source", str(tmp_path / "nowhere")]) == 1
+    assert main(["source", str(tmp_path / "nowhere")]) == 2
     assert "expected the root of Linux 2.6.22 or its drivers/kvm" in capsys.readouterr().err
 
 

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Answers that are known from earlier checks: a file for each exercise, in the user's cache folder.
 
-It holds a digest of the right answers to each scenario, and the random scenarios. A right solution is then checked without
-playing the scenarios with the kit's own part too. An answer with another digest proves nothing: the judge then compares it as
-if there were no file. A file is used only for the code, the data and the Python for which it was written (its stamp), so a
-missing, damaged or old file costs time and nothing else. It reveals no expected value.
+It holds a digest of its own text, then JSON: a digest of the right answers to each scenario, and the random scenarios. A right
+solution is then checked without playing the scenarios with the kit's own part too. An answer with another digest proves
+nothing: the judge then compares it as if there were no file. A file is used only for the code, the data and the Python for
+which it was written (its stamp), so a missing, damaged or old file costs time and nothing else. It reveals no expected value.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import hashlib
 import json
 import os
 import sys
-import tempfile
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -23,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from ..exercises import Boot, Exercise, Golden, Rule, Scenario
+from ..files import parse_json, read_bytes, read_text, replace_file
 from .sandbox.forkserver import PACKAGE
 from .scenarios import random_scenarios
 
@@ -46,13 +46,15 @@ class KnownAnswers:
         self.digests: dict[str, str] = {}
         self.drawn: dict[str, tuple[Scenario, ...]] = {}
         self.changed = False
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError, StopIteration, RecursionError):
-            self._load()
+        if path is not None:
+            with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError, StopIteration):
+                self._load(path)
 
-    def _load(self) -> None:
-        if self.path is None or self.path.stat().st_size > MOST:
+    def _load(self, path: Path) -> None:
+        digest, _, text = read_bytes(path, MOST).partition(b"\n")
+        if digest.decode() != _digest([text]):
             return
-        found = json.loads(self.path.read_text("utf-8"))
+        found = parse_json(text)
         if found["stamp"] == self.stamp:
             drawn = {
                 rule: tuple(Scenario(*_from_json(fields)) for fields in scenarios) for rule, scenarios in found["drawn"].items()
@@ -91,13 +93,11 @@ class KnownAnswers:
         drawn = {
             rule: [_as_json(tuple(vars(scenario).values())) for scenario in scenarios] for rule, scenarios in self.drawn.items()
         }
-        text = json.dumps({"stamp": self.stamp, "digests": self.digests, "drawn": drawn}, separators=(",", ":"))
+        known = {"stamp": self.stamp, "digests": self.digests, "drawn": drawn}
+        text = json.dumps(known, separators=(",", ":")).encode()
         with contextlib.suppress(OSError):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            file, name = tempfile.mkstemp(dir=self.path.parent)
-            with open(file, "w", encoding="utf-8") as out:
-                out.write(text)
-            os.replace(name, self.path)  # at once: another check never reads half a file
+            replace_file(self.path, _digest([text]).encode() + b"\n" + text)
 
 
 def answers_file(exercise: Exercise) -> Path:
@@ -109,14 +109,14 @@ def new_note(note: str) -> bool:
     """Whether a note has not been shown to this user before. From now on, it has been."""
     path = cache_file("notes.txt")
     try:
-        shown = path.read_text("utf-8").splitlines()
-    except (OSError, ValueError):
+        shown = read_text(path, MOST).splitlines()
+    except ValueError:
         shown = []
     if note in shown:
         return False
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("".join(f"{line}\n" for line in [*shown, note]), "utf-8")
+        replace_file(path, "".join(f"{line}\n" for line in [*shown, note]).encode())
     return True
 
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import ast
 import builtins
-import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..errors import InputError
+from ..files import parse_json, reason
 from ..workspace import install_hint
 from .python_source import bound_names, normalized, parsed
 
@@ -51,12 +51,12 @@ class Cell:
 def cells(content: bytes) -> list[Cell]:
     """The code cells of a notebook file in nbformat 3 or 4, with any encoding that JSON may have. Raises NotANotebook."""
     try:
-        book = json.loads(content)
+        book = parse_json(content, finite=False)
         found = book["cells"] if "cells" in book else [cell for sheet in book["worksheets"] for cell in sheet["cells"]]
         code = [cell for cell in found if cell["cell_type"] == "code"]
         return [Cell(number, _source(cell), _tags(cell)) for number, cell in enumerate(code, 1)]
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise NotANotebook from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise NotANotebook(reason(error)) from None
 
 
 def _source(cell: dict[str, Any]) -> str:

@@ -9,6 +9,8 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from ..errors import DataError
+from ..files import read_bytes, reason
 from ..workspace import PACKAGE, course_root
 from .python_source import decoded, parsed
 from .sandbox.limits import HELPERS
@@ -113,7 +115,7 @@ class _Search:
         if folder in self.seen:
             return
         self.seen.add(folder)
-        for path in sorted(folder.rglob("*.py")):
+        for path in sorted(itertools.islice(folder.rglob("*.py"), 10 * MOST)):
             if not any(part.startswith(".") or part == "__pycache__" for part in path.relative_to(folder).parts):
                 self._take(path)
 
@@ -130,9 +132,10 @@ class _Search:
                 limit = f"{MOST} files" if len(self.files) == MOST else HELPERS.words
                 self.refused.append(f"{name} is not taken along: the limit for the files beside a submission is {limit}")
                 return
-            content = path.read_bytes()
+            content = read_bytes(path, size)
         except (OSError, ValueError) as error:
-            self.refused.append(f"{path.name} is not taken along: {error}")
+            found = error.got if isinstance(error, DataError) else reason(error)
+            self.refused.append(f"{path.name} is not taken along: {found}")
             return
         self.files[name] = content
         text = decoded(content) if path.suffix == ".py" else None

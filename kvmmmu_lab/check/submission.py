@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..errors import InputError
+from ..errors import DataError, InputError
 from ..exercises import Exercise
+from ..files import MOST_BYTES, read_bytes, reading
 from .cells import Cell, NotANotebook, as_python, cells, left_out, used_from
 from .helper_files import files_beside, imports_of
 from .python_source import decoded, parsed, used_from_main
@@ -83,24 +84,28 @@ class Submission:
 def read(path: Path) -> Submission:
     """Read a submission file, and the files beside it that it uses.
 
-    Raises InputError if it can't be read, is not text, or is a notebook without a solution.
+    Raises DataError if it can't be read, is not text, or is a notebook without a solution.
     """
     kind = path.suffix.lower()
     if kind not in (".py", ".ipynb"):
-        raise InputError("submission", str(path), "a .py file, or an .ipynb with cells tagged 'solution'")
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise InputError("submission", str(path), f"a readable file ({error.strerror})") from None
-    return _read_file(content, path) if kind == ".py" else _read_notebook(content, path)
+        raise DataError(str(path), "a file of another kind", "a .py file, or an .ipynb with cells tagged 'solution'")
+    # the outputs of a notebook take much more room than its code
+    content = read_bytes(path, max(SOURCE.bytes, MOST_BYTES))
+    with reading(path, "a submission"):
+        return _read_file(content, path) if kind == ".py" else _read_notebook(content, path)
+
+
+def _check_size(path: Path, size: int) -> None:
+    if size > SOURCE.bytes:
+        raise DataError(str(path), f"{size:,} bytes of code", f"at most {SOURCE.words}")
 
 
 def _read_file(content: bytes, path: Path) -> Submission:
-    SOURCE.check("submission", len(content))
+    _check_size(path, len(content))
     text = decoded(content)
     if text is None:
         expected = "text that Python can read: in UTF-8, or with a coding cookie in line 1 or 2 (PEP 263)"
-        raise InputError("submission", str(path), expected)
+        raise DataError(str(path), "no such text", expected)
     tree = parsed(text)
     files, notes = files_beside(path, imports_of(tree)) if tree is not None else ({}, ())
     lost = sorted(used_from_main(tree)) if tree is not None else []
@@ -113,12 +118,12 @@ def _read_file(content: bytes, path: Path) -> Submission:
 def _read_notebook(content: bytes, path: Path) -> Submission:
     try:
         code = cells(content)
-    except NotANotebook:
-        raise InputError("submission", str(path), "a notebook (JSON with cells)") from None
+    except NotANotebook as error:
+        raise DataError(str(path), str(error), "a notebook (JSON with cells)") from None
     tagged = [cell for cell in code if TAG in cell.tags]
     if not tagged:
-        raise InputError("submission", str(path), "a notebook with code cells tagged 'solution'")
-    SOURCE.check("submission", sum(len(cell.source.encode("utf-8", "replace")) for cell in tagged))
+        raise DataError(str(path), "no cell tagged 'solution'", "a notebook with code cells tagged 'solution'")
+    _check_size(path, sum(len(cell.source.encode("utf-8", "replace")) for cell in tagged))
     units = tuple(_unit(cell, path.name, alone=len(tagged) == 1) for cell in tagged)
     trees = [tree for unit in units if (tree := parsed(unit.source)) is not None]
     files, notes = files_beside(path, imports_of(*trees))
@@ -135,13 +140,13 @@ def _unit(cell: Cell, name: str, *, alone: bool) -> Unit:
 def submitted_file(exercise: Exercise, folder: Path) -> Path:
     """The learner's file in their copy of an exercise's folder, or the notebook if only the notebook was changed.
 
-    Raises InputError if there is no file.
+    Raises DataError if there is no file.
     """
     path, book = folder / exercise.file.name, folder / f"{exercise.name}.ipynb"
     if not path.is_file():
         ways = "go to your working folder, name it with --folder, or make one with kvmmmu-lab --print-only"
         expected = f"your file for this exercise: {ways}"
-        raise InputError("file", str(path), expected)
+        raise DataError(str(path), "no such file", expected)
     with contextlib.suppress(InputError, OSError):
         if _same_code(path, exercise.file) and book.is_file() and _changed(book, exercise.folder / book.name):
             return book
@@ -150,7 +155,7 @@ def submitted_file(exercise: Exercise, folder: Path) -> Path:
 
 def _same_code(path: Path, stub: Path) -> bool:
     """Whether a file is the stub, whatever its encoding, line ends, comments and blank lines."""
-    mine, given = decoded(path.read_bytes()), decoded(stub.read_bytes())
+    mine, given = decoded(read_bytes(path)), decoded(read_bytes(stub))
     if mine is None or given is None:
         return False
     trees = parsed(mine), parsed(given)
@@ -162,7 +167,7 @@ def _changed(book: Path, given: Path) -> bool:
     texts = []
     for path in (book, given):
         try:
-            texts.append([cell.source.rstrip() for cell in cells(path.read_bytes()) if TAG in cell.tags])
+            texts.append([cell.source.rstrip() for cell in cells(read_bytes(path)) if TAG in cell.tags])
         except NotANotebook:
             return False
     return texts[0] != texts[1]

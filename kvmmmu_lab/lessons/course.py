@@ -14,6 +14,7 @@ from typing import Any
 from .. import exercises, workspace
 from ..errors import LabError
 from ..exercises import Exercise
+from ..files import parse_json, read_bytes, replace_file
 from ..player.cell_output import has_kernel
 from ..progress import Progress
 from .lesson import Lesson
@@ -248,9 +249,9 @@ def fill_start_page(folder: Path) -> None:
     """
     path = folder / workspace.START
     try:
-        book = json.loads(path.read_bytes())
+        book = parse_json(read_bytes(path), finite=False)
         cell = next(cell for cell in book["cells"] if FOR in cell["metadata"].get("tags", ()))
-    except (OSError, ValueError, KeyError, TypeError, StopIteration):
+    except (ValueError, KeyError, TypeError, AttributeError, StopIteration):
         return
     try:
         data = {kind: text.splitlines(keepends=True) for kind, text in course()._repr_mimebundle_().items()}
@@ -258,6 +259,6 @@ def fill_start_page(folder: Path) -> None:
         return  # without the kit's extra there are no exercises to list; the page says so when its cell runs
     cell["outputs"] = [{"output_type": "display_data", "metadata": {}, "data": data}]
     try:
-        path.write_text(json.dumps(book, indent=1, ensure_ascii=False) + "\n", "utf-8")
-    except OSError:
+        replace_file(path, f"{json.dumps(book, indent=1, ensure_ascii=False)}\n".encode())
+    except (OSError, UnicodeEncodeError):
         return

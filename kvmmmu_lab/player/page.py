@@ -29,6 +29,7 @@ from typing import Any
 
 from ..draw.svg import data_url
 from ..errors import InputError
+from ..files import MEGABYTE, inflated, parse_json
 
 FORMAT, VERSION = "kvmmmu-lab film", 2
 """Format and version of a film's data. The player plays only this version."""
@@ -37,6 +38,9 @@ MODULES = ("elements.js", "stage.js", "focus.js", "host.js", "notebook.js", "pan
 """The modules of the player; each imports only modules before it."""
 
 SVG = "http://www.w3.org/2000/svg"
+
+MOST_BYTES = 64 * MEGABYTE
+"""The maximum size of a film's data."""
 
 PLACE, DATA = "kvmmmu-film", "kvmmmu-film-data"
 """CSS classes of the element that the player fills, and of the script element with the film as JSON."""
@@ -104,8 +108,8 @@ def packed(text: str) -> str:
 
 
 def unpacked(text: str) -> str:
-    """Return a text that was `packed`. Raises ValueError or zlib.error if it wasn't."""
-    return zlib.decompress(base64.b64decode(text, validate=True)).decode()
+    """Return a text that was `packed`. Raises ValueError if it wasn't, or has more than `MOST_BYTES`."""
+    return inflated(base64.b64decode(text, validate=True), MOST_BYTES).decode()
 
 
 def compact(text: str) -> str:
@@ -125,7 +129,7 @@ class FilmOutput:
 def read_film(markup: str) -> FilmOutput | None:
     """Return the film that `film_html` embedded anywhere in ``markup``; None if there is none.
 
-    Films of another format or version are ignored: the player can't play them.
+    Films that are damaged or of another format or version are ignored: the player can't play them. The still picture remains.
     """
     if DATA not in markup:
         return None
@@ -133,12 +137,28 @@ def read_film(markup: str) -> FilmOutput | None:
     reader.feed(markup)
     reader.close()
     try:
-        found = json.loads(unpacked(json.loads(reader.data)["packed"]))
+        found = parse_json(unpacked(parse_json(reader.data)["packed"]))
         film, options = found["film"], found["options"]
-        playable = (film["format"], film["version"]) == (FORMAT, VERSION)
-    except (ValueError, LookupError, TypeError, zlib.error):
+        playable = (film["format"], film["version"]) == (FORMAT, VERSION) and _is_film(film) and isinstance(options, dict)
+    except (ValueError, LookupError, TypeError, AttributeError):
         return None
     return FilmOutput(film, options, reader.still) if playable else None
+
+
+def _is_film(film: Mapping[str, Any]) -> bool:
+    """Whether a film's data has what the pictures and the list of steps are made of. Raises LookupError, TypeError
+    or AttributeError."""
+    texts, steps = [film["title"], film["css"]], 0
+    for chapter in film["chapters"]:
+        texts += [chapter["title"], chapter["svg"]]
+        for step in chapter["steps"]:
+            steps += 1
+            texts += [step["words"], step["place"]]
+            appearances = list(step["set"].values())
+            if not isinstance(step["changes"], list) or not all(isinstance(one, list) and one for one in appearances):
+                return False
+            texts += [text for appearance in appearances for text in appearance]
+    return bool(steps) and all(isinstance(text, str) for text in texts)
 
 
 class _FilmReader(HTMLParser):

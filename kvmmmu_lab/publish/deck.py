@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError
+from ..errors import DataError, InputError
+from ..files import reading
 from ..player.page import as_script, script, style
 from .execution import executed, read_notebook
 from .outputs import code_css
@@ -35,22 +36,24 @@ def deck(
     ``title`` defaults to the first heading. ``code``: whether to show code. ``paper``: whether the deck is for print,
     with films as storyboards. ``links`` maps the names of other notebooks to the addresses of their decks.
 
-    Raises InputError if the file isn't a notebook or the theme is unknown, LabError if a cell fails or a package is missing.
+    Raises DataError if the file isn't a notebook, InputError if the theme is unknown, LabError if a cell fails or a package is
+    missing.
     """
     if theme not in THEMES:
         raise InputError("theme", theme, "auto, light or dark")
     require(*DECK_MODULES)
     path = Path(path)
     notebook = executed(path) if execute else read_notebook(path)
-    columns = slides(notebook, path, code=code, links=links or {})
-    if not columns:
-        raise InputError("notebook", str(path), "a notebook with something to show; no cell of this one is on a slide")
+    with reading(path, "a notebook whose cells can be shown"):
+        columns = slides(notebook, path, code=code, links=links or {})
+        if not columns:
+            raise DataError(str(path), "no cell is on a slide", "a notebook with something to show")
+        if paper:
+            columns = [[page for slide in column for page in storyboard_slides(slide)] for column in columns]
     return _deck_html(columns, title or _title(columns, path), notebook, theme, paper)
 
 
 def _deck_html(columns: list[list[Slide]], title: str, notebook: Any, theme: str, paper: bool) -> str:
-    if paper:
-        columns = [[page for slide in column for page in storyboard_slides(slide)] for column in columns]
     resources = {
         "title": title,
         "lang": html.escape(str(notebook.metadata.get("language", "en"))),

@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
+import json
 import os
 import re
 import sys
@@ -13,7 +14,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError, LabError
+from ..errors import DataError, LabError
+from ..files import parse_json, read_bytes, reading
 from ..player.cell_output import UNATTENDED
 
 TIMEOUT = 300
@@ -23,20 +25,18 @@ ANSI_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def read_notebook(path: Path) -> Any:
-    """Read a notebook. Raises InputError if the file doesn't exist, isn't a notebook, or has no cells."""
+    """Read a notebook. Raises DataError if the file doesn't exist, isn't a notebook, or has no cells."""
     import nbformat
 
     path = Path(path)
-    if not path.is_file():
-        raise InputError("notebook", str(path), "the path of a notebook (.ipynb) that exists")
-    try:
-        notebook = nbformat.read(path, as_version=4)
+    content = read_bytes(path)
+    with reading(path, "a Jupyter notebook (.ipynb)"):
+        text = content.decode(json.detect_encoding(content))
+        parse_json(text, finite=False)  # the limits, which nbformat hasn't
+        notebook = nbformat.reads(text, as_version=4)
         nbformat.validate(notebook)
-    except Exception as error:  # nbformat doesn't document its exceptions
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise InputError("notebook", str(path), f"a Jupyter notebook, which this file isn't ({reason[:120]})") from None
-    if not notebook.cells:
-        raise InputError("notebook", str(path), "a notebook with at least one cell")
+        if not notebook.cells:
+            raise DataError(str(path), "no cells", "a notebook with at least one cell")
     return notebook
 
 
@@ -53,13 +53,12 @@ def executed(path: Path, *, cache: bool = True) -> Any:
     kept = cache_folder() / f"{path.stem}-{_cache_key(notebook)}.ipynb"
     if cache and kept.is_file():
         try:
-            before = nbformat.read(kept, as_version=4)
-        except Exception:
-            kept.unlink(missing_ok=True)  # an incomplete file, or one from another version of nbformat
-        else:
-            for cell, ran in zip(_code_cells(notebook), _code_cells(before), strict=True):
+            before = _code_cells(read_notebook(kept))
+            for cell, ran in zip(_code_cells(notebook), before, strict=True):
                 cell.outputs, cell.execution_count = ran.outputs, ran.execution_count
             return notebook
+        except (ValueError, AttributeError):
+            kept.unlink(missing_ok=True)  # a damaged file, or one from another version of nbformat
     run(notebook, path)
     if cache:
         with contextlib.suppress(OSError):  # if the cache can't be written, the notebook runs again next time

@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from ..errors import DataError
+from ..files import read_bytes
 from .svg_image import isolate_svgs
 
 MAX_PICTURE = 3 << 20
@@ -182,13 +184,13 @@ def _embedded(address: str, folder: Path | None) -> str | None:
     parts = urlsplit(address)
     if parts.scheme or parts.netloc or not parts.path or folder is None:
         return None
-    path, root = (folder / unquote(parts.path)).resolve(), folder.resolve()
-    kind = mimetypes.guess_type(path.name)[0] or ""
     try:
-        if not path.is_relative_to(root) or not kind.startswith("image/") or path.stat().st_size > MAX_PICTURE:
+        path, root = (folder / unquote(parts.path)).resolve(), folder.resolve()
+        kind = mimetypes.guess_type(path.name)[0] or ""
+        if not path.is_relative_to(root) or not kind.startswith("image/"):
             return None
-        return f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
-    except OSError:
+        return f"data:{kind};base64,{base64.b64encode(read_bytes(path, MAX_PICTURE)).decode()}"
+    except (DataError, OSError, ValueError, RuntimeError):  # a name that no file can have, or links in a circle
         return None
 
 

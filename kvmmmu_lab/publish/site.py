@@ -14,6 +14,7 @@ from typing import Any
 from .. import exercises
 from ..errors import InputError
 from ..exercises import Exercise
+from ..files import read_text, reading
 from ..player.page import as_script, script, style
 from .execution import executed, read_notebook
 from .html import markdown_html
@@ -75,7 +76,9 @@ def build(root: Path, out: Path, *, execute: bool = True, say: Callable[[str], o
     links |= {f"{task.folder.name}/README.md": f"exercises/{task.folder.name}.html" for task in tasks}
     pages = []
     for path in lessons:
-        pages.append(_lesson(path, executed(path) if execute else read_notebook(path), links))
+        notebook = executed(path) if execute else read_notebook(path)
+        with reading(path, "a notebook whose cells can be shown"):
+            pages.append(_lesson(path, notebook, links))
         say(f"  {pages[-1].path}: {pages[-1].title} ({len(pages[-1].films)} films)")
     pages += [_exercise(task, links) for task in tasks]
     write(out / "search.js", _search_index(pages))
@@ -122,7 +125,7 @@ def _output_blocks(page: SitePage, cell: Any, folder: Path) -> Iterator[SiteBloc
 
 
 def _exercise(task: Exercise, links: dict[str, str]) -> SitePage:
-    text = (task.folder / "README.md").read_text("utf-8")
+    text = read_text(task.folder / "README.md")
     title, _, body = split_heading(text)
     about = f"{task.points} points. {_about(body)}"
     page = SitePage(f"exercises/{task.folder.name}.html", re.sub(r"[`*]", "", title), "exercise", task.number, about)

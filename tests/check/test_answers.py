@@ -60,15 +60,18 @@ def test_a_wrong_solution_teaches_nothing_wrong(server, tmp_path):
     "text", ["", "{", "[]", '{"stamp": 1}', '{"stamp": "STAMP", "drawn": 1}', '{"stamp": "STAMP", "drawn": {}}', "[" * 100_000]
 )
 def test_a_damaged_file_is_ignored(text, tmp_path):
-    (tmp_path / "kept.json").write_text(text.replace("STAMP", answers.stamp(SPLIT)))
-    assert KnownAnswers(SPLIT, 0, tmp_path / "kept.json").digests == {}
+    text = text.replace("STAMP", answers.stamp(SPLIT))
+    for content in (text, f"{answers._digest([text.encode()])}\n{text}"):
+        (tmp_path / "kept.json").write_text(content)
+        assert KnownAnswers(SPLIT, 0, tmp_path / "kept.json").digests == {}
 
 
 def test_a_file_of_other_code_is_ignored(server, tmp_path):
     path = tmp_path / "kept.json"
     judged(server, RIGHT, path)
     assert KnownAnswers(SPLIT, 0, path).digests
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"stamp": "0" * 32}))
+    text = json.dumps(json.loads(path.read_text().partition("\n")[2]) | {"stamp": "0" * 32})
+    path.write_text(f"{answers._digest([text.encode()])}\n{text}")
     assert not KnownAnswers(SPLIT, 0, path).digests
 
 

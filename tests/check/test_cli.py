@@ -119,17 +119,17 @@ def test_without_a_working_folder_the_message_says_what_to_do(tmp_path, monkeypa
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
-    assert main(["check", "rmap_add"]) == 1
+    assert main(["check", "rmap_add"]) == 2
     assert "--print-only" in capsys.readouterr().err
     assert "--print-only" in watch(tmp_path, "q")
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
-    [(["check", "nothing"], "one of"), (["check", "rmap_add", "no.py"], "readable file"), (["hint", "x"], "one of")],
+    ("arguments", "words", "status"),
+    [(["check", "nothing"], "one of", 1), (["check", "rmap_add", "no.py"], "no such file", 2), (["hint", "x"], "one of", 1)],
 )
-def test_a_bad_argument_is_one_line_on_stderr(folder, capsys, arguments, words):
-    assert main(arguments) == 1
+def test_a_bad_argument_is_one_line_on_stderr(folder, capsys, arguments, words, status):
+    assert main(arguments) == status
     said = capsys.readouterr().err
     assert words in said and "Traceback" not in said and said.count("\n") == 1
 

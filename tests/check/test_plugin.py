@@ -75,7 +75,7 @@ def test_inline_says_that_it_does_not_count(within, right):
 
 def test_a_missing_submission_is_reported_in_one_line(within):
     status, said = within("--submission", "nowhere.py", "-k", "first")
-    assert status == 1 and "readable file" in said and "Traceback" not in said, said
+    assert status == 1 and "no such file" in said and "Traceback" not in said, said
 
 
 @pytest.mark.slow

@@ -54,7 +54,7 @@ def test_other_files_are_refused(tmp_path, name, content, words):
 
 
 def test_a_missing_file_is_refused(tmp_path):
-    with pytest.raises(InputError, match="a readable file"):
+    with pytest.raises(InputError, match="no such file"):
         read(tmp_path / "mine.py")
 
 
