@@ -115,11 +115,11 @@ hierarchy(vm, code, data)
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # <!-- slide:
 # The shadow has three sptes, all made from one page table. Now the guest stores 4 bytes at offset **`0x404`** of that
-# table. Find the place on the upper ruler, and look below it.
+# table. Which spte dies?
 # -->
 # Try the ruler. The shadow of a small guest has three sptes, all made from one page table. Now the guest stores 4 bytes
-# at offset **`0x404`** of that table. Find the place on the upper ruler, look below it, and decide which spte dies. (As
-# in lesson 9, each section makes a new guest; to repeat a section, start at its first cell.)
+# at offset **`0x404`** of that table. What does the lower ruler have below this offset? (As in lesson 9, each section
+# makes a new guest; to repeat a section, start at its first cell.)
 
 # %%
 small = small_guest("32", 0x80000, 0x101000, 0x102000)
@@ -159,10 +159,10 @@ watch_store(vm, second_at, 0, 4)
 guess_quadrants.reveal()
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
-# And the program uses its other page:
+# Then the program uses both pages:
 
 # %%
-vm.access(0x301000, user=True)
+vm.access(0x101000, user=True), vm.access(0x301000, user=True)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
@@ -210,21 +210,21 @@ lesson.DIRECTORY
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
-# `& ~7` matters when a store begins in the *middle* of an entry. Here sptes 2, 3, 4 and 5 are present, made from
-# directory entries 1 and 2. The kernel stores **one byte at offset `0x6`**.
+# `& ~7` matters when a store begins in the *middle* of an entry. Here four links are present, made from two adjacent
+# directory entries. The kernel stores **one byte at offset `0x16`**.
 # -->
 # ## Why the offset is rounded
 #
 # The step `& ~7` in that diagram clears the last three bits. For an offset like `0x808` it does nothing. It matters
-# when a store begins in the *middle* of an entry. Our guest has pages below entry 1 and below entry 2, so sptes 2, 3, 4
-# and 5 of the directory's shadow page are present. Its kernel now stores **one byte at offset `0x6`**.
+# when a store begins in the *middle* of an entry. Our guest has pages below two adjacent directory entries, so four
+# links of the directory's shadow page are present. Its kernel now stores **one byte at offset `0x16`**.
 
 # %%
-small = small_guest("32", 0x400000, 0x600000, 0x800000, 0xA00000)
-vm, byte_at = small.vm, (small.root << 12) + 0x6
+small = small_guest("32", 0x1400000, 0x1600000, 0x1800000, 0x1A00000)
+vm, byte_at = small.vm, (small.root << 12) + 0x16
 
 # %% tags=["question"]
-guess_one_byte = lesson.one_byte(vm, byte_at, 0x400000)
+guess_one_byte = lesson.one_byte(vm, byte_at, 0x1400000)
 guess_one_byte
 
 # %%
@@ -260,13 +260,12 @@ guess_eight_bytes.reveal()
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
 # *Demand paging*: the program accesses a new page, its kernel gets a page fault and stores one entry, and the host
-# makes the spte. The first two pages:
+# makes the spte. Two new pages:
 # -->
 # ## A page at a time
 #
-# From the third store in a row to one gfn on, the host assumes a flood and zaps all shadow pages of that gfn (lesson
-# 9). This detects a `fork`, which copies page tables entry by entry. A program that walks through its memory page by
-# page causes stores to page tables, too. For each new page, this happens:
+# The host counts stores because a `fork` copies page tables entry by entry (lesson 9). But a program that walks through
+# its memory page by page causes stores to page tables, too. For each new page, this happens:
 #
 # 1. the program accesses it, and the guest's kernel gets a page fault, because the page is not mapped yet;
 # 2. the kernel takes a free frame and stores one entry, which the host traps;
@@ -280,21 +279,20 @@ vm = small.vm
 
 
 def demand(gva):
-    vm.access(gva, user=True)
+    first = vm.access(gva, user=True)
     small.edit(gva, small.frame() << 12 | 0x67)
-    return vm.access(gva, user=True)
+    return first, vm.access(gva, user=True)
 
 
 demand(0x2000), demand(0x3000)
 
 # %% [markdown]
 # <!-- slide:
-# Now the third new page. Between this store and the last one there are two faults, and the program has used its memory.
-# Are the two stores "in a row"?
+# One more new page, step by step. Between this store and the last one there are two faults, and the program has used its
+# memory.
 # -->
-# One page was mapped at the start, so there are now three sptes in the shadow page. Next is the third new page, step by
-# step. Between this store and the last one there are two faults, and the program has used its memory. Does the host
-# count this store as "in a row" with the last one?
+# One page was mapped at the start, so there are now three sptes in the shadow page. Next is one more new page, step by
+# step. Between its store and the last one there are two faults, and the program has used its memory.
 
 # %% tags=["question"]
 guess_pause = lesson.pause(vm, 0x3000)
@@ -324,32 +322,40 @@ for gva in pages[4:]:
 guess_left.reveal()
 
 # %% [markdown] slideshow={"slide_type": "slide"}
+# <!-- slide:
+# An early version treated a directory like a page table: it doubled the offset **once** and cleared **one** spte (fixed
+# by commit ac1b714e). This guest runs it, and has pages at `0x200000` (entry 0), `0x400000` (entry 1) and `0x800000`.
+#
+# The kernel stores another page table in directory entry 1, at offset `0x4`. Then the program reads `0x200000` and
+# `0x400000`.
+# -->
 # ## An early version
-
-# %% tags=["answer"]
-lesson.ONE_DOUBLING
-
-# %% [markdown]
-# The guest's kernel gives the 4 MB of entry 1 another page table, in which `0x400000` points to another frame. The
-# host misses the store:
+#
+# An early version of this function treated a directory like a page table: it doubled the offset once, and cleared one
+# spte. Its author had forgotten that a directory entry has two links. A change to KVM fixed this before 2.6.22 (commit
+# ac1b714e of the Linux kernel). We can run it: a VM accepts another function as its `pre_write`, as in lesson 7.
+#
+# This guest has pages at `0x200000`, in the second half of the 4 MB of directory entry 0, at `0x400000`, below entry 1,
+# and at `0x800000`. Its kernel gives the 4 MB of entry 1 another page table: it stores 4 bytes at offset `0x4` of the
+# directory. Then the program reads `0x200000` and `0x400000`.
 
 # %%
-small = small_guest("32", 0x400000, 0x800000)
+small = small_guest("32", 0x200000, 0x400000, 0x800000, pre_write=lesson.early_pre_write)
 vm, entry1, entry2 = small.vm, small.entry_gpa(0x400000, level=2), small.entry_gpa(0x800000, level=2)
 
 # %% tags=["question"]
-guess_missed = lesson.missed(vm, 0x400000, 0x800000)
-guess_missed
+guess_early = lesson.early(vm, 0x200000, 0x400000, 0x800000)
+guess_early
 
 # %%
-vm.poke(entry1, vm.peek(entry2, 4), 4)
-hierarchy(vm, 0x400000)
+watch(lambda: vm.emulate_write_gpa(entry1, vm.peek(entry2, 4), 4), vm, [0x200000, 0x400000])
 
 # %%
-hex(entry_of(vm, 0x400000).value >> 12), hex(vm.access(0x400000, user=True).gpa >> 12)
+reads = vm.access(0x200000, user=True), vm.access(0x400000, user=True)
+reads
 
 # %% tags=["answer"]
-guess_missed.reveal()
+guess_early.reveal(reads)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## PAE is not 4 bytes

@@ -6,12 +6,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..inspect.paths import shadow_path
+from ..mmu.bits import PAGE_SHIFT, PAGE_SIZE
+from ..mmu.cpu import Access
+from ..mmu.machine import Machine
 from ..mmu.memory import FIRST_SHADOW
 from ..mmu.pool import ShadowPage
+from ..mmu.prewrite import shadow_pages, zap_spte
 from ..mmu.vm import Vm
 from .lesson import Lesson
 from .question import Answer, Ask, Passage, Steps
-from .sptes import FAILS, died, frame_name, gfn_of, listed, names, reached, sptes
+from .sptes import died, gfn_of, listed, names, sptes
 
 LESSON = Lesson(10, "Which shadow entries does a store hit when guest entries are only 4 bytes long?", 45, ("pre_write_32",))
 
@@ -153,12 +157,12 @@ def one_byte(vm: Vm, gpa: int, gva: int) -> Steps:
         f"Entry {offset // 4} became {first} and {first + 1}, whichever byte is written.",
         more="""
         <!-- slide:
-        Without the rounding: `0x6` x 2 x 2 = `0x18`, / 8 = 3, so 3 *and 4*. But 2 would have stayed, although its
+        Without the rounding: `0x16` x 2 x 2 = `0x58`, / 8 = 11, so 11 *and 12*. But 10 would have stayed, although its
         directory entry has changed. First round down, then double again.
         -->
-        Without the rounding, `0x6` x 2 is `0xc`, `0xc` x 2 is `0x18`, and `0x18` / 8 is 3. The result would have been
-        sptes 3 *and 4*. Number 4 belongs to guest entry 2, which was not written: losing it does little harm. But
-        number 2 would have stayed, although its directory entry has changed. Each doubling also doubles the distance of
+        Without the rounding, `0x16` x 2 is `0x2c`, `0x2c` x 2 is `0x58`, and `0x58` / 8 is 11. The result would have
+        been sptes 11 *and 12*. Number 12 belongs to guest entry 6, which was not written: losing it does little harm.
+        But number 10 would have stayed, although its directory entry has changed. Each doubling also doubles the distance of
         the byte from the start of its entry. After two doublings this distance can be a whole spte or more. So first
         round down, and then double again.
 
@@ -228,7 +232,7 @@ def pause(vm: Vm, gva: int) -> Steps:
     here = [spte for spte in before if spte >> 9 == FIRST_SHADOW + page]
     choices = ["nothing", "one spte", f"all {len(here)} sptes of #{page}"]
     floods = vm.stats.flood_zaps
-    yield Ask("The store for the third new page zaps ...", choices, on=vm)
+    yield Ask("The store for this new page zaps ...", choices, on=vm)
     dead = [spte for spte in here if not vm.memory.words[spte]]
     yield Answer(
         choices[2] if vm.stats.flood_zaps > floods else choices[min(len(dead), 1)],
@@ -269,40 +273,45 @@ def left(vm: Vm, gvas: list[int]) -> Steps:
     )
 
 
-ONE_DOUBLING = Passage(
-    """
-    <!-- slide:
-    An early version lacked the second doubling (fixed by commit ac1b714e). For directory entry 1, offset `0x4`, doubled
-    once: `0x8`, so spte **1**. It should be sptes 2 and 3. With `poke`, the host misses the store:
-    -->
-    What if the code clears too little? An early version of this function lacked the second doubling: its author had
-    forgotten that a directory entry has two links. A change to KVM fixed this before 2.6.22 (commit ac1b714e of the
-    Linux kernel). Compute what the early version did for a store to directory entry 1, offset `0x4`: doubled once it is
-    `0x8`, which gives spte **1**. It should be sptes 2 and 3.
+def early_pre_write(vm: Machine, gpa: int, size: int) -> None:
+    """Pre-write as it was before commit ac1b714e of the Linux kernel, for a store to one entry of 4 bytes.
 
-    Number 1 belongs to directory entry 0, which was not written, so it is hit by mistake. Numbers 2 and 3 are *not*
-    hit. To see what this means, we use `poke`, so that the host misses the store.
+    It doubles the offset once, also for a directory, and clears one spte in each page.
     """
-)
+    offset = 2 * (gpa % PAGE_SIZE) % PAGE_SIZE
+    for page in shadow_pages(vm, gpa >> PAGE_SHIFT):
+        zap_spte(vm, page, page.spte + offset // 8)
 
 
 @LESSON.question
-def missed(vm: Vm, gva: int, other: int) -> Steps:
-    """The frame that is reached through a link that should have died."""
-    old, new = gfn_of(vm, gva), gfn_of(vm, other)
-    ends = [frame_name(old, old, new), frame_name(new, old, new), FAILS]
-    yield Ask("The host missed the store. Which frame does the program reach?", ends)
+def early(vm: Vm, first: int, second: int, other: int) -> Steps:
+    """What a program reaches after a store to a directory before which the early version has run."""
+    old, new = gfn_of(vm, second), gfn_of(vm, other)
+
+    def ends(fault: int, again: int, gfn: int) -> str:
+        cost = {0: "without a fault", 1: "after a fault"}
+        frame = {old: "the old frame", new: "the new frame"}.get(gfn, "another frame")
+        return f"{first:#x} {cost[fault]}; {second:#x} {cost[again]}: {frame}"
+
+    choices = [ends(0, 1, new), ends(1, 1, new), ends(1, 0, old), ends(0, 0, old)]
+    words = "The early version runs, and the store to directory entry 1 follows. The program then reads ..."
+    reads: list[Access] = yield Ask(words, choices, on=vm)
+    one, two = reads
     yield Answer(
-        reached(vm, gva, old, new),
-        "the links still lead to the shadow pages of the old page table.",
+        ends(one.faults, two.faults, (two.gpa or 0) >> PAGE_SHIFT),
+        "0x4 doubled once is 0x8, which is spte 1: a link made from entry 0. Sptes 2 and 3, made from entry 1, stayed.",
         more="""
         <!-- slide:
-        A zap too many costs a fault. **A zap too few costs the guest its data.**
+        The early version cleared spte 1, which cost a fault, and left 2 and 3, which still lead to the shadow pages of the
+        old page table. A zap too many costs a fault. **A zap too few costs the guest its data.**
         -->
-        The guest's tables give one gfn (the first number), but the program reaches another (the second). That other
-        frame may belong to another program by now, and a write there destroys its data. With the second doubling
-        missing, every store to a directory could end like this, and guests' memory was indeed corrupted. A zap too many
-        costs a fault. **A zap too few costs the guest its data.**
+        Two mistakes come together here. The link to the shadow page for `0x200000` was cleared although its directory
+        entry was not written: this cost a fault, and the next access repaired it. The links that had to be cleared
+        stayed, and still lead to the shadow pages of the *old* page table.
+
+        The old frame may belong to another program by now, and a write there destroys its data. The message of the change
+        that fixed this reports corrupted guest memory. A zap too many costs a fault. **A zap too few costs the guest its
+        data.**
         """,
     )
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from ..inspect.entries import flags, guest_target, shadow_target, withheld
 from ..inspect.keys import Key, frame_key, guest_table, key_of, shadow_page, spte_key
-from ..inspect.names import Names, entry_name
+from ..inspect.names import Names, entry_name, key_name
 from ..inspect.paths import guest_path, shadow_path
 from ..inspect.refusal import Request, refusals, shadow_grants, why_shadow_allows
 from ..mmu import events as ev
@@ -24,6 +24,7 @@ from ..mmu.bits import BASE_MASK, DIRTY, NX, PAGE_SHIFT, PRESENT, SHADOW_WRITABL
 from ..mmu.machine import Machine
 from ..mmu.memory import FIRST_GUEST, PAE_ROOT
 from ..mmu.pool import METAPHYSICAL
+from .story import source_of, written_entries
 
 TAGS = {
     "fault": "a page fault begins",
@@ -255,7 +256,12 @@ def _allowed(n: Names, o: Any) -> str:
 
 def _zapped(n: Names, o: Any) -> str:
     led = f", which led to {n.target(o.old)}," if o.old & PRESENT else ""
-    return f"The shadow entry {n.entry(o.hpa)}{led} is zapped: its guest entry is about to change."
+    said = f"The shadow entry {n.entry(o.hpa)}{led} is zapped"
+    store = next((_operands(event) for event in o.inside if event[0] is ev.PRE_WRITE), None)
+    source = source_of(n.vm, o.hpa)
+    if store is not None and source is not None and source not in written_entries(n.vm, store.gpa, store.size):
+        return f"{said}, although {key_name(source)}, from which it was made, doesn't change."
+    return f"{said}: its guest entry is about to change."
 
 
 def _root_slot(n: Names, o: Any) -> str:

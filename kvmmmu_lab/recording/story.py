@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from ..inspect.keys import SHADOW, Key, frame_key, guest_table, key_of, shadow_page, spte_key
 from ..inspect.names import Names, key_name
+from ..inspect.paths import made_from
 from ..mmu import events as ev
 from ..mmu.bits import PAGE_SHIFT, PAGE_SIZE, guest_format
 from ..mmu.machine import Machine
@@ -38,7 +39,7 @@ class Story:
             self.walk = {above: seen for above, seen in self.walk.items() if above > level} | {level: key}
             return {key: READ}
         if kind is ev.PRE_WRITE:
-            self.store = _stored(vm, *operands)
+            self.store = written_entries(vm, *operands)
             return {key: "it is about to change: the host looks for what was made from it" for key in self.store}
         if kind is ev.HARDWARE_READ:
             return {key_of(vm, operands[0]): READ_BY_PROCESSOR}
@@ -55,8 +56,12 @@ class Story:
         key = key_of(vm, hpa)
         name = key_name(key)
         if kind is ev.ZAP_SPTE:
-            cleared = f"{name}, which was made from it, is zapped"
-            return {key: "it is zapped: its guest entry is about to change", **dict.fromkeys(self.store, cleared)}
+            source = source_of(vm, hpa)
+            if source is None or source in self.store:
+                parts = {key: "it is zapped: its guest entry is about to change"}
+            else:
+                parts = {key: "it is zapped, although its guest entry doesn't change"}
+            return parts | ({} if source is None else {source: f"{name}, which was made from it, is zapped"})
         if kind is ev.MAKE_SPTE and self.walk:
             leaf = self.walk[min(self.walk)]
             return {key: f"it is made from {key_name(leaf)}", leaf: f"{name} is made from it"}
@@ -69,7 +74,14 @@ class Story:
         return {}
 
 
-def _stored(vm: Machine, gpa: int, size: int) -> list[Key]:
+def source_of(vm: Machine, hpa: int) -> Key | None:
+    """Return the guest entry from which the entry at ``hpa`` of a shadow page was made; None if that isn't known."""
+    key = key_of(vm, hpa)
+    made = made_from(vm, vm.pool.pages[key.page], int(key.row)) if key.kind == SHADOW else None
+    return None if made is None else guest_table(made[0]).entry(made[1])
+
+
+def written_entries(vm: Machine, gpa: int, size: int) -> list[Key]:
     """Return the guest entries that contain these bytes."""
     width, table = guest_format(vm.root_level).size, guest_table(gpa >> PAGE_SHIFT)
     offset = gpa % PAGE_SIZE

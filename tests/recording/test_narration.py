@@ -4,7 +4,7 @@
 import pytest
 
 from kvmmmu_lab import Vm, open_guest, record
-from kvmmmu_lab.labs.guests import GuestTable
+from kvmmmu_lab.labs.guests import GuestTable, small_guest
 from kvmmmu_lab.mmu import events as ev
 from kvmmmu_lab.player.film import film
 from kvmmmu_lab.recording.narration import NARRATIONS, OPERATIONS, OUTCOMES, TAGS, sentence, tags_of
@@ -99,6 +99,17 @@ def test_a_flush_of_write_protection_and_one_by_the_guest_say_no_more():
         vm.access(GVA, user=True)  # the table in gfn 0x61c9 becomes shadowed
         vm.load_cr3(vm.cpu.cr3)
     assert words(recording, "tlb_flush") == ["The TLB is flushed: the processor forgets its translations."] * 2
+
+
+def test_an_entry_that_is_zapped_by_mistake_is_called_that():
+    guest = small_guest("32", 0x101000, 0x301000)
+    with record(guest.vm) as recording:
+        guest.vm.emulate_write_gpa(guest.entry_gpa(0x101000), 0, 4)
+    assert sorted(words(recording, "zap_spte")) == [
+        "The shadow entry #246:257, which led to gfn 0x13, is zapped, although entry 769 of the guest table in gfn 0x12, from "
+        "which it was made, doesn't change.",
+        "The shadow entry #247:257, which led to gfn 0x11, is zapped: its guest entry is about to change.",
+    ]
 
 
 def walks(vm, **access):

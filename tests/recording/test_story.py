@@ -44,6 +44,17 @@ def test_a_store_that_crosses_two_entries_is_part_of_the_story_of_both():
     assert all("it is about to change" in found[f"g:61c9:{index}"][0] for index in (457, 458))
 
 
+def test_an_entry_of_another_quadrant_is_zapped_although_its_guest_entry_stays():
+    """2007: entries 257 and 769 of a table with 4-byte entries have the same place in the shadow pages of the two quadrants."""
+    guest = small_guest("32", 0x101000, 0x301000)
+    table = guest.table(0x101000)
+    found = story_of(guest.vm, lambda vm: vm.emulate_write_gpa(guest.entry_gpa(0x101000), 0, 4))
+    assert found["s:247:257"] == ["it is dropped from the reverse map of gfn 0x11", "it is zapped: its guest entry is about to change"]
+    assert found["s:246:257"][-1] == "it is zapped, although its guest entry doesn't change"
+    assert found[f"g:{table:x}:257"][-1] == "#247:257, which was made from it, is zapped"
+    assert found[f"g:{table:x}:769"] == ["#246:257, which was made from it, is zapped"]
+
+
 def test_a_page_that_shadows_no_table_has_no_guest_table_in_its_story():
     found = story_of(Vm(), lambda vm: vm.access(0x1000))
     assert not [key for key in found if key.startswith("g:")]
