@@ -74,7 +74,7 @@ entry
 #   guest entry from which the spte was made (or, if the spte is empty, would be made);
 # - **on the right**, what an spte points to: a frame, with its reverse map.
 #
-# One box also shows a count of writes. A later section is about this count.
+# One box also counts the writes in a row to this gfn. (In lesson 7, the third of them made a difference.)
 
 # %%
 store_diagram(vm, entry.gpa, 8)
@@ -123,9 +123,9 @@ watch_store(vm, entry.gpa, entry.moved)
 # before 3? As soon as the guest's bytes have changed, the old spte is wrong. In this order the shadow is never wrong,
 # not even for a moment.
 #
-# The film also says that the host does not flush the TLB. The processor may use the old translation for a while, and
-# that is allowed: on a real machine, too, an old translation can be used until the guest's kernel tells the processor
-# to forget it.
+# The film also says that the host does not flush the TLB. A real processor may use the old translation for a while, and
+# that is allowed: without a hypervisor, too, an old translation can be used until the guest's kernel tells the processor
+# to forget it. (The processor of our VM has no TLB: it walks the shadow at every access.)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
@@ -239,13 +239,15 @@ store_diagram(vm, entry2 + 7, 1)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
-# A store of 8 bytes begins in the middle of entry 2 and ends in entry 3. The shadow of this table has three sptes: 1,
-# 2 and 3.
+# A store of 8 bytes begins in the middle of entry 2 and ends in entry 3. The processor allows this, but a kernel writes its
+# page tables entry by entry. The shadow of this table has three sptes: 1, 2 and 3.
 # -->
 # ## Across two entries
 #
 # Now a store of 8 bytes begins in the middle of entry 2. Its first half is in entry 2, its second half in entry 3. The
-# processor allows such a store. The shadow of this table has three sptes: 1, 2 and 3.
+# processor allows such a store. But kernels write their page tables entry by entry. So to the host, this store says
+# something about the frame, as three stores in a row did in lesson 7. The shadow of this table has three sptes: 1, 2
+# and 3.
 
 # %%
 small = small_guest("64", 0x1000, 0x2000, 0x3000)
@@ -263,34 +265,60 @@ guess_across.reveal()
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
-# Two writes zap two sptes:
-# -->
-# ## A series of writes
+# From the third write in a row to one gfn on, the host zaps all shadow pages of this gfn: a **flood**.
 #
-# Let the small guest write entries 1 and 2, one after the other. As expected, two sptes die.
+# | the write goes to ... | the count |
+# | --- | --- |
+# | the same gfn as the last write | goes up by 1 |
+# | another gfn | starts again at 1 |
+#
+# Six stores: to entries 1 and 2 of one table, to another table, then three times to entry 9 of the first one, whose spte
+# is empty.
+# -->
+# ## Six stores
+#
+# In lesson 7, five stores in a row went to one page table. The code calls three or more of them a **flood**
+# (mmu.c:1157-1164), and zaps all shadow pages of that gfn. To find out what is *in a row*, the host keeps the gfn of the
+# last write and a count, which the diagrams show, too. The rules of the count are strict:
+#
+# | the write goes to ... | the count |
+# | --- | --- |
+# | the same gfn as the last write | goes up by 1 |
+# | another gfn | starts again at 1 |
+#
+# Our small guest has three pages below one page table and a fourth page below another. Its kernel makes six stores: to
+# entries 1 and 2 of the first table, to entry 1 of the second, and then three times to entry 9 of the first. The spte
+# of entry 9 is empty, because that page was never mapped.
+
+# %%
+small = small_guest("64", 0x1000, 0x2000, 0x3000, 0x201000)
+vm, entry1, elsewhere = small.vm, small.entry_gpa(0x1000), small.entry_gpa(0x201000)
+entry9 = entry1 + 8 * 8
+stores = [entry1, entry1 + 8, elsewhere, entry9, entry9, entry9]
+
+# %% tags=["question"]
+guess_six_stores = lesson.six_stores(vm, 0x1000)
+guess_six_stores
+
+# %%
+left = []
+for gpa in stores:
+    vm.emulate_write_gpa(gpa, 0, 8)
+    left.append(len(vm.pool.active))
+left
+
+# %% tags=["answer"]
+guess_six_stores.reveal(left)
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# The list has the number of shadow pages in use after each store. Here is a flood step by step, on a new guest:
 
 # %%
 small = small_guest("64", 0x1000, 0x2000, 0x3000)
 vm, entry1 = small.vm, small.entry_gpa(0x1000)
 for gpa in (entry1, entry1 + 8):
     vm.emulate_write_gpa(gpa, 0, 8)
-
-# %% [markdown]
-# <!-- slide:
-# One spte is left, number 3. The next store goes to entry 9, whose spte is empty.
-# -->
-# One spte is left in the shadow page, number 3. The next store goes to entry 9, whose spte is empty: that page was
-# never mapped.
-
-# %% tags=["question"]
-guess_next_store = lesson.next_store(vm, 0x3000)
-guess_next_store
-
-# %%
 watch_store(vm, entry1 + 8 * 8, 0)
-
-# %% tags=["answer"]
-guess_next_store.reveal()
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
@@ -328,7 +356,7 @@ guess_device.reveal()
 
 # %%
 again = vm.access(0x5000)
-again
+again.outcome
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
@@ -337,9 +365,8 @@ again
 # -->
 # ## Which pages are hit
 #
-# So far, pre-write has always found one shadow page. In general it uses the **hash**, the host's index of its shadow
-# pages: 256 lists, called *buckets*. It looks into the bucket of the written gfn. A page there is hit only if it passes
-# two tests (mmu.c:1167-1169):
+# Pre-write finds shadow pages through the **hash**, the host's index of its shadow pages: 256 lists, called *buckets*. It
+# looks into the bucket of the written gfn. A page there is hit only if it passes two tests (mmu.c:1167-1169):
 #
 # 1. **The page shadows the written gfn.** There are only 256 buckets, so gfns that are equal modulo 256 share one. In
 #    our Linux guest, the program's page table in gfn `0x61c1` shares a bucket with one of the kernel's page tables, in
@@ -359,7 +386,7 @@ store_diagram(linux, entry_of(linux, 0x400000).gpa, 8)
 # 2. **It shadows a page table.** A 2 MB page of the guest is shadowed in pieces of 4 KiB. The shadow page that maps
 #    them is called *metaphysical*, because the guest has no page table there. The host keeps it in the
 #    hash under the first gfn of the 2 MB page. A store to that gfn changes data, and no spte was made from that data.
-#    (The other pages in this bucket date from before the guest turned paging on.)
+#    (Usually such a store isn't even trapped. The diagram shows what pre-write would do.)
 
 # %%
 small = small_guest("64", 0x1000)
@@ -370,10 +397,12 @@ store_diagram(small.vm, 0x400 << 12, 8)
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # <!-- slide:
 # In the next guest, entry 493 of the root table points to the root table itself. The address that it accesses has index
-# 493 at each of the four levels.
+# 493 in every table on its path.
 # -->
+# (The other pages in this bucket date from before the guest turned paging on.)
+#
 # In the guest of the next cell, entry 493 of the root table points to the root table itself. The guest makes one access
-# through it: the address `0xFFFFF6FB7DBED000` has index 493 at each of the four levels. Then the guest writes that
+# through it: the address `0xFFFFF6FB7DBED000` has index 493 in every table on its path. Then the guest writes that
 # entry.
 
 # %%
@@ -464,23 +493,23 @@ lesson.INVLPG
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
-# Our guest turns paging off, writes entry 2 of its page table at its physical address, and turns paging on again. Does
-# pre-write begin, and when?
+# Our guest turns paging off, writes entry 2 of its page table at its physical address, and turns paging on again.
 # -->
 # ## Writing with paging off
 #
-# Pre-write runs only if write protection traps the store. This requires that no spte with W set points to a shadowed
-# table. A guest can turn paging off for a while, for instance to switch to another mode.
-# Without paging there are no guest tables, so the host uses shadow pages of another kind.
+# A guest can turn paging off for a while, for instance to switch to another mode. Then there are no guest tables from
+# which the host could take access rights. So a function of its own makes the sptes (mmu.c:769-813). It looks at nothing
+# but the address, and gives every spte all rights.
 #
-# Our small guest turns paging off, and then writes entry 2 of its page table, at its physical address. Watch
-# what the host does.
+# Our small guest turns paging off, and then writes entry 2 of its page table, at its physical address. Watch what the
+# host does. (`audit` is the kernel's own check of the shadow. As long as it has no complaints, its list is empty.)
 
 # %%
-small = small_guest("64", 0x1000, 0x2000)
+small = small_guest("64", 0x201000, 0x2000)
 vm, entry2, new = small.vm, small.entry_gpa(0x2000), small.frame()
-old, paging = vm.peek(entry2) >> 12, vm.cpu.cr0
+complaints, paging = vm.audit(), vm.cpu.cr0
 vm.load_cr0(paging & ~(1 << 31))
+complaints
 
 # %% tags=["question"]
 guess_paging_off = lesson.paging_off(vm)
@@ -493,29 +522,27 @@ watch(lambda: vm.access(entry2, write=True, value=new << 12 | 0x67, size=8), vm)
 guess_paging_off.reveal()
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
-# Now the guest turns paging on again.
+# Now the guest turns paging on again, and the program reads its page at `0x2000`.
 
 # %% tags=["question"]
-guess_paging_on = lesson.paging_on(vm, 0x2000, old, new)
+guess_paging_on = lesson.paging_on(vm)
 guess_paging_on
-
-# %%
-vm.load_cr0(paging)
-vm.access(0x2000, user=True)
 
 # %%
 from kvmmmu_lab.labs import hierarchy
 
+vm.load_cr0(paging)
+vm.access(0x2000, user=True)
 hierarchy(vm, 0x2000)
 
 # %% tags=["answer"]
 guess_paging_on.reveal()
 
-# %% [markdown] slideshow={"slide_type": "subslide"}
-# Here is the kernel's own audit:
-
-# %%
+# %% slideshow={"slide_type": "subslide"}
 [str(line) for line in vm.audit()]
+
+# %% tags=["answer"]
+lesson.AUDIT
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## What you know now

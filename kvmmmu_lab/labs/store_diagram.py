@@ -85,7 +85,8 @@ class StoreDiagram:
         for spte in self.values:
             origin = made_from(draft.vm, draft.vm.pool.pages[page_of(spte)], spte & 511)
             near |= {origin[1]} if origin is not None and origin[0] == write.gfn else set()
-        words = (f"gfn {write.gfn:#x}", f"{last + 1} entries of {write.entry_size} bytes")
+        entries = f"{last + 1} entries of {write.entry_size} bytes"
+        words = (f"gfn {write.gfn:#x}", entries if self.pages else "not shadowed as a table")
         names = {scene_builder.LEVELS[page.level] for page in self.pages}
         title = f"the guest's {names.pop() if len(names) == 1 else 'table' if names else 'page'}"
         draft.box(BYTES, "list", GUEST, 0, title, words, [self._guest_entry(draft, index) for index in sorted(near)])
@@ -114,6 +115,8 @@ class StoreDiagram:
     def _arithmetic(self) -> list[tuple[str, str]]:
         """Return the steps from the offset to the index in the shadow pages, as (operation, result) pairs."""
         offset, indices = self.write.offset, self.write.indices
+        if not self.pages:
+            return [("offset", f"{offset:#x}"), ("so", "no entry")]
         if self.write.whole_page:
             two = [("entries", f"{indices[0]} and {indices[-1]}")] * self.write.misaligned
             return [("offset", f"{offset:#x}"), *two, ("so", "the whole page")]

@@ -13,6 +13,12 @@ from .sptes import FAILS, died, frame_name, gfn_of, listed, names, reached, spte
 LESSON = Lesson(9, "What does one store to a page table undo in the shadow?", 45, ("pre_write",))
 
 
+def made(pages: int, entries: int) -> str:
+    """Return what the host makes, in words: "1 page and 2 sptes"."""
+    words = [f"{pages} page{'s' * (pages != 1)}"] * bool(pages) + [f"{entries} spte{'s' * (entries != 1)}"] * bool(entries)
+    return " and ".join(words) or "nothing"
+
+
 @LESSON.question
 def page_below(vm: Vm, gva: int) -> Steps:
     """What happens to the sptes in a page when the link to the page is cut."""
@@ -48,11 +54,6 @@ def page_below(vm: Vm, gva: int) -> Steps:
 def next_access(vm: Vm) -> Steps:
     """What the host makes for the first access after a directory entry is restored."""
     before, free = sptes(vm), len(vm.pool.free)
-
-    def made(pages: int, entries: int) -> str:
-        words = [f"{pages} page{'s' * (pages != 1)}"] * bool(pages) + [f"{entries} spte{'s' * (entries != 1)}"] * bool(entries)
-        return " and ".join(words) or "nothing"
-
     yield Ask("For this access the host makes ...", [made(1, 4), made(1, 2), made(0, 1), made(0, 0)], on=vm)
     new = sptes(vm) - before
     yield Answer(
@@ -104,50 +105,41 @@ def across(vm: Vm, gva: int) -> Steps:
         zaps the whole shadow page: it clears the links to the page and all its entries, and frees it.
         -->
         The code calls such a store **misaligned**, and it does not try to handle the two entries separately
-        (mmu.c:1171-1185). No sane kernel does this to a page table with entries of 8 bytes. A store like this is a sign
-        that the frame may no longer be a page table: perhaps the kernel has given it to a program, which now keeps its
-        data there. In that case it is best not to shadow it, and not to write-protect it either.
+        (mmu.c:1171-1185). A store like this is a sign that the frame may no longer be a page table: perhaps the kernel
+        has given it to a program, which now keeps its data there. In that case it is best not to shadow it, and not to
+        write-protect it either.
 
         So here the host zaps a whole shadow page. It clears the links to the page, removes all entries of the page from
         their reverse maps and clears them, and returns the page to the pool. (A root that is in use cannot be freed: it
         is emptied, and stays.) Compare this with the store to the directory, which removed only a link; the page
         stayed.
+
+        The film ends with a TLB flush, which is missing after the zap of a single entry. The guest will tell the
+        processor to forget the entries that it has written itself. It cannot know that spte 1 is gone, too, so for that
+        one the host has to do it.
         """,
     )
 
 
 @LESSON.question
-def next_store(vm: Vm, gva: int) -> Steps:
-    """What the third store in a row to a table zaps."""
-    before = sptes(vm)
+def six_stores(vm: Vm, gva: int) -> Steps:
+    """Which of six stores to two tables is the third in a row to the first table."""
     page = shadow_path(vm, gva).steps[-1].number
-    last = names(spte for spte in before if spte >> 9 == FIRST_SHADOW + page)
-    choices = ["nothing: spte 9 is empty", f"{last[0]} alone", f"the whole page #{page}"]
-    yield Ask("The next store, to entry 9, zaps:", choices, on=vm)
-    dead = died(vm, before)
+    choices = ["at the third", "at the fourth", "at the sixth", "at none of them"]
+    before, ordinals = len(vm.pool.active), ["first", "second", "third", "fourth", "fifth", "sixth"]
+    left: list[int] = yield Ask(f"At which of the six stores does the host zap the whole page #{page}?", choices, on=vm)
+    zapping = [ordinal for ordinal, now in zip(ordinals, left, strict=True) if now < before]
     yield Answer(
-        choices[0] if not dead else choices[2] if vm.pool.pages[page] in vm.pool.free else listed(dead),
-        "it is the third write in a row to this gfn, so the whole page is zapped, whichever entry is written.",
+        f"at the {zapping[0]}" if zapping else choices[3],
+        "the store to the other table made the count start again. So the stores to entry 9 are numbers 1, 2 and 3.",
         more="""
         <!-- slide:
-        | the write goes to ... | the count |
-        | --- | --- |
-        | the same gfn as the last write | goes up by 1 |
-        | another gfn | starts again at 1 |
-
-        From 3 on, *every* trapped write is a **flood**. A fork copies whole page tables: after the third write, the remaining
-        writes run at full speed.
+        The third store to the first table is no flood: another gfn was written in between. From 3 on, *every* trapped write
+        is one. A fork copies whole page tables: after the third write, the remaining writes run at full speed.
         -->
-        A frame that is written again and again is probably no page table. The code calls this a **flood**
-        (mmu.c:1157-1164). The host keeps the gfn of the last write and a count, which the diagrams show, too. The rules
-        of the count are short and strict:
-
-        | the write goes to ... | the count |
-        | --- | --- |
-        | the same gfn as the last write | goes up by 1 |
-        | another gfn | starts again at 1 |
-
-        From 3 on, *every* trapped write is a flood, including the fourth and the hundredth.
+        It does not matter which entry is written: the spte of entry 9 was empty all the time. And it does not matter
+        how many stores a table has had before, if a single one went elsewhere in between. From 3 on, *every* trapped write
+        is a flood, including the fourth and the hundredth.
 
         Why is there such a rule? Each trapped write costs thousands of cycles. A kernel that forks a process copies
         whole page tables, with hundreds of writes in a row. After the third write the shadow page is gone, and the
@@ -223,8 +215,8 @@ COPYING = Passage(
     Only a fault makes them.**
     -->
     The access faulted (`faults=1`), and in *that* fault the host read the guest's entry and made
-    the spte. **Pre-write only removes entries. Only a fault makes them**, and then the host checks the whole path, with
-    all rights and all dirty bits.
+    the spte. **Pre-write only removes entries. Only a fault makes them**, and then the host checks the whole path: the
+    rights at every level, and the dirty bit in the last entry, without which the spte gets no W (lesson 6).
 
     But copying is a good idea. In most cases a kernel writes an entry because a program is waiting for it, so a fault
     is certain to follow. A later change to KVM did copy the value at once (commit 0028425f of the Linux kernel), and
@@ -256,9 +248,10 @@ INVLPG = Passage(
     The store alone was enough. The first versions of KVM trapped each `INVLPG`. Since page tables are write-protected,
     the host knows of a change *before* it happens.
     -->
-    The store alone was enough. (`INVLPG` is not useless: the processor executes it and removes the translation from its
-    *own* TLB, as on a machine without a hypervisor. The host is simply not involved.) The first versions of KVM did
-    trap each `INVLPG`. When page tables became write-protected, in January 2007, the trap was no longer needed and was
+    The store alone was enough to correct the *shadow*. `INVLPG` is not useless: a real processor has a TLB, which may
+    still contain the old translation, and removes it when it executes `INVLPG`, as on a machine without a hypervisor.
+    The host is simply not involved. (You can see this in a VM that is made with `tlb=True`: after the store, the program
+    reaches the old frame until the guest executes `INVLPG`.) The first versions of KVM did trap each `INVLPG`. When page tables became write-protected, in January 2007, the trap was no longer needed and was
     removed: the host knows of a change *before* it happens, so it learns nothing new afterwards.
     """
 )
@@ -274,29 +267,39 @@ def paging_off(vm: Vm) -> Steps:
         ends[2] if vm.last_pt_write_count == counted else ends[0] if died(vm, before) else ends[1],
         "the function that maps pages without paging grants all rights on every frame, so the store was not trapped.",
         more="""
-        The function (mmu.c:764-813) does not check whether the frame is a shadowed page table.
+        Here the second half of the rule of lesson 7 is missing: `nonpaging_map` does not check whether the frame is a
+        shadowed page table. So the box of the frame says *writable table*.
         """,
     )
 
 
 @LESSON.question
-def paging_on(vm: Vm, gva: int, old: int, new: int) -> Steps:
-    """The frame that is reached after paging is on again."""
-    words = "The guest turns paging on again, and the program reads its page. Which frame does it reach?"
-    yield Ask(words, [frame_name(old, old, new), frame_name(new, old, new), FAILS], on=vm)
+def paging_on(vm: Vm) -> Steps:
+    """What the host makes for the first access after paging is on again."""
+    before, free = sptes(vm), len(vm.pool.free)
+    levels = 4
+    yield Ask("For this, the host makes ...", [made(0, 0), made(0, 1), made(levels, levels)], on=vm)
     yield Answer(
-        reached(vm, gva, old, new),
-        "the host found the root and all pages below it in the hash, and uses them again, although they were stale.",
+        made(free - len(vm.pool.free), len(sptes(vm) - before)),
+        "the host found the root and all pages below it in the hash, and used them again. There was not even a fault.",
         more="""
-        With paging off, the shadow pages of the page tables stayed in the hash, and the store went straight to memory.
-        This is a bug of 2007. The result is the same as after the cheat in lesson 0, but this time nobody cheated.
+        Compare the two arrows in the picture: the program reaches the *old* frame. With paging off, the shadow pages of the
+        page tables stayed in the hash, and the store went straight to memory. This is a bug of 2007. The result is the
+        same as after the cheat in lesson 0, but this time nobody cheated.
 
-        The kernel's own audit compares the shadow with the guest's tables. The next cell runs it, and each line is a
-        complaint. `wp` and `map` are two of its checks, for write protection and for mappings. `role 0x14` is the role
-        of the shadow page as a number: level 1, 4 guest levels. The audit reports both the cause and the effect: a page
-        table that can be written, and an entry that leads to the wrong frame.
+        Is there anything in the host that notices? The next cell runs the audit once more.
         """,
     )
+
+
+AUDIT = Passage(
+    """
+    Each line is a complaint. `wp` and `map` are two of the audit's checks, for write protection and for mappings. (`role
+    0x14` is the role of the shadow page as a number: level 1, 4 guest levels.) The audit reports both the cause and the
+    effect: a page table that can be written, and an entry that leads to the wrong frame. But it is a tool for developers:
+    a normal kernel is built without it (mmu.c:36), and then nothing notices.
+    """
+)
 
 
 SUMMARY = Passage(
