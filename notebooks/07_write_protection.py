@@ -30,7 +30,7 @@
 # # Lesson 7: Write protection
 #
 # In lesson 0 the guest's page table changed without the host noticing, and the shadow became stale: the program still
-# reached a frame that no longer belonged to it. One rule prevents this:
+# reached a frame that no longer belonged to it. To notice every such change, the host follows one rule:
 #
 # > **A frame that is shadowed as a page table has no writable mapping.**
 #
@@ -46,12 +46,14 @@
 # Run the cells from top to bottom, each once. To start again, choose *Kernel > Restart Kernel...*
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# This lesson builds on reverse maps (lesson 6). You can begin with an analogy: each frame has a traffic light. Green
-# means data: the guest may write if its page tables allow it. Red means a page table that is shadowed. The lesson is
-# about the moment when the light turns red, and about what happens when the guest writes to a red frame.
+# This lesson builds on reverse maps (lesson 6). It is about the moment when the light of a frame turns red, and about
+# what happens when the guest writes to a red frame. Ask what the light means before you begin.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Green: a page table that is not used yet
+#
+# Imagine a traffic light at each frame. *Green* means data: the guest may write if its page tables allow it. *Red* means
+# a page table that is shadowed.
 #
 # The guest is the same as in lesson 0. Its kernel has prepared a page table for the program's heap and writes to it
 # in the usual way, through its mapping of all memory. No shadow page has been made from this table so far. To the
@@ -74,20 +76,21 @@ hierarchy(vm, entry.kernel_gva)
 # ## The light turns red
 #
 # Now the program accesses the first page of its heap. To handle that fault, the host has to shadow the page table in
-# `gfn 0x61c9`. So the rule applies to that frame, and the kernel's writable entry, `#248:457`, has to leave the reverse
-# map and lose its W. The processor may have a copy of the entry in its TLB, its cache of translations. So the host also
-# flushes the TLB. When?
+# `gfn 0x61c9`. So the rule applies to that frame, and the host has to do something about `#248:457`, through which the
+# guest's kernel can write it. After that, the kernel will read its page table at this address, and then write to it.
 
 # %% tags=["question"]
-guess_flush = lesson.flush(vm)
-guess_flush
+guess_kernels_entry = lesson.kernels_entry(vm, entry)
+guess_kernels_entry
 
 # %%
-becomes = watch(lambda: vm.access(heap, user=True), vm, [heap, entry.kernel_gva])
-becomes
+watch(lambda: vm.access(heap, user=True), vm, [heap, entry.kernel_gva])
+
+# %%
+vm.access(entry.kernel_gva)
 
 # %% tags=["answer"]
-guess_flush.reveal(becomes)
+guess_kernels_entry.reveal()
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## More than one entry
@@ -113,12 +116,6 @@ lab.protect().film
 
 # %% tags=["answer"]
 guess_flushes.reveal()
-
-# %% [markdown] slideshow={"slide_type": "fragment"}
-# Can the six entries still be used for reading?
-
-# %%
-lab.machine.access(0x1000)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## The seventh mapping
@@ -180,6 +177,10 @@ trap = watch(lambda: vm.access(entry.kernel_gva, **store), vm, [heap])
 trap
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
+# All this takes thousands of cycles. And a kernel that forks a process fills whole page tables, with 512 stores in a row.
+# So the host counts the stores in a row to one frame. At the third it decides that the frame cannot be a page table in
+# use, and drops the shadow of the table: the light turns green again.
+#
 # The kernel changes the same entry four more times in a row, to and fro. So there are five stores, with the one in the
 # film.
 
@@ -202,7 +203,7 @@ guess_five_stores.reveal(stores)
 
 # %%
 other = guest.vm()
-other.access(heap)
+other.access(heap, user=True)
 outcome = other.access(entry.kernel_gva, **store)
 outcome.outcome, other.peek(entry.gpa) == entry.moved
 
@@ -213,13 +214,13 @@ outcome.outcome, other.peek(entry.gpa) == entry.moved
 #
 # What if the host does nothing between the trap and the store? The function `pre_write` is step 4, and for an
 # experiment we can give a VM another function in its place. Ours does nothing: in the film the search for shadow
-# entries (`kvm_mmu_pre_write`) is announced as before, but it begins and ends, and nothing is zapped. The guest's
+# entries (`kvm_mmu_pre_write`) is announced as before, and the next step is already the store. The guest's
 # kernel makes the very same store. Then the program reads its page, writes to it, and reads it once more after the
 # guest's kernel has loaded its CR3 again (as a kernel does to flush the TLB).
 
 # %%
 idle = guest.vm(pre_write=lambda vm, gpa, size: None)
-idle.access(heap)
+idle.access(heap, user=True)
 
 # %% tags=["question"]
 guess_trapped_only = lesson.trapped_only(idle, entry)
@@ -230,9 +231,9 @@ trapped = watch(lambda: idle.access(entry.kernel_gva, **store), idle, [heap])
 trapped
 
 # %%
-read, written = idle.access(heap), idle.access(heap, write=True)
+read, written = idle.access(heap, user=True), idle.access(heap, user=True, write=True)
 idle.load_cr3(idle.cpu.cr3)
-reached = [read, written, idle.access(heap)]
+reached = [read, written, idle.access(heap, user=True)]
 reached
 
 # %% tags=["answer"]
@@ -251,7 +252,7 @@ hierarchy(idle, heap)
 
 # %%
 unseen = guest.vm()
-unseen.access(heap)
+unseen.access(heap, user=True)
 unseen.poke(entry.gpa, entry.moved)
 
 # %% tags=["question"]
@@ -259,7 +260,7 @@ guess_next_fault = lesson.next_fault(unseen, entry)
 guess_next_fault
 
 # %%
-beside, first = unseen.access(heap + 0x1000), unseen.access(heap)
+beside, first = unseen.access(heap + 0x1000, user=True), unseen.access(heap, user=True)
 beside, first
 
 # %% tags=["answer"]
@@ -273,7 +274,7 @@ guess_next_fault.reveal(first)
 # program reaches after the change.
 
 # %%
-[(machine.stats.entries_zapped, hex(machine.access(heap).gpa)) for machine in (other, idle, unseen)]
+[(machine.stats.entries_zapped, hex(machine.access(heap, user=True).gpa)) for machine in (other, idle, unseen)]
 
 # %% tags=["answer"]
 lesson.THREE_GUESTS
@@ -288,10 +289,12 @@ lesson.THREE_GUESTS
 # ## A second processor
 #
 # So far the guest was stopped while the host worked: in 2.6.22 it has only *one* processor. For an experiment,
-# `neighbour` gives it a second one. This *neighbour* has a TLB of its own, and it writes at `0x1000` all the time, even
-# while the host handles a fault of the *first* processor. The first processor now accesses `0x40000000`, and so the
-# frame at `0x1000` becomes a page table. In our experiment a flush empties the TLBs of both processors. When the fault
-# has been handled, the neighbour overwrites the entry in the page table with zero.
+# `neighbour` gives it a second one, with a TLB of its own.
+#
+# - The *first* processor accesses `0x40000000` and faults. To handle the fault, the host makes the frame at `0x1000` a
+#   page table, as in the films above. A flush empties the TLBs of both processors.
+# - Meanwhile the *neighbour* writes at `0x1000`, again and again.
+# - When the fault has been handled, the neighbour overwrites the entry in the page table with zero.
 
 # %%
 pair = rmap_lab()

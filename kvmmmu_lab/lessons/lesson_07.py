@@ -5,9 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..inspect.paths import shadow_path
 from ..labs.addresses import GuestEntry
 from ..labs.rmap_lab import RmapLab
 from ..labs.watch import Watch
+from ..mmu.bits import WRITABLE
 from ..mmu.cpu import Access
 from ..mmu.vm import Vm
 from .lesson import Lesson
@@ -18,28 +20,24 @@ LESSON = Lesson(7, "How does the host notice every write to a page table?", 40, 
 
 
 @LESSON.question
-def flush(vm: Vm) -> Steps:
-    """When the TLB is flushed, if a frame with a writable entry becomes a page table."""
-    moments = [
-        "before the entry leaves the reverse map",
-        "after the entry has left the reverse map, and before it loses its W",
-        "after the entry has lost its W",
-    ]
-    film: Watch = yield Ask("When does the host flush the TLB?", moments, on=vm)
-    flushed, left, protected = (
-        next(number for number, step in enumerate(film.steps) if tag in step.tags) for tag in ("flush", "rmap", "protect")
-    )
+def kernels_entry(vm: Vm, entry: GuestEntry) -> Steps:
+    """What is left of an entry through which a frame could be written, when the frame has become a page table."""
+    accesses = ["neither of them", "only the write", "both of them"]
+    yield Ask("The guest's kernel reads its page table, then writes to it. Which of these accesses fault?", accesses, on=vm)
+    path = shadow_path(vm, entry.kernel_gva)
+    left = path.steps[-1].entry
     yield Answer(
-        moments[(flushed > left) + (flushed > protected)],
-        "the host performs three steps for the entry: it leaves the map, the TLB is flushed, W is cleared.",
+        accesses[2] if path.hfn is None else accesses[0] if left & WRITABLE else accesses[1],
+        "the entry loses its W, and nothing else. It still leads to the frame.",
         more="""
         <!-- slide:
         1. The entry **leaves the reverse map** of the frame.
         2. The host **flushes** the TLB: the processor may have cached the permission to write.
         3. The entry **loses its W**. It is not cleared.
         -->
-        Three steps in that film belong together. They come right after the shadow page for `gfn 0x61c9` was taken from
-        the pool, and before any entry points to that page:
+        The kernel's read in the last cell did not fault (`faults=0`). A write will, as you will see soon. Three steps in the
+        film belong together. They come right after the shadow page for `gfn 0x61c9` was taken from the pool, and before any
+        entry points to that page:
 
         1. The entry **leaves the reverse map** of the frame. (This comes first, as you know from lesson 6: the map is
            found through the content of the entry.)
@@ -62,7 +60,7 @@ def flushes(lab: RmapLab) -> Steps:
     )
     yield Answer(
         lab.machine.stats.tlb_flushes - before,
-        "the code performs all three steps for each entry in turn. One flush at the end would have been enough.",
+        "the flush comes between the other two steps, so it is repeated with them. One at the end would have been enough.",
         more=f"""
         <!-- slide:
         The host takes the entry in the *first place*, again and again, until the map is empty. Each time, the last
@@ -124,19 +122,23 @@ def seventh(lab: RmapLab) -> Steps:
 
 @LESSON.question
 def five_stores(vm: Vm) -> Steps:
-    """The number of stores that the host performs if a guest stores to one table five times in a row."""
-    accesses: list[Access] = yield Ask("How many of the five stores in a row does the host perform?", [1, 2, 3, 5], on=vm)
-    yield Answer(
-        sum(access.outcome == "emul" for access in accesses),
-        "each store to a red frame faults. But at the third in a row, the host drops the shadow of the table.",
-        more="""
-        If you know copy on write, you may have expected 1: there the first fault repairs the entry, and the next store
-        causes no fault. Here nothing is repaired, because nothing is broken.
+    """What five stores in a row to one table cost, and how many of them the host performs."""
 
-        But what if the guest fills a whole page table, with 512 stores in a row? At the third store in a row to one
-        frame, KVM decides that the frame cannot be a page table in use, and drops its shadow: the light turns green
-        again. The fourth store faulted once more, because the kernel's entry still had no W. This time the host gave it
-        W, and the fifth store did not fault.
+    def ends(faults: int, performed: int) -> str:
+        return f"{faults} fault, and the host performs {performed}"
+
+    choices = [ends(3, 3), ends(4, 3), ends(4, 4), ends(5, 5)]
+    accesses: list[Access] = yield Ask("How many of the five stores fault, and how many does the host perform?", choices, on=vm)
+    yield Answer(
+        ends(sum(access.faults for access in accesses), sum(access.outcome == "emul" for access in accesses)),
+        "the third is the last that the host performs. The fourth faults because the kernel's entry still has no W.",
+        more="""
+        With the shadow of the table, the *reason* for write protection is gone. But nothing has changed the kernel's entry,
+        so the fourth store faulted once more. This time the host found no shadow page for the frame: it gave the entry its
+        W, and the guest performed the store itself (`ok` instead of `emul`). The fifth store did not even fault.
+
+        If you know copy on write, you may have expected a single fault: there the first fault repairs the entry. Here
+        nothing is repaired as long as the light is red, because nothing is broken.
 
         One more thing in the film of the first store. At the zap the host does not flush the TLB, although at write
         protection it does. The difference is who makes the change. Here the guest's kernel changes an entry, so it will
@@ -211,9 +213,9 @@ THREE_GUESTS = Passage(
     """
     | how the guest's table is changed | faults | entries zapped | the program reads |
     | --- | --- | --- | --- |
-    | by a trapped store, with a zap before it | 1 | 1 | `0x29ae000`, the new frame |
-    | by a trapped store, with no zap before it | 1 | 0 | `0x29af000`, the old frame: stale |
-    | by `poke`, unnoticed | 0 | 0 | `0x29af000`, the old frame: stale |
+    | by a trapped store, with a zap before it | 1 | 1 | the new frame |
+    | by a trapped store, with no zap before it | 1 | 0 | the old frame: the shadow is stale |
+    | by `poke`, unnoticed | 0 | 0 | the old frame: the shadow is stale |
     """
 )
 
@@ -276,8 +278,9 @@ SECOND_TRY = Passage(
     flush**. Any entry that is cached after the flush was read after W was cleared.
 
     In mid-2007, KVM gained support for guests with several processors. The two lines were swapped, and the flush was
-    extended to the other processors. (The same file had the right order in another place all along: where a new spte
-    turns out to point to a page table, the host clears W in the entry (`mmu.c:989`) and then flushes (`mmu.c:990`).)
+    extended to the other processors. (The same file had the right order in another place all along. You saw it in the
+    film of the seventh mapping: where a new spte turns out to point to a page table, the host clears W in the entry
+    (`mmu.c:989`) and then flushes (`mmu.c:990`).)
 
     The general lesson is older than KVM and holds for every cache: *first change the original, then throw away the
     copies.* In the reverse order, a new copy of the old state can be made in between. (The exercise keeps the order of
