@@ -57,7 +57,7 @@ EXERCISE = Exercise(
     defines=("split", "quadrant"),
     rules=(
         Rule("offset", 1, "The last number is the offset, the lowest 12 bits.", cases=(
-            splits("64", 0x123, 0xFFF, 0xABC), splits("pae", 0xFFF, 0x801), splits("32", 0xFFF, 0x400),
+            splits("64", 0x123, 0xFFF, 0xABC, 0), splits("pae", 0xFFF, 0x801, 0), splits("32", 0xFFF, 0x400, 0),
         )),
         Rule("64", 2, 'With "64", four indexes of 9 bits come first, beginning with the root.', cases=(
             splits("64", 0x403025000, 0x7FFCF92C8123, *WIDE),

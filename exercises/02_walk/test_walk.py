@@ -10,7 +10,7 @@ HIGH = ((0, 0x100), (0x80000, 0x100), (0xFFF00, 0x200), (0xABCDE12300, 0x100))
 """Memory slots of a guest whose tables can be above 2 GiB, and above 4 GiB unless it is a 32-bit guest."""
 OUTSIDE = 0x200
 RESULT = ("result",)
-TRACES = ("result", "guest", "dirty", "door")
+TRACES = ("result", "guest", "dirty", "door", "mmu")
 
 
 def gva(*indexes, bits=WIDE, offset=0x123):
@@ -85,6 +85,9 @@ def registers(**values):
     return {"op": "regs", "cr0": 0x80010001, "cr3": 0x1000, "efer": 0, **values}
 
 
+MORE_MEMORY = {"op": "set_slot", "slot": 2, "base": 0x1000, "npages": 0x800, "log": 0}
+"""A step that adds so much memory that ``vm.memory.words`` and ``halves`` are replaced."""
+
 FLAGS = ["PWUA", "PWU", "PWU", "PW", "PU", "PUA", "P", "PWUX", "PUX", "PWUS", "PS", "WU", "", "PWUAG", "PUD"]
 
 
@@ -128,12 +131,17 @@ WAY = (
     play(("walk", G64, ""), ("poke", entry(3, 7), 8, 0x5067), ("walk", G64, ""), **wide(*FULL)),
     play({"op": "cr3", "v": 0x1018}, ("walk", G64, ""), **wide(*FULL)),
     walks(wide(*FULL, tables=(1, 0x402, 3, 0x4FF), frame=OUTSIDE), G64, "w"),
+    walks(wide(*FULL, tables=(0, 2, 3, 4)), G64, ""),
+    walks(wide(*FULL, tables=(1, 2, 0, 4), frame=0), G64, "wu"),
+    play(("walk", G64, ""), ("alias", 3, 1, 0x403), ("poke", entry(3, 7), 8, 0x5067), ("poke", entry(5, 8), 8, 0x2F067),
+         ("walk", G64, ""), **wide(*FULL), note="gfn 3 becomes another frame"),
+    play(("walk", G64, ""), MORE_MEMORY, ("poke", entry(4, 8), 8, 0x20067), ("walk", G64, ""), **wide(*FULL)),
     play(("alias", 0x300, 0x10, 0), ("poke", entry(3, 7), 8, 0x304067), ("walk", G64, "u"), **wide(*FULL)),
     play(("walk", G64, ""), ("another",), ("alias", 2, 1, 0x402), registers(cr4=0x20, efer=0x501), *(
         ("poke", entry(table, index), 8, gfn << 12 | 0x27) for table, index, gfn, _ in chain(*FULL)
     ), ("walk", G64, ""), **wide(*FULL, slots=LOGS), note="two machines in which gfn 2 is not the same frame"),
     *(high("64", G64, tables) for tables in ((0x100001, 2, 3, 4), (0xABCDE12345, 2, 3, 4), (1, 2, 0x100003, 0xABCDE12345))),
-)
+)  # fmt: skip
 
 MODES = (
     walks(pae("P", ALL, ALL), GPAE, "", "wu"),
@@ -147,9 +155,12 @@ MODES = (
     )),
     play(("pdpte", 3, 0x7FF << 52 | 0x2001), ("walk", GPAE, ""), **pae("P", ALL, ALL)),
     play(("pdpte", 3, 1 << 63 | 0x2001), ("walk", GPAE, "x"), **pae("P", ALL, ALL)),
+    play(("walk", GPAE, ""), ("pdpte", 3, 0x4001), ("poke", entry(4, 7), 8, 0x3067), ("walk", GPAE, ""), **pae("P", ALL, ALL)),
     walks(pae("P", ALL, ALL, indexes=(3, 511, 511)), gva(3, 511, 511, offset=0xFFF), ""),
     walks(narrow(ALL, ALL), G32, "", "wu"),
     walks(narrow(ALL, ALL, indexes=(1023, 512)), gva(1023, 512, bits=NARROW), ""),
+    walks(narrow(ALL, ALL, tables=(1, 0), frame=0), G32, "w"),
+    play(("walk", G32, ""), MORE_MEMORY, ("poke", entry(2, 901, 4), 4, 0x20067), ("walk", G32, ""), **narrow(ALL, ALL)),
     walks(narrow(ALL, ALL, indexes=(2, 5), frame=0xFFFFF), gva(2, 5, bits=NARROW, offset=0xFFF), "w"),
     play({"op": "cr3", "v": 0x1018}, ("walk", G32, ""), **narrow(ALL, ALL)),
     play(registers(cr3=0x700001000, cr4=0), ("walk", G32, ""), **narrow(ALL, ALL)),
@@ -246,6 +257,8 @@ ACCESSED = (
     walks(wide(*("PWU",) * 4, tables=(1, 0x402, 3, 0x4FF), slots=LOGS), G64, "wu"),
     walks(wide(*FULL, slots=LOGS), G64, "wu"),
     walks(wide("PWU", ALL, ALL, "PWU", slots=LOGS), G64, ""),
+    walks(wide(*("PWUD",) * 4, slots=LOGS), G64, "w"),
+    walks(wide("PUA", "PWUA", "PWUA", "PWU", slots=LOGS), G64, ""),
     walks(wide("PWU", "PWU", "PW", "PWU", slots=LOGS), G64, "u"),
     walks(wide("PWU", "PWU", "PWU", "PWUX", slots=LOGS), G64, "x"),
     walks(wide("PWU", "PU", "PWU", "PWU", slots=LOGS), G64, "w"),
@@ -263,6 +276,8 @@ ACCESSED = (
     walks(narrow("PWUS", mode="32 pse", indexes=(769, 901), slots=LOGS), gva(769, 901, bits=NARROW), ""),
     walks(pae("P", "PWUS", slots=LOGS), GPAE, "w"),
     play(("walk", gva(9, 9, 9, 9), "w"), mode="64", root=1, entries=SELF, slots=LOGS),
+    play(("walk", gva(9, 10, 9, 11), "w"), mode="64", root=1, slots=LOGS,
+         entries=(*SELF, (1, 10, 1, "PWU"), (1, 11, 0x1F, "PWU"))),
 )  # fmt: skip
 
 NUMBERS = {

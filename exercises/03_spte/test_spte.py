@@ -68,6 +68,7 @@ CLEAN = (
     makes(make(12, "PWUAX", mode="pae"), mode="pae"),
     makes(make(12, "PWUA", mode="32"), make(13, "PWUADG", mode="32"), mode="32"),
     makes(make(12, "PWUA"), wp=False),
+    makes(make(12, "PWUD"), make(13, "PWD", "W"), make(14, "PWU")),
 )
 
 MAPPED = (
@@ -98,6 +99,7 @@ TABLES = (
     makes(make(12, "PWUAD", frame=0x1F), make(13, "PWUAD", frame=0x51F), make(14, "PWUAD", frame=0x41F), tables=(0x41F,)),
     makes(make(12, "PWUAD", frame=0x7F), ("zap", 0x7F), make(13, "PWUAD", frame=0x7F), tables=(TABLE, 0x7F)),
     makes(make(12, "PWUAD", frame=0)),
+    makes(("shadowed", 0x400, 250), make(12, "PWUAD", frame=0x400 + 249)),
     makes(make(12, "PWUAD"), make(12, "PUAD", frame=0x2F), make(12, "PWUAD", frame=TABLE)),
     makes(make(12, "PWUADS", names=0, frame=TABLE), make(13, "PWUADS", names=TABLE, frame=TABLE + 1)),
     makes(make(12, "PWUAD", mode="pae", frame=TABLE), mode="pae"),
@@ -111,6 +113,7 @@ NO_MEMORY = (
     makes(make(12, "PWUADX", "WU", 0xABCDE12345, more=HIGH | FREE)),
     makes(make(12, "PWUAD", frame=0x200), make(12, "PUAD", frame=0x1F)),
     makes(make(12, "PUAD", frame=0x2F), make(12, "PWUAD", frame=0x200)),
+    makes(("map", "250:12", 0x2F, "PUADX+3+4+10+11+57"), make(12, "PA", "", frame=0x200)),
     makes(make(12, "PWUADX", mode="pae", frame=0xE0000), mode="pae"),
     makes(make(12, "PWUAD", mode="32", frame=0xFEE00), make(13, "PUA", mode="32", frame=0x200), mode="32"),
 )
@@ -149,7 +152,7 @@ def guests(draw):
 
 
 SPTE = ("sptes", "door")
-STATE = ("sptes", "rmap", "frames", "pages", "dirty", "flushes", "guest", "door")
+STATE = ("result", "sptes", "rmap", "frames", "pages", "dirty", "flushes", "guest", "door")
 ENGINE = tuple(look for look in USUAL if look != "order")
 NUMBERS = {
     "l64": (0, 2, 4, 6, 8, 10, 13, 15, 17, 19, 21, 23, 24, 26, 28),

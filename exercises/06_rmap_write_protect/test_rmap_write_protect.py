@@ -72,6 +72,9 @@ is the newest."""
 
 ALL_FIVES = tuple(f"{page}:5" for page in range(246, 252))
 
+MORE_MEMORY = {"op": "set_slot", "slot": 2, "base": 0x1000, "npages": 0x800, "log": 0}
+"""A step that adds so much memory that `vm.memory.words` is replaced once more."""
+
 PAGES = [f"{page}:12" for page in range(1, 21)]
 """The same index in many pages."""
 
@@ -114,8 +117,12 @@ EXERCISE = Exercise(
             *(many(34, *unmaps(spte), *maps("9:0"), *unmaps("7:45")) for spte in row(34)),
             many(34, *unmaps(*row(34)[::2])),
             *(many(count, ("unmaps", "7:12", count, order), *maps("12:511"))
-              for count, order in ((260, "first"), (1030, "last"))),
-            play(("maps", "7:0", 300, 0x400, "PW", 1), *unmaps("7:7")),
+              for count, order in ((260, "first"), (260, "last"))),
+            many(1030, *unmaps("7:12", "9:17"), ("unmaps", "7:13", 1028, "last"), *maps("12:511")),
+            play(*maps("251:511", "0:0"), *unmaps("251:511")),
+            play(*maps("7:12"), ("replace", "7:12", "7:13", 0x20, "PW"), ("replace", "7:13", "7:12", 0x20, "PW")),
+            play(*maps("7:12", "7:14"), MORE_MEMORY, *maps("7:13", gfn=0x20), *unmaps("7:13"), *protect()),
+            play(("frames", 4200, 2, True)),
             play(*maps("7:12", "7:13"), *unmaps("7:12"), *protect(), slots=((0, 0x100), (0x400, 0x800))),
             play(("page", 0x50, 1, 4), ("page", 0x60, 2, 4), ("fill", ("250:5",), 0x50), *maps("251:12"), *unmaps("251:12")),
             *(many(count, *unmaps("7:17"), *maps("9:0", "7:17"), *unmaps("7:12"), *maps("9:1")) for count in (8, 12, 13)),
@@ -161,6 +168,8 @@ EXERCISE = Exercise(
             play(("alias", 0x300, 0x100, 0), *maps("7:12"), *protect(0x31F),
                  ("alias", 0x300, 0x100, 0x400), *maps("7:13", gfn=0x41F), *protect(0x31F)),
             play(("alias", 0x300, 0x100, 0), *maps("7:12"), *protect(0x31F), *maps("7:12"),
+                 ("alias", 0x300, 0x100, 0x400), *maps("7:13", gfn=0x41F), *protect(0x31F)),
+            play(("alias", 0x300, 0x100, 0), *maps("7:12", gfn=0x31F), *protect(0x20),
                  ("alias", 0x300, 0x100, 0x400), *maps("7:13", gfn=0x41F), *protect(0x31F)),
             play(*maps("7:12", gfn=0), *maps("7:13"), *protect(0)),
             *(play(*(step for n, gfn in enumerate(FAR) for step in maps(f"7:{n}", gfn=gfn)), *protect(gfn), slots=SLOTS)

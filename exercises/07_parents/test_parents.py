@@ -39,6 +39,13 @@ def without(count):
     return ("unlink", PAGE, "255:1", count)
 
 
+ROOT_FREED = (
+    {"op": "regs", "cr0": 0x80010001, "cr3": 0x1000, "cr4": 0x20, "efer": 0x501}, {"op": "zap_all"},
+    {"op": "cr3", "v": 0x2000}, ("zap", 1),
+)  # fmt: skip
+"""Steps after which page #255, the first root, is free, so that it can be used for a page table."""
+
+
 def shared(*steps):
     """A guest of four levels that reaches one page table (0x13, shadowed by #252) through seven entries of its directory."""
     ways = ((0x12, n, 0x13, "PWU") for n in range(7))
@@ -120,6 +127,12 @@ EXERCISE = Exercise(
             play(("shadowed", 0x10, 252), *links("255:1", "255:2", page=0), *links("254:1", "254:2")),
             *(play(*new(), *links("255:1", f"{255 - near}:1")) for near in (16, 32, 64, 128)),
             play(*new(2), *links("250:1", "255:7"), *links("251:1", "254:7", page=OTHER), *unlinks("251:1", page=OTHER)),
+            play(*new(), *links("251:1", "255:1")),
+            play(*new(2), *links("255:1"), *unlinks("255:1"), *links("255:1", page=OTHER)),
+            play(*ROOT_FREED, ("shadowed", 0x10, 255), ("parents", 21)),
+            play(*(("page", 0x10 + level, level, 4) for level in (2, 3, 4)), *links("255:1", "255:2", page=OTHER),
+                 *links("255:3", page=OTHER - 1), *links("255:4", "255:5", page=OTHER - 2), *unlinks("255:4", page=OTHER - 2),
+                 mode="64", root=0x50),
             play(("page", 0x400, 1, 4, 0, "MWU"), ("page", 0x400, 1, 4), *links("255:1", "255:2"),
                  *links("254:1", page=OTHER), *unlinks("255:1"), ("stranger", PAGE, "254:1")),
             play(*(("page", 0x10, 1, 2, quadrant) for quadrant in (0, 1)), *links("255:1"), *links("255:2", page=OTHER)),
@@ -136,8 +149,8 @@ EXERCISE = Exercise(
             play(*new(), row(7), ("stranger", PAGE, "254:1"), *links("254:1")),
             play(*new(2), row(2), ("stranger", OTHER, "255:1")),
             play(*new(), *links("255:1"), *unlinks("255:1", "255:1")),
-            *(play(*new(2), *links("255:9", page=OTHER), ("link", PAGE, "253:0", 605, stranger), ("unlink", PAGE, "253:0", 605))
-              for stranger in ("255:8", "255:9")),
+            play(*new(2), *links("255:99", page=OTHER), ("link", PAGE, "253:0", 1100, "255:99"), ("unlink", PAGE, "253:0", 99)),
+            play(*new(), ("link", PAGE, "253:0", 605, "255:8"), ("unlink", PAGE, "253:0", 605)),
         )),
         Rule("again", 1, "A page that is zapped loses all parents, and has none when it is used again.",
              looks=LOOKS, cases=(

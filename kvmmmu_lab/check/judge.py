@@ -34,10 +34,14 @@ from .sandbox.protocol import printable
 from .sandbox.wall import ELSEWHERE
 from .scenarios import as_scenario
 from .shrink import shrink
+from .steps import read_step
 from .submission import Submission
 
 STEPS = 20
 """The time limit `limits.TIME` is for scenarios with up to this number of steps. A longer one has proportionally more time."""
+
+THOUSAND_CALLS = 0.25
+"""What each thousand calls of the part add to the time limit of a scenario, where a step makes many."""
 
 ENGINE, FULL = 5.0, 20.0
 """The time limits for a trace or boot that tests the whole engine, as multiples of `limits.TIME`; the latter if ``full``."""
@@ -395,7 +399,8 @@ def _show_traceback() -> None:
 
 
 def _seconds(scenario: Scenario) -> float:
-    return TIME.value * max(1.0, len(scenario.steps) / STEPS)
+    many = sum(read_step(step).calls for step in scenario.steps) // 1000
+    return TIME.value * (max(1.0, len(scenario.steps) / STEPS) + many * THOUSAND_CALLS)
 
 
 def _until_empty(take: Callable[[], Rule]) -> Iterator[Rule]:

@@ -77,8 +77,7 @@ class View:
 
     def frames(self) -> set[int]:
         """The host frames that the part's ``frames()`` returns. Raises WrongResult if they are not integers."""
-        expected = "the numbers of host frames, in a list or another iterable"
-        return set(integers("frames()", self.vm.rmap.frames(), expected))
+        return hfns(self.vm.rmap.frames())
 
     def by_gfn(self, by_hfn: dict[int, Any]) -> list[Any]:
         """Convert values by host frame to sorted [gfn, value] pairs; a frame outside guest memory gets its negated number."""
@@ -94,6 +93,11 @@ def in_shadow_page(event: tuple) -> bool:
 def refs(sptes: Any) -> list[int]:
     """The refs of sptes that a part returned, sorted. Raises WrongResult for anything else."""
     return sorted(spte - FIRST_REF for spte in integers("sptes()", sptes, "integers, in a list or another iterable"))
+
+
+def hfns(frames: Any) -> set[int]:
+    """The host frames that a part returned. Raises WrongResult for anything else."""
+    return set(integers("frames()", frames, "the numbers of host frames, in a list or another iterable"))
 
 
 def integers(call: str, given: Any, expected: str) -> list[int]:

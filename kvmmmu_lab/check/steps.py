@@ -9,7 +9,7 @@ page). An access is given as letters of "wux": write, user, fetch.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any, ClassVar
 
 from ..data import open_trace
@@ -35,13 +35,15 @@ from ..mmu.bits import (
     guest_format,
     mode_of_levels,
 )
+from ..mmu.caches import CAPACITY
 from ..mmu.memory import FIRST_SHADOW
 from ..mmu.pool import NUM_PAGES, ShadowPage, make_role
+from ..mmu.rmap import COUNTED
 from ..mmu.walk import Walk
 from ..verify.operations import apply
 from ..verify.replay import TraceReplay
 from .fault_injection import mistake
-from .observe import refs
+from .observe import hfns, refs
 from .sandbox.protocol import plain
 from .subject import Subject, WrongResult, flag_bits
 
@@ -63,6 +65,11 @@ class ScenarioStep:
 
     def __init__(self, *values: Any) -> None:
         vars(self).update(zip(self.operands, values, strict=False))
+
+    @property
+    def calls(self) -> int:
+        """About how many calls of the part the step makes: the more there are, the more time it gets."""
+        return getattr(self, "count", 1)
 
     def do(self, subject: Subject) -> Any:
         """Do the step and return its result as JSON data. Exceptions that a part raises propagate."""
@@ -194,6 +201,66 @@ class ReplaceStep(ScenarioStep):
         return f"remove(#{self.old}) and add(#{self.spte}) [{_entry(vm, self.gfn, self.flags)}]"
 
 
+class FramesStep(ScenarioStep):
+    """On a machine of its own, make ``each`` entries for each of ``count`` host frames, in turn, and add them to the maps.
+
+    ``removes``: then remove all entries in the same order. The result is None, or what is wrong with ``frames()`` or one of the
+    maps. Only a few maps are looked at, because a part may have to search for each.
+    """
+
+    count: int
+    each: int
+    removes: bool = False
+
+    @property
+    def calls(self) -> int:
+        return self.count * self.each * (1 + self.removes)
+
+    def do(self, subject: Subject) -> str | None:
+        vm, count = Vm(subject.slots, **subject.parts), self.count
+        end = FIRST_REF + (NUM_PAGES << 9)
+        sptes = range(end - count * self.each, end)
+        words = vm.memory.pages.reshape(-1)
+        words[sptes.start : sptes.stop] = [hfn << PAGE_SHIFT | COUNTED for hfn in self._hfns()] * self.each
+        for page in vm.pool.pages[shadow.page_of(sptes[0]) :]:
+            page.role = make_role(ROOT_64, 1, 0, False, 0)
+        _prepared(vm, sptes, vm.rmap.add)
+        if wrong := self._wrong(vm, sptes):
+            return f"after the last call of add, {wrong}"
+        for removed in range(count, len(sptes) + 1, count) if self.removes else ():
+            row = sptes[removed - count : removed]
+            for spte in row:
+                vm.rmap.remove(spte)
+            words[row.start : row.stop] = 0
+            if wrong := self._wrong(vm, sptes[removed:]):
+                return f"after {removed} calls of remove, {wrong}"
+        return None
+
+    def _hfns(self) -> range:
+        return range(MANY_FRAMES, MANY_FRAMES + self.count)
+
+    def _wrong(self, vm: Vm, there: range) -> str:
+        mapped, found = set(self._hfns() if there else ()), hfns(vm.rmap.frames())
+        if missing := sorted(mapped - found):
+            return f"frames() lacks hfn {missing[0]:#x} and returns {len(found)} of {len(mapped)} frames"
+        if extra := sorted(found - mapped):
+            return f"frames() includes hfn {extra[0]:#x}, whose reverse map is empty"
+        wrong = (_wrong_map(vm, self._hfns()[at], there[at % self.count :: self.count]) for at in FEW)
+        return next(filter(None, wrong), "")
+
+    def say(self, vm: Vm) -> str:
+        sptes, each = self.count * self.each, f"{self.each} for each of {self.count} host frames"
+        calls = f"add() for {sptes} writable entries, {each}, in turn"
+        return calls + ", and then remove() for all of them" * self.removes + " [on a machine of its own]"
+
+
+MANY_FRAMES = 0x100000
+"""The first of the host frames of `FramesStep`. The guest has no such frame."""
+
+FEW = 0, 1, -2, -1
+"""Which frames, or pages, are looked at where there are many: a limit concerns the first or the last ones."""
+
+
 class ProtectStep(ScenarioStep):
     """Call ``rmap.write_protect(gfn)``."""
 
@@ -289,12 +356,51 @@ class StrangerStep(ScenarioStep):
             subject.vm.parents.remove(subject.vm.pool.pages[self.page], parse_entry_name(self.spte))
         except NotImplementedError:
             raise
-        except Exception:
+        except BaseException:
             return "it raises an exception"
         return "it raises no exception"
 
     def say(self, vm: Vm) -> str:
         return f"remove(page #{self.page}, #{self.spte}), which is not a parent of that page"
+
+
+class ParentsStep(ScenarioStep):
+    """Give each shadow page in use, except roots, ``each`` parents, in turn, and then remove them in the same order.
+
+    The result is None, or what is wrong with the parents of a page. Only a few pages are looked at.
+    """
+
+    each: int
+
+    @property
+    def calls(self) -> int:
+        return NUM_PAGES * self.each * 2
+
+    def do(self, subject: Subject) -> str | None:
+        vm, pages = subject.vm, self._pages(subject.vm)
+        if not pages:
+            raise InputError("step", ("parents", self.each), "shadow pages that are in use")
+        links = [*enumerate(pages * self.each, FIRST_REF)]
+        _prepared(vm, links, lambda link: vm.parents.add(link[1], link[0]))
+        if wrong := self._wrong(vm, pages, 0):
+            return f"after the last call of add, {wrong}"
+        for number, (spte, page) in enumerate(links, 1):
+            vm.parents.remove(page, spte)
+            if not number % len(pages) and (wrong := self._wrong(vm, pages, number)):
+                return f"after {number} calls of remove, {wrong}"
+        return None
+
+    def _pages(self, vm: Vm) -> list[ShadowPage]:
+        return [page for page in vm.pool.active if not page.root_count]
+
+    def _wrong(self, vm: Vm, pages: list[ShadowPage], removed: int) -> str:
+        there = range(FIRST_REF, FIRST_REF + len(pages) * self.each)[removed:]
+        asked = {at % len(pages) for at in FEW}
+        return next(filter(None, (_wrong_parents(vm, pages[at], there[at :: len(pages)]) for at in sorted(asked))), "")
+
+    def say(self, vm: Vm) -> str:
+        count = len(self._pages(vm))
+        return f"add() and then remove() for {count * self.each} entries, {self.each} for each of {count} shadow pages, in turn"
 
 
 # Shadow pages and entries
@@ -376,7 +482,10 @@ class FillStep(ScenarioStep):
 
 
 class MakeStep(ScenarioStep):
-    """Call ``set_spte`` for this spte. ``rights`` are given as letters."""
+    """Call ``set_spte`` for this spte. ``rights`` are given as letters.
+
+    The result is None, or what ``set_spte`` calls although the guest has no memory there.
+    """
 
     spte: str
     entry: int
@@ -384,9 +493,14 @@ class MakeStep(ScenarioStep):
     gpa: int
     gfn: int
 
-    def do(self, subject: Subject) -> None:
-        vm = subject.vm
-        vm.set_spte(vm, parse_entry_name(self.spte), self.entry, flag_bits(self.rights), self.gpa, self.gfn)
+    def do(self, subject: Subject) -> str | None:
+        vm, gfn = subject.vm, self.gpa >> PAGE_SHIFT
+        # not frames[gfn], which would put the frame into the cache of `frames`
+        memory = gfn in vm.memory.frames or vm.memory.slot_of(vm.memory.unalias(gfn)) is not None
+        with _called(vm) as names:
+            vm.set_spte(vm, parse_entry_name(self.spte), self.entry, flag_bits(self.rights), self.gpa, self.gfn)
+        wrong = f"it calls {', '.join(dict.fromkeys(names))}, although the guest has no memory at gpa {self.gpa:#x}"
+        return wrong if names and not memory else None
 
     def say(self, vm: Vm) -> str:
         rights = self.rights or "none"
@@ -771,6 +885,29 @@ def _taken(row: Sequence[int], order: str) -> Iterator[int]:
 
 
 @contextlib.contextmanager
+def _called(vm: Vm) -> Iterator[list[str]]:
+    """The names of those functions that are called meanwhile which do nothing where the guest has no memory."""
+    names, slot_bits = list[str](), vm.memory.slot_bits
+    find = slot_bits.find
+
+    def noted(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any) -> Any:
+            names.append(name)
+            return function(*arguments)
+
+        return call
+
+    vars(vm.rmap)["add"] = noted("vm.rmap.add", vm.rmap.add)
+    vars(vm.memory)["mark_dirty"] = noted("vm.memory.mark_dirty", vm.memory.mark_dirty)
+    slot_bits.find = noted("update_slot", find)  # it looks up the frame's slot first
+    try:
+        yield names
+    finally:
+        del vars(vm.rmap)["add"], vars(vm.memory)["mark_dirty"]
+        slot_bits.find = find
+
+
+@contextlib.contextmanager
 def _locked(subject: Subject) -> Iterator[None]:
     """Make the arena read-only, and raise LabError if the machine reports a change nevertheless."""
     memory, events = subject.vm.memory, subject.events
@@ -846,11 +983,20 @@ def _stranger(vm: Vm, page: ShadowPage, spte: int, there: Collection[int]) -> st
         vm.parents.remove(page, spte)
     except NotImplementedError:
         raise
-    except Exception:
+    except BaseException:
         wrong = _wrong_parents(vm, page, there)
         return wrong and f"and after {call}, which is not a parent, {wrong}"
     why = f"this entry is not one of the page's {len(there)} parents" if there else "the page has no parents"
     return f"{call} raises no exception, although {why}"
+
+
+def _prepared(vm: Vm, items: Sequence[Any], call: Callable[[Any], object]) -> None:
+    """Call a function for each item, with caches that are full enough, as before each fault."""
+    for first in range(0, len(items), CAPACITY):
+        vm.caches.empty()
+        vm.caches.top_up(None)
+        for item in items[first : first + CAPACITY]:
+            call(item)
 
 
 def _row(spte: str, count: int) -> range:

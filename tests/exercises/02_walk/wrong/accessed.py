@@ -232,3 +232,54 @@ class no_accessed_bit_of_large_pae_pages(steps):
         if not entry & ACCESSED and not (vm.root_level == 3 and entry & LARGE):
             vm.memory.mark_dirty(gfn)
             put(vm, at, entry | ACCESSED)
+
+
+class accessed_in_the_processors_pdpte(steps):
+    """It sets the accessed bit of the PDPTE that the processor keeps."""
+
+    def root(vm, gva):
+        if vm.root_level != 3:
+            return vm.root_level, frame(vm, vm.cpu.cr3)
+        pdpte = vm.cpu.pdptrs[gva >> 30 & 3]
+        if not pdpte & PRESENT:
+            return 3, None
+        vm.cpu.pdptrs[gva >> 30 & 3] |= ACCESSED
+        return 2, frame(vm, pdpte)
+
+
+class dirty_counts_as_accessed(steps):
+    """An entry that is dirty counts as accessed."""
+
+    def set_accessed(vm, gfn, at, entry):
+        if not entry & (ACCESSED | 1 << 6):
+            vm.memory.mark_dirty(gfn)
+            put = vm.memory.put_half if small(vm) else vm.memory.put
+            put(at, entry | ACCESSED, ev.GUEST_ACCESSED)
+
+
+class one_bit_in_each_table(steps):
+    """If a table is walked at two levels, only its first entry gets the accessed bit."""
+
+    def walk(vm, gva, write, user, fetch):
+        code = error_code(write, user, fetch)
+        tables, rights = [None] * 5, WRITABLE | USER
+        level, gfn = root(vm, gva)
+        if gfn is None:
+            return Walk(level, tables, None, 0, 0, code)
+        while True:
+            seen = gfn in tables
+            tables[level] = gfn
+            at = place(vm, gfn, gva, level)
+            if at is None:
+                return Walk(level, tables, None, rights, 0, code)
+            entry = entry_at(vm, at)
+            if not entry & PRESENT:
+                return Walk(level, tables, at, rights, 0, code)
+            if refused(vm, entry, write, user, fetch):
+                return Walk(level, tables, at, rights, 0, code | PRESENT)
+            if not seen:
+                set_accessed(vm, gfn, at, entry)
+            if level == 1 or is_large(vm, entry, level):
+                return Walk(level, tables, at, rights, target(vm, gva, entry, level), None)
+            rights &= entry
+            level, gfn = level - 1, frame(vm, entry)

@@ -156,3 +156,15 @@ class pdpte_of_32_bits(steps):
             return vm.root_level, frame(vm, vm.cpu.cr3)
         pdpte = vm.cpu.pdptrs[gva >> 30 & 3]
         return (2, pdpte >> 12 & 0xFFFFF) if pdpte & PRESENT else (3, None)
+
+
+class pdptes_remembered(steps):
+    """It keeps the PDPTEs of a machine's first walk."""
+
+    KNOWN = {}
+
+    def root(vm, gva):
+        if vm.root_level != 3:
+            return vm.root_level, frame(vm, vm.cpu.cr3)
+        pdpte = KNOWN.setdefault(id(vm), list(vm.cpu.pdptrs))[gva >> 30 & 3]
+        return (2, frame(vm, pdpte)) if pdpte & PRESENT else (3, None)

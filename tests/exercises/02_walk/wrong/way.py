@@ -223,3 +223,30 @@ class tables_below_4_gib(steps):
     def place(vm, gfn, gva, level):
         hfn = vm.memory.frames[gfn & 0xFFFFF]
         return None if hfn is None else (hfn << index_bits(vm)) + index(vm, gva, level)
+
+
+class frame_0_is_no_table(steps):
+    """Guest frame 0 counts as no memory."""
+
+    def place(vm, gfn, gva, level):
+        hfn = vm.memory.frames[gfn] if gfn else None
+        return None if hfn is None else (hfn << index_bits(vm)) + index(vm, gva, level)
+
+
+class frames_remembered(steps):
+    """It remembers where a gfn was, though slots and aliases change."""
+
+    KNOWN = {}
+
+    def place(vm, gfn, gva, level):
+        hfn = KNOWN.setdefault((id(vm), gfn), vm.memory.frames[gfn])
+        return None if hfn is None else (hfn << index_bits(vm)) + index(vm, gva, level)
+
+
+class words_remembered(steps):
+    """It keeps the words of a machine's first walk; they are replaced when the machine gets more memory."""
+
+    KNOWN = {}
+
+    def entry_at(vm, at):
+        return vm.memory.halves[at] if small(vm) else KNOWN.setdefault(id(vm), vm.memory.words)[at]

@@ -55,3 +55,11 @@ class writable_though_clean(steps):
 
     def flags(vm, guest_entry, rights):
         return copied(vm, guest_entry) | rights | marks(rights)
+
+
+class clean_unless_accessed(steps):
+    """A dirty entry that was not accessed counts as clean."""
+
+    def flags(vm, guest_entry, rights):
+        entry = copied(vm, guest_entry) | rights | marks(rights)
+        return entry if guest_entry & D and guest_entry & A else entry & ~W

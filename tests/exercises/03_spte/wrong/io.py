@@ -67,3 +67,54 @@ class old_io_mark_kept(steps):
         vm.memory.put(spte, vm.memory.words[spte] & 1 << 9 | entry | hfn << 12, ev.MAKE_SPTE)
         update_slot(vm, spte, gpa >> 12)
         vm.rmap.add(spte)
+
+
+class io_in_the_reverse_map(steps):
+    """It passes an I/O entry to the reverse map, which ignores it."""
+
+    def set_spte(vm, spte, guest_entry, rights, gpa, gfn):
+        entry = flags(vm, guest_entry, allowed(guest_entry, rights))
+        hfn = vm.memory.frames[gpa >> 12]
+        if hfn is None:
+            vm.memory.put(spte, io_entry(entry, gpa), ev.MAKE_SPTE)
+            vm.rmap.add(spte)
+        else:
+            map_frame(vm, spte, entry, hfn, gpa, gfn)
+
+
+class io_updates_the_slot(steps):
+    """It updates the slot of a frame that is in none."""
+
+    def set_spte(vm, spte, guest_entry, rights, gpa, gfn):
+        entry = flags(vm, guest_entry, allowed(guest_entry, rights))
+        hfn = vm.memory.frames[gpa >> 12]
+        update_slot(vm, spte, gpa >> 12)
+        if hfn is None:
+            vm.memory.put(spte, io_entry(entry, gpa), ev.MAKE_SPTE)
+        else:
+            map_frame(vm, spte, entry, hfn, gpa, gfn)
+
+
+class io_marked_in_the_log(steps):
+    """It marks a frame dirty that is not memory, which no log shows."""
+
+    def set_spte(vm, spte, guest_entry, rights, gpa, gfn):
+        entry = flags(vm, guest_entry, allowed(guest_entry, rights))
+        hfn = vm.memory.frames[gpa >> 12]
+        if hfn is None:
+            vm.memory.put(spte, io_entry(entry, gpa), ev.MAKE_SPTE)
+            vm.memory.mark_dirty(gpa >> 12)
+        else:
+            map_frame(vm, spte, entry, hfn, gpa, gfn)
+
+
+class io_keeps_old_nx(steps):
+    """An I/O entry keeps NX of the entry that was there before."""
+
+    def set_spte(vm, spte, guest_entry, rights, gpa, gfn):
+        entry = flags(vm, guest_entry, allowed(guest_entry, rights))
+        hfn = vm.memory.frames[gpa >> 12]
+        if hfn is None:
+            vm.memory.put(spte, io_entry(entry, gpa) | vm.memory.words[spte] & NX, ev.MAKE_SPTE)
+        else:
+            map_frame(vm, spte, entry, hfn, gpa, gfn)

@@ -159,3 +159,13 @@ class zero_taken_for_none(steps):
             vm.memory.put(spte, io_entry(entry, gpa), ev.MAKE_SPTE)
         else:
             map_frame(vm, spte, entry, hfn, gpa, gfn)
+
+
+class page_0_is_no_table(steps):
+    """The shadow page of the table counts by its number, and page 0 counts as none."""
+
+    def protected(vm, entry, gfn):
+        if entry & W and getattr(vm.pool.lookup(gfn), "id", 0):
+            vm.flush_tlb()
+            entry &= ~W
+        return entry

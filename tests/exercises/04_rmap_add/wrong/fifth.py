@@ -81,3 +81,41 @@ class neighbours_merged(lists.ReverseMap):
             row = self.lists.setdefault(hfn, [])
             if len(row) < 3 or row[-1] != spte + 1:
                 row.append(spte)
+
+
+class a_thousand_frames(lists.ReverseMap):
+    """It keeps the maps of 1,000 frames and no more."""
+
+    def add(self, spte):
+        hfn = self.frame(spte)
+        if hfn is not None and (hfn in self.lists or len(self.lists) < 1000):
+            self.lists.setdefault(hfn, []).append(spte)
+
+
+class a_cache_of_4096_frames(lists.ReverseMap):
+    """It keeps the maps of 4,096 frames and drops the oldest beyond that."""
+
+    def add(self, spte):
+        hfn = self.frame(spte)
+        if hfn is not None:
+            self.lists.setdefault(hfn, []).append(spte)
+            if len(self.lists) > 4096:
+                del self.lists[next(iter(self.lists))]
+
+
+class descriptors_run_out(descriptors.ReverseMap):
+    """There are 2,000 descriptors for all frames together."""
+
+    def begin_row(self, hfn):
+        self.vm.caches.rmap_desc.take()
+        self.rows = getattr(self, "rows", 0) + 1
+        self.kept[hfn] = [[self.kept[hfn]]] if self.rows <= 2000 else [[]]
+
+
+class page_255_left_out(lists.ReverseMap):
+    """The entries of the last shadow page do not count."""
+
+    def add(self, spte):
+        hfn = self.frame(spte)
+        if hfn is not None and spte >> 9 < 256 + 255:
+            self.lists.setdefault(hfn, []).append(spte)

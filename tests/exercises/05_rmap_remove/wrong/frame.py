@@ -32,3 +32,18 @@ class high_frame_forgotten(lists.ReverseMap):
             self.lists[hfn].remove(spte)
             if not self.lists[hfn] or hfn >> 39:
                 del self.lists[hfn]
+
+
+class neighbour_on_the_page(lists.ReverseMap):
+    """If the map of another frame ends with an entry of the same page, that one goes as well."""
+
+    def remove(self, spte):
+        hfn = self.frame(spte)
+        if hfn is None:
+            return
+        for other, row in self.lists.items():
+            if other != hfn and len(row) > 1 and row[-1] >> 9 == spte >> 9:
+                row.pop()
+        self.lists[hfn].remove(spte)
+        if not self.lists[hfn]:
+            del self.lists[hfn]

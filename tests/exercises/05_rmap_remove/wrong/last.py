@@ -88,3 +88,14 @@ class frames_kept_while_count_is_equal(lists.ReverseMap):
         if len(self.answer) != len(self.lists):
             self.answer = list(self.lists)
         return self.answer
+
+
+class words_of_the_first_time(lists.ReverseMap):
+    """It keeps the words of its first use; they are replaced when the machine gets more memory."""
+
+    def frame(self, spte):
+        self.words = getattr(self, "words", self.vm.memory.words)
+        entry = self.words[spte]
+        if entry & PRESENT and entry & WRITABLE:
+            return (entry & BASE_MASK) >> PAGE_SHIFT
+        return None

@@ -170,3 +170,48 @@ class last_one_when_256(lists.ReverseMap):
             self.lists[hfn].remove(spte if len(self.lists[hfn]) != 256 else self.lists[hfn][-1])
             if not self.lists[hfn]:
                 del self.lists[hfn]
+
+
+class first_thousand_searched(lists.ReverseMap):
+    """It looks for the entry among the first 1,000 of a map."""
+
+    def remove(self, spte):
+        hfn = self.frame(spte)
+        if hfn is not None and spte in self.lists[hfn][:1000]:
+            self.lists[hfn].remove(spte)
+            if not self.lists[hfn]:
+                del self.lists[hfn]
+
+
+class a_thousand_frames(lists.ReverseMap):
+    """It keeps the maps of 1,000 frames and no more."""
+
+    def add(self, spte):
+        hfn = self.frame(spte)
+        if hfn is not None and (hfn in self.lists or len(self.lists) < 1000):
+            self.lists.setdefault(hfn, []).append(spte)
+
+    def remove(self, spte):
+        hfn = self.frame(spte)
+        if spte in self.lists.get(hfn, ()):
+            self.lists[hfn].remove(spte)
+            if not self.lists[hfn]:
+                del self.lists[hfn]
+
+
+class descriptors_run_out(descriptors.ReverseMap):
+    """There are 4,096 descriptors for all frames together; those of emptied maps are lost."""
+
+    def begin_row(self, hfn):
+        self.vm.caches.rmap_desc.take()
+        self.rows = getattr(self, "rows", 0) + 1
+        self.kept[hfn] = [[self.kept[hfn]]] if self.rows <= 4096 else [[]]
+
+    def take_out(self, row, spte):
+        for number, descriptor in enumerate(row):
+            if spte in descriptor:
+                descriptor.remove(spte)
+                if not descriptor:
+                    del row[number]
+                    self.vm.caches.rmap_desc.give()
+                break

@@ -107,3 +107,13 @@ class frames_remembered_while_mapped(lists.ReverseMap):
             self.hfns[gfn] = self.vm.memory.frames[gfn]
         for spte in list(self.sptes(self.hfns[gfn])):
             self.protect(spte)
+
+
+class frames_copied(lists.ReverseMap):
+    """It copies what the machine knows about frames when it protects for the first time."""
+
+    def write_protect(self, gfn):
+        if not hasattr(self, "copy"):
+            self.copy = dict(self.vm.memory.frames)
+        for spte in list(self.sptes(self.copy.get(gfn) or self.vm.memory.frames[gfn])):
+            self.protect(spte)

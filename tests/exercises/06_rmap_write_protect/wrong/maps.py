@@ -83,3 +83,40 @@ class twice_after_removal(lists.ReverseMap):
             self.lists[hfn].remove(spte)
             if not self.lists[hfn]:
                 del self.lists[hfn]
+
+
+class a_thousand_frames(lists.ReverseMap):
+    """It keeps the maps of 1,000 frames and no more."""
+
+    def add(self, spte):
+        hfn = self.frame(spte)
+        if hfn is not None and (hfn in self.lists or len(self.lists) < 1000):
+            self.lists.setdefault(hfn, []).append(spte)
+
+    def remove(self, spte):
+        hfn = self.frame(spte)
+        if spte in self.lists.get(hfn, ()):
+            self.lists[hfn].remove(spte)
+            if not self.lists[hfn]:
+                del self.lists[hfn]
+
+
+class first_page_left_out(lists.ReverseMap):
+    """The entries of shadow page 0 do not count."""
+
+    def frame(self, spte):
+        entry = self.vm.memory.words[spte]
+        if spte >> 9 > 256 and entry & PRESENT and entry & WRITABLE:
+            return (entry & BASE_MASK) >> PAGE_SHIFT
+        return None
+
+
+class frames_named_again_if_their_number_changes(lists.ReverseMap):
+    """`frames` answers the same as before while the number of maps is the same."""
+
+    named = ()
+
+    def frames(self):
+        if len(self.named) != len(self.lists):
+            self.named = list(self.lists)
+        return self.named

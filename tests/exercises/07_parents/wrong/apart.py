@@ -89,3 +89,61 @@ class page_0_has_one_parent(lists.Parents):
     def add(self, page, spte):
         if page.id or not self.lists.get(0):
             self.lists.setdefault(page.id, []).append(spte)
+
+
+class a_hundred_pages(lists.Parents):
+    """It keeps the parents of 100 pages and no more."""
+
+    def add(self, page, spte):
+        if page.id in self.lists or len(self.lists) < 100:
+            self.lists.setdefault(page.id, []).append(spte)
+
+
+class two_thousand_parents(lists.Parents):
+    """It keeps 2,000 parents of all pages together and no more."""
+
+    def add(self, page, spte):
+        if sum(map(len, self.lists.values())) < 2000:
+            self.lists.setdefault(page.id, []).append(spte)
+
+
+class page_255_left_out(lists.Parents):
+    """A table of 255 pages has no place for the last one."""
+
+    def __init__(self, vm):
+        self.lists = {number: [] for number in range(255)}
+
+    def add(self, page, spte):
+        self.lists[page.id].append(spte)
+
+
+class levels_of_roots_left_out(lists.Parents):
+    """A page of the root's level is taken for a root, which has no parents."""
+
+    def __init__(self, vm):
+        self.lists = {}
+        self.vm = vm
+
+    def add(self, page, spte):
+        if page.level != self.vm.root_level:
+            self.lists.setdefault(page.id, []).append(spte)
+
+
+class own_entries_left_out(lists.Parents):
+    """An entry of the page itself is not taken for its parent."""
+
+    def add(self, page, spte):
+        if spte >> 9 != 256 + page.id:
+            self.lists.setdefault(page.id, []).append(spte)
+
+
+class one_page_for_life(lists.Parents):
+    """An entry can only be a parent of the page to which it led first."""
+
+    def __init__(self, vm):
+        self.lists = {}
+        self.first_page = {}
+
+    def add(self, page, spte):
+        if self.first_page.setdefault(spte, page.id) == page.id:
+            self.lists.setdefault(page.id, []).append(spte)

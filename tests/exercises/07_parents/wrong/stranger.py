@@ -70,3 +70,12 @@ class one_lost_of_long_lists(lists.Parents):
         if len(row) >= 12 and spte not in row:
             row.pop()
         row.remove(spte)
+
+
+class accepted_from_a_thousand_on(lists.Parents):
+    """With 1,000 parents or more, a stranger is ignored."""
+
+    def remove(self, page, spte):
+        row = self.lists.get(self.key(page), [])
+        if len(row) < 1000 or spte in row:
+            row.remove(spte)
