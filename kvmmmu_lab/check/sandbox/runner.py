@@ -148,11 +148,10 @@ class Workers:
             while (ended := os.waitpid(-1, os.WNOHANG))[0]:
                 if ended[0] in self.folders:
                     found.append(ended)
-        for pid, _ in found:
-            folder = self.folders.pop(pid)
-            self._kill([orphan for orphan in self._children() if orphan not in self.folders])
-            if folder != wall.SCRATCH:
-                scratch.discard(folder)
+        folders = [self.folders.pop(pid) for pid, _ in found]
+        self._kill([orphan for orphan in self._children() if orphan not in self.folders])
+        for folder in folders:
+            self._discard(folder)
         return found
 
     def end(self) -> None:
@@ -162,8 +161,11 @@ class Workers:
             while os.waitpid(-1, 0):
                 self._kill(self._children())
         for folder in self.folders.values():
-            if folder != wall.SCRATCH:
-                scratch.discard(folder)
+            self._discard(folder)
+
+    def _discard(self, folder: str) -> None:
+        if folder != wall.SCRATCH:
+            scratch.discard(folder)
 
     def _children(self) -> list[int]:
         """The processes whose parent is this one; where the system does not tell, the workers."""

@@ -48,6 +48,7 @@ NEW = {
 }
 """The namespaces that bubblewrap makes, in addition to one for mounts: its option for each, and the flag to join it."""
 
+OPTIONS = ("--die-with-parent", "--cap-drop", "ALL")
 NEW_MOUNTS = 0x00020000
 NOSUID, NODEV, NOEXEC, READ_ONLY, REMOUNT, BIND = 2, 4, 8, 1, 32, 4096
 """Flags of mount(2)."""
@@ -56,6 +57,10 @@ PDEATHSIG, DUMPABLE, CAPBSET_DROP, CHILD_SUBREAPER, NO_NEW_PRIVS = 1, 4, 24, 36,
 """Operations of prctl(2)."""
 
 CAPABILITY_VERSION = 0x20080522
+LANDLOCK_CREATE_RULESET, LANDLOCK_RESTRICT_SELF = 444, 446  # the same numbers on all machines
+MAKE_DEVICES, SCOPED = 1 << 6 | 1 << 11, 3
+"""What Landlock is asked to refuse: making devices; sockets without a file name, and signals, to processes outside."""
+
 KEYCTL, JOIN_SESSION_KEYRING = {"x86_64": 250, "aarch64": 219, "riscv64": 219}, 1
 
 SYSTEM = ("/usr", "/etc/ld.so.cache", "/etc/alternatives", "/etc/localtime", "/nix/store", "/gnu/store")
@@ -130,9 +135,13 @@ def _namespaces() -> int:
     if program is None or holder is None:
         raise NoWall("bubblewrap is not installed")
     told, tells = os.pipe()
-    command = [program, *NEW, "--die-with-parent", "--info-fd", str(tells), *_view(), os.path.realpath(holder)]
     made = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, pass_fds=[tells], env={}
+        [program, *NEW, *OPTIONS, "--info-fd", str(tells), *_view(), os.path.realpath(holder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        pass_fds=[tells],
+        env={},
     )
     os.close(tells)
     assert made.stdin and made.stdout and made.stderr
@@ -221,9 +230,24 @@ def give_up_rights() -> None:
     capability = 0
     while _libc().prctl(CAPBSET_DROP, capability, 0, 0, 0) == 0:
         capability += 1
+    _call("prctl", NO_NEW_PRIVS, 1, 0, 0, 0)
+    _keep_to_descendants()
     header, none = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION, 0), (ctypes.c_uint32 * 6)()
     _call("capset", header, none)
-    _call("prctl", NO_NEW_PRIVS, 1, 0, 0, 0)
+
+
+def _keep_to_descendants() -> None:
+    """Let Landlock, where the kernel has it, refuse access to the memory of processes that do not descend from this one.
+
+    Since Linux 6.12, it refuses to send them signals, too.
+    """
+    for fields in ((MAKE_DEVICES, 0, SCOPED), (MAKE_DEVICES,)):
+        attributes = (ctypes.c_uint64 * len(fields))(*fields)
+        rules = _libc().syscall(LANDLOCK_CREATE_RULESET, attributes, ctypes.sizeof(attributes), 0)
+        if rules >= 0:
+            _libc().syscall(LANDLOCK_RESTRICT_SELF, rules, 0)
+            os.close(rules)
+            return
 
 
 def die_with(parent: int) -> None:
