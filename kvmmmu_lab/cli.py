@@ -66,6 +66,18 @@ class _Version(argparse.Action):
         parser.exit()
 
 
+class _Limits(argparse.Action):
+    """List the limits on submissions."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from .check.sandbox.limits import LIMITS
+
+        print("Limits on your code during a check. An environment variable sets another value, as in KVMMMU_LAB_TIME=4.\n")
+        for limit in LIMITS:
+            print(f"{limit.variable:<24} {f'{limit.value:g} {limit.unit}':<24} {limit.on}")
+        parser.exit()
+
+
 def _lab_commands(command: Command) -> None:
     lab = command("lab", _lab, "copy the course to a working folder and open it in JupyterLab")
     lab.add_argument(
@@ -107,6 +119,7 @@ def _exercise_commands(command: Command) -> None:
     check.add_argument("--seed", type=int, default=0, metavar="N", help="the seed of the random scenarios (default: 0)")
     inline = "run your code in this process, for a debugger; the result doesn't count"
     check.add_argument("--inline", action="store_true", help=inline)
+    check.add_argument("--limits", action=_Limits, nargs=0, help="list the limits on your code, and how to set them, and exit")
     _json_option(check)
 
     hint = command("hint", _hint, "show the next of an exercise's three hints")

@@ -11,6 +11,7 @@
     +-- VmDead            a VM is used after its host crashed, or after it was destroyed
     +-- RenderError       a drawing can't be made (draw.render); NoRenderer: no renderer is installed
     +-- WorkspaceError    the working folder can't be prepared (workspace)
+    +-- OutOfTime         a check takes longer than it may
 
 A fault of the *guest* (#PF, #GP) is a result, not an exception.
 """
@@ -113,6 +114,10 @@ class DataError(InputError):
         room = self.MOST - len(f"{name}: ; expected ")
         wanted = shortened(wanted, max(room // 2, room - len(found)))
         self.args = (f"{name}: {shortened(found, room - len(wanted))}; expected {wanted}",)
+
+
+class OutOfTime(LabError):
+    """The time for a check is over (`check.deadline`)."""
 
 
 class HostCrash(LabError):

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from .errors import DataError, HostCrash
+from .errors import DataError, HostCrash, OutOfTime
 
 MEGABYTE = 1 << 20
 
@@ -127,11 +127,11 @@ def reading(path: str | Path, expected: str, what: str = "") -> Iterator[None]:
     """Raise a DataError that names the file for every exception in the block. ``what`` says which part of the file is read.
 
     The checks of a file's content name what is wrong with it. This is the net below them: what else goes wrong is as much the
-    file's fault, since the same code reads the kit's own files. HostCrash, a result of the engine, passes.
+    file's fault, since the same code reads the kit's own files. HostCrash, a result of the engine, and OutOfTime pass.
     """
     try:
         yield
-    except HostCrash:
+    except (HostCrash, OutOfTime):
         raise
     except DataError as error:
         if error.argument == str(path):

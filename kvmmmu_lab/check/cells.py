@@ -17,7 +17,9 @@ from typing import Any
 from ..errors import InputError
 from ..files import parse_json, reason
 from ..workspace import install_hint
+from .deadline import Deadline
 from .python_source import bound_names, normalized, parsed
+from .sandbox.limits import SOURCE
 
 RUNS = ("time", "capture", "prun", "debug", "memit", "record")
 """Cell magics that execute the cell's body in the notebook's namespace."""
@@ -69,18 +71,21 @@ def _tags(cell: dict[str, Any]) -> tuple[str, ...]:
     return tuple(tag for tag in tags if isinstance(tag, str))
 
 
-def as_python(cell: str) -> str:
-    """A cell's source in Python, with the same line numbers. A cell that IPython could not run stays as it is."""
+def as_python(cell: str, deadline: Deadline | None = None) -> str:
+    """A cell's source in Python, with the same line numbers. A cell that IPython could not run stays as it is.
+
+    Raises OutOfTime after the ``deadline``.
+    """
     if not PROMPT.match(cell) and parsed(cell) is not None:
         return cell
     lines = [f"{line}\n" for line in cell.split("\n")]
     blank = next((number for number, line in enumerate(lines) if line.strip()), 0)
     magic = CELL_MAGIC.match(lines[blank])
     if magic is None:
-        return "".join([*lines[:blank], *_statements(lines[blank:])]).removesuffix("\n")
+        return "".join([*lines[:blank], *_statements(lines[blank:], deadline or Deadline())]).removesuffix("\n")
     name, argument, body = magic[1], magic[2] or "", "".join(lines[blank + 1 :])
     if name in RUNS:
-        return "".join([*lines[:blank], _captured(name, argument), as_python(body.removesuffix("\n"))])
+        return "".join([*lines[:blank], _captured(name, argument), as_python(body.removesuffix("\n"), deadline)])
     call = f"get_ipython().run_cell_magic({name!r}, {argument!r}, {body!r})"
     return "".join([*lines[:blank], call, "\n" * body.count("\n")])
 
@@ -91,25 +96,27 @@ def _captured(magic: str, argument: str) -> str:
     return f"{names[0]} = get_ipython().captured()\n" if magic == "capture" and names and names[0].isidentifier() else "\n"
 
 
-def _statements(lines: list[str]) -> list[str]:
+def _statements(lines: list[str], deadline: Deadline) -> list[str]:
     """Transform lines as IPython does, but keep their numbers: a magic over several lines is followed by blank lines."""
     try:
         from IPython.core import inputtransformer2 as ipython
     except ImportError:
         expected = f"a cell in plain Python, or IPython to translate it: {install_hint('lab')}"
         raise InputError("cell", "".join(lines).strip().partition("\n")[0], expected) from None
-    manager = ipython.TransformerManager()
+    manager, given = ipython.TransformerManager(), lines
     try:
         for prompt in (ipython.leading_indent, ipython.classic_prompt, ipython.ipython_prompt):
             lines = prompt(lines)
-        changed = True
-        while changed:
+        for _ in range(ipython.TRANSFORM_LOOP_LIMIT):
+            deadline.check()  # each time, IPython reads the whole cell
             before = lines
             changed, lines = manager.do_one_token_transform(before)
+            if not changed:
+                return lines
             lines = _padded(before, lines)
+        return given
     except (SyntaxError, RecursionError):  # it stays as it is; Python will say what is wrong with it
-        pass
-    return lines
+        return lines
 
 
 def _padded(before: list[str], after: list[str]) -> list[str]:
@@ -136,15 +143,17 @@ def left_out(source: str, title: str) -> Iterator[str]:
                     yield f"not executed during a check: %{first} of a notebook ({title}, line {node.lineno})"
 
 
-def used_from(solution: Sequence[ast.Module], others: Iterable[Cell]) -> list[str]:
-    """Say which names a solution uses that only other cells define."""
+def used_from(solution: Sequence[ast.Module], others: Iterable[Cell], deadline: Deadline | None = None) -> list[str]:
+    """Say which names a solution uses that only other cells define. Raises OutOfTime after the ``deadline``."""
     nodes = [node for tree in solution for node in ast.walk(tree)]
     if any(isinstance(node, ast.ImportFrom) and node.names[0].name == "*" for node in nodes):
         return []
     used = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
     lacking, said = used - PROVIDED - bound_names(nodes), []
     for cell in others if lacking else ():
-        tree = parsed(cell.source) or parsed(as_python(cell.source))
+        if len(cell.source) > SOURCE.bytes:
+            continue
+        tree = parsed(cell.source) or parsed(as_python(cell.source, deadline))
         defined = sorted(lacking & bound_names(ast.walk(tree))) if tree is not None else []
         if defined:
             names, it = ", ".join(defined), "it" if len(defined) == 1 else "them"

@@ -22,19 +22,21 @@ def check(args: argparse.Namespace) -> int:
         from ..progress import Progress
         from . import answers
         from .console import judge, own_file, show, working_folder
+        from .deadline import Deadline
         from .sandbox.inline import INLINE
         from .submission import read
 
+        deadline = Deadline(full=args.full, inline=args.inline)
         exercise = exercises.find(args.exercise, workspace.course_root())
         folder = args.folder or working_folder()
-        given = read(args.file or own_file(exercise, folder))
+        given = read(args.file or own_file(exercise, folder), deadline)
         if args.json:
-            report = judge(exercise, given, server=server, seed=args.seed, full=args.full).report()
+            report = judge(exercise, given, server=server, seed=args.seed, full=args.full, deadline=deadline).report()
             print(json.dumps(report.as_data(), indent=1))
             return int(not report.passed)
         if args.inline:
             print(INLINE, file=sys.stderr)
-        options = {"every": args.all, "seed": args.seed, "full": args.full, "inline": args.inline}
+        options = {"every": args.all, "seed": args.seed, "full": args.full, "inline": args.inline, "deadline": deadline}
         report = show(exercise, given, again=_arguments(args), server=server, **options)
         for note in report.notes:
             if answers.new_note(note):

@@ -3,30 +3,37 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 
-from ..errors import LabError
+from ..errors import OutOfTime
 from .sandbox.limits import CHECK, TIME
 
 FULL = 4.0
 """The factor for a check that replays whole traces."""
 
 
-class OutOfTime(LabError):
-    """The time for a check is over."""
-
-
 class Deadline:
     """The end of a check (``end``, in `time.monotonic` time), which begins now.
 
-    There is one for reading the submission, starting workers, trying rules, shortening scenarios, and drawing. Whoever waits
-    or computes for long asks it often: another thread may `stop` the check. With ``inline``, for a debugger, there is no end.
+    There is one for reading the submission, starting workers, trying rules, shortening scenarios, and drawing. Whatever waits
+    or computes for long asks it often, since another thread may `stop` the check. ``inline``, for a debugger, has no end.
     """
+
+    what = "the check as a whole"
 
     def __init__(self, *, full: bool = False, inline: bool = False) -> None:
         self.seconds = math.inf if inline else CHECK.value * TIME.value * (FULL if full else 1)
         self.end = time.monotonic() + self.seconds
+
+    @property
+    def for_reading(self) -> Deadline:
+        """The end of the time for reading the submission: half of what is left."""
+        part = copy.copy(self)
+        part.what, part.seconds = "reading your code, which may take half of the time for a check,", self.left / 2
+        part.end = time.monotonic() + part.seconds
+        return part
 
     @property
     def left(self) -> float:
@@ -41,7 +48,7 @@ class Deadline:
     def check(self) -> None:
         """Raise OutOfTime if the time is over."""
         if self.passed:
-            raise OutOfTime(f"the check as a whole took longer than {self.seconds:g} {CHECK.unit}; {CHECK.how}")
+            raise OutOfTime(f"{self.what} took longer than {self.seconds:.3g} {CHECK.unit}; {CHECK.how}")
 
     def stop(self) -> None:
         """End the check now."""

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import ast
-import itertools
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -12,8 +11,9 @@ from pathlib import Path, PurePosixPath
 from ..errors import DataError
 from ..files import read_bytes, reason
 from ..workspace import PACKAGE, course_root
+from .deadline import Deadline
 from .python_source import decoded, parsed
-from .sandbox.limits import HELPERS
+from .sandbox.limits import HELPER_FILES, HELPERS
 
 EARLY = {
     "abc", "builtins", "codecs", "collections", "encodings", "enum", "functools", "io", "keyword", "operator", "os",
@@ -21,8 +21,8 @@ EARLY = {
 }  # fmt: skip
 """Modules that Python has loaded before it runs a file; a file beside it never takes their place."""
 
-MOST = 200
-"""The maximum number of files that are taken along."""
+LOOKED_AT = 20_000
+"""The maximum number of files and folders that are looked at in a folder that may be taken along."""
 
 
 @dataclass
@@ -52,9 +52,12 @@ def imports_of(*trees: ast.AST) -> Uses:
     return uses
 
 
-def files_beside(path: Path, uses: Uses) -> tuple[dict[str, bytes], tuple[str, ...]]:
-    """The files that are taken along with the submission ``path``, by relative name; and sentences about them."""
-    search = _Search(path)
+def files_beside(path: Path, uses: Uses, deadline: Deadline) -> tuple[dict[str, bytes], tuple[str, ...]]:
+    """The files that are taken along with the submission ``path``, by relative name; and sentences about them.
+
+    Raises OutOfTime after the ``deadline``.
+    """
+    search = _Search(path, deadline)
     search.follow(uses)
     notes = []
     taken = sorted(search.files.keys() - {path.name})
@@ -67,8 +70,9 @@ def files_beside(path: Path, uses: Uses) -> tuple[dict[str, bytes], tuple[str, .
 class _Search:
     """A search for files in the folder of ``path``."""
 
-    def __init__(self, path: Path) -> None:
-        self.path, self.folder = path.absolute(), path.absolute().parent
+    def __init__(self, path: Path, deadline: Deadline) -> None:
+        self.path, self.folder, self.deadline = path.absolute(), path.absolute().parent, deadline
+        self.most = int(HELPER_FILES.value)
         self.files: dict[str, bytes] = {}
         self.refused: list[str] = []
         self.seen = set[Path]()
@@ -91,13 +95,8 @@ class _Search:
                 self._take(path)
             elif path not in self.seen and not _of_the_kit(path):
                 self.seen.add(path)
-                found = sorted(itertools.islice((each for each in path.rglob("*") if each.is_file()), MOST + 1))
-                if len(found) > MOST:
-                    self.refused.append(f"the folder {path.name} is not taken along: it has more than {MOST} files")
-                    return
-                for each in found:
-                    if not any(part.startswith(".") or part == "__pycache__" for part in each.relative_to(path).parts):
-                        self._take(each)
+                for each in self._all_in(path, "*"):
+                    self._take(each)
         except (OSError, ValueError):  # the string is no file name here
             return
 
@@ -115,12 +114,25 @@ class _Search:
         if folder in self.seen:
             return
         self.seen.add(folder)
-        for path in sorted(itertools.islice(folder.rglob("*.py"), 10 * MOST)):
-            if not any(part.startswith(".") or part == "__pycache__" for part in path.relative_to(folder).parts):
-                self._take(path)
+        for path in self._all_in(folder, "*.py"):
+            self._take(path)
+
+    def _all_in(self, folder: Path, pattern: str) -> list[Path]:
+        """All files in a folder that match, in order; none if there are too many."""
+        found: list[Path] = []
+        for number, path in enumerate(folder.rglob(pattern)):
+            self.deadline.check()
+            if not _hidden(path.relative_to(folder)) and path.is_file():
+                found.append(path)
+            if len(found) > self.most or number > LOOKED_AT:
+                limit = HELPER_FILES.words if len(found) > self.most else f"{LOOKED_AT} files and folders to look at"
+                self.refused.append(f"the folder {folder.name} is not taken along: it has more than {limit}")
+                return []
+        return sorted(found)
 
     def _take(self, path: Path) -> None:
         """Take a file, and follow what it refers to if it is a module."""
+        self.deadline.check()
         if path in self.seen:
             return
         self.seen.add(path)
@@ -128,8 +140,8 @@ class _Search:
             if not path.is_file() or _of_the_kit(path):
                 return
             name, size = path.relative_to(self.folder).as_posix(), path.stat().st_size
-            if len(self.files) == MOST or sum(map(len, self.files.values())) + size > HELPERS.bytes:
-                limit = f"{MOST} files" if len(self.files) == MOST else HELPERS.words
+            if len(self.files) == self.most or sum(map(len, self.files.values())) + size > HELPERS.bytes:
+                limit = (HELPER_FILES if len(self.files) == self.most else HELPERS).words
                 self.refused.append(f"{name} is not taken along: the limit for the files beside a submission is {limit}")
                 return
             content = read_bytes(path, size)
@@ -142,6 +154,10 @@ class _Search:
         tree = parsed(text) if text is not None else None
         if tree is not None:
             self.follow(imports_of(tree))
+
+
+def _hidden(path: Path) -> bool:
+    return any(part.startswith(".") or part == "__pycache__" for part in path.parts)
 
 
 def _inside(name: str) -> bool:

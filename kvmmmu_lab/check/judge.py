@@ -19,10 +19,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
-from ..errors import LabError
+from ..errors import LabError, OutOfTime
 from ..exercises import Boot, Exercise, Golden, Rule, Scenario, StepData
 from .answers import KnownAnswers
-from .deadline import Deadline, OutOfTime
+from .deadline import Deadline
 from .failure import BEFORE, KINDS, NOT_ATTEMPTED, PASSED, TIMED_OUT, Explainer, Failure, find_failure
 from .oracle import Expected, Observed
 from .report import Report, Verdict
@@ -101,6 +101,7 @@ class Judge:
         self.begin, self.printed, self.print_count = time.monotonic(), "", 0
         self.late: list[Rule] = []  # rules that timed out
         self.loaded = False  # whether the submission has been loaded
+        self.hurried = False  # whether it took too long to play a scenario once more: pictures are not worth the time
         self.owned = None if server is not None or inline or not CAN_FORK else ForkServer()
         self.server = server or self.owned
 
@@ -352,9 +353,11 @@ class Judge:
     def _play(self, scenario: Scenario, looks: tuple[str, ...], detail: int | None) -> Run:
         """Play a scenario once more, to explain it."""
         worker = self._ready()
-        if worker.failed is not None:
+        if self.hurried or worker.failed is not None:
             return Run(end="died")
-        return worker.run(scenario, looks, detail=detail, seconds=min(TIME.value * ENGINE, self.deadline.left / 4))
+        run = worker.run(scenario, looks, detail=detail, seconds=min(TIME.value * ENGINE, self.deadline.left / 4))
+        self.hurried = run.end == "timeout"
+        return run
 
     def _limit(self, scenario: Scenario, stretch: Golden | Boot | None) -> float:
         """The time limit for a scenario, in seconds."""

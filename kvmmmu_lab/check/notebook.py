@@ -24,6 +24,7 @@ import cloudpickle
 
 from .. import exercises, workspace
 from ..errors import InputError
+from .deadline import Deadline
 from .helper_files import Uses, files_beside
 from .judge import Judge
 from .python_source import normalized
@@ -46,15 +47,16 @@ BY_NAME = (*IMMUTABLE, type, FunctionType, BuiltinFunctionType, ModuleType)
 
 def check_given(name: str, given: tuple[Any, ...], *, full: bool, seed: int) -> Report:
     """See `kvmmmu_lab.check.check`."""
+    deadline = Deadline(full=full)
     exercise = exercises.find(name, workspace.course_root())
     wanted = list(dict.fromkeys(name.partition(".")[0] for name in exercise.defines))
     if len(given) == 1 and isinstance(given[0], str | os.PathLike):
-        submission = read(Path(given[0]))
+        submission = read(Path(given[0]), deadline)
     elif not given:
         raise InputError("given", "nothing", f"what you wrote: check({exercise.name!r}, {', '.join(wanted)})")
     else:
-        submission = pickled(dict(zip(names_of(given, wanted), given, strict=True)))
-    return Judge(exercise, submission, full=full, seed=seed).report()
+        submission = pickled(dict(zip(names_of(given, wanted), given, strict=True)), deadline)
+    return Judge(exercise, submission, full=full, seed=seed, deadline=deadline).report()
 
 
 def names_of(given: tuple[Any, ...], wanted: list[str]) -> list[str]:
@@ -73,7 +75,7 @@ def names_of(given: tuple[Any, ...], wanted: list[str]) -> list[str]:
     return [name if name in wanted else next(others) for name in found]
 
 
-def pickled(things: Mapping[str, Any]) -> Submission:
+def pickled(things: Mapping[str, Any], deadline: Deadline | None = None) -> Submission:
     """A submission that consists of these objects, by name. Raises InputError if something can't be taken along."""
     own = [module for module in list(sys.modules.values()) if isinstance(module, ModuleType) and _own(module)]
     registered = [module for module in own if module.__name__ not in cloudpickle.list_registry_pickle_by_value()]
@@ -84,7 +86,7 @@ def pickled(things: Mapping[str, Any]) -> Submission:
     finally:
         for module in registered:
             cloudpickle.unregister_pickle_by_value(module)
-    files, notes = files_beside(Path.cwd() / CELLS, content.uses)
+    files, notes = files_beside(Path.cwd() / CELLS, content.uses, deadline or Deadline())
     modules = sorted(Path(str(module.__file__)).name for module in own if module.__file__ in content.codes)
     taken = [f"taken along as they are now in this notebook: {', '.join(modules)}"] if modules else []
     units = tuple(unit for file, codes in content.codes.items() if (unit := _unit(file, codes)) is not None)

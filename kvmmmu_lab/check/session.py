@@ -15,6 +15,7 @@ from ..errors import InputError, LabError
 from ..exercises import Exercise
 from ..progress import Progress
 from .console import own_file, show
+from .deadline import Deadline
 from .hints import next_hint
 from .sandbox.forkserver import ForkServer
 from .submission import read
@@ -89,10 +90,11 @@ class WatchSession:
         _clear()
         try:
             path = own_file(self.exercise, self.folder)
-            given = read(path)
+            deadline = Deadline()
+            given = read(path, deadline)
             self.beside = tuple(given.files)
             self.seen = self._stamp()
-            report = show(self.exercise, given, server=self.server)
+            report = show(self.exercise, given, server=self.server, deadline=deadline)
             self.progress.points(self.exercise.name, report.points)
             print(self._next() if report.passed else f"\nEdit {path}")
         except LabError as error:

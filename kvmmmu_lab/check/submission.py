@@ -13,6 +13,7 @@ from ..errors import DataError, InputError
 from ..exercises import Exercise
 from ..files import MOST_BYTES, read_bytes, reading
 from .cells import Cell, NotANotebook, as_python, cells, left_out, used_from
+from .deadline import Deadline
 from .helper_files import files_beside, imports_of
 from .python_source import decoded, parsed, used_from_main
 from .sandbox.limits import SOURCE
@@ -81,18 +82,19 @@ class Submission:
         return None
 
 
-def read(path: Path) -> Submission:
+def read(path: Path, deadline: Deadline | None = None) -> Submission:
     """Read a submission file, and the files beside it that it uses.
 
-    Raises DataError if it can't be read, is not text, or is a notebook without a solution.
+    Raises DataError if it can't be read, is not text, or is a notebook without a solution; OutOfTime after the ``deadline``.
     """
+    deadline = (deadline or Deadline()).for_reading
     kind = path.suffix.lower()
     if kind not in (".py", ".ipynb"):
         raise DataError(str(path), "a file of another kind", "a .py file, or an .ipynb with cells tagged 'solution'")
     # the outputs of a notebook take much more room than its code
     content = read_bytes(path, max(SOURCE.bytes, MOST_BYTES))
     with reading(path, "a submission"):
-        return _read_file(content, path) if kind == ".py" else _read_notebook(content, path)
+        return (_read_file if kind == ".py" else _read_notebook)(content, path, deadline)
 
 
 def _check_size(path: Path, size: int) -> None:
@@ -100,14 +102,14 @@ def _check_size(path: Path, size: int) -> None:
         raise DataError(str(path), f"{size:,} bytes of code", f"at most {SOURCE.words}")
 
 
-def _read_file(content: bytes, path: Path) -> Submission:
+def _read_file(content: bytes, path: Path, deadline: Deadline) -> Submission:
     _check_size(path, len(content))
     text = decoded(content)
     if text is None:
         expected = "text that Python can read: in UTF-8, or with a coding cookie in line 1 or 2 (PEP 263)"
         raise DataError(str(path), "no such text", expected)
     tree = parsed(text)
-    files, notes = files_beside(path, imports_of(tree)) if tree is not None else ({}, ())
+    files, notes = files_beside(path, imports_of(tree), deadline) if tree is not None else ({}, ())
     lost = sorted(used_from_main(tree)) if tree is not None else []
     if lost:
         where = 'which only the block under if __name__ == "__main__" defines; that block does not run during a check'
@@ -115,7 +117,7 @@ def _read_file(content: bytes, path: Path) -> Submission:
     return Submission(text, path.name, str(path.absolute()), files=files, notes=notes)
 
 
-def _read_notebook(content: bytes, path: Path) -> Submission:
+def _read_notebook(content: bytes, path: Path, deadline: Deadline) -> Submission:
     try:
         code = cells(content)
     except NotANotebook as error:
@@ -124,17 +126,17 @@ def _read_notebook(content: bytes, path: Path) -> Submission:
     if not tagged:
         raise DataError(str(path), "no cell tagged 'solution'", "a notebook with code cells tagged 'solution'")
     _check_size(path, sum(len(cell.source.encode("utf-8", "replace")) for cell in tagged))
-    units = tuple(_unit(cell, path.name, alone=len(tagged) == 1) for cell in tagged)
+    units = tuple(_unit(cell, path.name, deadline, alone=len(tagged) == 1) for cell in tagged)
     trees = [tree for unit in units if (tree := parsed(unit.source)) is not None]
-    files, notes = files_beside(path, imports_of(*trees))
+    files, notes = files_beside(path, imports_of(*trees), deadline)
     said = [sentence for unit, cell in zip(units, tagged, strict=True) for sentence in left_out(unit.source, cell.title)]
-    said += used_from(trees, [cell for cell in code if TAG not in cell.tags])
+    said += used_from(trees, [cell for cell in code if TAG not in cell.tags], deadline)
     source = "\n\n".join(unit.source for unit in units)
     return Submission(source, path.name, str(path.absolute()), units, files=files, notes=(*notes, *said))
 
 
-def _unit(cell: Cell, name: str, *, alone: bool) -> Unit:
-    return Unit(f"{name}, {cell.title}", as_python(cell.source), "your cell" if alone else cell.title)
+def _unit(cell: Cell, name: str, deadline: Deadline, *, alone: bool) -> Unit:
+    return Unit(f"{name}, {cell.title}", as_python(cell.source, deadline), "your cell" if alone else cell.title)
 
 
 def submitted_file(exercise: Exercise, folder: Path) -> Path:
@@ -155,7 +157,7 @@ def submitted_file(exercise: Exercise, folder: Path) -> Path:
 
 def _same_code(path: Path, stub: Path) -> bool:
     """Whether a file is the stub, whatever its encoding, line ends, comments and blank lines."""
-    mine, given = decoded(read_bytes(path)), decoded(read_bytes(stub))
+    mine, given = decoded(read_bytes(path, SOURCE.bytes)), decoded(read_bytes(stub))
     if mine is None or given is None:
         return False
     trees = parsed(mine), parsed(given)

@@ -89,9 +89,8 @@ class Worker:
             "notebook": bool(submission.cells or submission.objects),
             "part": exercise.part,
             "defines": list(exercise.defines),
-            "space": limits.SPACE + limits.HELPERS.bytes,
             "secret": _secret(exercise),
-            "memory": limits.MEMORY.bytes,
+            "limits": limits.values(),
             "loading": LOADING * limits.TIME.value,
             "seconds": seconds,
         }

@@ -20,17 +20,20 @@ from ...errors import InputError
 
 
 class Limit:
-    """A limit that the learner can set with an environment variable. ``default`` and the value set are in ``unit``."""
+    """A limit that the learner can set with an environment variable. ``default`` and the value set are in ``unit``.
 
-    def __init__(self, variable: str, default: float, unit: str = "MiB") -> None:
-        self.variable, self.default, self.unit = variable, default, unit
+    ``on`` says what is limited.
+    """
+
+    def __init__(self, variable: str, default: float, on: str, unit: str = "MiB") -> None:
+        self.variable, self.default, self.on, self.unit = variable, default, on, unit
 
     @property
     def value(self) -> float:
         """The limit in force. Raises InputError."""
         text = os.environ.get(self.variable, "")
         try:
-            found = float(text) if text else self.default
+            found = float(text) if text else _ADOPTED.get(self.variable, self.default)
         except ValueError:
             found = math.nan
         if not 0 < found < 1 << 20:
@@ -52,36 +55,39 @@ class Limit:
         """How the limit is set."""
         return f"the environment variable {self.variable} sets another limit"
 
-    def check(self, argument: str, size: int) -> None:
-        """Raise InputError if ``size`` bytes are too many."""
-        if size > self.bytes:
-            raise InputError(argument, f"{size} bytes", f"at most {self.words}")
+
+_ADOPTED: dict[str, float] = {}
 
 
-TIME = Limit("KVMMMU_LAB_TIME", 1.0, "times the usual time")
-"""A factor for all time limits."""
-
-CHECK = Limit("KVMMMU_LAB_CHECK", 16, "seconds")
-"""The time for a whole check (see `deadline`)."""
-
-MEMORY = Limit("KVMMMU_LAB_MEMORY", 512)
-"""The address space that a submission may use, in addition to what the worker itself needs."""
-
-OUTPUT = Limit("KVMMMU_LAB_OUTPUT", 32)
-"""How much a submission may print before its process is terminated."""
-
-ANSWER, ANSWERS = Limit("KVMMMU_LAB_ANSWER", 1), Limit("KVMMMU_LAB_ANSWERS", 16)
-"""The size of what is observed of a submission after one step, and of all that is observed during one scenario."""
-
-SOURCE, HELPERS, OBJECTS = Limit("KVMMMU_LAB_SOURCE", 1), Limit("KVMMMU_LAB_HELPERS", 8), Limit("KVMMMU_LAB_OBJECTS", 32)
-"""The size of a submission's source, of all files that are taken along with it, and of objects from a notebook."""
-
-FILE = 1 << 24
-"""The maximum size of a file that a submission writes, in bytes."""
+def values() -> dict[str, float]:
+    """All limits in force, by variable. Raises InputError."""
+    return {limit.variable: limit.value for limit in LIMITS}
 
 
-SPACE = 1 << 26
-"""How much a submission may write in all behind a wall, in bytes, in addition to the files that are taken along with it."""
+def adopt(given: dict[str, float]) -> None:
+    """Use the `values` of the judge from now on: a worker does not have its environment variables."""
+    _ADOPTED.update(given)
+
+
+TIMES, SECONDS = "times the usual time", "seconds"
+LIMITS = (
+    TIME := Limit("KVMMMU_LAB_TIME", 1, "a factor for all time limits", TIMES),
+    CHECK := Limit("KVMMMU_LAB_CHECK", 16, "the time for a whole check", SECONDS),
+    MEMORY := Limit("KVMMMU_LAB_MEMORY", 512, "the memory that your code uses"),
+    OUTPUT := Limit("KVMMMU_LAB_OUTPUT", 32, "what your code prints"),
+    ANSWER := Limit("KVMMMU_LAB_ANSWER", 1, "what there is to be seen after one step, as your code left it"),
+    ANSWERS := Limit("KVMMMU_LAB_ANSWERS", 16, "the sum of this over all steps of a scenario"),
+    FILE := Limit("KVMMMU_LAB_FILE", 16, "a file that your code writes"),
+    SPACE := Limit("KVMMMU_LAB_SPACE", 64, "all files that your code writes"),
+    FILES := Limit("KVMMMU_LAB_FILES", 4096, "the number of files and folders that your code makes", "files"),
+    OPEN := Limit("KVMMMU_LAB_OPEN", 64, "the number of files that your code has open", "files"),
+    THREADS := Limit("KVMMMU_LAB_THREADS", 32, "the number of threads of your code", "threads"),
+    SOURCE := Limit("KVMMMU_LAB_SOURCE", 1, "the source of your code"),
+    HELPERS := Limit("KVMMMU_LAB_HELPERS", 8, "all files that are taken along with your code"),
+    HELPER_FILES := Limit("KVMMMU_LAB_HELPER_FILES", 200, "the number of files that are taken along", "files"),
+    OBJECTS := Limit("KVMMMU_LAB_OBJECTS", 32, "the objects from a notebook"),
+)
+"""All limits. Those on what is written, on threads and on files need a system that enforces them (see `not_enforced`)."""
 
 
 class NotAllowed(BaseException):
@@ -168,23 +174,23 @@ def _source(compiled: str) -> str:
     return os.path.join(os.path.dirname(folder), name.partition(".")[0] + ".py")
 
 
-def limit(seconds: float, memory: int, processes: int | None) -> None:
-    """Let the operating system limit this process's memory (in bytes, in addition to what it uses now), file sizes,
-    processor time (to well above ``seconds``) and, behind a wall, the number of processes and threads.
+def limit(seconds: float, *, walled: bool) -> None:
+    """Let the operating system limit this process's memory (in addition to what it uses now), its files, its processor time
+    (to well above ``seconds``) and, behind a wall, the number of its threads and processes.
     """
     try:
         import resource
     except ImportError:
         return
     limits = {
-        "RLIMIT_AS": _address_space() + memory,
-        "RLIMIT_FSIZE": FILE,
+        "RLIMIT_AS": _address_space() + MEMORY.bytes,
+        "RLIMIT_FSIZE": FILE.bytes,
         "RLIMIT_CORE": 0,
-        "RLIMIT_NOFILE": 64,
+        "RLIMIT_NOFILE": int(OPEN.value),
         "RLIMIT_CPU": int(seconds) + 60,
     }
-    if processes is not None and _kernel() >= (5, 14):  # before, it counts all processes of the user, not only those here
-        limits["RLIMIT_NPROC"] = processes
+    if walled and _kernel() >= (5, 14):  # before, it counts all processes of the user, not only those here
+        limits["RLIMIT_NPROC"] = int(THREADS.value)
     for name, value in limits.items():
         kind = getattr(resource, name, None)
         if kind is not None:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Messages between the judge and the processes that run submissions: JSON, one per line::
 
-    judge to fork server   {"name", "units", "objects", "files", "notebook", "part", "defines", "scratch", "secret", "memory",
+    judge to fork server   {"name", "units", "objects", "files", "notebook", "part", "defines", "scratch", "secret", "limits",
                            "loading", "seconds"}
                            with three files: requests, answers, output
     fork server to judge   {"pid"}; later {"pid", "status"} when that worker has ended

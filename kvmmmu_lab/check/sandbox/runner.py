@@ -194,7 +194,9 @@ def _single() -> None:
     answers = os.dup(1)
     os.dup2(2, 1)
     try:
-        serve(json.loads(sys.stdin.buffer.readline()), sys.stdin.buffer, answers)
+        request = json.loads(sys.stdin.buffer.readline())
+        limits.adopt(request["limits"])
+        serve(request, sys.stdin.buffer, answers)
     finally:
         os._exit(70)
 
@@ -202,13 +204,14 @@ def _single() -> None:
 def _child(server: int, request: dict[str, Any], requests: int, answers: int, output: int) -> None:
     """Run as the worker. Never returns."""
     try:
+        limits.adopt(request["limits"])
         os.setsid()
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         null = os.open(os.devnull, os.O_RDONLY)
         for old, new in ((null, 0), (output, 1), (output, 2)):
             os.dup2(old, new)
         if request["walled"]:
-            wall.enter(server, request["space"])
+            wall.enter(server, limits.SPACE.bytes + limits.HELPERS.bytes)
         else:
             wall.die_with(server)
             wall.give_up_rights()
@@ -241,7 +244,7 @@ def serve(request: dict[str, Any], requests: IO[bytes], answers: int) -> None:
     tell = _sender(answers)
     loading.lay_out(request["files"], folder)
     places = loading.Places(dict(request["units"]), str(folder))
-    limits.limit(request["seconds"], request["memory"], wall.PROCESSES if request["walled"] else None)
+    limits.limit(request["seconds"], walled=request["walled"])
     if not request["walled"]:
         limits.fence(str(folder), tuple(request["secret"]))
     faulthandler.enable(answers)
@@ -333,8 +336,8 @@ def failure(error: BaseException, places: Places) -> dict[str, Any]:
     else:
         kind = "crash" if isinstance(error, LabError) else "raised"
     said: dict[str, Any] = {"type": type(error).__name__, "kind": kind, "what": _text(error)}
-    if isinstance(error, OSError) and error.errno == errno.EFBIG:
-        said["what"] += f" (a check allows files of up to {limits.FILE >> 20} MiB)"
+    if allowed := _allowed(error):
+        said["what"] += f" (a check allows {allowed})"
     elif isinstance(error, OSError) and places.folder == wall.SCRATCH and error.errno in wall.REFUSED:
         said["what"] += f" (during a check, {wall.REFUSED[error.errno]})"
     if isinstance(error, SyntaxError) and (file := places.file(error.filename or "")) is not None:
@@ -346,6 +349,22 @@ def failure(error: BaseException, places: Places) -> dict[str, Any]:
             said |= {"file": file, "line": trace.tb_lineno, "function": code.co_name}
         trace = trace.tb_next
     return said
+
+
+def _allowed(error: BaseException) -> str:
+    """The limit that an exception comes from, in words; "" if it comes from no limit."""
+    if isinstance(error, RuntimeError) and "start new thread" in str(error):
+        return limits.THREADS.words
+    match error.errno if isinstance(error, OSError) else None:
+        case errno.EFBIG:
+            return f"a file of {limits.FILE.words}"
+        case errno.ENOSPC:
+            both = f"{limits.FILES.variable} and {limits.SPACE.variable}"
+            most = f"{limits.FILES.value:g} files of {limits.SPACE.value:g} {limits.SPACE.unit} in all"
+            return f"{most}; the environment variables {both} set other limits"
+        case errno.EMFILE:
+            return f"{limits.OPEN.value:g} open {limits.OPEN.unit}; {limits.OPEN.how}"
+    return ""
 
 
 def _text(error: BaseException) -> str:

@@ -29,11 +29,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from .limits import FILES
+
 SCRATCH = "/scratch"
 """The folder of a submission behind the wall; it is in memory."""
-
-FILES, PROCESSES = 4096, 32
-"""How many files and folders a submission may have in its folder, and how many threads and processes."""
 
 WAIT = 10.0
 """The maximum time, in seconds, in which bubblewrap has to make a wall."""
@@ -81,7 +80,6 @@ REFUSED = {
     errno.ECONNREFUSED: "there is no network",
     socket.EAI_AGAIN: "there is no network",
     errno.EAGAIN: "your code can't start other processes",
-    errno.ENOSPC: "its folder is full",
 }
 """What an error of the system means behind the wall, by number."""
 
@@ -215,7 +213,7 @@ def _complete(space: int) -> None:
     with contextlib.suppress(OSError):
         Path("/proc/sys/kernel/pid_max").write_text("400")  # per namespace since Linux 6.14; it also holds for root
     _call("mount", None, b"/proc", None, REMOUNT | BIND | READ_ONLY | NOSUID | NODEV | NOEXEC, None)
-    limits = f"size={space},nr_inodes={FILES},mode=700".encode()
+    limits = f"size={space},nr_inodes={int(FILES.value)},mode=700".encode()
     _call("mount", b"tmpfs", SCRATCH.encode(), b"tmpfs", NOSUID | NODEV, limits)
     give_up_rights()
 
