@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from .errors import LabError
+from .printable import plain_streams, printable_streams
 
 Command = Callable[[str, object, str], argparse.ArgumentParser]
 """A function that adds a command. Its arguments are the command's name, the function that runs it, and a summary."""
@@ -17,7 +18,11 @@ Command = Callable[[str, object, str], argparse.ArgumentParser]
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status: 2 for a file that can't be read, and, from argparse, for wrong options."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    with printable_streams():
+        return _run(list(sys.argv[1:] if argv is None else argv))
+
+
+def _run(arguments: list[str]) -> int:
     # `lab` is the default command, since most users want it; its options work without its name
     if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help", "--version")):
         arguments.insert(0, "lab")
@@ -215,7 +220,8 @@ def _lab(args: argparse.Namespace) -> int:
         from .lessons.course import fill_start_page
 
         fill_start_page(prepared.folder)
-        workspace.open_lab(prepared.folder, page, browser=not args.no_browser, port=args.port)
+        with plain_streams():
+            workspace.open_lab(prepared.folder, page, browser=not args.no_browser, port=args.port)
     return 0
 
 

@@ -6,7 +6,7 @@
     LabError
     +-- InputError        an argument can't be used; nothing was changed
     |   +-- SlotError     a memory slot or alias is refused, with the kernel's errno
-    |   +-- DataError     a file is truncated, damaged or of another kind
+    |   +-- DataError     a file is truncated, damaged or of another kind; MissingFileError (files): there is none
     +-- HostCrash         the kernel of 2007 would have crashed here: BUG, oops or hang
     +-- VmDead            a VM is used after its host crashed, or after it was destroyed
     +-- RenderError       a drawing can't be made (draw.render); NoRenderer: no renderer is installed
@@ -22,7 +22,7 @@ import sys
 import traceback
 from typing import Any
 
-from .printable import one_line, shortened
+from .printable import one_line, printable, shortened
 
 EINVAL = 22
 
@@ -40,6 +40,10 @@ class LabError(Exception):
     """The exit status of a command that ends with this error."""
 
     _shown = False
+
+    def __str__(self) -> str:
+        """The message, in which names and values from outside control no terminal."""
+        return printable(super().__str__())
 
     def _render_traceback_(self) -> list[str]:
         """Return the lines that IPython prints for this exception: the short form the first time, then the whole traceback."""
@@ -71,7 +75,7 @@ def _own_lines(error: BaseException, shell: Any) -> list[str]:
         cell = shell.compile.format_code_name(place.filename) if shell is not None else None
         where = " ".join(cell) if cell else place.filename
         if not (place.line or "").startswith("get_ipython()"):  # IPython's own line in place of a magic command
-            lines.append(f"  {where}, line {place.lineno}" + f": {place.line}" * bool(place.line))
+            lines.append(printable(f"  {where}, line {place.lineno}" + f": {place.line}" * bool(place.line)))
     return lines
 
 

@@ -56,9 +56,9 @@ def shortened(text: str, most: int) -> str:
     return f"{text[: most - 3 - end]}...{text[len(text) - end :]}"
 
 
-def escaped_html(text: str) -> str:
-    """Return text from outside as HTML, in an element or in a quoted attribute."""
-    return html.escape(printable(text), quote=True)
+def escaped_html(text: str, *, quote: bool = True) -> str:
+    """Return text from outside as HTML: in an element or, with ``quote``, in a quoted attribute."""
+    return html.escape(printable(text), quote=quote)
 
 
 class PrintableStream:
@@ -90,6 +90,17 @@ def printable_streams() -> Iterator[None]:
     """Print only printable text to standard output and standard error, from here to the end of the block."""
     before = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = map(PrintableStream, before)
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = before
+
+
+@contextlib.contextmanager
+def plain_streams() -> Iterator[None]:
+    """Inside `printable_streams`, let another program print as it likes: it has colours of its own."""
+    before = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = (getattr(stream, "stream", stream) for stream in before)
     try:
         yield
     finally:

@@ -172,7 +172,7 @@ def _copy(root: Path, prepared: Prepared) -> None:
         return "new" if have is None else "same" if have == new else "updated"
 
     for name, source in _course_files(root).items():
-        content = source.read_bytes()
+        content = read_bytes(source)
         outcome = place(name, content)
         if outcome != "same":
             getattr(prepared, outcome).append(name)

@@ -51,7 +51,7 @@ def test_the_whole_traceback_is_there_on_request(shell, capsys):
         ("labs.who_maps(vm, 'x')", "InputError: gfn is 'x'; expected a frame number"),
         ("labs.fault_lab(part=3)", "InputError: parts is 'part'; expected parts of a VM"),
         ("open_guest('nix')", "InputError: name is 'nix'; expected one of lin32_A"),
-        ("load_recording('there is none')", "DataError: "),
+        ("load_recording('there is none')", "MissingFileError: "),
         ("%load_ext kvmmmu_lab\nget_ipython().run_cell_magic('record', '3', '1')", "InputError: %%record is '3'; expected "),
     ],
 )

@@ -81,7 +81,7 @@ def wrong_imports(path, text):
             target = rest.partition(".")[0]
             if target not in allowed:
                 wrong.append(f"{place}: {room} may not import {target or 'the whole package'}")
-            if room == "cli" and target != "errors" and not lazy:
+            if room == "cli" and target not in ("printable", "errors") and not lazy:
                 wrong.append(f"{place}: cli has to import {target} inside the command that needs it")
         elif room == "mmu" and top != "numpy" and top not in sys.stdlib_module_names:
             wrong.append(f"{place}: the engine may import numpy and the standard library, not {top}")
@@ -256,6 +256,36 @@ def test_whatever_lessons_readmes_and_exercises_import_exists():
     for (module, name), path in wanted.items():
         exists = hasattr(importlib.import_module(module), name) or f"{module}.{name}" in MODULES
         assert exists, f"{path.relative_to(ROOT)} imports {name} from {module}"
+
+
+# One door for each
+
+OWN_FILES = ("draw/theme.py", "labs/widgets.py", "player/page.py", "player/cell_output.py", "publish/template.py",
+             "publish/preview.py", "data/__init__.py", "check/hints.py", "lessons/lesson.py", "check/answers.py",
+             "publish/execution.py", "check/sandbox/")  # fmt: skip
+"""What reads files of the kit itself, or in a worker; everything else reads through `files`."""
+
+
+def test_files_from_outside_are_read_in_one_place():
+    reads = re.compile(
+        r"\.read_(text|bytes)\(|np\.load\(|gzip\.open\(|json\.load\(|ZipFile\(|nbformat\.read\(|(?<![.\w])(?<!def )open\("
+    )
+    allowed = ("files.py", "data/arrays.py", *OWN_FILES)
+    found = [
+        f"{path.relative_to(ROOT)}: {line.strip()}"
+        for path in sources("kvmmmu_lab")
+        if not path.relative_to(PACKAGE).as_posix().startswith(allowed)
+        for line in path.read_text("utf-8").splitlines()
+        if reads.search(line)
+    ]
+    assert not found, "\n".join(found)
+
+
+def test_html_is_escaped_in_one_place():
+    texts = {path: path.read_text("utf-8") for path in sources("kvmmmu_lab")}
+    assert [path.name for path, text in texts.items() if re.search(r"(?<!escaped_)\bhtml\.escape\(|import escape\b", text)] == [
+        "printable.py"
+    ]
 
 
 # Tools and files

@@ -21,6 +21,7 @@ from typing import Any
 
 from ..errors import LabError, OutOfTime
 from ..exercises import Boot, Exercise, Golden, Rule, Scenario, StepData
+from ..printable import printable
 from .answers import KnownAnswers
 from .deadline import Deadline
 from .failure import BEFORE, KINDS, NOT_ATTEMPTED, PASSED, TIMED_OUT, Explainer, Failure, find_failure
@@ -30,7 +31,6 @@ from .sandbox.client import Run, Worker
 from .sandbox.forkserver import CAN_FORK, ForkServer
 from .sandbox.inline import Inline
 from .sandbox.limits import TIME
-from .sandbox.protocol import printable
 from .sandbox.wall import ELSEWHERE
 from .scenarios import as_scenario
 from .shrink import shrink

@@ -25,6 +25,7 @@ from ..mmu.memory import FIRST_GUEST, FIRST_SHADOW
 from ..mmu.parents import ParentChains
 from ..mmu.pool import NUM_PAGES, ShadowPage
 from ..mmu.rmap import COUNTED, ReverseMap
+from ..printable import printable
 from .explain import (
     frame,
     guest_entry,
@@ -38,7 +39,7 @@ from .explain import (
     spte,
     times,
 )
-from .sandbox.protocol import plain, printable
+from .sandbox.protocol import plain
 from .subject import Subject, WrongResult, counts
 
 EMPTY = bytes(PAGE_SIZE)

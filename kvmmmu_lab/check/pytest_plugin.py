@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ..errors import InputError
+from ..printable import printable
 
 if TYPE_CHECKING:
     from ..exercises import Exercise, Rule
@@ -127,4 +128,4 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         for verdict in report.verdicts:
             terminalreporter.line(f"  {verdict.line}")
         for note in [*([INLINE] * inline), *report.submission.notes, *filter(new_note, report.notes), *report.printed_lines()]:
-            terminalreporter.line(f"  {note}")
+            terminalreporter.line(f"  {printable(note)}")

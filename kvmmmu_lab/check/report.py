@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import html
 import itertools
 import textwrap
 from collections.abc import Sequence
@@ -11,12 +10,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..exercises import Exercise, Rule
-from ..printable import shortened
+from ..printable import escaped_html, printable, shortened
 from .explain import is_call
 from .failure import CRASHED, FAILED, NOT_ATTEMPTED, PASSED, TIMED_OUT, Failure
 from .observe import Difference
 from .sandbox.limits import not_enforced
-from .sandbox.protocol import printable
 from .submission import Submission
 
 if TYPE_CHECKING:
@@ -117,7 +115,7 @@ class Report:
             lines += ["", *explained(wrong, self.exercise).splitlines()]
         if self.print_count:
             lines += ["", *self.printed_lines()]
-        return "\n".join(lines)
+        return printable("\n".join(lines))
 
     def printed_lines(self) -> list[str]:
         """The lines of the submission's output, or of its beginning."""
@@ -222,7 +220,7 @@ def explained(verdict: Verdict, exercise: Exercise, others: Sequence[Verdict] = 
     if failure.printed:
         lines += ["", "  Your code printed:", *_beginning(failure.printed)]
     lines += ["", f"  {hint_command(exercise)}"]
-    return "\n".join(lines)
+    return printable("\n".join(lines))
 
 
 def _both(failure: Failure) -> list[str]:
@@ -289,31 +287,31 @@ def capital(text: str) -> str:
 
 def html_of(report: Report) -> str:
     """The report as HTML that works without scripts."""
-    notes = "".join(f"<p>{html.escape(note)}</p>" for note in report.submission.notes)
-    rows = "".join(f"<div>{html.escape(verdict.line)}</div>" for verdict in report.verdicts)
+    notes = "".join(f"<p>{escaped_html(note)}</p>" for note in report.submission.notes)
+    rows = "".join(f"<div>{escaped_html(verdict.line)}</div>" for verdict in report.verdicts)
     wrong = report.first
-    parts = [f"<p><b>{html.escape(report.head)}</b></p>", notes, f'<div style="line-height:1.6">{rows}</div>']
+    parts = [f"<p><b>{escaped_html(report.head)}</b></p>", notes, f'<div style="line-height:1.6">{rows}</div>']
     if report.status == NOT_ATTEMPTED:
         parts.append(f"<p>{NOTHING_WRITTEN}</p>")
     elif wrong is not None and wrong.failure is not None:
         parts.append(_failure_html(wrong, wrong.failure, report.exercise))
     if report.print_count:
         first, *rest = report.printed_lines()
-        parts.append(f"<p>{html.escape(first)}</p><pre>{html.escape(textwrap.dedent(chr(10).join(rest)))}</pre>")
+        parts.append(f"<p>{escaped_html(first)}</p><pre>{escaped_html(textwrap.dedent(chr(10).join(rest)))}</pre>")
     return "".join(parts)
 
 
 def _failure_html(verdict: Verdict, failure: Failure, exercise: Exercise) -> str:
-    lines = [f"<hr><p>{html.escape(headline(verdict))}</p>", f"<p><b>{html.escape(capital(failure.sentence))}.</b></p>"]
-    lines += [f"<p>This happened {html.escape(failure.where)}.</p>"] * bool(failure.where)
+    lines = [f"<hr><p>{escaped_html(headline(verdict))}</p>", f"<p><b>{escaped_html(capital(failure.sentence))}.</b></p>"]
+    lines += [f"<p>This happened {escaped_html(failure.where)}.</p>"] * bool(failure.where)
     lines += [f"<p>({failure.guest})</p>"] * bool(failure.guest)
     if failure.steps:
         steps = failure.numbered_steps()
-        items = "".join(f"<li>{html.escape(words)}</li>" for _, words in steps)
+        items = "".join(f"<li>{escaped_html(words)}</li>" for _, words in steps)
         lines.append(f'<ol start="{steps[0][0]}">{items}</ol>')
     lines.append(_both_html(failure))
-    lines += [f"<p>Your code printed:</p><pre>{html.escape(failure.printed)}</pre>"] * bool(failure.printed)
-    lines.append(f"<p>{html.escape(hint_command(exercise))}</p>")
+    lines += [f"<p>Your code printed:</p><pre>{escaped_html(failure.printed)}</pre>"] * bool(failure.printed)
+    lines.append(f"<p>{escaped_html(hint_command(exercise))}</p>")
     return "".join(lines)
 
 
@@ -321,7 +319,7 @@ def _both_html(failure: Failure) -> str:
     if failure.picture is not None:
         expected, got = (picture.html for picture in failure.picture.pictures())
     elif failure.difference is not None:
-        expected, got = (f"<pre>{html.escape(chr(10).join(lines))}</pre>" for lines in beside(failure.difference))
+        expected, got = (f"<pre>{escaped_html(chr(10).join(lines))}</pre>" for lines in beside(failure.difference))
     else:
         return ""
     return f"<p>{EXPECTED}</p>{expected}<p>{GOT}</p>{got}"

@@ -193,4 +193,5 @@ class Keys:
 def _clear() -> None:
     """Clear the screen if stdout is a terminal."""
     if sys.stdout.isatty():
-        print("\x1b[2J\x1b[H", end="")
+        write = getattr(sys.stdout, "control", sys.stdout.write)
+        write("\x1b[2J\x1b[H")

@@ -9,13 +9,13 @@ stands for the default. The notes of a picture state what it leaves out.
 from __future__ import annotations
 
 import functools
-import html
 import os
 from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
 from ..mmu.machine import Machine
+from ..printable import escaped_html
 from .arguments import check_count, check_gfn, check_gva, check_level, check_page, check_vm
 from .dot import to_dot
 from .entry_bits import entry_bits_scene
@@ -72,7 +72,7 @@ class Picture:
         try:
             light, dark = (self.drawing.image(self.scene, name, night) for night in (False, True))
         except RenderError as error:
-            text = html.escape(f"{self}\n\n(Shown as text: {error})")
+            text = escaped_html(f"{self}\n\n(Shown as text: {error})")
             return f'<pre class="kvmmmu-text" style="line-height:1.25;overflow-x:auto">{text}</pre>'
         return (
             '<div class="kvmmmu-picture" style="overflow-x:auto" tabindex="0" role="group" aria-label="Picture">'
@@ -104,7 +104,7 @@ class Picture:
 
 def _image(svg: str, name: str, theme: str, hidden: str) -> str:
     style = f"{hidden}max-width:none;border-radius:6px"
-    return f'<img class="{theme}" alt="{html.escape(name)}" style="{style}" src="{data_url(svg)}">'
+    return f'<img class="{theme}" alt="{escaped_html(name)}" style="{style}" src="{data_url(svg)}">'
 
 
 __all__ = [

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import html
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +16,7 @@ from ..inspect.names import LEVELS
 from ..inspect.paths import guest_path
 from ..mmu.bits import MODES, PAGE_SHIFT, PRESENT, guest_format
 from ..mmu.machine import Machine
+from ..printable import escaped_html
 from .display import Displayable
 
 WRITABLE, USER, BIG, NX = 1 << 0, 1 << 1, 1 << 6, 1 << 8
@@ -129,7 +129,7 @@ class AddressPicker(Displayable):
 
     def still(self) -> str:
         """Return the addresses as HTML, with the selected one marked."""
-        return f"<pre>{html.escape(str(self))}</pre>"
+        return f"<pre>{escaped_html(str(self))}</pre>"
 
     def __str__(self) -> str:
         lines = [f"{'>' if choice == self.chosen else ' '} {choice}" for choice in self.choices]

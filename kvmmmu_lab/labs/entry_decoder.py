@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import html
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +17,7 @@ from ..mmu.bits import FLAGS, IO_MARK, LARGE, MODES, NARROW, PAGE_SHIFT, PRESENT
 from ..mmu.memory import FIRST_SHADOW
 from ..mmu.pool import NUM_PAGES
 from ..player.cell_output import close_all
+from ..printable import escaped_html
 from ..recording.narration import access_clause
 from .explain_access import OUTCOMES, PathsBefore, explain_access
 from .form import Form, form_of, status_html
@@ -480,7 +480,7 @@ class DecoderForm(Form):
             self.filling = False
         if lab.reading is not None:
             self.entry.set_note(lab.reading.note, lab.reading.other)
-        self.status.value, self.status.layout.display = status_html(f"<b>{html.escape(lab.meaning)}</b>"), ""
+        self.status.value, self.status.layout.display = status_html(f"<b>{escaped_html(lab.meaning)}</b>"), ""
         self.picture.value = _table_html(lab)
         self.state.value = _results_html(lab.shadow_results())
 
@@ -529,7 +529,7 @@ def _field_html(field: EntryField, value: int) -> str:
         f'<span style="white-space:nowrap">{field.bits}</span>',
         f"<code>{field.content(value)}</code>",
         f"<b>{field.name}</b>",
-        html.escape(field.words),
+        escaped_html(field.words),
     )
     return f'<tr style="{pale}">' + "".join(f'<td style="{CELL}">{cell}</td>' for cell in cells) + "</tr>"
 
@@ -540,9 +540,9 @@ def _results_html(results: list[ShadowResult]) -> str:
         return ""
     boxes = ""
     for result in results:
-        entry = "no shadow entry" if result.entry is None else f"{result.entry:#018x}<br>{html.escape(result.content)}"
-        reasons = "".join(f"<li>{html.escape(reason)}</li>" for reason in result.reasons)
-        access = html.escape(f"{result.access}: {result.outcome}")
+        entry = "no shadow entry" if result.entry is None else f"{result.entry:#018x}<br>{escaped_html(result.content)}"
+        reasons = "".join(f"<li>{escaped_html(reason)}</li>" for reason in result.reasons)
+        access = escaped_html(f"{result.access}: {result.outcome}")
         boxes += (
             '<div style="flex:1 1 340px;box-sizing:border-box;border:1px solid #EBD3B8;border-left:4px solid #B35900;'
             f'border-radius:4px;padding:6px 10px;line-height:1.45"><b>{access}</b>'

@@ -6,7 +6,6 @@ A lab doesn't depend on its form: `form_of` registers the class of the form with
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -15,6 +14,7 @@ from ..draw.render import RenderError
 from ..errors import InputError
 from ..player.cell_output import close_all
 from ..player.error_card import html_of
+from ..printable import escaped_html
 from .display import load_widgets
 from .lab import GuestLab, Lab, Round, error_html
 from .number import parse_number, read_number
@@ -63,7 +63,7 @@ class Form:
         self.view = ui.menu("Show", VIEWS, FILM, "What is shown below the controls")
         self.view.observe(lambda change: self.act(lambda: None), "value")
         self.view.layout.display = "none"
-        title = ui.html(f'<div style="font-size:16px;font-weight:600;margin-right:16px">{html.escape(lab.title)}</div>')
+        title = ui.html(f'<div style="font-size:16px;font-weight:600;margin-right:16px">{escaped_html(lab.title)}</div>')
         controls = ui.column(*self.controls(), flex=f"1 1 {self.controls_width}", min_width="0")
         head = ui.row(controls, self.status, align_items="flex-start")
         self.box = ui.column(ui.row(title, self.undo, self.redo, self.view), head, *self.body(), **ui.WIDE)
@@ -82,7 +82,7 @@ class Form:
     def refresh(self) -> None:
         """Show the current state of the lab. Called after every action."""
         lab = self.lab
-        text = f'<pre style="white-space:pre-wrap;line-height:1.4">{html.escape(lab.state())}</pre>'
+        text = f'<pre style="white-space:pre-wrap;line-height:1.4">{escaped_html(lab.state())}</pre>'
         self.state.value = f"<details><summary>The state as text</summary>{text}</details>"
         self.show_result()
 
@@ -107,7 +107,7 @@ class Form:
         """
         shown = self.round if notice or self.film is None else replace(self.round, about="")
         text = shown.html
-        said = f'<div style="font-weight:600">{html.escape(notice)}</div>' if notice and text else ""
+        said = f'<div style="font-weight:600">{escaped_html(notice)}</div>' if notice and text else ""
         self.status.value = status_html(said + text)
         self.status.layout.display = "" if text else "none"
 

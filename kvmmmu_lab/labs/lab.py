@@ -62,7 +62,6 @@ parts, names each of its controls, and closes its widgets.
 from __future__ import annotations
 
 import functools
-import html
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -75,6 +74,7 @@ from ..errors import HostCrash, InputError, LabError
 from ..mmu import Vm, checks
 from ..player.error_card import card, card_of, html_of
 from ..player.film_steps import Draw
+from ..printable import escaped_html
 from .display import Displayable
 from .prediction import Outcome, Prediction
 from .watch import Watch, shown_before, watch
@@ -109,10 +109,10 @@ class Round:
     def html(self) -> str:
         """The verdict as HTML: a row for each prediction, then the reasons."""
         rows = "".join(_row(outcome) for outcome in self.outcomes)
-        why = "".join(f"<li>{html.escape(reason)}</li>" for reason in self.reasons)
+        why = "".join(f"<li>{escaped_html(reason)}</li>" for reason in self.reasons)
         table = f'<table style="border-collapse:collapse;line-height:1.4">{rows}</table>' * bool(rows)
         listed = f'<ul style="margin:4px 0;padding-left:20px;line-height:1.4">{why}</ul>' * bool(why)
-        about = f'<div style="opacity:.8;line-height:1.4">This was {html.escape(self.about)}.</div>' * bool(self.about)
+        about = f'<div style="opacity:.8;line-height:1.4">This was {escaped_html(self.about)}.</div>' * bool(self.about)
         return f"{about}{error_html(self.error, self.after) if self.error is not None else ''}{table}{listed}"
 
     def __str__(self) -> str:
@@ -135,7 +135,7 @@ def _question(outcome: Outcome) -> str:
 
 def _row(outcome: Outcome) -> str:
     said = "no guess" if outcome.answer is None else f"you said {outcome.answer}"
-    question, words = (html.escape(text) for text in (outcome.prediction.question, f"it was: {outcome.words} ({said})"))
+    question, words = (escaped_html(text) for text in (outcome.prediction.question, f"it was: {outcome.words} ({said})"))
     style = "text-align:left;padding:0 8px 0 0;vertical-align:top"
     return f'<tr><td style="{style}"><b>{outcome.sign}</b></td><td style="{style}">{question} – {words}</td></tr>'
 
@@ -266,9 +266,9 @@ class Lab(Displayable):
         """Return the title, the state, and the latest round with its film, as HTML without widgets."""
         last = self.last
         film = last.film._repr_mimebundle_()["text/html"] if last is not None and last.film is not None else ""
-        text = html.escape(self.state())
+        text = escaped_html(self.state())
         return (
-            f"<b>{html.escape(self.title)}</b>"
+            f"<b>{escaped_html(self.title)}</b>"
             f'<pre style="white-space:pre-wrap">{text}</pre>{last.html if last else ""}{film or self.drawing()}'
         )
 

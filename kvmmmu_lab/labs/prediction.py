@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..errors import InputError
+from ..printable import escaped_html
 from .display import Displayable
 
 NO_GUESS = "(no guess)"
@@ -145,10 +145,10 @@ class Prediction(Displayable):
     def still(self) -> str:
         """Return the question and the choices as HTML; the selected one is marked."""
         choices = "".join(f"<li>{self._still_choice(choice)}</li>" for choice in self.choices)
-        return f'<div class="kvmmmu-question"><p><b>{html.escape(self.question)}</b></p><ol type="A">{choices}</ol></div>'
+        return f'<div class="kvmmmu-question"><p><b>{escaped_html(self.question)}</b></p><ol type="A">{choices}</ol></div>'
 
     def _still_choice(self, choice: Any) -> str:
-        text = html.escape(str(choice))
+        text = escaped_html(str(choice))
         selected = self.answer is not None and choice is self.answer
         return f"<b>{text}</b> \N{LEFTWARDS ARROW} your prediction" if selected else text
 
@@ -192,9 +192,9 @@ class Outcome:
     __repr__ = __str__
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        asked = f"<p hidden>{html.escape(self.prediction.question)}</p>"  # slides repeat the question
-        said = html.escape(self.verdict).replace(NOT_GUESSED, f"<small>{NOT_GUESSED}</small>")
-        why = f'<p style="max-width:60em">Why: {html.escape(self.why)}</p>' * bool(self.why)
+        asked = f"<p hidden>{escaped_html(self.prediction.question)}</p>"  # slides repeat the question
+        said = escaped_html(self.verdict).replace(NOT_GUESSED, f"<small>{NOT_GUESSED}</small>")
+        why = f'<p style="max-width:60em">Why: {escaped_html(self.why)}</p>' * bool(self.why)
         sign = f"<small><b>{self.sign}</b></small>" if self.right is None else f"<b>{self.sign}</b>"
         markup = f'<div class="kvmmmu-answer">{asked}<p>{sign} {said}</p>{why}</div>'
         return {"text/plain": str(self), "text/html": markup}

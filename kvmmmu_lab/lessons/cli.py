@@ -28,7 +28,8 @@ def _reset(ask: bool) -> int:
     if ask:
         if not sys.stdin.isatty():
             raise InputError("--reset", "given without a terminal to ask in", "--reset --yes")
-        answer = input(f"Forget all predictions, points and hints in {kept.path}? [y/N] ")
+        print(f"Forget all predictions, points and hints in {kept.path}? [y/N] ", end="", flush=True)
+        answer = input("")
         if answer.strip().lower() not in ("y", "yes"):
             print("Nothing was changed.")
             return 1

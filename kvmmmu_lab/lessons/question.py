@@ -9,7 +9,6 @@ has done what the question is about, it measures what happened and yields an `An
 from __future__ import annotations
 
 import copy
-import html
 import os
 import re
 import textwrap
@@ -20,6 +19,7 @@ from typing import Any
 from ..errors import LabError
 from ..labs.prediction import Outcome, Prediction
 from ..player.cell_output import UNATTENDED, has_kernel
+from ..printable import escaped_html
 from ..progress import Progress
 
 DONT_KNOW = "I don't know"
@@ -177,7 +177,7 @@ class Reveal:
     def parts(self) -> list[dict[str, str]]:
         """Return what is shown now, as MIME bundles: the verdict with its reason, and the text that follows."""
         if not self.open:
-            words = html.escape(CHOOSE)
+            words = escaped_html(CHOOSE)
             return [
                 {"text/html": f'<p class="kvmmmu-waiting" role="status">{words}</p>', "text/plain": CHOOSE},
                 {"text/plain": ""},

@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from typing import Any
 
 from ..errors import HostCrash, LabError
+from ..printable import escaped_html
 
 CRASHES = {"BUG": "a consistency check failed", "oops": "a wild pointer was followed", "hang": "a loop never ended"}
 """The cause of a host crash, by its kind."""
@@ -41,8 +41,8 @@ def card(error: Exception) -> str:
 
 def html_of(title: str, rows: Sequence[str]) -> str:
     """Return a card as HTML."""
-    text = "".join(f"<div>{html.escape(row)}</div>" for row in rows)
+    text = "".join(f"<div>{escaped_html(row)}</div>" for row in rows)
     return (
         '<div role="alert" style="border:1px solid #B3261E;border-left-width:6px;border-radius:4px;padding:8px 12px;'
-        f'background:#FDF1F0;color:#1F2933"><strong>{html.escape(title)}</strong>{text}</div>'
+        f'background:#FDF1F0;color:#1F2933"><strong>{escaped_html(title)}</strong>{text}</div>'
     )

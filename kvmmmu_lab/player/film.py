@@ -19,7 +19,6 @@ is the error that ended the film, or None.
 from __future__ import annotations
 
 import functools
-import html
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -37,6 +36,7 @@ from ..errors import InputError
 from ..inspect.keys import Key
 from ..inspect.names import key_name
 from ..kernel_source import Line, excerpts
+from ..printable import escaped_html
 from ..recording.narration import TAGS
 from ..recording.recording import Recording
 from . import cell_output
@@ -170,7 +170,7 @@ class Film:
         try:
             return film_html(self.data, self._still, source=self.source)
         except RenderError as error:
-            text = html.escape(f"{self}\n\n(Shown as text: {error})")
+            text = escaped_html(f"{self}\n\n(Shown as text: {error})")
             return f'<pre class="kvmmmu-text" style="line-height:1.25;overflow-x:auto">{text}</pre>'
 
     def save(self, path: str | Path, *, step: int = -1) -> Path:

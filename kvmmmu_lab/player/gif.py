@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import html
 import io
 import re
 from collections.abc import Mapping, Sequence
@@ -14,6 +13,7 @@ import numpy as np
 from ..browser import pictures
 from ..draw.svg import data_url
 from ..errors import InputError, LabError
+from ..printable import escaped_html
 from ..workspace import install_hint
 from .page import still_svg
 
@@ -86,7 +86,7 @@ def _page(film: Mapping[str, Any], steps: Sequence[Mapping[str, Any]]) -> str:
         done = 100 * number / max(1, len(steps) - 1)
         figures.append(
             f'<figure style="height:{height:.0f}px"><figcaption><small>{number} of {len(steps) - 1}</small>'
-            f"{html.escape(step['words'])}<small>{html.escape(step['place'])}</small></figcaption>"
+            f"{escaped_html(step['words'])}<small>{escaped_html(step['place'])}</small></figcaption>"
             f'<img alt="" src="{data_url(still_svg(film, number))}"><i style="width:calc({done:.1f}% + 40px)"></i></figure>'
         )
     return f"<!doctype html><style>{CSS}</style>{''.join(figures)}"

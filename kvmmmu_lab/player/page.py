@@ -15,7 +15,6 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
-import html
 import json
 import re
 import string
@@ -30,6 +29,7 @@ from typing import Any
 from ..draw.svg import data_url
 from ..errors import InputError
 from ..files import MEGABYTE, inflated, parse_json
+from ..printable import escaped_html
 
 FORMAT, VERSION = "kvmmmu-lab film", 2
 """Format and version of a film's data. The player plays only this version."""
@@ -216,7 +216,7 @@ def film_page(
     """Return a film as a complete page, which needs neither a server nor a network. For the arguments, see `film_html`."""
     shown = film_html(film, still, step=step, theme=theme, source=source)
     page = string.Template(resource("page.html"))
-    return page.substitute(lang=html.escape(lang), title=html.escape(str(film["title"])), player=shown)
+    return page.substitute(lang=escaped_html(lang), title=escaped_html(str(film["title"])), player=shown)
 
 
 def still_svg(film: Mapping[str, Any], step: int | None = None) -> str:
@@ -270,11 +270,11 @@ def _still(film: Mapping[str, Any], still: str | None) -> str:
     """Return the HTML shown without scripts: the picture as an image (bare SVG may be broken there), and the list of steps."""
     steps = [step for chapter in film["chapters"] for step in chapter["steps"]]
     address = data_url(still_svg(film) if still is None else still)
-    name = html.escape(f"{film['title']}: the last of {len(steps) - 1} steps. {steps[-1]['words']}", quote=True)
+    name = escaped_html(f"{film['title']}: the last of {len(steps) - 1} steps. {steps[-1]['words']}")
     card = film.get("card")
-    rows = "".join(f"<div>{html.escape(row)}</div>" for row in card["rows"]) if card else ""
-    ending = f'<div role="alert"><strong>{html.escape(card["title"])}</strong>{rows}</div>' if card else ""
-    listed = "".join(f"<li>{html.escape(_line(step))}</li>" for step in steps)
+    rows = "".join(f"<div>{escaped_html(row)}</div>" for row in card["rows"]) if card else ""
+    ending = f'<div role="alert"><strong>{escaped_html(card["title"])}</strong>{rows}</div>' if card else ""
+    listed = "".join(f"<li>{escaped_html(_line(step))}</li>" for step in steps)
     return (
         f'<div class="kvmmmu-still" style="overflow-x:auto;background:#fff;border-radius:6px">'
         f'<img alt="{name}" style="max-width:none" src="{address}"></div>{ending}'

@@ -12,6 +12,7 @@ from typing import Any
 from ..errors import DataError, InputError
 from ..files import reading
 from ..player.page import as_script, script, style
+from ..printable import escaped_html
 from .execution import executed, read_notebook
 from .outputs import code_css
 from .slides import Slide, slides
@@ -56,7 +57,7 @@ def deck(
 def _deck_html(columns: list[list[Slide]], title: str, notebook: Any, theme: str, paper: bool) -> str:
     resources = {
         "title": title,
-        "lang": html.escape(str(notebook.metadata.get("language", "en"))),
+        "lang": escaped_html(str(notebook.metadata.get("language", "en"))),
         "theme": theme,
         "paper": paper,
         "columns": columns,

@@ -20,6 +20,7 @@ from urllib.parse import unquote, urlsplit
 
 from ..errors import DataError
 from ..files import read_bytes
+from ..printable import escaped_html, printable
 from .svg_image import isolate_svgs
 
 MAX_PICTURE = 3 << 20
@@ -56,7 +57,7 @@ def markdown_html(
     """
     from nbconvert.filters.markdown_mistune import MarkdownWithMath
 
-    markup = MarkdownWithMath(renderer=_renderer_class()(folder, attachments or {})).render(text)
+    markup = MarkdownWithMath(renderer=_renderer_class()(folder, attachments or {})).render(printable(text.expandtabs(4)))
     return _with_links(self_contained(str(markup), folder), link)
 
 
@@ -100,7 +101,7 @@ def math_html(formula: str, *, block: bool) -> str:
     try:
         return str(convert(formula.strip(), display="block" if block else "inline"))
     except Exception:  # the converter raises many kinds of exceptions and documents none
-        return f"<code>{html.escape(formula)}</code>"
+        return f"<code>{escaped_html(formula)}</code>"
 
 
 def _with_links(markup: str, link: Callable[[str], str | None]) -> str:
@@ -111,7 +112,7 @@ def _with_links(markup: str, link: Callable[[str], str | None]) -> str:
         if re.match(r"(?:[a-z][a-z0-9+.-]*:|#)", address, re.IGNORECASE):
             return found[0]
         target = link(address)
-        return found[2] if target is None else f'<a href="{html.escape(target, quote=True)}">{found[2]}</a>'
+        return found[2] if target is None else f'<a href="{escaped_html(target)}">{found[2]}</a>'
 
     return re.sub(r'<a href="([^"]*)"[^>]*>(.*?)</a>', redirect, markup, flags=re.DOTALL)
 
@@ -200,8 +201,8 @@ def _picture_name(alt: str) -> str:
 
 def _placeholder(what: str, address: str = "") -> str:
     """Return a note in place of something that is left out, with a link to it if it is on the web."""
-    shown = html.escape(address[:200])
+    shown = escaped_html(address[:200])
     if re.match(r"(?:https?:)?//", address):
-        url = html.escape(address if address.startswith("http") else f"https:{address}", quote=True)
+        url = escaped_html(address if address.startswith("http") else f"https:{address}")
         shown = f'<a href="{url}">{shown}</a>'
-    return f'<span class="left-out">({html.escape(what)} is left out{f": {shown}" if shown else ""})</span>'
+    return f'<span class="left-out">({escaped_html(what)} is left out{f": {shown}" if shown else ""})</span>'

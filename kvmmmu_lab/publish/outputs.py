@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import base64
 import functools
-import html
 import json
 import re
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..player.page import FilmOutput, read_film
+from ..printable import escaped_html, printable
 from .html import markdown_html, self_contained
 from .svg_image import svg_image
 
@@ -90,7 +90,7 @@ def _rendered(data: Any, folder: Path, text_kind: str) -> RenderedOutput | None:
     for kind in PICTURE_TYPES:
         if kind in data:
             image = "".join(data[kind]) if not isinstance(data[kind], bytes) else base64.b64encode(data[kind]).decode()
-            alt = html.escape("".join(data.get("text/plain", "a picture"))[:200], quote=True)
+            alt = escaped_html("".join(data.get("text/plain", "a picture"))[:200])
             return RenderedOutput("picture", f'<img src="data:{kind};base64,{image.strip()}" alt="{alt}">')
     if "application/javascript" in data:
         return None  # JavaScript output works only in a notebook
@@ -123,7 +123,7 @@ def text_html(text: str) -> str:
     text = ANSI.sub("", text)
     if len(text) > MAX_TEXT:
         text = f"{text[:MAX_TEXT]}\n... ({len(text) - MAX_TEXT:,} more characters are left out)"
-    return f"<pre>{html.escape(text)}</pre>"
+    return f"<pre>{escaped_html(text)}</pre>"
 
 
 # Code
@@ -131,7 +131,7 @@ def text_html(text: str) -> str:
 
 def code_html(source: str) -> str:
     """Return a cell's code as HTML with classes for syntax highlighting; `code_css` returns their rules."""
-    return str(_highlighter()(source))
+    return str(_highlighter()(printable(source.expandtabs(4))))
 
 
 @functools.cache

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ from ..errors import InputError
 from ..exercises import Exercise
 from ..files import read_text, reading
 from ..player.page import as_script, script, style
+from ..printable import escaped_html
 from .execution import executed, read_notebook
 from .html import markdown_html
 from .outputs import ANSWER, NAVIGATION, QUESTION, code_css, code_html, rendered_outputs
@@ -191,7 +191,7 @@ def _write(out: Path, page: SitePage, pages: list[SitePage], number: int) -> Pat
         "up": "../" * page.path.count("/"),
         "previous": pages[number - 1] if number > 0 else None,
         "next": pages[number + 1] if number + 1 < len(pages) else None,
-        "title": html.escape(page.title),
+        "title": escaped_html(page.title),
         "player_css": style() if page.films else "",
         "player_js": script() if page.films else "",
         "code_css": code_css(),

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ..player.page import FilmOutput
+from ..printable import escaped_html
 from .html import markdown_html
 from .outputs import ANSWER, NAVIGATION, QUESTION, RenderedOutput, code_html, rendered_outputs
 from .summary import blocks, slide_comment, split_heading, summary, truncated, word_count
@@ -217,7 +218,7 @@ class _SlideWriter:
         has_title = bool(self.columns and not self.current().elements and self.current().title)
         slide = self.current() if has_title else self.begin(Slide("Try it"))
         slide.kind = "hands-on"
-        name = html.escape(self.path.name)
+        name = escaped_html(self.path.name)
         slide.elements.append(SlideElement("prose", f"<p>Your turn, in <code>{name}</code>:</p>", lines=2))
         slide.elements.append(SlideElement("code", code_html("kvmmmu-lab lab"), lines=2))
 
@@ -251,7 +252,7 @@ def _truncated_print(markup: str) -> str:
     if len(rows) <= MAX_PRINTED_LINES:
         return markup
     kept = "\n".join(rows[: MAX_PRINTED_LINES - 1])
-    return f"<pre>{html.escape(kept)}\n... ({len(rows) - MAX_PRINTED_LINES + 1} more lines)</pre>"
+    return f"<pre>{escaped_html(kept)}\n... ({len(rows) - MAX_PRINTED_LINES + 1} more lines)</pre>"
 
 
 def _height(output: RenderedOutput) -> float:
@@ -268,7 +269,7 @@ def _height(output: RenderedOutput) -> float:
 def _title_html(title: str) -> str:
     """Convert a heading to HTML, with code, bold and italics but without links."""
     text = re.sub(r"\[([^\]]+)\]\([^)]*\)", r"\1", title)
-    text = html.escape(text, quote=False)
+    text = escaped_html(text, quote=False)
     text = re.sub(r"`([^`]+)`", r"<code>\1</code>", text)
     return re.sub(r"\*\*([^*]+)\*\*|\*([^*]+)\*", lambda found: f"<em>{found[1] or found[2]}</em>", text)
 

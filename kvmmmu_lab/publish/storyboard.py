@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import html
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -11,6 +10,7 @@ from typing import Any
 
 from ..draw.svg import data_url
 from ..player.page import still_svg
+from ..printable import escaped_html
 from .slides import Slide, SlideElement
 
 MAX_STEPS = 6
@@ -65,8 +65,8 @@ def _figures(film: Mapping[str, Any]) -> Iterator[str]:
     steps = [step for chapter in film["chapters"] for step in chapter["steps"]]
     for number in key_steps(film):
         address = data_url(still_svg(film, number))
-        words, place = html.escape(steps[number]["words"]), html.escape(steps[number]["place"])
+        words, place = escaped_html(steps[number]["words"]), escaped_html(steps[number]["place"])
         yield (
-            f'<figure><img alt="{html.escape(words, quote=True)}" src="{address}">'
+            f'<figure><img alt="{escaped_html(words)}" src="{address}">'
             f"<figcaption><strong>{number}</strong> {words} <small>{place}</small></figcaption></figure>"
         )

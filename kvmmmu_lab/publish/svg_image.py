@@ -14,6 +14,7 @@ import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
 
 from ..draw.svg import data_url
+from ..printable import escaped_html
 
 DECLARATION = re.compile(r"\s*<\?xml\b.*?\?>", re.DOTALL)
 ENTITY = re.compile(r"&(?!(?:amp|lt|gt|quot|apos);)([A-Za-z][A-Za-z0-9]*;)")
@@ -32,7 +33,7 @@ def svg_image(svg: str, alt: str = "") -> str | None:
         return None
     title = next((child.text for child in root if child.tag.rpartition("}")[2] == "title"), None)
     name = root.get("aria-label") or (title or "").strip() or alt or "a picture"
-    return f'<img src="{data_url(document)}" alt="{html.escape(name, quote=True)}">'
+    return f'<img src="{data_url(document)}" alt="{escaped_html(name)}">'
 
 
 def isolate_svgs(markup: str) -> str:

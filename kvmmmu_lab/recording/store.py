@@ -32,6 +32,7 @@ from ..errors import DataError, HostCrash, InputError, LabError
 from ..files import parse_json, reading
 from ..mmu import events as ev
 from ..mmu.memory import FIRST_GUEST, MAX_FRAMES
+from ..printable import printable
 from . import snapshot
 from .moment import Replica
 from .tape import KEYFRAME, Tape
@@ -115,7 +116,7 @@ def load(path: str | Path) -> tuple[Tape, Exception | None]:
 
 def _meta(path: Path, text: str) -> dict[str, Any]:
     try:
-        meta: dict[str, Any] = parse_json(text)
+        meta: dict[str, Any] = _shown(parse_json(text))
         found = meta["format"], meta["version"]
     except (ValueError, LookupError, TypeError):
         found = None, None
@@ -124,6 +125,15 @@ def _meta(path: Path, text: str) -> dict[str, Any]:
     if found[1] != VERSION:
         raise DataError(str(path), f"a recording of version {found[1]}", f"version {VERSION}, which this kit reads")
     return meta
+
+
+def _shown(value: Any) -> Any:
+    """Make all texts in a value printable: they become words of films and messages."""
+    if isinstance(value, dict):
+        return {printable(key): _shown(held) for key, held in value.items()}
+    if isinstance(value, list):
+        return [_shown(held) for held in value]
+    return printable(value) if isinstance(value, str) else value
 
 
 def _tape(meta: dict[str, Any], arrays: dict[str, np.ndarray]) -> Tape:

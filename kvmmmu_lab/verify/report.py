@@ -7,6 +7,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..printable import one_line, printable
+
 MAX_KEPT = 20
 """The maximum number of differences that a report lists. Further ones are only counted."""
 
@@ -21,7 +23,8 @@ class FileDifference:
     got: Any
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.what}\n    expected {_short(self.expected)}\n    got      {_short(self.got)}"
+        where = one_line(f"{self.where}: {self.what}")
+        return f"{where}\n    expected {_short(self.expected)}\n    got      {_short(self.got)}"
 
 
 @dataclass
@@ -87,7 +90,7 @@ class FileReport:
         lines += [f"  {name}: {_listing(value) if isinstance(value, dict) else value}" for name, value in self.facts.items()]
         if self.differences:
             lines.append(f"  first difference: {self.differences[0]}")
-        return "\n".join(lines)
+        return printable("\n".join(lines))
 
 
 def _listing(counts: dict[str, Any]) -> str:
@@ -95,5 +98,5 @@ def _listing(counts: dict[str, Any]) -> str:
 
 
 def _short(value: Any, limit: int = 400) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, default=str)
+    text = one_line(value if isinstance(value, str) else json.dumps(value, default=str))
     return text if len(text) <= limit else f"{text[:limit]}... ({len(text)} characters)"

@@ -18,7 +18,6 @@ from kvmmmu_lab.check.report import PASSED
 from kvmmmu_lab.check.sandbox import forkserver
 from kvmmmu_lab.check.sandbox.client import Worker
 from kvmmmu_lab.check.sandbox.forkserver import ForkServer
-from kvmmmu_lab.check.sandbox.protocol import printable
 from kvmmmu_lab.check.submission import Submission
 from kvmmmu_lab.exercises import play
 
@@ -145,7 +144,3 @@ def test_a_fork_server_that_was_killed_is_started_again(server):
     mine = worker(server)
     assert mine.failed is None
     mine.close()
-
-
-def test_control_characters_are_replaced():
-    assert printable("a\x1b[2Jb\nc\r\x00") == "a?[2Jb\nc??"

@@ -20,6 +20,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ...files import NotJson, parse_json
+from ...printable import printable
 
 LOADING = 3.0
 """The time limit, in seconds, for loading a submission."""
@@ -66,11 +67,6 @@ def checked(error: Any) -> dict[str, Any]:
         for key, value in list(error.items())[:10]
         if isinstance(value, str | int)
     }
-
-
-def printable(text: str) -> str:
-    """``text`` without control characters, so that it cannot control a terminal."""
-    return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
 
 
 FRAME = re.compile(r'^  File "(.*)", line (\d{1,9}) in (.*)$', re.MULTILINE)
