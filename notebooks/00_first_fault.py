@@ -93,26 +93,20 @@ place
 # - **Below, orange:** the shadow pages. There is one, the root.
 # - **In an entry:** its index, its flags in fixed places, and what it points to.
 # -->
-# This picture shows how your address is translated now. You will see this kind of picture in every lesson, so take a
-# minute to read it:
+# This picture shows how your address is translated now. You will see this kind of picture in every lesson:
 #
 # - **Above, blue: the guest's tables.** The address selects one entry in each table, from the root (PML4) through the
-#   PDPT and the PD down to the page table (PT). The entry in the PT holds the number of the frame. Each table has 512
-#   entries. Only yours is drawn; the others are counted below it.
-# - **Below, orange: the shadow pages.** There is only one, the root, and its entry for your address is empty.
-# - **In an entry:** its index, its flags in fixed places, and what it points to. The flags are **P**resent,
-#   **W**ritable, **U**ser, **A**ccessed, **D**irty, **G**lobal and **NX** (no execute); a dot means that the flag is
-#   not set. A hexadecimal number is a gfn. `#250` is a shadow page, and `#250:7` is its entry 7.
-# - **Dotted lines** connect a guest table with the page that shadows it. L4 to L1 are the levels, counted from the
-#   root down.
-# - **CR3** is the register that holds the address of the root. It has two values here. The *guest's CR3* is the one
-#   that the guest has loaded: the gpa of the PML4, which is marked `= CR3`. The *processor's own CR3* holds the hpa of
-#   the root shadow page, because the processor walks the shadow. The host loads it, and the guest never sees it.
+#   PDPT and the PD down to the page table (PT), whose entry holds the number of the frame. Each table has 512 entries.
+#   Only yours is drawn; the others are counted below it.
+# - **Below, orange: the shadow pages.** There is only one so far, the root, and its entry for your address is empty. A
+#   dotted line connects it with the table that it shadows.
+# - **In an entry:** its index, its flags, and what it points to. The flags are **P**resent, **W**ritable, **U**ser,
+#   **A**ccessed, **D**irty, **G**lobal and **NX** (no execute); a dot means that the flag is not set. A hexadecimal
+#   number is a gfn, also in an spte, which really holds an hpa. `#250` is a shadow page, and `#250:7` is its entry 7.
 #
-# The picture simplifies one thing. An spte really holds an hpa. The picture shows the gfn of the same frame instead,
-# so that you can compare the two sides. The guest's kernel maps part of its memory with 2 MB pages. For a page of
-# this size, the picture shows `2M` before the gfn of the first of its 512 frames. The guest's path then ends one
-# table earlier, but the shadow still maps the page in pieces of 4 KiB.
+# With two roots there are two values of CR3, the register that holds the address of the root. The *guest's CR3* is the
+# gpa of the PML4, which is marked `= CR3`. The *processor's own CR3* holds the hpa of the root shadow page. The host
+# loads it, and the guest never sees it.
 
 # %%
 hierarchy(vm, place.gva)
@@ -120,20 +114,19 @@ hierarchy(vm, place.gva)
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Predict first
 #
-# The program is about to access that address. The host has 256 shadow pages. A few of them are in use: the root, and
-# some from the time before the guest turned paging on.
+# The program is about to access that address. The host has a pool of 256 shadow pages, most of them unused.
 #
 # Choose an answer before you run the next cell: after that, your first choice counts. Even a wrong guess helps you
 # remember the answer. (The arrow keys move the choice, and <kbd>Tab</kbd> leaves the question.)
 
 # %% tags=["question"]
-guess_pages = lesson.pages(vm)
-guess_pages
+guess_filled = lesson.filled(vm, place.gva)
+guess_filled
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
 # 1. The shadow entry is empty, so the processor **faults**, and the host takes over.
-# 2. The host walks the guest's tables, then adds what is missing.
+# 2. The host walks the guest's tables, then changes the shadow.
 # 3. It adds the new spte to the frame's **reverse map**.
 # -->
 # ## Watch one fault
@@ -150,7 +143,8 @@ guess_pages
 # Look for three things:
 #
 # 1. The processor finds the shadow entry empty and **faults**. From here on the host runs.
-# 2. The host walks the *guest's* tables as the processor would. Then it adds what is missing from the shadow.
+# 2. The host walks the *guest's* tables as the processor would. Then it changes the shadow. In which order? (The film
+#    says that the host *write-protects* the tables that it shadows. What this is for comes later in this lesson.)
 # 3. If the guest allows writing, the host finally adds the new spte to the **reverse map** of the frame (grey, on the
 #    right, `rmap`). The reverse map lists the sptes through which the frame can be written. For a read-only page
 #    there is no such step. Page tables lead from an address to a frame; only the reverse map leads from a frame back
@@ -161,7 +155,7 @@ fault = watch(lambda: vm.access(place.gva, user=place.user), vm, [place.gva])
 fault
 
 # %% tags=["answer"]
-guess_pages.reveal()
+guess_filled.reveal()
 
 # %% [markdown]
 # Here is the same access once more. The result counts its `faults`:
@@ -223,34 +217,31 @@ vm.poke(entry.gpa, entry.value)
 # First let the kernel just read there, so that its own path is added to the shadow. Then look at both paths together.
 # Your page table appears twice in this picture: as a table (blue), and as a frame of memory (grey) at the end of the
 # dashed arrow from an spte with a small `w`. The small letter means that the guest allows writing but the shadow does
-# not. (The kernel's own mapping is one of the 2 MB pages, so its PD entry points straight to memory. Of those 2 MB,
-# the picture shows only your frame.)
+# not. (The kernel's own mapping is a page of 2 MB, so its PD entry points straight to the first of 512 frames. The
+# shadow maps such a page in pieces of 4 KiB. The picture shows only the piece that is your page table.)
 #
-# Now compare the flags of the links, the entries that lead from one shadow page to the next. On the kernel's path, the
-# guest's PD entry has no U, but the link beside it has W *and* U, as every link does. Is the kernel's memory open to
-# the program? No: a processor allows an access only if *all* entries on the path allow it, so one entry is enough to
-# refuse it. The host leaves this to the last entry, the spte at level 1. It grants only those rights that all the
-# guest's entries on the path grant.
+# The links, which lead from one shadow page to the next, always have W *and* U, also where the guest's entry has no U.
+# This opens nothing. A processor allows an access only if *all* entries on the path allow it, and the last one, the
+# spte at level 1, has only those rights that all the guest's entries grant.
 
 # %%
 vm.access(entry.kernel_gva)
 hierarchy(vm, place.gva, entry.kernel_gva)
 
 # %% [markdown]
-# The kernel will now write its entry, and the host will perform the store on its behalf. What has to happen to the
-# shadow *before* the 8 bytes change?
+# The kernel will now write its entry, and the host will perform the store on its behalf.
 
 # %% tags=["question"]
-guess_cleared = lesson.cleared(vm, place.gva)
-guess_cleared
+guess_stored = lesson.stored(vm, place.gva)
+guess_stored
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
-# Step slowly near the end. What happens to the shadow, and when does the guest's memory change?
+# Step slowly near the end, and compare the order of the steps.
 # -->
 # ## Watch the write
 #
-# Step slowly near the end. What happens to the shadow, and when does the guest's memory change?
+# Step slowly near the end, and compare the order of the steps.
 
 # %%
 store = {"write": True, "value": entry.moved, "size": entry.size}
@@ -258,11 +249,11 @@ write = watch(lambda: vm.access(entry.kernel_gva, **store), vm, [place.gva])
 write
 
 # %% tags=["answer"]
-guess_cleared.reveal()
+guess_stored.reveal()
 
 # %% [markdown]
 # <!-- slide: -->
-# Click on something in the film above, then run this cell. It prints the story of what you clicked on.
+# Click on a table or an entry in the film above, and then run the next cell: it prints the story of what you clicked on.
 
 # %% tags=["try-it"]
 write.picked

@@ -42,8 +42,7 @@
 # After this lesson you can explain
 #
 # - which entries a reverse map records, and which it does not;
-# - in which place of a map each entry is after any sequence of additions and removals (the places mean nothing to the
-#   host, but its code determines them);
+# - what a map looks like after any sequence of additions and removals;
 # - how the host removes an entry from its map, step by step.
 #
 # As in lesson 0, run the cells from top to bottom, each once. To start again, choose *Kernel > Restart Kernel...*
@@ -56,7 +55,8 @@
 # ## A read
 #
 # The guest is the same as in lesson 0, and so is the address, in the first page of the program's heap. The program
-# *reads* one byte there; it does not write.
+# *reads* one byte there; it does not write. You have watched this fault in lesson 0, so here is only the result. Look at
+# the frame (grey, on the right).
 
 # %%
 from kvmmmu_lab import open_guest
@@ -66,17 +66,8 @@ from kvmmmu_lab.mmu.bits import ACCESSED, CR0_WP, DIRTY, PRESENT, USER, WRITABLE
 
 guest, heap = open_guest("lin64_A"), 0x343C6000
 vm = guest.vm()
-
-# %% [markdown] slideshow={"slide_type": "subslide"}
-# <!-- slide:
-# Look at the frame (grey, on the right) in the last steps.
-# -->
-# Step through to the end, and look at the frame (grey, on the right). To see only one kind of step, open *Steps*
-# and choose it under *Stop when*, *a reverse map changes* for example. If there is no such step, the film runs to its end.
-
-# %%
-read = watch(lambda: vm.access(heap, user=True), vm, [heap])
-read
+read = vm.access(heap, user=True)
+hierarchy(vm, heap)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # <!-- slide:
@@ -84,19 +75,19 @@ read
 #
 # Now the guest's kernel switches to another program. It loads CR3 with the address of another root table.
 # -->
-# The dashed purple line at the end of the film is the reverse map: it runs backwards, from the frame to the spte.
+# The dashed purple line is the reverse map: it runs backwards, from the frame to the spte.
 #
 # Now the guest's kernel switches to another program. It loads CR3 with the address of another root table, so the host
 # takes another root shadow page, and the processor walks other tables. What is in the map of the first program's heap
 # page then?
 
 # %% tags=["question"]
-guess_other_program = lesson.other_program(vm, read.result.gpa >> 12)
+guess_other_program = lesson.other_program(vm, read.gpa >> 12)
 guess_other_program
 
 # %%
 vm.load_cr3(int(guest.roots[1]))
-reverse_map(vm, read.result.gpa >> 12)
+reverse_map(vm, read.gpa >> 12)
 
 # %% tags=["answer"]
 guess_other_program.reveal()
@@ -131,7 +122,8 @@ watch(lambda: machine.access(0x1000, user=True, write=True), machine)
 #
 # Back to the Linux guest, to its first program, and to the first page of the heap. Linux maps all of memory a second
 # time for its own use, at other addresses. Let the kernel read the same byte there once, and look at the frame on the
-# right.
+# right. (To see only one kind of step, open *Steps* and choose it under *Stop when*, *a reverse map changes* for example.
+# If there is no such step, the film runs to its end.)
 
 # %%
 vm.load_cr3(int(guest.roots[0]))
@@ -141,7 +133,7 @@ guess_same_byte = lesson.same_byte(vm, heap)
 guess_same_byte
 
 # %%
-kernel = 0xFFFF888000000000 + read.result.gpa
+kernel = 0xFFFF888000000000 + read.gpa
 second = watch(lambda: vm.access(kernel), vm, [heap, kernel])
 second
 
@@ -149,7 +141,7 @@ second
 guess_same_byte.reveal()
 
 # %%
-reverse_map(vm, read.result.gpa >> 12)
+reverse_map(vm, read.gpa >> 12)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
@@ -176,7 +168,8 @@ lab.map().film
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # Two entries do not fit into one word. So the host takes a **descriptor**: a small block of memory with places for
-# four entries. Both entries go into it, the old one first (`mmu.c:327-332`).
+# four entries. Both entries go into it, the old one first, and the word now holds the address of the descriptor
+# (`mmu.c:327-332`). From here on, an addition neither moves an entry nor changes the word.
 
 # %%
 lab.map()
@@ -252,16 +245,16 @@ reverse_map(lab.machine, lab.gfn)
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## A hole
 #
-# The guest unmaps the second of the six, so `#248:2` has to be removed from the map. A hole between the entries would
-# be a problem: the host finds the end of a descriptor by looking for its first empty place. So something has to move.
-# What will the map look like, place by place? (A bar separates the descriptors.)
+# The guest unmaps `0x2000`, so `#248:2` has to be removed from the map. A hole between the entries would be a
+# problem: the host finds the end of a descriptor by looking for its first empty place. So something has to move. What
+# will the map look like, place by place? (A bar separates the descriptors.)
 
 # %% tags=["question"]
 guess_hole = lesson.hole(lab)
 guess_hole
 
 # %%
-lab.unmap(1).film
+lab.unmap(lab.mapped.index(0x2000)).film
 
 # %% tags=["answer"]
 guess_hole.reveal()
@@ -283,23 +276,24 @@ guess_mapped_again.reveal()
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## The map shrinks
 #
-# Now the guest unmaps four of the six mappings, one after the other. The film shows the last of these removals.
+# Now the guest unmaps four of the six mappings, from `0x1000` to `0x4000`. The film shows the last of these removals.
 # Compare the descriptors at its beginning and at its end.
 
 # %%
-for gva in (0x4000, 0x2000, 0x1000):
+for gva in (0x1000, 0x2000, 0x3000):
     lab.unmap(lab.mapped.index(gva))
-lab.unmap(lab.mapped.index(0x3000)).film
+lab.unmap(lab.mapped.index(0x4000)).film
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
-# Two entries are left, and one of them is removed. How will the last one be kept?
+# When the host has removed an entry, it asks only one question: is this descriptor empty now? If it is, the host takes
+# it out of the list and frees it. Two entries are left, and the guest unmaps `0x5000`.
 
 # %% tags=["question"]
 guess_last_one = lesson.last_one(lab)
 guess_last_one
 
 # %%
-lab.unmap(lab.mapped.index(0x6000))
+lab.unmap(lab.mapped.index(0x5000))
 reverse_map(lab.machine, lab.gfn)
 
 # %% tags=["answer"]
@@ -310,6 +304,10 @@ guess_last_one.reveal()
 #
 # In each film of an unmapping, the entry was first removed from the reverse map, and then cleared. Let us do them in
 # the other order, by hand, on a new guest with one mapping: first clear the bits, then remove the entry from the map.
+#
+# Two facts about the code. `remove` is called for every entry that the host is about to clear, also for read-only ones,
+# and is given nothing but the entry. And Linux checks what must always be true: if it is not, `BUG` stops the host at
+# once. For example, an entry for which `remove` searches a map must be in that map (`mmu.c:383`, `408`).
 
 # %%
 lab = rmap_lab()
@@ -336,8 +334,7 @@ guess_becomes_table = lesson.becomes_table(lab)
 guess_becomes_table
 
 # %%
-end = lab.protect()
-end.film
+lab.protect().film
 
 # %% tags=["answer"]
 guess_becomes_table.reveal()
@@ -371,49 +368,47 @@ guess_two_addresses.reveal(twice)
 # <!-- slide:
 # A page that user code may only read, with CR0.WP clear: the kernel may write to it, the program may not.
 #
-# - when the *kernel writes*, the spte gets W, loses U and is added to the reverse map
-# - when the *program reads*, the spte gets U and loses W
+# - when the *kernel writes*, `fix_write_pf(vcpu, spte, ...)` gives the spte W and takes U away
+# - when the *program reads*, `fix_read_pf(spte)` gives it U and takes W away
 # -->
 # ## A page that only the kernel may write
 #
 # x86 processors have a control bit, CR0.WP. If it is set, a read-only page is read-only for the kernel, too. If it is
 # clear, the kernel may write to read-only pages, as on the 386. Some guests run with WP clear. Now take a page that
 # user code may only read. The kernel must be able to write to it and the program must not, and no single spte can
-# express both. KVM's solution has two halves. When the *kernel writes*, the spte gets W, loses U and is added to the
-# reverse map. When the *program reads* after that, the spte gets U and loses W. So the spte switches between the two
-# states, one fault at a time.
+# express both. So KVM switches the spte between two states, one fault at a time:
 #
-# Here is a guest in which you can see it. At `0x1000` it has a page that user code may only read; later it will use
-# the same frame as the page table for `0x40000000`. First it clears WP (`True` means that the processor accepts the
-# new CR0).
+# - When the *kernel writes*, `fix_write_pf` gives the spte W and takes U away. Its arguments are the virtual processor
+#   (vcpu), the spte, and what the walk has found (`paging_tmpl.h:307`).
+# - When the *program reads* after that, `fix_read_pf` gives the spte U and takes W away. Its only argument is the spte
+#   (`mmu.c:1009`).
+#
+# (The functions that add an entry to a map and remove it have two arguments: the vcpu, which owns a stock of
+# descriptors, and the spte.) Here is a guest in which you can see it. First it clears WP.
 
 # %%
 old = Builder()
 gfn = old.map(0x1000, flags=PRESENT | USER)
-old.map(0x40000000)
-old.vm.poke(old.entry_gpa(0x40000000, 2), gfn << 12 | PRESENT | WRITABLE)  # the same frame is the page table there
 machine = old.start()
-machine.load_cr0(machine.cpu.cr0 & ~CR0_WP)
+wp_is_clear = machine.load_cr0(machine.cpu.cr0 & ~CR0_WP)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # <!-- slide:
 # The kernel writes to the page, then the program reads it.
 # -->
-# One film shows both halves: the kernel writes a value to the page (the value happens to be a page-table entry), then
-# the program reads the page. Look for the step in which the spte loses U, the step in which it gets U back, and at the
-# reverse map in both.
+# One film shows both halves: the kernel writes to the page, then the program reads it. Look for the step in which the
+# spte loses U, the step in which it gets U back, and at the reverse map in both.
 
 # %% tags=["question"]
 guess_flipped = lesson.flipped(machine, gfn)
 guess_flipped
 
 # %%
-entry = old.frame() << 12 | PRESENT | WRITABLE
-both = watch(lambda: [machine.access(0x1000, write=True, value=entry, size=8), machine.access(0x1000, user=True)], machine)
+both = watch(lambda: [machine.access(0x1000, write=True), machine.access(0x1000, user=True)], machine)
 both
 
 # %% tags=["answer"]
-guess_flipped.reveal()
+guess_flipped.reveal(both)
 
 # %%
 who_maps(machine, gfn)
@@ -426,17 +421,20 @@ guess_written_again = lesson.written_again(machine, gfn)
 guess_written_again
 
 # %%
-machine.access(0x1000, write=True, value=entry, size=8)
+machine.access(0x1000, write=True)
 reverse_map(machine, gfn)
 
 # %% tags=["answer"]
 guess_written_again.reveal()
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
-# Later, the guest's kernel uses that frame as a page table:
+# Later, the guest's kernel uses that frame as the page table for `0x40000000`:
 
 # %%
-watch(lambda: machine.access(0x40000000), machine, [0x1000])
+old.map(0x40000000)
+old.vm.poke(old.entry_gpa(0x40000000, 2), gfn << 12 | PRESENT | WRITABLE)
+old.vm.poke(gfn << 12, old.frame() << 12 | PRESENT | WRITABLE)
+str(watch(lambda: machine.access(0x40000000), machine).error)
 
 # %% tags=["answer"]
 lesson.IN_THE_END
@@ -445,7 +443,7 @@ lesson.IN_THE_END
 # <!-- slide:
 # - Map the frame five times, then remove the first four mappings one by one. What is in the map each time?
 # - How many descriptors can a map of two entries use?
-# - Map it twice, press *Make it a page table*, and map it once more.
+# - Mix read-only mappings with others. Which of them need a place in a descriptor?
 # -->
 # ## Your turn
 #
@@ -453,7 +451,7 @@ lesson.IN_THE_END
 #
 # - Map the frame five times, then remove the first four mappings one by one. Can you predict the map each time?
 # - How many descriptors can a map of two entries use? Find the largest number.
-# - Map the frame twice, press *Make it a page table*, and map it once more. Which entries are in the map?
+# - Mix read-only mappings with others. Which of them need a place in a descriptor?
 
 # %% tags=["try-it"]
 rmap_lab()

@@ -154,7 +154,7 @@ class RmapLab(GuestLab):
         spte = self.spte(gva)
         name = "" if spte is None else entry_name(spte)
         round_ = self._round(
-            f"Unmap mapping {number} ({gva:#x})",
+            f"Unmap {gva:#x}",
             lambda: self._store(gva, 0),
             gva,
             lambda before, after: unmap_reasons(name, before, after),

@@ -3,33 +3,50 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from ..draw.scene_builder import plural
+from ..inspect.keys import SHADOW
 from ..inspect.names import key_name
-from ..inspect.paths import shadow_path
+from ..inspect.paths import guest_path, shadow_path
 from ..labs.addresses import GuestEntry
+from ..mmu.bits import guest_format
 from ..mmu.cpu import Access
 from ..mmu.vm import Vm
 from .lesson import Lesson
 from .question import Answer, Ask, Passage, Steps
-from .sptes import FAILS, died, frame_name, gfn_of, listed, sptes
+from .sptes import FAILS, frame_name, gfn_of, listed, sptes
 
 LESSON = Lesson(0, "What does the host do when a program reads one byte, and when the guest changes a page table?", 15)
 
 
+def entries_of(vm: Vm, gfn: int) -> int:
+    """Return the number of entries of a guest table that aren't zero."""
+    hfn = vm.memory.frames[gfn]
+    return 0 if hfn is None else int(np.count_nonzero(vm.memory.pages[hfn].view(f"<u{guest_format(vm.root_level).size}")))
+
+
 @LESSON.question
-def pages(vm: Vm) -> Steps:
-    """The pages that the first access takes from the pool."""
-    free = len(vm.pool.free)
-    yield Ask("How many shadow pages will the host take for this one access?", [0, 1, 3, 4], on=vm)
+def filled(vm: Vm, gva: int) -> Steps:
+    """The shadow entries that the host makes for the first access."""
+    before, free = sptes(vm), len(vm.pool.free)
+    tables = [step.number for step in guest_path(vm, gva).steps]
+    every, levels = sum(entries_of(vm, gfn) for gfn in tables), 4 if vm.shadow_root_level == 4 else 2
+    choices = [plural(count, "entry", "entries") for count in (1, levels)]
+    choices += [f"{every} entries: all of the {len(tables)} tables above", "all entries of all the guest's tables"]
+    yield Ask("How much of the shadow will the host fill for this one access?", choices, on=vm)
+    made, taken = len(sptes(vm) - before), free - len(vm.pool.free)
     yield Answer(
-        free - len(vm.pool.free),
-        f"the shadow has {vm.shadow_root_level} levels, and the root existed. The host took a page for each level below it.",
-        more="""
+        {every: choices[2]}.get(made, plural(made, "entry", "entries")),
+        "one at each level, from the root down to the page. A walk for this address needs these, and no others.",
+        more=f"""
         <!-- slide:
         The guest has thousands of mappings; one is in the shadow. The host fills it *lazily*, fault by fault.
         -->
-        Of the guest's thousands of mappings, exactly one is in the shadow now. This is deliberate: the host cannot know
-        which addresses the guest will use, so it fills the shadow *lazily*, one fault at a time. The next access to
-        this page finds everything in place.
+        The root existed, and the host took {plural(taken, "page")} from the pool for what is below it. The tables on the
+        guest's path have {every} entries, but only those of your address have a counterpart in the shadow now. This is
+        deliberate: the host cannot know which addresses the guest will use, so it fills the shadow *lazily*, one fault
+        at a time. The next access to this page finds everything in place.
         """,
     )
 
@@ -62,21 +79,25 @@ def unnoticed(vm: Vm, entry: GuestEntry) -> Steps:
 
 
 @LESSON.question
-def cleared(vm: Vm, gva: int) -> Steps:
-    """The shadow entries that a write to a guest entry removes."""
-    before, path = sptes(vm), shadow_path(vm, gva).steps
+def stored(vm: Vm, gva: int) -> Steps:
+    """What happens to the shadow entries on the path of a page when its guest entry is written."""
+    path, words = [step for step in shadow_path(vm, gva).steps if step.key.kind == SHADOW], vm.memory.words
     *above, leaf = (key_name(step.key) for step in path)
-    words = {
-        (): "none: the host changes the entry instead",
-        (leaf,): f"only {leaf}, the entry for your page",
-        (above[-1],): f"only {above[-1]}, the link to its table",
-        (*above, leaf): f"{leaf}, and the {len(above)} links above it",
+    choices: dict[tuple[tuple[str, ...], tuple[str, ...]], str] = {
+        ((), ()): "nothing: they stay as they are",
+        ((), (leaf,)): f"{leaf} gets the new frame",
+        ((leaf,), ()): f"{leaf} becomes empty",
+        ((above[-1],), ()): f"{above[-1]}, the link to its table, becomes empty",
+        ((*above, leaf), ()): f"{leaf} and all links above it become empty",
     }
-    yield Ask("The write changes one guest entry. Which shadow entries will the host clear?", list(words.values()), on=vm)
-    dead = tuple(died(vm, before))
+    question = "The entry is written. What happens to the shadow entries on the path of your page?"
+    yield Ask(question, list(choices.values()), on=vm)
+    now = {key_name(step.key): words[step.key.spte] for step in path}
+    dead = tuple(name for name, entry in now.items() if not entry)
+    changed = tuple(key_name(step.key) for step in path if 0 != now[key_name(step.key)] != step.entry)
     yield Answer(
-        words.get(dead, listed(dead)),
-        f"{listed(dead)} was made from the 8 bytes that changed. All other entries were made from others, and stay.",
+        choices.get((dead, changed), f"{listed(dead or ['no entry'])} becomes empty"),
+        f"{listed(dead)} was made from the 8 bytes that changed. The others were made from other bytes, and stay.",
         more=f"""
         <!-- slide:
         *Which* shadow entry did the write remove? **The spte made from the guest entry that was written.** All others
@@ -88,8 +109,8 @@ def cleared(vm: Vm, gva: int) -> Steps:
         The host looked up the sptes that were made from the bytes that were about to change. It removed {listed(dead)}
         from the reverse map of its frame, then cleared it: the picture shows the entry struck through. (In *Steps*, *a
         shadow entry or page is zapped* under *Stop when* takes you to that step: to remove something from the shadow is
-        called a **zap**.) The guest's memory changed **only after that**. The guest's entry is at the same index in the
-        guest's own table. (For a 2 MB page, the write removes an entry one level higher.)
+        called a **zap**.) The guest's memory changed **only after that**. (For a 2 MB page, the write removes an entry one
+        level higher.)
 
         Two things are important here. The host did *not* copy the new value into the shadow, because the guest may
         never use it. And the guest did not have to tell the host anything. A real processor may keep old translations

@@ -14,8 +14,6 @@ from .sptes import gfn_of
 
 LESSON = Lesson(6, "Through which shadow entries can one frame be written?", 30, ("rmap_add", "rmap_remove"))
 
-NO, YES = "no", "yes"
-
 
 def form(rows: list[list[str]]) -> str:
     """Return the content of a map as text: a bar separates its descriptors."""
@@ -44,9 +42,8 @@ def other_program(vm: Vm, gfn: int) -> Steps:
         The picture shows the map from the frame's point of view. Loading CR3 changes which root the processor walks. So
         the host has to find entries in *all* shadow pages, also in those that no processor is walking at the moment.
 
-        This is the first half of the rule. A reverse map is not a history of what the guest did: the program has only
-        read. The map lists the entries through which the frame *could* be written without a fault. It does not matter
-        how the entries have been used.
+        A reverse map is not a history of what the guest did: the program has only read. The map lists the entries through
+        which the frame *could* be written without a fault. It does not matter how the entries have been used.
         """,
     )
 
@@ -154,9 +151,9 @@ def fifth(lab: RmapLab) -> Steps:
     found = 0 if len(rows) == 1 else 2 if rows[:1] == old else 1 if rows[1:] == old else 3
     yield Answer(
         choices[found],
-        "the descriptor was full, so the host appended one to the list.",
+        "the word still leads to the full descriptor, so the new one comes after it, and the old entries stay.",
         more="""
-        Each descriptor has a link to the next. The entries that are there already stay where they are.
+        Each descriptor has a link to the next. To find a place for a new entry, the host begins at the first descriptor.
         """,
     )
 
@@ -204,13 +201,18 @@ def mapped_again(lab: RmapLab) -> Steps:
 
 @LESSON.question
 def last_one(lab: RmapLab) -> Steps:
-    """The form of a map that has shrunk to one entry."""
-    choices = ["directly in the word of the frame, as after the first mapping", "in the descriptor in which it is now"]
-    yield Ask("How will the remaining entry be kept?", choices, on=lab.machine)
+    """Where the entry is kept that is left in a map which has shrunk to one."""
+    choices = [
+        "directly in the word of the frame, as after the first mapping",
+        "in the descriptor, in the first place",
+        "in the descriptor, in the second place, where it is now",
+    ]
+    stays = lab.places()[0][1]
+    yield Ask(f"How will the remaining entry, {stays}, be kept?", choices, on=lab.machine)
     head = lab.machine.rmap.heads[lab.hfn]  # type: ignore[attr-defined]  # the kernel's part
     yield Answer(
-        choices[0] if isinstance(head, int) else choices[1],
-        "a descriptor is freed when its last entry is removed, not before. Only an empty map begins with the direct form.",
+        choices[0] if isinstance(head, int) else choices[1 + lab.places()[0].index(stays)],
+        "it fills the hole, as every last entry does. The descriptor is not empty, so it is not freed.",
         more="""
         The film above shows a descriptor become empty: after the last of the four removals it is gone. The host
         **unlinked and freed** it (no step says so), and the second descriptor became the head of the list.
@@ -243,8 +245,6 @@ def cleared_first(lab: RmapLab) -> Steps:
         Is it present and writable? If not, it is in no map. And which frame does it point to? Without the frame, the
         function cannot find the map. A cleared entry is not present and points nowhere. **A map is found through the
         content of the entry, so the entry has to be removed from the map before its content is lost.**
-
-        Does it matter? The entry is empty, and the frame cannot be written through it.
         """,
     )
 
@@ -252,10 +252,10 @@ def cleared_first(lab: RmapLab) -> Steps:
 @LESSON.question
 def becomes_table(lab: RmapLab) -> Steps:
     """What happens when a frame becomes a page table, and its map contains an entry that is zero."""
-    ends = ["nothing: an empty entry does no harm", "another entry loses its W", "the host crashes"]
+    ends = ["nothing: an empty entry does no harm", "the host skips the entry, as `remove` did", "the host crashes"]
     yield Ask("The map contains an empty entry, and the frame becomes a page table. What happens?", ends, on=lab.machine)
     yield Answer(
-        ends[2] if lab.machine.dead else ends[0],
+        ends[2] if lab.machine.dead else ends[1] if lab.places() else ends[0],
         "every entry in the map must be writable and point to this frame. The host checks this, and crashes if it is not true.",
         more="""
         The check (`mmu.c:430-433`) protects the host. Entries are reused: a little later the same entry may point to
@@ -298,23 +298,21 @@ def two_addresses(vm: Vm, gfn: int) -> Steps:
 @LESSON.question
 def flipped(vm: Vm, gfn: int) -> Steps:
     """Whether an entry that has lost its W is still in its map."""
-    yield Ask(
-        "The kernel writes to the page, then the program reads it. Is the entry in the reverse map in the end?",
-        [NO, YES],
-        on=vm,
-    )
+    choices = ["no: it has never been added", "no: it was added, and then removed", "yes: it was added, and not removed"]
+    words = "The kernel writes, then the program reads. Is the entry in the reverse map in the end?"
+    film: Watch = yield Ask(words, choices, on=vm)
+    added = bool(film.recording.where(kind="rmap_add"))
     yield Answer(
-        YES if in_map(vm, gfn) else NO,
-        "the first half of the switch adds it to the map. The second half changes the spte and leaves the map as it is.",
+        choices[2] if in_map(vm, gfn) else choices[added],
+        "a write that gets W is recorded. To remove the entry, fix_read_pf would need the vcpu, and it has only the spte.",
         more="""
         <!-- slide:
         When the *kernel writes*, the spte gets W, loses U and is added to the map. When the *program reads*, it gets U
         and loses W, but **no step removes it from the map**.
         -->
-        One function in Linux 2.6.22 breaks the rule *first remove the entry from its map*. The first half of the switch
-        updates the reverse map. The second half, `fix_read_pf` (`mmu.c:1009-1024`), is a few lines long and changes
-        only the spte. So the map still contains an entry without W. You produced a similar state by hand earlier in
-        this lesson, when you cleared the whole entry first.
+        One function in Linux 2.6.22 breaks the rule *first remove the entry from its map*: `fix_read_pf`
+        (`mmu.c:1009-1024`) is a few lines long and changes only the spte. So the map still contains an entry without W.
+        You produced a similar state by hand earlier in this lesson, when you cleared the whole entry first.
         """,
     )
 
@@ -342,8 +340,9 @@ IN_THE_END = Passage(
 
     **Every function that clears W in an entry has to remove the entry from the map first.**
     -->
-    Write protection takes the entry from the map and clears its W. Then it finds the same entry a second time, and now
-    W is clear. (Without the second write, it would have found the entry without W at once, with the same result.)
+    This text is what remains of the access: write protection took the entry from the map and cleared its W. Then it
+    found the same entry a second time, and now W was clear. (Without the second write, it would have found the entry
+    without W at once, with the same result.)
 
     The guest did nothing forbidden, and yet the *host's* kernel crashes, and all other guests on that host stop with
     it. Notice also how far the cause is from the effect: the host crashes in `rmap_write_protect`, which is correct.
