@@ -306,8 +306,8 @@ guess_last_one.reveal()
 # the other order, by hand, on a new guest with one mapping: first clear the bits, then remove the entry from the map.
 #
 # Two facts about the code. `remove` is called for every entry that the host is about to clear, also for read-only ones,
-# and is given nothing but the entry. And Linux checks what must always be true: if it is not, `BUG` stops the host at
-# once. For example, an entry for which `remove` searches a map must be in that map (`mmu.c:383`, `408`).
+# and is given the entry, but not the frame. And Linux checks what must always be true: if it is not, `BUG` stops the
+# host at once. For example, an entry for which `remove` searches a map must be in that map (`mmu.c:383`, `408`).
 
 # %%
 lab = rmap_lab()
@@ -434,7 +434,7 @@ guess_written_again.reveal()
 old.map(0x40000000)
 old.vm.poke(old.entry_gpa(0x40000000, 2), gfn << 12 | PRESENT | WRITABLE)
 old.vm.poke(gfn << 12, old.frame() << 12 | PRESENT | WRITABLE)
-str(watch(lambda: machine.access(0x40000000), machine).error)
+watch(lambda: machine.access(0x40000000), machine, [0x1000])
 
 # %% tags=["answer"]
 lesson.IN_THE_END

@@ -340,9 +340,8 @@ IN_THE_END = Passage(
 
     **Every function that clears W in an entry has to remove the entry from the map first.**
     -->
-    This text is what remains of the access: write protection took the entry from the map and cleared its W. Then it
-    found the same entry a second time, and now W was clear. (Without the second write, it would have found the entry
-    without W at once, with the same result.)
+    Write protection took the entry from the map and cleared its W. Then it found the same entry a second time, and now
+    W was clear. (Without the second write, it would have found the entry without W at once, with the same result.)
 
     The guest did nothing forbidden, and yet the *host's* kernel crashes, and all other guests on that host stop with
     it. Notice also how far the cause is from the effect: the host crashes in `rmap_write_protect`, which is correct.
