@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Fixtures that tests of several folders share, and settings that avoid repeated work."""
 
+import itertools
 import os
 import re
 import sys
@@ -49,11 +50,19 @@ def pytest_xdist_make_scheduler(config, log):
     return Units(config, log) if short else None
 
 
+@pytest.fixture(scope="session")
+def data_folders(tmp_path_factory):
+    """Names of folders that do not exist yet, one after the other. `tmp_path` would make a folder for each of 4,000 tests."""
+    base = tmp_path_factory.mktemp("data")
+    return (base / str(number) for number in itertools.count())
+
+
 @pytest.fixture(autouse=True)
-def data_folder(tmp_path, monkeypatch):
+def data_folder(data_folders, monkeypatch):
     """The learner's progress, apart from that of whoever runs the tests."""
-    monkeypatch.setenv("KVMMMU_LAB_DATA", str(tmp_path / "data"))
-    return tmp_path / "data"
+    folder = next(data_folders)
+    monkeypatch.setenv("KVMMMU_LAB_DATA", str(folder))
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -165,12 +165,16 @@ def test_watch_in_a_terminal_checks_again_on_each_save(folder):
     )
     os.close(theirs)
 
+    said = ""
+
     def until(words, seconds=30):
-        said, end = "", time.monotonic() + seconds
+        """Read on until the terminal has shown these words after those of the last call."""
+        nonlocal said
+        end = time.monotonic() + seconds
         while words not in said and select.select([terminal], [], [], max(0, end - time.monotonic()))[0]:
             said += os.read(terminal, 1 << 16).decode(errors="replace")
         assert words in said, said
-        return said
+        said = said.partition(words)[2]
 
     try:
         until("[q] quit")

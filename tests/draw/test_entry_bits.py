@@ -8,8 +8,8 @@ from kvmmmu_lab.draw.entry_bits import entry_bits_scene
 from kvmmmu_lab.draw.page_tables import walk_scene
 from kvmmmu_lab.draw.scene import Marks
 
-from ..mmu.guests import ALL, NX, PAGED, PE, PG, D, G, Guest, P, U, W
-from .scenes import SELF, busy, edges, everything, sound
+from ..mmu.guests import ALL, NX, PAGED, PE, PG, D, G, Guest, P, U, W, everything
+from .scenes import SELF, busy, edges, sound
 
 
 def became(scene, bit):

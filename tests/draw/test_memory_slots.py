@@ -4,7 +4,8 @@
 from kvmmmu_lab import Vm
 from kvmmmu_lab.draw.memory_slots import memory_slots_scene
 
-from .scenes import edges, everything, rows, sound
+from ..mmu.guests import everything
+from .scenes import edges, rows, sound
 
 
 def test_slots_aliases_and_logs():

@@ -10,7 +10,8 @@ from kvmmmu_lab.draw.page_tables import Limits, choose, guest_tables_scene, hier
 from kvmmmu_lab.draw.scene import Marks
 from kvmmmu_lab.inspect.paths import Branch, guest_tree, shadow_path, shadow_tree
 
-from .scenes import DIRECT, HEAP, busy, edges, everything, rows, sound
+from ..mmu.guests import everything
+from .scenes import DIRECT, HEAP, busy, edges, rows, sound
 
 SCENES = {"guest": guest_tables_scene, "shadow": shadow_tables_scene, "both": overview_scene}
 GUESTS = ["lin64_A", "linpae_A", "lin32_A", "lin64_early3_pg"]

@@ -11,7 +11,8 @@ from kvmmmu_lab.draw import pictures
 from kvmmmu_lab.draw.page_tables import hierarchy_scene
 
 from ..mmu import world
-from .scenes import HEAP, busy, everything, sound
+from ..mmu.guests import everything
+from .scenes import HEAP, busy, sound
 
 CALLS = {
     "hierarchy": lambda vm: pictures.hierarchy(vm),

@@ -15,8 +15,8 @@ from kvmmmu_lab.mmu.bits import WRITABLE
 from kvmmmu_lab.mmu.parents import ParentChains
 from kvmmmu_lab.mmu.rmap import ReverseMap
 
-from ..mmu.guests import ALL, PAGED, PE, PG, D, Guest, P, U
-from .scenes import HEAP, SELF, busy, edges, everything, rows, sound
+from ..mmu.guests import ALL, PAGED, PE, PG, D, Guest, P, U, everything
+from .scenes import HEAP, SELF, busy, edges, rows, sound
 
 
 class Mine:
