@@ -145,7 +145,7 @@ guess_filled
 # 1. The processor finds the shadow entry empty and **faults**. From here on the host runs.
 # 2. The host walks the *guest's* tables as the processor would. Then it changes the shadow. In which order? (The film
 #    says that the host *write-protects* the tables that it shadows. What this is for comes later in this lesson.)
-# 3. If the guest allows writing, the host finally adds the new spte to the **reverse map** of the frame (grey, on the
+# 3. If the guest allows writing, the host finally adds an spte to the **reverse map** of the frame (grey, on the
 #    right, `rmap`). The reverse map lists the sptes through which the frame can be written. For a read-only page
 #    there is no such step. Page tables lead from an address to a frame; only the reverse map leads from a frame back
 #    to its entries. You will soon see why the host needs it.

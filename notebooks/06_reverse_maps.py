@@ -303,7 +303,7 @@ guess_last_one.reveal()
 # ## The other way round
 #
 # In each film of an unmapping, the entry was first removed from the reverse map, and then cleared. Let us do them in
-# the other order, by hand, on a new guest with one mapping: first clear the bits, then remove the entry from the map.
+# the other order, by hand, on a new guest with two mappings: first clear the bits, then remove the entry from the map.
 #
 # Two facts about the code. `remove` is called for every entry that the host is about to clear, also for read-only ones,
 # and is given the entry, but not the frame. And Linux checks what must always be true: if it is not, `BUG` stops the
@@ -311,6 +311,7 @@ guess_last_one.reveal()
 
 # %%
 lab = rmap_lab()
+lab.map()
 lab.map()
 spte = lab.machine.rmap.sptes(lab.hfn)[0]
 

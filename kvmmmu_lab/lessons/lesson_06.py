@@ -227,14 +227,18 @@ def last_one(lab: RmapLab) -> Steps:
 @LESSON.question
 def cleared_first(lab: RmapLab) -> Steps:
     """What `remove` does with an entry that is zero already."""
+    before = lab.places()
+    first, second = before[0]
     choices = [
-        "the map is empty: remove takes the entry out",
-        "the map still contains the entry: remove does nothing",
-        "the host crashes: remove refuses an empty entry",
+        f"{second} alone: remove takes {first} out",
+        f"{first} and {second}: remove does nothing",
+        f"an empty place and {second}",
+        "nothing: the host crashes",
     ]
-    yield Ask("First the entry is cleared, then `remove` is called for it. What happens?", choices)
+    yield Ask(f"{first} is cleared, then `remove` is called for it. What is in the map then?", choices)
+    rows = [] if lab.machine.dead else lab.places()
     yield Answer(
-        choices[2] if lab.machine.dead else choices[1] if lab.machine.rmap.sptes(lab.hfn) else choices[0],
+        choices[3] if lab.machine.dead else choices[0 if rows == [[second]] else 1 if rows == before else 2],
         "remove is given only the entry, and reads from it whether it is in a map, and in which.",
         more="""
         <!-- slide:

@@ -248,10 +248,10 @@ INVLPG = Passage(
     The store alone was enough. The first versions of KVM trapped each `INVLPG`. Since page tables are write-protected,
     the host knows of a change *before* it happens.
     -->
-    The store alone was enough to correct the *shadow*. `INVLPG` is not useless: a real processor has a TLB, which may
-    still contain the old translation, and removes it when it executes `INVLPG`, as on a machine without a hypervisor.
-    The host is simply not involved. (You can see this in a VM that is made with `tlb=True`: after the store, the program
-    reaches the old frame until the guest executes `INVLPG`.)
+    The store alone was enough to correct the *shadow*. `INVLPG` is not useless: in the TLB of a real processor, the old
+    translation may be left until the processor executes `INVLPG`, as on a machine without a hypervisor. The host is
+    simply not involved. (You can see this in a VM that is made with `tlb=True`: after the store, the program reaches the
+    old frame until the guest executes `INVLPG`.)
 
     The first versions of KVM did trap each `INVLPG`. When page tables became write-protected, in January 2007, the trap
     was no longer needed and was removed: the host knows of a change *before* it happens, so it learns nothing new
