@@ -21,6 +21,7 @@ from typing import Any
 from .errors import DataError, LabError
 from .files import MissingFileError, parse_json, read_bytes, replace_file
 from .printable import one_line, shortened
+from .user_folders import config_folder
 
 LANDMARKS: dict[str, dict[str, int]] = {
     "mmu.c": {
@@ -149,9 +150,7 @@ def _recognized(path: Path, landmarks: dict[str, int]) -> list[str]:
 
 def config_file() -> Path:
     """Return the file with the registration, in the user's configuration folder."""
-    from platformdirs import user_config_path
-
-    return user_config_path("kvmmmu-lab", appauthor=False) / "source.json"
+    return config_folder() / "source.json"
 
 
 def register(folder: Path) -> KernelSource:

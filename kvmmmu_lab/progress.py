@@ -17,6 +17,7 @@ from typing import Any
 from .errors import DataError
 from .files import MissingFileError, check_regular, parse_json, read_bytes, reason, replace_file
 from .printable import one_line, shortened
+from .user_folders import data_folder
 
 FILE = "progress.json"
 LOCK_SECONDS = 5.0
@@ -35,16 +36,6 @@ Change = Callable[[Known], object]
 
 _told: set[str] = set()
 """What this process has said about files that can't be read or written."""
-
-
-def data_folder() -> Path:
-    """Return the folder of the user's data: KVMMMU_LAB_DATA if it is set, otherwise the system's usual place."""
-    given = os.environ.get("KVMMMU_LAB_DATA")
-    if given:
-        return Path(given)
-    import platformdirs
-
-    return Path(platformdirs.user_data_dir("kvmmmu-lab", appauthor=False))
 
 
 class Progress:

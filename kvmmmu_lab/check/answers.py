@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import sys
 from collections.abc import Iterable
 from functools import cache
@@ -23,6 +22,7 @@ import numpy as np
 
 from ..exercises import Boot, Exercise, Golden, Rule, Scenario
 from ..files import parse_json, read_bytes, read_text, replace_file
+from ..user_folders import cache_folder
 from .sandbox.forkserver import PACKAGE
 from .scenarios import random_scenarios
 
@@ -102,12 +102,12 @@ class KnownAnswers:
 
 def answers_file(exercise: Exercise) -> Path:
     """The file for an exercise."""
-    return cache_file(f"answers/{exercise.folder.name}.json")
+    return cache_folder() / "answers" / f"{exercise.folder.name}.json"
 
 
 def new_note(note: str) -> bool:
     """Whether a note has not been shown to this user before. From now on, it has been."""
-    path = cache_file("notes.txt")
+    path = cache_folder() / "notes.txt"
     try:
         shown = read_text(path, MOST).splitlines()
     except ValueError:
@@ -118,17 +118,6 @@ def new_note(note: str) -> bool:
         path.parent.mkdir(parents=True, exist_ok=True)
         replace_file(path, "".join(f"{line}\n" for line in [*shown, note]).encode())
     return True
-
-
-def cache_file(name: str) -> Path:
-    """A file in the user's own cache folder, where nobody else can write."""
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or str(Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = str(Path.home() / "Library" / "Caches")
-    else:
-        base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "kvmmmu-lab" / name
 
 
 def stamp(exercise: Exercise) -> str:

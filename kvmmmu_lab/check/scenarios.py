@@ -8,16 +8,15 @@ that a wrong ``pre_write`` could zap by mistake, so that such mistakes become vi
 from __future__ import annotations
 
 import functools
-import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from ..data import golden_trace, open_trace
 from ..data.trace import ADOPTED, DROPPED, ROOT_DIED
 from ..errors import InputError
 from ..exercises import Boot, Golden, Rule, Scenario, StepData, play
+from ..user_folders import cache_folder
 from ..verify.golden import read_operations, read_scenarios
 from . import strategies
 
@@ -66,7 +65,7 @@ def _drawn(rule: Rule, seed: int) -> tuple[Scenario, ...]:
 
     assert rule.drawn is not None
     # otherwise hypothesis would create its files in the learner's folder
-    set_hypothesis_home_dir(Path(tempfile.gettempdir()) / "kvmmmu-lab-hypothesis")
+    set_hypothesis_home_dir(cache_folder() / "hypothesis")
     found: list[Scenario] = []
 
     @hypothesis.seed(seed)

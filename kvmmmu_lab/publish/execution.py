@@ -17,6 +17,7 @@ from typing import Any
 from ..errors import DataError, LabError
 from ..files import parse_json, read_bytes, reading
 from ..player.cell_output import UNATTENDED
+from ..user_folders import cache_folder
 
 TIMEOUT = 300
 """The time limit for one cell, in seconds."""
@@ -50,7 +51,7 @@ def executed(path: Path, *, cache: bool = True) -> Any:
 
     path = Path(path)
     notebook = read_notebook(path)
-    kept = cache_folder() / f"{path.stem}-{_cache_key(notebook)}.ipynb"
+    kept = cache_folder() / "notebooks" / f"{path.stem}-{_cache_key(notebook)}.ipynb"
     if cache and kept.is_file():
         try:
             before = _code_cells(read_notebook(kept))
@@ -118,16 +119,6 @@ def _failed_cell(notebook: Any) -> tuple[int, Any]:
 
 
 # The cache
-
-
-def cache_folder() -> Path:
-    """Return the cache folder: KVMMMU_LAB_CACHE if it is set, otherwise a folder in the system's usual place for caches."""
-    given = os.environ.get("KVMMMU_LAB_CACHE")
-    if given:
-        return Path(given)
-    home = Path.home()
-    base = {"win32": home / "AppData/Local", "darwin": home / "Library/Caches"}.get(sys.platform, home / ".cache")
-    return Path(os.environ.get("XDG_CACHE_HOME") or base) / "kvmmmu-lab" / "notebooks"
 
 
 def _cache_key(notebook: Any) -> str:
