@@ -336,10 +336,11 @@ def failure(error: BaseException, places: Places) -> dict[str, Any]:
     else:
         kind = "crash" if isinstance(error, LabError) else "raised"
     said: dict[str, Any] = {"type": type(error).__name__, "kind": kind, "what": _text(error)}
+    numbers = [one.errno for one in (error, error.__context__) if isinstance(one, OSError) and isinstance(one.errno, int)]
     if allowed := _allowed(error):
         said["what"] += f" (a check allows {allowed})"
-    elif isinstance(error, OSError) and places.folder == wall.SCRATCH and error.errno in wall.REFUSED:
-        said["what"] += f" (during a check, {wall.REFUSED[error.errno]})"
+    elif places.folder == wall.SCRATCH and (meant := [wall.REFUSED[number] for number in numbers if number in wall.REFUSED]):
+        said["what"] += f" (during a check, {meant[0]})"
     if isinstance(error, SyntaxError) and (file := places.file(error.filename or "")) is not None:
         return said | {"what": error.msg, "file": file, "line": error.lineno or 0}
     trace = error.__traceback__
