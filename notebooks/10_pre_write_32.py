@@ -159,7 +159,8 @@ watch_store(vm, second_at, 0, 4)
 guess_quadrants.reveal()
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
-# Then the program uses both pages:
+# Then the program uses both pages. (The store has unmapped the first one, so there the guest gets a page fault of its own:
+# `inject`.)
 
 # %%
 vm.access(0x101000, user=True), vm.access(0x301000, user=True)
