@@ -6,7 +6,8 @@
     %%record vm 0x400000 --detail --into fault
     vm.access(0x400000, user=True)
 
-It shows the film of the cell. Afterwards the variable ``fault`` is the recording (``recording`` if no name is given).
+It shows the film of the cell. Afterwards the variable ``fault`` is the recording (``recording`` if no name is given). Both fold
+the way to an action if earlier cells have shown it; ``print(watch(...).text(every=True))`` lists every step.
 """
 
 from __future__ import annotations
