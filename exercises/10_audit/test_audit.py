@@ -87,12 +87,14 @@ def entry(mode, index, value):
     return ("poke", 0x12000 + index * FORMS[mode], FORMS[mode], value)
 
 
-def both(*mistake):
-    """Steps that audit a healthy machine, audit it with a mistake, and mend the mistake."""
-    return (*LOOK, *plant(*mistake), ("mend",))
+def planted(*mistakes):
+    """Steps that plant mistakes, run the audit, and mend the mistakes."""
+    return (*(("corrupt", *mistake) for mistake in mistakes), *LOOK, ("mend",))
 
 
-EVERY = (*both("forget", 1), *both("misplace", 2, 0x20), *both("close", 3), *both("open", 1), *both("mislead", 5, 0x21))
+EVERY = (*LOOK, *planted(("forget", 1), ("misplace", 2, 0x20), ("close", 3)), *planted(("open", 1), ("mislead", 5, 0x21)))
+"""Steps that audit a healthy machine, and then one with mistakes of each kind."""
+
 OFTEN = (
     "forget", "double", "misplace", "empty", "close", "absent", "invent", "open", "let in", "mislead", "mislead", "upper",
     "stray", "ghost",

@@ -33,6 +33,10 @@ MOST = 1 << 22
 """The maximum size of a file, in bytes."""
 
 
+DAMAGED = (ValueError, KeyError, TypeError, AttributeError, StopIteration)
+"""What can be raised if a file was damaged."""
+
+
 class KnownAnswers:
     """What is known about an exercise from earlier checks with this ``seed``.
 
@@ -44,10 +48,11 @@ class KnownAnswers:
         self.exercise, self.seed, self.path = exercise, seed, path
         self.stamp = stamp(exercise) if path is not None else ""
         self.digests: dict[str, str] = {}
-        self.drawn: dict[str, tuple[Scenario, ...]] = {}
+        self.drawn: dict[str, list[Any]] = {}  # as JSON data
+        self.scenarios: dict[str, tuple[Scenario, ...]] = {}  # the same, for use
         self.changed = False
         if path is not None:
-            with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError, StopIteration):
+            with contextlib.suppress(*DAMAGED):
                 self._load(path)
 
     def _load(self, path: Path) -> None:
@@ -56,19 +61,21 @@ class KnownAnswers:
             return
         found = parse_json(text)
         if found["stamp"] == self.stamp:
-            drawn = {
-                rule: tuple(Scenario(*_from_json(fields)) for fields in scenarios) for rule, scenarios in found["drawn"].items()
-            }
-            self.digests, self.drawn = dict(found["digests"]), drawn
+            self.digests, self.drawn = dict(found["digests"]), dict(found["drawn"])
 
     def random_scenarios(self, rule: Rule) -> tuple[Scenario, ...]:
         """The random scenarios of a rule, as `scenarios.random_scenarios` draws them."""
         if self.seed != USUAL_SEED or self.path is None:
             return random_scenarios(self.exercise.name, rule, self.seed)
-        if rule.name not in self.drawn:
-            self.drawn[rule.name] = random_scenarios(self.exercise.name, rule, self.seed)
-            self.changed = True
-        return self.drawn[rule.name]
+        if rule.name not in self.scenarios:
+            try:
+                found = tuple(Scenario(*_from_json(fields)) for fields in self.drawn[rule.name])
+            except DAMAGED:
+                found = random_scenarios(self.exercise.name, rule, self.seed)
+                self.drawn[rule.name] = [_as_json(tuple(vars(scenario).values())) for scenario in found]
+                self.changed = True
+            self.scenarios[rule.name] = found
+        return self.scenarios[rule.name]
 
     def key(self, rule: Rule, played: Scenario | Golden | Boot) -> str:
         """The name of a scenario, or of a trace, with the observations that a rule makes of it; "" if nothing is kept."""
@@ -90,14 +97,16 @@ class KnownAnswers:
         if not self.changed or self.path is None:
             return
         self.changed = False
-        drawn = {
-            rule: [_as_json(tuple(vars(scenario).values())) for scenario in scenarios] for rule, scenarios in self.drawn.items()
-        }
-        known = {"stamp": self.stamp, "digests": self.digests, "drawn": drawn}
+        known = {"stamp": self.stamp, "digests": self.digests, "drawn": self.drawn}
         text = json.dumps(known, separators=(",", ":")).encode()
         with contextlib.suppress(OSError):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             replace_file(self.path, _digest([text]).encode() + b"\n" + text)
+
+
+def known_answers(exercise: Exercise, seed: int = USUAL_SEED) -> KnownAnswers:
+    """What is known about an exercise on this computer."""
+    return KnownAnswers(exercise, seed, answers_file(exercise))
 
 
 def answers_file(exercise: Exercise) -> Path:

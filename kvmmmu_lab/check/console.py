@@ -12,7 +12,7 @@ from typing import Any
 
 from .. import exercises, workspace
 from ..exercises import Exercise
-from .answers import KnownAnswers, answers_file
+from .answers import KnownAnswers, known_answers
 from .judge import Judge
 from .report import NOT_ATTEMPTED, PASSED, Report, Verdict, explained, same_failures
 from .submission import Submission, submitted_file
@@ -32,9 +32,9 @@ def own_file(exercise: Exercise, folder: Path) -> Path:
     return submitted_file(exercise, folder / "exercises" / exercise.folder.name)
 
 
-def judge(exercise: Exercise, given: Submission, *, seed: int = 0, **options: Any) -> Judge:
+def judge(exercise: Exercise, given: Submission, *, seed: int = 0, known: KnownAnswers | None = None, **options: Any) -> Judge:
     """A judge for a command; ``options`` are those of `Judge`. What it finds out makes the next check faster."""
-    return Judge(exercise, given, seed=seed, known=KnownAnswers(exercise, seed, answers_file(exercise)), **options)
+    return Judge(exercise, given, seed=seed, known=known or known_answers(exercise, seed), **options)
 
 
 def show(exercise: Exercise, given: Submission, *, again: Sequence[str] = (), every: bool = False, **options: Any) -> Report:

@@ -8,7 +8,6 @@ nothing happens.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -67,7 +66,8 @@ class Mistake:
             return lambda: None
         assert isinstance(vm.rmap, ReverseMap)
         (spte, effect), words, rmap, cache = damage, vm.memory.words, vm.rmap, vm.caches.rmap_desc
-        before = words[spte], copy.deepcopy(rmap.heads), cache.free
+        heads = {hfn: head if isinstance(head, int) else [list(row) for row in head] for hfn, head in rmap.heads.items()}
+        before = words[spte], heads, cache.free
 
         def undo() -> None:
             words[spte], rmap.heads, cache.free = before

@@ -8,15 +8,17 @@ submission.
 from __future__ import annotations
 
 import contextlib
-import itertools
+import math
 import os
 import sys
+import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from operator import itemgetter
 from typing import Any
 
 from ..errors import LabError, OutOfTime
@@ -71,6 +73,72 @@ FUNCTION = "calls", "A function must not store anything in a global variable, an
 """What follows `LEFT_OVER` and `MIXED_UP` if the exercise asks for a class, and if it asks for functions."""
 
 
+Played = Scenario | Golden | Boot
+Numbered = tuple[int, Played]
+
+
+class Trial:
+    """The trial of a rule: what is ``left`` to be played, numbered, and the ``failures`` by number.
+
+    The judge that tries the rule takes what is left from the first on. Another may help, and takes it from the last on.
+    """
+
+    def __init__(self, rule: Rule, played: Iterable[Played]) -> None:
+        self.rule, self.left = rule, deque(enumerate(played))
+        self.failures: dict[int, Failure] = {}
+        self.helpers, self.over, self.changed = 0, False, threading.Condition()
+
+    @property
+    def failure(self) -> Failure | None:
+        """The first failure."""
+        return self.failures[min(self.failures)] if self.failures else None
+
+    def take(self, last: bool = False) -> Numbered | None:
+        """Remove the first (or the ``last``) of what is left; None if nothing is."""
+        with self.changed:
+            return (self.left.pop() if last else self.left.popleft()) if self.left else None
+
+    def put_back(self, *taken: Numbered | None) -> None:
+        """Put back what was taken, but not tried."""
+        with self.changed:
+            self._keep([*self.left, *filter(None, taken)])
+
+    def fails(self, number: int, failure: Failure) -> None:
+        """Note a failure. What comes after it need not be tried."""
+        with self.changed:
+            self.failures[number] = failure
+            self._keep(self.left)
+
+    def _keep(self, left: Iterable[Numbered]) -> None:
+        first = min(self.failures, default=math.inf)
+        self.left = deque(sorted((each for each in left if each[0] < first), key=itemgetter(0)))
+
+    def join(self) -> bool:
+        """Begin to help; return False if the trial is over."""
+        with self.changed:
+            self.helpers += not self.over
+            return not self.over
+
+    def leave(self) -> None:
+        """End the help."""
+        with self.changed:
+            self.helpers -= 1
+            self.changed.notify()
+
+    def end(self) -> None:
+        """Try nothing more."""
+        with self.changed:
+            self.over = True
+            self.left.clear()
+
+    def finished(self) -> bool:
+        """Wait for those who help, then return whether nothing is left."""
+        with self.changed:
+            self.changed.wait_for(lambda: not self.helpers)
+            self.over = not self.left
+            return self.over
+
+
 class Judge:
     """A judge of one submission.
 
@@ -102,36 +170,38 @@ class Judge:
         self.late: list[Rule] = []  # rules that timed out
         self.loaded = False  # whether the submission has been loaded
         self.hurried = False  # whether it took too long to play a scenario once more: pictures are not worth the time
+        self.trial: Trial | None = None
         self.owned = None if server is not None or inline or not CAN_FORK else ForkServer()
         self.server = server or self.owned
 
     def report(self) -> Report:
-        """Try all rules. Two workers share them: a worker that has finished its own rules takes over rules from the other."""
+        """Try all rules. Two workers share them; the one that finds none left helps the other with its last one."""
         rules = self.exercise.rules
         options: dict[str, Any] = {"seed": self.seed, "full": self.full, "inline": self.inline, "known": self.known}
         options["deadline"] = self.deadline
         beside = Judge(self.exercise, self.submission, self.server, **options)
         beside.late = self.late
-        first = _half(rules) if self.server is not None else len(rules)
-        mine, others = deque(rules[:first]), deque(rules[first:])
-        done: dict[str, Verdict] = {}
-        verdicts: list[Verdict] = []
+        left, done, verdicts = deque(rules), dict[str, Verdict](), list[Verdict]()
 
         def tell_those_done() -> None:
             while len(verdicts) < len(rules) and (verdict := done.get(rules[len(verdicts)].name)) is not None:
                 verdicts.append(verdict)
                 self.tell(verdict)
 
-        def help_out() -> None:
-            for rule in itertools.chain(_until_empty(others.popleft), _until_empty(mine.pop)):
-                done[rule.name] = beside.rule(rule)
+        def work(judge: Judge, other: Judge) -> None:
+            with contextlib.suppress(IndexError):
+                while True:
+                    rule = left.popleft()
+                    done[rule.name] = judge.rule(rule)
+                    if judge is self:
+                        tell_those_done()
+            if other.trial is not None:
+                judge.help(other.trial)
 
         with self, beside, ThreadPoolExecutor(1) as thread:
-            helper = thread.submit(help_out) if others else None
+            helper = thread.submit(work, beside, self) if self.server is not None else None
             try:
-                for rule in itertools.chain(_until_empty(mine.popleft), _until_empty(others.pop)):
-                    done[rule.name] = self.rule(rule)
-                    tell_those_done()
+                work(self, beside)
                 if helper is not None:
                     helper.result()
                 tell_those_done()
@@ -184,31 +254,69 @@ class Judge:
         return failure.status, failure
 
     def _first_failure(self, rule: Rule) -> Failure | None:
+        self.trial = trial = Trial(rule, self._played(rule))
+        try:
+            self._try(trial)
+            while not trial.finished():
+                self._try(trial)
+        finally:
+            trial.end()
+        return trial.failure
+
+    def help(self, trial: Trial) -> None:
+        """Try a part of a rule that another judge is trying: the last first."""
+        if trial.join():
+            try:
+                self._try(trial, last=True)
+            except Exception:  # the other judge tries the same, with the same result
+                if not self.deadline.passed:
+                    _show_traceback()
+            finally:
+                trial.leave()
+
+    def _played(self, rule: Rule) -> list[Played]:
+        """All that is played to try a rule, in this order."""
         drawn = self.known.random_scenarios(rule) if rule.drawn is not None else ()
-        scenarios = [*rule.cases, *drawn]
-        for scenario, following in itertools.zip_longest(scenarios, scenarios[1:]):
-            failure = self.failure(rule, scenario, following=following)
-            if failure is not None:
-                return failure
-        stretches = [*rule.engine, *(self.exercise.full if self.full and rule.engine else ())]
-        for stretch in stretches:
-            failure = self.failure(rule, as_scenario(stretch), stretch)
-            if failure is not None:
-                return failure
-        return None
+        return [*rule.cases, *drawn, *rule.engine, *(self.exercise.full if self.full and rule.engine else ())]
 
-    def failure(
-        self, rule: Rule, scenario: Scenario, stretch: Golden | Boot | None = None, following: Scenario | None = None
-    ) -> Failure | None:
-        """Find the failure of a scenario, shorten the scenario, and explain the failure; None if there is none.
+    def _try(self, trial: Trial, last: bool = False) -> None:
+        """Try what is left, from the first or from the ``last`` on, until something fails."""
+        now, following = trial.take(last), trial.take(last)
+        try:
+            while now is not None:
+                number, played = now
+                found = self._found(trial.rule, played, following and following[1])
+                if found is not None:
+                    trial.fails(number, found)  # at once: what comes after it need not be tried
+                    trial.fails(number, self._explained(trial.rule, played, found))
+                    now = None
+                    return
+                now, following = following, trial.take(last)
+        finally:
+            trial.put_back(now, following)
 
-        The worker starts the ``following`` scenario while the judge compares the answers to this one.
+    def _found(self, rule: Rule, played: Played, following: Played | None) -> Failure | None:
+        """Find the failure of a scenario, without a sentence; None if there is none.
+
+        The worker starts the ``following`` one while the judge compares the answers to this one.
         """
-        first = self._wrong(rule, scenario, stretch, following, key=self.known.key(rule, stretch or scenario))
-        if first is None or _unsaid(rule, first):
+        scenario, stretch = _as_played(played)
+        found = self._wrong(rule, scenario, stretch, following, key=self.known.key(rule, played), sparse=True)
+        if found is None or found.step == BEFORE or _unsaid(rule, found):
+            return found
+        with contextlib.suppress(OutOfTime):
+            if found.kind == "timeout":
+                return self._slow_or_endless(rule, scenario, found, stretch)
+            if found.difference is not None:
+                return self._wrong(rule, scenario, stretch) or found
+        return found
+
+    def _explained(self, rule: Rule, played: Played, first: Failure) -> Failure:
+        """Shorten the scenario of a failure, and explain the failure."""
+        if _unsaid(rule, first):
             return first
         try:
-            return self._explained(rule, scenario, first, stretch)
+            return self._shortened(rule, *_as_played(played), first)
         except OutOfTime:
             return self.explainer.in_brief(first)
         except Exception:  # the answers are untrusted data; that they differ is certain
@@ -217,15 +325,10 @@ class Judge:
             _show_traceback()
             return self.explainer.in_brief(first)
 
-    def _explained(self, rule: Rule, scenario: Scenario, first: Failure, stretch: Golden | Boot | None) -> Failure | None:
-        """Shorten a scenario that fails and explain the failure. None if the computer was only busy."""
+    def _shortened(self, rule: Rule, scenario: Scenario, stretch: Golden | Boot | None, first: Failure) -> Failure:
+        """The failure of the shortest scenario that can be found."""
         if first.step == BEFORE:
             return self.explainer.in_brief(first)
-        if first.kind == "timeout":
-            found = self._slow_or_endless(rule, scenario, first, stretch)
-            if found is None or _unsaid(rule, found):
-                return found
-            first = found
         if first.kind not in KINDS or not KINDS[first.kind].shrinks or isinstance(stretch, Boot):
             return self.explainer.explain(rule, scenario, first, stretch)
 
@@ -310,10 +413,14 @@ class Judge:
         rule: Rule,
         scenario: Scenario,
         stretch: Golden | Boot | None,
-        following: Scenario | None = None,
+        following: Played | None = None,
         key: str = "",
+        sparse: bool = False,
     ) -> Failure | None:
-        """Find the failure of a scenario, with an empty sentence; None if there is none. ``key`` names it in `KnownAnswers`."""
+        """Find the failure of a scenario, with an empty sentence; None if there is none.
+
+        ``key`` names it in `KnownAnswers`. ``sparse``: observe only after the steps that run the submission's code.
+        """
         worker = self._ready()
         if worker.failed is not None:
             return Failure("", kind=str(worker.failed.get("kind", "raised")), step=BEFORE, error=worker.failed)
@@ -323,20 +430,21 @@ class Judge:
 
         def meanwhile() -> None:
             if following is not None:
-                worker.ask(following, rule.looks, False, None, _seconds(following))
+                one, of = _as_played(following)
+                worker.ask(one, rule.looks, of is not None, True, None, self._limit(one, of))
             if key not in self.known.digests:
                 play()
 
         def play() -> None:
             try:
-                expected.append(self.expected(scenario, rule.looks, stretch if whole else None, hashed=hashed))
+                expected.append(self.expected(scenario, rule.looks, stretch if whole else None, hashed=hashed, sparse=sparse))
                 if key and not expected[0][1]:
                     self.known.learn(key, expected[0][0].texts)
             except LabError as error:  # a shortened scenario may be invalid; its answers are read anyway
                 refused.append(error)
 
         worker.printed = b""
-        run = worker.run(scenario, rule.looks, hashed, seconds=self._limit(scenario, stretch), meanwhile=meanwhile)
+        run = worker.run(scenario, rule.looks, hashed, sparse, seconds=self._limit(scenario, stretch), meanwhile=meanwhile)
         if not expected and not refused and not (run.end == "done" and self.known.right(key, run.seen.texts)):
             play()
         if refused:
@@ -361,7 +469,10 @@ class Judge:
 
     def _limit(self, scenario: Scenario, stretch: Golden | Boot | None) -> float:
         """The time limit for a scenario, in seconds."""
-        return _seconds(scenario) if stretch is None else TIME.value * (FULL if self.full else ENGINE)
+        if stretch is not None:
+            return TIME.value * (FULL if self.full else ENGINE)
+        many = sum(read_step(step).calls for step in scenario.steps) // 1000
+        return TIME.value * (max(1.0, len(scenario.steps) / STEPS) + many * THOUSAND_CALLS)
 
     def _ready(self) -> Worker | Inline:
         """Return a worker with the submission; if it can't be loaded, the worker that failed."""
@@ -401,30 +512,9 @@ def _show_traceback() -> None:
         traceback.print_exc(file=sys.stderr)
 
 
-def _seconds(scenario: Scenario) -> float:
-    many = sum(read_step(step).calls for step in scenario.steps) // 1000
-    return TIME.value * (max(1.0, len(scenario.steps) / STEPS) + many * THOUSAND_CALLS)
-
-
-def _until_empty(take: Callable[[], Rule]) -> Iterator[Rule]:
-    """Yield what ``take`` removes from a deque until it is empty."""
-    with contextlib.suppress(IndexError):
-        while True:
-            yield take()
-
-
-def _half(rules: Sequence[Rule]) -> int:
-    """The number of rules, from the first, that take about half of the work, as estimated by `_steps`."""
-    done = list(itertools.accumulate(map(_steps, rules), initial=0.0))
-    return min(range(len(done)), key=lambda number: abs(2 * done[number] - done[-1]))
-
-
-def _steps(rule: Rule) -> float:
-    """Estimate the work of trying a rule, in steps; a new machine counts as ten steps."""
-    cases = sum(10 + len(case.steps) for case in rule.cases)
-    drawn = 20 * rule.examples if rule.drawn is not None else 0
-    engine = sum(100 + (part.events or 3000) / 20 if isinstance(part, Boot) else part.operations or 100 for part in rule.engine)
-    return cases + drawn + engine
+def _as_played(played: Played) -> tuple[Scenario, Golden | Boot | None]:
+    """A scenario, and the trace or boot that it is derived from."""
+    return (played, None) if isinstance(played, Scenario) else (as_scenario(played), played)
 
 
 def _unsaid(rule: Rule, failure: Failure) -> bool:

@@ -8,20 +8,25 @@ submission's.
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import mmap
 import operator
+import os
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+import numpy as np
+
 from ..errors import InputError
 from ..inspect import dump
 from ..inspect.dump import FIRST_REF
 from ..mmu import events as ev
 from ..mmu.bits import BASE_MASK, PAGE_SHIFT, PAGE_SIZE, PRESENT, WRITABLE
-from ..mmu.memory import FIRST_GUEST, FIRST_SHADOW
+from ..mmu.memory import FIRST_GUEST, FIRST_SHADOW, PAE_ROOT
 from ..mmu.parents import ParentChains
 from ..mmu.pool import NUM_PAGES, ShadowPage
 from ..mmu.rmap import COUNTED, ReverseMap
@@ -40,7 +45,7 @@ from .explain import (
     times,
 )
 from .sandbox.protocol import plain
-from .subject import Subject, WrongResult, counts
+from .subject import Subject, WrongResult, counts, in_shadow_page
 
 EMPTY = bytes(PAGE_SIZE)
 FEW = 32
@@ -57,22 +62,18 @@ class View:
     """The state of a subject from which observations are made.
 
     ``hashed``: digests are enough, as in long scenarios. ``whole``: also search shadow pages that are not known to have
-    been taken or changed, which takes longer. ``used``: ids of the shadow pages with a nonzero entry.
+    been taken or changed, which takes longer. ``used``: the contents of the shadow pages with a nonzero entry, by id.
     """
 
     def __init__(self, subject: Subject, hashed: bool = False, whole: bool = True) -> None:
         self.subject, self.vm, self.hashed, self.whole = subject, subject.vm, hashed, whole
-        self.changes = [event for event in subject.events if event[0].change]
         self.used = self._used()
 
-    def _used(self) -> list[int]:
+    def _used(self) -> dict[int, bytes]:
         pages, touched = self.vm.memory.pages, self.subject.touched
         touched.update([page.id for page in self.vm.pool.active])
-        touched.update([(event[1] >> PAGE_SHIFT) - FIRST_SHADOW for event in self.changes if in_shadow_page(event)])
-        if self.whole:
-            found = pages[FIRST_SHADOW:FIRST_GUEST].max(axis=1).nonzero()[0].tolist()
-        else:
-            found = [id for id in sorted(touched) if pages[FIRST_SHADOW + id].tobytes() != EMPTY]
+        ids = written_pages(pages[:FIRST_GUEST], FIRST_SHADOW) if self.whole else sorted(touched)
+        found = {id: words for id in ids if (words := pages[FIRST_SHADOW + id].tobytes()) != EMPTY}
         self.subject.touched = set(found)
         return found
 
@@ -80,15 +81,41 @@ class View:
         """The host frames that the part's ``frames()`` returns. Raises WrongResult if they are not integers."""
         return hfns(self.vm.rmap.frames())
 
+    def active(self) -> list[ShadowPage]:
+        """The shadow pages in use, in the order of their ids."""
+        return sorted(self.vm.pool.active, key=operator.attrgetter("id"))
+
     def by_gfn(self, by_hfn: dict[int, Any]) -> list[Any]:
         """Convert values by host frame to sorted [gfn, value] pairs; a frame outside guest memory gets its negated number."""
         gfns = self.vm.memory.gfns
         return sorted([gfns[hfn] if gfns[hfn] is not None else -hfn, value] for hfn, value in by_hfn.items())
 
 
-def in_shadow_page(event: tuple) -> bool:
-    """Whether an event's address is in a shadow page."""
-    return FIRST_SHADOW <= event[1] >> PAGE_SHIFT < FIRST_GUEST
+def written_pages(pages: np.ndarray, first: int) -> list[int]:
+    """The pages from ``first`` on, numbered from 0, that have ever been written to, and perhaps others.
+
+    Linux knows which ones they are: a machine's memory comes directly from it, and gets frames only when it is written to. It
+    is asked, because to read all the others takes longer than any other observation.
+    """
+    count, address = len(pages), pages.__array_interface__["data"][0]
+    data = b""
+    if mmap.PAGESIZE == PAGE_SIZE and address % PAGE_SIZE == 0:
+        with contextlib.suppress(OSError):
+            data = os.pread(_page_map(os.getpid()), count * 8, address // PAGE_SIZE * 8)
+    known = np.frombuffer(data, "<u8")
+    if len(known) != count or not known[PAE_ROOT] & IN_MEMORY:  # this page has been written to in every machine
+        return list(range(count - first))
+    return np.flatnonzero(known[first:] & IN_MEMORY).tolist()
+
+
+IN_MEMORY = np.uint64(3 << 62)
+"""Bits in Linux's map of a process's pages: the page is in memory, or was moved to the disk."""
+
+
+@functools.cache
+def _page_map(process: int) -> int:
+    """The file in which Linux describes each page of this process. It stays open. Raises OSError if there is none."""
+    return os.open("/proc/self/pagemap", os.O_RDONLY)
 
 
 def refs(sptes: Any) -> list[int]:
@@ -288,13 +315,13 @@ class ReverseMaps(Observation, name="rmap"):
 
     def _writable(self, view: View) -> list[int]:
         """The words of all shadow entries that allow writes to a guest frame."""
-        words = view.vm.memory.pages[[FIRST_SHADOW + id for id in view.used]].reshape(-1)
+        words = np.frombuffer(b"".join(view.used.values()), "<u8")
         found = words[words & (PRESENT | WRITABLE) == PRESENT | WRITABLE]
         return [entry for entry in found.tolist() if entry & BASE_MASK >= FIRST_GUEST << PAGE_SHIFT]
 
     def _changed(self, view: View) -> set[int]:
         """The frames that the changed shadow entries led to before and after this step."""
-        changes = [event for event in view.changes if event[1] >> PAGE_SHIFT < FIRST_GUEST]
+        changes = [event for event in view.subject.stores if event[1] >> PAGE_SHIFT < FIRST_GUEST]
         hfns = {(entry & BASE_MASK) >> PAGE_SHIFT for event in changes for entry in event[3:5]}
         return {hfn for hfn in hfns if hfn >= FIRST_GUEST}
 
@@ -359,8 +386,7 @@ class ParentEntries(Observation, name="parents"):
 
     def look(self, view: View) -> Any:
         vm = view.vm
-        used = [page for page in vm.pool.pages if page in vm.pool.active]
-        return [[page.id, found] for page in used if (found := refs(vm.parents.sptes(page)))]
+        return [[page.id, found] for page in view.active() if (found := refs(vm.parents.sptes(page)))]
 
     def explain(self, difference: Difference) -> str:
         page, missing, extra, before = difference.missing_and_extra()
@@ -417,19 +443,13 @@ class ShadowEntries(Observation, name="sptes"):
     picture = SHADOW_TABLES
 
     def look(self, view: View) -> Any:
-        subject, words = view.subject, view.vm.memory.pages
+        subject = view.subject
         if view.hashed:
-            return [[id, zlib.crc32(words[FIRST_SHADOW + id])] for id in view.used]
-        if subject.changes != view.vm.memory.changes:
-            subject.changes, subject.entries = view.vm.memory.changes, {}
-        return [[id, self._entries(subject, id, words[FIRST_SHADOW + id].tobytes())] for id in view.used]
+            return [[id, zlib.crc32(words)] for id, words in view.used.items()]
+        return [[id, subject.decoded(FIRST_SHADOW + id, words, self._entries)] for id, words in view.used.items()]
 
-    def _entries(self, subject: Subject, id: int, words: bytes) -> list[Any]:
-        """The entries of a shadow page, cached because most pages do not change."""
-        known = subject.entries.get(id)
-        if known is None or known[0] != words:
-            known = subject.entries[id] = words, dump.page_entries(subject.vm, id)
-        return known[1]
+    def _entries(self, subject: Subject, hfn: int, words: bytes) -> list[Any]:
+        return dump.page_entries(subject.vm, hfn - FIRST_SHADOW)
 
     def explain(self, difference: Difference) -> str:
         page, (expected, got) = difference.key(), difference.by_key()
@@ -654,13 +674,17 @@ class GuestEntries(Observation, name="guest"):
 
     def look(self, view: View) -> Any:
         memory = view.vm.memory
-        changed = {event[1] >> PAGE_SHIFT for event in view.changes}
+        changed = {event[1] >> PAGE_SHIFT for event in view.subject.stores}
         tables = {memory.frames[gfn] for gfn in view.subject.tables} | {hfn for hfn in changed if hfn >= FIRST_GUEST}
         hfns = sorted(hfn for hfn in tables if hfn is not None)
         if view.hashed:
             return [[memory.gfns[hfn], zlib.crc32(memory.pages[hfn].tobytes())] for hfn in hfns]
-        pages = [(memory.gfns[hfn], memory.pages[hfn].view(f"<u{view.subject.entry_size}")) for hfn in hfns]
-        return [[gfn, [[i, int(page[i])] for i in page.nonzero()[0].tolist()]] for gfn, page in pages]
+        return [[memory.gfns[hfn], view.subject.decoded(hfn, memory.pages[hfn].tobytes(), self._entries)] for hfn in hfns]
+
+    def _entries(self, subject: Subject, hfn: int, words: bytes) -> list[tuple[int, int]]:
+        table = np.frombuffer(words, f"<u{subject.entry_size}")
+        used = table.nonzero()[0]
+        return list(zip(used.tolist(), table[used].tolist(), strict=True))
 
     def explain(self, difference: Difference) -> str:
         gfn, (expected, got) = difference.key(), difference.by_key()
@@ -772,7 +796,7 @@ class MemoryWrites(Observation, name="door"):
 
     def look(self, view: View) -> Any:
         old, new = dict[int, int](), dict[int, int]()
-        for event in view.changes:
+        for event in view.subject.stores:
             _, hpa, size, before, after = event
             if size == 8 and in_shadow_page(event):  # most changes: the word, and not each of its bytes
                 old.setdefault(hpa, before)
@@ -852,12 +876,11 @@ class FirstParents(Observation, name="first"):
 
     def look(self, view: View) -> Any:
         parents, found = view.vm.parents, []
-        for page in view.vm.pool.pages:
-            if page in view.vm.pool.active:
-                first, sptes = parents.first(page), list(parents.sptes(page))
-                if first is not None or sptes:
-                    known = any(first == spte for spte in sptes)
-                    found.append([page.id, "a parent" if known else plain(first)])
+        for page in view.active():
+            first, sptes = parents.first(page), list(parents.sptes(page))
+            if first is not None or sptes:
+                known = any(first == spte for spte in sptes)
+                found.append([page.id, "a parent" if known else plain(first)])
         return found
 
     def explain(self, difference: Difference) -> str:
@@ -889,8 +912,7 @@ class ChainForm(Observation, name="chains"):
         tell = getattr(vm.parents, "chains", None)
         if tell is None and not isinstance(vm.parents, ParentChains):
             return None
-        used = [page for page in vm.pool.pages if page in vm.pool.active]
-        rows = [[page.id, form("chains()", tell(page) if tell else page.parents)] for page in used]
+        rows = [[page.id, form("chains()", tell(page) if tell else page.parents)] for page in view.active()]
         return [[row for row in rows if row[1] is not None], vm.caches.pte_chain.free]
 
     def explain(self, difference: Difference) -> str:

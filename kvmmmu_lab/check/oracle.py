@@ -31,6 +31,7 @@ from ..mmu.pool import make_role
 from ..mmu.shadow import entries_with
 from .compare import Transcript
 from .deadline import Deadline
+from .parts import PARTS
 from .testbench import Bench
 
 Observed = tuple[Transcript, bool]
@@ -53,28 +54,36 @@ class Expected:
         return Bench(scenario, {}, REFERENCES.get(self.part, {}))
 
     def __call__(
-        self, scenario: Scenario, looks: tuple[str, ...], stretch: Golden | Boot | None = None, *, hashed: bool
+        self,
+        scenario: Scenario,
+        looks: tuple[str, ...],
+        stretch: Golden | Boot | None = None,
+        *,
+        hashed: bool,
+        sparse: bool = False,
     ) -> Observed:
-        """Observe the kit's own part. ``stretch``: the trace or boot that the scenario is derived from, as the cache key."""
-        key = (self.part, looks, hashed, scenario if stretch is None else stretch)
+        """Observe the kit's own part; ``sparse``: only after the steps that run it (see `Bench.play`).
+
+        ``stretch``: the trace or boot that the scenario is derived from, as the cache key.
+        """
+        key = (self.part, looks, hashed, sparse, scenario if stretch is None else stretch)
         try:
             return _known[key]
         except KeyError:
             if len(_known) >= MOST:
                 _known.clear()
-            _known[key] = observed = self._play(scenario, looks, hashed)
+            _known[key] = observed = self._play(scenario, looks, hashed, sparse)
             return observed
         except TypeError:  # not hashable: operations of golden traces are dicts, so a part of a trace is not cached
-            return self._play(scenario, looks, hashed)
+            return self._play(scenario, looks, hashed, sparse)
 
-    def _play(self, scenario: Scenario, looks: tuple[str, ...], hashed: bool) -> Observed:
+    def _play(self, scenario: Scenario, looks: tuple[str, ...], hashed: bool, sparse: bool) -> Observed:
         seen = Transcript()
         bench = self.bench(scenario)
         try:
-            for number, step in enumerate(scenario.steps, 1):
+            for each in bench.play(scenario.steps, looks, hashed, PARTS[self.part] if sparse else None):
                 self.deadline.check()
-                bench.do(step)
-                seen.add(bench.see(looks, hashed, whole=number == len(scenario.steps)))
+                seen.add(each)
         except HostCrash:
             return seen, True
         return seen, False

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import LabError
+from ..exercises import StepData
 from ..mmu import audit, bits, parents, prewrite, rmap, spte, vm, walk
 from ..mmu.bits import WRITABLE
-from ..mmu.events import PROTECT_SPTE
-from ..mmu.machine import Machine
+from ..mmu.events import KINDS, PROTECT_SPTE
+from ..mmu.machine import Machine, part_methods
 from ..mmu.rmap import COUNTED
 
 
@@ -37,6 +38,15 @@ class Part:
     gone: tuple[tuple[Any, tuple[str, ...]], ...]
     modules: tuple[str, ...]
     wrap: Callable[[Any], Any] | None = None
+
+    def runs_in(self, step: StepData, events: Iterable[tuple]) -> bool:
+        """Whether the submission's code may run in a step in which these events happened."""
+        if not self.keyword:
+            return not isinstance(step, dict) and step[0] in ("audit", "call")
+        if part_methods(self.keyword):
+            return True  # calls of methods aren't reported, and observations call them, too
+        call = KINDS[self.keyword]
+        return any(event[0] is call for event in events)
 
     def parts(self, defined: dict[str, Any], first: str) -> dict[str, Any]:
         """The arguments of `Vm` for a submission: ``defined``: what it defines, by name; ``first``: the part's name there."""

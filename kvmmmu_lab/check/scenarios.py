@@ -26,6 +26,9 @@ PIECE = 200
 TABLE, TWIN, CHILD, ELSEWHERE = 0x13, 0x413, 0x50, 0x30
 """gfns: the table that is written, another table in its hash bucket, the target of all entries, and a gfn without a table."""
 
+CHILDREN = 16
+"""To how many pages the entries lead in turn if all entries of a page are filled; their gfns begin at CHILD."""
+
 FIRST = 250
 """Id of the table's first shadow page. Without paging, the pages taken before it are four roots and the page for CHILD."""
 
@@ -131,9 +134,9 @@ def scattered(first: Role, second: Role) -> list[StepData]:
     return [("page", CHILD, 1, 4), ("page", other, 1, 4), ("page", TABLE, *first), ("zap", other), ("page", TABLE, *second)]
 
 
-def fill_pages(count: int, indexes: Iterable[int]) -> StepData:
-    """A step that makes these entries of the first ``count`` pages lead to CHILD."""
-    return ("fill", tuple(f"{FIRST - page}:{index}" for index in indexes for page in range(count)), CHILD)
+def fill_pages(count: int, indexes: Iterable[int], child: int = CHILD) -> StepData:
+    """A step that makes these entries of the first ``count`` pages lead to ``child``."""
+    return ("fill", tuple(f"{FIRST - page}:{index}" for index in indexes for page in range(count)), child)
 
 
 def mistakable(offset: int) -> list[int]:
@@ -156,9 +159,15 @@ def hit_pages(roles: Sequence[Role], *hits: Hit, gfn: int = TABLE, apart: bool =
 
 
 def sweep(roles: Sequence[Role], offsets: Iterable[int], size: int) -> Scenario:
-    """A scenario that fills all entries of these pages, then hits those at ``offsets``; a write elsewhere follows each hit."""
+    """A scenario that fills all entries of these pages, then hits those at ``offsets``; a write elsewhere follows each hit.
+
+    The entries lead to several pages in turn, because it takes long to find one of many parents of a page.
+    """
     places = [place for offset in offsets for place in ((TABLE << 12) + offset, ELSEWHERE << 12)]
-    return play(*take(*roles), fill_pages(len(roles), range(512)), ("writes", tuple(places), size))
+    children = range(CHILD, CHILD + CHILDREN)
+    more = [("page", child, 1, 4) for child in children[1:]]
+    fill = [fill_pages(len(roles), range(child - CHILD, 512, CHILDREN), child) for child in children]
+    return play(*take(*roles), *more, *fill, ("writes", tuple(places), size))
 
 
 def hit_anywhere(roles: Sequence[Role]) -> Any:

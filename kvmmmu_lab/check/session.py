@@ -14,6 +14,7 @@ from .. import exercises
 from ..errors import InputError, LabError
 from ..exercises import Exercise
 from ..progress import Progress
+from .answers import KnownAnswers, known_answers
 from .console import own_file, show
 from .deadline import Deadline
 from .hints import next_hint
@@ -35,6 +36,7 @@ class WatchSession:
     def __init__(self, folder: Path, root: Path, name: str | None = None, server: ForkServer | None = None) -> None:
         self.folder, self.root, self.server = folder, root, server
         self.progress = Progress()
+        self.known: dict[str, KnownAnswers] = {}
         self.course = [exercises.load(path) for path in exercises.folders(root)]
         if not self.course:
             raise InputError("course", str(root), "a course with exercises: install the kit again")
@@ -94,12 +96,18 @@ class WatchSession:
             given = read(path, deadline)
             self.beside = tuple(given.files)
             self.seen = self._stamp()
-            report = show(self.exercise, given, server=self.server, deadline=deadline)
+            report = show(self.exercise, given, server=self.server, deadline=deadline, known=self._known())
             self.progress.points(self.exercise.name, report.points)
             print(self._next() if report.passed else f"\nEdit {path}")
         except LabError as error:
             print(f"{error}")
         print(f"\n{MENU}", flush=True)
+
+    def _known(self) -> KnownAnswers:
+        """What earlier checks of the current exercise have found out."""
+        if self.exercise.name not in self.known:
+            self.known[self.exercise.name] = known_answers(self.exercise)
+        return self.known[self.exercise.name]
 
     def _next(self) -> str:
         if all(self._done(exercise) for exercise in self.course):

@@ -9,6 +9,7 @@ page). An access is given as letters of "wux": write, user, fetch.
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any, ClassVar
 
@@ -465,7 +466,7 @@ class FillStep(ScenarioStep):
     def do(self, subject: Subject) -> None:
         vm = subject.vm
         child = next((page for page in vm.pool.bucket(self.gfn) if page.gfn == self.gfn), None)
-        for spte in map(parse_entry_name, self.sptes):
+        for spte in map(_spte, self.sptes):
             page = subject.page_of(spte)
             if vm.memory.words[spte] or page not in vm.pool.active:
                 continue
@@ -997,6 +998,12 @@ def _prepared(vm: Vm, items: Sequence[Any], call: Callable[[Any], object]) -> No
         vm.caches.top_up(None)
         for item in items[first : first + CAPACITY]:
             call(item)
+
+
+@functools.lru_cache(maxsize=4096)
+def _spte(name: str) -> int:
+    """The spte with this name. Steps that fill whole pages have many of them."""
+    return parse_entry_name(name)
 
 
 def _row(spte: str, count: int) -> range:

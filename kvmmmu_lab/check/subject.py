@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..errors import LabError
+from ..errors import InputError, LabError
 from ..exercises import Scenario
 from ..mmu import Vm
 from ..mmu import events as ev
 from ..mmu.bits import CR0_WP, EFER_NX, FLAGS, MODES, PAGE_SHIFT
+from ..mmu.memory import FIRST_GUEST, FIRST_SHADOW
 from ..mmu.pool import ShadowPage
 from ..mmu.shadow import page_of
 from ..verify.replay import TraceReplay
@@ -18,6 +20,7 @@ from ..verify.replay import TraceReplay
 FLAG_LETTERS = {flag.letter: flag.mask for flag in FLAGS if flag.letter}
 
 
+@functools.cache
 def flag_bits(flags: str) -> int:
     """The bits of an entry for flags, which are letters of "PWUADGSX". Other bits follow as numbers: "PW+52+3"."""
     letters, *numbers = flags.split("+")
@@ -40,6 +43,8 @@ class Subject:
     vm: Vm
     events: list[tuple]
     """The machine's events during the latest step."""
+    stores: list[tuple]
+    """Those of these events that changed memory."""
     before: tuple[int, int, int]
     """The numbers of TLB flushes, root loads and #GPs before the latest step."""
     repairs: list[Callable[[], None]]
@@ -49,19 +54,24 @@ class Subject:
     touched: set[int]
     """Ids of the shadow pages that may have a nonzero entry; the set is complete if all stores go through `Memory.put`."""
     entries: dict[int, tuple[bytes, list[Any]]]
-    """For each shadow page id: the page's words when last observed, and the entries decoded from them."""
+    """By hfn of a shadow page or a guest's table: its words when last observed, and what was decoded from them."""
 
     def __init__(self, scenario: Scenario, parts: Mapping[str, Any], defined: Mapping[str, Any]) -> None:
         self.parts, self.defined, self.slots = parts, defined, scenario.slots
         self.tables = sorted({table for table, *_ in scenario.entries})
         mode = MODES[scenario.mode]
         self.levels, self.entry_size = mode.levels, mode.format.size
-        self.events, self.result = [], None
+        self.events, self.stores, self.result = [], [], None
         self.replay: TraceReplay | None = None
         self.another()
         self.first = self.vm
+        memory = self.vm.memory
+        words = memory.halves if self.entry_size == 4 else memory.words
         for table, index, gfn, flags in scenario.entries:
-            self.vm.poke((table << PAGE_SHIFT) + index * self.entry_size, gfn << PAGE_SHIFT | flag_bits(flags), self.entry_size)
+            hfn = memory.frames[table]
+            if hfn is None:
+                raise InputError("entries", table, "tables in gfns that have memory")
+            words[(hfn << PAGE_SHIFT) // self.entry_size + index] = gfn << PAGE_SHIFT | flag_bits(flags)
         if self.levels:
             cr0, efer = mode.cr0 | (scenario.wp and CR0_WP), mode.efer | (scenario.nx and EFER_NX)
             self.vm.set_registers(cr0, scenario.root << PAGE_SHIFT, mode.cr4, efer)
@@ -86,6 +96,15 @@ class Subject:
         change = len(operands) == len(ev.STORE.operands) and not (isinstance(kind, ev.Kind) and kind.change)
         self.events.append((ev.STORE, *operands) if change else event)
 
+    def decoded(self, hfn: int, words: bytes, decode: Callable[[Subject, int, bytes], list[Any]]) -> list[Any]:
+        """What ``decode`` returns for the words of a page, kept as long as they and the slots stay the same."""
+        if self.changes != self.vm.memory.changes:
+            self.changes, self.entries = self.vm.memory.changes, {}
+        known = self.entries.get(hfn)
+        if known is None or known[0] != words:
+            known = self.entries[hfn] = words, decode(self, hfn, words)
+        return known[1]
+
     def another(self) -> None:
         """Continue with a new machine of the same kind."""
         self.build(self.slots)
@@ -99,6 +118,11 @@ class Subject:
     def page_of(self, spte: int) -> ShadowPage:
         """The shadow page that an spte is in."""
         return self.vm.pool.pages[page_of(spte)]
+
+
+def in_shadow_page(event: tuple) -> bool:
+    """Whether the address of an event that changed memory is in a shadow page."""
+    return FIRST_SHADOW <= event[1] >> PAGE_SHIFT < FIRST_GUEST
 
 
 def counts(vm: Vm) -> tuple[int, int, int]:

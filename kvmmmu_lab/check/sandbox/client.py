@@ -14,6 +14,7 @@ import signal
 import subprocess
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -75,7 +76,8 @@ class Worker:
         )
         self.answer_sum = 0
         wall.hide_memory()
-        self.printed, self.print_count, self.print_sum, self.buffer = b"", 0, 0, bytearray()
+        self.printed, self.print_count, self.print_sum = b"", 0, 0
+        self.lines, self.buffer = deque[bytes](), bytearray()  # answers that have arrived, and the beginning of one
         self.alive, self.pid = True, 0
         self.asked: tuple[Scenario, str] | None = None
         self.process: subprocess.Popen[bytes] | None = None
@@ -128,19 +130,21 @@ class Worker:
 
     def _line(self, end: float) -> bytes | None:
         """The next answer; None if the worker will not answer, or does not answer in time (then ``alive`` stays true)."""
-        while b"\n" not in self.buffer:
+        while not self.lines:
             pieces = self.pipes.receive(end)
             if not pieces or not self._take(pieces) or self._exceeded():
                 return None
-        line, _, rest = self.buffer.partition(b"\n")
-        self.buffer = bytearray(rest)
-        return bytes(line)
+        return self.lines.popleft()
+
+    def _waiting(self) -> int:
+        """The number of bytes of answers that have arrived, but were not read."""
+        return sum(map(len, self.lines), len(self.buffer))
 
     def _exceeded(self) -> str:
         """The limit on output or answers that the submission exceeds, in words; empty if there is none."""
         if self.print_sum > self.output_limit:
             return f"it printed more than {limits.OUTPUT.words}"
-        if len(self.buffer) > self.answer_limit and b"\n" not in self.buffer[: self.answer_limit + 1]:
+        if max(map(len, (self.buffer, *self.lines))) > self.answer_limit:
             return f"what is to be seen after a step is larger than {limits.ANSWER.words}"
         if self.answer_sum > self.answers_limit:
             return f"what is to be seen in these steps is larger than {limits.ANSWERS.words}"
@@ -162,8 +166,12 @@ class Worker:
                 self.print_sum += len(data)
                 self.printed += data[: PRINTED - len(self.printed)]
             elif data:
-                self.buffer += data
                 self.answer_sum += len(data)
+                *lines, rest = data.split(b"\n")
+                for line in lines:
+                    self.lines.append(bytes(self.buffer + line))
+                    self.buffer.clear()
+                self.buffer += rest
             else:
                 self.alive = False
         return self.alive
@@ -184,16 +192,20 @@ class Worker:
         scenario: Scenario,
         looks: tuple[str, ...],
         hashed: bool = False,
+        sparse: bool = False,
         detail: int | None = None,
         seconds: float = 2.0,
         meanwhile: Callable[[], object] = lambda: None,
     ) -> Run:
-        """Play a scenario; while the worker is busy with it, call ``meanwhile``. The worker must be ``alive``."""
+        """Play a scenario; while the worker is busy with it, call ``meanwhile``. The worker must be ``alive``.
+
+        ``sparse``: see `Bench.play`.
+        """
         if self.asked is None or self.asked[0] is not scenario or detail is not None:
             self.settle()
-            self.ask(scenario, looks, hashed, detail, seconds)
+            self.ask(scenario, looks, hashed, sparse, detail, seconds)
         assert self.asked is not None
-        run, ticket, self.asked, self.answer_sum = Run(), self.asked[1], None, len(self.buffer)
+        run, ticket, self.asked, self.answer_sum = Run(), self.asked[1], None, self._waiting()
         end = time.monotonic() + seconds + GRACE
         meanwhile()
         while True:
@@ -219,12 +231,18 @@ class Worker:
             return run
 
     def ask(
-        self, scenario: Scenario, looks: tuple[str, ...], hashed: bool = False, detail: int | None = None, seconds: float = 2.0
+        self,
+        scenario: Scenario,
+        looks: tuple[str, ...],
+        hashed: bool = False,
+        sparse: bool = False,
+        detail: int | None = None,
+        seconds: float = 2.0,
     ) -> None:
         """Send a scenario in advance: if the next `run` plays this scenario, it only reads the answers."""
         ticket = secrets.token_hex(8)
         order = {
-            "ticket": ticket, "scenario": vars(scenario), "looks": looks, "hashed": hashed,
+            "ticket": ticket, "scenario": vars(scenario), "looks": looks, "hashed": hashed, "sparse": sparse,
             "seconds": seconds, "detail": detail,
         }  # fmt: skip
         self._send(order, time.monotonic() + GRACE)
@@ -267,9 +285,9 @@ class Worker:
     def _traceback(self, line: bytes) -> str:
         """The traceback that the watchdog writes among the answers, of which this is the first line."""
         end = time.monotonic() + GRACE
-        while self.alive and len(self.buffer) < TRACEBACK and (pieces := self.pipes.receive(end)):
+        while self.alive and self._waiting() < TRACEBACK and (pieces := self.pipes.receive(end)):
             self._take(pieces)
-        return (line + b"\n" + self.buffer[:TRACEBACK]).decode(errors="replace")
+        return b"\n".join([line, *self.lines, self.buffer])[:TRACEBACK].decode(errors="replace")
 
     def _kill(self) -> int | None:
         """Kill the rest of the process group; return the exit status if the worker had already exited by itself."""

@@ -36,13 +36,15 @@ class Inline:
         lacking = missing(self.defined, exercise.defines)
         if lacking:
             raise InputError("submission", submission.name, f"a file that defines {', '.join(lacking)}")
-        self.ready = PARTS[exercise.part].parts(self.defined, exercise.defines[0])
+        self.part = PARTS[exercise.part]
+        self.ready = self.part.parts(self.defined, exercise.defines[0])
 
     def run(
         self,
         scenario: Scenario,
         looks: tuple[str, ...],
         hashed: bool = False,
+        sparse: bool = False,
         detail: int | None = None,
         seconds: float = 0,
         meanwhile: Callable[[], object] = lambda: None,
@@ -50,9 +52,7 @@ class Inline:
         """Play a scenario; ``seconds`` is not enforced."""
         meanwhile()
         run, bench = Run(), Bench(scenario, self.ready, self.defined)
-        for number, step in enumerate(scenario.steps):
-            bench.do(step)
-            seen = bench.see(looks, hashed)
+        for number, seen in enumerate(bench.play(scenario.steps, looks, hashed, self.part if sparse else None)):
             if number == detail:
                 seen["machine"] = machine_data(bench.vm)
             run.seen.add(seen)

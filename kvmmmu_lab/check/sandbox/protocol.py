@@ -5,7 +5,7 @@
                            "loading", "seconds"}
                            with three files: requests, answers, output
     fork server to judge   {"pid"}; later {"pid", "status"} when that worker has ended
-    judge to worker        {"ticket", "scenario", "looks", "hashed", "seconds", "detail"}
+    judge to worker        {"ticket", "scenario", "looks", "hashed", "sparse", "seconds", "detail"}
     worker to judge        {"loaded"} or {"failed"}; then {"ticket", "step", "seen"} for each step; {"ticket", "end"};
                            the traceback of its watchdog, if it terminates the worker
 

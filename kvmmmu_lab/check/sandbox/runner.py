@@ -28,6 +28,7 @@ from typing import IO, Any
 from ...errors import LabError
 from ...exercises import Scenario
 from .. import parts
+from ..parts import Part
 from ..testbench import Bench
 from . import limits, loading, scratch, wall
 from .limits import NotAllowed
@@ -268,7 +269,7 @@ def serve(request: dict[str, Any], requests: IO[bytes], answers: int) -> None:
             return
         order = json.loads(line)
         watchdog(order["seconds"], exit=True, file=answers)
-        _play(order, ready, defined, tell, places)
+        _play(order, part, ready, defined, tell, places)
         gc.collect()  # takes 0.1 ms; a machine takes megabytes of the limited memory and has many reference cycles
 
 
@@ -279,26 +280,26 @@ def _utf8(file: int, **options: Any) -> io.TextIOWrapper:
 
 def _sender(answers: int) -> Any:
     """Return a function that sends a message to the judge. It works even if a submission changes `json` and `os`."""
-    dumps, write = json.dumps, os.write
+    encode, write = json.JSONEncoder(separators=(",", ":")).encode, os.write
 
     def tell(message: dict[str, Any]) -> None:
-        data = memoryview(dumps(message, separators=(",", ":")).encode() + b"\n")
+        data = memoryview(encode(message).encode() + b"\n")
         while data:
             data = data[write(answers, data) :]
 
     return tell
 
 
-def _play(order: dict[str, Any], ready: dict[str, Any], defined: dict[str, Any], tell: Any, places: Places) -> None:
+def _play(
+    order: dict[str, Any], part: Part, ready: dict[str, Any], defined: dict[str, Any], tell: Any, places: Places
+) -> None:
     """Play one scenario; send the observations after each step."""
     ticket, looks = order["ticket"], tuple(order["looks"])
     scenario = Scenario(**order["scenario"])
     try:
         bench = Bench(scenario, ready, defined)
-        last = len(scenario.steps) - 1
-        for number, step in enumerate(scenario.steps):
-            bench.do(step)
-            seen = bench.see(looks, order["hashed"], whole=number == last)
+        played = bench.play(scenario.steps, looks, order["hashed"], part if order["sparse"] else None)
+        for number, seen in enumerate(played):
             if number == order.get("detail"):
                 seen["machine"] = machine_data(bench.vm)
             tell({"ticket": ticket, "step": number, "seen": seen})
