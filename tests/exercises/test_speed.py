@@ -15,15 +15,6 @@ pytestmark = pytest.mark.speed
 NAMES = [name for name in EXERCISES if name[:2] in ("04", "05", "06", "08", "09")]
 ROUNDS = 8
 
-FALLS_SHORT = pytest.mark.xfail(strict=False, reason="more than 100 cases, many with long chains")
-"""The promise stands, and these exercises miss it: they take up to 0.32 s (08, 09) and 0.45 s (10) at the promised pace."""
-
-
-def names(given, *slow):
-    """The names as parameters; those that begin with ``slow`` may fall short."""
-    return [pytest.param(name, marks=FALLS_SHORT if name[:2] in slow else ()) for name in given]
-
-
 PACE = 0.0045
 """Seconds that `pace` takes on the machine for which a quarter of a second is promised.
 
@@ -70,7 +61,7 @@ def test_a_right_solution_is_checked_in_a_second_and_the_first_verdict_comes_in_
     assert first <= 0.5 * slowness() and done <= slowness(), (first, done)
 
 
-@pytest.mark.parametrize("name", names(EXERCISES, "08", "09", "10"))
+@pytest.mark.parametrize("name", EXERCISES)
 def test_watch_tells_the_verdict_a_third_of_a_second_after_the_file_is_saved(name, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     path = tmp_path / "exercises" / name / EXERCISES[name].file.name
@@ -102,7 +93,7 @@ def test_something_is_said_about_a_wrong_solution_within_a_second(name, tmp_path
     assert min(rounds) <= 1, rounds
 
 
-@pytest.mark.parametrize("name", names(NAMES, "08", "09"))
+@pytest.mark.parametrize("name", EXERCISES)
 def test_one_more_submission_is_checked_in_a_quarter_of_a_second(name, server):
     rounds = []
     for _ in range(1 + ROUNDS):

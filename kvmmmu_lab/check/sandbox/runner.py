@@ -290,9 +290,7 @@ def _sender(answers: int) -> Any:
     return tell
 
 
-def _play(
-    order: dict[str, Any], part: Part, ready: dict[str, Any], defined: dict[str, Any], tell: Any, places: Places
-) -> None:
+def _play(order: dict[str, Any], part: Part, ready: dict[str, Any], defined: dict[str, Any], tell: Any, places: Places) -> None:
     """Play one scenario; send the observations after each step."""
     ticket, looks = order["ticket"], tuple(order["looks"])
     scenario = Scenario(**order["scenario"])
