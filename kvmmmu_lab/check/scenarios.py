@@ -134,9 +134,9 @@ def scattered(first: Role, second: Role) -> list[StepData]:
     return [("page", CHILD, 1, 4), ("page", other, 1, 4), ("page", TABLE, *first), ("zap", other), ("page", TABLE, *second)]
 
 
-def fill_pages(count: int, indexes: Iterable[int], child: int = CHILD) -> StepData:
-    """A step that makes these entries of the first ``count`` pages lead to ``child``."""
-    return ("fill", tuple(f"{FIRST - page}:{index}" for index in indexes for page in range(count)), child)
+def fill_pages(count: int, indexes: Iterable[int], children: int = 1) -> StepData:
+    """A step that makes these entries of the first ``count`` pages lead to CHILD, or in turn to so many ``children``."""
+    return ("fill", tuple(f"{FIRST - page}:{index}" for index in indexes for page in range(count)), CHILD, children)
 
 
 def mistakable(offset: int) -> list[int]:
@@ -164,10 +164,8 @@ def sweep(roles: Sequence[Role], offsets: Iterable[int], size: int) -> Scenario:
     The entries lead to several pages in turn, because it takes long to find one of many parents of a page.
     """
     places = [place for offset in offsets for place in ((TABLE << 12) + offset, ELSEWHERE << 12)]
-    children = range(CHILD, CHILD + CHILDREN)
-    more = [("page", child, 1, 4) for child in children[1:]]
-    fill = [fill_pages(len(roles), range(child - CHILD, 512, CHILDREN), child) for child in children]
-    return play(*take(*roles), *more, *fill, ("writes", tuple(places), size))
+    fill = ("shadowed", CHILD + 1, CHILDREN - 1), fill_pages(len(roles), range(512), CHILDREN)
+    return play(*take(*roles), *fill, ("writes", tuple(places), size))
 
 
 def hit_anywhere(roles: Sequence[Role]) -> Any:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any, ClassVar
 
@@ -454,32 +455,34 @@ class PageStep(ScenarioStep):
 
 
 class FillStep(ScenarioStep):
-    """Make each of these entries lead to ``gfn``, unless it is already nonzero.
+    """Make these entries, unless they are already nonzero, lead to ``gfn``, or in turn to ``count`` gfns from there on.
 
     A level-1 entry becomes a writable entry for the frame and is added to its reverse map. A higher-level entry leads to the
-    newest shadow page of ``gfn`` and becomes its parent.
+    newest shadow page of the gfn and becomes its parent.
     """
 
     sptes: Sequence[str]
     gfn: int
+    count: int = 1
 
     def do(self, subject: Subject) -> None:
-        vm = subject.vm
-        child = next((page for page in vm.pool.bucket(self.gfn) if page.gfn == self.gfn), None)
-        for spte in map(_spte, self.sptes):
+        vm, gfns = subject.vm, range(self.gfn, self.gfn + self.count)
+        children = [next((page for page in vm.pool.bucket(gfn) if page.gfn == gfn), None) for gfn in gfns]
+        for spte, gfn, child in zip(map(_spte, self.sptes), itertools.cycle(gfns), itertools.cycle(children), strict=False):
             page = subject.page_of(spte)
             if vm.memory.words[spte] or page not in vm.pool.active:
                 continue
             vm.caches.top_up(None)  # as before each fault
             if page.level == 1:
-                _map(subject, spte, self.gfn, "PWUAD")
+                _map(subject, spte, gfn, "PWUAD")
             elif child is not None:
                 vm.memory.put(spte, child.hpa | flag_bits("PWUAD"), ev.LINK_TABLE)
                 vm.parents.add(child, spte)
 
     def say(self, vm: Vm) -> str:
         verb = "leads" if len(self.sptes) == 1 else "lead"
-        return f"{_some([f'#{spte}' for spte in self.sptes])}, if 0, now {verb} to gfn {self.gfn:#x}"
+        where = f" to {self.gfn + self.count - 1:#x} in turn" * (self.count > 1)
+        return f"{_some([f'#{spte}' for spte in self.sptes])}, if 0, now {verb} to gfn {self.gfn:#x}{where}"
 
 
 class MakeStep(ScenarioStep):
