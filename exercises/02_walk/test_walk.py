@@ -137,6 +137,7 @@ WAY = (
          ("walk", G64, ""), **wide(*FULL), note="gfn 3 becomes another frame"),
     play(("walk", G64, ""), MORE_MEMORY, ("poke", entry(4, 8), 8, 0x20067), ("walk", G64, ""), **wide(*FULL)),
     play(("alias", 0x300, 0x10, 0), ("poke", entry(3, 7), 8, 0x304067), ("walk", G64, "u"), **wide(*FULL)),
+    play(("alias", 0x300, 0x10, 0), ("walk", G64, "u"), **wide(*FULL, frame=0x30F)),
     play(("walk", G64, ""), ("another",), ("alias", 2, 1, 0x402), registers(cr4=0x20, efer=0x501), *(
         ("poke", entry(table, index), 8, gfn << 12 | 0x27) for table, index, gfn, _ in chain(*FULL)
     ), ("walk", G64, ""), **wide(*FULL, slots=LOGS), note="two machines in which gfn 2 is not the same frame"),
@@ -248,6 +249,7 @@ PATH = (
     *(walks(wide(*at(1, flags)), G64, "") for flags in ("PUA", "PWA", "PA")),
     walks(wide("PUA", "PWA", ALL, ALL), G64, ""),
     walks(pae("P", "PUA", ALL), GPAE, "u"),
+    *(play(("pdpte", 3, 0x2001 | flags), ("walk", GPAE, "wu"), **pae("P", ALL, ALL)) for flags in (2, 4, 0x24)),
     walks(narrow("PWA", ALL), G32, "w"),
     walks(narrow(ALL, "PA"), G32, ""),
 )
@@ -258,6 +260,9 @@ ACCESSED = (
     walks(wide(*FULL, slots=LOGS), G64, "wu"),
     walks(wide("PWU", ALL, ALL, "PWU", slots=LOGS), G64, ""),
     walks(wide(*("PWUD",) * 4, slots=LOGS), G64, "w"),
+    walks(wide(*at(1, "PU", other="PWU"), frame=OUTSIDE, slots=LOGS), G64, "u"),
+    play(("alias", 0x300, 0x10, 0), ("poke", entry(3, 7), 8, 0x304007), ("walk", G64, "w"), **wide(*("PWU",) * 4, slots=LOGS),
+         note="the last table is reached under its second gfn, which is in no log"),
     walks(wide("PUA", "PWUA", "PWUA", "PWU", slots=LOGS), G64, ""),
     walks(wide("PWU", "PWU", "PW", "PWU", slots=LOGS), G64, "u"),
     walks(wide("PWU", "PWU", "PWU", "PWUX", slots=LOGS), G64, "x"),

@@ -114,7 +114,7 @@ EXERCISE = Exercise(
         Rule("one", 2, "Of several entries, the given one is removed, and no other.", cases=(
             *(play(*maps(*row(2)), *unmaps(spte)) for spte in row(2)),
             *(play(*maps("7:12", "9:12"), *unmaps(spte)) for spte in ("7:12", "9:12")),
-            play(*maps("251:511", "0:0"), *unmaps("251:511")),
+            *(play(*maps("251:511", "0:0"), *unmaps(spte)) for spte in ("251:511", "0:0")),
             play(*maps("7:12", "7:13"), *unmaps("7:12"), slots=BIG),
             play(*maps(*row(2)), *unmaps("7:12", "7:13"), *maps("7:14")),
             *(play(*maps(*row(3)), *unmaps(spte)) for spte in row(3)),

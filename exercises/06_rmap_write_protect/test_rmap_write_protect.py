@@ -6,7 +6,7 @@ from kvmmmu_lab.exercises import Boot, Exercise, Golden, Rule, Scenario, play
 
 FRAME = 0x1F
 HIGH = 0x18000000000  # bits 51 and 52 of an entry: the highest bit of the frame number, and one that is not part of it
-BITS = ("rmap", "frames", "sptes", "door")  # entries and maps, but not flushes
+BITS = ("result", "rmap", "frames", "sptes", "door")  # entries and maps, but not flushes
 
 
 def maps(*sptes, gfn=FRAME, flags="PW"):
@@ -79,6 +79,24 @@ PAGES = [f"{page}:12" for page in range(1, 21)]
 """The same index in many pages."""
 
 
+ENDS = ("255:0", "255:511", "0:0", "0:511")
+"""The first and the last entry of the last and the first shadow page."""
+
+ROOT_FREED = (
+    {"op": "regs", "cr0": 0x80010001, "cr3": 0x1000, "cr4": 0x20, "efer": 0x501}, {"op": "zap_all"},
+    {"op": "cr3", "v": 0x2000}, ("zap", 1),
+)  # fmt: skip
+"""Steps after which page #255, the first root, is free, so that it can be used for a page table. The new root is in gfn 2."""
+
+
+def mapped(*steps):
+    """A guest that maps one frame three times and writes through each of the mappings; then these steps."""
+    tables = ((0x10, 0, 0x11, "PWU"), (0x11, 0, 0x12, "PWU"), (0x12, 0, 0x13, "PWU"), (0x12, 1, 0x14, "PWU"))
+    ways = ((0x13, 0, FRAME, "PWUAD"), (0x13, 7, FRAME, "PWUAD"), (0x14, 0, FRAME, "PWUAD"))
+    writes = [("access", gva, "w") for gva in (0, 0x7000, 0x200000)]
+    return play(*writes, *steps, mode="64", root=0x10, entries=(*tables, *ways))
+
+
 @st.composite
 def lives(draw):
     """Up to 20 entries are added or removed, or their frames are protected."""
@@ -119,10 +137,11 @@ EXERCISE = Exercise(
             *(many(count, ("unmaps", "7:12", count, order), *maps("12:511"))
               for count, order in ((260, "first"), (260, "last"))),
             many(1030, *unmaps("7:12", "9:17"), ("unmaps", "7:13", 1028, "last"), *maps("12:511")),
-            play(*maps("251:511", "0:0"), *unmaps("251:511")),
+            *(play(*maps("251:511", "0:0"), *unmaps(spte)) for spte in ("251:511", "0:0")),
             play(*maps("7:12"), ("replace", "7:12", "7:13", 0x20, "PW"), ("replace", "7:13", "7:12", 0x20, "PW")),
             play(*maps("7:12", "7:14"), MORE_MEMORY, *maps("7:13", gfn=0x20), *unmaps("7:13"), *protect()),
             play(("frames", 4200, 2, True)),
+            *(play(*maps("7:12"), *maps("7:13", flags=flags), *unmaps("7:13")) for flags in ("W", "WUAD", "")),
             play(*maps("7:12", "7:13"), *unmaps("7:12"), *protect(), slots=((0, 0x100), (0x400, 0x800))),
             play(("page", 0x50, 1, 4), ("page", 0x60, 2, 4), ("fill", ("250:5",), 0x50), *maps("251:12"), *unmaps("251:12")),
             *(many(count, *unmaps("7:17"), *maps("9:0", "7:17"), *unmaps("7:12"), *maps("9:1")) for count in (8, 12, 13)),
@@ -144,6 +163,9 @@ EXERCISE = Exercise(
             play(*maps("7:12", flags="PWUADX"), *maps("7:13", flags="PWG"), *protect()),
             *(many(count, *protect()) for count in SIZES),
             *(play(page, *maps("251:5", "251:6"), *protect()) for page in OWN_TABLES),
+            play(*ROOT_FREED, ("page", 0x50, 1, 4), *maps(*ENDS), *protect()),
+            play(("frames", 150, 1, True, 120)),
+            mapped(*protect()),
             play(*OWN_TABLES, *maps(*ALL_FIVES), *protect()),
             play(*OWN_TABLES, *maps(*ALL_FIVES, flags="PWUAD"), ("alias", 0x300, 0x100, 0), *maps(*ALL_FIVES, flags="PWUAD"),
                  *protect(0x31F)),
@@ -159,6 +181,12 @@ EXERCISE = Exercise(
             play(*OWN_TABLES, *maps(*ALL_FIVES), *protect()),
             play(("alias", 0x300, 0x100, 0), *maps("7:12"), *protect(0x31F)),
             play(("alias", 0x300, 0x100, 0), *maps("7:12"), *protect(), *maps("7:12"), *protect(0x31F)),
+            *(play(*maps("7:12", gfn=gfn), *protect(gfn)) for gfn in (0, 0x41F)),
+            *(play(*maps("7:12", gfn=gfn), *protect(gfn), slots=SLOTS) for gfn in FAR[1:]),
+            play(*maps("7:12", "7:13", flags="PWUADX+9+10+11+62"), *protect()),
+            play(*hosted(), *protect(0x20 + 30), *protect(0x20 + 39)),
+            play(*ROOT_FREED, ("page", 0x50, 1, 4), *maps(*ENDS), *protect(), *maps(*ENDS, gfn=2), *protect(2)),
+            mapped(*protect()),
         )),
         Rule("gfn", 1, "The frame is `vm.memory.frames[gfn]`, even if gfn is an alias.",
              looks=BITS, cases=(
@@ -187,6 +215,7 @@ EXERCISE = Exercise(
             play(*maps("7:12", gfn=0x51F), *maps("7:13", gfn=0x41F), *maps("7:14"), *protect(0x51F)),
             *(play(*maps("7:12", gfn=-high - 0x21F), *maps("7:13"), *protect()) for high in (0x100000, 1 << 39)),
             play(*maps("7:12"), *protect(0x21F), slots=((0, 0x400),)),
+            play(("alias", 0x300, 0x100, 0x400), *maps("7:12"), *protect(0x31F)),
         )),
         Rule("again", 1, "Without a map nothing happens, and a frame can be mapped and protected again.",
              looks=(*BITS, "flushes"), cases=(

@@ -148,6 +148,7 @@ EXERCISE = Exercise(
             play(*new(), row(3), ("stranger", PAGE, "254:1")),
             play(*new(), row(7), ("stranger", PAGE, "254:1"), *links("254:1")),
             play(*new(2), row(2), ("stranger", OTHER, "255:1")),
+            play(*new(), row(2), ("stranger", PAGE, "251:1")),
             play(*new(), *links("255:1"), *unlinks("255:1", "255:1")),
             play(*new(2), *links("255:99", page=OTHER), ("link", PAGE, "253:0", 1100, "255:99"), ("unlink", PAGE, "253:0", 99)),
             play(*new(), ("link", PAGE, "253:0", 605, "255:8"), ("unlink", PAGE, "253:0", 605)),

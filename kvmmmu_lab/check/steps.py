@@ -33,6 +33,7 @@ from ..mmu.bits import (
     ROOT_32,
     ROOT_64,
     ROOT_PAE,
+    WRITABLE,
     flag_names,
     guest_format,
     mode_of_levels,
@@ -206,58 +207,81 @@ class ReplaceStep(ScenarioStep):
 class FramesStep(ScenarioStep):
     """On a machine of its own, make ``each`` entries for each of ``count`` host frames, in turn, and add them to the maps.
 
-    ``removes``: then remove all entries in the same order. The result is None, or what is wrong with ``frames()`` or one of the
-    maps. Only a few maps are looked at, because a part may have to search for each.
+    ``removes``: then remove all entries in the same order, but write-protect the last ``protects`` frames. The result is None,
+    or what is wrong. Only a few maps are looked at, because a part may have to search for each.
     """
 
     count: int
     each: int
     removes: bool = False
+    protects: int = 0
 
     @property
     def calls(self) -> int:
         return self.count * self.each * (1 + self.removes)
 
     def do(self, subject: Subject) -> str | None:
-        vm, count = Vm(subject.slots, **subject.parts), self.count
+        vm, count, targets = Vm(subject.slots, **subject.parts), self.count, self._hfns()
         end = FIRST_REF + (NUM_PAGES << 9)
         sptes = range(end - count * self.each, end)
         words = vm.memory.pages.reshape(-1)
-        words[sptes.start : sptes.stop] = [hfn << PAGE_SHIFT | COUNTED for hfn in self._hfns()] * self.each
+        words[sptes.start : sptes.stop] = [hfn << PAGE_SHIFT | COUNTED for hfn in targets] * self.each
         for page in vm.pool.pages[shadow.page_of(sptes[0]) :]:
             page.role = make_role(ROOT_64, 1, 0, False, 0)
         _prepared(vm, sptes, vm.rmap.add)
-        if wrong := self._wrong(vm, sptes):
+        if wrong := self._wrong(vm, targets, sptes):
             return f"after the last call of add, {wrong}"
         for removed in range(count, len(sptes) + 1, count) if self.removes else ():
-            row = sptes[removed - count : removed]
+            last = sptes.stop - self.protects
+            row = sptes[removed - count : min(removed, last - sptes.start)]
             for spte in row:
                 vm.rmap.remove(spte)
             words[row.start : row.stop] = 0
-            if wrong := self._wrong(vm, sptes[removed:]):
+            if removed == len(sptes):
+                for spte in range(last, sptes.stop):
+                    if wrong := self._protect(vm, spte):
+                        return wrong
+            if wrong := self._wrong(vm, targets, sptes[removed:]):
                 return f"after {removed} calls of remove, {wrong}"
         return None
 
-    def _hfns(self) -> range:
-        return range(MANY_FRAMES, MANY_FRAMES + self.count)
+    def _protect(self, vm: Vm, spte: int) -> str:
+        """Write-protect the frame that an entry leads to; return what is wrong then."""
+        entry, flushes = vm.memory.words[spte], vm.stats.tlb_flushes
+        hfn = entry >> PAGE_SHIFT
+        gfn = MANY_FRAMES + spte
+        vm.memory.frames[gfn] = hfn
+        vm.rmap.write_protect(gfn)
+        after, times = vm.memory.words[spte], vm.stats.tlb_flushes - flushes
+        call = f"after write_protect(gfn {gfn:#x}), whose hfn is {hfn:#x}"
+        if after != entry & ~WRITABLE:
+            return f"{call}, the entry {entry_name(spte)} is {after:#x}; it should be {entry & ~WRITABLE:#x}"
+        return "" if times == 1 else f"{call} and whose map has one entry, the TLB was flushed {times} times"
 
-    def _wrong(self, vm: Vm, there: range) -> str:
-        mapped, found = set(self._hfns() if there else ()), hfns(vm.rmap.frames())
+    def _hfns(self) -> list[int]:
+        """Half of them are consecutive; the others are scattered, so that a hash that is too short maps two to the same."""
+        near = self.count // 2
+        far = range(FAR_APART, (self.count - near + 1) * FAR_APART, FAR_APART)
+        return [*range(MANY_FRAMES, MANY_FRAMES + near), *(hfn & BASE_MASK >> PAGE_SHIFT for hfn in far)]
+
+    def _wrong(self, vm: Vm, targets: list[int], there: range) -> str:
+        mapped, found = set(targets if there else ()), hfns(vm.rmap.frames())
         if missing := sorted(mapped - found):
             return f"frames() lacks hfn {missing[0]:#x} and returns {len(found)} of {len(mapped)} frames"
         if extra := sorted(found - mapped):
             return f"frames() includes hfn {extra[0]:#x}, whose reverse map is empty"
-        wrong = (_wrong_map(vm, self._hfns()[at], there[at % self.count :: self.count]) for at in FEW)
+        wrong = (_wrong_map(vm, targets[at], there[at % self.count :: self.count]) for at in FEW)
         return next(filter(None, wrong), "")
 
     def say(self, vm: Vm) -> str:
         sptes, each = self.count * self.each, f"{self.each} for each of {self.count} host frames"
         calls = f"add() for {sptes} writable entries, {each}, in turn"
-        return calls + ", and then remove() for all of them" * self.removes + " [on a machine of its own]"
+        then = f", and write_protect() for the last {self.protects} frames" if self.protects else ""
+        return calls + ", and then remove() for all of them" * self.removes + then + " [on a machine of its own]"
 
 
-MANY_FRAMES = 0x100000
-"""The first of the host frames of `FramesStep`. The guest has no such frame."""
+MANY_FRAMES, FAR_APART = 0x100000, 0x9E3779B97F
+"""The first of the consecutive host frames of `FramesStep`, which the guest does not have; how far apart the others are."""
 
 FEW = 0, 1, -2, -1
 """Which frames, or pages, are looked at where there are many: a limit concerns the first or the last ones."""

@@ -283,3 +283,40 @@ class one_bit_in_each_table(steps):
                 return Walk(level, tables, at, rights, target(vm, gva, entry, level), None)
             rights &= entry
             level, gfn = level - 1, frame(vm, entry)
+
+
+class marks_the_first_gfn_dirty(steps):
+    """If a table is reached by an alias, it marks the table's first gfn dirty."""
+
+    def set_accessed(vm, gfn, at, entry):
+        if not entry & ACCESSED:
+            vm.memory.mark_dirty(vm.memory.unalias(gfn))
+            put = vm.memory.put_half if small(vm) else vm.memory.put
+            put(at, entry | ACCESSED, ev.GUEST_ACCESSED)
+
+
+class no_accessed_bit_of_read_only_leaves(steps):
+    """An entry at level 1 that is read-only does not get the accessed bit."""
+
+    def walk(vm, gva, write, user, fetch):
+        code = error_code(write, user, fetch)
+        tables, rights = [None] * 5, WRITABLE | USER
+        level, gfn = root(vm, gva)
+        if gfn is None:
+            return Walk(level, tables, None, 0, 0, code)
+        while True:
+            tables[level] = gfn
+            at = place(vm, gfn, gva, level)
+            if at is None:
+                return Walk(level, tables, None, rights, 0, code)
+            entry = entry_at(vm, at)
+            if not entry & PRESENT:
+                return Walk(level, tables, at, rights, 0, code)
+            if refused(vm, entry, write, user, fetch):
+                return Walk(level, tables, at, rights, 0, code | PRESENT)
+            if level > 1 or entry & WRITABLE:
+                set_accessed(vm, gfn, at, entry)
+            if level == 1 or is_large(vm, entry, level):
+                return Walk(level, tables, at, rights, target(vm, gva, entry, level), None)
+            rights &= entry
+            level, gfn = level - 1, frame(vm, entry)

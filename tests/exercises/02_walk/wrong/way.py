@@ -250,3 +250,12 @@ class words_remembered(steps):
 
     def entry_at(vm, at):
         return vm.memory.halves[at] if small(vm) else KNOWN.setdefault(id(vm), vm.memory.words)[at]
+
+
+class frame_without_alias(steps):
+    """It answers the first number of a frame that the entry names by a second one, an alias."""
+
+    def target(vm, gva, entry, level):
+        size = 1 << index_bits(vm)
+        large = frame(vm, entry) // size * size + (gva >> 12) % size
+        return vm.memory.unalias(large if level > 1 else frame(vm, entry))

@@ -169,3 +169,24 @@ class page_0_is_no_table(steps):
             vm.flush_tlb()
             entry &= ~W
         return entry
+
+
+class tables_of_this_mode_only(steps):
+    """A table that was made in another paging mode does not count."""
+
+    def protected(vm, entry, gfn):
+        page = vm.pool.lookup(gfn)
+        if entry & W and page is not None and page.glevels == vm.root_level:
+            vm.flush_tlb()
+            entry &= ~W
+        return entry
+
+
+class tables_by_20_bits(steps):
+    """A frame counts as a page table, too, if its lowest 20 bits are those of one."""
+
+    def protected(vm, entry, gfn):
+        if entry & W and (vm.pool.lookup(gfn) is not None or vm.pool.lookup(gfn & 0xFFFFF) is not None):
+            vm.flush_tlb()
+            entry &= ~W
+        return entry

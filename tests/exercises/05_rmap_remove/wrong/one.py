@@ -113,3 +113,14 @@ class two_to_none(lists.ReverseMap):
             self.lists[hfn].remove(spte)
             if len(self.lists[hfn]) <= 1:
                 del self.lists[hfn]
+
+
+class entry_0_ends_a_pair(lists.ReverseMap):
+    """If entry 0 of a page is the second of two, both go."""
+
+    def remove(self, spte):
+        hfn = self.frame(spte)
+        if hfn is not None:
+            self.lists[hfn].remove(spte)
+            if not self.lists[hfn] or (spte & 511 == 0 and len(self.lists[hfn]) == 1):
+                del self.lists[hfn]

@@ -69,6 +69,7 @@ class large_page_spared(lists.ReverseMap):
             self.vm.flush_tlb()
             self.vm.memory.put(spte, self.vm.memory.words[spte] & ~WRITABLE, ev.PROTECT_SPTE)
 
+
 class second_quadrant_spared(lists.ReverseMap):
     """It spares entries of second quadrants."""
 
@@ -78,6 +79,7 @@ class second_quadrant_spared(lists.ReverseMap):
             self.remove(spte)
             self.vm.flush_tlb()
             self.vm.memory.put(spte, self.vm.memory.words[spte] & ~WRITABLE, ev.PROTECT_SPTE)
+
 
 class own_table_spared(lists.ReverseMap):
     """It spares the entries of the shadow pages of the frame itself."""
@@ -94,4 +96,33 @@ class none_of_256(lists.ReverseMap):
     def write_protect(self, gfn):
         row = list(self.sptes(self.vm.memory.frames[gfn]))
         for spte in row if len(row) != 256 else ():
+            self.protect(spte)
+
+
+class first_page_left_open(lists.ReverseMap):
+    """The entries of shadow page 0 keep their W."""
+
+    def write_protect(self, gfn):
+        for spte in list(self.sptes(self.vm.memory.frames[gfn])):
+            if spte >> 9 != 256:
+                self.protect(spte)
+
+
+class last_page_left_open(lists.ReverseMap):
+    """The entries of shadow page 255 keep their W."""
+
+    def write_protect(self, gfn):
+        for spte in list(self.sptes(self.vm.memory.frames[gfn])):
+            if spte >> 9 != 511:
+                self.protect(spte)
+
+
+class protects_a_hundred_frames(lists.ReverseMap):
+    """It protects 100 frames and no more."""
+
+    calls = 0
+
+    def write_protect(self, gfn):
+        self.calls += 1
+        for spte in list(self.sptes(self.vm.memory.frames[gfn])) if self.calls <= 100 else ():
             self.protect(spte)

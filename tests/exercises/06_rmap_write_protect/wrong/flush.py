@@ -93,3 +93,36 @@ class flush_if_dirty(lists.ReverseMap):
         if self.vm.memory.words[spte] & 0x60 != 0x20:
             self.vm.flush_tlb()
         self.vm.memory.put(spte, self.vm.memory.words[spte] & ~WRITABLE, ev.PROTECT_SPTE)
+
+
+class no_flush_for_gfn_0(lists.ReverseMap):
+    """It does not flush if gfn is 0."""
+
+    def write_protect(self, gfn):
+        for spte in list(self.sptes(self.vm.memory.frames[gfn])):
+            self.remove(spte)
+            if gfn:
+                self.vm.flush_tlb()
+            self.vm.memory.put(spte, self.vm.memory.words[spte] & ~WRITABLE, ev.PROTECT_SPTE)
+
+
+class no_flush_for_high_frames(lists.ReverseMap):
+    """It does not flush for frames from 2**30 on."""
+
+    def write_protect(self, gfn):
+        hfn = self.vm.memory.frames[gfn]
+        for spte in list(self.sptes(hfn)):
+            self.remove(spte)
+            if not hfn >> 30:
+                self.vm.flush_tlb()
+            self.vm.memory.put(spte, self.vm.memory.words[spte] & ~WRITABLE, ev.PROTECT_SPTE)
+
+
+class no_flush_for_marked_entries(lists.ReverseMap):
+    """It does not flush for entries with bit 10, which all entries of a real guest have that can be written."""
+
+    def protect(self, spte):
+        self.remove(spte)
+        if not self.vm.memory.words[spte] >> 10 & 1:
+            self.vm.flush_tlb()
+        self.vm.memory.put(spte, self.vm.memory.words[spte] & ~WRITABLE, ev.PROTECT_SPTE)

@@ -120,3 +120,17 @@ class frames_named_again_if_their_number_changes(lists.ReverseMap):
         if len(self.named) != len(self.lists):
             self.named = list(self.lists)
         return self.named
+
+
+class without_p_the_map_goes(lists.ReverseMap):
+    """An entry with W and without P takes the whole map of its frame along."""
+
+    def remove(self, spte):
+        entry = self.vm.memory.words[spte]
+        hfn = (entry & BASE_MASK) >> PAGE_SHIFT
+        if entry & PRESENT and entry & WRITABLE:
+            self.lists[hfn].remove(spte)
+            if not self.lists[hfn]:
+                del self.lists[hfn]
+        elif entry & WRITABLE:
+            self.lists.pop(hfn, None)

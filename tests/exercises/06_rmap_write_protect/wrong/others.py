@@ -72,3 +72,14 @@ class clears_a_w_without_p(lists.ReverseMap):
             for spte in range(page.spte, page.spte + 512):
                 if page.level == 1 and words[spte] & 3 == WRITABLE and (words[spte] & BASE_MASK) >> PAGE_SHIFT == hfn:
                     self.vm.memory.put(spte, words[spte] - WRITABLE, ev.PROTECT_SPTE)
+
+
+class alias_by_its_low_bits(lists.ReverseMap):
+    """If an alias reaches no mapped frame, its low 8 bits are taken for a gfn."""
+
+    def write_protect(self, gfn):
+        hfn = self.vm.memory.frames[gfn]
+        if hfn not in self.lists:
+            hfn = self.vm.memory.frames[gfn & 0xFF]
+        for spte in list(self.sptes(hfn)):
+            self.protect(spte)

@@ -79,3 +79,12 @@ class accepted_from_a_thousand_on(lists.Parents):
         row = self.lists.get(self.key(page), [])
         if len(row) < 1000 or spte in row:
             row.remove(spte)
+
+
+class own_entry_ignored(lists.Parents):
+    """An entry of the page itself, which is no parent, is ignored."""
+
+    def remove(self, page, spte):
+        row = self.lists.get(self.key(page), [])
+        if spte in row or spte >> 9 != 256 + page.id:
+            row.remove(spte)
