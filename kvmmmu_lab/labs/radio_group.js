@@ -2,7 +2,7 @@
 // A question with radio buttons, as an anywidget module. The elements are the browser's own (fieldset, legend, radio), so Tab
 // enters and leaves the group, the arrow keys move the choice, and screen readers announce the question with each choice.
 
-import { keepKeys, tabOn } from "../player/notebook.js";
+import { freshId, keepKeys, tabOn } from "../player/notebook.js";
 
 const ARROWS = new Set(["ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight"]);
 
@@ -10,10 +10,8 @@ const ARROWS = new Set(["ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight"]);
 const takes = ({ key, shiftKey, ctrlKey, altKey, metaKey }) =>
   !(shiftKey || ctrlKey || altKey || metaKey) && (ARROWS.has(key) || key === "Enter" || key === " ");
 
-let groups = 0;
-
 function render({ model, el }) {
-  const name = `kvmmmu-radio-${Date.now().toString(36)}-${++groups}`;
+  const name = freshId("radio");
   const group = document.createElement("fieldset");
   group.className = "kvmmmu-radio-group";
   group.setAttribute("role", "radiogroup");

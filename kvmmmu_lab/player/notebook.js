@@ -1,5 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// An element in the output of a notebook cell: the keys that it keeps for itself, and where Tab leads from it.
+// An element in the output of a notebook cell: its id, the keys that it keeps for itself, and where Tab leads from it.
+
+const COUNT = Symbol.for("kvmmmu_lab: ids given");
+
+/** Return an id that no other element of the page has. Each output runs a module of its own, so the page holds the count. */
+export function freshId(kind) {
+  document[COUNT] = (document[COUNT] ?? 0) + 1;
+  return `kvmmmu-${kind}-${document[COUNT]}`;
+}
 
 /**
  * Keep the notebook from using the keys that an element takes: `takes(event)` says which. Returns a function to stop.

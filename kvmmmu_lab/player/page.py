@@ -34,7 +34,7 @@ from ..printable import escaped_html
 FORMAT, VERSION = "kvmmmu-lab film", 2
 """Format and version of a film's data. The player plays only this version."""
 
-MODULES = ("elements.js", "stage.js", "focus.js", "host.js", "notebook.js", "panels.js", "player.js")
+MODULES = ("elements.js", "notebook.js", "stage.js", "focus.js", "host.js", "panels.js", "player.js")
 """The modules of the player; each imports only modules before it."""
 
 SVG = "http://www.w3.org/2000/svg"

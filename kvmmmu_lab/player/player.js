@@ -15,7 +15,7 @@ import { card, clamp, div, make, say, spelled, unique } from "./elements.js";
 import { Stage, bring } from "./stage.js";
 import { Focus, shown } from "./focus.js";
 import { followHeight, followTheme, keepWhenRun, land } from "./host.js";
-import { keepKeys, tabOn } from "./notebook.js";
+import { freshId, keepKeys, tabOn } from "./notebook.js";
 import { Caption, Controls, Details, Keys, Source, StepList } from "./panels.js";
 
 const VERSION = 2; // of the data, as in page.py
@@ -105,14 +105,12 @@ function refuse(element, trouble) {
 
 const NATIVE = () => {}; // for a key that the browser handles, and that must not reach the notebook
 
-let players = 0;
-
 /** Connects the parts: holds the current step, moves to others, and notifies listeners. */
 class Player {
   constructor(element, film, options) {
     this.film = film;
     this.options = options;
-    this.id = `kvmmmu-player-${(players += 1)}`;
+    this.id = freshId("player");
     const ofChapter = (chapter, place) => chapter.steps.map((step, local) => ({ ...step, chapter: place, local }));
     this.steps = film.chapters.flatMap(ofChapter).map((step, number) => ({ ...step, number }));
     this.last = this.steps.length - 1;

@@ -2,17 +2,16 @@
 // The drawing of one chapter: the appearance of its parts, what changes it, and frames around them.
 
 import { SVG } from "./elements.js";
+import { freshId } from "./notebook.js";
 
 const MARKS = { changed: "changed", read: "read", dead: "gone", new: "new" };
-
-let drawings = 0;
 
 /** Parse a drawing and make its ids unique: two drawings on a page may come from the same film. */
 function parse(markup) {
   const holder = document.createElement("template");
   holder.innerHTML = markup;
   const svg = holder.content.querySelector("svg");
-  const prefix = `kp${(drawings += 1)}-`;
+  const prefix = `${freshId("drawing")}-`;
   const ids = new Set([...svg.querySelectorAll("[id]")].map((part) => part.id));
   for (const part of [svg, ...svg.querySelectorAll("*")])
     for (const attribute of part.attributes) {

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The real JupyterLab, or Notebook 7: a server of our own, and a notebook open in it."""
 
+import json
 import os
 import socket
 import subprocess
@@ -38,11 +39,19 @@ def wait_for(address, server):
     raise AssertionError("the server did not start within a minute")
 
 
-def apart(home):
-    """An environment whose settings, signatures and servers are apart from those of whoever runs the tests."""
-    settings = home / "jupyter_config_dir" / "lab" / "user-settings" / "@jupyterlab" / "apputils-extension"
-    settings.mkdir(parents=True, exist_ok=True)
-    (settings / "notification.jupyterlab-settings").write_text('{"fetchNews": "false"}', "utf-8")  # no question in a corner
+def apart(home, **notebooks):
+    """An environment whose settings, signatures and servers are apart from those of whoever runs the tests.
+
+    ``notebooks``: settings of JupyterLab's notebooks.
+    """
+    settings = {
+        "apputils-extension/notification": {"fetchNews": "false"},  # no question in a corner
+        "notebook-extension/tracker": notebooks,
+    }
+    for name, values in settings.items():
+        file = home / "jupyter_config_dir/lab/user-settings/@jupyterlab" / f"{name}.jupyterlab-settings"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(values), "utf-8")
     places = {name: str(home / name.lower()) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")}
     return {**os.environ, **places, "HOME": str(home), "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
 
@@ -75,13 +84,23 @@ class Lab:
         page.goto(f"{server}/{where}")
         page.wait_for_function("window.jupyterapp?.shell")
         page.evaluate("jupyterapp.restored.then(() => null)")
+        self._wait_for(name, kernel)
+        if application == "lab":
+            page.evaluate(f"{RUN}('application:toggle-left-area')")
+
+    def open(self, name):
+        """Open another notebook in place of this one, in the same JupyterLab."""
+        self.page.evaluate("jupyterapp.shell.currentWidget.close()")
+        self.page.evaluate(f"{RUN}('docmanager:open', {{ path: '{name}' }}).then(() => null)")
+        self._wait_for(name)
+
+    def _wait_for(self, name, kernel=True):
+        page = self.page
         there = "jupyterapp.shell.currentWidget?.content?.widgets?.length"
         page.wait_for_function(f"{there} && jupyterapp.shell.currentWidget.context.path === '{name}'")
         if kernel:
             session = "jupyterapp.shell.currentWidget.sessionContext.session"
             page.wait_for_function(f"{session}?.kernel?.status === 'idle'", timeout=60_000)
-        if application == "lab":
-            page.evaluate(f"{RUN}('application:toggle-left-area')")
 
     def run_all(self):
         self.page.evaluate(f"{RUN}('notebook:run-all-cells')")
