@@ -50,6 +50,9 @@ class Form:
     controls_width = "680px"
     """The width that the controls need. The verdict is beside them if there is room, else below."""
 
+    low = False
+    """Whether the controls are wide and low. Then the verdict is beside the film, which has more height, or above it."""
+
     def __init__(self, lab: Lab) -> None:
         self.ui = ui = load_widgets()
         self.lab = lab
@@ -64,9 +67,12 @@ class Form:
         self.view.observe(lambda change: self.act(lambda: None), "value")
         self.view.layout.display = "none"
         title = ui.html(f'<div style="font-size:16px;font-weight:600;margin-right:16px">{escaped_html(lab.title)}</div>')
-        controls = ui.column(*self.controls(), flex=f"1 1 {self.controls_width}", min_width="0")
-        head = ui.row(controls, self.status, align_items="flex-start")
-        self.box = ui.column(ui.row(title, self.undo, self.redo, self.view), head, *self.body(), **ui.WIDE)
+        controls = ui.column(*self.controls(), min_width="0")
+        head = controls if self.low else ui.row(controls, self.status, align_items="flex-start")
+        controls.layout.flex = None if self.low else f"1 1 {self.controls_width}"
+        top = ui.row(title, self.undo, self.redo, *self.tools(), self.view)
+        self.box = ui.column(top, head, *self.body(), **ui.WIDE)
+        self.box.add_class("kvmmmu-form")
         self.act(self.refresh)
 
     # For subclasses
@@ -75,9 +81,14 @@ class Form:
         """Return the controls of this lab, from top to bottom."""
         raise NotImplementedError
 
+    def tools(self) -> list[Any]:
+        """Return further controls for the row of the title, beside *Undo* and *Redo*."""
+        return []
+
     def body(self) -> list[Any]:
         """Return what is below the controls."""
-        return [self.picture, self.stage, self.state]
+        shown = [self.picture, self.stage]
+        return [*([self.ui.beside(self.status, *shown)] if self.low else shown), self.state]
 
     def refresh(self) -> None:
         """Show the current state of the lab. Called after every action."""

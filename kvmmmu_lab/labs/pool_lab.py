@@ -257,6 +257,7 @@ class PoolForm(GuestForm):
     """A form with the predictions, and buttons that touch regions."""
 
     lab: PoolLab
+    low = True
 
     def controls(self) -> list[Any]:
         """Return the predictions and the buttons."""
@@ -270,11 +271,9 @@ class PoolForm(GuestForm):
         self.old = self.button("Touch again", "Access a region that has been touched before", self.touch_old)
         self.reset = self.button("New guest", "Start again with a new guest", self.restart)
         return [
-            ui.note(HELP),
-            ui.heading("Predict first: does the next touch evict pages, and which?"),
-            ui.row(self.first, self.evicted),
-            ui.row(self.next, self.reset),
-            ui.row(self.many, self.count, self.old, self.region),
+            ui.row(ui.heading("Predict first: does the next touch evict pages?"), self.first, self.evicted, grid_gap="0 16px"),
+            ui.row(self.next, self.reset, self.many, self.count, self.old, self.region),
+            ui.fold("What is a region, FIFO, LRU?", HELP),
             self.counts.below,
             self.regions.below,
         ]

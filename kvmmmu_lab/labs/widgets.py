@@ -22,7 +22,7 @@ REST = {"flex": "1 1 330px", "min_width": "0", "display": "none"}
 
 STAGE = {"width": "100%", "max_width": "850px", "min_width": "0"}
 FULL_NAME = {"description_width": "initial"}
-MARGIN = "2px 20px 2px 2px"
+MARGIN = "2px 12px 2px 2px"
 
 
 def html(text: str = "", **layout: str) -> Any:
@@ -57,6 +57,13 @@ def fold(title: str, text: str) -> Any:
 def row(*parts: Any, **layout: str) -> Any:
     """Return a box of widgets side by side, wrapped if necessary; assign to ``children`` to change them."""
     return ipywidgets.HBox(list(parts), layout={"flex_flow": "row wrap", "align_items": "center", **layout})
+
+
+def beside(words: Any, *parts: Any) -> Any:
+    """Return a box with ``words`` at the right of the other widgets, or above them where there is no room."""
+    words.layout.flex, words.layout.padding = "1 1 240px", "0 0 0 12px"
+    stage = column(*parts, flex=f"1 1 {STAGE['max_width']}", min_width="0")
+    return row(words, stage, flex_flow="row-reverse wrap", align_items="flex-start")
 
 
 def column(*parts: Any, **layout: str) -> Any:
@@ -180,7 +187,7 @@ class InputField:
     ) -> None:
         self.argument = argument
         options: dict[str, Any] = {"value": value, "description": name, "tooltip": tooltip, "style": FULL_NAME}
-        options |= {"continuous_update": live, "layout": {"width": width, "margin": "2px 24px 2px 2px"}}
+        options |= {"continuous_update": live, "layout": {"width": width, "margin": "2px 12px 2px 2px"}}
         if isinstance(value, int):
             self.text = ipywidgets.IntText(**options)
         else:

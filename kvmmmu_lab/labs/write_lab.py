@@ -275,7 +275,7 @@ class WriteLab(GuestLab):
     def state_text(self, vm: Vm) -> str:
         """Return the tables, the entries of the chosen one, and the shadow entries made from it, as text."""
         tables = [f"{'>' if table.gfn == self.gfn else ' '} {table}" for table in self.tables()]
-        entries = [f"  {text}" for _, text in self.entries()]
+        entries = [f"  entry {text}" for _, text in self.entries()]
         shadow = [f"  {name} {self.describe(spte)}" for name, spte in self.candidates().items()] or ["  none"]
         count = vm.last_pt_write_count
         row = f"Writes in a row: {f'{count}, to gfn {vm.last_pt_write_gfn:#x}' if count else 'none'}"
@@ -343,7 +343,7 @@ class TargetTable:
         values = {offset: self.value(offset, size) for offset in range(0, PAGE_SIZE, size)}
         full = [offset for offset in values if values[offset]]
         chosen = sorted(sorted(full, key=lambda offset: not in_shadow(self.vm, self.gfn, offset // size))[:MOST])
-        return [(offset, f"entry {offset // size} at {offset:#x}: {self._describe(values[offset])}") for offset in chosen]
+        return [(offset, f"{offset // size} at {offset:#x}: {self._describe(values[offset])}") for offset in chosen]
 
     def _describe(self, entry: int) -> str:
         return f"{flags(entry)} {guest_target(self.vm, self.level, entry)}"
@@ -459,24 +459,23 @@ class WriteForm(GuestForm):
     """A form with the guest, the table and the write, a checkbox for each entry that can be zapped, and *Write*."""
 
     lab: WriteLab
+    low = True
 
     def controls(self) -> list[Any]:
         """Return the controls, from the guest down to *Write*."""
         lab, ui = self.lab, self.ui
-        self.mode = ui.menu("Guest", MODES, lab.mode if lab.mode in dict(MODES).values() else "64", "The mode of a new guest")
-        self.mode.observe(lambda change: self.act(self.choose_mode), "value")
         self.table = ui.menu("Table", [], None, "The guest table to write to")
         self.entry = ui.menu("Entry", [(BY_OFFSET, ANY)], ANY, "An entry of that table; selecting it fills in the offset")
         self.table.observe(lambda change: self.chosen(self.choose_table), "value")
         self.entry.observe(lambda change: self.chosen(self.choose_entry), "value")
         offset = "The offset of the first byte in the page"
-        self.offset = self.field("offset", "Offset", "0x0", offset, width="170px", live=True)
+        self.offset = self.field("offset", "Offset", "0x0", offset, width="120px", live=True)
         self.offset.text.observe(lambda change: self.follow_offset(), "value")
-        empty = "empty: the neighbouring frame"
-        self.value = self.field("value", "Value", "", "The value to write", width="260px", placeholder=empty, live=True)
+        value = "The value to write; empty: the entry moves to the neighbouring frame"
+        self.value = self.field("value", "Value", "", value, width="200px", placeholder="neighbouring frame", live=True)
         sizes: list[tuple[str, Any]] = [(str(size), size) for size in (1, 2, 4, 8)]
-        self.size = ui.choice("Bytes", sizes, lab.entry_size, "The number of bytes that are written", width="36px")
-        self.ticks = ui.row()
+        self.size = ui.menu("Bytes", sizes, lab.entry_size, "The number of bytes that are written")
+        self.ticks = ui.row(max_height="104px", overflow="auto")
         self.written: Any = None
         """What was entered in the form for the write whose verdict is shown; None for other verdicts."""
         for part in (self.offset.text, self.value.text, self.size):
@@ -484,17 +483,23 @@ class WriteForm(GuestForm):
         self.building = False
         self.shown: Any = None
         self.at: Any = None
-        new = [] if lab.given is not None else [self.mode, self.button("New guest", "A new guest in this mode", self.restart)]
+        write = self.button("Write", "Write, and watch what is zapped", self.write, primary=True)
         return [
-            ui.row(*new, self.button("Touch all pages again", TOUCH, lab.touch)),
-            ui.row(self.table, self.entry),
-            ui.row(self.offset.text, self.size, self.value.text),
+            ui.row(self.table, self.entry, self.offset.text, self.size, self.value.text),
             self.offset.below,
             self.value.below,
-            ui.heading("Predict first: which shadow entries are zapped?"),
-            self.ticks,
-            ui.row(self.button("Write", "Write, and watch what is zapped", self.write, primary=True)),
+            ui.row(ui.heading("Predict first: which are zapped?"), self.ticks, write, grid_gap="0 16px"),
         ]
+
+    def tools(self) -> list[Any]:
+        """Return the controls for the guest as a whole."""
+        lab, ui = self.lab, self.ui
+        touch = self.button("Touch all pages again", TOUCH, lab.touch)
+        if lab.given is not None:
+            return [touch]
+        self.mode = ui.menu("Guest", MODES, lab.mode if lab.mode in dict(MODES).values() else "64", "The mode of a new guest")
+        self.mode.observe(lambda change: self.act(self.choose_mode), "value")
+        return [self.button("New guest", "A new guest in this mode", self.restart), touch, self.mode]
 
     def chosen(self, action: Callable[[], Any]) -> None:
         """Run ``action`` if a menu was changed by the user, not by `refresh`."""
@@ -552,7 +557,7 @@ class WriteForm(GuestForm):
         if shown == self.shown:  # keep the boxes as they are
             return
         self.shown = shown
-        ticks = [ui.checkbox(f"{name}  {lab.describe(spte)}", False, f"{name} is zapped") for name, spte in candidates]
+        ticks = [ui.checkbox(name, False, f"{name} is zapped: {lab.describe(spte)}") for name, spte in candidates]
         ticks += [ui.checkbox(NONE, False, "Nothing is zapped"), ui.checkbox(PAGE, False, "The whole shadow page is zapped")]
         for box, name in zip(ticks, [*(name for name, _ in candidates), NONE, PAGE], strict=True):
             box.name = name

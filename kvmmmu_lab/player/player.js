@@ -23,7 +23,8 @@ const TEXT = 11; // pixels: the size of the text of a drawing at scale 1, below 
 const READABLE = 13; // pixels: the size that its text should have
 const LARGEST = { pane: 18, fill: 0.03 }; // sizes beyond which a picture isn't enlarged to fit: pixels; a share of the screen
 const SIDE = { least: 290, most: 380, share: 0.26 }; // width of the list of steps
-const PANE = { least: 440, around: 200, picture: 240 }; // pixels: a film's height; what a notebook shows around it; its picture
+// pixels: a film's height, what a notebook shows around it, its picture, and what is around a form
+const PANE = { least: 440, around: 200, picture: 240, gap: 8 };
 const PACE = { least: 1300, letter: 38 }; // milliseconds that a step is shown while playing: time to read it
 
 /** Show a film inside an element. destroy() restores what was in the element. */
@@ -163,8 +164,8 @@ class Player {
     this.unfollow = [
       followTheme(this.root, this.options.theme), followHeight(this.root, () => this.fit()), keepWhenRun(this.root),
     ];
-    const sizes = new ResizeObserver(() => this.root.clientWidth !== this.width && this.fit());
-    sizes.observe(this.root);
+    this.sizes = new ResizeObserver(() => (this.root.clientWidth !== this.width || this.above() !== this.under) && this.fit());
+    this.sizes.observe(this.root);
     // JupyterLab attaches a widget later, and outside the pane no observer hears of its size
     for (const pause of [0, 200]) setTimeout(() => this.width === undefined && this.fit(), pause);
   }
@@ -340,7 +341,7 @@ class Player {
     const { root } = this;
     const width = root.clientWidth;
     if (!width) return;
-    if (this.width === undefined) land(root); // it is on the screen for the first time
+    if (this.width === undefined) this.appear();
     const drawings = this.film.chapters.map((_, place) => this.stageOf(place));
     const [widest, highest] = ["width", "height"].map((name) => Math.max(...drawings.map((stage) => stage[name])));
     const fill = root.classList.contains("kp-fill");
@@ -353,7 +354,9 @@ class Player {
     root.style.setProperty("--side", `${Math.min(side, width)}px`);
     this.controls.list.setAttribute("aria-expanded", String(this.listed));
     const around = root.getBoundingClientRect().height - this.view.getBoundingClientRect().height;
-    const most = (fill ? root.clientHeight : Math.max(PANE.least, innerHeight - PANE.around)) - Math.ceil(around);
+    this.under = this.above();
+    const pane = this.under === null ? innerHeight - PANE.around : this.pane.clientHeight - this.under - PANE.gap;
+    const most = (fill ? root.clientHeight : Math.max(PANE.least, pane)) - Math.ceil(around);
     const room = width - (beside ? side : 0);
     const largest = (fill ? LARGEST.fill * innerHeight : LARGEST.pane) / TEXT;
     const best = Math.max(1, Math.min(room / widest, most / highest, largest));
@@ -361,6 +364,20 @@ class Player {
     this.view.style.height = fill ? "" : `${Math.min(most, Math.max(PANE.picture, Math.ceil(highest * best)))}px`;
     this.stage?.resize(this.scale);
     this.follow();
+  }
+
+  /** It is on the screen for the first time. A film in a lab's form makes room for what is above it there. */
+  appear() {
+    this.form = this.root.closest(".kvmmmu-form");
+    this.pane = this.root.closest(".jp-WindowedPanel-outer, .jp-Notebook");
+    if (this.form) this.sizes.observe(this.form);
+    land(this.root);
+  }
+
+  /** The height of what is above the film in its form, with which it should be in view; null outside of a form. */
+  above() {
+    if (!this.form || !this.pane) return null;
+    return Math.round(this.root.getBoundingClientRect().top - this.form.getBoundingClientRect().top);
   }
 
   resize(size) {

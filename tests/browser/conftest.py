@@ -8,12 +8,19 @@ import pytest
 from kvmmmu_lab.browser import ARGUMENTS, NAMES, find_chromium
 
 from . import lab
+from .firefox import NAMES as FIREFOXES
+from .firefox import find_firefox
 
 
 def missing(what):
     if os.environ.get("KVMMMU_LAB_BROWSER") == "required":
         pytest.fail(f"KVMMMU_LAB_BROWSER=required, but there is no {what}")
     pytest.skip(f"needs {what}")
+
+
+def firefox_program():
+    """Where the installed Firefox is."""
+    return find_firefox() or missing(f"Firefox: one of {', '.join(FIREFOXES)}")
 
 
 @pytest.fixture(scope="session")

@@ -86,11 +86,11 @@ class Lab:
         page.evaluate("jupyterapp.restored.then(() => null)")
         self._wait_for(name, kernel)
         if application == "lab":
-            page.evaluate(f"{RUN}('application:toggle-left-area')")
+            page.evaluate(f"jupyterapp.shell.leftCollapsed || {RUN}('application:toggle-left-area')")
 
     def open(self, name):
         """Open another notebook in place of this one, in the same JupyterLab."""
-        self.page.evaluate("jupyterapp.shell.currentWidget.close()")
+        self.page.evaluate("jupyterapp.shell.currentWidget.dispose()")  # close() would ask whether to save
         self.page.evaluate(f"{RUN}('docmanager:open', {{ path: '{name}' }}).then(() => null)")
         self._wait_for(name)
 

@@ -1,23 +1,35 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Whole lessons in JupyterLab, films and labs: what axe finds there, in Chromium and Firefox, in both themes."""
+"""What axe finds in whole lessons and in all labs in JupyterLab, and in the page of a film: both browsers, both themes."""
 
 import shutil
-import time
 from pathlib import Path
 
+import nbformat
 import pytest
 
-from .barriers import TALL, barriers
-from .conftest import missing
-from .firefox import NAMES, find_firefox, firefox
+from kvmmmu_lab import open_guest
+from kvmmmu_lab.labs import LABS, watch
+
+from .barriers import barriers
+from .conftest import firefox_program
+from .firefox import firefox
 from .lab import RUN, Lab, apart
+from .test_labs import BUTTONS
 from .test_lessons import DONE, IDLE
 
 pytestmark = pytest.mark.slow
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 LESSONS = sorted(path.name for path in NOTEBOOKS.glob("*.ipynb"))
+TALL = {"width": 1280, "height": 24_000}
+"""A window that shows a whole lesson."""
+
 OURS = ".jp-OutputArea-output"
+WIDGET = "application/vnd.jupyter.widget-view+json"
+THERE = f"""jupyterapp.shell.currentWidget.content.widgets.flatMap((cell) => cell.model.outputs?.toJSON() ?? [])
+    .filter((output) => output.data?.["{WIDGET}"]).length ===
+    document.querySelectorAll(".lm-Panel.jp-OutputArea-output > .jupyter-widgets").length"""
+"""Whether all widgets are shown."""
 
 CHOOSE = """() => document.querySelectorAll(".kvmmmu-radio-group").forEach((group) =>
     group.querySelectorAll("label")[1].dispatchEvent(new MouseEvent("click", { bubbles: true, detail: 1 })))"""
@@ -25,6 +37,8 @@ OPEN = """() => document.querySelectorAll(".kvmmmu-player").forEach((film) => {
     film.querySelector(".kp-last").click();
     film.querySelector(".kp-steps-button[aria-expanded=false]")?.click(); })"""
 TO_TOP = """() => document.querySelectorAll(".jp-WindowedPanel-outer").forEach((pane) => { pane.scrollTop = 0; })"""
+WAITING = ".kvmmmu-waiting"
+COUNT = "(selector) => document.querySelectorAll(selector).length"
 
 
 @pytest.fixture(scope="module")
@@ -32,52 +46,63 @@ def environment(tmp_path_factory):
     """JupyterLab keeps the whole notebook in its page, so that all of it can be looked at."""
     return apart(tmp_path_factory.mktemp("home"), windowingMode="none")
 
-T = time.time()
-def say(*a): print(f"{time.time() - T:6.1f}", *a, flush=True)
 
-def shown(page, theme):
-    page.evaluate(f"{RUN}('apputils:change-theme', {{ theme: 'JupyterLab {theme}' }})")
-    page.wait_for_function(f"document.body.dataset.jpThemeName === 'JupyterLab {theme}'")
-    page.wait_for_timeout(500)
+@pytest.fixture(scope="module", params=["chromium", "firefox"])
+def window(request):
+    """A tall window of a browser. Firefox shows what Chromium has run, as long as the kernels live."""
+    if request.param == "firefox":
+        with firefox(firefox_program(), **TALL) as page:
+            yield page
+    else:
+        context = request.getfixturevalue("browser").new_context(viewport=TALL)
+        context.set_default_timeout(60_000)
+        yield context.new_page()
+        context.close()
+
+
+@pytest.fixture(scope="module")
+def books(folder):
+    """The lessons, and a notebook with each lab, before and after something was run in it."""
+    for name in LESSONS:
+        shutil.copy(NOTEBOOKS / name, folder / name)
+    used = "lab = labs.{}()\n[one.click() for one in held(lab.widget) if getattr(one, 'description', '') == '{}']\nlab"
+    cells = [f"labs.{lab.__name__}()" for lab in LABS] + [used.format(*names) for names in BUTTONS.items()]
+    first = "from kvmmmu_lab import labs\nfrom kvmmmu_lab.player.cell_output import held"
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in (first, *cells)])
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(notebook, folder / "labs.ipynb")
+
+
+@pytest.fixture(scope="module")
+def jupyterlab(window, server, books):
+    """A JupyterLab in that window."""
+    return Lab(window, server, "labs.ipynb")
+
+
+@pytest.mark.parametrize("name", ["labs.ipynb", *LESSONS])
+def test_a_notebook_has_no_barriers(jupyterlab, name):
+    """Run, and then with all questions answered and all films at their ends, with their lists of steps."""
+    page, found = jupyterlab.page, []
+    jupyterlab.open(name)
+    if not page.evaluate(DONE):
+        jupyterlab.run_all()
+        page.wait_for_function(DONE)
+        page.wait_for_function(IDLE)
+    page.wait_for_function(THERE)
+    page.wait_for_timeout(1000)  # films find their size
     page.evaluate(TO_TOP)
-
-
-def test_all(browser, server, folder):
-    for name in LESSONS: shutil.copy(NOTEBOOKS / name, folder / name)
-    page = browser.new_page(viewport=TALL); page.set_default_timeout(60_000)
-    lab = None
-    say("server")
-    with firefox(find_firefox()) as fox:
-        fox.set_viewport_size(TALL)
-        foxlab = None
-        say("fox")
-        for name in LESSONS:
-            if lab: lab.open(name)
-            else: lab = Lab(page, server, name)
-            say(name, "open")
-            lab.run_all()
-            page.wait_for_function(DONE); page.wait_for_function(IDLE); page.wait_for_timeout(1000)
-            say("ran")
-            page.evaluate(TO_TOP)
-            say("waiting", barriers(page, ".kvmmmu-waiting, .kvmmmu-radio-group") if page.evaluate("document.querySelectorAll('.kvmmmu-waiting').length") else 0)
-            page.evaluate(CHOOSE)
-            page.wait_for_timeout(1000)
-            page.evaluate(OPEN)
-            for theme in ("Light", "Dark"):
-                shown(page, theme)
-                found = barriers(page, OURS)
-                say(theme, len(found))
-                for one in found[:12]: print("       ", one)
-                page.screenshot(path=f"/tmp/br/tall-{name}-{theme}.png", clip={"x": 0, "y": 0, "width": 1280, "height": 3000})
-            page.evaluate(f"{RUN}('docmanager:save')"); page.wait_for_timeout(1000)
-            if foxlab: foxlab.open(name)
-            else: foxlab = Lab(fox, server, name)
-            say("fox", "open")
-            fox.wait_for_timeout(2000)
-            fox.evaluate(OPEN)
-            for theme in ("Light", "Dark"):
-                shown(fox, theme)
-                found = barriers(fox, OURS)
-                say(theme, len(found))
-                for one in found[:12]: print("       ", one)
-            fox.evaluate("jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+    if page.evaluate(COUNT, WAITING):
+        found += barriers(page, WAITING)
+        page.evaluate(CHOOSE)
+        page.wait_for_function(f"!document.querySelector('{WAITING}')")
+    page.evaluate(OPEN)
+    for theme in ("JupyterLab Dark", "JupyterLab Light"):
+        page.evaluate(f"{RUN}('apputils:change-theme', {{ theme: '{theme}' }})")
+        page.wait_for_function(f"document.body.dataset.jpThemeName === '{theme}'")
+        page.wait_for_timeout(500)
+        page.evaluate(TO_TOP)
+        assert page.evaluate("Math.max(...[...document.querySelectorAll('.jp-Cell')].map((cell) => cell.getBoundingClientRect().bottom)) < innerHeight")
+        found += [(theme, *one) for one in barriers(page, OURS)]
+    page.evaluate(f"{RUN}('docmanager:save').then(() => null)")
+    page.wait_for_function("!jupyterapp.shell.currentWidget.context.model.dirty")
+    assert not found

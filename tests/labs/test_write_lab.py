@@ -375,7 +375,7 @@ class TestForm:
             field.text.value = ""
             assert not field.message.value and field.message.layout.display == "none"
             form.offset.text.value = "0x8"
-        rows = [part for part in form.box.children[1].children[0].children if form.size in getattr(part, "children", ())]
+        rows = [part for part in form.box.children[1].children if form.size in getattr(part, "children", ())]
         assert form.offset.message not in rows[0].children and form.offset.below not in rows[0].children
 
     def test_none_and_all_exclude_the_others(self, form):
