@@ -18,7 +18,7 @@ from typing import Any
 
 from ..errors import LabError
 from ..labs.prediction import Outcome, Prediction
-from ..player.cell_output import UNATTENDED, has_kernel
+from ..player.cell_output import UNATTENDED, ReplaceableOutput, has_kernel
 from ..printable import escaped_html
 from ..progress import Progress
 
@@ -196,18 +196,18 @@ class Reveal:
 
     def _ipython_display_(self) -> None:
         """Show the parts; while no choice has been made, show what to do, and replace it afterwards."""
-        from IPython.display import display
-
         if not has_kernel():
             print(self)
             return
         was_open = self.open
         parts = [part for part in self.parts() if not was_open or any(part.values())]
-        handles = [display(part, raw=True, display_id=True) for part in parts]
+        outputs = [ReplaceableOutput(f"answer {self.question.key} {number}") for number in range(len(parts))]
+        for output, part in zip(outputs, parts, strict=True):
+            output.show(part)
 
         def show() -> None:
-            for handle, part in zip(handles, self.parts(), strict=False):
-                handle.update(part, raw=True)
+            for output, part in zip(outputs, self.parts(), strict=False):
+                output.replace(part)
 
         if not was_open:
             self.question.wait(show)

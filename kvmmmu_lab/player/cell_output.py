@@ -87,6 +87,52 @@ def running() -> tuple[str, str]:
     return parent.get("metadata", {}).get("cellId", ""), parent.get("header", {}).get("msg_id", "")
 
 
+class ReplaceableOutput:
+    """An output of cells that is replaced later, also in the file. ``name`` tells it from the other outputs of its cell."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self._bundle = name, dict[str, str]()
+        self._display_id = uuid.uuid4().hex  # of a running notebook; no file contains it
+        self._cells: dict[str, None] = {}
+
+    def show(self, bundle: Mapping[str, str]) -> None:
+        """Display a MIME bundle in the cell that runs."""
+        from IPython.display import display
+
+        self._bundle = dict(bundle)
+        self._cells[running()[0]] = None
+        _replacer()  # from the beginning, so that a page that is reloaded has it
+        display(self._bundle, metadata={"kvmmmu_lab": self.name}, raw=True, display_id=self._display_id)
+
+    def replace(self, bundle: Mapping[str, str]) -> None:
+        """Replace what is shown in all cells. If nothing is shown, or nothing differs, do nothing."""
+        from IPython.display import update_display
+
+        if not self._bundle or self._bundle == bundle:
+            return
+        self._bundle = dict(bundle)
+        update_display(self._bundle, metadata={"kvmmmu_lab": self.name}, raw=True, display_id=self._display_id)
+        replacer = _replacer()
+        for cell in self._cells if replacer is not None else ():
+            replacer.send({"event": "replace", "cell": cell, "name": self.name, "data": self._bundle})
+
+
+@functools.cache
+def _replacer() -> Any:
+    """Return the widget that replaces outputs in a page that was reloaded (`saved_output.js`); None without anywidget."""
+    try:
+        import anywidget
+    except ImportError:
+        return None
+
+    class OutputReplacer(anywidget.AnyWidget):
+        """It has no view."""
+
+        _esm = _text("saved_output.js")
+
+    return OutputReplacer()
+
+
 class CellOutput:
     """The output of one object: a still, and a widget that replaces it while a kernel runs.
 
@@ -100,8 +146,7 @@ class CellOutput:
 
     def __init__(self, rerun: str) -> None:
         self.rerun, self.name = rerun, ""
-        self._display_id = uuid.uuid4().hex  # of a running notebook; no file contains it
-        self._shown: dict[str, str] = {}
+        self._shown: ReplaceableOutput | None = None
 
     def show(self, bundle: Mapping[str, str], widget: Any = None) -> None:
         """Display a still (a MIME bundle with text/html) and, unless it is None, a widget, in the cell that runs."""
@@ -120,17 +165,14 @@ class CellOutput:
         box = widgets.VBox([widgets.HTML(f"<style>{rules}</style>", layout={"display": "none"}), widget], model_id=model)
         _names[model] = box
         remember(box)
-        self._shown = self._still(bundle)
-        display(self._shown, raw=True, display_id=self._display_id)
+        self._shown = self._shown or ReplaceableOutput(self.name)
+        self._shown.show(self._still(bundle))
         display((box._repr_mimebundle_() or {}) | {"text/plain": self.rerun}, raw=True)
 
     def update(self, bundle: Mapping[str, str]) -> None:
         """Replace the still wherever it is shown. Without a widget, or without a change, do nothing."""
-        from IPython.display import update_display
-
-        if self._shown and (still := self._still(bundle)) != self._shown:
-            self._shown = still
-            update_display(still, raw=True, display_id=self._display_id)
+        if self._shown is not None:
+            self._shown.replace(self._still(bundle))
 
     def _still(self, bundle: Mapping[str, str]) -> dict[str, str]:
         markup = f'<div class="{self.name}">{bundle["text/html"]}</div>\n{_watcher()}'

@@ -513,8 +513,13 @@ export class Keys {
     return !this.root.hidden;
   }
 
+  /** Open or close it. Where there is too little room it has the focus, so that the arrow keys scroll it. */
   toggle() {
-    this.root.hidden = !this.root.hidden;
-    this.player.controls.keys.setAttribute("aria-expanded", String(this.open));
+    const { root, player: { controls, focus } } = this;
+    const focused = root === document.activeElement;
+    root.hidden = !root.hidden;
+    controls.keys.setAttribute("aria-expanded", String(this.open));
+    if (this.open && root.scrollHeight > root.clientHeight) focus.go(root);
+    else if (focused) focus.go(controls.slider);
   }
 }

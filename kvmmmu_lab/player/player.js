@@ -149,7 +149,7 @@ class Player {
     this.root = make("div", { class: "kvmmmu-player", id: this.id, tabindex: "-1", role: "group", dir: "ltr",
       "aria-label": `Film: ${this.film.title}` }, style, this.caption.root, this.view, this.source.root, this.controls.root);
     this.root.classList.toggle("kp-fill", Boolean(this.options.fill));
-    const regions = [this.picture, this.list.list, this.details.root, this.source.root];
+    const regions = [this.picture, this.list.list, this.details.root, this.source.root, this.keys.root];
     this.focus = new Focus(this.root, this.controls.slider, regions, ".kp-side, select");
     const held = new WeakRef(this); // the window's listener may not keep a film alive
     this.unkeep = keepKeys(this.root, (event) => held.deref()?.taken(event));
@@ -477,6 +477,7 @@ class Player {
     if (key === "Escape") return this.closing();
     if (key === "?") return () => this.keys.toggle();
     if (key === "/") return () => this.openSearch();
+    if (target === this.keys.root && (key === "ArrowUp" || key === "ArrowDown")) return NATIVE;
     if (target.matches("select") && [" ", "Home", "End", "ArrowUp", "ArrowDown"].includes(key)) return NATIVE;
     if (key === " ") {
       if (target.matches("button")) return NATIVE;

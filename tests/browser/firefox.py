@@ -117,12 +117,13 @@ class Page:
 
 
 @contextmanager
-def firefox(program, width=1280, height=800):
-    """Start a browser with an empty profile; yield its page, which notes its `requests`."""
+def firefox(program, width=1280, height=800, theme="light"):
+    """Start a browser with an empty profile; yield its page, which notes its `requests`. ``theme``: what pages prefer."""
     from websocket import create_connection
 
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        lines = [f"user_pref({json.dumps(name)}, {json.dumps(value)});" for name, value in PREFERENCES.items()]
+        preferences = {**PREFERENCES, "layout.css.prefers-color-scheme.content-override": ("dark", "light").index(theme)}
+        lines = [f"user_pref({json.dumps(name)}, {json.dumps(value)});" for name, value in preferences.items()]
         Path(profile, "user.js").write_text("\n".join(lines), "utf-8")
         command = [program, "--headless", "--no-remote", "--remote-debugging-port=0", "--profile", profile]
         with open(Path(profile, "log"), "wb") as log:

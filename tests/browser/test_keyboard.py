@@ -78,7 +78,6 @@ def lesson(request, servers, folder):
                 page.set_viewport_size(SIZE)
             shutil.copy(NOTEBOOKS / name, folder / name)
             lab = Lab(page, servers(application), name, application=application)
-            running.callback(page.evaluate, "jupyterapp.shell.currentWidget.sessionContext.shutdown()")
             page.evaluate(f"{RUN}('notebook:enter-command-mode')")
             return lab
 
@@ -132,7 +131,7 @@ class Learner:
         raise AssertionError(f"Shift+Tab does not lead to the {place} of cell {cell}:\n{self.story()}")
 
 
-@pytest.mark.parametrize(("name", "way"), walks())
+@pytest.mark.parametrize(("name", "way"), list(walks()))
 def test_a_whole_lesson_by_keyboard_alone(lesson, name, way):
     page = lesson(name, way).page
     learner, films, questions = Learner(page), 0, 0
@@ -157,6 +156,7 @@ def test_a_whole_lesson_by_keyboard_alone(lesson, name, way):
             assert learner.press("Tab") == {**learner.at(), "cell": cell + 1, "place": "cell"}, learner.story()
             into, out = learner.press("Shift+Tab"), learner.press("Tab")
             assert (into["place"], into["cell"], out["place"], out["cell"]) == (inside, cell, "cell", cell + 1), learner.story()
+    page.evaluate("jupyterapp.shell.currentWidget.sessionContext.shutdown()")
     print(learner.story())
     asked = [cell for cell in nbformat.read(NOTEBOOKS / name, 4).cells if "question" in cell.metadata.get("tags", ())]
     assert questions == len(asked) and (films or not asked), (films, questions)

@@ -101,3 +101,24 @@ def test_an_answer_waits_for_a_choice_and_appears_with_it(lesson, folder):
     saved = json.loads((folder / "10_pre_write_32.ipynb").read_text("utf-8"))
     (cell,) = (cell for cell in saved["cells"] if "guess_index.reveal()" in "".join(cell["source"]))
     assert "You said: number 258" in json.dumps(cell["outputs"]), "what was predicted is still there when it opens again"
+
+
+def test_after_a_reload_a_choice_reaches_the_answer_and_the_file(lesson, server, folder):
+    """JupyterLab then no longer knows the display ids with which the kernel replaces outputs."""
+    page, name = lesson.page, "10_pre_write_32.ipynb"
+    run_to(lesson, "guess_index.reveal()")
+    page.evaluate("jupyterapp.commands.execute('docmanager:save')")
+    page.wait_for_function("!jupyterapp.shell.currentWidget.context.model.dirty")
+    Lab(page, server, name)
+    group(lesson).get_by_text("number 257").click()
+    page.locator(".kvmmmu-answer:visible", has_text="You said: number 257. It was: number 257. Right!").wait_for()
+    assert page.locator(".kvmmmu-waiting").count() == 0
+    page.evaluate("jupyterapp.commands.execute('docmanager:save')")
+    page.wait_for_function("!jupyterapp.shell.currentWidget.context.model.dirty")
+    cells = json.loads((folder / name).read_text("utf-8"))["cells"]
+    asked, answered = (
+        json.dumps(next(cell["outputs"] for cell in cells if line in "".join(cell["source"])), ensure_ascii=False)
+        for line in ("guess_index = ", "guess_index.reveal()")
+    )
+    assert "<b>number 257</b> ← your prediction" in asked
+    assert "You said: number 257" in answered and "First choose an answer" not in answered

@@ -491,3 +491,17 @@ def test_destroy_leaves_nothing_behind(play):
     assert page.evaluate("heard") == []
     page.evaluate("handles[1].seek(4)")
     assert page.evaluate("heard") == [["step", 4]]
+
+
+def test_where_the_list_of_keys_has_too_little_room_the_arrow_keys_scroll_it(play):
+    page = play(films.small())
+    page.set_viewport_size({"width": 420, "height": 500})
+    page.locator(".kp-slider").focus()
+    page.keyboard.press("?")
+    keys = page.locator(".kp-help")
+    assert keys.evaluate("(keys) => keys.scrollHeight > keys.clientHeight && keys === document.activeElement")
+    page.keyboard.press("ArrowDown")
+    page.wait_for_function("document.querySelector('.kp-help').scrollTop > 0")
+    assert page.locator(".kp-count").inner_text() == "Step 0 of 9"
+    page.keyboard.press("Escape")
+    assert keys.is_hidden() and page.locator(".kp-slider").evaluate("(slider) => slider === document.activeElement")
