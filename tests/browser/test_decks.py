@@ -16,7 +16,8 @@ from kvmmmu_lab.publish.summary import MAX_WORDS, word_count
 from kvmmmu_lab.workspace import course_root
 
 from ..publish.books import FILM, code, saved, text
-from .conftest import Watchdog, missing
+from .barriers import barriers
+from .conftest import Watchdog
 
 pytestmark = pytest.mark.slow
 
@@ -215,18 +216,12 @@ def test_lessons_that_did_not_change_are_not_run_again(exported, tmp_path):
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_there_are_no_serious_barriers(exported, browser, theme, tmp_path):
     """What axe finds on each slide, each page, and a film's own page."""
-    try:
-        from axe_playwright_python.sync_playwright import Axe
-    except ImportError:
-        missing("axe-playwright-python: pip install axe-playwright-python")
-    axe, serious = Axe(), []
+    serious = []
     context = browser.new_context(viewport={"width": 1280, "height": 720}, color_scheme=theme)
     page = context.new_page()
 
     def look(where):
-        for one in axe.run(page).response["violations"]:
-            if one["impact"] in ("serious", "critical"):
-                serious.append((where, one["id"], one["nodes"][0]["target"], one["nodes"][0]["failureSummary"][:300]))
+        serious.extend((where, *one) for one in barriers(page) if one.impact in ("serious", "critical"))
 
     for path in [exported[0] / f"{lesson.stem}.html" for lesson in LESSONS]:
         opened(page, path)

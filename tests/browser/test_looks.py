@@ -14,7 +14,8 @@ from kvmmmu_lab.draw.example import example
 from kvmmmu_lab.player.gif import gif
 
 from ..player import films
-from .conftest import missing, open_list
+from .barriers import barriers
+from .conftest import open_list
 
 pytestmark = pytest.mark.slow
 
@@ -275,30 +276,16 @@ def test_a_step_that_changes_a_whole_page_lists_some(play):
 @pytest.mark.parametrize("width", [1024, 1600])
 def test_there_are_no_barriers(play, scheme, width):
     """What axe finds in a film: at rest, with the list, with the details, and with the keys."""
-    try:
-        from axe_playwright_python.sync_playwright import Axe
-    except ImportError:
-        missing("axe-playwright-python: pip install axe-playwright-python")
     page = play(films.two_chapters(), films.large(), options={"step": 7})
     page.set_viewport_size({"width": width, "height": 800})
     page.emulate_media(color_scheme=scheme)
     page.evaluate("scheme => { document.body.style.background = scheme === 'dark' ? '#111' : '#fff'; }", scheme)
     page.evaluate("document.querySelector('#end').remove()")
-    found, axe = [], Axe()
+    found = []
 
     def look(where):
         page.wait_for_timeout(100)
-        for one in axe.run(
-            page,
-            options={
-                "rules": {
-                    "region": {"enabled": False},
-                    "landmark-one-main": {"enabled": False},
-                    "page-has-heading-one": {"enabled": False},
-                }
-            },
-        ).response["violations"]:
-            found.append((where, one["id"], one["nodes"][0]["target"], one["nodes"][0]["failureSummary"][:300]))
+        found.extend((where, *one) for one in barriers(page, off=("region", "landmark-one-main", "page-has-heading-one")))
 
     look("at rest")
     for number in (0, 1):
