@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from .errors import DataError, HostCrash, OutOfTime
+from .errors import DataError, HostCrash, InputError, OutOfTime
 
 MEGABYTE = 1 << 20
 
@@ -138,7 +138,10 @@ def reading(path: str | Path, expected: str, what: str = "") -> Iterator[None]:
             raise
         raise DataError(str(path), f"{error.argument}: {error.got}", error.expected) from error
     except Exception as error:
-        raise DataError(str(path), f"{what}: {reason(error)}" if what else reason(error), expected) from error
+        found = reason(error)
+        if isinstance(error, InputError):  # a value in the file that no machine can have
+            found, _, expected = found.partition("; expected ")
+        raise DataError(str(path), f"{what}: {found}" if what else found, expected) from error
 
 
 def reason(error: BaseException) -> str:

@@ -140,17 +140,18 @@ def read_film(markup: str) -> FilmOutput | None:
         found = parse_json(unpacked(parse_json(reader.data)["packed"]))
         film, options = found["film"], found["options"]
         playable = (film["format"], film["version"]) == (FORMAT, VERSION) and _is_film(film) and isinstance(options, dict)
-    except (ValueError, LookupError, TypeError, AttributeError):
+    except (ValueError, LookupError, TypeError, AttributeError, ET.ParseError):
         return None
     return FilmOutput(film, options, reader.still) if playable else None
 
 
 def _is_film(film: Mapping[str, Any]) -> bool:
-    """Whether a film's data has what the pictures and the list of steps are made of. Raises LookupError, TypeError
-    or AttributeError."""
+    """Whether a film's data has what the pictures and the list of steps are made of. Raises LookupError,
+    TypeError, AttributeError or ParseError."""
     texts, steps = [film["title"], film["css"]], 0
     for chapter in film["chapters"]:
         texts += [chapter["title"], chapter["svg"]]
+        ET.fromstring(chapter["svg"])
         for step in chapter["steps"]:
             steps += 1
             texts += [step["words"], step["place"]]

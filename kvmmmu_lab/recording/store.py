@@ -21,7 +21,7 @@ import json
 import os
 import pickle
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,9 @@ from ..data.arrays import open_arrays
 from ..errors import DataError, HostCrash, InputError, LabError
 from ..files import parse_json, reading
 from ..mmu import events as ev
+from ..mmu.bits import ALL_ONES, PAGE_SIZE
 from ..mmu.memory import FIRST_GUEST, MAX_FRAMES
+from ..mmu.pool import NUM_PAGES
 from ..printable import printable
 from . import snapshot
 from .moment import Replica
@@ -50,6 +52,13 @@ ARRAYS = {
     "changes": ("u8", 2),
     "moves": ("u8", 1),
 }
+
+
+TEXTS = frozenset(["cache", "form", "kind", "function", "source", "what", "why"])
+FLAGS = frozenset(["write", "user", "fetch", "metaphysical", "log"])
+"""The operands of events that are texts, and those that are True or False. All others are numbers, but `ANYTHING`."""
+
+ANYTHING = frozenset(["result"])
 
 
 class RecordedError(Exception):
@@ -139,17 +148,24 @@ def _shown(value: Any) -> Any:
 def _tape(meta: dict[str, Any], arrays: dict[str, np.ndarray]) -> Tape:
     kinds = [ev.KINDS[name] for name in meta["kinds"]]
     operands = iter(_items(arrays["values"], arrays["types"], meta["objects"]))
+    samples = {name: (steps, values) for name, (steps, values) in _from_json(meta["samples"]).items()}
+    nframes = int(samples["slots"][1][-1][2])
+    _check(FIRST_GUEST <= nframes <= MAX_FRAMES, "the size of memory")
+    # for operands that index something: how much of it there is
+    limits = {"page": NUM_PAGES, "level": 5, "size": 9, "hfn": nframes, "hpa": nframes * PAGE_SIZE}
+    limits |= dict.fromkeys(("spte", "parent"), nframes * PAGE_SIZE // 8)
     items: list[Any] = []
     bounds = array("Q", [0])
     for number in arrays["kinds"].tolist():
         kind = kinds[number]
         items.append(kind)
-        items += [next(operands) for _ in kind.operands]
+        for name in kind.operands:
+            operand = next(operands)
+            _check(_is_operand(name, operand, limits), f"the operand {name} of {kind.name}")
+            items.append(operand)
         bounds.append(len(items))
     _check(next(operands, None) is None, "more operands than the events have")
-    samples = {name: (steps, values) for name, (steps, values) in _from_json(meta["samples"]).items()}
-    nframes, words, steps = int(samples["slots"][1][-1][2]), arrays["changes"], len(bounds)
-    _check(FIRST_GUEST <= nframes <= MAX_FRAMES, "the size of memory")
+    words, steps = arrays["changes"], len(bounds)
     _check(len(arrays["frames"]) == len(arrays["pages"]) and arrays["pages"].shape[1:] == (512,), "pages")
     _check(words.shape[1] == 4 and bool((words[:, 1] < nframes * 512).all()), "changes")
     _check(all(bool((np.diff(of.astype("i8")) >= 0).all()) for of in (words[:, 0], arrays["moves"])), "the order of steps")
@@ -168,6 +184,17 @@ def _tape(meta: dict[str, Any], arrays: dict[str, np.ndarray]) -> Tape:
     tape.seal()
     _keyframes(tape)
     return tape
+
+
+def _is_operand(name: str, operand: Any, limits: Mapping[str, int]) -> bool:
+    """Whether an event can have this operand."""
+    if name in TEXTS or name in FLAGS:
+        return type(operand) is (str if name in TEXTS else bool)
+    if name in ANYTHING:
+        return True
+    if operand is None:
+        return name in ("parent", "old", "new")  # without a parent; without the contents of a filled page
+    return type(operand) is int and 0 <= operand < limits.get(name, ALL_ONES + 1)
 
 
 def _keyframes(tape: Tape) -> None:
