@@ -9,11 +9,14 @@ host addresses and the order of the engine's lists.
 from __future__ import annotations
 
 from collections import OrderedDict
+from dataclasses import fields
 from typing import Any
 
-from ..mmu.machine import Machine
-from ..mmu.memory import Alias, Slot
+from ..mmu.bits import ALL_ONES, PAGE_SIZE
+from ..mmu.machine import Machine, Stats
+from ..mmu.memory import ALIAS_SLOTS, MEMORY_SLOTS, Alias, Slot
 from ..mmu.parents import ParentChains
+from ..mmu.pool import NUM_PAGES
 from ..mmu.rmap import ReverseMap
 from .proxies import SeenMap, SeenParents, look_at_all
 
@@ -135,6 +138,56 @@ def _copied(chains: Any) -> Any:
     if not isinstance(chains, list):
         return chains
     return [list(chain) if isinstance(chain, list) else chain for chain in chains]
+
+
+# Values from a file
+
+
+def is_value(name: str, value: Any, nframes: int) -> bool:
+    """Whether a value has the form in which a part of the state is saved, for a machine with ``nframes`` host frames.
+
+    What isn't a list, a tuple or a dict where there should be one may raise TypeError, ValueError or AttributeError instead.
+    """
+    match name:
+        case "counters":
+            return _numbers(value, 4 + len(fields(Stats)))
+        case "registers":
+            *registers, pdptrs, root, root_level, shadow_level = value
+            levels = _numbers([root_level, shadow_level], 2, 5)
+            return _numbers(registers, 4) and _numbers(pdptrs, 4) and _numbers([root], 1) and levels
+        case "injected":
+            return all(_numbers(fault, 2) for fault in value)
+        case "slots":
+            held, aliases, count = value
+            fine = len(held) == MEMORY_SLOTS and len(aliases) == ALIAS_SLOTS and _numbers([count], 1, nframes + 1)
+            return fine and all(_is_slot(slot, nframes) for slot in held) and all(x is None or _numbers(x, 3) for x in aliases)
+        case "pages":
+            headers, *lists = value
+            return _numbers(headers, 4 * NUM_PAGES) and len(lists) == 3 and all(_numbers(ids, None, NUM_PAGES) for ids in lists)
+        case "rmaps":
+            return _numbers(list(value), None, nframes) and all(_is_chains(chains, nframes) for chains in value.values())
+        case "parents":
+            return _numbers(list(value), None, NUM_PAGES) and all(_is_chains(chains, nframes) for chains in value.values())
+    return False
+
+
+def _numbers(value: Any, count: int | None, below: int = ALL_ONES + 1) -> bool:
+    fine = isinstance(value, (list, tuple)) and (count is None or len(value) == count)
+    return fine and all(type(number) is int and 0 <= number < below for number in value)
+
+
+def _is_slot(slot: Any, nframes: int) -> bool:
+    base, npages, hfn, log = slot
+    fine = _numbers([base, npages, hfn], 3) and hfn + npages <= nframes
+    return fine and (log is None or (isinstance(log, bytes) and len(log) == npages))
+
+
+def _is_chains(chains: Any, nframes: int) -> bool:
+    """Whether a value is an spte, or a list of sptes and of lists of them."""
+    words = nframes * PAGE_SIZE // 8
+    if not isinstance(chains, (list, tuple)):
+        return _numbers([chains], 1, words)
+    return all(_numbers(one if isinstance(one, (list, tuple)) else [one], None, words) for one in chains)
 
 
 PARTS = {

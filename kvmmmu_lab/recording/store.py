@@ -161,7 +161,9 @@ def _tape(meta: dict[str, Any], arrays: dict[str, np.ndarray]) -> Tape:
         items.append(kind)
         for name in kind.operands:
             operand = next(operands)
-            _check(_is_operand(name, operand, limits), f"the operand {name} of {kind.name}")
+            filled = kind is ev.LOAD and name in ("old", "new")  # their contents aren't kept
+            fine = operand is None if filled else _is_operand(name, operand, limits)
+            _check(fine, f"the operand {name} of {kind.name}")
             items.append(operand)
         bounds.append(len(items))
     _check(next(operands, None) is None, "more operands than the events have")
@@ -170,8 +172,13 @@ def _tape(meta: dict[str, Any], arrays: dict[str, np.ndarray]) -> Tape:
     _check(words.shape[1] == 4 and bool((words[:, 1] < nframes * 512).all()), "changes")
     _check(all(bool((np.diff(of.astype("i8")) >= 0).all()) for of in (words[:, 0], arrays["moves"])), "the order of steps")
     _check(all(not len(of) or 0 < int(of.max()) < steps for of in (words[:, 0], arrays["moves"])), "numbers of steps")
+    start = _from_json(meta["start"])
+    _check(start.keys() == snapshot.PARTS.keys(), "the state at the start")
+    for name, value in start.items():
+        _check(snapshot.is_value(name, value, nframes), f"{name} at the start")
+    _check_samples(samples, meta["parts"], nframes)
     tape = Tape(
-        start=_from_json(meta["start"]),
+        start=start,
         frames=arrays["frames"].astype(np.intp),
         pages=arrays["pages"],
         parts=tuple(meta["parts"]),
@@ -186,6 +193,17 @@ def _tape(meta: dict[str, Any], arrays: dict[str, np.ndarray]) -> Tape:
     return tape
 
 
+def _check_samples(samples: dict[str, Any], parts: Sequence[str], nframes: int) -> None:
+    always = ("counters", "registers", "injected", "slots")
+    _check(set(parts) <= {"rmaps", "parents"} and samples.keys() == {*always, *parts}, "samples")
+    for name, (steps, values) in samples.items():
+        _check(len(steps) == len(values) and all(type(step) is int for step in steps), f"samples of {name}")
+        _check(steps == sorted(steps) and (name in parts or steps[:1] == [0]), f"steps of the samples of {name}")
+        for value in values:
+            held = {value[0]: value[1]} if name in parts else value  # of a replaced part: one list that changed
+            _check(snapshot.is_value(name, held, nframes), f"a sample of {name}")
+
+
 def _is_operand(name: str, operand: Any, limits: Mapping[str, int]) -> bool:
     """Whether an event can have this operand."""
     if name in TEXTS or name in FLAGS:
@@ -193,7 +211,7 @@ def _is_operand(name: str, operand: Any, limits: Mapping[str, int]) -> bool:
     if name in ANYTHING:
         return True
     if operand is None:
-        return name in ("parent", "old", "new")  # without a parent; without the contents of a filled page
+        return name == "parent"
     return type(operand) is int and 0 <= operand < limits.get(name, ALL_ONES + 1)
 
 
