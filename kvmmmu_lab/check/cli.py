@@ -9,8 +9,11 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import signal
 import sys
-from contextlib import AbstractContextManager
+import threading
+from collections.abc import Iterator
+from types import FrameType
 
 from .sandbox.forkserver import CAN_FORK, ForkServer
 
@@ -75,6 +78,31 @@ def watch(args: argparse.Namespace) -> int:
         return WatchSession(args.folder or working_folder(), workspace.course_root(), args.exercise, server).run()
 
 
-def _server(inline: bool = False) -> AbstractContextManager[ForkServer | None]:
-    """A fork server, where there can be one and it is needed."""
-    return ForkServer(here=True) if CAN_FORK and not inline else contextlib.nullcontext()
+@contextlib.contextmanager
+def _server(inline: bool = False) -> Iterator[ForkServer | None]:
+    """A fork server, where there can be one and it is needed. If the command is terminated, it ends with all workers."""
+    with _ending_tidily(), ForkServer(here=True) if CAN_FORK and not inline else contextlib.nullcontext() as server:
+        yield server
+
+
+@contextlib.contextmanager
+def _ending_tidily() -> Iterator[None]:
+    """Let signals that terminate a command raise SystemExit, so that it stops its processes and restores the terminal."""
+    wanted = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    if threading.current_thread() is not threading.main_thread():
+        wanted = []
+    before = {signum: signal.getsignal(signum) for signum in wanted}
+    caught = [signum for signum, handler in before.items() if handler == signal.SIG_DFL]  # nohup, for example, ignores them
+
+    def end(signum: int, frame: FrameType | None) -> None:
+        for each in caught:
+            signal.signal(each, signal.SIG_IGN)
+        raise SystemExit(128 + signum)
+
+    for signum in caught:
+        signal.signal(signum, end)
+    try:
+        yield
+    finally:
+        for signum in caught:
+            signal.signal(signum, before[signum])

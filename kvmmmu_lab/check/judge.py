@@ -234,7 +234,7 @@ class Judge:
         except Exception as error:
             if self.inline or (isinstance(error, LabError) and not self.loaded):
                 raise  # it isn't the submission's fault: no process can be started, for example
-            _show_traceback()
+            show_traceback()
             failure = Failure(UNJUDGED.format(f"{type(error).__name__}: {error}"[:200]), kind="damaged")
             status = failure.status
         return Verdict(rule, status, failure, time.monotonic() - begin)
@@ -322,7 +322,7 @@ class Judge:
         except Exception:  # the answers are untrusted data; that they differ is certain
             if self.inline:
                 raise
-            _show_traceback()
+            show_traceback()
             return self.explainer.in_brief(first)
 
     def _shortened(self, rule: Rule, scenario: Scenario, stretch: Golden | Boot | None, first: Failure) -> Failure:
@@ -506,7 +506,7 @@ class Judge:
             self.owned = None
 
 
-def _show_traceback() -> None:
+def show_traceback() -> None:
     """Print the traceback of an exception that became a verdict, if that is asked for."""
     if os.environ.get(DEBUG):
         traceback.print_exc(file=sys.stderr)

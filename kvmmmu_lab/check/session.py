@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -18,6 +20,7 @@ from .answers import KnownAnswers, known_answers
 from .console import own_file, show
 from .deadline import Deadline
 from .hints import next_hint
+from .judge import UNJUDGED, show_traceback
 from .sandbox.forkserver import ForkServer
 from .submission import read
 
@@ -42,6 +45,7 @@ class WatchSession:
             raise InputError("course", str(root), "a course with exercises: install the kit again")
         self.at = self._open() if name is None else self._named(name)
         self.seen: Stamp | None = NEVER
+        self.keys = Keys()
         self.beside: tuple[str, ...] = ()
 
     def _named(self, name: str) -> int:
@@ -62,10 +66,10 @@ class WatchSession:
 
     def run(self) -> int:
         """Run until the user quits or stdin closes."""
-        with Keys() as keys:
+        with self.keys:
             while True:
                 self.look()
-                key = keys.get(POLL)
+                key = self.keys.get(POLL)
                 if key is None or key in ("q", "\x03", "\x04"):
                     print(self.summary())
                     return 0
@@ -90,6 +94,11 @@ class WatchSession:
     def check(self) -> None:
         """Check the current exercise. If its file can't be checked, print why and continue."""
         _clear()
+        with self.keys.at_rest():
+            self._check()
+        print(f"\n{MENU}", flush=True)
+
+    def _check(self) -> None:
         try:
             path = own_file(self.exercise, self.folder)
             deadline = Deadline()
@@ -101,7 +110,9 @@ class WatchSession:
             print(self._next() if report.passed else f"\nEdit {path}")
         except LabError as error:
             print(f"{error}")
-        print(f"\n{MENU}", flush=True)
+        except Exception as error:  # a session goes on, whatever goes wrong in a check
+            show_traceback()
+            print(UNJUDGED.format(f"{type(error).__name__}: {error}"))
 
     def _known(self) -> KnownAnswers:
         """What earlier checks of the current exercise have found out."""
@@ -146,6 +157,8 @@ class Keys:
     """Read single keys from a terminal, without Enter. If stdin is not a terminal, the first letter of each line is a key.
 
     Example: ``with Keys() as keys: keys.get(0.3)``. It returns a key, "" if none came in time, or None at the end of stdin.
+    Meanwhile the terminal does not show what is typed. It is as before when a signal ends the process, except SIGKILL: then
+    ``stty sane`` helps. So it is also as before while a submission runs (`at_rest`), should that kill the process.
     """
 
     def __init__(self) -> None:
@@ -156,17 +169,37 @@ class Keys:
     def __enter__(self) -> Keys:
         if self.terminal and sys.platform != "win32":
             import termios
-            import tty
 
             self.before = termios.tcgetattr(sys.stdin)
-            tty.setcbreak(sys.stdin)
+            self._take()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._restore()
+
+    def _take(self) -> None:
+        if self.before is not None and sys.platform != "win32":
+            import termios
+            import tty
+
+            with contextlib.suppress(termios.error):  # the terminal has been closed
+                tty.setcbreak(sys.stdin, termios.TCSADRAIN)
+
+    def _restore(self) -> None:
         if self.before is not None and sys.platform != "win32":
             import termios
 
-            termios.tcsetattr(sys.stdin, termios.TCSADRAIN, self.before)
+            with contextlib.suppress(termios.error):
+                termios.tcsetattr(sys.stdin, termios.TCSANOW, self.before)
+
+    @contextlib.contextmanager
+    def at_rest(self) -> Iterator[None]:
+        """Leave the terminal as it was before for a while; keys that are pressed meanwhile are read later."""
+        self._restore()
+        try:
+            yield
+        finally:
+            self._take()
 
     def get(self, seconds: float) -> str | None:
         """Wait for a key, for a limited time."""

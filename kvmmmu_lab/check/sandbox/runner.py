@@ -49,7 +49,7 @@ def become_server(link: socket.socket, variables: set[str], paths: set[str]) -> 
     It keeps only these environment variables, and leaves out these entries of ``sys.path``, so that it is like a new process.
     """
     os.setsid()
-    for signum in (signal.SIGINT, signal.SIGTERM):
+    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(signum, signal.SIG_DFL)
     forget(variables)
     null = os.open(os.devnull, os.O_RDWR)
