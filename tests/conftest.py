@@ -15,7 +15,11 @@ sys.modules.setdefault("rfc3987_syntax", None)
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config):
-    """If Python may not write bytecode beside the sources, write it to a temporary folder, so that it is compiled once."""
+    """If Python may not write bytecode beside the sources, write it to a temporary folder, so that it is compiled once.
+
+    A check as a whole has more time than usual, since other tests run at the same time.
+    """
+    os.environ.setdefault("KVMMMU_LAB_CHECK", "100")
     if sys.dont_write_bytecode and not sys.pycache_prefix:
         folder = tempfile.TemporaryDirectory(prefix="kvmmmu-lab-bytecode-")
         config.add_cleanup(folder.cleanup)

@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import math
+import os
 import time
+from collections.abc import Iterator
 
 from ..errors import OutOfTime
 from .sandbox.limits import CHECK, TIME
@@ -48,8 +51,23 @@ class Deadline:
     def check(self) -> None:
         """Raise OutOfTime if the time is over."""
         if self.passed:
-            raise OutOfTime(f"{self.what} took longer than {self.seconds:.3g} {CHECK.unit}; {CHECK.how}")
+            raise OutOfTime(f"{self.what} took longer than {self.seconds:.3g} {CHECK.unit}{_busy()}; {CHECK.how}")
 
     def stop(self) -> None:
         """End the check now."""
         self.end = time.monotonic()
+
+    @contextlib.contextmanager
+    def until_exception(self) -> Iterator[None]:
+        """End the check if an exception, such as that for Ctrl+C, leaves the block: other threads that work for it end soon."""
+        try:
+            yield
+        except BaseException:
+            self.stop()
+            raise
+
+
+def _busy() -> str:
+    """What is said if this computer has much else to do; else nothing."""
+    load, processors = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0, os.cpu_count() or 1
+    return " on a computer that is busy with other things" if load > 3 * processors else ""

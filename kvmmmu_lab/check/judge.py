@@ -198,16 +198,12 @@ class Judge:
             if other.trial is not None:
                 judge.help(other.trial)
 
-        with self, beside, ThreadPoolExecutor(1) as thread:
+        with self, beside, ThreadPoolExecutor(1) as thread, self.deadline.until_exception():
             helper = thread.submit(work, beside, self) if self.server is not None else None
-            try:
-                work(self, beside)
-                if helper is not None:
-                    helper.result()
-                tell_those_done()
-            except BaseException:  # Ctrl+C, for example
-                self.deadline.stop()
-                raise
+            work(self, beside)
+            if helper is not None:
+                helper.result()
+            tell_those_done()
         self.printed, self.print_count = self.printed or beside.printed, self.print_count + beside.print_count
         self.known.save()
         return self.report_on(verdicts)
@@ -270,7 +266,7 @@ class Judge:
                 self._try(trial, last=True)
             except Exception:  # the other judge tries the same, with the same result
                 if not self.deadline.passed:
-                    _show_traceback()
+                    show_traceback()
             finally:
                 trial.leave()
 

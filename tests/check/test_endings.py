@@ -64,13 +64,13 @@ def start(tmp_path, environment, source):
 
 
 def ended(process, signum):
-    """Send a signal, and return the output when the process has ended with all of its descendants, at most 2 seconds later."""
+    """Send a signal, and return the output when the process has ended with all of its descendants, soon after it."""
     others = descendants(process.pid)
     process.send_signal(signum)
     begin = time.monotonic()
     out, error = process.communicate(timeout=10)
-    assert time.monotonic() - begin < 2
-    assert wait_until(lambda: not any(map(runs, others)), 2), [pid for pid in others if runs(pid)]
+    assert time.monotonic() - begin < 5  # it takes 0.2 seconds if nothing else runs
+    assert wait_until(lambda: not any(map(runs, others)), 5), [pid for pid in others if runs(pid)]
     return out.decode(), error.decode()
 
 

@@ -200,6 +200,12 @@ def time_limit(monkeypatch):
     return limit
 
 
+@pytest.fixture(autouse=True)
+def usual_time(monkeypatch):
+    """A check as a whole has the time that it has by default."""
+    monkeypatch.delenv("KVMMMU_LAB_CHECK", raising=False)
+
+
 SHORT, LONG = 0.5, 10
 SECONDS = {name: SHORT for name, (_, status, _) in HOSTILE.items() if status == TIMED_OUT}
 SECONDS |= {"starts threads": SHORT, "uses up memory": LONG}
