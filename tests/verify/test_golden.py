@@ -160,7 +160,7 @@ def unnoticed(name, path, share):
 
 @pytest.mark.parametrize("name", DIRECTED)
 def test_wrong_values_in_a_directed_scenario_are_noticed(name, tmp_path):
-    assert unnoticed(name, tmp_path / "mutant", share=7) == []
+    assert unnoticed(name, tmp_path / "mutant", share=23) == []
 
 
 @pytest.mark.slow
