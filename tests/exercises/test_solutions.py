@@ -13,7 +13,11 @@ from . import solutions
 from .checking import EXERCISES, RIGHT, WRONG, judge, judge_rule
 
 
-@pytest.mark.parametrize("solution", RIGHT, ids=str)
+A_HALF = [pytest.param(one, id=str(one), marks=pytest.mark.slow if number % 2 else ()) for number, one in enumerate(RIGHT)]
+"""All right solutions; every second one is left to the longer tests."""
+
+
+@pytest.mark.parametrize("solution", A_HALF)
 def test_a_right_solution_gets_full_points(solution, server):
     report = judge(solution.exercise, solution, server)
     assert report.passed and report.status == PASSED, str(report)
@@ -24,8 +28,8 @@ A_THIRD = [pytest.param(one, id=str(one), marks=pytest.mark.slow if number % 3 e
 
 
 @pytest.mark.parametrize("solution", A_THIRD)
-def test_a_wrong_solution_loses_the_points_of_the_rule_that_it_breaks(solution, server):
-    verdict = judge_rule(solution, solution.breaks, server)
+def test_a_wrong_solution_loses_the_points_of_the_rule_that_it_breaks(solution, server_without_wall):
+    verdict = judge_rule(solution, solution.breaks, server_without_wall)
     said = explained(verdict, EXERCISES[solution.exercise])
     assert verdict.status not in (PASSED, NOT_ATTEMPTED) and verdict.points == 0, said
     assert verdict.rule.says in said and verdict.failure.sentence
