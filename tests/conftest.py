@@ -13,19 +13,23 @@ import pytest
 sys.modules.setdefault("rfc3987_syntax", None)
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config):
-    """If Python may not write bytecode beside the sources, write it to a temporary folder, so that it is compiled once.
+    """If Python may not write bytecode beside the sources, write it to pytest's cache, so that it is compiled once.
 
-    A check as a whole has more time than usual, since other tests run at the same time.
+    Else each process of each run spends seconds on it. A check as a whole has more time than usual, since other tests run at
+    the same time.
     """
     os.environ.setdefault("KVMMMU_LAB_CHECK", "100")
     if sys.dont_write_bytecode and not sys.pycache_prefix:
-        folder = tempfile.TemporaryDirectory(prefix="kvmmmu-lab-bytecode-")
-        config.add_cleanup(folder.cleanup)
-        sys.dont_write_bytecode, sys.pycache_prefix = False, folder.name
+        if hasattr(config, "cache"):
+            folder = str(config.cache.mkdir("bytecode"))
+        else:
+            temporary = tempfile.TemporaryDirectory(prefix="kvmmmu-lab-bytecode-")
+            config.add_cleanup(temporary.cleanup)
+            folder = temporary.name
+        sys.dont_write_bytecode, sys.pycache_prefix = False, folder
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-        os.environ["PYTHONPYCACHEPREFIX"] = folder.name
+        os.environ["PYTHONPYCACHEPREFIX"] = folder
 
 
 NOTEBOOKS = ("tests/notebooks/", "tests/exercises/test_folders.py")
