@@ -59,8 +59,9 @@ def server():
 def said(server, number, source, rule=None):
     """What a learner reads about the first rule that fails, or about ``rule``, without line breaks."""
     exercise = EXERCISES[number]
-    report = Judge(exercise, Submission(source, "mine.py"), server).report()
-    verdict = next(one for one in report.verdicts if (one.rule.name == rule if rule else one.failure))
+    with Judge(exercise, Submission(source, "mine.py"), server) as judge:
+        verdicts = (judge.rule(one) for one in exercise.rules if rule in (None, one.name))
+        verdict = next(verdict for verdict in verdicts if verdict.failure)
     return " ".join(explained(verdict, exercise).split())
 
 

@@ -12,7 +12,6 @@ from kvmmmu_lab.check.report import NOT_ATTEMPTED, PASSED, explained
 from . import solutions
 from .checking import EXERCISES, RIGHT, WRONG, judge, judge_rule
 
-
 A_HALF = [pytest.param(one, id=str(one), marks=pytest.mark.slow if number % 2 else ()) for number, one in enumerate(RIGHT)]
 """All right solutions; every second one is left to the longer tests."""
 
