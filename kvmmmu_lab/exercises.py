@@ -4,7 +4,7 @@
 A folder ``exercises/NN_name/`` contains ``README.md`` (the task), ``name.py`` (stubs, the file that a learner edits),
 ``test_name.py`` (the `Exercise`, with its rules and their scenarios), ``hints.md`` and ``name.ipynb``. A rule is checked
 on scenarios. A scenario is a small guest and the steps that it executes. The steps are executed with the learner's part and
-with the kit's own part, and the observable states are compared after each step (`kvmmmu_lab.check`).
+with the kit's own part, and the observable states are compared after each step that runs it (`kvmmmu_lab.check`).
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 
 from kvmmmu_lab.check import strategies as st
 from kvmmmu_lab.check.observe import USUAL
-from kvmmmu_lab.check.scenarios import COUNTS, CROWD, TABLE, hit, hit_anywhere, hit_pages, scattered, sweep, take
+from kvmmmu_lab.check.scenarios import COUNTS, CROWD, TABLE, hit, hit_anywhere, hit_pages, scattered, sweep, take, three_writes
 from kvmmmu_lab.exercises import Boot, Exercise, Golden, Rule, play
 
 ROOT, UPPER, PD, PT, OTHER = 0x10, 0x11, 0x12, 0x13, 0x14
@@ -293,6 +293,7 @@ EXERCISE = Exercise(
             *(play(*(step for count in range(1, 21) for step in (("page", TABLE, *role), ("write", TABLE << 12, 8, 0))))
               for role in ((1, 4), (4, 4))),
             *(between(*steps) for steps in BETWEEN),
+            three_writes((1, 4), 1, 2, 4, 8),
             wide(write(0, 9), write(PT, 9), write(0, 9), write(PT, 9)),
             wide(*use(0x1000, 0x2000, 0x3000), write(PT, 1), write(PT, 2), write(PT, 3)),
             wide(("alias", 0x300, 0x100, 0), write(PT, 9), write(0x313, 9), write(PT, 9), *use(0x3000), write(0x313, 9),

@@ -3,7 +3,7 @@
 
 from kvmmmu_lab.check import strategies as st
 from kvmmmu_lab.check.observe import USUAL
-from kvmmmu_lab.check.scenarios import COUNTS, CROWD, TABLE, hit, hit_anywhere, hit_pages, scattered, sweep, take
+from kvmmmu_lab.check.scenarios import COUNTS, CROWD, TABLE, hit, hit_anywhere, hit_pages, scattered, sweep, take, three_writes
 from kvmmmu_lab.exercises import Boot, Exercise, Golden, Rule, play
 
 TOP, UPPER, PD, PT, OTHER = 0x10, 0x11, 0x12, 0x13, 0x14
@@ -310,6 +310,7 @@ EXERCISE = Exercise(
             *(play(*(step for count in range(1, 21) for step in (("page", TABLE, *role), ("write", TABLE << 12, 4, 0))))
               for role in ((1, 2, 1), (2, 2, 3), (3, 4))),
             *(between(*steps) for steps in BETWEEN),
+            three_writes((1, 2, 0), 1, 2, 4),
             narrow(write(0, 9), write(PT, 9), write(0, 9), write(PT, 9)),
             wide(write8(PT, 8), {"op": "cr3", "v": 0x15000}, write8(PT, 9), {"op": "cr3", "v": TOP << 12}, *use(0x1000),
                  write8(PT, 8)),

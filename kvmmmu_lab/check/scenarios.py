@@ -39,8 +39,8 @@ COUNTS = (
 )  # fmt: skip
 """How many times in a row a guest writes to a gfn: all small numbers, and those at which a limit is likely."""
 
-CROWD: StepData = ("shadowed", TABLE + 0x100, 20, 0x100)
-"""A step that takes shadow pages for twenty other gfns in TABLE's hash bucket."""
+CROWD: StepData = ("shadowed", TABLE + 0x100, 31, 0x100, 7)
+"""A step that takes 217 shadow pages for 31 other gfns in TABLE's hash bucket: almost all that there are."""
 
 Role = tuple[Any, ...]
 """Operands of the step "page": level, number of guest levels, quadrant, and "M" for metaphysical or "R" for a root."""
@@ -166,6 +166,12 @@ def sweep(roles: Sequence[Role], offsets: Iterable[int], size: int) -> Scenario:
     places = [place for offset in offsets for place in ((TABLE << 12) + offset, ELSEWHERE << 12)]
     fill = ("shadowed", CHILD + 1, CHILDREN - 1), fill_pages(len(roles), range(512), CHILDREN)
     return play(*take(*roles), *fill, ("writes", tuple(places), size))
+
+
+def three_writes(role: Role, *sizes: int) -> Scenario:
+    """A scenario with three writes of each size in a row to a page with this role, of an odd and of an even gfn in turn."""
+    places = [(TABLE + more, size) for size in sizes for more in (0, 1)]
+    return play(*(step for gfn, size in places for step in (("page", gfn, *role), *[("write", gfn << 12, size, 0)] * 3)))
 
 
 def hit_anywhere(roles: Sequence[Role]) -> Any:

@@ -433,14 +433,15 @@ class ParentsStep(ScenarioStep):
 
 
 class ShadowedStep(ScenarioStep):
-    """Take a shadow page from the pool for each of ``count`` page tables, whose gfns are ``apart`` from ``gfn`` on."""
+    """Take shadow pages (``pages`` each) from the pool for ``count`` page tables, whose gfns are ``apart`` from ``gfn`` on."""
 
     gfn: int
     count: int = 1
     apart: int = 1
+    pages: int = 1
 
     def do(self, subject: Subject) -> None:
-        for gfn in range(self.gfn, self.gfn + self.count * self.apart, self.apart):
+        for gfn in [*range(self.gfn, self.gfn + self.count * self.apart, self.apart)] * self.pages:
             subject.vm.pool.take(gfn, make_role(subject.vm.root_level, 1, 0, False, 0))
 
     def say(self, vm: Vm) -> str:
@@ -448,7 +449,8 @@ class ShadowedStep(ScenarioStep):
             return f"gfn {self.gfn:#x} is a page table and gets {_next_page(vm)}"
         last = self.gfn + (self.count - 1) * self.apart
         apart = f" ({self.apart:#x} apart)" * (self.apart > 1)
-        return f"gfns {self.gfn:#x} to {last:#x}{apart} are page tables and each get a shadow page, the first {_next_page(vm)}"
+        pages = "a shadow page" if self.pages == 1 else f"{self.pages} shadow pages"
+        return f"gfns {self.gfn:#x} to {last:#x}{apart} are page tables and each get {pages}, the first {_next_page(vm)}"
 
 
 class PageStep(ScenarioStep):
@@ -937,14 +939,17 @@ def _called(vm: Vm) -> Iterator[list[str]]:
 
 @contextlib.contextmanager
 def _locked(subject: Subject) -> Iterator[None]:
-    """Make the arena read-only, and raise LabError if the machine reports a change nevertheless."""
-    memory, events = subject.vm.memory, subject.events
+    """Make the machine read-only, and raise LabError if it reports a change nevertheless."""
+    vm, memory, events = subject.vm, subject.vm.memory, subject.events
     names = "pages", "words", "halves", "bytes"
     known, begin = [getattr(memory, name) for name in names], len(events)
     pages = memory.pages.view()
     pages.flags.writeable = False
     for name, view in zip(names, (pages, *(view.toreadonly() for view in known[1:])), strict=True):
         setattr(memory, name, view)
+    kinds: list[tuple[Any, Any]] = [(thing, type(thing)) for thing in (vm, vm.stats, vm.cpu, *vm.pool.active)]
+    for thing, kind in kinds:
+        object.__setattr__(thing, "__class__", _read_only(kind))
     try:
         yield
     except (TypeError, ValueError) as error:
@@ -952,12 +957,29 @@ def _locked(subject: Subject) -> Iterator[None]:
             error.args = (f"{error}. {ONLY_READ}",)
         raise
     finally:
+        for thing, kind in kinds:
+            object.__setattr__(thing, "__class__", kind)
         for name, view in zip(names, known, strict=True):
             setattr(memory, name, view)
     changes = [event[0].name for event in events[begin:] if not event[0].opens and event[0] not in READS]
     if changes:
         raise LabError(f"it changes the machine ({changes[0]}). {ONLY_READ}")
 
+
+@functools.cache
+def _read_only(kind: type) -> type:
+    """A class like ``kind``, but the attributes that its objects have can't be changed."""
+
+    def refuse(self: Any, name: str, value: Any) -> None:
+        if hasattr(self, name) and name not in OF_EACH_OPERATION:
+            raise TypeError(f"{kind.__name__}.{name} is read-only")
+        object.__setattr__(self, name, value)
+
+    return type(kind.__name__, (kind,), {"__slots__": (), "__setattr__": refuse})
+
+
+OF_EACH_OPERATION = ("injected", "dead")
+"""Attributes that each operation of a `Vm` sets, even one that only reads."""
 
 ONLY_READ = "An audit should only read: it should not even make changes that it reverts afterwards"
 

@@ -406,3 +406,29 @@ class gfn_0_means_none_yet(steps):
             vm.last_pt_write_count = 1
         vm.last_pt_write_gfn = gfn
         return vm.last_pt_write_count
+
+
+class short_writes_in_odd_gfns(steps):
+    """Two short writes in a row to an odd gfn are a flood."""
+
+    def pre_write(vm, gpa, size):
+        gfn, offset = gpa >> PAGE_SHIFT, gpa & 0xFFF
+        flooded = count_write(vm, gfn) >= (2 if size < 4 and gfn & 1 else 3)
+        for page in shadows(vm, gfn):
+            if flooded or across(offset, size):
+                zap_page(vm, page)
+            else:
+                zap_entry(vm, page, page.spte + offset // 8)
+
+
+class bytes_in_even_gfns(steps):
+    """Only the fourth write of one byte in a row to an even gfn zaps its pages."""
+
+    def pre_write(vm, gpa, size):
+        gfn, offset = gpa >> PAGE_SHIFT, gpa & 0xFFF
+        flooded = count_write(vm, gfn) >= (4 if size == 1 and not gfn & 1 else 3)
+        for page in shadows(vm, gfn):
+            if flooded or across(offset, size):
+                zap_page(vm, page)
+            else:
+                zap_entry(vm, page, page.spte + offset // 8)

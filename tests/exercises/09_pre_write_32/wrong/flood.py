@@ -473,3 +473,31 @@ class gfn_0_means_none_yet(steps):
             vm.last_pt_write_count = 1
         vm.last_pt_write_gfn = gfn
         return vm.last_pt_write_count
+
+
+class short_writes_in_odd_gfns(steps):
+    """Only the fourth short write in a row to an odd gfn zaps its pages."""
+
+    def pre_write(vm, gpa, size):
+        gfn, offset = gpa >> PAGE_SHIFT, gpa & 0xFFF
+        flooded = count_write(vm, gfn) >= (4 if size < 4 and gfn & 1 else 3)
+        for page in shadows(vm, gfn):
+            if flooded or across(page, offset, size):
+                zap_page(vm, page)
+            else:
+                for spte in sptes(page, offset):
+                    zap_entry(vm, page, spte)
+
+
+class short_writes_in_even_gfns(steps):
+    """Two short writes in a row to an even gfn are a flood."""
+
+    def pre_write(vm, gpa, size):
+        gfn, offset = gpa >> PAGE_SHIFT, gpa & 0xFFF
+        flooded = count_write(vm, gfn) >= (2 if size == 2 and not gfn & 1 else 3)
+        for page in shadows(vm, gfn):
+            if flooded or across(page, offset, size):
+                zap_page(vm, page)
+            else:
+                for spte in sptes(page, offset):
+                    zap_entry(vm, page, spte)

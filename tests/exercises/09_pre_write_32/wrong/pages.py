@@ -270,3 +270,10 @@ class names_of_one_frame(steps):
     def shadows(vm, gfn):
         gfn = vm.memory.unalias(gfn)
         return [page for page in vm.pool.bucket(gfn) if page.gfn == gfn and not page.metaphysical]
+
+
+class hundred_pages_at_most(steps):
+    """It looks at the first hundred pages of the bucket."""
+
+    def shadows(vm, gfn):
+        return [page for page in vm.pool.bucket(gfn)[:100] if page.gfn == gfn and not page.metaphysical]

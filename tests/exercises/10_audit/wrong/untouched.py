@@ -75,3 +75,38 @@ class removed_and_added(steps):
             vm.rmap.remove(spte)
             vm.rmap.add(spte)
         return [("rmap", spte) for _, spte in (should - have) | (have - should)]
+
+
+class restored_statistics(steps):
+    """It counts in the statistics of the machine, and sets them back."""
+
+    def check_rmap(vm):
+        should, have, before = writable_leaves(vm), noted(vm), vm.stats.fixed
+        vm.stats.fixed = 0
+        for _ in should:
+            vm.stats.fixed += 1
+        vm.stats.fixed = before
+        return [("rmap", spte) for _, spte in (should - have) | (have - should)]
+
+
+class restored_registers(steps):
+    """It sets CR3 while it reads the guest's tables, and sets it back."""
+
+    def check_map(vm):
+        before, vm.cpu.cr3 = vm.cpu.cr3, vm.cpu.cr3 & ~0xFFF
+        found = [("map", gva) for gva, spte in mappings(vm) if guest_path(vm, gva).hfn != frame(vm, spte)]
+        vm.cpu.cr3 = before
+        return found
+
+
+class marked_pages(steps):
+    """It marks the pages that it has seen in their slot bits, and takes the marks away."""
+
+    def check_wp(vm):
+        writable, found = {hfn for hfn, _ in writable_leaves(vm)}, []
+        for page in vm.pool.active:
+            page.slot_bitmap ^= 1 << 8
+            if not page.metaphysical and vm.memory.frames[page.gfn] in writable:
+                found.append(("wp", page.gfn))
+            page.slot_bitmap ^= 1 << 8
+        return found
