@@ -6,6 +6,9 @@ A module with an `EXERCISE` gets one test for each rule. The submission runs in 
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ..errors import InputError
-from ..printable import printable
+from ..printable import one_line, printable
+from ..workspace import MANIFEST, PACKAGE
 
 if TYPE_CHECKING:
     from ..exercises import Exercise, Rule
@@ -30,27 +34,62 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--inline", action="store_true", help="run it in this process, for a debugger; the result does not count")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) -> None:
-    """Refuse a ``conftest.py`` in an exercise's folder, because it would run in the judge's process."""
-    for name in early_config.known_args_namespace.file_or_dir:
-        path = Path(name.partition("::")[0]).absolute()
-        for folder in (path, *path.parents)[:3]:
-            planted = folder / "conftest.py"
-            if planted.is_file() and _is_exercises(folder):
-                raise pytest.UsageError(f"{planted} is not part of the exercises and would run with the judge: remove it")
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]:
+    """Check exercises without the learner's configuration of pytest: it would run in the judge's process.
+
+    Where there is some, pytest starts again without it, and says so. Before the output is captured: so it is a wrapper.
+    """
+    paths = _given(early_config)
+    if all(map(_is_exercises, paths)):
+        found = _configuration(early_config, paths)
+        if found:
+            names = ", ".join(one_line(str(path)) for path in found)
+            print(f"Exercises are checked without your own configuration of pytest: {names}", file=sys.stderr, flush=True)
+            raise SystemExit(_without_configuration(early_config, paths[0]))
+    return (yield)
+
+
+def _given(config: pytest.Config) -> list[Path]:
+    """The folders in which pytest looks for tests."""
+    names = config.known_args_namespace.file_or_dir or [config.invocation_params.dir]
+    paths = [Path(config.invocation_params.dir, str(name).partition("::")[0]).absolute() for name in names]
+    return [path if path.is_dir() else path.parent for path in paths]
 
 
 def _is_exercises(folder: Path) -> bool:
-    """Whether ``folder`` is an exercise or holds exercises."""
+    """Whether ``folder`` is an exercise, or holds exercises, or is a working folder."""
     name = folder.name.partition("_")[2]
-    return (folder / f"test_{name}.py").is_file() or (folder.name == "exercises" and (folder / "README.md").is_file())
+    among = folder.name == "exercises" and (folder / "README.md").is_file()
+    return among or (folder / f"test_{name}.py").is_file() or (folder / MANIFEST).is_file()
+
+
+def _configuration(config: pytest.Config, paths: list[Path]) -> list[Path]:
+    """The file with settings and the ``conftest.py`` files that pytest would use for exercises in these folders."""
+    own = PACKAGE.parent / "pyproject.toml"  # of a checkout of the kit
+    found = [config.inipath] if config.inipath is not None and config.inicfg and config.inipath != own else []
+    if config.known_args_namespace.noconftest:
+        return found
+    top = config.known_args_namespace.confcutdir or (config.inipath.parent if config.inipath else config.rootpath)
+    for folder in dict.fromkeys(folder for path in paths for folder in (path, *path.parents)):
+        conftest = folder / "conftest.py"
+        if conftest.is_file() and (folder.is_relative_to(top) or _is_exercises(folder)):
+            found.append(conftest)
+    return found
+
+
+def _without_configuration(config: pytest.Config, folder: Path) -> int:
+    """Run pytest with the same arguments, but without settings and ``conftest.py`` files; return its exit status."""
+    # not `-m pytest`, which would import modules from the current folder
+    program = "import sys; sys.path.remove(''); import pytest; sys.exit(pytest.console_main())"
+    options = ["-c", os.devnull, "--rootdir", str(folder), "--noconftest"]
+    command = [sys.executable, "-c", program, *map(str, config.invocation_params.args), *options]
+    return subprocess.call(command, cwd=config.invocation_params.dir)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Prevent ``import`` from finding files in an exercise's folder."""
-    paths = [Path(name.partition("::")[0]).absolute() for name in config.known_args_namespace.file_or_dir]
-    if paths and all(_is_exercises(path if path.is_dir() else path.parent) for path in paths):
+    if all(map(_is_exercises, _given(config))):
         config.option.importmode = "importlib"
 
 

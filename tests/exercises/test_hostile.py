@@ -276,15 +276,42 @@ def test_a_conftest_beside_the_submission_is_not_loaded(tmp_path):
     assert status == 1 and "0 of" in said, said
 
 
-@pytest.mark.parametrize("where", [".", EXERCISE])
-def test_a_conftest_among_the_exercises_is_refused(tmp_path, where):
+FORGED = """
+import pytest
+pytest.exit("this must not run", 0)
+"""
+
+PLANTED = {
+    "root": {"conftest.py": FORGED, "pytest.ini": "[pytest]\naddopts = --collect-only\n"},
+    "exercises": {"exercises/conftest.py": FORGED},
+    "exercise": {f"exercises/{EXERCISE}/conftest.py": FORGED},
+    "pyproject": {"pyproject.toml": "[tool.pytest.ini_options]\npython_files = 'nothing'\n"},
+    "setup.cfg": {"setup.cfg": "[tool:pytest]\naddopts = --exitfirst --version\n"},
+    "tox.ini": {f"exercises/{EXERCISE}/tox.ini": "[pytest]\npythonpath = .\n"},
+}
+
+
+@pytest.mark.parametrize(
+    ("what", "where"),
+    [
+        ("root", EXERCISE),
+        pytest.param("root", None, marks=pytest.mark.slow),
+        *(pytest.param(what, EXERCISE, marks=pytest.mark.slow) for what in list(PLANTED)[1:]),
+    ],
+)
+def test_configuration_of_pytest_among_the_exercises_is_not_used(tmp_path, what, where):
     import shutil
 
     shutil.copytree(ROOT / "exercises" / EXERCISE, tmp_path / "exercises" / EXERCISE)
     (tmp_path / "exercises" / "README.md").write_text("exercises")
-    (tmp_path / "exercises" / where / "conftest.py").write_text("import os; os._exit(0)")
-    status, said = pytest_on(tmp_path / "exercises" / EXERCISE)
-    assert status == 4 and "is not part of the exercises" in said, said
+    (tmp_path / ".kvmmmu-lab.json").write_text("{}")
+    (tmp_path / "exercises" / EXERCISE / "rmap_add.py").write_text(part())
+    for name, text in PLANTED[what].items():
+        (tmp_path / name).write_text(text)
+    status, said = pytest_on(*([f"exercises/{where}"] if where else []), cwd=tmp_path)
+    assert status == 1 and "0 of 10 points" in said, said
+    assert "without your own configuration of pytest" in said and all(str(tmp_path / name) in said for name in PLANTED[what])
+    assert said.count("test session starts") == 1
 
 
 def test_modules_planted_beside_the_checker_are_not_imported(tmp_path):
