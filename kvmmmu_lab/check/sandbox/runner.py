@@ -99,19 +99,20 @@ def _listen(link: socket.socket) -> None:
 class Workers:
     """The workers that a fork server has forked, with the scratch ``folders`` of those without a wall, by pid.
 
-    The fork server is the parent of all processes that a worker leaves behind, and kills them.
+    One worker always waits for the next submission, ``spare``, so that a submission does not wait for a wall. The fork server
+    is the parent of all processes that a worker leaves behind, and kills them.
     """
 
     def __init__(self, link: socket.socket) -> None:
-        self.link, self.server = link, os.getpid()
+        self.link, self.server, self.walled = link, os.getpid(), wall.LINUX
         self.folders: dict[int, str] = {}
+        self._prepare()
 
     def serve(self) -> None:
-        """Fork a worker for each request of the judge, until the judge exits."""
+        """Give each submission of the judge to a worker, until the judge exits."""
         waiting = b""
         with contextlib.suppress(OSError):  # the judge has exited
-            no_wall = wall.missing()
-            self._tell({"no wall": no_wall})
+            self._tell({"no wall": self._no_wall()})
             while True:
                 ready, _, _ = select.select([self.link], [], [], 0.05)
                 for pid, status in self._ended():
@@ -125,19 +126,58 @@ class Workers:
                 if files:
                     pipes = files
                 if waiting.endswith(b"\n"):
-                    self._fork(json.loads(waiting), pipes, walled=not no_wall)
+                    self._hand_over(json.loads(waiting), pipes)
                     waiting = b""
 
-    def _fork(self, request: dict[str, Any], pipes: list[int], *, walled: bool) -> None:
-        folder = wall.SCRATCH if walled else scratch.make()
-        pid = os.fork()
-        if not pid:
-            self.link.close()
-            _child(self.server, request | {"scratch": folder, "walled": walled}, *pipes)
-        self.folders[pid] = folder
+    def _prepare(self) -> None:
+        """Fork the worker for the next submission."""
+        self.spare, theirs = socket.socketpair()
+        self.next = os.fork()
+        if not self.next:
+            _child(self.server, theirs, self.walled)
+        theirs.close()
+        self.folders[self.next], self.ready = "", False
+
+    def _problem(self) -> str:
+        """Wait until the spare worker is ready; return the reason why it can't be, or ""."""
+        if not self.ready:
+            self.spare.settimeout(wall.WAIT)
+            said = self.spare.recv(1 << 10).decode("utf-8", "replace")
+            self.ready = said == READY
+            return "" if self.ready else said or "the process that runs a submission has died"
+        return ""
+
+    def _no_wall(self) -> str:
+        """The reason why workers have no wall; "" if they have one. The first one tries it."""
+        problem = self._problem() if self.walled else wall.ELSEWHERE
+        if self.walled and problem:
+            self.walled = False
+            self._replace()
+        return problem if not self.walled else ""
+
+    def _replace(self) -> None:
+        """Give up the spare worker for another. Raises OSError if that can't run a submission either."""
+        self.spare.close()
+        self._prepare()
+        if problem := self._problem():
+            raise OSError(problem)
+
+    def _hand_over(self, request: dict[str, Any], pipes: list[int]) -> None:
+        """Give a submission to the spare worker, and fork another. Raises OSError if no worker can be had."""
+        if self._problem():
+            self._replace()
+        folder = wall.SCRATCH if self.walled else scratch.make()
+        data = json.dumps(request | {"scratch": folder, "walled": self.walled}).encode() + b"\n"
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # then the worker has ended, which the judge is told
+            sent = socket.send_fds(self.spare, [data[: 1 << 16]], pipes)
+            if sent < len(data):
+                self.spare.sendall(data[sent:])
+        self.spare.close()
         for file in pipes:
             os.close(file)
-        self._tell({"pid": pid, "scratch": folder})
+        self.folders[self.next] = folder
+        self._tell({"pid": self.next, "scratch": folder})
+        self._prepare()
 
     def _tell(self, message: dict[str, Any]) -> None:
         self.link.sendall(json.dumps(message).encode() + b"\n")
@@ -165,7 +205,7 @@ class Workers:
             self._discard(folder)
 
     def _discard(self, folder: str) -> None:
-        if folder != wall.SCRATCH:
+        if folder not in ("", wall.SCRATCH):
             scratch.discard(folder)
 
     def _children(self) -> list[int]:
@@ -202,28 +242,52 @@ def _single() -> None:
         os._exit(70)
 
 
-def _child(server: int, request: dict[str, Any], requests: int, answers: int, output: int) -> None:
-    """Run as the worker. Never returns."""
+def _child(server: int, link: socket.socket, walled: bool) -> None:
+    """Run as the worker: wait at the end of ``link`` for a submission, with three files for the judge. Never returns."""
     try:
-        limits.adopt(request["limits"])
         os.setsid()
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        null = os.open(os.devnull, os.O_RDONLY)
-        for old, new in ((null, 0), (output, 1), (output, 2)):
-            os.dup2(old, new)
-        if request["walled"]:
-            wall.enter(server, limits.SPACE.bytes + limits.HELPERS.bytes)
+        null = os.open(os.devnull, os.O_RDWR)
+        for standard in (0, 1, 2):
+            os.dup2(null, standard)
+        _close_all_but(link.fileno())
+        if walled:
+            wall.enter(server)
         else:
             wall.die_with(server)
-            wall.give_up_rights()
+        link.sendall(READY.encode())
+        request, (requests, answers, output) = _submission(link)
+        limits.adopt(request["limits"])
+        os.dup2(output, 1)
+        os.dup2(output, 2)
         _close_all_but(requests, answers)
+        if walled:
+            wall.complete(limits.SPACE.bytes + limits.HELPERS.bytes)
+        wall.give_up_rights()
         serve(request, os.fdopen(requests, "rb"), answers)
     except BaseException as error:
         # for any exception, the judge sees a worker that ended without an answer
+        said = f"{error}".encode("utf-8", "replace")[:1000] or type(error).__name__.encode()
         with contextlib.suppress(BaseException):
-            os.write(2, f"{type(error).__name__}: {error}".encode()[:2000])
+            os.write(2, said)
+            link.sendall(said)
     finally:
         os._exit(70)
+
+
+READY = "ready"
+"""What a worker says that waits for a submission."""
+
+
+def _submission(link: socket.socket) -> tuple[dict[str, Any], list[int]]:
+    """Wait for a submission and its files. Without one, this process ends."""
+    data, files, _, _ = socket.recv_fds(link, 1 << 20, 3)
+    while data and not data.endswith(b"\n"):
+        more = link.recv(1 << 20)
+        data = data + more if more else b""
+    if not data:  # the fork server has ended
+        os._exit(0)
+    return json.loads(data), files
 
 
 def _close_all_but(*kept: int) -> None:

@@ -88,32 +88,10 @@ class NoWall(Exception):
     """This machine can't make a wall; the text says why."""
 
 
-def missing() -> str:
-    """The reason why this machine can't make a wall; "" if it can. It tries."""
-    if not LINUX:
-        return ELSEWHERE
-    told, tells = os.pipe()
-    server, pid = os.getpid(), os.fork()
-    if not pid:
-        try:
-            enter(server, 1 << 20)
-            os.write(tells, b"made")
-        except BaseException as error:
-            os.write(tells, str(error).encode("utf-8", "replace")[:500] or b"?")
-        finally:
-            os._exit(0)
-    os.close(tells)
-    with open(told, "rb") as file:
-        said = file.read().decode("utf-8", "replace")
-    os.waitpid(pid, 0)
-    return "" if said == "made" else said or "the process that tried it has died"
-
-
-def enter(server: int, space: int) -> None:
+def enter(server: int) -> None:
     """Continue behind a new wall, in a child process. The calling process waits for it, and ends as it ended.
 
-    ``server``: the pid of the calling process's parent, with which both end. ``space``: the size of the scratch folder, in
-    bytes. Raises NoWall or OSError.
+    ``server``: the pid of the calling process's parent, with which both end. Raises NoWall or OSError.
     """
     inside = os.pidfd_open(_namespaces())
     _call("setns", inside, NEW_MOUNTS | functools.reduce(int.__or__, NEW.values()))
@@ -123,8 +101,6 @@ def enter(server: int, space: int) -> None:
     if pid:
         _end_like(os.waitpid(pid, 0)[1])
     os.setsid()
-    _complete(space)
-    os.chdir(SCRATCH)
 
 
 def _namespaces() -> int:
@@ -206,8 +182,8 @@ def _kits() -> Iterator[Path]:
             yield folder / own.name
 
 
-def _complete(space: int) -> None:
-    """Make the folder and /proc of this process's own, set their limits, and give up all capabilities."""
+def complete(space: int) -> None:
+    """Make the scratch folder, of this size in bytes, and /proc; from now on nobody behind the wall can make a namespace."""
     _call("mount", b"proc", b"/proc", b"proc", NOSUID | NODEV | NOEXEC, None)
     Path("/proc/sys/user/max_user_namespaces").write_text("0")
     with contextlib.suppress(OSError):
@@ -215,7 +191,6 @@ def _complete(space: int) -> None:
     _call("mount", None, b"/proc", None, REMOUNT | BIND | READ_ONLY | NOSUID | NODEV | NOEXEC, None)
     limits = f"size={space},nr_inodes={int(FILES.value)},mode=700".encode()
     _call("mount", b"tmpfs", SCRATCH.encode(), b"tmpfs", NOSUID | NODEV, limits)
-    give_up_rights()
 
 
 def give_up_rights() -> None:
