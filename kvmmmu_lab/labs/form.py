@@ -36,6 +36,9 @@ def form_of(lab: type[Lab]) -> Callable[[FormClass], FormClass]:
 
 OUTDATED = "You have changed your choices since then. This is the result for the previous ones."
 
+NARROW = '<div style="contain:inline-size">{}</div>'
+"""HTML that is never wider than its widget, so that a wide picture scrolls, and not the form."""
+
 FILM, NOW = "film", "now"
 VIEWS = [("film of the last step", FILM), ("state now", NOW)]
 
@@ -109,7 +112,8 @@ class Form:
         self.view.layout.display = "" if played else "none"
         shown = played and self.view.value == FILM
         self.stage.layout.display = "" if shown else "none"
-        self.picture.value = "" if shown else self.lab.drawing()
+        drawing = "" if shown else self.lab.drawing()
+        self.picture.value = drawing and NARROW.format(drawing)
 
     def set_verdict(self, notice: str = "") -> None:
         """Show the verdict of the round. ``notice``: a sentence about it that comes first.

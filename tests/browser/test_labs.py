@@ -20,6 +20,9 @@ MARK = """() => {
   output.classList.add("the-lab");
   output.scrollIntoView({ block: "start" }); }"""
 
+BESIDE_FILES = 772
+"""The width of a window that gives a notebook as much room as one of 1,024 pixels with the list of files."""
+
 WIDER = """() => [...document.querySelectorAll(".the-lab, .the-lab *, .jp-Notebook, .jp-WindowedPanel-outer")]
   .filter((one) => one.scrollWidth > one.clientWidth + 1 && getComputedStyle(one).overflowX === "auto" && one.clientWidth)
   .map((one) => [one.className, one.scrollWidth, one.clientWidth])"""
@@ -64,6 +67,14 @@ def test_a_lab_doesnt_scroll_sideways(notebook, name, width, theme):
         assert not page.evaluate(WIDER)
         if name in BUTTONS:
             press(page, name)
+
+
+@pytest.mark.parametrize("name", BUTTONS)
+def test_beside_the_list_of_files_only_pictures_scroll_sideways(notebook, name):
+    page = show(notebook, name, BESIDE_FILES, "Light")
+    for _ in range(2):
+        assert {wide[0].split()[0] for wide in page.evaluate(WIDER)} <= {"kvmmmu-picture", "kp-picture"}
+        press(page, name)
 
 
 @pytest.mark.parametrize("name", [lab.__name__ for lab in LABS])
