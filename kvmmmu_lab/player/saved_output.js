@@ -5,7 +5,7 @@
 // after a reload. This finds the output by its cell and the name in its metadata; what it replaces is shown, and saved.
 
 function replace(manager, { cell, name, data }) {
-  for (const { id, outputs } of manager.context?.model?.cells ?? []) {
+  for (const { id, outputs } of manager?.context?.model?.cells ?? []) {
     for (let place = 0; id === cell && place < (outputs?.length ?? 0); place += 1) {
       const output = outputs.get(place).toJSON();
       const differs = Object.entries(data).some(([type, text]) => output.data?.[type] !== text);
