@@ -211,7 +211,7 @@ class Judge:
     def report_on(self, verdicts: Iterable[Verdict]) -> Report:
         """A report of these verdicts."""
         seconds = time.monotonic() - self.begin
-        no_wall = self.server.no_wall if self.server is not None else "" if self.inline else ELSEWHERE
+        no_wall = self.server.no_wall_by(self.deadline) if self.server is not None else "" if self.inline else ELSEWHERE
         return Report(self.exercise, self.submission, tuple(verdicts), self.printed, self.print_count, seconds, no_wall)
 
     def __enter__(self) -> Judge:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ..errors import InputError
+from ..errors import LabError
 from ..printable import one_line, printable
 from ..workspace import MANIFEST, PACKAGE
 
@@ -138,7 +138,7 @@ def submission(request: pytest.FixtureRequest) -> Iterator[Checked]:
     chosen, inline = config.getoption("--submission"), bool(config.getoption("--inline"))
     try:
         given = read(Path(chosen) if chosen else submitted_file(find(exercise.name, course_root()), path.parent))
-    except InputError as error:
+    except LabError as error:
         pytest.fail(str(error), pytrace=False)
     seed = config.getoption("--hypothesis-seed", default=None)
     judge = Judge(

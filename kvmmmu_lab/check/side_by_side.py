@@ -40,7 +40,8 @@ class SideBySide:
 def side_by_side(expected: Machine, data: Any, difference: Difference) -> SideBySide | None:
     """The scenes that show a difference; None if it cannot be drawn or ``data`` does not describe a machine."""
     try:
-        right, mine = (_scene(vm, difference) for vm in (rebuilt(machine_data(expected)), rebuilt(data)))
+        frames = len(expected.memory.pages)
+        right, mine = (_scene(rebuilt(each, frames), difference) for each in (machine_data(expected), data))
     except Exception:  # the data comes from a submission's process and is untrusted
         return None
     if right is None or mine is None:

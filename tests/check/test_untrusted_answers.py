@@ -2,6 +2,9 @@
 """What a worker sends is untrusted: whatever it is, the judge ends in time with a verdict, and gives no points for it."""
 
 import dataclasses
+import json
+import os
+import signal
 import time
 
 import pytest
@@ -9,11 +12,14 @@ import pytest
 from kvmmmu_lab.check.deadline import Deadline
 from kvmmmu_lab.check.judge import Judge
 from kvmmmu_lab.check.oracle import Expected
-from kvmmmu_lab.check.report import CRASHED, FAILED
+from kvmmmu_lab.check.report import CRASHED, FAILED, TIMED_OUT
 from kvmmmu_lab.check.sandbox.client import DAMAGED, Worker
 from kvmmmu_lab.check.sandbox.forkserver import ForkServer
+from kvmmmu_lab.check.sandbox.machine_data import machine_data
 from kvmmmu_lab.check.submission import Submission
+from kvmmmu_lab.check.testbench import Bench
 from kvmmmu_lab.exercises import play
+from kvmmmu_lab.mmu.memory import FIRST_SHADOW
 
 from ..exercises.checking import EXERCISES
 from .samples import before
@@ -79,6 +85,11 @@ def test_a_traceback_may_interrupt_an_answer(server):
 
 
 RULE = dataclasses.replace(EXERCISE.rules[0], cases=EXERCISE.rules[0].cases[:1], drawn=None, engine=())
+BENCH = Bench(RULE.cases[0], {}, {})
+BENCH.do(RULE.cases[0].steps[0])
+MACHINE = machine_data(BENCH.vm)
+"""The machine after the only step, as a worker sends it."""
+
 SEEN = Expected(EXERCISE.part, Deadline())(RULE.cases[0], RULE.looks, hashed=False)[0].texts[0]
 """The right observations after the only step."""
 
@@ -144,6 +155,29 @@ def test_what_is_no_answer_is_called_that(server, name):
     assert status == CRASHED and DAMAGED in " ".join(said.split())
 
 
+MACHINES = {
+    "no machine": b'"a machine"',
+    "more frames than there are": b'{"slots":[[],[],1048576],"words":[[536870911],[1]]}',
+    "words that lead to each other": json.dumps(
+        MACHINE | {"words": [[*range(FIRST_SHADOW << 9, (FIRST_SHADOW << 9) + 4000)], [FIRST_SHADOW << 12 | 0x67] * 4000]}
+    ).encode(),
+    "a reverse map of half a character": json.dumps(MACHINE | {"rmaps": [[0x21F, ["\ud800"]]]}).encode(),
+    "a reverse map without end": json.dumps(MACHINE | {"rmaps": [[0x21F, [*range(100_000)]]]}).encode(),
+    "pages of another form": json.dumps(MACHINE | {"pages": [[-1] * 1024, ["x"] * 252, None, {}]}).encode(),
+}
+
+
+@pytest.mark.parametrize("name", MACHINES)
+def test_a_machine_of_any_form_is_drawn_or_left_out(server, name, capfd):
+    wrong = SEEN.replace(b'"rmap":[[31,[3596]]]', b'"rmap":[[31,[3597]]]')
+    begin = time.monotonic()
+    status, said = verdict(server, wrong[:-1] + b',"machine":' + MACHINES[name] + b"}")
+    assert time.monotonic() - begin < 10
+    assert status == FAILED and "lacks spte #7:12" in said and len(said) < 200_000
+    said.encode()
+    assert "Traceback" not in said + capfd.readouterr().err
+
+
 MANY = """for n in range(50): send(b'{"ticket":"TICKET","step":%d,"seen":{"rmap":"%s"}}\\n' % (n, b"x" * 5000))"""
 
 
@@ -159,3 +193,50 @@ def test_the_limit_that_is_exceeded_is_named(server, monkeypatch, variable, stat
     monkeypatch.setenv(variable, "0.1")
     ended = run(server, statement)
     assert words in ended.error["what"] and variable in ended.error["what"]
+
+
+def test_threads_that_write_without_end_do_not_hold_the_judge_up(server, monkeypatch):
+    monkeypatch.setenv("KVMMMU_LAB_OUTPUT", "1")
+    thread = "threading.Thread(target=lambda: [os.write({}, b'.' * 65536) for _ in iter(int, 1)], daemon=True).start()"
+    for file in ("1", "answers"):
+        find = "answers = next(cell.cell_contents for cell in local('tell').__closure__ if isinstance(cell.cell_contents, int))"
+        ended = run(server, f"import threading; {find}; {thread.format(file)}; self.lists = {{}}")
+        assert ended.end in ("done", "died", "damaged")
+
+
+def test_a_submission_that_is_not_always_loaded_gets_a_verdict(server):
+    """A wrong one is loaded once more, to see whether it keeps state."""
+    flaky = "import os\nif os.urandom(1)[0] & 1: raise RuntimeError('not now')\n" + before("return")
+    said = set()
+    for _ in range(6):
+        with Judge(EXERCISE, Submission(flaky, "mine.py"), server) as judge:
+            verdict = judge.rule(EXERCISE.rules[0])
+        assert verdict.status in (FAILED, CRASHED)
+        said.add(verdict.failure.sentence)
+    assert all("lacks spte #7:12" in each or "raises RuntimeError in line 2" in each for each in said), said
+
+
+def test_a_mistake_of_the_judge_is_a_verdict_and_can_be_found(server, monkeypatch, capfd):
+    def mistake(*_):
+        raise TypeError("a mistake")
+
+    monkeypatch.setattr("kvmmmu_lab.check.judge.find_failure", mistake)
+    report = Judge(EXERCISE, Submission(before("pass"), "mine.py"), server).report()
+    assert report.points == 0 and report.status == CRASHED
+    assert "can't judge what your code did (TypeError: a mistake)" in " ".join(str(report).split())
+    assert "Traceback" not in capfd.readouterr().err
+    monkeypatch.setenv("KVMMMU_LAB_DEBUG", "1")
+    Judge(EXERCISE, Submission(before("pass"), "mine.py"), server).report()
+    assert "Traceback" in capfd.readouterr().err
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="this system can't stop a process")
+def test_a_fork_server_that_is_stopped_does_not_hold_the_judge_up(monkeypatch):
+    monkeypatch.setenv("KVMMMU_LAB_CHECK", "1")
+    with ForkServer() as stopped:
+        assert stopped.no_wall is not None  # it has started
+        os.kill(stopped.process.pid, signal.SIGSTOP)
+        begin = time.monotonic()
+        files = {"large": bytes(4 << 20)}  # more than what fits into a pipe
+        report = Judge(EXERCISE, Submission(before("pass"), "mine.py", files=files), stopped).report()
+        assert time.monotonic() - begin < 5 and report.status == TIMED_OUT

@@ -128,8 +128,12 @@ class ForkServer:
     @property
     def no_wall(self) -> str:
         """The reason why workers have no `wall`; "" if they have one."""
+        return self.no_wall_by(None)
+
+    def no_wall_by(self, deadline: Deadline | None) -> str:
+        """Like `no_wall`, without waiting for the process after the ``deadline``."""
         with self.lock:
-            while self.said is None and self.link.fileno() >= 0 and (message := self._next(REPLY)) is not None:
+            while self.said is None and self.link.fileno() >= 0 and (message := self._next(REPLY, deadline)) is not None:
                 self._note(message)
             return "the process that would make it does not answer" if self.said is None else self.said
 

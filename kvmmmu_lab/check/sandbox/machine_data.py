@@ -35,13 +35,13 @@ def machine_data(vm: Machine) -> dict[str, Any]:
     }
 
 
-def rebuilt(data: dict[str, Any]) -> Machine:
-    """Rebuild a machine for drawing from `machine_data`. Invalid data may raise any exception."""
+def rebuilt(data: dict[str, Any], most: int) -> Machine:
+    """Rebuild a machine with at most ``most`` frames for drawing from `machine_data`. Invalid data may raise any exception."""
     from ...recording import snapshot
     from ...recording.proxies import SeenMap, SeenParents
 
     held, aliases, frames = data["slots"]
-    if not FIRST_GUEST <= frames <= 1 << 20:
+    if not FIRST_GUEST <= frames <= most:
         raise ValueError(frames)
     vm = Vm(())
     pages = np.zeros((frames, 512), "<u8")
