@@ -220,8 +220,8 @@ ATTEMPTS = {
         if add:
             assert libc.syscall(control, 10, -3, b"user", b"wall-test", 0) == -1, "reached"
             libc.syscall(add, b"user", b"planted", b"x", 1, -3)
-        assert libc.shmget(0x77A11, 1 << 20, 0o600) == -1, "reached"
-        libc.shmget(0x77A12, 1 << 20, 0o1666), libc.msgget(0x77A12, 0o1666), libc.semget(0x77A12, 1, 0o1666)
+        assert libc.shmget(0x77A12, 1 << 20, 0o1666) == libc.msgget(0x77A12, 0o1666) == -1, "reached"
+        libc.semget(0x77A12, 1, 0o1666)
         libc.syscall(425, 8, (ctypes.c_char * 120)())
     """,
     "leaves shared memory": """

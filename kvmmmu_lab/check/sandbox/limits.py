@@ -189,7 +189,7 @@ def limit(seconds: float, *, walled: bool) -> None:
         "RLIMIT_NOFILE": int(OPEN.value),
         "RLIMIT_CPU": int(seconds) + 60,
     }
-    if walled and _kernel() >= (5, 14):  # before, it counts all processes of the user, not only those here
+    if walled and kernel() >= (5, 14):  # before, it counts all processes of the user, not only those here
         limits["RLIMIT_NPROC"] = int(THREADS.value)
     for name, value in limits.items():
         kind = getattr(resource, name, None)
@@ -208,7 +208,11 @@ def _address_space() -> int:
         return 1 << 30
 
 
-def _kernel() -> tuple[int, ...]:
+PROCESSES_LIMITED = 6, 14
+"""The first version of Linux that limits the processes of a namespace. Before, that setting was the whole machine's."""
+
+
+def kernel() -> tuple[int, ...]:
     """The version of the running kernel, such as (6, 1)."""
     return tuple(int(number) for number in os.uname().release.split("-")[0].split(".")[:2])
 
@@ -222,6 +226,6 @@ def not_enforced(no_wall: str) -> list[str]:
         found.append("the size of files")
     if no_wall:
         found.append(f"what your code may read, change and start (only Python itself refuses it: {no_wall})")
-    elif os.geteuid() == 0 and _kernel() < (6, 14):
+    elif os.geteuid() == 0 and kernel() < PROCESSES_LIMITED:
         found.append("the number of processes")
     return found

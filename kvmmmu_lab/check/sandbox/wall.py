@@ -29,7 +29,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from .limits import FILES
+from .limits import FILES, PROCESSES_LIMITED, kernel
 
 SCRATCH = "/scratch"
 """The folder of a submission behind the wall; it is in memory."""
@@ -47,7 +47,15 @@ NEW = {
 }
 """The namespaces that bubblewrap makes, in addition to one for mounts: its option for each, and the flag to join it."""
 
-OPTIONS = ("--die-with-parent", "--cap-drop", "ALL")
+OPTIONS = ("--die-with-parent", "--cap-drop", "ALL", "--uid", "0", "--gid", "0")
+"""Other options of bubblewrap. User 0 behind the wall is the user outside, has no capabilities, and may set `SETTINGS`."""
+
+SETTINGS = {"kernel/shmmni": 0, "kernel/msgmni": 0, "fs/mqueue/queues_max": 0}
+"""Settings of the namespaces, in /proc/sys: no shared memory and no messages, because nothing else limits their size."""
+
+PROCESSES = 400
+"""The highest number of a process behind the wall (see `limits.PROCESSES_LIMITED`). It holds for root, too."""
+
 NEW_MOUNTS = 0x00020000
 NOSUID, NODEV, NOEXEC, READ_ONLY, REMOUNT, BIND = 2, 4, 8, 1, 32, 4096
 """Flags of mount(2)."""
@@ -186,8 +194,10 @@ def complete(space: int) -> None:
     """Make the scratch folder, of this size in bytes, and /proc; from now on nobody behind the wall can make a namespace."""
     _call("mount", b"proc", b"/proc", b"proc", NOSUID | NODEV | NOEXEC, None)
     Path("/proc/sys/user/max_user_namespaces").write_text("0")
-    with contextlib.suppress(OSError):
-        Path("/proc/sys/kernel/pid_max").write_text("400")  # per namespace since Linux 6.14; it also holds for root
+    settings = SETTINGS | ({"kernel/pid_max": PROCESSES} if kernel() >= PROCESSES_LIMITED else {})
+    for name, value in settings.items():
+        with contextlib.suppress(OSError):  # a kernel may lack one
+            Path("/proc/sys", name).write_text(str(value))
     _call("mount", None, b"/proc", None, REMOUNT | BIND | READ_ONLY | NOSUID | NODEV | NOEXEC, None)
     limits = f"size={space},nr_inodes={int(FILES.value)},mode=700".encode()
     _call("mount", b"tmpfs", SCRATCH.encode(), b"tmpfs", NOSUID | NODEV, limits)
