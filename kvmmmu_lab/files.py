@@ -67,6 +67,8 @@ def open_regular(path: Path, most: int = MOST_BYTES, *, follow: bool = True) -> 
     try:
         _check_kind(name, os.stat(path, follow_symlinks=follow))  # first: to open some devices does something
         file = os.open(path, FLAGS | (0 if follow else getattr(os, "O_NOFOLLOW", 0)))
+    except DataError:
+        raise
     except FileNotFoundError:
         raise MissingFileError(name, "no such file", "the path of a file that exists") from None
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have

@@ -5,6 +5,8 @@ import json
 import os
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -204,6 +206,43 @@ def test_an_open_watch_erases_nothing_that_others_write(data_folder):
 @pytest.mark.slow
 def test_watch_and_three_checks_at_once_lose_nothing_in_200_rounds(data_folder):
     rounds(200, 4, data_folder)
+
+
+@posix
+@pytest.mark.slow
+def test_the_commands_watch_and_check_at_once_lose_nothing(tmp_path):
+    """`watch` stays open and checks a file each time it is saved; meanwhile two other exercises are checked elsewhere."""
+    from kvmmmu_lab.exercises import find
+    from kvmmmu_lab.workspace import course_root, prepare
+
+    prepare(tmp_path / "work")
+    command = [sys.executable, "-m", "kvmmmu_lab"]
+    tests = Path(__file__).parent / "exercises"
+    names = {"split": "01_split/right/divmods.py", "rmap_add": "04_rmap_add/right/sets.py"}
+    watched = tmp_path / "work" / "exercises" / "05_rmap_remove" / "rmap_remove.py"
+    options = {"cwd": tmp_path / "work", "text": True, "stdout": -1, "stderr": -2}
+    with subprocess.Popen([*command, "watch", "rmap_remove"], stdin=-1, **options) as watch:
+        for turn in range(3):
+            Progress().reset()
+            watched.write_text(f"{watched.read_text()}\n# saved {turn}\n")
+            for name, solution in names.items():
+                path = tmp_path / "work" / "exercises" / find(name, course_root()).folder.name / f"{name}.py"
+                path.write_text((tests / solution).read_text())
+            checks = [subprocess.Popen([*command, "check", name], **options) for name in names]
+            assert [process.communicate()[0] and process.returncode for process in checks] == [0, 0]
+            end = time.monotonic() + 100
+            while not {"split", "rmap_add", "rmap_remove"} <= known().keys() and time.monotonic() < end:
+                time.sleep(0.05)
+            assert known().keys() == {"split", "rmap_add", "rmap_remove"}
+            assert [known()[name]["best"] == find(name, course_root()).points for name in names] == [True, True]
+        watch.communicate("q\n")
+        assert watch.returncode == 0
+
+
+def known():
+    """The rows of exercises in the file."""
+    path = Progress().path
+    return json.loads(path.read_text())["exercises"] if path.exists() else {}
 
 
 @posix
