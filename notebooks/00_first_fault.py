@@ -65,7 +65,7 @@
 # walks *these* tables. An entry in a shadow page is called an **spte** (shadow page table entry).
 #
 # Here is a guest: Linux 6.1 with 128 MB of memory, recorded while it was running. All its page tables are included,
-# exactly as they were. `vm` is a machine that continues from that moment. Its shadow tables are still empty.
+# exactly as they were. `vm` is a machine that continues from that moment. Its shadow of these tables is still empty.
 
 # %%
 from kvmmmu_lab import open_guest
@@ -98,8 +98,9 @@ place
 # - **Above, blue: the guest's tables.** The address selects one entry in each table, from the root (PML4) through the
 #   PDPT and the PD down to the page table (PT), whose entry holds the number of the frame. Each table has 512 entries.
 #   Only yours is drawn; the others are counted below it.
-# - **Below, orange: the shadow pages.** There is only one so far, the root, and its entry for your address is empty. A
-#   dotted line connects it with the table that it shadows.
+# - **Below, orange: the shadow pages.** Only one shadows a table of this guest so far, the root, and its entry for your
+#   address is empty. A dotted line connects it with the table that it shadows. (Four others, which are not drawn, date
+#   from the time before the guest turned paging on.)
 # - **In an entry:** its index, its flags, and what it points to. The flags are **P**resent, **W**ritable, **U**ser,
 #   **A**ccessed, **D**irty, **G**lobal and **NX** (no execute); a dot means that the flag is not set. A hexadecimal
 #   number is a gfn, also in an spte, which really holds an hpa. `#250` is a shadow page, and `#250:7` is its entry 7.

@@ -126,7 +126,7 @@ watch(lambda: machine.access(0x1000, user=True, write=True), machine)
 # If there is no such step, the film runs to its end.)
 
 # %%
-vm.load_cr3(int(guest.roots[0]))
+first_program = vm.load_cr3(int(guest.roots[0]))
 
 # %% tags=["question"]
 guess_same_byte = lesson.same_byte(vm, heap)
@@ -169,7 +169,8 @@ lab.map().film
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # Two entries do not fit into one word. So the host takes a **descriptor**: a small block of memory with places for
 # four entries. Both entries go into it, the old one first, and the word now holds the address of the descriptor
-# (`mmu.c:327-332`). From here on, an addition neither moves an entry nor changes the word.
+# (`mmu.c:327-332`). The host writes the word twice, with the first entry and with the second. However many entries are
+# added later, the word and all places stay as they are.
 
 # %%
 lab.map()
@@ -384,8 +385,9 @@ guess_two_addresses.reveal(twice)
 # - When the *program reads* after that, `fix_read_pf` gives the spte U and takes W away. Its only argument is the spte
 #   (`mmu.c:1009`).
 #
-# (The functions that add an entry to a map and remove it have two arguments: the vcpu, which owns a stock of
-# descriptors, and the spte.) Here is a guest in which you can see it. First it clears WP.
+# (In the kernel, the functions that add an entry to a map and remove it have two arguments: the vcpu, which owns a stock
+# of descriptors, and the spte. The kit's `remove(spte)` knows its vcpu.) Here is a guest in which you can see the switch.
+# First it clears WP.
 
 # %%
 old = Builder()
@@ -398,7 +400,8 @@ wp_is_clear = machine.load_cr0(machine.cpu.cr0 & ~CR0_WP)
 # The kernel writes to the page, then the program reads it.
 # -->
 # One film shows both halves: the kernel writes to the page, then the program reads it. Look for the step in which the
-# spte loses U, the step in which it gets U back, and at the reverse map in both.
+# spte loses U, the step in which it gets U back, and at the reverse map in both. (A small `u` is like the small `w`: the
+# guest's entry has the flag, and the host withholds it.)
 
 # %% tags=["question"]
 guess_flipped = lesson.flipped(machine, gfn)

@@ -34,8 +34,8 @@
 #
 # > **A frame that is shadowed as a page table has no writable mapping.**
 #
-# No spte that points to the frame has W set. So every write to the frame faults, the host sees the write, and it can
-# zap the right shadow entries in time. After this lesson you can explain
+# While the rule holds, the guest cannot change such a frame behind the host's back, and the host can zap the right
+# shadow entries in time. After this lesson you can explain
 #
 # - how the host makes the rule true when a frame *becomes* a page table;
 # - what happens when the guest maps the frame *later*;
@@ -120,7 +120,7 @@ guess_flushes.reveal()
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## The seventh mapping
 #
-# The host went through the reverse map once. What about a mapping that the guest makes *after* that? Here the guest
+# The host emptied the reverse map at that moment. What about a mapping that the guest makes *later*? Here the guest
 # maps the same frame a seventh time, with all rights, and writes one byte through it.
 
 # %% tags=["question"]

@@ -69,8 +69,8 @@ def small_guest(vm: Vm, gfn: int) -> Steps:
         -->
         In the picture the spte has a small `w`: the guest allows writing, and the host withholds it.
 
-        **D**, *dirty*, means that the page has been written at some time in the past. In the first film, where the
-        flags were `PWUAD.NX`, D was set; this page has never been written. A kernel needs D: it tells the kernel which
+        **D**, *dirty*, means that the page has been written at some time in the past. In the first picture, where the
+        flags are `PWUAD.NX`, D is set; this page has never been written. A kernel needs D: it tells the kernel which
         pages have been changed and must be saved before their frames are used for something else. On a real machine the
         processor sets D in the kernel's entry at the first write. Here the processor walks the shadow and never touches
         the guest's tables. So the host has to set D for it, and can only do this if the first write faults.
@@ -98,7 +98,8 @@ def same_byte(vm: Vm, gva: int) -> Steps:
         more="""
         Two dashed lines lead back from the frame. The next picture shows the frame's point of view again.
         In the middle is the map as the host stores it: a block of memory with four places, a *descriptor*. Each used
-        place holds the **name of a shadow entry**: `#248:454` is entry 454 of shadow page 248.
+        place holds the **address of a shadow entry**. Pictures show its name instead: `#248:454` is entry 454 of shadow
+        page 248.
 
         The frame has two numbers. The guest knows it by its gfn. The host keeps guest memory somewhere in its own
         memory, where the frame's number is the **hfn**, host frame number. `vm.memory.frames[gfn]` converts one to the
@@ -153,7 +154,7 @@ def fifth(lab: RmapLab) -> Steps:
         choices[found],
         "the word still leads to the full descriptor, so the new one comes after it, and the old entries stay.",
         more="""
-        Each descriptor has a link to the next. To find a place for a new entry, the host begins at the first descriptor.
+        The word of the frame leads to the first descriptor, and each descriptor has a link to the next.
         """,
     )
 
@@ -172,7 +173,7 @@ def hole(lab: RmapLab) -> Steps:
     yield Ask(f"Without {gone}, the map will be", choices, on=lab.machine)
     yield Answer(
         form(lab.places()),
-        "the last entry of the SAME descriptor fills the hole. No other entry moves: the map is a set and has no order.",
+        "the last entry of the SAME descriptor fills the hole. No other entry moves: the order has no meaning.",
         more="""
         Each of the other answers would work, too. Two of them move entries from one descriptor to another and therefore
         touch more memory. One moves two entries where one is enough. You might expect the very last entry of the whole

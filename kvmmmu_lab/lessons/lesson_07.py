@@ -260,7 +260,7 @@ def neighbours_store(lab: RmapLab) -> Steps:
         "the neighbour's TLB holds the entry with W set. It does not read the shadow again, so it does not see the change.",
         more="""
         In the film, step to the flush, and then *one* step further: that step is the neighbour's. At the end of the
-        film the picture looks correct, and every light is red. But look at the order. The host flushed; the neighbour
+        film the picture looks correct, and the table's light is red. But look at the order. The host flushed; the neighbour
         walked the shadow and found W set; only then was W cleared. The rule of this lesson holds in the shadow, but not
         in the neighbour's TLB. The next picture shows the result: the guest's page table has an empty entry, and the
         shadow entry made from it still maps a frame.
