@@ -178,6 +178,31 @@ def test_a_machine_of_any_form_is_drawn_or_left_out(server, name, capfd):
     assert "Traceback" not in said + capfd.readouterr().err
 
 
+ENDS = {
+    "no end": b'{"ticket":"TICKET"}\n',
+    "done without the steps": b'{"ticket":"TICKET","end":"done"}\n',
+    "another end": b'{"ticket":"TICKET","end":["done"]}\n',
+    "an error that is a list": b'{"ticket":"TICKET","end":"raised","error":[["kind","raised"]]}\n',
+    "no error": b'{"ticket":"TICKET","end":"raised"}\n',
+    "another ticket": b'{"ticket":"1","end":"done"}\n',
+    "another step": b'{"ticket":"TICKET","step":7,"seen":{}}\n',
+    "a step that is no number": b'{"ticket":"TICKET","step":"0","seen":{}}\n',
+}
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_an_end_that_is_none_is_called_that(server, name):
+    ended = run(server, f"send({ENDS[name]!r}); os._exit(0)")
+    assert ended.end == "damaged" and ended.error["what"] == DAMAGED
+
+
+def test_an_error_is_reduced_to_short_texts(server):
+    """The words for a message are those of the judge: braces have no meaning."""
+    error = b'{"kind":"raised","type":"{what.__class__}","what":"{0}%s","line":true,"file":7,"function":{"a":1}}'
+    ended = run(server, f"""send(b'{{"ticket":"TICKET","end":"raised","error":' + {error!r} + b"}}\\n"); os._exit(0)""")
+    assert ended.end == "raised" and ended.error["type"] == "{what.__class__}" and "function" not in ended.error
+
+
 MANY = """for n in range(50): send(b'{"ticket":"TICKET","step":%d,"seen":{"rmap":"%s"}}\\n' % (n, b"x" * 5000))"""
 
 

@@ -220,14 +220,10 @@ class Worker:
                 run.error = self._ended(line, seconds)
                 run.end = run.error["kind"]
                 return run
-            if message.get("end") in ("done", "raised"):
-                run.end = message["end"]
-                run.error = checked(message.get("error") or {})
-                if run.end == "done" and len(run.seen) != len(scenario.steps):
-                    run.end = "damaged"
-                return run
-            run.error = self._ended(b"?", seconds)
-            run.end = "damaged"
+            done = message.get("end") == "done" and not more
+            raised = message.get("end") == "raised" and isinstance(message.get("error"), dict)
+            run.error = checked(message.get("error")) if done or raised else self._ended(b"?", seconds)
+            run.end = message["end"] if done or raised else "damaged"
             return run
 
     def ask(

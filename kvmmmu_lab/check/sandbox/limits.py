@@ -72,7 +72,7 @@ def adopt(given: dict[str, float]) -> None:
 TIMES, SECONDS = "times the usual time", "seconds"
 LIMITS = (
     TIME := Limit("KVMMMU_LAB_TIME", 1, "a factor for all time limits", TIMES),
-    CHECK := Limit("KVMMMU_LAB_CHECK", 16, "the time for a whole check", SECONDS),
+    CHECK := Limit("KVMMMU_LAB_CHECK", 15, "the time for a whole check", SECONDS),
     MEMORY := Limit("KVMMMU_LAB_MEMORY", 512, "the memory that your code uses"),
     OUTPUT := Limit("KVMMMU_LAB_OUTPUT", 32, "what your code prints"),
     ANSWER := Limit("KVMMMU_LAB_ANSWER", 1, "what there is to be seen after one step, as your code left it"),

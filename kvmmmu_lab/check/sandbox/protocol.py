@@ -69,7 +69,7 @@ def checked(error: Any) -> dict[str, Any]:
     }
 
 
-FRAME = re.compile(r'^  File "(.*)", line (\d{1,9}) in (.*)$', re.MULTILINE)
+FRAME = re.compile(r'^  File "(.*)", line (\d{1,9}) in (.{1,200})', re.MULTILINE)
 
 
 def from_watchdog(line: bytes) -> bool:
