@@ -33,7 +33,7 @@ PAE_ROOT = 2
 FIRST_SHADOW = 256
 FIRST_GUEST = 512
 MAX_FRAMES = 1 << 22
-ROOM = 2048
+ROOM = 4096
 """The number of frames in the arena of a new machine; most of them are not in use yet."""
 
 MEMORY_SLOTS = 4
