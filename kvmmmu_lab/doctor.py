@@ -25,6 +25,10 @@ FREE_BYTES = 50_000_000
 """The space that a working folder may need for the course and for notebooks saved with their drawings."""
 
 
+GET_BUBBLEWRAP = "apt install bubblewrap or dnf install bubblewrap; elsewhere, check the code of others in a Linux machine"
+ALLOW_BUBBLEWRAP = "let bwrap make user namespaces: on Ubuntu, by an AppArmor profile; in a container, by its options"
+
+
 @dataclass(frozen=True)
 class Check:
     """The result of one check. If it failed, ``cost`` says what doesn't work, and ``remedy`` says how to fix it."""
@@ -144,7 +148,7 @@ def _limits() -> Check:
         f"not enforced: {', '.join(missing)}" if missing else "all enforced",
         False,
         "code that is checked may use, read and change more than it should",
-        "apt install bubblewrap or dnf install bubblewrap; elsewhere, check the code of others in a Linux machine or container",
+        ALLOW_BUBBLEWRAP if shutil.which("bwrap") else GET_BUBBLEWRAP,
     )
 
 

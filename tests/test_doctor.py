@@ -136,3 +136,13 @@ def test_a_missing_course_is_named(tmp_path, monkeypatch):
     (tmp_path / "notebooks/00_first_fault.ipynb").unlink()
     assert not check("course").ok
     assert doctor.run() == 1
+
+
+@pytest.mark.parametrize(("installed", "remedy"), [(None, "apt install bubblewrap"), ("/usr/bin/bwrap", "AppArmor profile")])
+def test_without_a_wall_it_says_what_is_not_enforced_and_how_to_get_it(monkeypatch, installed, remedy):
+    monkeypatch.setattr(doctor, "_no_wall", lambda: "bubblewrap is asleep")
+    monkeypatch.setattr("shutil.which", lambda name: installed)
+    found = doctor._limits()
+    assert not found.ok and not found.needed
+    assert "what your code may read, change and start" in found.found and "bubblewrap is asleep" in found.found
+    assert remedy in found.remedy

@@ -23,7 +23,7 @@ from kvmmmu_lab.check.sandbox.client import Worker
 from kvmmmu_lab.check.sandbox.forkserver import ForkServer
 from kvmmmu_lab.check.submission import Submission
 
-from ..exercises.checking import EXERCISES, ROOT
+from ..exercises.checking import EXERCISES, ROOT, unwalled_server
 from .samples import RIGHT
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="namespaces and /proc are Linux's")
@@ -310,14 +310,8 @@ def server():
 
 @pytest.fixture(scope="module")
 def unwalled():
-    """A fork server that does not find bubblewrap."""
-    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as monkeypatch:
-        for program in ("rm", "chmod"):
-            os.symlink(shutil.which(program), Path(folder) / program)
-        monkeypatch.setenv("PATH", folder)
-        with ForkServer() as shared:
-            assert shared.no_wall == "bubblewrap is not installed"
-            yield shared
+    with unwalled_server() as shared:
+        yield shared
 
 
 @pytest.fixture

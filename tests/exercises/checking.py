@@ -1,9 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What the tests of exercises share: the exercises, and how a submission is judged."""
 
+import os
+import shutil
+import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from kvmmmu_lab.check.judge import Judge
+from kvmmmu_lab.check.sandbox.forkserver import ForkServer
 from kvmmmu_lab.check.submission import Submission, read
 from kvmmmu_lab.exercises import folders, load
 
@@ -33,3 +40,16 @@ def judge_rule(solution, rule, server):
 def judge(name, given, server, **options):
     """The report on a solution, a source text or a file, as a submission for the exercise in the folder ``name``."""
     return Judge(EXERCISES[name], submission(given), server, **options).report()
+
+
+@contextmanager
+def unwalled_server():
+    """A fork server that does not find bubblewrap."""
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as monkeypatch:
+        for program in ("rm", "chmod"):
+            os.symlink(shutil.which(program), Path(folder) / program)
+        monkeypatch.setenv("PATH", folder)
+        with ForkServer() as shared:
+            assert shared.no_wall
+            monkeypatch.undo()
+            yield shared

@@ -3,6 +3,8 @@ import pytest
 
 from kvmmmu_lab.check.sandbox.forkserver import ForkServer
 
+from .checking import unwalled_server
+
 
 @pytest.fixture(scope="session")
 def server():
@@ -19,3 +21,10 @@ def server_without_wall():
         server = ForkServer()
     with server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def unwalled():
+    """The same on a machine without bubblewrap."""
+    with unwalled_server() as shared:
+        yield shared
