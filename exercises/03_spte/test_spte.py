@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The rules of exercise 03 and their test cases. Run: pytest exercises/03_spte"""
 
+import random
+
 from kvmmmu_lab.check import strategies as st
 from kvmmmu_lab.check.observe import USUAL
 from kvmmmu_lab.check.subject import flag_bits
@@ -101,6 +103,7 @@ TABLES = (
     makes(make(12, "PWUAD", frame=0)),
     makes(("shadowed", 0x400, 250), make(12, "PWUAD", frame=0x400 + 249)),
     makes(make(0, "PWUADG", frame=TABLE), make(511, "PWUADX", frame=TABLE), make(12, "PWUAD", frame=FOUR_GB + TABLE)),
+    makes(make(12, "PWUAD", frame=0), tables=(0,)),
     makes(("page", 0x7F, 1, 2, 1), make(12, "PWUAD", frame=0x7F)),
     makes(make(12, "PWUAD"), make(12, "PUAD", frame=0x2F), make(12, "PWUAD", frame=TABLE)),
     makes(make(12, "PWUADS", names=0, frame=TABLE), make(13, "PWUADS", names=TABLE, frame=TABLE + 1)),
@@ -122,7 +125,7 @@ NO_MEMORY = (
 )
 
 PSE36 = (
-    makes(make(12, "PWUADS", mode="32 pse", frame=FOUR_GB + 0x1F, names=2, gfn=0x1F), mode="32 pse"),
+    makes(make(12, "PWUADGS", mode="32 pse", frame=FOUR_GB + 0x1F, names=2, gfn=0x1F), mode="32 pse"),
     makes(make(12, "PWUADS", mode="32 pse", frame=FOUR_GB + TABLE, names=2, gfn=TABLE), mode="32 pse"),
     makes(make(12, "PWUADS", mode="32 pse", frame=FOUR_GB + 0x21, names=2, gfn=0x21),
           mode="32 pse", tables=(TABLE, FOUR_GB + 0x21)),
@@ -152,6 +155,20 @@ def guests(draw):
         steps.append(make(index, flags, rights, frame, mode, page, more, names, gfn))
     wp, nx = draw(st.booleans()), draw(st.booleans())
     return Scenario(tuple(steps), mode=mode, root=0x50, wp=wp, nx=nx, slots=LOGS)
+
+
+def mixed(mode, count=30):
+    """Entries of all kinds, made one over the other in a few places, so that any two properties meet."""
+    pick, narrow = random.Random(mode).choice, mode == "32"
+    frames = [0x1F, TABLE, TABLE, 0, 0x41F, 0x200, 0x80001, *[FOUR_GB + 1, FOUR_GB + 0x200, FOUR_GB + TABLE] * (not narrow)]
+    bits = [3, 4, 9, 10, 11, *[52, 62] * (not narrow)]
+    steps = []
+    for _ in range(count):
+        flags = "P" + "".join(letter for letter in "WUADGS" if pick([True, True, True, letter in "WUD"]))
+        flags += pick(["", "" if narrow else "X"])
+        more = sum(1 << bit for bit in bits if pick([True, False]))
+        steps.append(make(pick([0, 12, 13, 511]), flags, pick([*RIGHTS, "WU", "WU"]), pick(frames), mode, more=more))
+    return makes(*steps, mode=mode, wp=mode != "pae", nx=mode == "64")
 
 
 SPTE = ("sptes", "door")
@@ -184,8 +201,9 @@ EXERCISE = Exercise(
         Rule("io", 1, "Where the guest has no memory, the entry becomes an I/O entry, and nothing else happens.",
              looks=STATE, cases=NO_MEMORY),
         Rule("pse36", 1, "The gfn decides whether the frame is a page table; gpa decides everything else.",
-             looks=("sptes", "pages", "dirty", "flushes"), cases=PSE36),
-        Rule("random", 1, "All these rules hold for any entries.", looks=STATE, drawn=guests, examples=50),
+             looks=("sptes", "rmap", "pages", "dirty", "flushes"), cases=PSE36),
+        Rule("random", 1, "All these rules hold for any entries.", looks=STATE, drawn=guests, examples=42,
+             cases=tuple(map(mixed, ("64", "pae", "32")))),
         Rule("engine", 1, "The engine works with your function as it does with the kernel's.", looks=ENGINE, engine=(
             Golden("directed", "nx_bit63_without_nxe"),
             Golden("l64", "l6400", 80),

@@ -46,6 +46,19 @@ ROOT_FREED = (
 """Steps after which page #255, the first root, is free, so that it can be used for a page table."""
 
 
+KINDS = (
+    ("page", 0, 1, 4), ("page", 0x50, 1, 2, 1), ("page", 0x51, 2, 2, 3), ("page", 0x52, 1, 3), ("page", 0x53, 3, 4),
+    ("page", 0x54, 4, 4), ("page", 0x54, 1, 4, 0, "MWU"),
+)  # fmt: skip
+"""Pages #251 to #245, of all levels and kinds of guests."""
+
+
+def each_kind(name, spare=0):
+    """A step of this name for each of these pages: "link" and "unlink" have two entries, and a "stranger" is another page's."""
+    count = (2,) if name != "stranger" else ()
+    return [(name, PAGE - n, f"254:{2 * ((n + spare) % len(KINDS))}", *count) for n in range(len(KINDS))]
+
+
 def shared(*steps):
     """A guest of four levels that reaches one page table (0x13, shadowed by #252) through seven entries of its directory."""
     ways = ((0x12, n, 0x13, "PWU") for n in range(7))
@@ -108,6 +121,8 @@ EXERCISE = Exercise(
             play(*new(), *links("255:1", "255:2"), *unlinks("255:2")),
             play(*new(), row(3), *unlinks("255:2", "255:1", "255:3")),
             play(*new(), row(7), *unlinks("255:3"), *links("254:3")),
+            play(*KINDS, *each_kind("link"), *unlinks("254:1"), *unlinks("254:13", page=245)),
+            play(*KINDS, *each_kind("link"), *each_kind("unlink")),
             play(*new(), row(6), *unlinks("255:6", "255:1")),
             play(*new(), row(6), without(5)),
             play(*new(), row(12), ("unlink", PAGE, "255:11", 2), without(5), ("unlink", PAGE, "255:6", 5)),
@@ -149,6 +164,8 @@ EXERCISE = Exercise(
             play(*new(), row(7), ("stranger", PAGE, "254:1"), *links("254:1")),
             play(*new(2), row(2), ("stranger", OTHER, "255:1")),
             play(*new(), row(2), ("stranger", PAGE, "251:1")),
+            play(*KINDS, *each_kind("link"), *each_kind("stranger", 1)),
+            play(*new(), *links("255:1"), ("stranger", PAGE, "0:0"), ("stranger", 0, "255:1"), ("stranger", 255, "255:1")),
             play(*new(), *links("255:1"), *unlinks("255:1", "255:1")),
             play(*new(2), *links("255:99", page=OTHER), ("link", PAGE, "253:0", 1100, "255:99"), ("unlink", PAGE, "253:0", 99)),
             play(*new(), ("link", PAGE, "253:0", 605, "255:8"), ("unlink", PAGE, "253:0", 605)),

@@ -412,7 +412,7 @@ class ParentsStep(ScenarioStep):
             return f"after the last call of add, {wrong}"
         for number, (spte, page) in enumerate(links, 1):
             vm.parents.remove(page, spte)
-            if not number % len(pages) and (wrong := self._wrong(vm, pages, number)):
+            if number in (len(links) // 2, len(links)) and (wrong := self._wrong(vm, pages, number)):
                 return f"after {number} calls of remove, {wrong}"
         return None
 

@@ -111,3 +111,16 @@ class table_by_gpa(steps):
         vm.memory.put(spte, entry | hfn << 12, ev.MAKE_SPTE)
         update_slot(vm, spte, gpa >> 12)
         vm.rmap.add(spte)
+
+
+class high_frames_in_no_reverse_map(steps):
+    """Where gfn is not the frame of gpa, the entry is not passed to the reverse map."""
+
+    def map_frame(vm, spte, entry, hfn, gpa, gfn):
+        entry = protected(vm, entry, gfn)
+        if entry & W:
+            vm.memory.mark_dirty(gpa >> 12)
+        vm.memory.put(spte, entry | hfn << 12, ev.MAKE_SPTE)
+        update_slot(vm, spte, gpa >> 12)
+        if gfn == gpa >> 12:
+            vm.rmap.add(spte)

@@ -198,3 +198,12 @@ class wrong_one_of_twelve(lists.Parents):
     def remove(self, page, spte):
         row = self.lists[self.key(page)]
         row.remove(spte if len(row) != 12 else row[-1])
+
+
+class kept_in_quadrants(lists.Parents):
+    """The parents of a page that shadows another quadrant than the first are never removed."""
+
+    def remove(self, page, spte):
+        row = self.lists.get(self.key(page), [])
+        if spte not in row or not page.quadrant:
+            row.remove(spte)

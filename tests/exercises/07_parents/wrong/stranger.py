@@ -88,3 +88,12 @@ class own_entry_ignored(lists.Parents):
         row = self.lists.get(self.key(page), [])
         if spte in row or spte >> 9 != 256 + page.id:
             row.remove(spte)
+
+
+class ignored_above_level_1(lists.Parents):
+    """For a page above level 1, a stranger is ignored."""
+
+    def remove(self, page, spte):
+        row = self.lists.get(self.key(page), [])
+        if spte in row or page.level == 1:
+            row.remove(spte)
