@@ -5,7 +5,6 @@ import gzip
 import io
 import json
 import random
-import resource
 import subprocess
 import sys
 import time
@@ -32,6 +31,8 @@ from kvmmmu_lab.publish.execution import read_notebook
 from kvmmmu_lab.publish.storyboard import key_steps
 from kvmmmu_lab.recording import load, record
 from kvmmmu_lab.verify import verify_file
+
+resource = pytest.importorskip("resource", reason="limits of POSIX")
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))

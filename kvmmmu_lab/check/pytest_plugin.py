@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ..errors import LabError
+from ..files import read_bytes
 from ..printable import one_line, printable
 from ..workspace import MANIFEST, PACKAGE
 
@@ -66,8 +67,7 @@ def _is_exercises(folder: Path) -> bool:
 
 def _configuration(config: pytest.Config, paths: list[Path]) -> list[Path]:
     """The file with settings and the ``conftest.py`` files that pytest would use for exercises in these folders."""
-    own = PACKAGE.parent / "pyproject.toml"  # of a checkout of the kit
-    found = [config.inipath] if config.inipath is not None and config.inicfg and config.inipath != own else []
+    found = [config.inipath] if config.inipath is not None and _has_settings(config.inipath) else []
     if config.known_args_namespace.noconftest:
         return found
     top = config.known_args_namespace.confcutdir or (config.inipath.parent if config.inipath else config.rootpath)
@@ -76,6 +76,14 @@ def _configuration(config: pytest.Config, paths: list[Path]) -> list[Path]:
         if conftest.is_file() and (folder.is_relative_to(top) or _is_exercises(folder)):
             found.append(conftest)
     return found
+
+
+def _has_settings(path: Path) -> bool:
+    """Whether a file that pytest has chosen has settings, which aren't those of a checkout of the kit."""
+    if path in (PACKAGE.parent / "pyproject.toml", Path(os.devnull)):
+        return False
+    # pytest takes a pyproject.toml without settings as a sign of where a project begins
+    return path.name != "pyproject.toml" or b"[tool.pytest" in read_bytes(path)
 
 
 def _without_configuration(config: pytest.Config, folder: Path) -> int:
