@@ -246,12 +246,13 @@ def test_a_mistake_of_the_judge_is_a_verdict_and_can_be_found(server, monkeypatc
         raise TypeError("a mistake")
 
     monkeypatch.setattr("kvmmmu_lab.check.judge.find_failure", mistake)
-    report = Judge(EXERCISE, Submission(before("pass"), "mine.py"), server).report()
+    small = dataclasses.replace(EXERCISE, rules=(RULE,))
+    report = Judge(small, Submission(before("pass"), "mine.py"), server).report()
     assert report.points == 0 and report.status == CRASHED
     assert "can't judge what your code did (TypeError: a mistake)" in " ".join(str(report).split())
     assert "Traceback" not in capfd.readouterr().err
     monkeypatch.setenv("KVMMMU_LAB_DEBUG", "1")
-    Judge(EXERCISE, Submission(before("pass"), "mine.py"), server).report()
+    Judge(small, Submission(before("pass"), "mine.py"), server).report()
     assert "Traceback" in capfd.readouterr().err
 
 
