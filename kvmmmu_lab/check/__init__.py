@@ -13,8 +13,9 @@ Read the modules in this order (`kvmmmu_lab.exercises` defines what an exercise 
                   loads a submission, with a `notebook_shell` for cells; `wall` and `limits`, what submissions can't do;
                   `scratch`, their folders; `client`, the judge's side; `machine_data`, a machine as data; `inline`, a run
                   without a process, for a debugger
-5. `judge`        tries each rule; `oracle`: the expected observations; `answers`: what is known from earlier checks;
-                  `compare`: finds the first difference; `shrink`: shortens a failing scenario
+5. `judge`        tries each rule; `deadline`: the time for a whole check; `oracle`: the expected observations; `answers`:
+                  what is known from earlier checks; `compare`: finds the first difference; `shrink`: shortens a failing
+                  scenario
 6. `failure`      explains a failed run to the learner; `side_by_side`: draws the expected machine and the learner's; `report`:
                   verdicts and points, as text and HTML
 7. `submission`   files and notebooks; `python_source`: source as Python reads it; `cells`: a notebook's cells in Python;
