@@ -245,9 +245,8 @@ store_diagram(vm, entry2 + 7, 1)
 # ## Across two entries
 #
 # Now a store of 8 bytes begins in the middle of entry 2. Its first half is in entry 2, its second half in entry 3. The
-# processor allows such a store. But kernels write their page tables entry by entry. So to the host, this store says
-# something about the frame, as three stores in a row did in lesson 7. The shadow of this table has three sptes: 1, 2
-# and 3.
+# processor allows such a store. But kernels write their page tables entry by entry. What would you conclude
+# from such a store? The shadow of this table has three sptes: 1, 2 and 3.
 
 # %%
 small = small_guest("64", 0x1000, 0x2000, 0x3000)
@@ -498,8 +497,8 @@ lesson.INVLPG
 # ## Writing with paging off
 #
 # A guest can turn paging off for a while, for instance to switch to another mode. Then there are no guest tables from
-# which the host could take access rights. So a function of its own makes the sptes (mmu.c:769-813). It looks at nothing
-# but the address, and gives every spte all rights.
+# which the host could take access rights. So a function of its own makes the sptes (mmu.c:769-813). It knows nothing
+# but the address.
 #
 # Our small guest turns paging off, and then writes entry 2 of its page table, at its physical address. Watch what the
 # host does. (`audit` is the kernel's own check of the shadow. As long as it has no complaints, its list is empty.)

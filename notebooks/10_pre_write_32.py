@@ -24,7 +24,7 @@
 #
 # - which shadow entries a store hits
 # - why an offset is doubled **once for a page table and twice for a directory**
-# - what three unusual stores hit
+# - stores of 1 and of 8 bytes, and series of stores
 # -->
 # # Lesson 10: Why double twice?
 #
@@ -39,7 +39,7 @@
 # - compute, for any store to a table of 4-byte entries, **which shadow entries are hit**;
 # - explain why an offset is **doubled once for a page table and twice for a directory**, and which step comes between
 #   the two doublings;
-# - predict what three unusual stores hit.
+# - predict what a store of one byte and a store of 8 bytes hit, and when a series of stores is a flood.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## One table, two shadow pages
@@ -269,7 +269,8 @@ guess_eight_bytes.reveal()
 # its memory page by page causes stores to page tables, too. For each new page, this happens:
 #
 # 1. the program accesses it, and the guest's kernel gets a page fault, because the page is not mapped yet;
-# 2. the kernel takes a free frame and stores one entry, which the host traps;
+# 2. the kernel takes a free frame and stores one entry, which the host traps (`small.edit` in the cell below: the film begins when
+#    the host performs the store);
 # 3. the program tries again, and the host makes the spte: a second fault, this time the host's own.
 #
 # This is called *demand paging*, and most programs get most of their memory this way.

@@ -74,7 +74,8 @@ class StoreDiagram:
         gfn, first, last = self.write.gfn, self.write.offset, self.write.offset + self.write.size - 1
         notes = [] if self.pages else [f"gfn {gfn:#x} isn't shadowed as a page table, so nothing is zapped"]
         notes += [f"skipped: {scene_builder.plural(self.undrawn, 'more page')} in the bucket"] * bool(self.undrawn)
-        scene = draft.scene(f"A store to bytes {first:#x} to {last:#x} of gfn {gfn:#x}", notes)
+        stored = f"byte {first:#x}" if first == last else f"bytes {first:#x} to {last:#x}"
+        scene = draft.scene(f"A store to {stored} of gfn {gfn:#x}", notes)
         return replace(scene, tables=tuple(self._with_origins(vm, table) for table in scene.tables))
 
     def _draw_guest_table(self, draft: SceneBuilder) -> None:

@@ -263,15 +263,15 @@ INVLPG = Passage(
 @LESSON.question
 def paging_off(vm: Vm) -> Steps:
     """Whether pre-write runs for a store to a page table while paging is off."""
-    ends = ["before the store, and it zaps an spte", "before the store, but it finds no page to zap", "not at all"]
+    ends = ["it runs, and zaps an spte", "it runs, and finds no page to zap", "it does not run"]
     before, counted = sptes(vm), vm.last_pt_write_count
-    yield Ask("Paging is off, and the guest writes to its page table. When does pre-write begin?", ends, on=vm)
+    yield Ask("Paging is off, and the guest writes to its page table. What does pre-write do?", ends, on=vm)
     yield Answer(
         ends[2] if vm.last_pt_write_count == counted else ends[0] if died(vm, before) else ends[1],
         "the function that maps pages without paging grants all rights on every frame, so the store was not trapped.",
         more="""
-        Here the second half of the rule of lesson 7 is missing: `nonpaging_map` does not check whether the frame is a
-        shadowed page table. So the box of the frame says *writable table*.
+        Here the rule of lesson 7 is broken: `nonpaging_map` does not check whether the frame is a shadowed page table. So
+        the box of the frame says *writable table*.
         """,
     )
 
@@ -318,9 +318,10 @@ SUMMARY = Passage(
     1. It counts. If the gfn is the same as last time, the count goes up by 1; otherwise it is 1 again. From 3 on, it is
        a flood.
     2. It goes through the hash bucket of the gfn and selects every page that has this gfn and shadows a page table.
-    3. If the bytes cross the edge of an entry, or if it is a flood, it zaps that page as a whole.
+    3. If the bytes cross the edge of an entry, or if it is a flood, it zaps that page as a whole: it clears all entries,
+       frees the page unless it is a root in use, and flushes the TLB.
     4. Otherwise it takes the entry that contains the bytes, offset / 8, and
-       - if the entry is present and a leaf (level 1), removes it from the reverse map of its frame;
+       - if the entry is present, writable and a leaf (level 1), removes it from the reverse map of its frame;
        - if the entry is present and a link, removes it from the parents of the page below, which stays as it is;
        - in any case sets it to zero.
 

@@ -299,15 +299,15 @@ def early(vm: Vm, first: int, second: int, other: int) -> Steps:
     one, two = reads
     yield Answer(
         ends(one.faults, two.faults, (two.gpa or 0) >> PAGE_SHIFT),
-        "0x4 doubled once is 0x8, which is spte 1: a link made from entry 0. Sptes 2 and 3, made from entry 1, stayed.",
+        "0x4 doubled once is 0x8, which is spte 1: a link made from entry 0. Spte 2, a link made from entry 1, stayed.",
         more="""
         <!-- slide:
-        The early version cleared spte 1, which cost a fault, and left 2 and 3, which still lead to the shadow pages of the
+        The early version cleared spte 1, which cost a fault, and left spte 2, which still leads to the shadow page of the
         old page table. A zap too many costs a fault. **A zap too few costs the guest its data.**
         -->
         Two mistakes come together here. The link to the shadow page for `0x200000` was cleared although its directory
-        entry was not written: this cost a fault, and the next access repaired it. The links that had to be cleared
-        stayed, and still lead to the shadow pages of the *old* page table.
+        entry was not written: this cost a fault, and the next access repaired it. Two sptes are made from entry 1. Spte 3
+        was still empty; spte 2, which had to be cleared, stayed, and still leads to the shadow page of the *old* page table.
 
         The old frame may belong to another program by now, and a write there destroys its data. The message of the change
         that fixed this reports corrupted guest memory. A zap too many costs a fault. **A zap too few costs the guest its
