@@ -269,8 +269,8 @@ guess_eight_bytes.reveal()
 # its memory page by page causes stores to page tables, too. For each new page, this happens:
 #
 # 1. the program accesses it, and the guest's kernel gets a page fault, because the page is not mapped yet;
-# 2. the kernel takes a free frame and stores one entry, which the host traps (`small.edit` in the cell below: the film begins when
-#    the host performs the store);
+# 2. the kernel takes a free frame and stores one entry, which the host traps (`small.edit` in the cell below: the
+#    film begins when the host performs the store);
 # 3. the program tries again, and the host makes the spte: a second fault, this time the host's own.
 #
 # This is called *demand paging*, and most programs get most of their memory this way.
