@@ -184,7 +184,7 @@ EXERCISE = Exercise(
             *(play(*maps("7:12", gfn=gfn), *protect(gfn)) for gfn in (0, 0x41F)),
             *(play(*maps("7:12", gfn=gfn), *protect(gfn), slots=SLOTS) for gfn in FAR[1:]),
             play(*maps("7:12", "7:13", flags="PWUADX+9+10+11+62"), *protect()),
-            play(*hosted(), *protect(0x20 + 30), *protect(0x20 + 39)),
+            *(play(("host", 0x50, 1 << bit), *maps("7:12", gfn=0x50), *protect(0x50)) for bit in (30, 39)),
             play(*ROOT_FREED, ("page", 0x50, 1, 4), *maps(*ENDS), *protect(), *maps(*ENDS, gfn=2), *protect(2)),
             mapped(*protect()),
         )),
