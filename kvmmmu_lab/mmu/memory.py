@@ -33,7 +33,7 @@ PAE_ROOT = 2
 FIRST_SHADOW = 256
 FIRST_GUEST = 512
 MAX_FRAMES = 1 << 22
-ROOM = 4096
+ROOM = 2304
 """The number of frames in the arena of a new machine; most of them are not in use yet."""
 
 MEMORY_SLOTS = 4

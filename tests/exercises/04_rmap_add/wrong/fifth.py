@@ -119,3 +119,14 @@ class page_255_left_out(lists.ReverseMap):
         hfn = self.frame(spte)
         if hfn is not None and spte >> 9 < 256 + 255:
             self.lists.setdefault(hfn, []).append(spte)
+
+
+class two_hundred_frames(lists.ReverseMap):
+    """It keeps the maps of 200 frames and drops the oldest beyond that."""
+
+    def add(self, spte):
+        hfn = self.frame(spte)
+        if hfn is not None:
+            self.lists.setdefault(hfn, []).append(spte)
+            if len(self.lists) > 200:
+                del self.lists[next(iter(self.lists))]

@@ -48,17 +48,6 @@ class nx_in_frame(lists.ReverseMap):
         return None
 
 
-class two_hundred_frames(lists.ReverseMap):
-    """It keeps the maps of 200 frames and drops the oldest beyond that."""
-
-    def add(self, spte):
-        hfn = self.frame(spte)
-        if hfn is not None:
-            self.lists.setdefault(hfn, []).append(spte)
-            if len(self.lists) > 200:
-                del self.lists[next(iter(self.lists))]
-
-
 class modulo_the_mask(lists.ReverseMap):
     """It takes the remainder by the mask, which loses the frame with the highest number."""
 
