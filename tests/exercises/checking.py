@@ -43,13 +43,20 @@ def judge(name, given, server, **options):
 
 
 @contextmanager
-def unwalled_server():
-    """A fork server that does not find bubblewrap."""
+def without_bubblewrap():
+    """In this block, a new process does not find bubblewrap."""
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as monkeypatch:
         for program in ("rm", "chmod"):
             os.symlink(shutil.which(program), Path(folder) / program)
         monkeypatch.setenv("PATH", folder)
-        with ForkServer() as shared:
-            assert shared.no_wall
-            monkeypatch.undo()
-            yield shared
+        yield
+
+
+@contextmanager
+def unwalled_server():
+    """A fork server that does not find bubblewrap."""
+    with without_bubblewrap():
+        server = ForkServer()
+    with server:
+        assert server.no_wall
+        yield server

@@ -14,17 +14,7 @@ def server():
 
 
 @pytest.fixture(scope="session")
-def server_without_wall():
-    """Like `server`, but the workers have no wall: it takes half of their time, and honest solutions don't need it."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PATH", "")  # bubblewrap isn't found
-        server = ForkServer()
-    with server:
-        yield server
-
-
-@pytest.fixture(scope="session")
 def unwalled():
-    """The same on a machine without bubblewrap."""
+    """Like `server`, but on a machine without bubblewrap: a worker takes half the time, and honest solutions need no wall."""
     with unwalled_server() as shared:
         yield shared

@@ -27,9 +27,9 @@ A_THIRD = [pytest.param(one, id=str(one), marks=pytest.mark.slow if number % 3 e
 
 
 @pytest.mark.parametrize("solution", A_THIRD)
-def test_a_wrong_solution_loses_the_points_of_the_rule_that_it_breaks(solution, server_without_wall, monkeypatch):
+def test_a_wrong_solution_loses_the_points_of_the_rule_that_it_breaks(solution, unwalled, monkeypatch):
     monkeypatch.setattr("kvmmmu_lab.check.judge.SHRINKING", 60)  # also on a busy computer, its steps get as short as possible
-    verdict = judge_rule(solution, solution.breaks, server_without_wall)
+    verdict = judge_rule(solution, solution.breaks, unwalled)
     said = explained(verdict, EXERCISES[solution.exercise])
     assert verdict.status not in (PASSED, NOT_ATTEMPTED) and verdict.points == 0, said
     assert verdict.rule.says in said and verdict.failure.sentence

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The speed that the checkers promise. Other work on the machine only makes them slower, so the best of a few rounds counts."""
 
+import shutil
 import subprocess
 import sys
 import time
@@ -8,7 +9,7 @@ import time
 import pytest
 
 from . import solutions
-from .checking import EXERCISES, judge
+from .checking import EXERCISES, judge, without_bubblewrap
 
 pytestmark = pytest.mark.speed
 
@@ -102,3 +103,20 @@ def test_one_more_submission_is_checked_in_a_quarter_of_a_second(name, server):
         rounds.append(time.monotonic() - begin)
         assert report.passed, str(report)
     assert min(rounds) <= 0.25 * slowness(), rounds
+
+
+@pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap isn't installed")
+@pytest.mark.parametrize("name", ["04_rmap_add", "08_pre_write"])
+def test_the_wall_costs_little(name, tmp_path, monkeypatch, server, unwalled):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    path, seconds = right(name).write(tmp_path), {"whole": ([], []), "one more": ([], [])}
+    for _ in range(1 + ROUNDS):  # in turn, so that both have the same share of other work
+        for there, shared in enumerate((unwalled, server)):
+            begin = time.monotonic()
+            assert judge(name, right(name), shared).passed
+            seconds["one more"][there].append(time.monotonic() - begin)
+        with without_bubblewrap():
+            seconds["whole"][0].append(command(name, path)[-1][0])
+        seconds["whole"][1].append(command(name, path)[-1][0])
+    more = {what: min(walled) - min(unwalled) for what, (unwalled, walled) in seconds.items()}
+    assert more["whole"] <= 0.15 and more["one more"] <= 0.02, more
