@@ -52,7 +52,7 @@ def wait_until(holds, seconds=10.0):
 @pytest.fixture
 def environment(tmp_path):
     return os.environ | {
-        "KVMMMU_LAB_PROGRESS": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache"), "TMPDIR": str(tmp_path),
+        "KVMMMU_LAB_DATA": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache"), "TMPDIR": str(tmp_path),
         "PYTHONPATH": str(ROOT), "KVMMMU_LAB_TIME": "10",
     }  # fmt: skip
 
