@@ -49,6 +49,17 @@ def wait_until(holds, seconds=10.0):
     return found
 
 
+@pytest.fixture(autouse=True)
+def nothing_ignored():
+    """Processes inherit which signals are ignored, for example those of a shell's job in the background, or under nohup."""
+    ignored = [each for each in (signal.SIGINT, signal.SIGHUP) if signal.getsignal(each) == signal.SIG_IGN]
+    for each in ignored:
+        signal.signal(each, signal.SIG_DFL)
+    yield
+    for each in ignored:
+        signal.signal(each, signal.SIG_IGN)
+
+
 @pytest.fixture
 def environment(tmp_path):
     return os.environ | {
