@@ -11,6 +11,7 @@
     +-- VmDead            a VM is used after its host crashed, or after it was destroyed
     +-- RenderError       a drawing can't be made (draw.render); NoRenderer: no renderer is installed
     +-- WorkspaceError    the working folder can't be prepared (workspace)
+    +-- MissingPackage    a package that is needed isn't installed (check.strategies)
     +-- OutOfTime         a check takes longer than it may
 
 A fault of the *guest* (#PF, #GP) is a result, not an exception.

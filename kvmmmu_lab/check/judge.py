@@ -37,6 +37,7 @@ from .sandbox.wall import ELSEWHERE
 from .scenarios import as_scenario
 from .shrink import shrink
 from .steps import read_step
+from .strategies import MissingPackage
 from .submission import Submission
 
 STEPS = 20
@@ -228,7 +229,7 @@ class Judge:
         except OutOfTime as error:
             status, failure = TIMED_OUT, Failure(str(error), kind="timeout")
         except Exception as error:
-            if self.inline or (isinstance(error, LabError) and not self.loaded):
+            if self.inline or isinstance(error, MissingPackage) or (isinstance(error, LabError) and not self.loaded):
                 raise  # it isn't the submission's fault: no process can be started, for example
             show_traceback()
             failure = Failure(UNJUDGED.format(f"{type(error).__name__}: {error}"[:200]), kind="damaged")

@@ -31,10 +31,14 @@ def __getattr__(name: str) -> Any:
     return getattr(loaded(), name)
 
 
+class MissingPackage(LabError):
+    """A package that is needed isn't installed."""
+
+
 def loaded() -> Any:
-    """Return the module `hypothesis.strategies`. Raises LabError if hypothesis isn't installed."""
+    """Return the module `hypothesis.strategies`. Raises MissingPackage if hypothesis isn't installed."""
     try:
         from hypothesis import strategies
     except ModuleNotFoundError as error:
-        raise LabError(f'exercises need {error.name}, which is missing: pip install "kvmmmu-lab[lab]"') from error
+        raise MissingPackage(f'exercises need {error.name}, which is missing: pip install "kvmmmu-lab[lab]"') from error
     return strategies
