@@ -4,6 +4,7 @@
 import itertools
 import os
 import re
+import signal
 import sys
 import tempfile
 
@@ -99,3 +100,14 @@ def run_notebook():
 
     yield run
     manager.shutdown_kernel(now=True)
+
+
+@pytest.fixture
+def nothing_ignored():
+    """Processes inherit which signals are ignored, for example those of a shell's job in the background, or under nohup."""
+    ignored = [each for each in (signal.SIGINT, signal.SIGHUP) if signal.getsignal(each) == signal.SIG_IGN]
+    for each in ignored:
+        signal.signal(each, signal.SIG_DFL)
+    yield
+    for each in ignored:
+        signal.signal(each, signal.SIG_IGN)

@@ -14,7 +14,10 @@ import pytest
 from ..exercises.checking import ROOT
 from .samples import RIGHT, before
 
-pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds processes in /proc")
+pytestmark = [
+    pytest.mark.usefixtures("nothing_ignored"),
+    pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds processes in /proc"),
+]
 COMMAND = [sys.executable, "-m", "kvmmmu_lab"]
 
 
@@ -47,17 +50,6 @@ def wait_until(holds, seconds=10.0):
     while not (found := holds()) and time.monotonic() < end:
         time.sleep(0.02)
     return found
-
-
-@pytest.fixture(autouse=True)
-def nothing_ignored():
-    """Processes inherit which signals are ignored, for example those of a shell's job in the background, or under nohup."""
-    ignored = [each for each in (signal.SIGINT, signal.SIGHUP) if signal.getsignal(each) == signal.SIG_IGN]
-    for each in ignored:
-        signal.signal(each, signal.SIG_DFL)
-    yield
-    for each in ignored:
-        signal.signal(each, signal.SIG_IGN)
 
 
 @pytest.fixture

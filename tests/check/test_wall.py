@@ -26,7 +26,10 @@ from kvmmmu_lab.check.submission import Submission
 from ..exercises.checking import EXERCISES, ROOT, unwalled_server
 from .samples import RIGHT
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="namespaces and /proc are Linux's")
+pytestmark = [
+    pytest.mark.usefixtures("nothing_ignored"),
+    pytest.mark.skipif(sys.platform != "linux", reason="namespaces and /proc are Linux's"),
+]
 
 EXERCISE = dataclasses.replace(EXERCISES["04_rmap_add"], rules=EXERCISES["04_rmap_add"].rules[:1])
 NOBODY = 65534
