@@ -20,7 +20,7 @@ from .data import open_guest, open_trace
 from .mmu import Vm
 from .mmu.bits import ACCESSED, CR0_WP, MODES, PFERR_PRESENT, PFERR_WRITE, PRESENT, USER, WRITABLE
 from .recording import Recording, record
-from .verify.replay import TraceReplay
+from .replay.trace_replay import TraceReplay
 
 ROUNDS = 9
 PAGES = 4096

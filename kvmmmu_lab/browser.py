@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from .errors import LabError
+from .errors import InputError, LabError
 from .workspace import install_hint
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
@@ -58,18 +58,26 @@ def offline(browser: Any, **options: Any) -> Any:
     return context.new_page()
 
 
-def print_pdf(markup: str, path: Path, folder: Path) -> None:
-    """Print a page as a PDF. Its style sheet sets the paper size; ``folder`` is for a temporary file."""
-    source = folder / f".{path.stem}.print.html"
-    source.write_text(markup, "utf-8")
-    try:
-        with chromium() as browser:
-            page = offline(browser)
-            page.goto(source.resolve().as_uri())
-            page.evaluate("Promise.all([...document.images].map((image) => image.decode().catch(() => null)))")
-            page.pdf(path=str(path), prefer_css_page_size=True, print_background=True)
-    finally:
-        source.unlink(missing_ok=True)
+def print_pdfs(pages: Iterable[Path]) -> Iterator[Path]:
+    """Print pages, which are files, as PDFs with tags and an outline. Yield the path of each PDF, beside its page.
+
+    A page sets the size of the paper. It is ready when its body has the class "ready". Raises InputError for a PDF that can't
+    be written.
+    """
+    with chromium() as browser:
+        for page in pages:
+            tab = offline(browser)
+            tab.goto(page.resolve().as_uri())
+            tab.wait_for_selector("body.ready")
+            tab.evaluate("Promise.all([...document.images].map((image) => image.decode().catch(() => null)))")
+            content = tab.pdf(prefer_css_page_size=True, print_background=True, tagged=True, outline=True)
+            tab.context.close()
+            path = page.with_suffix(".pdf")
+            try:
+                path.write_bytes(content)
+            except OSError as error:
+                raise InputError("out", str(path), f"a file that can be written ({error.strerror})") from None
+            yield path
 
 
 def pictures(markup: str, selector: str, *, width: int) -> list[bytes]:

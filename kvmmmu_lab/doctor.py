@@ -20,6 +20,7 @@ from .check.sandbox.limits import not_enforced
 from .check.sandbox.wall import ELSEWHERE
 from .draw.render import NAMES, VARIABLE, renderers
 from .errors import LabError
+from .host_platform import HERE
 
 FREE_BYTES = 50_000_000
 """The space that a working folder may need for the course and for notebooks saved with their drawings."""
@@ -51,9 +52,14 @@ def run(as_json: bool = False) -> int:
 
 
 def checks() -> list[Check]:
-    """Run all checks. They take about a second, since they import packages."""
+    """Run all checks that make sense on this platform. They take about a second, since they import packages."""
+    return _on_a_computer() if HERE.can_start_programs else _in_a_browser_tab()
+
+
+def _on_a_computer() -> list[Check]:
     lab = workspace.install_hint("lab")
     return [
+        _platform(),
         _python(),
         _package("numpy", True, "the engine does not run", workspace.install_hint()),
         _package("jupyterlab", True, "no lesson can be opened in JupyterLab", lab),
@@ -62,13 +68,37 @@ def checks() -> list[Check]:
         _package("hypothesis", False, "exercises can't be checked", lab),
         _package("pytest", False, "pytest can't check exercises; `kvmmmu-lab check` can", lab),
         _slides(),
+        _live(),
         _package("graphviz", False, "nothing is drawn; lessons show text instead", lab),
         *(_renderer(name) for name in NAMES),
+        _package("matplotlib", False, "plots are shown as tables of their numbers", lab),
         _fork(),
         _limits(),
         _folder(),
         _course(),
     ]
+
+
+def _in_a_browser_tab() -> list[Check]:
+    """The checks without those of programs and processes. The site brings the packages, and they can't be installed."""
+    site = "build the site again with `kvmmmu-lab site --live`"
+    return [
+        _platform(),
+        _python(),
+        _package("numpy", True, "the engine does not run", site),
+        _package("ipywidgets", True, "the lessons have no menus, and the labs have no controls", site),
+        _package("anywidget", False, "films play, but clicks in them don't reach Python", site),
+        _package("hypothesis", False, "exercises can't be checked", site),
+        *(_renderer(name) for name in NAMES),
+        _package("matplotlib", False, "plots are shown as tables of their numbers", site),
+        _course(),
+    ]
+
+
+def _platform() -> Check:
+    lost = HERE.in_browser and HERE.kept is None
+    remedy = "open the site over https or from localhost, in a window that is not private, so that the service worker starts"
+    return Check("platform", not lost, str(HERE), False, "edited notebooks, exercises and progress are lost", remedy)
 
 
 def _python() -> Check:
@@ -107,15 +137,30 @@ def _slides() -> Check:
     return Check("slides", ok, found, False, cost, workspace.install_hint("slides"))
 
 
+def _live() -> Check:
+    """Check what `kvmmmu-lab site --live` needs."""
+    from .live.lite import check_installed
+    from .live.wheels import find_npm
+
+    try:
+        check_installed()
+        found, ok = f"jupyterlite-core {metadata.version('jupyterlite-core')}, {find_npm()}", True
+    except LabError as error:
+        found, ok = str(error).partition(":")[0], False
+    remedy = f"{workspace.install_hint('live')}, and npm from https://nodejs.org or your system's packages"
+    return Check("live", ok, found, False, "no site with the course live in a browser can be built", remedy)
+
+
 def _renderer(name: str) -> Check:
     """Check a renderer by drawing a sample. One renderer is enough; without any, lessons show text."""
     sample = 'digraph { a [shape=plain, label=<<TABLE><TR><TD PORT="p">x</TD></TR></TABLE>>]; a:p -> b }'
     remedies = {
         "dot": "apt install graphviz, brew install graphviz or winget install graphviz",
         "graphviz-pure": workspace.install_hint("lab"),
+        "wasm-graphviz": "reload the page while the site can be reached",
     }
     others = " or ".join(other for other in NAMES if other != name)
-    cost = f"{others} draws instead; without any renderer, lessons show text"
+    cost = f"{others} draws instead; without any renderer, lessons show text" if others else "lessons show text, not drawings"
     found, ok = "missing", False
     try:
         for renderer in renderers():
@@ -132,8 +177,8 @@ def _renderer(name: str) -> Check:
 def _fork() -> Check:
     return Check(
         "fork",
-        hasattr(os, "fork"),
-        "yes" if hasattr(os, "fork") else "this system has no fork",
+        HERE.can_fork,
+        "yes" if HERE.can_fork else "this system has no fork",
         False,
         "exercises can't be checked in forked workers",
         "use Linux or macOS; on Windows, the Windows Subsystem for Linux",

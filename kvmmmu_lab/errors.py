@@ -12,7 +12,10 @@
     +-- RenderError       a drawing can't be made (draw.render); NoRenderer: no renderer is installed
     +-- WorkspaceError    the working folder can't be prepared (workspace)
     +-- MissingPackage    a package that is needed isn't installed (check.strategies)
+    +-- ClusterError      a cluster can't be reached, or can't judge (grade.cluster)
     +-- OutOfTime         a check takes longer than it may
+    +-- WorkerError       processes for submissions, or that judge them, can't be started (check.sandbox.forkserver)
+    +-- RecordError       a grader's record or report can't be written (grade.record)
 
 A fault of the *guest* (#PF, #GP) is a result, not an exception.
 """
@@ -126,7 +129,7 @@ class OutOfTime(LabError):
 
 
 class HostCrash(LabError):
-    """The host kernel of 2007 would have crashed here.
+    """The host kernel of 2007 would have crashed, or hung, here.
 
     ``kind`` is "BUG" (a failed consistency check), "oops" (a bad pointer) or "hang" (an endless loop). ``function`` and
     ``source`` name the place in the kernel (``mmu.c:384``), and ``what`` gives the reason.
@@ -134,7 +137,17 @@ class HostCrash(LabError):
 
     def __init__(self, kind: str, function: str, source: str, what: str) -> None:
         self.kind, self.function, self.source, self.what = kind, function, source, what
-        super().__init__(f"the host would have crashed ({kind}) in {function}, {source}: {what}")
+        super().__init__(f"the host {self.would} in {function}, {source}: {what}")
+
+    @property
+    def would(self) -> str:
+        """What the host would have done, as a verb: "would have crashed (BUG)"."""
+        return would_have(self.kind)
+
+
+def would_have(kind: str) -> str:
+    """Return what the host would have done in a crash of this kind, as a verb: "would have crashed (BUG)", "would hang"."""
+    return "would hang" if kind == "hang" else f"would have crashed ({kind})"
 
 
 class VmDead(LabError):

@@ -17,6 +17,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from . import course_settings
+from .course_settings import CourseSettings
 from .errors import InputError, LabError
 
 StepData = Sequence[Any]
@@ -70,9 +72,9 @@ class Golden:
 class Boot:
     """The boot of a real guest: the first ``events`` of its trace (None: all).
 
-    ``way`` is "native" or "emulated" (see `verify.replay`). A native replay writes to page tables through the shadow tables, so
-    that missing write protection is noticed. An emulated replay emulates each of these writes, so that all of them go
-    through pre-write. ``every``: after how many events the steps in ``then`` are executed again (0: a default number).
+    ``way`` is "native" or "emulated" (see `replay.trace_replay`). A native replay writes to page tables through the shadow
+    tables, so that missing write protection is noticed. An emulated replay emulates each of these writes, so that all of them
+    go through pre-write. ``every``: after how many events the steps in ``then`` are executed again (0: a default number).
     """
 
     trace: str
@@ -106,7 +108,8 @@ class Rule:
 class Exercise:
     """An exercise. ``part`` is the part of the engine to write (`check.parts`); ``defines`` lists what the file must define.
 
-    ``full`` lists the traces that ``--full`` replays in addition to those of the rules.
+    ``title`` and ``about``, one sentence that says what to write, are also in the task and in the table of all exercises.
+    ``full`` lists the traces that ``--full`` replays in addition to those of the rules. ``seed`` chooses the random scenarios.
     """
 
     title: str
@@ -115,6 +118,8 @@ class Exercise:
     rules: tuple[Rule, ...]
     full: tuple[Golden | Boot, ...] = ()
     folder: Path = field(default=Path(), compare=False)
+    seed: int = 0
+    about: str = ""
 
     @property
     def name(self) -> str:
@@ -127,6 +132,11 @@ class Exercise:
         return self.folder.name.partition("_")[0]
 
     @property
+    def heading(self) -> str:
+        """The title with the number, such as "Exercise 04: Reverse maps, add"."""
+        return f"Exercise {self.number}: {self.title}"
+
+    @property
     def file(self) -> Path:
         """The path of the file with stubs."""
         return self.folder / f"{self.name}.py"
@@ -136,34 +146,79 @@ class Exercise:
         """The full points: the sum of the points of all rules that aren't ``extra``."""
         return sum(rule.points for rule in self.rules if not rule.extra)
 
+    def in_course(self, settings: CourseSettings) -> Exercise:
+        """Return the exercise with the points and the seed of a course. Raises DataError if that names an unknown rule."""
+        points, extra = settings.points.get(self.name, {}), settings.extra.get(self.name)
+        names = [rule.name for rule in self.rules]
+        for key, given in (("points", points), ("extra", extra or ())):
+            for rule in given:
+                if rule not in names:
+                    raise settings.wrong(f"{key}.{self.name}", rule, f"a rule of this exercise: {', '.join(names)}")
+        rules = (
+            replace(
+                rule,
+                points=points.get(rule.name, rule.points),
+                # a rule that doesn't count is like an extra one: without it, a submission has passed
+                extra=(rule.extra if extra is None else rule.name in extra) or points.get(rule.name) == 0,
+            )
+            for rule in self.rules
+        )
+        return replace(self, rules=tuple(rules), seed=settings.seed)
+
 
 def folders(root: Path) -> list[Path]:
     """Return the folders of all exercises in ``root``/exercises, in order."""
     found = (root / "exercises").glob("[0-9][0-9]_*")
-    return sorted(path for path in found if (path / f"test_{path.name.partition('_')[2]}.py").is_file())
+    return sorted(path for path in found if rules_file(path).is_file())
 
 
-def find(name: str, root: Path) -> Exercise:
-    """Return the exercise with this name ("rmap_add", "4", "04" or "04_rmap_add"). Raises InputError if there is none."""
+def rules_file(folder: Path) -> Path:
+    """The file with the rules of the exercise in ``folder``."""
+    return folder / f"test_{folder.name.partition('_')[2]}.py"
+
+
+def find(name: str, root: Path, settings: CourseSettings | None = None) -> Exercise:
+    """Return the exercise with this name ("rmap_add", "4", "04" or "04_rmap_add"). Raises InputError if there is none.
+
+    ``settings``: see `load`.
+    """
     known = folders(root)
     for folder in known:
         number, _, rest = folder.name.partition("_")
         if name in (folder.name, number, rest, number.lstrip("0")):
-            return load(folder)
+            return load(folder, settings)
     expected = f"one of {', '.join(folder.name.partition('_')[2] for folder in known)}" if known else "an exercise"
     raise InputError("exercise", name, expected)
 
 
-def load(folder: Path) -> Exercise:
-    """Load an exercise from the ``test_NAME.py`` in its folder. Raises InputError if there is none."""
-    name = folder.name.partition("_")[2]
-    path = folder / f"test_{name}.py"
+def load(folder: Path, settings: CourseSettings | None = None) -> Exercise:
+    """Load an exercise from the ``test_NAME.py`` in its folder. Raises InputError if there is none.
+
+    It has the points and the seed of ``settings`` (default: those of the course that the folder belongs to).
+    """
+    path = rules_file(folder)
     if not path.is_file():
         raise InputError("exercise", str(folder), f"a folder with {path.name} in it")
     exercise = getattr(_module(path), "EXERCISE", None)
     if not isinstance(exercise, Exercise):
         raise InputError("exercise", str(path), "a file that defines EXERCISE")
-    return replace(exercise, folder=folder)
+    return replace(exercise, folder=folder).in_course(settings_of(folder.parent.parent) if settings is None else settings)
+
+
+def settings_of(root: Path) -> CourseSettings:
+    """Return the settings that come with the course at ``root``: those of exercises/course.toml. Raises DataError."""
+    path = root / "exercises" / course_settings.NAME
+    return course_settings.read(path) if path.is_file() else CourseSettings()
+
+
+def check_settings(settings: CourseSettings, root: Path) -> None:
+    """Check that all exercises and rules in ``settings`` are those of the course at ``root``. Raises DataError."""
+    known = {folder.name.partition("_")[2]: folder for folder in folders(root)}
+    for key, names in (("exercises", settings.exercises), ("points", settings.points), ("extra", settings.extra)):
+        for name in names:
+            if name not in known:
+                raise settings.wrong(key, name, f"exercises of the kit: {', '.join(known)}")
+            load(known[name], settings)
 
 
 def _module(path: Path) -> ModuleType:

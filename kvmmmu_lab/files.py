@@ -7,6 +7,7 @@ waiting for a writer. Whatever is wrong with a file raises a `DataError`: one se
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import functools
 import gzip
@@ -61,12 +62,16 @@ def check_regular(path: Path) -> None:
         raise DataError(str(path), reason(error), "a regular file") from None
 
 
-def open_regular(path: Path, most: int = MOST_BYTES, *, follow: bool = True) -> BinaryIO:
-    """Open a regular file of at most ``most`` bytes. ``follow``: whether it may be a symbolic link. Raises DataError."""
+def open_regular(path: Path, most: int = MOST_BYTES, *, follow: bool = True, folder: int | None = None) -> BinaryIO:
+    """Open a regular file of at most ``most`` bytes. ``follow``: whether it may be a symbolic link. Raises DataError.
+
+    ``folder`` is the descriptor of the folder that ``path`` is relative to, on systems that can do that.
+    """
     name = str(path)
     try:
-        _check_kind(name, os.stat(path, follow_symlinks=follow))  # first: to open some devices does something
-        file = os.open(path, FLAGS | (0 if follow else getattr(os, "O_NOFOLLOW", 0)))
+        # first: to open some devices does something
+        _check_kind(name, os.stat(path, dir_fd=folder, follow_symlinks=follow))
+        file = os.open(path, FLAGS | (0 if follow else getattr(os, "O_NOFOLLOW", 0)), dir_fd=folder)
     except DataError:
         raise
     except FileNotFoundError:
@@ -106,22 +111,30 @@ def read_text(path: Path, most: int = MOST_BYTES) -> str:
         return content.decode("utf-8")
 
 
-def replace_file(path: Path, content: bytes, part: str = "") -> None:
-    """Write a file as a whole or not at all: readers find the old content or the new one. Raises OSError.
+@contextlib.contextmanager
+def replacing(path: Path, part: str = "") -> Iterator[BinaryIO]:
+    """Open a file to be written as a whole or not at all: readers find the old content, or the new one after the block.
 
-    ``part`` is the name of the file that is written first and then renamed. The default is one for each process, which stays
-    behind if the process is killed; where only one process writes at a time, a fixed name leaves at most one.
+    Raises OSError. ``part`` is the name of the file that is written first and then renamed. The default is one for each
+    process, which stays behind if the process is killed; where only one process writes at a time, a fixed name leaves at most
+    one.
     """
     new = path.with_name(part or f".{path.name}.{os.getpid()}")
     new.unlink(missing_ok=True)
     try:
         # "x": nothing else that has appeared there meanwhile is written to, such as a pipe or a link
         with new.open("xb") as file:
-            file.write(content)
+            yield file
         os.replace(new, path)
     except BaseException:
         new.unlink(missing_ok=True)
         raise
+
+
+def replace_file(path: Path, content: bytes, part: str = "") -> None:
+    """Write a file as a whole or not at all, like `replacing`. Raises OSError."""
+    with replacing(path, part) as file:
+        file.write(content)
 
 
 @contextlib.contextmanager
@@ -250,11 +263,21 @@ def gzip_lines(path: Path, most: int, longest: int) -> Iterator[str]:
             yield line.decode("utf-8")
 
 
-def inflated(packed: bytes, most: int) -> bytes:
+def packed(text: str) -> str:
+    """Return a text deflated and in base64; `unpacked` and the player's ``loader.js`` read it."""
+    return base64.b64encode(zlib.compress(text.encode(), 9)).decode()
+
+
+def unpacked(text: str) -> str:
+    """Return a text that was `packed`. Raises ValueError if it wasn't, or has more than `MOST_BYTES` bytes."""
+    return inflated(base64.b64decode(text, validate=True), MOST_BYTES).decode()
+
+
+def inflated(compressed: bytes, most: int) -> bytes:
     """Return what zlib compressed, at most ``most`` bytes. Raises ValueError."""
     reader = zlib.decompressobj()
     try:
-        content = reader.decompress(packed, most + 1)
+        content = reader.decompress(compressed, most + 1)
     except zlib.error as error:
         raise ValueError(f"damaged: {error}") from None
     if len(content) > most or not reader.eof:

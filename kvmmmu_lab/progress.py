@@ -2,11 +2,13 @@
 """A learner's progress: the predictions made in lessons, the points of exercises, and the hints that were shown.
 
 It is one JSON file in the user's data folder, so it outlives kernels, working folders and updates of the kit. Several
-kernels and terminals may write to it at the same time: each change is made under a lock to what the file contains then.
+kernels and terminals may write to it at the same time: each change is made under a lock to what the file contains then. In a
+browser tab there is no lock: a learner answers in one notebook at a time.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -16,6 +18,7 @@ from typing import Any
 
 from .errors import DataError
 from .files import MissingFileError, check_regular, parse_json, read_bytes, reason, replace_file
+from .host_platform import HERE
 from .printable import one_line, shortened
 from .user_folders import data_folder
 
@@ -85,7 +88,8 @@ class Progress:
     def predictions(self) -> dict[str, Row]:
         """For each answered question, by its key such as "6/recorded": the ``choice``, and whether it was ``right``.
 
-        ``choice`` is None for "I don't know". ``late``: whether it was chosen after the cell that shows the answer had run.
+        Check questions are among them. ``choice`` is None for "I don't know". ``late``: whether it was chosen after the cell
+        that shows the answer had run.
         """
         return self._read()["predictions"]
 
@@ -93,6 +97,15 @@ class Progress:
         """Record the answer to a question. Only the first answer counts: later ones change nothing."""
         row = {"choice": choice, "right": right, "late": late}
         self._change(lambda known: known["predictions"].setdefault(key, row))
+
+    def checked(self, key: str, choice: str | None, right: bool) -> None:
+        """Record the answer to a check question. It is asked again with other numbers; once it was right, it stays right."""
+
+        def add(known: Known) -> None:
+            if not known["predictions"].get(key, {}).get("right"):
+                known["predictions"][key] = {"choice": choice, "right": right, "late": False}
+
+        self._change(add)
 
     def reset(self) -> None:
         """Forget everything."""
@@ -102,6 +115,30 @@ class Progress:
                 known[kind].clear()
 
         self._change(clear)
+
+    # A copy
+
+    def content(self) -> bytes:
+        """Return everything as the content of a file, for `merge`."""
+        return _packed(self._read())
+
+    def merge(self, content: bytes) -> tuple[bool, bool]:
+        """Add the progress of another file: answers to questions that are open here, and points and hints that are higher.
+
+        Return whether that changed anything, and whether the other file was whole; damaged rows are left out.
+        """
+        theirs, wrong = _parsed(content)
+
+        def add(known: Known) -> None:
+            for key, row in theirs["predictions"].items():
+                known["predictions"].setdefault(key, row)
+            for name, row in theirs["exercises"].items():
+                ours = known["exercises"].setdefault(name, row)
+                ours.update({key: max(row[key], ours.get(key, row[key])) for key in ("best", "hints") if key in row})
+
+        before = self._read()
+        self._change(add)
+        return self._read() != before, not wrong
 
     # The file
 
@@ -130,13 +167,8 @@ class Progress:
                 self._tell_not_kept(self.path, error)
 
     def _save(self, path: Path) -> None:
-        from filelock import FileLock
-
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock = path.with_suffix(".lock")
-        if os.path.lexists(lock):
-            check_regular(lock)
-        with FileLock(lock, timeout=LOCK_SECONDS, poll_interval=0.01):
+        with _locked(path.with_suffix(".lock")):
             content = _content(path)
             known, wrong = _parsed(content)
             if wrong:
@@ -145,7 +177,7 @@ class Progress:
                 replace_file(_free_name(path), content)
             for change in self._waiting:
                 change(known)
-            replace_file(path, json.dumps(known, indent=1, sort_keys=True).encode(), f".{path.name}.part")
+            replace_file(path, _packed(known), f".{path.name}.part")
 
     def _tell_not_kept(self, path: Path, error: Exception) -> None:
         """Say that progress isn't kept."""
@@ -164,8 +196,23 @@ class Progress:
             print(f"Your progress in {where} {shortened(one_line(sentence), 160)}.", file=sys.stderr)
 
 
+def _locked(lock: Path) -> contextlib.AbstractContextManager[object]:
+    """Return the lock that others use, too, as a context. Raises ImportError without filelock, OSError, DataError."""
+    if not HERE.can_lock_files:
+        return contextlib.nullcontext()
+    from filelock import FileLock
+
+    if os.path.lexists(lock):
+        check_regular(lock)
+    return FileLock(lock, timeout=LOCK_SECONDS, poll_interval=0.01)
+
+
 def _empty() -> Known:
     return {kind: {} for kind in ROWS}
+
+
+def _packed(known: Known) -> bytes:
+    return json.dumps(known, indent=1, sort_keys=True).encode()
 
 
 def _content(path: Path) -> bytes:

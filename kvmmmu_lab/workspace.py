@@ -18,6 +18,7 @@ from urllib.parse import quote
 
 from .errors import DataError, LabError
 from .files import MissingFileError, parse_json, read_bytes, reason, replace_file
+from .host_platform import HERE
 
 PARTS = ("notebooks", "exercises")
 """The folders that make up a course."""
@@ -49,7 +50,11 @@ class Prepared:
 
 
 def default_folder() -> Path:
-    """Return ``kvmmmu-lab`` in the home directory, which does not depend on the current directory."""
+    """Return ``kvmmmu-lab`` in the home directory, which doesn't depend on the current directory. In a browser tab, return the
+    drive.
+    """
+    if HERE.kept:
+        return HERE.kept
     try:
         return Path.home() / "kvmmmu-lab"
     except RuntimeError as error:
@@ -64,6 +69,19 @@ def course_root() -> Path:
     raise WorkspaceError(
         f"the course is missing: no {PARTS[0]}/ in {PACKAGE / '_course'} or in {PACKAGE.parent}; "
         f"install the kit again: {install_hint()}"
+    )
+
+
+def lesson_notebook(number: int) -> Path:
+    """Return the path of a lesson's notebook in the course: the one in notebooks/ whose name begins with its number.
+
+    Raises WorkspaceError if there is none.
+    """
+    folder = course_root() / PARTS[0]
+    for path in sorted(folder.glob(f"{number:02}_*.ipynb")):
+        return path
+    raise WorkspaceError(
+        f"lesson {number} has no notebook {number:02}_*.ipynb in {folder}; install the kit again: {install_hint()}"
     )
 
 
@@ -145,7 +163,7 @@ def open_lab(folder: Path, page: str, *, browser: bool = True, port: int | None 
     LabApp.launch_instance(argv=options)
 
 
-def _course_files(root: Path) -> dict[str, Path]:
+def course_files(root: Path) -> dict[str, Path]:
     """Return the files that a learner gets: all except the ``.py`` files from which notebooks are built."""
     files = {}
     for path in sorted(path for part in PARTS for path in (root / part).rglob("*")):
@@ -158,12 +176,12 @@ def _course_files(root: Path) -> dict[str, Path]:
 
 
 def _copy(root: Path, prepared: Prepared) -> None:
-    folder, known = prepared.folder, _read_manifest(prepared.folder)
+    folder, known = prepared.folder, read_record(prepared.folder)
     before = dict(known)
 
     def place(name: str, content: bytes) -> str:
         """Write one file unless it was edited; return what happened: new, updated, same or kept."""
-        have, new = _digest(folder / name), _fingerprint(name, content)
+        have, new = digest(folder / name), fingerprint(name, content)
         if have not in (None, new, known.get(name)):
             return "kept"
         if have != new:
@@ -171,7 +189,7 @@ def _copy(root: Path, prepared: Prepared) -> None:
         known[name] = new
         return "new" if have is None else "same" if have == new else "updated"
 
-    for name, source in _course_files(root).items():
+    for name, source in course_files(root).items():
         content = read_bytes(source)
         outcome = place(name, content)
         if outcome != "same":
@@ -180,36 +198,51 @@ def _copy(root: Path, prepared: Prepared) -> None:
             continue
         # The record of a kept file stays at the version that the learner started from. A newer version
         # next to it has its own record, so that it is not offered again after the learner has deleted it.
-        beside = _beside(name)
-        seen = _fingerprint(name, content) in (known.get(name), known.get(beside))
+        beside = beside_name(name)
+        seen = fingerprint(name, content) in (known.get(name), known.get(beside))
         if not seen and place(beside, content) != "kept":
             prepared.beside.append(beside)
     if known != before:
-        _write(folder / MANIFEST, json.dumps({"files": known}, indent=1, sort_keys=True).encode())
+        _write(folder / MANIFEST, record_content(known))
 
 
-def _beside(name: str) -> str:
+def beside_name(name: str, word: str = "new") -> str:
+    """Return the name under which another version of a file is saved next to it."""
     path = PurePosixPath(name)
-    return str(path.with_name(f"{path.stem}.new{path.suffix}"))
+    return str(path.with_name(f"{path.stem}.{word}{path.suffix}"))
 
 
-def _read_manifest(folder: Path) -> dict[str, str]:
+def record_content(known: dict[str, str]) -> bytes:
+    """Return the content of the record `MANIFEST`: the fingerprint of each file, as it was copied."""
+    return json.dumps({"files": known}, indent=1, sort_keys=True).encode()
+
+
+def read_record(folder: Path) -> dict[str, str]:
     """Return the record. A damaged record counts as empty, so every file that differs is kept as edited."""
     try:
-        files = parse_json(read_bytes(folder / MANIFEST))["files"]
+        return parsed_record(read_bytes(folder / MANIFEST))
+    except DataError:
+        return {}
+
+
+def parsed_record(content: bytes) -> dict[str, str]:
+    """Return what a record says, as far as it is one."""
+    try:
+        files = parse_json(content)["files"]
     except (ValueError, KeyError, TypeError):
         return {}
-    return files if isinstance(files, dict) else {}
+    return {name: one for name, one in files.items() if isinstance(one, str)} if isinstance(files, dict) else {}
 
 
-def _digest(path: Path) -> str | None:
+def digest(path: Path) -> str | None:
+    """Return the fingerprint of a file, None if there is none. Raises DataError."""
     try:
-        return _fingerprint(path.name, read_bytes(path))
+        return fingerprint(path.name, read_bytes(path))
     except MissingFileError:
         return None
 
 
-def _fingerprint(name: str, content: bytes) -> str:
+def fingerprint(name: str, content: bytes) -> str:
     """Return a digest of the file, whatever its line ends; for a notebook, of its cells without outputs and counts."""
     if name.endswith(".ipynb"):
         try:

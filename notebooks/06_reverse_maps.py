@@ -13,7 +13,7 @@
 
 # %% [markdown] tags=["navigation"]
 # [All lessons](start.ipynb) ·
-# [← Lesson 0: The first fault](00_first_fault.ipynb) ·
+# [← Lesson 5: Naming shadow pages](05_naming.ipynb) ·
 # [Lesson 7: Write protection →](07_write_protection.ipynb)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -31,39 +31,53 @@
 # # Lesson 6: Reverse maps
 #
 # Page tables lead one way: from an address to a frame. In lesson 0 you met the opposite question. A frame of guest
-# memory becomes a page table, and the host begins to shadow it. From that moment on, the guest must not be able to
-# write the frame unnoticed. So the host has to find every shadow entry through which this one frame can be written.
-# *Which entries are these?*
+# memory becomes a page table, and the host begins to shadow it. From then on, the guest must not write the frame
+# unnoticed. So the host has to find every shadow entry through which this frame can be written. *Which entries are
+# these?*
 #
-# The host could search all of them. There are 256 shadow pages with 512 entries each: 131,072 entries to search for
-# each page table that the guest begins to use. Instead, the host keeps a list for each frame and has the answer at
+# The host could search all shadow pages. There are 256, with 512 entries each. So the host would read 131,072 entries
+# each time the guest begins to use a page table. Instead, the host keeps a list for each frame, and has the answer at
 # once. This list is the **reverse map** of the frame, `rmap` for short.
 #
-# After this lesson you can explain
+# After this lesson you can
 #
-# - which entries a reverse map records, and which it does not;
-# - what a map looks like after any sequence of additions and removals;
-# - how the host removes an entry from its map, step by step.
+# - say which entries a reverse map records, and which it does not;
+# - predict what a map looks like after any sequence of additions and removals;
+# - say in which order the host removes an entry from its map and clears it, and why.
 #
+# <!-- notebook -->
 # As in lesson 0, run the cells from top to bottom, each once. To start again, choose *Kernel > Restart Kernel...*
+# <!-- /notebook -->
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# *For teachers:* this lesson takes about half an hour. There are thirteen questions. Have everyone choose an answer
-# before you run the next cell.
+# *For teachers:* this lesson takes about half an hour. There are eight predictions and four check questions. Have
+# everyone choose an answer before you run the next cell. In the part about holes it helps to draw the places of the
+# map on paper. Two predictions are not on the slides; ask them if there is time.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
+# <!-- slide: ## New in the picture: the way back has places for entries -->
+# ## The picture so far
+#
+# Up to now, the way back from a frame was only a dashed line in this picture. New in this lesson is where the host
+# keeps it: in one word for each frame, and if this is not enough, in small blocks of memory with places for shadow
+# entries.
+
+# %% tags=["hide-input"]
+from kvmmmu_lab import open_guest
+from kvmmmu_lab.labs import Builder, course_picture, hierarchy, reverse_map, rmap_lab, watch, who_maps
+from kvmmmu_lab.lessons import lesson_06 as lesson
+from kvmmmu_lab.mmu.bits import ACCESSED, CR0_WP, PRESENT, USER, WRITABLE
+
+course_picture(6)
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# <!-- slide: ## The reverse map leads from a frame back to its spte -->
 # ## A read
 #
-# The guest is the same as in lesson 0, and so is the address, in the first page of the program's heap. The program
-# *reads* one byte there; it does not write. You have watched this fault in lesson 0, so here is only the result. Look at
-# the frame (grey, on the right).
+# Guest and address are those of lesson 0: the first page of the program's heap. The program *reads* one byte there, and
+# writes nothing. You watched this fault in lesson 0, so here is only the result. Look at the frame (grey, on the right).
 
-# %%
-from kvmmmu_lab import open_guest
-from kvmmmu_lab.labs import Builder, hierarchy, reverse_map, rmap_lab, watch, who_maps
-from kvmmmu_lab.lessons import lesson_06 as lesson
-from kvmmmu_lab.mmu.bits import ACCESSED, CR0_WP, DIRTY, PRESENT, USER, WRITABLE
-
+# %% tags=["hide-input"]
 guest, heap = open_guest("lin64_A"), 0x343C6000
 vm = guest.vm()
 read = vm.access(heap, user=True)
@@ -71,68 +85,48 @@ hierarchy(vm, heap)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # <!-- slide:
-# The dashed purple line is the **reverse map**: it runs backwards, from the frame to the spte.
+# ## Predict: another program runs
 #
-# Now the guest's kernel switches to another program. It loads CR3 with the address of another root table.
+# The guest's kernel loads CR3 with the address of another root table.
 # -->
-# The dashed purple line is the reverse map: it runs backwards, from the frame to the spte.
+# The dashed purple line is the reverse map: it leads back from the frame to the spte.
 #
-# Now the guest's kernel switches to another program. It loads CR3 with the address of another root table, so the host
+# Now the guest's kernel switches to another program: it loads CR3 with the address of another root table. The host
 # takes another root shadow page, and the processor walks other tables. What is in the map of the first program's heap
-# page then?
+# page now?
 
 # %% tags=["question"]
 guess_other_program = lesson.other_program(vm, read.gpa >> 12)
 guess_other_program
 
-# %%
+# %% slideshow={"title": "The map lists entries of all shadow pages"} tags=["hide-input"]
 vm.load_cr3(int(guest.roots[1]))
 reverse_map(vm, read.gpa >> 12)
 
-# %% tags=["answer"]
+# %% slideshow={"slide_type": "subslide"} tags=["answer"]
 guess_other_program.reveal()
 
 # %% [markdown] slideshow={"slide_type": "slide"}
-# ## A small guest
+# <!-- slide:
+# ## Predict: the kernel reads the same byte
 #
-# Here is a small guest, made by hand, with a single page. The flags of the guest's entry are `PWU`: present, writable,
-# and open to user code. The program reads one byte.
-
-# %%
-fresh = Builder()
-page = fresh.map(0x1000, flags=PRESENT | WRITABLE | USER)
-machine = fresh.start()
-
-# %% tags=["question"]
-guess_small_guest = lesson.small_guest(machine, page)
-guess_small_guest
-
-# %%
-machine.access(0x1000, user=True)
-hierarchy(machine, 0x1000)
-
-# %% tags=["answer"]
-guess_small_guest.reveal()
-
-# %%
-watch(lambda: machine.access(0x1000, user=True, write=True), machine)
-
-# %% [markdown] slideshow={"slide_type": "slide"}
+# Linux maps all of memory a second time for its own use, at other addresses.
+# -->
 # ## The kernel reads the same byte
 #
-# Back to the Linux guest, to its first program, and to the first page of the heap. Linux maps all of memory a second
-# time for its own use, at other addresses. Let the kernel read the same byte there once, and look at the frame on the
-# right. (To see only one kind of step, open *Steps* and choose it under *Stop when*, *a reverse map changes* for example.
-# If there is no such step, the film runs to its end.)
+# The guest switches back to its first program. Linux maps all of memory a second time, at other addresses, for its
+# kernel's own use. There the kernel reads the same byte of the heap page once. Look at the frame on the right. (To
+# stop only at steps of one kind, open *Steps* and choose the kind under *Stop when*, for example *a reverse map
+# changes*.)
 
-# %%
+# %% tags=["hide-input"]
 first_program = vm.load_cr3(int(guest.roots[0]))
 
 # %% tags=["question"]
 guess_same_byte = lesson.same_byte(vm, heap)
 guess_same_byte
 
-# %%
+# %% slideshow={"title": "The kernel's address goes through an spte of its own"}
 kernel = 0xFFFF888000000000 + read.gpa
 second = watch(lambda: vm.access(kernel), vm, [heap, kernel])
 second
@@ -140,70 +134,75 @@ second
 # %% tags=["answer"]
 guess_same_byte.reveal()
 
-# %%
+# %% slideshow={"slide_type": "skip"} tags=["hide-input"]
 reverse_map(vm, read.gpa >> 12)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
-# <!-- slide:
-# A small guest has one frame, and you map it again and again.
-#
-# At first the map of the frame is **empty**. After one mapping the entry is **kept directly**: its address fits into
-# the one word that each frame has.
-# -->
+# <!-- slide: ## The first entry fits into the word of the frame -->
 # ## The three forms of a map
 #
-# Let us use a smaller guest, made for this purpose. `rmap_lab()` has one frame, and you can map it again and again,
-# each time through another entry of the same page table. (The lab also has buttons and a form, which you will find at
-# the end of this lesson. Here we call its methods, so that everyone sees the same thing.)
+# Here is a smaller guest, made for this purpose. `rmap_lab()` has one frame, and you can map it again and again, each
+# time through another entry of the same page table. (At the end of this lesson you get the lab with buttons. Here the
+# lesson calls its methods.) Your `seed` decides which mappings are removed. <!-- notebook -->Change it, run the
+# cells again from here, and you get other questions with other answers.<!-- /notebook -->
 #
-# At first the map of the frame is **empty**. Watch what the first mapping changes. The film begins with the guest's
-# store into its page table, which the host performs, as in lesson 0. Then the guest uses the new mapping, and the
+# At first the map of the frame is **empty**. The film shows the first mapping. It begins with the guest's store into
+# its page table, which the host performs, as in lesson 0. (The lab leaves out the fault before the store. In the
+# pictures, *1 more* entry of the page table belongs to the lab itself.) Then the guest uses the new mapping, and the
 # access faults. After the fault the map has one entry, and that entry is **kept directly**: the host has one word for
 # each frame, and the address of the entry fits into it. Most frames are mapped once, so most maps need no more than
 # this word.
 
 # %%
+seed = 7
 lab = rmap_lab()
 lab.map().film
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
-# Two entries do not fit into one word. So the host takes a **descriptor**: a small block of memory with places for
-# four entries. Both entries go into it, the old one first, and the word now holds the address of the descriptor
-# (`mmu.c:327-332`). The host writes the word twice, with the first entry and with the second. However many entries are
-# added later, the word and all places stay as they are.
+# <!-- slide: ## For two entries the host takes a descriptor -->
+# Two entries do not fit into one word. So the host takes a **descriptor**: a small block of memory with places for four
+# entries. Both entries go into it, the old one first. The word of the frame now holds the address of the descriptor
+# (`mmu.c:327-332`). Entries that are added later change neither the word nor the places in use.
 
-# %%
+# %% tags=["hide-input"]
 lab.map()
 reverse_map(lab.machine, lab.gfn)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
+# <!-- slide:
+# ## An entry without W is not in the map
+#
+# **The map records only entries that are present and have W.**
+# -->
 # ## A mapping without W
 #
-# Now we add a third mapping, but this time the guest's entry has no W: the frame can be read through it, but not
-# written. The guest reads there, and the host makes the spte. The picture shows all entries that lead to the frame. Only
-# two of them have a dashed line.
+# Now we add a third mapping. This time the guest's entry has no W: through it the frame can be read, and not written.
+# The guest reads there, and the host makes the spte. The picture shows all entries that lead to the frame. Only two of
+# them have a dashed line: **the map records only entries that are present and have W**.
 
-# %%
+# %% tags=["hide-input"]
 lab.map(read_only=True)
 who_maps(lab.machine, lab.gfn)
 
-# %% [markdown] slideshow={"slide_type": "subslide"}
+# %% [markdown] slideshow={"slide_type": "skip"}
 # <!-- slide:
-# The guest's kernel gives the third mapping its W (and D). After that the guest reads through it, and then it writes.
+# ## Predict: the third mapping gets W
+#
+# The guest's kernel stores an entry with W, and with D clear. Then the guest reads through it, and then it writes.
 # -->
-# Then the guest's kernel gives the third mapping all rights: it stores a new value, with W and D, in its page-table
-# entry. After that the guest reads through this mapping, and then it writes. At which of these three is the shadow
-# entry recorded?
+# Now three things happen. The guest's kernel stores a new value in the page-table entry of the third mapping: W is set,
+# and D is clear. Then the guest reads through this mapping. Then it writes through it. When does the shadow entry get
+# into the map?
 
-# %%
+# %% slideshow={"slide_type": "skip"} tags=["hide-input"]
 gva = lab.mapped[2]
-at, value = lab.guest.entry_gpa(gva), lab.gfn << 12 | PRESENT | WRITABLE | USER | ACCESSED | DIRTY
+at, value = lab.guest.entry_gpa(gva), lab.gfn << 12 | PRESENT | WRITABLE | USER | ACCESSED
 
-# %% tags=["question"]
+# %% slideshow={"slide_type": "skip"} tags=["question"]
 guess_made_writable = lesson.made_writable(lab)
 guess_made_writable
 
-# %%
+# %% slideshow={"slide_type": "skip"} tags=["hide-input"]
 counts = []
 for step in (
     lambda: lab.machine.emulate_write_gpa(at, value, 8),
@@ -214,103 +213,140 @@ for step in (
     counts.append(len(list(lab.machine.rmap.sptes(lab.hfn))))
 counts
 
-# %% tags=["answer"]
+# %% slideshow={"slide_type": "skip"} tags=["answer"]
 guess_made_writable.reveal(counts)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
+# <!-- slide:
+# ## Predict: the fifth entry
+#
+# Four mappings have filled the descriptor.
+# -->
 # ## The fifth entry
 #
-# Let us add one more mapping. Now there are four.
+# One more mapping is made. Now there are four, and they fill the descriptor.
 
-# %%
-lab.map()
-reverse_map(lab.machine, lab.gfn)
+# %% tags=["hide-input"]
+fourth = lab.map()
 
 # %% tags=["question"]
 guess_fifth = lesson.fifth(lab)
 guess_fifth
 
-# %%
+# %% slideshow={"title": "The fifth entry begins a second descriptor"}
 lab.map().film
 
 # %% tags=["answer"]
 guess_fifth.reveal()
 
 # %% [markdown]
+# <!-- slide: ## Six entries in two descriptors -->
 # One more mapping, so that there are six:
 
-# %%
+# %% tags=["hide-input"]
 lab.map()
 reverse_map(lab.machine, lab.gfn)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
+# <!-- slide:
+# ## Predict: an entry leaves a full map
+#
+# The guest unmaps one address. The host finds the end of a descriptor by its first empty place, so something has to
+# move.
+# -->
 # ## A hole
 #
-# The guest unmaps `0x2000`, so `#248:2` has to be removed from the map. A hole between the entries would be a
-# problem: the host finds the end of a descriptor by looking for its first empty place. So something has to move. What
-# will the map look like, place by place? (A bar separates the descriptors.)
+# The guest unmaps `0x1000` or `0x2000`; your seed decides which. So an entry of the first descriptor has to leave the
+# map. It must not leave a hole between other entries: when the host reads a descriptor, it stops at the first empty
+# place. So something has to move. What will the map look like, place by place? (A bar separates the descriptors.)
+
+# %% tags=["hide-input"]
+gone = lesson.goes_first(seed)
+hex(gone)
 
 # %% tags=["question"]
-guess_hole = lesson.hole(lab)
+guess_hole = lesson.hole(lab, gone)
 guess_hole
 
-# %%
-lab.unmap(lab.mapped.index(0x2000)).film
+# %% slideshow={"title": "The last entry of the same descriptor fills the hole"}
+lab.unmap(lab.mapped.index(gone)).film
 
 # %% tags=["answer"]
 guess_hole.reveal()
 
-# %% [markdown] slideshow={"slide_type": "fragment"}
-# The frame is mapped once more.
+# %% [markdown] slideshow={"slide_type": "skip"}
+# The frame is mapped once more. The host looks for a free place, beginning with the first descriptor. There it finds
+# the place that the removal has made free, so the new entry goes there. (The address is the one that was unmapped, so
+# the entry has the same name as the removed one. Only its place is another.)
 
-# %% tags=["question"]
-guess_mapped_again = lesson.mapped_again(lab)
-guess_mapped_again
-
-# %%
+# %% slideshow={"slide_type": "skip"} tags=["hide-input"]
 lab.map()
 reverse_map(lab.machine, lab.gfn)
 
-# %% tags=["answer"]
-guess_mapped_again.reveal()
-
 # %% [markdown] slideshow={"slide_type": "slide"}
+# <!-- slide: ## A descriptor that becomes empty is freed -->
 # ## The map shrinks
 #
-# Now the guest unmaps four of the six mappings, from `0x1000` to `0x4000`. The film shows the last of these removals.
-# Compare the descriptors at its beginning and at its end.
+# Now the guest unmaps four of the six mappings, from `0x1000` to `0x4000`. The film shows the last of these removals:
+# the first descriptor loses its only entry. After each removal the host asks only one question: is the descriptor
+# from which it took the entry empty now? If it is, the host takes it out of the list and frees it. (The film has no
+# step for this. Compare its first and its last picture.)
 
 # %%
 for gva in (0x1000, 0x2000, 0x3000):
     lab.unmap(lab.mapped.index(gva))
 lab.unmap(lab.mapped.index(0x4000)).film
 
-# %% [markdown] slideshow={"slide_type": "subslide"}
-# When the host has removed an entry, it asks only one question: is this descriptor empty now? If it is, the host takes
-# it out of the list and frees it. Two entries are left, and the guest unmaps `0x5000`.
+# %% [markdown] slideshow={"slide_type": "skip"}
+# <!-- slide:
+# ## Predict: one of two entries leaves
+#
+# The guest unmaps one of its last two addresses.
+# -->
+# Two entries are left, in one descriptor. The guest unmaps `0x5000` or `0x6000`; your seed decides which.
 
-# %% tags=["question"]
-guess_last_one = lesson.last_one(lab)
+# %% slideshow={"slide_type": "skip"} tags=["hide-input"]
+gone = lesson.goes_last(seed)
+hex(gone)
+
+# %% slideshow={"slide_type": "skip"} tags=["question"]
+guess_last_one = lesson.last_one(lab, gone)
 guess_last_one
 
-# %%
-lab.unmap(lab.mapped.index(0x5000))
+# %% slideshow={"slide_type": "skip"} tags=["hide-input"]
+lab.unmap(lab.mapped.index(gone))
 reverse_map(lab.machine, lab.gfn)
 
-# %% tags=["answer"]
+# %% slideshow={"slide_type": "skip"} tags=["answer"]
 guess_last_one.reveal()
 
+# %% [markdown] slideshow={"slide_type": "skip"}
+# <!-- slide: ## Watch it with other numbers -->
+# Change the number of mappings and watch again. The film shows how the entry of `0x1000` leaves the map. Try 2, 4, 5
+# and 8 mappings. Two things are always the same: the entry that moves is the last one of the *first* descriptor, and
+# the number of descriptors does not change.
+
+# %% slideshow={"slide_type": "skip"}
+mappings = 5
+lesson.first_leaves(mappings)
+
 # %% [markdown] slideshow={"slide_type": "slide"}
+# <!-- slide:
+# ## Predict: clear first, then remove
+#
+# So far, each entry was removed from the map first and then cleared. Now the other way round, by hand.
+# -->
 # ## The other way round
 #
-# In each film of an unmapping, the entry was first removed from the reverse map, and then cleared. Let us do them in
-# the other order, by hand, on a new guest with two mappings: first clear the bits, then remove the entry from the map.
+# In each film of an unmapping, the host first removed the entry from the reverse map, and then cleared it. What if it
+# clears the entry first? Let us try it by hand, on a new guest with two mappings: we set the entry to zero, and then
+# call `remove`, the function that removes an entry from its map.
 #
-# Two facts about the code. `remove` is called for every entry that the host is about to clear, also for read-only ones,
-# and is given the entry, but not the frame. And Linux checks what must always be true: if it is not, `BUG` stops the
-# host at once. For example, an entry for which `remove` searches a map must be in that map (`mmu.c:383`, `408`).
+# The host calls `remove` for every entry that it is about to clear, also for entries without W, which are in no map. It
+# passes the entry to `remove`, but not the frame. If `remove` searches a map for an entry and does not find it, this is
+# a `BUG` (`mmu.c:383`, `408`): Linux checks what must always be true, and stops the host at once if it is not.
 
-# %%
+# %% tags=["hide-input"]
 lab = rmap_lab()
 lab.map()
 lab.map()
@@ -320,141 +356,163 @@ spte = lab.machine.rmap.sptes(lab.hfn)[0]
 guess_cleared_first = lesson.cleared_first(lab)
 guess_cleared_first
 
-# %%
+# %% slideshow={"title": "`remove` does not find the map of an empty entry"}
 lab.machine.memory.words[spte] = 0
 lab.machine.rmap.remove(spte)
 reverse_map(lab.machine, lab.gfn)
 
-# %% tags=["answer"]
+# %% slideshow={"slide_type": "subslide"} tags=["answer"]
 guess_cleared_first.reveal()
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
-# Now the frame becomes a page table.
+# <!-- slide: ## Then the frame becomes a page table -->
+# Then the frame becomes a page table (`lab.protect()`), and the host goes through the map:
 
-# %% tags=["question"]
-guess_becomes_table = lesson.becomes_table(lab)
-guess_becomes_table
-
-# %%
-lab.protect().film
+# %% tags=["hide-input"]
+outcome = lab.protect()
+str(lab.machine.dead)
 
 # %% tags=["answer"]
-guess_becomes_table.reveal()
-
-# %% [markdown] slideshow={"slide_type": "slide"}
-# ## Two addresses
-#
-# In the next guest, two entries of the page directory point to one page table. So one page has two addresses, `0x1000`
-# and `0x201000`. The guest's kernel writes at the first address, and then at the second.
-
-# %%
-twin = Builder()
-gfn = twin.map(0x1000)
-twin.vm.poke(twin.entry_gpa(0x201000, 2), twin.vm.peek(twin.entry_gpa(0x1000, 2)))
-machine = twin.start()
-
-# %% tags=["question"]
-guess_two_addresses = lesson.two_addresses(machine, gfn)
-guess_two_addresses
-
-# %%
-twice = watch(
-    lambda: [machine.access(0x1000, write=True), machine.access(0x201000, write=True)], machine, [0x1000, 0x201000]
-)
-twice
-
-# %% tags=["answer"]
-guess_two_addresses.reveal(twice)
+lesson.EMPTY_ENTRY
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
-# A page that user code may only read, with CR0.WP clear: the kernel may write to it, the program may not.
+# ## "A reverse map translates a frame back to an address"
+#
+# Three entries of the page directory point to one page table, so one page has three addresses. The kernel writes at
+# each. What is in the map?
+# -->
+# ## "A reverse map translates a frame back to an address"
+#
+# Page tables translate an address to a frame. So a *reverse* map should translate a frame to an address: many
+# explanations say so. Try to read an address from a map. In the next guest, three entries of the page directory point
+# to one page table. So one page has three addresses: `0x1000`, `0x201000` and `0x401000`. The kernel writes at each of
+# them. Which frames do the writes reach, and what does the map of the page's frame contain?
+
+# %% slideshow={"title": "Three addresses, and one entry in the map"} tags=["hide-input"]
+aliased = Builder()
+gfn = aliased.map(0x1000)
+for gva in (0x201000, 0x401000):
+    aliased.vm.poke(aliased.entry_gpa(gva, 2), aliased.vm.peek(aliased.entry_gpa(0x1000, 2)))
+machine = aliased.start()
+reached = [hex(machine.access(gva, write=True).gpa >> 12) for gva in (0x1000, 0x201000, 0x401000)]
+reached, lesson.names(lesson.in_map(machine, gfn))
+
+# %% [markdown]
+# <!-- slide:
+# **A reverse map leads from a frame to shadow entries**, not to addresses. The host clears W in entries; all addresses
+# that go through an entry lose write access at once.
+# -->
+# All three addresses reach the same frame, and its map names one shadow entry. The three addresses share a page table,
+# so they share its shadow page and the spte in it. Nothing in the map says by which address the spte is reached.
+#
+# **A reverse map leads from a frame to shadow entries.** This is what the host needs: it clears W in an entry, and all
+# addresses that go through this entry lose write access at once. The host never has to know them. The commit that
+# introduced the reverse map says the same: for each host page, the map keeps "a pointer to the shadow pte which maps
+# it" ([KVM: MMU: Implement simple reverse mapping](https://github.com/torvalds/linux/commit/cd4a4e537411), commit
+# cd4a4e537411 of January 2007). It also says what the map is for: page tables that are shadowed have to be protected
+# against writes by the guest.
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# <!-- slide:
+# ## Predict: CR0.WP is clear, and the spte changes its form
 #
 # - when the *kernel writes*, `fix_write_pf(vcpu, spte, ...)` gives the spte W and takes U away
 # - when the *program reads*, `fix_read_pf(spte)` gives it U and takes W away
+#
+# The kernel writes, the program reads, and the kernel writes again.
 # -->
 # ## A page that only the kernel may write
 #
-# x86 processors have a control bit, CR0.WP. If it is set, a read-only page is read-only for the kernel, too. If it is
-# clear, the kernel may write to read-only pages, as on the 386. Some guests run with WP clear. Now take a page that
-# user code may only read. The kernel must be able to write to it and the program must not, and no single spte can
-# express both. So KVM switches the spte between two states, one fault at a time:
+# In lesson 4 you met a guest that has cleared CR0.WP. Its kernel may write to a page that user code may only read. No
+# single spte can express both rights, so the host gives the spte two forms in turn:
 #
-# - When the *kernel writes*, `fix_write_pf` gives the spte W and takes U away. Its arguments are the virtual processor
-#   (vcpu), the spte, and what the walk has found (`paging_tmpl.h:307`).
-# - When the *program reads* after that, `fix_read_pf` gives the spte U and takes W away. Its only argument is the spte
-#   (`mmu.c:1009`).
+# - When the *kernel writes*, `fix_write_pf` (`paging_tmpl.h:299-376`) gives the spte W and takes U away. Its arguments are
+#   the virtual processor (vcpu), the spte, and what the walk has found.
+# - When the *program reads* after that, `fix_read_pf` (`mmu.c:1009-1024`) gives the spte U and takes W away. Its only
+#   argument is the spte.
 #
-# (In the kernel, the functions that add an entry to a map and remove it have two arguments: the vcpu, which owns a stock
-# of descriptors, and the spte. The kit's `remove(spte)` knows its vcpu.) Here is a guest in which you can see the switch.
-# First it clears WP.
+# In the kernel's source, each function that adds an entry to a map or removes one also needs the vcpu. The vcpu owns a
+# stock of descriptors: an addition may take one, and a removal may give one back (`mmu.c:294-304`).
+#
+# In this guest the kernel has written once. Next, the program reads, and the kernel writes again.
 
-# %%
+# %% tags=["hide-input"]
 old = Builder()
 gfn = old.map(0x1000, flags=PRESENT | USER)
 machine = old.start()
 wp_is_clear = machine.load_cr0(machine.cpu.cr0 & ~CR0_WP)
-
-# %% [markdown] slideshow={"slide_type": "subslide"}
-# <!-- slide:
-# The kernel writes to the page, then the program reads it.
-# -->
-# One film shows both halves: the kernel writes to the page, then the program reads it. Look for the step in which the
-# spte loses U, the step in which it gets U back, and at the reverse map in both. (A small `u` is like the small `w`: the
-# guest's entry has the flag, and the host withholds it.)
-
-# %% tags=["question"]
-guess_flipped = lesson.flipped(machine, gfn)
-guess_flipped
-
-# %%
-both = watch(lambda: [machine.access(0x1000, write=True), machine.access(0x1000, user=True)], machine)
-both
-
-# %% tags=["answer"]
-guess_flipped.reveal(both)
-
-# %%
-who_maps(machine, gfn)
-
-# %% [markdown] slideshow={"slide_type": "subslide"}
-# Then the kernel writes to the page once more.
+written = machine.access(0x1000, write=True)
 
 # %% tags=["question"]
 guess_written_again = lesson.written_again(machine, gfn)
 guess_written_again
 
-# %%
-machine.access(0x1000, write=True)
+# %% slideshow={"title": "The spte gets U back, and then W"}
+watch(lambda: [machine.access(0x1000, user=True), machine.access(0x1000, write=True)], machine)
+
+# %% slideshow={"title": "The map after the second write"} tags=["hide-input"]
 reverse_map(machine, gfn)
 
-# %% tags=["answer"]
+# %% slideshow={"slide_type": "subslide"} tags=["answer"]
 guess_written_again.reveal()
 
+# %% [markdown] slideshow={"slide_type": "slide"}
+# <!-- slide:
+# ## A bug of 2007
+#
+# `machine.audit()` compares reverse maps with shadow entries: entries in all maps, and writable entries in all shadow
+# pages.
+# -->
+# ## A bug of 2007
+#
+# What you have just seen is a real bug of Linux 2.6.22. That kernel contains three *audits*: tests of its MMU, which its
+# developers can compile in (lesson 14). The first audit counts the entries in all reverse maps, and then the writable
+# entries in all shadow pages. It complains if the two numbers differ. Here are the complaints of all three audits:
+
+# %% slideshow={"title": "The audit counts two entries in maps, and one writable entry"} tags=["hide-input"]
+machine.audit()
+
 # %% [markdown] slideshow={"slide_type": "subslide"}
-# Later, the guest's kernel uses that frame as the page table for `0x40000000`:
+# <!-- slide: ## The frame becomes a page table, and the host crashes -->
+# Without the audits nobody notices, and the guest continues. Later, its kernel uses the same frame as the page table for
+# `0x40000000`. (In the film the host flushes the TLB and then clears W. Lesson 7 is about these two steps.)
 
 # %%
-old.map(0x40000000)
-old.vm.poke(old.entry_gpa(0x40000000, 2), gfn << 12 | PRESENT | WRITABLE)
-old.vm.poke(gfn << 12, old.frame() << 12 | PRESENT | WRITABLE)
+old.map(0x40000000)  # makes the upper tables
+old.vm.poke(old.entry_gpa(0x40000000, 2), gfn << 12 | PRESENT | WRITABLE)  # gfn is the page table
+old.vm.poke(gfn << 12, old.frame() << 12 | PRESENT | WRITABLE)  # its first entry
 watch(lambda: machine.access(0x40000000), machine, [0x1000])
 
 # %% tags=["answer"]
 lesson.IN_THE_END
 
+# %% [markdown] slideshow={"slide_type": "skip"}
+# ## The same in the kernel
+#
+# The reverse map takes 250 lines of `mmu.c`. (Its last function, `rmap_write_protect`, is in lesson 7.)
+#
+# | lines | name | what it does |
+# | --- | --- | --- |
+# | `mmu.c:161-164` | `kvm_rmap_desc` | the descriptor: four places, and the address of the next descriptor |
+# | `mmu.c:199-203` | `is_rmap_pte` | says whether an entry belongs in a map: is it present and writable? |
+# | `mmu.c:315-346` | `rmap_add` | adds an entry to the map of its frame |
+# | `mmu.c:348-370` | `rmap_desc_remove_entry` | fills the hole in a descriptor, and frees the descriptor if it is empty |
+# | `mmu.c:372-410` | `rmap_remove` | removes an entry from the map of its frame |
+# | `mmu.c:205-305` | `mmu_topup_memory_caches`, `mmu_alloc_rmap_desc`, ... | where descriptors come from |
+#
+# Where do descriptors come from? The host needs one in the middle of a fault, when it must not wait for free memory. So
+# it keeps a small stock, a *cache*, and fills it before it begins to handle a fault. Lesson 13 shows these caches.
+
 # %% [markdown] slideshow={"slide_type": "slide"}
-# <!-- slide:
-# - Map the frame five times, then remove the first four mappings one by one. What is in the map each time?
-# - How many descriptors can a map of two entries use?
-# - Mix read-only mappings with others. Which of them need a place in a descriptor?
-# -->
+# <!-- slide: -->
 # ## Your turn
 #
-# Here is the lab with its form. Choose what you expect, press a button, and compare. Three things to try:
+# Here is the lab with its buttons. Choose what you expect, press a button, and compare. <!-- page: (The buttons work in
+# the notebook. The page shows how the lab begins.) --> Three things to try:
 #
 # - Map the frame five times, then remove the first four mappings one by one. Can you predict the map each time?
-# - How many descriptors can a map of two entries use? Find the largest number.
+# - Make a map of two entries that uses two descriptors.
 # - Mix read-only mappings with others. Which of them need a place in a descriptor?
 
 # %% tags=["try-it"]
@@ -466,13 +524,40 @@ rmap_lab()
 # %% tags=["answer"]
 lesson.SUMMARY
 
-# %% [markdown]
-# <!-- slide: -->
-# Now write it yourself: [exercise 04: rmap_add](../exercises/04_rmap_add/README.md), and then [exercise 05:
-# rmap_remove](../exercises/05_rmap_remove/README.md). [Lesson 7](07_write_protection.ipynb) shows what the map is
-# for.
+# %% [markdown] slideshow={"slide_type": "slide"}
+# <!-- slide: ## Check yourself -->
+# ## Check yourself
+#
+# Four questions with new numbers. <!-- notebook -->Each is checked as soon as you choose. *Another one* asks again with
+# other numbers.<!-- /notebook -->
+
+# %% tags=["check", "try-it"]
+lesson.descriptors(seed)
+
+# %% tags=["check", "try-it"]
+lesson.fills_the_hole(seed)
+
+# %% tags=["check", "try-it"]
+lesson.recorded(seed)
+
+# %% tags=["check", "try-it"]
+lesson.shared_table(seed)
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# <!-- slide:
+# ## Now write it yourself
+#
+# - exercise 04: `rmap_add`
+# - exercise 05: `rmap_remove`
+# - next: lesson 7, what the map is for
+# -->
+# ## Now write it yourself
+#
+# In [exercise 04: rmap_add](../exercises/04_rmap_add/README.md) and then [exercise 05:
+# rmap_remove](../exercises/05_rmap_remove/README.md) you write the reverse map. [Lesson 7](07_write_protection.ipynb)
+# shows what the map is for.
 
 # %% [markdown] tags=["navigation"]
 # [All lessons](start.ipynb) ·
-# [← Lesson 0: The first fault](00_first_fault.ipynb) ·
+# [← Lesson 5: Naming shadow pages](05_naming.ipynb) ·
 # [Lesson 7: Write protection →](07_write_protection.ipynb)

@@ -13,7 +13,7 @@
 
 # %% [markdown] tags=["navigation"]
 # [All lessons](start.ipynb) ·
-# [← Lesson 7: Write protection](07_write_protection.ipynb) ·
+# [← Lesson 8: Parents and zapping](08_parents.ipynb) ·
 # [Lesson 10: Why double twice? →](10_pre_write_32.ipynb)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -29,30 +29,52 @@
 # -->
 # # Lesson 9: Before the bytes change
 #
-# A guest's kernel stores 8 bytes into one of its page tables. The table is shadowed, so the store has faulted, and
-# the host will perform it on the guest's behalf. There is one moment at which the host can still correct the shadow:
-# *before* the bytes change. What it does at that moment is called **pre-write**. It takes about a page of code
-# (mmu.c:1140-1212).
+# A guest's kernel stores 8 bytes into one of its page tables. The table is shadowed, so the store has faulted, and the
+# host will perform it on the guest's behalf. *What does this one store undo in the shadow?*
 #
-# You know the simplest case, in which one store zaps one shadow entry. In this lesson you will meet all the other
-# cases. At the end you can determine, for any store to a table of 8-byte entries,
+# The host corrects the shadow *before* the bytes change. This work is called **pre-write**. It takes about a page of
+# code (`kvm_mmu_pre_write`, `mmu.c:1140-1212`). You know the simplest case: one store zaps one shadow entry. This
+# lesson shows the other cases, so that you can write the function yourself.
 #
-# - **which shadow pages are checked**, and which are skipped;
-# - **which of their entries die**, and which stay.
+# After this lesson you can
 #
-# Then you will know enough to write the function yourself, which is the task of the exercise.
+# - compute from the offset of a store which shadow entry it hits, also if it writes only a part of an entry;
+# - say in which order the reverse map, the spte and the guest's bytes change, and why;
+# - predict what stays and what goes when a store hits a directory, two entries at once, or a table for the third time;
+# - say which shadow pages a store hits, and what pre-write never does.
+#
+# <!-- notebook -->
+# Run the cells from top to bottom, each once. If you run the cell of a store twice, the guest stores twice; so to repeat
+# a section, start at its first cell.
+# <!-- /notebook -->
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# *For teachers:* this lesson takes 35 minutes. There are six predictions and five check questions. The diagram of a
+# store is new; read it together once, from left to right, before the first prediction.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
+# <!-- slide: ## New in the picture: a store hits a shadow entry -->
+# ## The picture so far
+#
+# The guest stores into one of its tables, and the host zaps the shadow entries that were made from these bytes. New in
+# the picture is the arrow from the guest's table down to the shadow page. It does not bring a value there: it only
+# deletes an entry.
+
+# %% tags=["hide-input"]
+from kvmmmu_lab import open_guest
+from kvmmmu_lab.labs import course_picture, entry_of, hash_table, parent_chains, small_guest, store_diagram, watch, watch_store
+from kvmmmu_lab.lessons import lesson_09 as lesson
+
+course_picture(9)
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# <!-- slide: ## The guest is about to write one of its entries -->
 # ## A store, drawn as a diagram
 #
 # We are back in the Linux guest of lesson 0. Its program uses three pages of its heap, so the shadow has sptes for
-# three entries of one page table. The last line of the cell shows the guest's entry for the first of these pages.
+# three entries of one page table. The output shows the guest's entry for the first of these pages.
 
-# %%
-from kvmmmu_lab import open_guest
-from kvmmmu_lab.labs import entry_of, hash_table, parent_chains, small_guest, store_diagram, watch, watch_store
-from kvmmmu_lab.lessons import lesson_09 as lesson
-
+# %% tags=["hide-input"]
 vm = open_guest("lin64_A").vm()
 heap = 0x343C6000
 for gva in (heap, heap + 0x1000, heap + 0x2000):
@@ -61,10 +83,7 @@ entry = entry_of(vm, heap)
 entry
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
-# <!-- slide:
-# A store that is *about* to happen, from left to right: **the guest's entries**, **the arithmetic** from offset to
-# entry number, **the shadow pages** that are checked, and what their entries point to.
-# -->
+# <!-- slide: ## A store that is about to happen, from left to right -->
 # This lesson uses a new kind of diagram. It shows a store that is *about* to happen. Read it from left to right:
 #
 # - **on the left**, a few entries of the guest's table around the bytes that will be written; `>` marks the entry
@@ -76,14 +95,16 @@ entry
 #
 # One box also counts the writes in a row to this gfn. (In lesson 7, the third of them made a difference.)
 
-# %%
+# %% tags=["hide-input"]
 store_diagram(vm, entry.gpa, 8)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # <!-- slide:
+# ## With entries of 8 bytes, the offset is the same on both sides
+#
 # The store goes to gpa `0x61c9e30`: gfn `0x61c9`, **offset** `0xe30`, which is 3632. The entry is 3632 / 8 = 454.
 #
-# An spte is 8 bytes long, too: *the offset is the same on both sides*, so `#248:454` is hit.
+# An spte is 8 bytes long, too, so `#248:454` is hit.
 # -->
 # Do the arithmetic once by hand. The store goes to gpa `0x61c9e30`. The last three hexadecimal digits are the
 # **offset** in the page, `0xe30`; the digits before them are the gfn, `0x61c9`. A guest entry is 8 bytes long, and
@@ -94,6 +115,7 @@ store_diagram(vm, entry.gpa, 8)
 # offset is the same on both sides*. (With entries of 4 bytes it is not; this is the subject of lesson 10.)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
+# <!-- slide: ## The spte leaves its map, becomes zero, and then the bytes change -->
 # ## The film of the store
 #
 # The guest's kernel moves the page to an adjacent frame, as in lesson 0. This film begins when the host has decided
@@ -105,54 +127,98 @@ watch_store(vm, entry.gpa, entry.moved)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # <!-- slide:
+# ## The order keeps the shadow right at every moment
+#
 # 1. the spte **leaves the reverse map** of its frame (only the spte tells the host which frame this is)
 # 2. the spte **becomes zero**
 # 3. the guest's bytes change
-#
-# The shadow is never wrong, not even for a moment.
 # -->
 # Three things happen, and their order is fixed:
 #
-# 1. the spte **leaves the reverse map** of its frame (called at mmu.c:1131);
-# 2. the spte **becomes zero** (mmu.c:1121-1138);
+# 1. the spte **leaves the reverse map** of its frame (`mmu.c:1131`);
+# 2. the spte **becomes zero** (`mmu_pre_write_zap_pte`, `mmu.c:1121-1138`);
 # 3. the guest's bytes change.
 #
-# Why does 1 come before 2? To remove the spte from the reverse map of *its* frame, the host has to know which frame
-# this is, and only the spte itself contains this information. If the host cleared the spte first, the reverse map
-# would keep a reference to it forever, and the entry would soon be used for something else. And why do both come
-# before 3? As soon as the guest's bytes have changed, the old spte is wrong. In this order the shadow is never wrong,
-# not even for a moment.
+# Why does 1 come before 2? To remove the spte from the reverse map of its frame, the host has to know which frame this
+# is. Only the spte itself says so. If the host cleared the spte first, the reverse map would keep the address of this
+# spte forever, even when the spte maps another frame.
 #
-# The film also says that the host does not flush the TLB. A real processor may use the old translation for a while, and
-# that is allowed: without a hypervisor, too, an old translation can be used until the guest's kernel tells the processor
-# to forget it. (The processor of our VM has no TLB: it walks the shadow at every access.)
+# Why do both come before 3? As soon as the guest's bytes have changed, the old spte is wrong. Another processor could
+# walk the shadow at that moment and use it. In the order 1, 2, 3, no spte is ever wrong. (An empty spte is not wrong:
+# it only costs a fault.)
+#
+# The film also says that the host does not flush the TLB. So a real processor may use the old translation for a while.
+# This is allowed: without a hypervisor, too, the processor may use an old translation until the guest's kernel tells it
+# to forget it. A wrong spte would be worse than an old translation in the TLB: after a flush, the processor would read
+# the spte again. (The processor of our VM has no TLB. It walks the shadow at every access.)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
-# A small guest, made by hand, has accessed three pages through one page table and one through another.
+# ## Predict: from an offset to an spte
 #
-# Its kernel is about to write the first entry of its page *directory*. See what the diagram shows.
+# A guest made by hand has eight pages below one page table. Its kernel stores a few bytes, all of them in one entry.
 # -->
-# ## One level higher: the directory
+# ## From an offset to an spte
 #
-# A real guest has too many entries to look at, so from here on we use a small guest made by hand. It maps three pages
-# through one page table (`0x1000`, `0x2000`, `0x3000`) and a fourth page through another, and it has accessed all of
-# them. Each section makes a new guest. If you run the cell of a store twice, the guest stores twice; so to repeat a
-# section, start at its first cell.
+# Kernels do not always write whole entries. The upper half of an 8-byte entry holds very little: NX, and the high bits
+# of the frame number, which are 0 in a guest with less than 4 GB. A kernel that wants to make a page non-executable may
+# well write only these 4 bytes. (32-bit guests with PAE also have entries of 8 bytes. They write them in halves all the
+# time, because the usual store of a 32-bit processor is 4 bytes wide.)
 #
-# The kernel is about to write the first entry of its page *directory* (PD), which points to the page table of the
-# three pages. See what the diagram shows.
+# Here is a small guest, made by hand. It maps eight adjacent pages through one page table, and has accessed all of them.
+# The kernel stores to one entry, or to a part of it. Which bytes it stores is decided by `seed`. <!-- notebook -->Change
+# it, run the cells again from here, and you get other bytes.<!-- /notebook --> The output is the offset in the page table,
+# and the number of bytes.
 
 # %%
+seed = 7
+small, gpa, size = lesson.partial_store(seed)
+vm = small.vm
+f"offset {gpa & 0xFFF:#x}, size {size}"
+
+# %% tags=["question"]
+guess_entry_hit = lesson.entry_hit(vm, gpa, size)
+guess_entry_hit
+
+# %% slideshow={"title": "A part of an entry is enough: its spte dies"}
+watch_store(vm, gpa, 0, size)
+
+# %% tags=["answer"]
+guess_entry_hit.reveal()
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# <!-- slide: ## Watch it with another offset -->
+# Change the offset and watch again, on a new guest with the same eight pages. The store writes one byte. Try the
+# offsets `0x17`, `0x18`, `0x1f` and `0xff8`. Which of them hit the same spte? Which of them changes nothing in the
+# shadow?
+
+# %%
+offset = 0x18
+again = lesson.eight_pages()
+watch_store(again.vm, (again.table(0) << 12) + offset, 0, 1)
+
+# %% [markdown]
+# <!-- slide: -->
+# `0x17` hits spte 2; `0x18` and `0x1f` hit spte 3. `0xff8` is in entry 511, whose spte is empty, so nothing happens.
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# <!-- slide: ## A store to the directory hits a link to a shadow page -->
+# ## One level higher: the directory
+#
+# The next small guest maps three pages through one page table (`0x1000`, `0x2000`, `0x3000`) and a fourth page through
+# another, and it has accessed all of them. The kernel is about to write the first entry of its page *directory* (PD),
+# which points to the page table of the three pages. See what the diagram shows.
+
+# %% tags=["hide-input"]
 small = small_guest("64", 0x1000, 0x2000, 0x3000, 0x201000)
 vm, table, directory = small.vm, small.table(0x2000), small.entry_gpa(0x2000, level=2)
 store_diagram(vm, directory, 8)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # <!-- slide:
-# One spte is hit, `#249:0`. It points to another shadow page, #248, which holds three sptes.
+# ## Predict: the link dies
 #
-# The guest's kernel writes zero there.
+# The guest's kernel writes zero to the directory entry of the page table that #248 shadows.
 # -->
 # One spte is hit, `#249:0`. It does not point to a frame but to another shadow page, #248, which holds the three
 # sptes.
@@ -163,92 +229,62 @@ store_diagram(vm, directory, 8)
 guess_page_below = lesson.page_below(vm, 0x2000)
 guess_page_below
 
-# %%
+# %% slideshow={"title": "Only the link dies; the page below stays"}
 watch_store(vm, directory, 0)
 
 # %% tags=["answer"]
 guess_page_below.reveal()
 
-# %%
+# %% slideshow={"title": "Page #248 has no parent any more"} tags=["hide-input"]
 parent_chains(vm, 248)
 
-# %%
+# %% slideshow={"title": "The hash still finds page #248"} tags=["hide-input"]
 hash_table(vm, table)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # <!-- slide:
-# Now the guest restores its directory entry, and the program reads `0x2000`.
+# ## Predict: the link comes back
+#
+# The guest restores its directory entry, and the program reads `0x2000`.
 # -->
 # The guest's kernel now restores its directory entry: the gfn of the page table with the flags `0x67` (present,
-# writable, user, accessed, dirty). `emulate_write_gpa` performs a store just as `watch_store` does, but without a film.
+# writable, user, accessed, dirty). In the code, `emulate_write_gpa` lets the host perform this store without a film.
 # Then the program reads `0x2000`.
 
-# %%
+# %% tags=["hide-input"]
 restored = vm.emulate_write_gpa(directory, table << 12 | 0x67, 8)
 
 # %% tags=["question"]
 guess_next_access = lesson.next_access(vm)
 guess_next_access
 
-# %%
+# %% slideshow={"title": "The fault makes one link, and everything below it is there"}
 watch(lambda: vm.access(0x2000, user=True), vm, [0x2000])
 
 # %% tags=["answer"]
 guess_next_access.reveal()
 
-# %% [markdown] slideshow={"slide_type": "fragment"}
-# And the other two pages?
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# <!-- slide: ## The same link makes the other two pages reachable -->
+# The program also reads the other two pages of this page table. `faults` is the number of faults of a read.
 
 # %%
 vm.access(0x1000, user=True), vm.access(0x3000, user=True)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
-# The upper 4 bytes of an entry hold almost nothing but NX. The guest sets NX for `0x2000` by writing only these 4
-# bytes: frame, P, W and U do not change.
-# -->
-# ## Half an entry
+# ## Predict: a store across two entries
 #
-# In an 8-byte entry the upper half, bits 32 to 63, holds very little: NX in bit 63, and the part of the frame number
-# that only a guest with more than 4 GB needs. A kernel that wants to make a page non-executable may well write only
-# these 4 bytes. (32-bit guests with PAE also have entries of 8 bytes. They write them in halves all the time, because
-# the usual store of a 32-bit processor is 4 bytes wide.)
-#
-# A new small guest sets NX for `0x2000` in this way, with a store of 4 bytes to the upper half of entry 2. The frame,
-# P, W and U do not change.
-
-# %%
-small = small_guest("64", 0x1000, 0x2000, 0x3000)
-vm, entry2 = small.vm, small.entry_gpa(0x2000)
-
-# %% tags=["question"]
-guess_half = lesson.half(vm, 0x2000)
-guess_half
-
-# %%
-watch_store(vm, entry2 + 4, 0x80000000, 4)
-
-# %% tags=["answer"]
-guess_half.reveal()
-
-# %% [markdown] slideshow={"slide_type": "subslide"}
-# Here is the diagram of a store of a single byte, the very last of entry 2, at offset `0x17`:
-
-# %%
-store_diagram(vm, entry2 + 7, 1)
-
-# %% [markdown] slideshow={"slide_type": "slide"}
-# <!-- slide:
-# A store of 8 bytes begins in the middle of entry 2 and ends in entry 3. The processor allows this, but a kernel writes its
-# page tables entry by entry. The shadow of this table has three sptes: 1, 2 and 3.
+# 8 bytes, half of them in entry 2 and half in entry 3. The processor allows this, but a kernel writes its page tables entry by
+# entry.
 # -->
 # ## Across two entries
 #
 # Now a store of 8 bytes begins in the middle of entry 2. Its first half is in entry 2, its second half in entry 3. The
-# processor allows such a store. But kernels write their page tables entry by entry. What would you conclude
-# from such a store? The shadow of this table has three sptes: 1, 2 and 3.
+# processor allows such a store. But kernels write their page tables entry by entry. What could such a store mean? The
+# shadow of this table has three sptes: 1, 2 and 3.
 
-# %%
+# %% tags=["hide-input"]
 small = small_guest("64", 0x1000, 0x2000, 0x3000)
 vm, entry2 = small.vm, small.entry_gpa(0x2000)
 
@@ -256,7 +292,7 @@ vm, entry2 = small.vm, small.entry_gpa(0x2000)
 guess_across = lesson.across(vm, 0x2000)
 guess_across
 
-# %%
+# %% slideshow={"title": "A store across two entries zaps the whole page"}
 watch_store(vm, entry2 + 4, 0)
 
 # %% tags=["answer"]
@@ -264,53 +300,52 @@ guess_across.reveal()
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
-# From the third write in a row to one gfn on, the host zaps all shadow pages of this gfn: a **flood**.
+# ## Predict: seven stores, and a count
 #
 # | the write goes to ... | the count |
 # | --- | --- |
 # | the same gfn as the last write | goes up by 1 |
 # | another gfn | starts again at 1 |
 #
-# Six stores: to entries 1 and 2 of one table, to another table, then three times to entry 9 of the first one, whose spte
-# is empty.
+# From 3 on it is a **flood**. A and B are two page tables.
 # -->
-# ## Six stores
+# ## A row of stores
 #
-# In lesson 7, five stores in a row went to one page table. The code calls three or more of them a **flood**
-# (mmu.c:1157-1164), and zaps all shadow pages of that gfn. To find out what is *in a row*, the host keeps the gfn of the
-# last write and a count, which the diagrams show, too. The rules of the count are strict:
+# In lesson 7, several stores in a row went to one page table. The code calls three or more of them a **flood**
+# (`mmu.c:1157-1164`), and zaps all shadow pages of that gfn. The host keeps the gfn of the last write, and a count.
+# (The diagrams show the count, too.) The rules are strict:
 #
 # | the write goes to ... | the count |
 # | --- | --- |
 # | the same gfn as the last write | goes up by 1 |
 # | another gfn | starts again at 1 |
 #
-# Our small guest has three pages below one page table and a fourth page below another. Its kernel makes six stores: to
-# entries 1 and 2 of the first table, to entry 1 of the second, and then three times to entry 9 of the first. The spte
-# of entry 9 is empty, because that page was never mapped.
+# A guest has three pages below one page table, A, and a fourth page below another, B. Its kernel makes seven stores,
+# all to entries that were never mapped. The order comes from your seed. (In the code, `emulate_write_gpa` lets the host
+# perform each store, whether it would be trapped or not.)
 
-# %%
-small = small_guest("64", 0x1000, 0x2000, 0x3000, 0x201000)
-vm, entry1, elsewhere = small.vm, small.entry_gpa(0x1000), small.entry_gpa(0x201000)
-entry9 = entry1 + 8 * 8
-stores = [entry1, entry1 + 8, elsewhere, entry9, entry9, entry9]
+# %% tags=["hide-input"]
+small, tables, row = lesson.row_of_stores(seed)
+vm = small.vm
+" ".join(row)
 
 # %% tags=["question"]
-guess_six_stores = lesson.six_stores(vm, 0x1000)
-guess_six_stores
+guess_first_flood = lesson.first_flood(vm, 0x1000, row)
+guess_first_flood
 
-# %%
+# %% slideshow={"title": "The third store in a row to one gfn is a flood"} tags=["hide-input"]
 left = []
-for gpa in stores:
-    vm.emulate_write_gpa(gpa, 0, 8)
+for name in row:
+    vm.emulate_write_gpa(tables[name], 0, 8)
     left.append(len(vm.pool.active))
 left
 
 # %% tags=["answer"]
-guess_six_stores.reveal(left)
+guess_first_flood.reveal(left)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
-# The list has the number of shadow pages in use after each store. Here is a flood step by step, on a new guest:
+# <!-- slide: ## A flood removes the page, step by step -->
+# Here is a flood step by step, on a new guest. Two stores have gone to its page table before the film begins:
 
 # %%
 small = small_guest("64", 0x1000, 0x2000, 0x3000)
@@ -319,261 +354,202 @@ for gpa in (entry1, entry1 + 8):
     vm.emulate_write_gpa(gpa, 0, 8)
 watch_store(vm, entry1 + 8 * 8, 0)
 
-# %% [markdown] slideshow={"slide_type": "slide"}
-# <!-- slide:
-# An spte for a device is not *present*: the host sets an "I/O" mark in it, and leaves P clear. Such an spte is in no
-# reverse map and points nowhere.
-# -->
-# ## Entries that are not present
-#
-# Not every spte is *present*. If a guest maps a gfn without memory, the host assumes a device there, and
-# every access must reach the host. So the host sets an "I/O" mark in the spte, and leaves P clear. Such an spte is in
-# no reverse map and points nowhere.
-
-# %%
-small = small_guest("64", 0x1000)
-vm = small.vm
-small.map(0x5000, 0xFEE00)
-vm.access(0x5000)
-
 # %% [markdown]
 # <!-- slide: -->
-# The guest's kernel is about to write the entry of that page, with the gfn of a frame:
-
-# %%
-store_diagram(vm, small.entry_gpa(0x5000), 8)
-
-# %% tags=["question"]
-guess_device = lesson.device(vm, 0x5000)
-guess_device
-
-# %%
-watch_store(vm, small.entry_gpa(0x5000), small.frame() << 12 | 0x67)
-
-# %% tags=["answer"]
-guess_device.reveal()
-
-# %%
-again = vm.access(0x5000)
-again.outcome
+# There is one more way in which a table loses all its shadow pages at once. The host performs stores with an emulator,
+# a program that knows the usual instructions. Suppose that a store to a page table uses an instruction that the
+# emulator does not know. Then the host zaps all shadow pages of that frame (`kvm_mmu_unprotect_page_virt` and
+# `kvm_mmu_unprotect_page`, `mmu.c:1218-1223` and `698-717`). The frame is no longer write-protected, and the guest
+# executes the instruction itself.
+#
+# *After* a store, the host has nothing to do for the shadow: `kvm_mmu_post_write` (`mmu.c:1214-1217`) is empty.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
-# <!-- slide:
-# Pre-write looks into one hash bucket. A page there is hit only if it passes two tests. The first: **the page shadows
-# the written gfn.** Gfns that are equal modulo 256 share a bucket, here `0x61c1` and `0x50c1`:
-# -->
+# <!-- slide: ## A page is hit only if it shadows the written gfn -->
 # ## Which pages are hit
 #
-# Pre-write finds shadow pages through the **hash**, the host's index of its shadow pages: 256 lists, called *buckets*. It
-# looks into the bucket of the written gfn. A page there is hit only if it passes two tests (mmu.c:1167-1169):
+# Pre-write finds shadow pages through the **hash**, the host's index of its shadow pages. It goes through the whole
+# bucket of the written gfn, because one guest table can have several shadow pages, with different roles. Every page
+# that passes two tests is hit (`mmu.c:1167-1169`):
 #
 # 1. **The page shadows the written gfn.** There are only 256 buckets, so gfns that are equal modulo 256 share one. In
 #    our Linux guest, the program's page table in gfn `0x61c1` shares a bucket with one of the kernel's page tables, in
 #    gfn `0x50c1`: both are in bucket `0xc1`.
 
-# %%
+# %% tags=["hide-input"]
 linux = open_guest("lin64_A").vm()
 linux.access(0x400000, user=True)
 linux.access(0xFFFF888005000000)
 store_diagram(linux, entry_of(linux, 0x400000).gpa, 8)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
-# <!-- slide:
-# The second: **it shadows a page table.** A guest's 2 MB page is shadowed by a *metaphysical* page. A store to the 2
-# MB page changes data, and no spte was made from it.
-# -->
-# 2. **It shadows a page table.** A 2 MB page of the guest is shadowed in pieces of 4 KiB. The shadow page that maps
-#    them is called *metaphysical*, because the guest has no page table there. The host keeps it in the
-#    hash under the first gfn of the 2 MB page. A store to that gfn changes data, and no spte was made from that data.
-#    (Usually such a store isn't even trapped. The diagram shows what pre-write would do.)
+# <!-- slide: ## A page is hit only if it shadows a page table -->
+# 2. **The page shadows a table.** Some shadow pages shadow none. For example, a 2 MB page of the guest is shadowed in
+#    pieces of 4 KiB. The shadow page that maps these pieces is called *metaphysical*, because the guest has no page
+#    table there. It is in the hash under the first gfn of the 2 MB page. A store to that gfn changes data, and no spte
+#    was made from these data. So the page is skipped. (The diagram shows what pre-write would do. In fact the host
+#    traps this store only if the frame is shadowed as a table, too.)
 
-# %%
+# %% tags=["hide-input"]
 small = small_guest("64", 0x1000)
 small.map(0x400000, 0x400, large=True)
 small.vm.access(0x400000)
 store_diagram(small.vm, 0x400 << 12, 8)
 
-# %% [markdown] slideshow={"slide_type": "subslide"}
-# <!-- slide:
-# In the next guest, entry 493 of the root table points to the root table itself. The address that it accesses has index
-# 493 in every table on its path.
-# -->
+# %% [markdown]
+# <!-- slide: -->
 # (The other pages in this bucket date from before the guest turned paging on.)
 #
-# In the guest of the next cell, entry 493 of the root table points to the root table itself. The guest makes one access
-# through it: the address `0xFFFFF6FB7DBED000` has index 493 in every table on its path. Then the guest writes that
-# entry.
-
-# %%
-small = small_guest("64", 0x1000)
-vm, itself = small.vm, small.root << 12 | 493 * 8
-vm.poke(itself, small.root << 12 | 0x67)
-vm.access(0xFFFFF6FB7DBED000)
-
-# %% tags=["question"]
-guess_itself = lesson.itself(vm)
-guess_itself
-
-# %%
-watch_store(vm, itself, 0)
-
-# %% tags=["answer"]
-guess_itself.reveal()
+# One more kind of spte can be hit. If a guest entry leads to a device, its spte has an *I/O mark* instead of P
+# (lesson 4). It points nowhere, and is in no reverse map. A store to this guest entry zaps the spte, too, without the
+# step for the reverse map. This is necessary: the guest may change the entry so that it leads to memory, and with the
+# mark, the host would still emulate the device.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
-# <!-- slide:
-# The guest writes entry 2 twice, for two new frames, and nothing accesses the page in between.
-# -->
-# ## A new value
+# <!-- slide: ## "The host copies the new value into the shadow" -->
+# ## "The host copies the new value into the shadow"
 #
-# Let the guest write entry 2 twice: first a value that points to one new frame, then a value that points to another.
-# Nothing accesses the page in between.
+# The host traps the store and knows the new value. So it could write it into the shadow at once, if the shadow were a
+# copy. Later versions of KVM do this ([KVM: Update shadow pte on write to guest
+# pte](https://github.com/torvalds/linux/commit/0028425f647b), commit 0028425f of May 2007, too late for Linux 2.6.22).
+# Does this version do it? Try it. The guest writes entry 2 twice, each time with the gfn of a new frame, and the host
+# performs both stores. Then look for sptes that lead to the second frame.
 
-# %%
+# %% tags=["hide-input"]
 from kvmmmu_lab.labs import who_maps
 
 small = small_guest("64", 0x1000, 0x2000)
 vm, entry2, first, second = small.vm, small.entry_gpa(0x2000), small.frame(), small.frame()
 
-# %% tags=["question"]
-guess_new_value = lesson.new_value(vm)
-guess_new_value
-
-# %%
+# %% slideshow={"title": "Pre-write copies nothing: the spte stays empty"} tags=["hide-input"]
 vm.emulate_write_gpa(entry2, first << 12 | 0x67, 8)
 vm.emulate_write_gpa(entry2, second << 12 | 0x67, 8)
 who_maps(vm, second)
 
-# %%
+# %% slideshow={"title": "Only a fault makes an spte"} tags=["hide-input"]
 read = vm.access(0x2000, user=True)
 read
-
-# %% tags=["answer"]
-guess_new_value.reveal()
 
 # %% tags=["answer"]
 lesson.COPYING
 
 # %% [markdown] slideshow={"slide_type": "slide"}
-# <!-- slide:
-# After changing an entry, a kernel executes `INVLPG`, "forget this address". Two cases. In the first, `poke` hides the
-# change from the host, and the guest executes `INVLPG`:
-# -->
-# ## INVLPG
+# <!-- slide: ## "INVLPG tells the host what has changed" -->
+# ## "INVLPG tells the host what has changed"
 #
-# A real processor may keep old translations, so after changing an entry, a kernel executes `INVLPG`, "forget this
-# address". Try two cases. In the first, `poke` hides the change from the host, and the guest executes `INVLPG`:
+# A real processor may keep old translations. So after a kernel has changed an entry, it executes `INVLPG`, "forget this
+# address". In many descriptions of shadow paging, the host updates the shadow when the guest executes this instruction.
+# Try two cases on a new guest. In the first, `poke` changes the entry behind the host's back, and the guest executes
+# `INVLPG`:
 
-# %%
-small = small_guest("64", 0x1000, 0x2000)
-vm, entry2, third, fourth = small.vm, small.entry_gpa(0x2000), small.frame(), small.frame()
-
-# %% tags=["question"]
-guess_invlpg = lesson.invlpg(vm, 0x2000, third)
-guess_invlpg
-
-# %%
-vm.poke(entry2, third << 12 | 0x67)
+# %% slideshow={"title": "INVLPG alone changes nothing in the shadow"} tags=["hide-input"]
+small = small_guest("64", 0x1000, 0x2000, tlb=False)
+vm, entry2, first, second = small.vm, small.entry_gpa(0x2000), small.frame(), small.frame()
+vm.poke(entry2, first << 12 | 0x67)
 vm.invlpg(0x2000)
-f"new frame: {third:#x}, reached: {vm.access(0x2000, user=True).gpa >> 12:#x}"
+f"new frame: {first:#x}, reached: {vm.access(0x2000, user=True).gpa >> 12:#x}"
 
-# %% tags=["answer"]
-guess_invlpg.reveal()
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# <!-- slide: ## The trapped store alone is enough -->
+# In the second case, the host performs the store, which names another new frame. The guest does not execute `INVLPG`:
 
-# %% [markdown]
-# In the second case the host sees the store of another new frame, and the guest does not execute `INVLPG`:
-
-# %%
-vm.emulate_write_gpa(entry2, fourth << 12 | 0x67, 8)
-f"new frame: {fourth:#x}, reached: {vm.access(0x2000, user=True).gpa >> 12:#x}"
+# %% tags=["hide-input"]
+vm.emulate_write_gpa(entry2, second << 12 | 0x67, 8)
+f"new frame: {second:#x}, reached: {vm.access(0x2000, user=True).gpa >> 12:#x}"
 
 # %% tags=["answer"]
 lesson.INVLPG
 
 # %% [markdown] slideshow={"slide_type": "slide"}
-# <!-- slide:
-# Our guest turns paging off, writes entry 2 of its page table at its physical address, and turns paging on again.
-# -->
-# ## Writing with paging off
+# <!-- slide: ## A bug of 2007: a store that pre-write never sees -->
+# ## A bug of 2007
 #
-# A guest can turn paging off for a while, for instance to switch to another mode. Then there are no guest tables from
-# which the host could take access rights. So a function of its own makes the sptes (mmu.c:769-813). It knows nothing
-# but the address.
+# Pre-write can correct the shadow only if it runs. A guest can turn paging off for a while, for instance to switch to
+# another mode. Then there are no guest tables, and no access rights to take from them. A separate function makes the
+# sptes (`nonpaging_map`, `mmu.c:769-813`), and the address is all that it knows. Without paging, the processor's walk
+# starts in four root slots, one for each GB, and has two levels below them.
 #
-# Our small guest turns paging off, and then writes entry 2 of its page table, at its physical address. Watch what the
-# host does. (`audit` is the kernel's own check of the shadow. As long as it has no complaints, its list is empty.)
+# The guest of this exhibit turns paging off, writes an entry of its page table, and turns paging on again. Watch which
+# frames can be written in between, and what the last access reaches.
 
 # %%
-small = small_guest("64", 0x201000, 0x2000)
-vm, entry2, new = small.vm, small.entry_gpa(0x2000), small.frame()
-complaints, paging = vm.audit(), vm.cpu.cr0
-vm.load_cr0(paging & ~(1 << 31))
-complaints
+from kvmmmu_lab.museum import exhibit
 
-# %% tags=["question"]
-guess_paging_off = lesson.paging_off(vm)
-guess_paging_off
-
-# %%
-watch(lambda: vm.access(entry2, write=True, value=new << 12 | 0x67, size=8), vm)
-
-# %% tags=["answer"]
-guess_paging_off.reveal()
+bug = exhibit("nonpaging_writes_shadowed_pt")
+bug.film()
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
-# Now the guest turns paging on again, and the program reads its page at `0x2000`.
+# <!-- slide: ## Two audits notice it: one the cause, one the effect -->
+# Here is what happened, and what the *audits* say. (The audits are checks in the kernel for its developers: lesson 14.)
 
-# %% tags=["question"]
-guess_paging_on = lesson.paging_on(vm)
-guess_paging_on
-
-# %%
-from kvmmmu_lab.labs import hierarchy
-
-vm.load_cr0(paging)
-vm.access(0x2000, user=True)
-hierarchy(vm, 0x2000)
-
-# %% tags=["answer"]
-guess_paging_on.reveal()
-
-# %% slideshow={"slide_type": "subslide"}
-[str(line) for line in vm.audit()]
+# %% tags=["hide-input"]
+bug.run()
 
 # %% tags=["answer"]
 lesson.AUDIT
 
 # %% [markdown] slideshow={"slide_type": "slide"}
-# ## What you know now
-
-# %% tags=["answer"]
-lesson.SUMMARY
-
-# %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
-# - Choose a table, an offset and a size, tick the entries that will die, and press *Write*. Find a store that hits an
-#   spte that you did not tick.
-# - Then write pre-write yourself: [exercise 8](../exercises/08_pre_write/README.md), about two dozen lines.
-# -->
-# ## Play, then build
+# ## Play with it
 #
-# In this lab you choose a table, an offset and a size, tick the entries that will die, and press *Write*. Try to find
-# a store that hits an spte that you did not tick.
+# Choose a table, an offset and a size, tick the entries that you expect to die, and press *Write*. Find a store that
+# proves you wrong.
+# -->
+# ## Your turn
+#
+# In this lab you choose a table, an offset and a size, tick the entries that you expect to die, and press *Write*. Try
+# to find a store that proves you wrong. <!-- page: (The form works in the notebook. The page shows how the lab begins.)
+# -->
 
 # %% tags=["try-it"]
 from kvmmmu_lab.labs import write_lab
 
 write_lab(mode="64")
 
-# %% [markdown]
-# <!-- slide: -->
-# Then write pre-write yourself, for entries of 8 bytes: [exercise 8](../exercises/08_pre_write/README.md). It takes
-# about two dozen lines, and the list above contains everything that you need.
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## What you saw
+
+# %% tags=["answer"]
+lesson.SUMMARY
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# <!-- slide: ## Check yourself -->
+# ## Check yourself
+#
+# Five questions with new numbers. <!-- notebook -->Each is checked as soon as you choose. *Another one* asks again with
+# other numbers.<!-- /notebook -->
+
+# %% tags=["check", "try-it"]
+lesson.which_dies(seed)
+
+# %% tags=["check", "try-it"]
+lesson.unchanged_values(seed)
+
+# %% tags=["check", "try-it"]
+lesson.flood_at(seed)
+
+# %% tags=["check", "try-it"]
+lesson.after_stores(seed)
+
+# %% tags=["check", "try-it"]
+lesson.hit_pages(seed)
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# <!-- slide:
+# ## Now write it yourself
+#
+# - exercise 08: `pre_write`, about two dozen lines
+# - next: guests with entries of 4 bytes
+# -->
+# ## Now write it yourself
+#
+# In [exercise 08: pre_write](../exercises/08_pre_write/README.md) you write the function of this lesson, for entries of 8
+# bytes. It takes about two dozen lines, and the summary contains everything that you need.
 #
 # [Lesson 10](10_pre_write_32.ipynb) is about guests with 4-byte entries. There the offset of a guest entry is not the
 # offset of its spte, and one guest entry can have two sptes.
 
 # %% [markdown] tags=["navigation"]
 # [All lessons](start.ipynb) ·
-# [← Lesson 7: Write protection](07_write_protection.ipynb) ·
+# [← Lesson 8: Parents and zapping](08_parents.ipynb) ·
 # [Lesson 10: Why double twice? →](10_pre_write_32.ipynb)

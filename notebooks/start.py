@@ -22,7 +22,10 @@
 # exercises you write parts of that MMU yourself.
 #
 # A lesson asks you to predict what happens before you see it. Your first choice counts, and a wrong one does no harm:
-# you remember better what surprised you. Click on a lesson or an exercise to open it.
+# you remember better what surprised you.
+
+# %% [markdown] tags=["computer"]
+# Click on a lesson or an exercise to open it.
 
 # %% tags=["course"]
 from kvmmmu_lab.lessons import course
@@ -30,8 +33,13 @@ from kvmmmu_lab.lessons import course
 course()
 
 # %% [markdown]
+# Two more pages: the [map and glossary](map.ipynb) leads from every term and every line of the kernel's source to the
+# lesson that explains it, and the [museum of bugs](museum.ipynb) shows what the code of 2007 gets wrong.
+
+# %% [markdown] tags=["computer"]
 # To see what you have done since you opened this page, run the cell above: click on it and press
 # <kbd>Shift</kbd>+<kbd>Enter</kbd>. From then on the table follows what you do in the other notebooks.
-#
+
+# %% [markdown] tags=["computer"]
 # Your predictions and points are kept on this computer. In a terminal, `kvmmmu-lab progress` prints the same table, and
 # `kvmmmu-lab progress --reset` forgets everything. `kvmmmu-lab watch` checks an exercise each time you save its file.

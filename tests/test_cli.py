@@ -143,6 +143,7 @@ def test_the_module_is_the_command():
     assert done.stdout == f"kvmmmu-lab {workspace.kit_version()}\n"
 
 
+@pytest.mark.slow
 def test_a_reader_that_stops_early_gets_no_traceback():
     command = [sys.executable, "-m", "kvmmmu_lab", "doctor", "--json"]
     # buffered output, as on a user's machine: the pipe breaks only when the buffer is flushed at the end

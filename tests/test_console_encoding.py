@@ -74,6 +74,7 @@ def check(tmp_path, **options):
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
 
 
+@pytest.mark.slow
 def test_a_right_solution_is_reported_where_check_marks_are_lacking(tmp_path):
     with check(tmp_path, env={**os.environ, "PYTHONIOENCODING": "cp1252"}) as process:
         out, err = process.communicate(timeout=60)

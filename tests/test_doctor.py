@@ -5,6 +5,7 @@ import json
 import os
 import sys
 import types
+from dataclasses import replace
 
 import pytest
 
@@ -41,6 +42,7 @@ def test_the_json_contains_the_same_checks(capsys):
     names = [found["name"] for found in report["checks"]]
     assert names == [found.name for found in doctor.checks()]
     assert {"python", "numpy", "jupyterlab", "ipywidgets", "anywidget", "graphviz", "dot", "fork", "course"} <= {*names}
+    assert "matplotlib" in names
     assert all(found["cost"] and found["remedy"] and found["found"] for found in report["checks"])
 
 
@@ -53,7 +55,7 @@ def test_a_missing_package_that_is_needed_names_the_extra(name, monkeypatch, cap
     assert "[lab]" in said
 
 
-@pytest.mark.parametrize("name", ["anywidget", "graphviz"])
+@pytest.mark.parametrize("name", ["anywidget", "graphviz", "matplotlib"])
 def test_a_missing_optional_package_is_named_with_status_0(name, monkeypatch, capsys):
     missing(monkeypatch, name)
     assert doctor.run() == 0
@@ -103,7 +105,7 @@ def test_a_dot_that_does_not_draw_is_broken(tmp_path, monkeypatch):
 
 def test_a_system_without_fork_is_noticed(monkeypatch):
     assert check("fork").ok is hasattr(os, "fork")
-    monkeypatch.delattr(os, "fork", raising=False)
+    monkeypatch.setattr(doctor, "HERE", replace(doctor.HERE, can_fork=False))
     assert not check("fork").ok
 
 

@@ -67,9 +67,10 @@ class Installed:
         self.programs = folder / "venv" / ("Scripts" if os.name == "nt" else "bin")
         self.away = folder / "away"
         self.away.mkdir()
-        # a new home directory, for the default working folder and Jupyter's settings
-        self.environment = {**os.environ, "HOME": str(self.away), "USERPROFILE": str(self.away), "JUPYTER_TOKEN": "t"}
-        self.environment.pop("PYTHONPATH", None)
+        # a new user: nothing that this computer has kept, such as the random scenarios of earlier checks
+        others = ("PYTHONPATH", "KVMMMU_LAB_CACHE", "KVMMMU_LAB_DATA", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME")
+        self.environment = {name: value for name, value in os.environ.items() if name not in others}
+        self.environment |= {"HOME": str(self.away), "USERPROFILE": str(self.away), "JUPYTER_TOKEN": "t"}
         self.run("python", "-m", "pip", "install", "-q", requirement, check=True)
 
     def run(self, program, *arguments, check=False):

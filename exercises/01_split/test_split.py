@@ -53,6 +53,7 @@ NARROW = fields(12, 10, 10)
 
 EXERCISE = Exercise(
     title="Split an address",
+    about="Split an address into the index of its entry in each table, in three formats, and find its quadrant.",
     part="split",
     defines=("split", "quadrant"),
     rules=(

@@ -295,6 +295,7 @@ NUMBERS = {
 
 EXERCISE = Exercise(
     title="Walk the guest's tables",
+    about="Walk the guest's page tables for one access: check each entry, set accessed bits, and say where it ended.",
     part="walk",
     defines=("walk",),
     rules=(

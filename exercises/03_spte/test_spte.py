@@ -184,6 +184,7 @@ NUMBERS = {
 
 EXERCISE = Exercise(
     title="Make a shadow entry",
+    about="Make a shadow entry from the guest's entry, and withhold W where the host must notice the first write.",
     part="set_spte",
     defines=("set_spte",),
     rules=(

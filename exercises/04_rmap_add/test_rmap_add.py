@@ -59,7 +59,8 @@ def adds(draw):
 
 
 EXERCISE = Exercise(
-    title="Reverse maps: add",
+    title="Reverse maps, add",
+    about="Record the shadow entries through which each frame can be written, and list them.",
     part="rmap_add",
     defines=("ReverseMap", "ReverseMap.add", "ReverseMap.sptes", "ReverseMap.frames"),
     rules=(
@@ -87,7 +88,7 @@ EXERCISE = Exercise(
             play(*maps("7:12", "23:12")),
             play(*maps("251:511", "0:0")),
         )),
-        Rule("fifth", 2, "A fifth entry and all later ones are found, and none is lost, however many there are.", cases=(
+        Rule("fifth", 2, "No entry is lost: a fifth one and all later ones are found, for however many frames.", cases=(
             play(*maps(*row(3))),
             play(*maps(*row(4))),
             play(*maps(*row(5))),
@@ -106,7 +107,7 @@ EXERCISE = Exercise(
             play(*maps("7:12", gfn=-BEYOND - 0x21F), *maps("7:13")),
             play(*maps("7:12"), *each_frame()),
         )),
-        Rule("random", 1, "All these rules hold for any entries in any order.", drawn=adds, examples=30),
+        Rule("random", 1, "Random entries, in any order, are all found in the right maps.", drawn=adds, examples=30),
         Rule("engine", 1, "The engine works with your map as it does with the kernel's.", engine=(
             Golden("rmap", "rmap00", 150),
             Golden("p32", "p3208", 100),

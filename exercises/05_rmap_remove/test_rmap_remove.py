@@ -81,7 +81,8 @@ def lives(draw):
 
 
 EXERCISE = Exercise(
-    title="Reverse maps: remove",
+    title="Reverse maps, remove",
+    about="Remove a shadow entry from its reverse map, before it is cleared or loses its W.",
     part="rmap_remove",
     defines=("ReverseMap", "ReverseMap.add", "ReverseMap.remove", "ReverseMap.sptes", "ReverseMap.frames"),
     rules=(

@@ -117,7 +117,8 @@ def lives(draw):
 
 
 EXERCISE = Exercise(
-    title="Reverse maps: write-protect",
+    title="Reverse maps, write-protect",
+    about="Make a frame read-only: clear W in every shadow entry through which it can be written.",
     part="rmap_write_protect",
     defines=("ReverseMap", *(f"ReverseMap.{name}" for name in ("add", "remove", "write_protect", "sptes", "frames"))),
     rules=(

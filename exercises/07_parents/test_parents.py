@@ -96,6 +96,7 @@ def lives(draw):
 
 EXERCISE = Exercise(
     title="The parents of a shadow page",
+    about="Record the entries that point to each shadow page, so that the page can be zapped.",
     part="parents",
     defines=("Parents", "Parents.add", "Parents.remove", "Parents.first", "Parents.sptes"),
     rules=(

@@ -164,7 +164,8 @@ def anything():
 
 
 EXERCISE = Exercise(
-    title="Before a write to a page table: entries of 8 bytes",
+    title="Before a write to a page table",
+    about="Just before a guest writes to its page table, clear the shadow entries that were made from these bytes.",
     part="pre_write",
     defines=("pre_write",),
     rules=(

@@ -181,7 +181,8 @@ def anything():
 
 
 EXERCISE = Exercise(
-    title="Before a write to a page table: entries of 4 bytes",
+    title="Before a write to a page table, 32-bit guests",
+    about="Do the same for 32-bit guests: their entries have 4 bytes, so one table has several shadow pages.",
     part="pre_write",
     defines=("pre_write",),
     rules=(

@@ -122,6 +122,7 @@ def lives(draw):
 
 EXERCISE = Exercise(
     title="An audit",
+    about="Check a whole machine, and report each entry that breaks an invariant.",
     part="audit",
     defines=("audit",),
     rules=(

@@ -20,18 +20,18 @@ from typing import Any
 
 import numpy as np
 
-from ..exercises import Boot, Exercise, Golden, Rule, Scenario
+from ..exercises import Boot, Exercise, Golden, Rule, Scenario, rules_file
 from ..files import parse_json, read_bytes, read_text, replace_file
 from ..user_folders import cache_folder
 from .sandbox.forkserver import PACKAGE
 from .scenarios import random_scenarios
 
-USUAL_SEED = 0
-"""The seed whose random scenarios are kept."""
-
 MOST = 1 << 22
 """The maximum size of a file, in bytes."""
 
+
+COURSE = "_course"
+"""The folder of the course in an installed kit. A checkout has it beside the kit."""
 
 DAMAGED = (ValueError, KeyError, TypeError, AttributeError, StopIteration)
 """What can be raised if a file was damaged."""
@@ -65,7 +65,7 @@ class KnownAnswers:
 
     def random_scenarios(self, rule: Rule) -> tuple[Scenario, ...]:
         """The random scenarios of a rule, as `scenarios.random_scenarios` draws them."""
-        if self.seed != USUAL_SEED or self.path is None:
+        if self.seed != self.exercise.seed or self.path is None:
             return random_scenarios(self.exercise.name, rule, self.seed)
         if rule.name not in self.scenarios:
             try:
@@ -104,9 +104,9 @@ class KnownAnswers:
             replace_file(self.path, _digest([text]).encode() + b"\n" + text)
 
 
-def known_answers(exercise: Exercise, seed: int = USUAL_SEED) -> KnownAnswers:
-    """What is known about an exercise on this computer."""
-    return KnownAnswers(exercise, seed, answers_file(exercise))
+def known_answers(exercise: Exercise, seed: int | None = None) -> KnownAnswers:
+    """What is known about an exercise on this computer. The random scenarios are kept for the course's seed, the default."""
+    return KnownAnswers(exercise, exercise.seed if seed is None else seed, answers_file(exercise))
 
 
 def answers_file(exercise: Exercise) -> Path:
@@ -130,15 +130,28 @@ def new_note(note: str) -> bool:
 
 
 def stamp(exercise: Exercise) -> str:
-    """A digest of all that the right answers depend on: the kit's code and data, the exercise's rules, Python and numpy."""
-    return _digest([_kit_stamp().encode(), (exercise.folder / f"test_{exercise.name}.py").read_bytes()])
+    """A digest of all that the right answers depend on: the kit's code and data, the rules, the seed, Python and numpy."""
+    rules = rules_digest(exercise.folder).encode()
+    return _digest([_kit_stamp().encode(), rules, *[str(exercise.seed).encode()] * bool(exercise.seed)])
 
 
 @cache
 def _kit_stamp() -> str:
-    code = (path.read_bytes() for path in sorted(PACKAGE.rglob("*.py")))
-    data = sorted((str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in (PACKAGE / "data").rglob("*.*z"))
-    return _digest([repr((sys.version, np.__version__, data)).encode(), *code])
+    return _digest([repr((sys.version, np.__version__)).encode(), kit_digest().encode()])
+
+
+@cache
+def kit_digest() -> str:
+    """A digest of the code and data of the kit: the same for every copy, wherever and whenever it was installed."""
+    paths = sorted([*PACKAGE.rglob("*.py"), *(PACKAGE / "data").rglob("*.*z")])
+    names = [path.relative_to(PACKAGE) for path in paths]
+    kept = [name for name in names if name.parts[0] != COURSE]
+    return _digest(part for name in kept for part in (name.as_posix().encode(), (PACKAGE / name).read_bytes()))
+
+
+def rules_digest(folder: Path) -> str:
+    """A digest of the rules of the exercise in ``folder``."""
+    return _digest([rules_file(folder).read_bytes()])
 
 
 def _digest(parts: Iterable[bytes]) -> str:

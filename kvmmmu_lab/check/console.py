@@ -32,8 +32,11 @@ def own_file(exercise: Exercise, folder: Path) -> Path:
     return submitted_file(exercise, folder / "exercises" / exercise.folder.name)
 
 
-def judge(exercise: Exercise, given: Submission, *, seed: int = 0, known: KnownAnswers | None = None, **options: Any) -> Judge:
+def judge(
+    exercise: Exercise, given: Submission, *, seed: int | None = None, known: KnownAnswers | None = None, **options: Any
+) -> Judge:
     """A judge for a command; ``options`` are those of `Judge`. What it finds out makes the next check faster."""
+    seed = exercise.seed if seed is None else seed
     return Judge(exercise, given, seed=seed, known=known or known_answers(exercise, seed), **options)
 
 

@@ -22,12 +22,14 @@ class Deadline:
 
     There is one for reading the submission, starting workers, trying rules, shortening scenarios, and drawing. Whatever waits
     or computes for long asks it often, since another thread may `stop` the check. ``inline``, for a debugger, has no end.
+    ``seconds``: how long the check may take, if not as long as usual.
     """
 
     what = "the check as a whole"
 
-    def __init__(self, *, full: bool = False, inline: bool = False) -> None:
-        self.seconds = math.inf if inline else CHECK.value * TIME.value * (FULL if full else 1)
+    def __init__(self, *, full: bool = False, inline: bool = False, seconds: float | None = None) -> None:
+        usual = math.inf if inline else CHECK.value * TIME.value * (FULL if full else 1)
+        self.seconds = usual if seconds is None else seconds
         self.end = time.monotonic() + self.seconds
 
     @property

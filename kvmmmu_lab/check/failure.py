@@ -64,6 +64,7 @@ KINDS = {
         FailureKind("died", CRASHED, "{what}{at}"),
         FailureKind("damaged", CRASHED, "{what}"),
         FailureKind("timeout", TIMED_OUT, "your code took too long and was stopped{where}: {what}"),
+        FailureKind("untried", TIMED_OUT, "{what}"),
         FailureKind("unwritten", NOT_ATTEMPTED, "nothing is written yet: your code raises NotImplementedError{where}"),
     )
 }
@@ -173,10 +174,10 @@ class Explainer:
                 refused = error
         return tuple(words), refused
 
-    def in_brief(self, found: Failure) -> Failure:
-        """Return the failure with its sentence alone."""
+    def in_brief(self, found: Failure, stretch: Golden | Boot | None = None) -> Failure:
+        """Return the failure with its sentence alone, and the ``stretch`` in which it was found."""
         sentence = self.how_it_ended(found) if found.difference is None else found.difference.sentence
-        return replace(found, sentence=sentence)
+        return replace(found, sentence=sentence, stretch=stretch if found.step != BEFORE else None)
 
     def _in_detail(self, rule: Rule, scenario: Scenario, found: Failure) -> Failure:
         """Run the scenario again with full observations, because only digests were compared; return the failure found."""
@@ -205,16 +206,9 @@ class Explainer:
     def how_it_ended(self, found: Failure) -> str:
         """Explain in one sentence why a run did not finish, and name the line of the submission that was running."""
         error = found.error
-        what = re.sub(r"spte (0x[0-9a-f]+)", lambda match: f"spte {spte(int(match[1], 16))}", str(error.get("what")))
-        what = named(what) + (_misuse(what) if "the host would have crashed" in what else "")
-        kind, where = KINDS.get(found.kind, KINDS["raised"]), self._where(error)
-        if "zap_page(" in where and what == "list.remove(x): x not in list":
-            what = "the page is not in use. Perhaps it was zapped before, or was never taken from the bucket"
-        text = f": {what}" if what else ""
-        at = f"; your code was{where}" if where else ""
-        if kind.name == "timeout" and not where:
-            where = " outside its own lines"
-        return kind.sentence.format(type=error.get("type"), what=what, text=text, where=where, at=at, memory=MEMORY.words)
+        if self.submission.endless(error.get("file"), error.get("line")):  # more time would not help
+            error = error | {"what": str(error.get("what")).replace(str(error.get("offer")), "this loop never ends")}
+        return ending(replace(found, error=error), self._where(error))
 
     def _where(self, error: dict[str, Any]) -> str:
         """The line of the submission that was running: " in add(), line 6 (while True: pass)"; empty if there is none."""
@@ -222,6 +216,21 @@ class Explainer:
         place, code = self.submission.place(error.get("file"), error.get("line"))
         places = [f"{function}()"] * (function not in ("", "<module>")) + [place] * bool(place)
         return (f" in {', '.join(places)}" if places else "") + (f" ({code})" if code else "")
+
+
+def ending(found: Failure, where: str = "") -> str:
+    """How a run ended that did not finish, in one sentence. ``where``: the line of the submission that was running, or ""."""
+    error = found.error
+    what = re.sub(r"spte (0x[0-9a-f]+)", lambda match: f"spte {spte(int(match[1], 16))}", str(error.get("what")))
+    what = named(what) + (_misuse(what) if "the host would have crashed" in what else "")
+    kind = KINDS.get(found.kind, KINDS["raised"])
+    if "zap_page(" in where and what == "list.remove(x): x not in list":
+        what = "the page is not in use. Perhaps it was zapped before, or was never taken from the bucket"
+    text = f": {what}" if what else ""
+    at = f"; your code was{where}" if where else ""
+    if kind.name == "timeout" and not where:
+        where = " outside its own lines"
+    return kind.sentence.format(type=error.get("type"), what=what, text=text, where=where, at=at, memory=MEMORY.words)
 
 
 def _misuse(what: str) -> str:

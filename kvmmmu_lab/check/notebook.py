@@ -24,6 +24,7 @@ import cloudpickle
 
 from .. import exercises, workspace
 from ..errors import InputError
+from ..progress import Progress
 from .deadline import Deadline
 from .helper_files import Uses, files_beside
 from .judge import Judge
@@ -33,7 +34,11 @@ from .sandbox.limits import OBJECTS
 from .sandbox.loading import cached, code_in
 from .submission import CELLS, Submission, Unit, read
 
-STANDARD = tuple(os.path.realpath(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib"))
+STANDARD = tuple(
+    os.path.realpath(path) for path in (*map(sysconfig.get_path, ("stdlib", "platstdlib")), os.path.dirname(linecache.__file__))
+)
+"""The folders of the standard library. Pyodide has it in a ZIP file, which only modules that aren't frozen name."""
+
 INSTALLED = {"site-packages", "dist-packages"}
 """Names of folders in which packages are installed."""
 
@@ -45,7 +50,7 @@ BY_NAME = (*IMMUTABLE, type, FunctionType, BuiltinFunctionType, ModuleType)
 """Types whose objects pickle handles well: immutable values, and what it finds by name itself."""
 
 
-def check_given(name: str, given: tuple[Any, ...], *, full: bool, seed: int) -> Report:
+def check_given(name: str, given: tuple[Any, ...], *, full: bool, seed: int | None) -> Report:
     """See `kvmmmu_lab.check.check`."""
     deadline = Deadline(full=full)
     exercise = exercises.find(name, workspace.course_root())
@@ -56,7 +61,10 @@ def check_given(name: str, given: tuple[Any, ...], *, full: bool, seed: int) -> 
         raise InputError("given", "nothing", f"what you wrote: check({exercise.name!r}, {', '.join(wanted)})")
     else:
         submission = pickled(dict(zip(names_of(given, wanted), given, strict=True)), deadline)
-    return Judge(exercise, submission, full=full, seed=seed, deadline=deadline).report()
+    report = Judge(exercise, submission, full=full, seed=exercise.seed if seed is None else seed, deadline=deadline).report()
+    if submission.objects:  # a file may be somebody else's
+        Progress().points(exercise.name, report.points)
+    return report
 
 
 def names_of(given: tuple[Any, ...], wanted: list[str]) -> list[str]:

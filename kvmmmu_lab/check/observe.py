@@ -13,6 +13,7 @@ import functools
 import mmap
 import operator
 import os
+import re
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -50,6 +51,9 @@ from .subject import Subject, WrongResult, counts, in_shadow_page
 EMPTY = bytes(PAGE_SIZE)
 FEW = 32
 """If there are more reverse maps than this and digests are enough, only those that may have changed are observed."""
+
+REVERSE_MAPS, FRAMES = "the reverse maps", "the frames that frames() returns"
+"""What is observed of a reverse map."""
 
 REVERSE_MAP, PARENTS, SHADOW_TABLES = "reverse map", "parents", "shadow tables"
 """What the picture of a difference can show."""
@@ -120,7 +124,7 @@ def _page_map(process: int) -> int:
 
 def refs(sptes: Any) -> list[int]:
     """The refs of sptes that a part returned, sorted. Raises WrongResult for anything else."""
-    return sorted(spte - FIRST_REF for spte in integers("sptes()", sptes, "integers, in a list or another iterable"))
+    return sorted([spte - FIRST_REF for spte in integers("sptes()", sptes, "integers, in a list or another iterable")])
 
 
 def hfns(frames: Any) -> set[int]:
@@ -139,7 +143,7 @@ def integers(call: str, given: Any, expected: str) -> list[int]:
         raise WrongResult(call, given, expected) from None
     items = list(iterator)
     try:
-        return [operator.index(item) for item in items]
+        return list(map(operator.index, items))
     except TypeError:
         raise WrongResult(call, items, expected) from None
 
@@ -169,6 +173,9 @@ class Observation:
 
     starred: ClassVar[bool] = True
     """Whether the lines of its `listing` that differ are marked with a star."""
+
+    what: ClassVar[str] = ""
+    """What is observed, as a plural, for sentences about digests of it."""
 
     picture: ClassVar[str] = ""
     """What its picture shows: `REVERSE_MAP` or `PARENTS` (those of `Difference.key`), or `SHADOW_TABLES`; "" for no picture."""
@@ -221,15 +228,25 @@ class Difference:
     @property
     def sentence(self) -> str:
         """Describe the difference, as part of a sentence: "the reverse map of frame 0x1f has lost spte #7:12, ..."."""
+        if self.hashed:
+            what = self.observation.what or f"the observations of {self.observation.name!r}"
+            return f"after step {self.step + 1}, {what} differ from those of a correct solution; only digests were compared"
         try:
             return printable(self.observation.explain(self))
         except Exception:  # the data comes from a worker and may not have the form of an observation
             return printable(Observation.explain(self.observation, self))
 
+    @property
+    def hashed(self) -> bool:
+        """Whether only digests were compared, as in long scenarios: they tell nobody what is wrong."""
+        return self.observation.digested and type(self.expected) is int
+
     def listings(self) -> tuple[list[str], list[str]] | None:
         """The expected and the actual value as lines; None if the raw values should be printed."""
         try:
             expected, got = self.observation.listing(self.expected), self.observation.listing(self.got)
+            if self.observation.what in (REVERSE_MAPS, FRAMES):  # code has to use the hfn, the pictures show the gfn
+                expected, got = ([self._with_hfn(line) for line in lines or ()] for lines in (expected, got))
         except Exception:  # for the same reason
             return None
         return None if expected is None or got is None else (expected, [*map(printable, got)])
@@ -259,6 +276,14 @@ class Difference:
         if gfn < 0 and hfn is not None:
             return f"hfn {-gfn:#x} ({-gfn:#x} is a gfn; its hfn is {hfn:#x})"
         return frame(gfn, hfn)
+
+    def hfn_first(self, gfn: int) -> str:
+        """Name a frame by its hfn, if it is known: the number that a part has to use."""
+        hfn = self.hfn_of(gfn) if 0 <= gfn < 1 << 40 else None
+        return self.frame(gfn) if gfn < 0 else f"the hfn of gfn {gfn:#x}" if hfn is None else f"hfn {hfn:#x} (gfn {gfn:#x})"
+
+    def _with_hfn(self, line: str) -> str:
+        return re.sub(r"^gfn (0x[0-9a-f]{1,10})\b", lambda found: self.frame(int(found[1], 16)), line)
 
     def entries(self) -> tuple[dict[int, Any], dict[int, Any]]:
         """The expected and the actual shadow entries, by ref; empty if they were not observed, or only as digests."""
@@ -305,19 +330,22 @@ def first_different(expected: dict[Any, Any], got: dict[Any, Any]) -> Any:
 class ReverseMaps(Observation, name="rmap"):
     """The entries in each frame's reverse map, by gfn."""
 
+    what = REVERSE_MAPS
     picture = REVERSE_MAP
 
     def look(self, view: View) -> Any:
         vm, subject = view.vm, view.subject
-        subject.known |= {(entry & BASE_MASK) >> PAGE_SHIFT for entry in self._writable(view)} | view.frames()
+        for id, words in view.used.items():
+            subject.known.update(subject.decoded(FIRST_SHADOW + id, words, self._writable))
+        subject.known |= view.frames()
         asked = subject.known if not view.hashed or len(subject.known) <= FEW else self._changed(view)
         return view.by_gfn({hfn: found for hfn in asked if (found := refs(vm.rmap.sptes(hfn)))})
 
-    def _writable(self, view: View) -> list[int]:
-        """The words of all shadow entries that allow writes to a guest frame."""
-        words = np.frombuffer(b"".join(view.used.values()), "<u8")
-        found = words[words & (PRESENT | WRITABLE) == PRESENT | WRITABLE]
-        return [entry for entry in found.tolist() if entry & BASE_MASK >= FIRST_GUEST << PAGE_SHIFT]
+    def _writable(self, subject: Subject, hfn: int, words: bytes) -> list[int]:
+        """The guest frames that entries of one shadow page allow writes to."""
+        entries = np.frombuffer(words, "<u8")
+        found = entries[entries & (PRESENT | WRITABLE) == PRESENT | WRITABLE]
+        return [frame for entry in found.tolist() if (frame := (entry & BASE_MASK) >> PAGE_SHIFT) >= FIRST_GUEST]
 
     def _changed(self, view: View) -> set[int]:
         """The frames that the changed shadow entries led to before and after this step."""
@@ -336,20 +364,23 @@ class ReverseMaps(Observation, name="rmap"):
         if missing:
             elsewhere = next((other for other in got if other not in expected and missing[0] in got[other]), None)
             if elsewhere is not None:
+                where = difference.hfn_first(gfn).removeprefix("the hfn of ")
                 return (
                     f"spte {reference(missing[0])} is in the reverse map of {difference.frame(elsewhere)}; "
-                    f"it should be in that of {difference.frame(gfn)}"
+                    f"it should be in that of {where}"
                 )
             verb = "has lost" if missing[0] in before else "lacks"
-            return f"{reverse_map} {verb} spte {reference(missing[0])}{more(len(missing) - 1)}, which can write it"
+            words = f"{reverse_map} {verb} spte {reference(missing[0])}{more(len(missing) - 1)}, which can write it"
+            return words + self._instead(len(expected[gfn]), len(missing), extra)
         ref = extra[0]
         right = next((other for other, found in expected.items() if ref in found), None)
         if right not in (None, gfn) and ref not in before:
-            return f"spte {reference(ref)} is in {reverse_map}; it should be in that of {difference.frame(right)}"
+            where = difference.hfn_first(right).removeprefix("the hfn of ")
+            return f"spte {reference(ref)} is in {reverse_map}; it should be in that of {where}"
         if ref in expected.get(gfn, ()):
             return f"{reverse_map} has spte {reference(ref)} {times(got[gfn].count(ref))}"
         if not 0 <= ref < NUM_PAGES * 512:
-            return f"{reverse_map} contains {ref + FIRST_REF:#x}, which is not an spte; is it the value of an entry?"
+            return f"{reverse_map} contains {_no_spte(ref)}"
         if ref in before and difference.flags_of(ref) & COUNTED == COUNTED:
             zapped = ref not in difference.entries()[0]
             why = "was not zapped: it still allows writes" if zapped else "still has its W"
@@ -358,12 +389,26 @@ class ReverseMaps(Observation, name="rmap"):
         why = "was emptied" if observed and emptied and ref in before else "can't write it"
         return f"{reverse_map} {'still has' if ref in before else 'has'} spte {reference(ref)}, which {why}"
 
+    def _instead(self, count: int, missing: int, extra: list[int]) -> str:
+        """What a map that lacks some of its ``count`` entries holds, as the end of a sentence."""
+        if not extra:
+            return f"; the map has {count - missing} of {count} entries" if missing < count else "; the map is empty"
+        if 0 <= extra[0] < NUM_PAGES * 512:
+            return f"; the map contains {reference(extra[0])}{more(len(extra) - 1)} instead"
+        return f"; instead, the map contains {_no_spte(extra[0])}"
+
     def listing(self, value: Any) -> list[str]:
         return [f"{frame(gfn)}: {', '.join(map(reference, found))}" for gfn, found in value]
 
 
+def _no_spte(ref: int) -> str:
+    return f"{ref + FIRST_REF:#x}, which is not an spte; is it the value of an entry?"
+
+
 class MappedFrames(Observation, name="frames"):
     """The gfns of the frames that the reverse map's ``frames()`` returns."""
+
+    what = FRAMES
 
     def look(self, view: View) -> Any:
         return [gfn for gfn, _ in view.by_gfn(dict.fromkeys(view.frames(), 0))]
@@ -371,9 +416,11 @@ class MappedFrames(Observation, name="frames"):
     def explain(self, difference: Difference) -> str:
         missing = sorted(set(difference.expected) - set(difference.got))
         if missing:
-            return f"frames() doesn't include {difference.frame(missing[0])}, whose reverse map is not empty"
+            many = f"{len(set(difference.expected)) - len(missing)} of {len(set(difference.expected))} frames"
+            returns = f"returns {many}" if difference.got else "returns nothing"
+            return f"frames() lacks {difference.hfn_first(missing[0])} and {returns}"
         extra = sorted(set(difference.got) - set(difference.expected))
-        return f"frames() includes {difference.frame(extra[0])}, whose reverse map is empty"
+        return f"frames() includes {difference.hfn_first(extra[0])}, whose reverse map is empty"
 
     def listing(self, value: Any) -> list[str]:
         return [*map(frame, value)]
@@ -382,6 +429,7 @@ class MappedFrames(Observation, name="frames"):
 class ParentEntries(Observation, name="parents"):
     """The entries that point to each shadow page in use, by page id."""
 
+    what = "the parents of shadow pages"
     picture = PARENTS
 
     def look(self, view: View) -> Any:
@@ -413,6 +461,7 @@ class ParentEntries(Observation, name="parents"):
 class ChangeOrder(Observation, name="order"):
     """TLB flushes and changes of shadow entries, in the order in which they happened."""
 
+    what = "TLB flushes and changes of shadow entries, in their order,"
     picture = SHADOW_TABLES
     starred = False
 
@@ -440,6 +489,7 @@ class ChangeOrder(Observation, name="order"):
 class ShadowEntries(Observation, name="sptes"):
     """The nonzero entries of shadow pages, in the form that `inspect.dump.page_entries` returns."""
 
+    what = "the shadow entries"
     picture = SHADOW_TABLES
 
     def look(self, view: View) -> Any:
@@ -468,6 +518,7 @@ class ShadowEntries(Observation, name="sptes"):
 class ShadowPages(Observation, name="pages"):
     """Shadow pages in use, newest first: id, gfn, role, root count, slot bits."""
 
+    what = "the shadow pages in use"
     picture = SHADOW_TABLES
 
     def look(self, view: View) -> Any:
@@ -655,6 +706,7 @@ class CausedFaults(Observation, name="caused"):
 class TlbFlushes(Observation, name="flushes"):
     """The number of TLB flushes in the step."""
 
+    digested = False
     picture = SHADOW_TABLES
 
     def look(self, view: View) -> Any:
@@ -671,6 +723,8 @@ class TlbFlushes(Observation, name="flushes"):
 
 class GuestEntries(Observation, name="guest"):
     """The nonzero entries of each guest table, as [index, entry], by the table's gfn."""
+
+    what = "the guest's tables"
 
     def look(self, view: View) -> Any:
         memory = view.vm.memory
@@ -700,6 +754,8 @@ class GuestEntries(Observation, name="guest"):
 class DirtyLogs(Observation, name="dirty"):
     """The pages marked in the dirty log of each slot that has one."""
 
+    what = "the dirty logs"
+
     def look(self, view: View) -> Any:
         return dump.dirty_part(view.vm)
 
@@ -717,6 +773,8 @@ class DirtyLogs(Observation, name="dirty"):
 
 class MmuNumbers(Observation, name="mmu"):
     """Levels, root, flood counter and registers: the numbers that `inspect.dump.mmu_part` returns."""
+
+    what = "the levels, the root, the flood counter or the registers"
 
     names = (
         "vm.root_level", "vm.shadow_root_level", "the root", "the number of free pages", "vm.last_pt_write_gfn",
@@ -743,6 +801,8 @@ class MmuNumbers(Observation, name="mmu"):
 class HashBuckets(Observation, name="hash"):
     """For each nonempty bucket of the hash table, the ids of its pages, newest first."""
 
+    what = "the hash buckets"
+
     def look(self, view: View) -> Any:
         pool = view.vm.pool
         if view.whole:
@@ -764,6 +824,8 @@ class HashBuckets(Observation, name="hash"):
 
 class FreeList(Observation, name="free"):
     """The ids of the free shadow pages that are not in their initial order, next one first, and the number of the others."""
+
+    what = "the lists of free shadow pages"
 
     def look(self, view: View) -> Any:
         free, pages = view.vm.pool.free, view.vm.pool.pages

@@ -135,16 +135,16 @@ PARTS = {
 
 def remove(part: Part) -> None:
     """Permanently remove the kit's own version of a part from this process, in every module that imported it."""
+    gone: dict[int, tuple[Any, Any]] = {}  # what is removed and what comes instead of it, by the id of the former
     for owner, names in part.gone:
         for name in names:
             own, instead = getattr(owner, name), _absent(name)
             setattr(owner, name, instead)
-            for module in [module for key, module in sys.modules.items() if key.startswith("kvmmmu_lab")]:
-                for held, value in list(vars(module).items()):
-                    if value is own:
-                        setattr(module, held, instead)
-            defaults = vm.Vm.__init__.__kwdefaults__ or {}
-            defaults.update({key: instead for key, value in defaults.items() if value is own})
+            gone[id(own)] = own, instead
+    defaults = vm.Vm.__init__.__kwdefaults__ or {}
+    modules = [vars(module) for key, module in sys.modules.items() if key.startswith("kvmmmu_lab")]
+    for held in (defaults, *modules):
+        held.update([(name, gone[id(value)][1]) for name, value in held.items() if id(value) in gone])
 
 
 def _absent(name: str) -> Callable[..., Any]:

@@ -119,7 +119,7 @@ class Checked:
         """Fail with an explanation for the learner unless the rule holds."""
         from .report import NOT_ATTEMPTED, PASSED, explained
 
-        verdict = self.judge.rule(rule)
+        verdict = self.judge.rule(next(own for own in self.exercise.rules if own.name == rule.name))
         wrong_before = any(other.status not in (PASSED, NOT_ATTEMPTED) for other in self.verdicts)
         self.verdicts.append(verdict)
         if verdict.status == NOT_ATTEMPTED and rule.extra:
@@ -135,23 +135,22 @@ class Checked:
 @pytest.fixture(scope="module")
 def submission(request: pytest.FixtureRequest) -> Iterator[Checked]:
     """The submission that is checked: ``--submission``, or the file in the exercise's folder."""
-    from ..exercises import find
+    from ..exercises import find, settings_of
     from ..workspace import course_root
     from .judge import Judge
     from .report import Report
     from .submission import read, submitted_file
 
     config, path = request.config, Path(request.module.__file__)
-    exercise = replace(request.module.EXERCISE, folder=path.parent)
     chosen, inline = config.getoption("--submission"), bool(config.getoption("--inline"))
     try:
+        exercise = replace(request.module.EXERCISE, folder=path.parent).in_course(settings_of(course_root()))
         given = read(Path(chosen) if chosen else submitted_file(find(exercise.name, course_root()), path.parent))
     except LabError as error:
         pytest.fail(str(error), pytrace=False)
     seed = config.getoption("--hypothesis-seed", default=None)
-    judge = Judge(
-        exercise, given, seed=int(seed) if str(seed).isdigit() else 0, full=bool(config.getoption("--full")), inline=inline
-    )
+    seed = int(seed) if str(seed).isdigit() else exercise.seed
+    judge = Judge(exercise, given, seed=seed, full=bool(config.getoption("--full")), inline=inline)
     with judge:
         checked = Checked(exercise, judge, inline)
         yield checked

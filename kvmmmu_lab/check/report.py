@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..exercises import Exercise, Rule
+from ..host_platform import HERE
 from ..printable import escaped_html, printable, shortened
 from .explain import is_call
 from .failure import CRASHED, FAILED, NOT_ATTEMPTED, PASSED, TIMED_OUT, Failure
@@ -32,6 +33,14 @@ LONGEST = 200
 
 EXPECTED, GOT = "Expected:", "With your code:"
 NOTHING_WRITTEN = "Nothing is written yet."
+IN_KERNEL = (
+    "your code ran in the notebook's own Python, where only its time is limited, and where it can use the kit's own version "
+    "of the part"
+)
+OWN_MARK = "this mark is for you: a teacher who wants proof runs the check again"
+"""Whoever has a browser tab can change all that it shows."""
+
+IN_TAB = "your code ran in a browser tab, which doesn't limit its memory and its files as a check on a computer does"
 
 
 @dataclass(frozen=True)
@@ -59,7 +68,8 @@ class Verdict:
 class Report:
     """All verdicts on a submission. ``printed`` is the beginning of its output, ``print_count`` the total length.
 
-    ``no_wall``: the reason why its workers had no `wall`, or "".
+    ``no_wall``: the reason why its workers had no `wall`, or "". ``in_tab``: whether it was judged in a browser tab.
+    ``no_worker``: the reason why it ran in the notebook's own Python there, or "".
     """
 
     exercise: Exercise
@@ -69,6 +79,8 @@ class Report:
     print_count: int = 0
     seconds: float = 0.0
     no_wall: str = ""
+    in_tab: bool = False
+    no_worker: str = ""
 
     @property
     def points(self) -> int:
@@ -115,6 +127,7 @@ class Report:
             lines += ["", *explained(wrong, self.exercise).splitlines()]
         if self.print_count:
             lines += ["", *self.printed_lines()]
+        lines += ["", *(line for note in self.said_of_tab for line in textwrap.wrap(note, WIDTH))] if self.in_tab else []
         return printable("\n".join(lines))
 
     def printed_lines(self) -> list[str]:
@@ -131,9 +144,18 @@ class Report:
 
     @property
     def notes(self) -> list[str]:
-        """Notes about limits that could not be enforced."""
+        """Notes about what the mark is worth in a browser tab, and about limits that could not be enforced."""
+        if self.no_worker:
+            return [OWN_MARK, f"{IN_KERNEL}: {self.no_worker}"]
+        if self.in_tab:
+            return [OWN_MARK, IN_TAB]
         missing = not_enforced(self.no_wall)
         return [f"not enforced on this machine: {', '.join(missing)}"] if missing else []
+
+    @property
+    def said_of_tab(self) -> list[str]:
+        """The sentences that a report from a browser tab ends with; the report of another check has none."""
+        return [f"{capital(note)}." for note in self.notes] if self.in_tab else []
 
     def as_data(self) -> dict[str, Any]:
         """The report as JSON data."""
@@ -170,8 +192,10 @@ def _beginning(printed: str) -> list[str]:
 
 
 def hint_command(exercise: Exercise) -> str:
-    """The command that prints a hint."""
-    return f"For a hint: kvmmmu-lab hint {exercise.name}"
+    """What prints a hint: a command, or in a browser tab, which has no terminal, the lines of a cell."""
+    if HERE.can_start_programs:
+        return f"For a hint: kvmmmu-lab hint {exercise.name}"
+    return f'For a hint: from kvmmmu_lab.check import hint; hint("{exercise.name}")'
 
 
 def headline(verdict: Verdict) -> str:
@@ -223,13 +247,21 @@ def explained(verdict: Verdict, exercise: Exercise, others: Sequence[Verdict] = 
     return printable("\n".join(lines))
 
 
-def _both(failure: Failure) -> list[str]:
-    """The expected and the actual value, in two columns if they fit."""
+def both_sides(failure: Failure) -> tuple[list[str], list[str]]:
+    """The expected and the actual value as lines, as they are shown in a terminal; empty if there is nothing to compare."""
     if failure.picture is not None:
         expected, got = (_drawn(scene) for scene in failure.picture.differing())
+        return expected, got
+    difference = failure.difference
+    return beside(difference) if difference is not None and not difference.hashed else ([], [])
+
+
+def _both(failure: Failure) -> list[str]:
+    """The expected and the actual value, in two columns if they fit."""
+    expected, got = both_sides(failure)
+    if failure.picture is not None:
         marks = " (* differs, + only here)"
-    elif failure.difference is not None:
-        expected, got = beside(failure.difference)
+    elif expected or got:
         marks = " (* differs)" if any(line.startswith("*") for line in expected + got) else ""
     else:
         return []
@@ -298,6 +330,7 @@ def html_of(report: Report) -> str:
     if report.print_count:
         first, *rest = report.printed_lines()
         parts.append(f"<p>{escaped_html(first)}</p><pre>{escaped_html(textwrap.dedent(chr(10).join(rest)))}</pre>")
+    parts += [f"<p><small>{escaped_html(sentence)}</small></p>" for sentence in report.said_of_tab]
     return "".join(parts)
 
 
@@ -318,7 +351,7 @@ def _failure_html(verdict: Verdict, failure: Failure, exercise: Exercise) -> str
 def _both_html(failure: Failure) -> str:
     if failure.picture is not None:
         expected, got = (picture.html for picture in failure.picture.pictures())
-    elif failure.difference is not None:
+    elif failure.difference is not None and not failure.difference.hashed:
         expected, got = (f"<pre>{escaped_html(chr(10).join(lines))}</pre>" for lines in beside(failure.difference))
     else:
         return ""

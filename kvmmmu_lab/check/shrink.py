@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from ..errors import InputError
 from ..exercises import Scenario, StepData
+from .steps import read_step
 
 Steps = tuple[StepData, ...]
 Fails = Callable[[Scenario], int | None]
@@ -48,7 +51,9 @@ def _without(scenario: Scenario, steps: Steps, size: int, fails: Fails, end: flo
 
 
 def _less(scenario: Scenario, fails: Fails, end: float) -> Scenario:
-    """Remove unneeded entries of the guest's tables and unneeded items of long operands."""
+    """Remove unneeded entries of the guest's tables and unneeded items of long operands, and make fewer calls in a step."""
+    for number in range(len(scenario.steps)):
+        scenario = _halved(scenario, number, fails, end)
     for number, step in enumerate(scenario.steps):
         for place, items in enumerate(step if not isinstance(step, dict) else ()):
             if isinstance(items, tuple):
@@ -57,6 +62,17 @@ def _less(scenario: Scenario, fails: Fails, end: float) -> Scenario:
         left = replace(scenario, entries=tuple(other for other in scenario.entries if other != entry))
         if time.monotonic() < end and fails(left) is not None:
             scenario = left
+    return scenario
+
+
+def _halved(scenario: Scenario, number: int, fails: Fails, end: float) -> Scenario:
+    """Let step ``number`` make half as many calls, again and again."""
+    with contextlib.suppress(InputError):  # a step that is none is left as it is
+        tried = list(read_step(scenario.steps[number]).halved())
+        while tried and time.monotonic() < end:
+            smaller = scenario.with_steps((*scenario.steps[:number], tried.pop(0), *scenario.steps[number + 1 :]))
+            if fails(smaller) == len(scenario.steps) - 1:
+                scenario, tried = smaller, list(read_step(smaller.steps[number]).halved())
     return scenario
 
 

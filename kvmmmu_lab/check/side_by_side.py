@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,6 +14,9 @@ from ..draw.scene import Scene, union
 from ..mmu.machine import Machine
 from .observe import PARENTS, REVERSE_MAP, SHADOW_TABLES, Difference
 from .sandbox.machine_data import machine_data, rebuilt
+
+MOST_ENTRIES = 32
+"""The maximum number of entries of a reverse map, or of parents, that are drawn in their tables."""
 
 LIMITS = Limits(None, 8, 6)
 """The limits on how much of the shadow tables is drawn."""
@@ -41,7 +45,10 @@ def side_by_side(expected: Machine, data: Any, difference: Difference) -> SideBy
     """The scenes that show a difference; None if it cannot be drawn or ``data`` does not describe a machine."""
     try:
         frames = len(expected.memory.pages)
-        right, mine = (_scene(rebuilt(each, frames), difference) for each in (machine_data(expected), data))
+        machines = [rebuilt(each, frames) for each in (machine_data(expected), data)]
+        # what one side lacks in a map is still in the shadow tables, and must not look as if it were gone
+        also = sorted({spte for vm in machines for spte in _referring(vm, difference)})[:MOST_ENTRIES]
+        right, mine = (_scene(vm, difference, also) for vm in machines)
     except Exception:  # the data comes from a submission's process and is untrusted
         return None
     if right is None or mine is None:
@@ -50,12 +57,21 @@ def side_by_side(expected: Machine, data: Any, difference: Difference) -> SideBy
     return both if any(scene.tables for scene in both.differing()) else None
 
 
-def _scene(vm: Machine, difference: Difference) -> Scene | None:
+def _referring(vm: Machine, difference: Difference) -> list[int]:
+    """The sptes in the reverse map or among the parents that a picture shows."""
     picture = difference.observation.picture
     if picture == REVERSE_MAP and difference.key() >= 0:  # a negative key is the negated number of a host frame without a gfn
-        return _neutral(reverse_map_scene(vm, difference.key(), limit=10))
+        hfn = vm.memory.frames[difference.key()]
+        return [] if hfn is None else list(vm.rmap.sptes(hfn))
+    return list(vm.parents.sptes(vm.pool.pages[difference.key()])) if picture == PARENTS else []
+
+
+def _scene(vm: Machine, difference: Difference, also: Sequence[int]) -> Scene | None:
+    picture = difference.observation.picture
+    if picture == REVERSE_MAP and difference.key() >= 0:
+        return _neutral(reverse_map_scene(vm, difference.key(), limit=10, also=also))
     if picture == PARENTS:
-        return _neutral(parent_chains_scene(vm, difference.key(), limit=10))
+        return _neutral(parent_chains_scene(vm, difference.key(), limit=10, also=also))
     return shadow_tables_scene(vm, (), limits=LIMITS) if picture in (REVERSE_MAP, SHADOW_TABLES) else None
 
 

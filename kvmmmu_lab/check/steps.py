@@ -43,8 +43,8 @@ from ..mmu.memory import FIRST_SHADOW
 from ..mmu.pool import NUM_PAGES, ShadowPage, make_role
 from ..mmu.rmap import COUNTED
 from ..mmu.walk import Walk
+from ..replay.trace_replay import TraceReplay
 from ..verify.operations import apply
-from ..verify.replay import TraceReplay
 from .fault_injection import mistake
 from .observe import hfns, refs
 from .sandbox.protocol import plain
@@ -61,9 +61,16 @@ class ScenarioStep:
     required: ClassVar[int] = 0
     """The number of operands without a default."""
 
+    fewer: ClassVar[tuple[str, ...]] = ()
+    """Operands that say how many calls the step makes: a failure is easier to understand with fewer."""
+
+    many: ClassVar[bool] = False
+    """Whether the step makes more than one call."""
+
     def __init_subclass__(cls) -> None:
         cls.operands = tuple(cls.__annotations__)
         cls.required = sum(not hasattr(cls, operand) for operand in cls.operands)
+        cls.many = "count" in cls.operands or cls.calls is not ScenarioStep.calls
         ScenarioStep.kinds[cls.__name__.removesuffix("Step").lower()] = cls
 
     def __init__(self, *values: Any) -> None:
@@ -73,6 +80,25 @@ class ScenarioStep:
     def calls(self) -> int:
         """About how many calls of the part the step makes: the more there are, the more time it gets."""
         return getattr(self, "count", 1)
+
+    def halved(self) -> Iterator[tuple[Any, ...]]:
+        """Steps like this one, as data, each with half of one of the numbers in ``fewer``."""
+        for operand in self.fewer:
+            half = getattr(self, operand) // 2
+            if half:
+                yield self._with(operand, half)
+
+    def with_calls(self, count: int) -> tuple[Any, ...]:
+        """The step with this many calls, as data; for a step that can be taken apart (see `singly`)."""
+        return self._with("count", count)
+
+    def _with(self, operand: str, value: int) -> tuple[Any, ...]:
+        name = type(self).__name__.removesuffix("Step").lower()
+        return name, *(value if each == operand else getattr(self, each) for each in self.operands)
+
+    def singly(self) -> list[tuple[Any, ...]]:
+        """The same as several steps with one call each, as data; empty if there are none."""
+        return []
 
     def do(self, subject: Subject) -> Any:
         """Do the step and return its result as JSON data. Exceptions that a part raises propagate."""
@@ -94,6 +120,12 @@ def read_step(step: StepData) -> ScenarioStep:
     if not kind.required <= len(values) <= len(kind.operands):
         raise InputError("step", step, f"({', '.join([repr(name), *kind.operands])})")
     return kind(*values)
+
+
+def calls(step: StepData) -> int:
+    """About how many calls of the part a step makes: see `ScenarioStep.calls`."""
+    kind = OperationStep if isinstance(step, dict) else ScenarioStep.kinds.get(step[0])
+    return read_step(step).calls if kind is None or kind.many else 1
 
 
 # Reverse maps
@@ -127,6 +159,12 @@ class MapsStep(ScenarioStep):
     gfn: int
     flags: str
     apart: int = 0
+    fewer = ("count",)
+
+    def singly(self) -> list[tuple[Any, ...]]:
+        sptes = _row(self.spte, self.count)
+        names = [entry_name(spte).removeprefix("#") for spte in sptes]
+        return [("map", name, self.gfn + number * self.apart, self.flags) for number, name in enumerate(names)]
 
     def do(self, subject: Subject) -> str | None:
         hfn, apart = _hfn(subject.vm, self.gfn), self.apart
@@ -165,6 +203,7 @@ class UnmapsStep(ScenarioStep):
     spte: str
     count: int
     order: str = "first"
+    fewer = ("count",)
 
     def do(self, subject: Subject) -> str | None:
         row, vm = _row(self.spte, self.count), subject.vm
@@ -215,6 +254,7 @@ class FramesStep(ScenarioStep):
     each: int
     removes: bool = False
     protects: int = 0
+    fewer = "count", "each"
 
     @property
     def calls(self) -> int:
@@ -267,17 +307,25 @@ class FramesStep(ScenarioStep):
     def _wrong(self, vm: Vm, targets: list[int], there: range) -> str:
         mapped, found = set(targets if there else ()), hfns(vm.rmap.frames())
         if missing := sorted(mapped - found):
-            return f"frames() lacks hfn {missing[0]:#x} and returns {len(found)} of {len(mapped)} frames"
+            returns = f"{len(found)} of {len(mapped)} frames" if found else "nothing"
+            return f"frames() lacks hfn {missing[0]:#x} and returns {returns}"
         if extra := sorted(found - mapped):
             return f"frames() includes hfn {extra[0]:#x}, whose reverse map is empty"
-        wrong = (_wrong_map(vm, targets[at], there[at % self.count :: self.count]) for at in FEW)
+        looked_at = dict.fromkeys(at % self.count for at in FEW)
+        wrong = (_wrong_map(vm, targets[at], there[at :: self.count]) for at in looked_at)
         return next(filter(None, wrong), "")
 
     def say(self, vm: Vm) -> str:
-        sptes, each = self.count * self.each, f"{self.each} for each of {self.count} host frames"
-        calls = f"add() for {sptes} writable entries, {each}, in turn"
-        then = f", and write_protect() for the last {self.protects} frames" if self.protects else ""
-        return calls + ", and then remove() for all of them" * self.removes + then + " [on a machine of its own]"
+        count, sptes, end, near = self.count, self.count * self.each, FIRST_REF + (NUM_PAGES << 9), self.count // 2
+        first, last = entry_name(end - sptes), entry_name(end - 1)
+        calls = f"add({first}) to add({last})" if sptes > 1 else f"add({first})"
+        calls += ", and then remove() for all of them in the same order" * self.removes
+        calls += f", and write_protect() for the last {self.protects} frames" * bool(self.protects)
+        targets = [f"{near} from {MANY_FRAMES:#x} on"] * bool(near)
+        targets += [f"n * {FAR_APART:#x} % 2**40 for n from 1 to {count - near}" if count > 1 else f"{FAR_APART:#x}"]
+        again = f", then another one for each in the same order, {self.each} in all" * (self.each > 1)
+        one = f"one entry (PW) for each of {count} frames{again}" if count > 1 else f"{_entries(self.each)} (PW) for one frame"
+        return f"{calls} [on a new machine: {one}; hfn{'s' * (count > 1)}: {', then '.join(targets)}]"
 
 
 MANY_FRAMES, FAR_APART = 0x100000, 0x9E3779B97F
@@ -992,16 +1040,23 @@ def _sptes(given: Any) -> list[int]:
     return [ref + FIRST_REF for ref in refs(given)]
 
 
+def _entries(count: int) -> str:
+    return f"{count} entr{'y' if count == 1 else 'ies'}"
+
+
 def _missing_or_extra(found: list[int], there: Collection[int]) -> str:
     """How the sptes that a part returned differ from the right ones; "" if they do not."""
     if len(found) == len(there) and set(found) == set(there):
         return ""
-    many = f"{len(there)} entr{'y' if len(there) == 1 else 'ies'}"
-    missing, extra = sorted(set(there) - set(found)), sorted(set(found) - set(there))
+    many = _entries(len(there))
+    order, wrong = list(there), set(found)
+    missing, extra = sorted(set(order) - wrong), sorted(wrong - set(order))
     if missing and extra:
         return f"lacks {entry_name(missing[0])}, but contains {entry_name(extra[0])}, which should not be there"
     if missing:
-        return f"lacks {entry_name(missing[0])} and has {len(found)} of {many}"
+        ends = {order[0]: ", the first one,", order[-1]: ", the last one,"} if len(missing) == 1 < len(order) else {}
+        which = ends.get(missing[0], "")
+        return f"lacks {entry_name(missing[0])}{which} and has {len(found)} of {many}"
     if extra:
         return f"contains {entry_name(extra[0])}, which should not be there, among its {len(found)} entries"
     twice = next(spte for spte in found if found.count(spte) > 1)

@@ -15,7 +15,7 @@ from ..mmu.bits import CR0_WP, EFER_NX, FLAGS, MODES, PAGE_SHIFT
 from ..mmu.memory import FIRST_GUEST, FIRST_SHADOW
 from ..mmu.pool import ShadowPage
 from ..mmu.shadow import page_of
-from ..verify.replay import TraceReplay
+from ..replay.trace_replay import TraceReplay
 
 FLAG_LETTERS = {flag.letter: flag.mask for flag in FLAGS if flag.letter}
 
@@ -53,8 +53,8 @@ class Subject:
     """Host frames whose reverse maps are observed."""
     touched: set[int]
     """Ids of the shadow pages that may have a nonzero entry; the set is complete if all stores go through `Memory.put`."""
-    entries: dict[int, tuple[bytes, list[Any]]]
-    """By hfn of a shadow page or a guest's table: its words when last observed, and what was decoded from them."""
+    entries: dict[tuple[int, Any], tuple[bytes, list[Any]]]
+    """By hfn of a shadow page or a guest's table, and by who decodes it: its words when last observed, and what they meant."""
 
     def __init__(self, scenario: Scenario, parts: Mapping[str, Any], defined: Mapping[str, Any]) -> None:
         self.parts, self.defined, self.slots = parts, defined, scenario.slots
@@ -100,9 +100,9 @@ class Subject:
         """What ``decode`` returns for the words of a page, kept as long as they and the slots stay the same."""
         if self.changes != self.vm.memory.changes:
             self.changes, self.entries = self.vm.memory.changes, {}
-        known = self.entries.get(hfn)
+        known = self.entries.get((hfn, decode))
         if known is None or known[0] != words:
-            known = self.entries[hfn] = words, decode(self, hfn, words)
+            known = self.entries[hfn, decode] = words, decode(self, hfn, words)
         return known[1]
 
     def another(self) -> None:

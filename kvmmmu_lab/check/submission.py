@@ -18,6 +18,12 @@ from .helper_files import files_beside, imports_of
 from .python_source import decoded, parsed, used_from_main
 from .sandbox.limits import SOURCE
 
+STAYS = (
+    ast.While, ast.Pass, ast.Continue, ast.If, ast.Expr, ast.Constant, ast.Assign, ast.AugAssign, ast.Add, ast.Name, ast.Load,
+    ast.Store,
+)  # fmt: skip
+FUNCTIONS, LOOPS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda), (ast.For, ast.While, ast.AsyncFor)
+
 TAG = "solution"
 CELLS = "your cells"
 """The name of a submission that consists of objects from a running notebook."""
@@ -73,6 +79,30 @@ class Submission:
         words = f"{unit.label}, line {number}" if unit.label else f"line {number}"
         return words, unit.lines[line - 1].strip() if line <= len(unit.lines) else ""
 
+    def loop(self, file: object, line: object) -> int:
+        """The line where the outermost loop begins that is around a line, in the same function; else the line itself."""
+        unit = self._unit(file)
+        tree = parsed(unit.source) if unit is not None else None
+        if tree is None or not isinstance(line, int):
+            return line if isinstance(line, int) else 0
+        around = [node for node in ast.walk(tree) if getattr(node, "lineno", line + 1) <= line <= (_last_line(node) or 0)]
+        functions = [node.lineno for node in around if isinstance(node, FUNCTIONS)]
+        inside = max(functions, default=0)
+        loops = [node.lineno for node in around if isinstance(node, LOOPS) and node.lineno >= inside]
+        return min(loops, default=line)
+
+    def endless(self, file: object, line: object) -> bool:
+        """Whether a line is in a loop that never ends, whatever happens in it: "while True:" without a way out."""
+        unit = self._unit(file)
+        tree = parsed(unit.source) if unit is not None else None
+        if tree is None or not isinstance(line, int):
+            return False
+        loops = [node for node in ast.walk(tree) if isinstance(node, ast.While)]
+        around = [loop for loop in loops if loop.lineno <= line <= (_last_line(loop) or 0)]
+        return any(
+            isinstance(loop.test, ast.Constant) and loop.test.value and all(map(_stays, ast.walk(loop))) for loop in around
+        )
+
     def _unit(self, file: object) -> Unit | None:
         for unit in self.units:
             if unit.file == file:
@@ -80,6 +110,11 @@ class Submission:
         if isinstance(file, str) and file in self.files:
             return Unit(file, decoded(self.files[file]) or "", file)
         return None
+
+
+def _stays(node: ast.AST) -> bool:
+    """Whether a part of a loop can neither leave it nor raise an exception after the first time."""
+    return isinstance(node, STAYS)
 
 
 def read(path: Path, deadline: Deadline | None = None) -> Submission:
@@ -153,6 +188,10 @@ def submitted_file(exercise: Exercise, folder: Path) -> Path:
         if _same_code(path, exercise.file) and book.is_file() and _changed(book, exercise.folder / book.name):
             return book
     return path
+
+
+def _last_line(node: ast.AST) -> int | None:
+    return getattr(node, "end_lineno", None)
 
 
 def _same_code(path: Path, stub: Path) -> bool:

@@ -54,6 +54,15 @@ def check_gfn(gfn: Any) -> int:
     return number
 
 
+def check_role(role: Any) -> int:
+    """Return ``role`` as an int if it has no other bits than those of a role word."""
+    expected = "a role word of at most 19 bits, such as page.role"
+    number = whole("role", role, expected)
+    if not 0 <= number < 1 << 19:
+        raise InputError("role", number, expected)
+    return number
+
+
 def check_page(vm: Machine, page_id: Any) -> int:
     """Return ``page_id`` as an int if that shadow page is in use."""
     number = whole("page_id", page_id, "the id of a shadow page, as a whole number")

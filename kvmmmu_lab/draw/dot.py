@@ -18,7 +18,7 @@ from . import metrics
 from .metrics import Column
 from .scene import Edge, Entry, Scene, Table, check, edges_of
 from .text import LEGEND
-from .theme import BOXES, KINDS, SIGNS, colours, plain
+from .theme import BOXES, KINDS, SIGNS, TONES, colours, plain
 
 BETWEEN = 12
 """Pixels between the tables of a column."""
@@ -178,9 +178,9 @@ def _band_title(scene: Scene) -> Callable[[str, int, bool], str]:
     def separator(kind: str, column: int, topmost: bool) -> str:
         if leftmost.get(kind) != column:
             return 'label="", width=0.01, height=0.01, shape=box, style=invis'
-        (name, words), colour = BOXES[kind], colours()[kind]
+        (name, words), colour = scene.box_titles[kind], colours()[kind]
         lines = [_text(name, colour, metrics.TITLE_SIZE, bold=True)]
-        lines += [_text(line, colour) for line in metrics.wrap(f"({words})", widths[column].width)]
+        lines += [_text(line, colour) for line in metrics.wrap(f"({words})", widths[column].width)] if words else []
         rows = "".join(f'<TR><TD ALIGN="LEFT">{line}</TD></TR>' for line in lines)
         return f'label=<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="1">{rows}</TABLE>>'
 
@@ -188,19 +188,19 @@ def _band_title(scene: Scene) -> Callable[[str, int, bool], str]:
 
 
 def _table(table: Table) -> str:
-    colour, dead = colours(), table.mark == "dead"
+    colour, tone, dead = colours(), TONES.get(table.kind, table.kind), table.mark == "dead"
     sign = f"{SIGNS[table.mark]} " if table.mark else ""
     title = _text(sign + table.title, colour["on-bar"], metrics.TITLE_SIZE, bold=True, strike=dead)
-    rows = [f'<TR><TD PORT="h" COLSPAN="4" BGCOLOR="{colour[table.kind]}">{title}</TD></TR>']
+    rows = [f'<TR><TD PORT="h" COLSPAN="4" BGCOLOR="{colour[tone]}">{title}</TD></TR>']
     if table.words:
         changed = table.mark == "changed"
-        behind, ink = ("changed", "on-changed") if changed else (f"{table.kind}-tint", "text")
+        behind, ink = ("changed", "on-changed") if changed else (f"{tone}-tint", "text")
         words = "<BR/>".join(_text(line, colour[ink], bold=changed, strike=dead) for line in table.words)
         rows.append(f'<TR><TD COLSPAN="4" BGCOLOR="{colour[behind]}">{words}</TD></TR>')
     rows += [_row(entry, number) for number, entry in enumerate(table.entries)]
     if table.rest:
         rows.append(f'<TR><TD COLSPAN="4">{_text(table.rest, colour["quiet"])}</TD></TR>')
-    border = f'COLOR="{colour[table.kind]}"' + ' STYLE="DASHED"' * dead
+    border = f'COLOR="{colour[tone]}"' + ' STYLE="DASHED"' * dead
     inner = (
         f'<TABLE BORDER="1" CELLBORDER="0" CELLSPACING="0" CELLPADDING="2" BGCOLOR="{colour["paper"]}" {border}>'
         f"{''.join(rows)}</TABLE>"
@@ -290,7 +290,7 @@ def _box(table: Table, name: str, width: int) -> str:
     heights = [("h", metrics.BAR)]
     # The port w exists even if there are no lines below the title.
     heights.append(("w", max(metrics.rows_top(table) - metrics.BAR, 1)))
-    heights += [(f"r{number}", metrics.ROW) for number in range(len(table.entries))]
+    heights += [(f"r{number}", metrics.USUAL.row) for number in range(len(table.entries))]
     below = metrics.height(table) - sum(height for _, height in heights)
     cells = "".join(
         f'<TR><TD PORT="{port}" FIXEDSIZE="TRUE" WIDTH="{width}" HEIGHT="{height}"></TD></TR>'

@@ -6,6 +6,7 @@ for each cubic Bézier piece.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from math import hypot
 from typing import NamedTuple
 
@@ -83,12 +84,16 @@ def path(line: list[Point]) -> str:
 
 def height_at(line: list[Point], x: float) -> float | None:
     """Return the y coordinate of the first point of a curve with this x coordinate; None if there is none."""
+    return next((down for across, down in dots(line) if across >= x), None)
+
+
+def dots(line: list[Point]) -> Iterator[Point]:
+    """Yield points on a curve, 17 for each piece."""
     for k in range(0, len(line) - 3, 3):
         for part in (n / 16 for n in range(17)):
             weights = ((1 - part) ** 3, 3 * part * (1 - part) ** 2, 3 * part**2 * (1 - part), part**3)
-            if sum(weight * point[0] for weight, point in zip(weights, line[k : k + 4], strict=True)) >= x:
-                return sum(weight * point[1] for weight, point in zip(weights, line[k : k + 4], strict=True))
-    return None
+            pairs = list(zip(weights, line[k : k + 4], strict=True))
+            yield sum(weight * point[0] for weight, point in pairs), sum(weight * point[1] for weight, point in pairs)
 
 
 def through(start: Point, bars: list[tuple[float, float, float]], end: Point) -> list[Point]:

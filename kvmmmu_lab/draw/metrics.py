@@ -8,6 +8,7 @@ and generous, since browsers substitute different fonts.
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable, Mapping
 from math import ceil
 from typing import NamedTuple
 
@@ -20,8 +21,18 @@ SIZE, TITLE_SIZE = 11, 12
 LETTER = 0.6 * SIZE
 """Width of a character of a row, in pixels."""
 
-BAR, LINE, ROW, FOOT = 20, 15, 17, 3
-"""Heights in pixels of the bar behind a title, a line below it, a row, and the space below the last row."""
+
+class Heights(NamedTuple):
+    """Heights in pixels of the bar behind a title, a line below it, a row, and the space below the last row."""
+
+    bar: int
+    line: int
+    row: int
+    foot: int
+
+
+USUAL, DENSE = Heights(20, 15, 17, 3), Heights(17, 13, 15, 2)
+BAR, LINE = USUAL.bar, USUAL.line
 
 PAD, BESIDE_SIGN, BETWEEN = 4, 2, 5
 """Distances in pixels: from border to text, on either side of a row's sign, and from flags to target."""
@@ -58,6 +69,10 @@ class Column(NamedTuple):
         return index, index + BESIDE_SIGN + LETTER / 2, flags, flags + self.flags * LETTER + BETWEEN * bool(self.flags)
 
 
+TEXT = Column(0, 0, 0, 0)
+"""The column that places a row that is a text (see `is_text`)."""
+
+
 @functools.lru_cache(4096)  # cached because the steps of a film share most of their texts
 def text_width(text: str, size: float = SIZE, bold: bool = False) -> float:
     """Return the approximate width of a text in the sans-serif font, in pixels."""
@@ -87,39 +102,68 @@ def wrap(text: str, room: float) -> list[str]:
     return [cut(line, room) for line in lines if line]
 
 
-def columns(stage: Scene) -> dict[int, Column]:
-    """Return the width of each column of a stage, by its number."""
-    found = {}
-    for number in sorted({table.column for table in stage.tables}, reverse=True):
-        tables = [table for table in stage.tables if table.column == number]
-        rows = [cells(entry) for table in tables for entry in table.entries]
-        most = [max((len(row[k]) for row in rows), default=0) for k in range(3)]
-        index, flags, target = (min(chars, limit) for chars, limit in zip(most, LONGEST_CELLS, strict=True))
-        flags = max(flags, FLAGS) if any(table.kind in FLAGGED and table.entries for table in tables) else flags
-        width = max(_row_width(index, flags, target) if rows else 0, *map(_words_width, tables))
-        found[number] = Column(index, flags, target, ceil(width))
-    return found
+def columns(stage: Scene, beside: Mapping[str, float] | None = None, widest: float = WIDEST) -> dict[int, Column]:
+    """Return the width of each column of a stage, by its number, from left to right. For the arguments, see `column`."""
+    numbers = sorted({table.column for table in stage.tables}, reverse=True)
+    parts = {number: [table for table in stage.tables if table.column == number] for number in numbers}
+    split = beside or {}
+    return {number: joint(column(t, split.get(t.key), widest) for t in tables) for number, tables in parts.items()}
+
+
+def column(table: Table, beside: float | None = None, widest: float = WIDEST) -> Column:
+    """Return the width of a table and of its cells. ``widest``: maximum width of lines that aren't rows, in pixels.
+
+    ``beside``: the width of the title's part, if the first line is beside the title.
+    """
+    rows = [cells(entry) for entry in table.entries if not is_text(entry)]
+    most = [max((len(row[k]) for row in rows), default=0) for k in range(3)]
+    index, flags, target = (min(chars, limit) for chars, limit in zip(most, LONGEST_CELLS, strict=True))
+    flags = max(flags, FLAGS) if table.kind in FLAGGED and rows else flags
+    texts = (_row_width(0, len(plain(entry.flags)), 0) for entry in table.entries if is_text(entry))
+    return Column(index, flags, target, ceil(max(_words_width(table, beside, widest), *texts, 0)))
+
+
+def is_text(entry: Entry) -> bool:
+    """Return whether a row is a text instead of an entry: it has only flags, which begin at the left and may be longer."""
+    return not entry.index and not entry.target
+
+
+def joint(tables: Iterable[Column]) -> Column:
+    """Return the width of a column that has these tables."""
+    parts = tuple(zip(*tables, strict=True))
+    index, flags, target, width = map(max, parts)
+    return Column(index, flags, target, ceil(max(_row_width(index, flags, target) if target or index else 0, width)))
 
 
 def cells(entry: Entry) -> tuple[str, str, str]:
     """Return the index, flags and target of a row, shortened for a drawing: a gfn is a bare number."""
-    return plain(entry.index), plain(entry.flags), plain(entry.target).removeprefix("gfn ").replace(" MB ", "M ")
+    return plain(entry.index), plain(entry.flags), plain(entry.short_target)
 
 
-def height(table: Table) -> int:
-    """Return the height of a table in pixels."""
-    return rows_top(table) + ROW * len(table.entries) + LINE * bool(table.rest) + FOOT
+def height(table: Table, heights: Heights = USUAL, beside: bool = False) -> int:
+    """Return the height of a table in pixels. ``beside``: whether its first line is beside the title."""
+    return rows_top(table, heights, beside) + heights.row * len(table.entries) + heights.line * bool(table.rest) + heights.foot
 
 
-def rows_top(table: Table) -> int:
+def rows_top(table: Table, heights: Heights = USUAL, beside: bool = False) -> int:
     """Return the distance from the top of a table to its first row, in pixels."""
-    return BAR + LINE * len(table.words) + bool(table.words)
+    lines = len(table.words) - beside
+    return heights.bar + heights.line * lines + bool(lines)
+
+
+def title_width(title: str) -> float:
+    """Return the width of the part of a bar that holds a title with a line beside it, in pixels."""
+    return text_width(plain(title, 200), TITLE_SIZE, bold=True) + 2 * PAD
 
 
 def _row_width(index: int, flags: int, target: int) -> float:
     return 2 * PAD + (index + 1 + flags + target) * LETTER + 2 * BESIDE_SIGN + BETWEEN * bool(flags)
 
 
-def _words_width(table: Table) -> float:
-    lines = [text_width(plain(line, 200)) for line in (*table.words, table.rest)]
-    return min(max(text_width(plain(table.title, 200), TITLE_SIZE, bold=True), *lines), WIDEST) + 2 * PAD
+def _words_width(table: Table, beside: float | None, widest: float) -> float:
+    widths = [text_width(plain(line, 200)) for line in (*table.words, table.rest)]
+    if beside is None:
+        widths.append(text_width(plain(table.title, 200), TITLE_SIZE, bold=True))
+    else:
+        widths[0] += beside
+    return min(max(widths), widest) + 2 * PAD

@@ -30,7 +30,7 @@ FOLD = 4
 
 KERNEL_READ = "a read by the kernel"
 GUEST_FAULT = f"{KERNEL_READ} gives the guest #PF, error code 0x0 (not present)"
-SHADOW_FAULT = f"{KERNEL_READ} exits to KVM, error code 0x0 (not present)"
+SHADOW_FAULT = "an access faults, and the host takes over"
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,8 @@ def overview_scene(vm: Machine, gvas: Iterable[int] = (), marks: Marks | None = 
 def walk_scene(vm: Machine, gva: int, marks: Marks | None = None) -> Scene:
     """Return both walks of gva: at the left the fields of the address, then the entries that they select.
 
-    The title lines and the notes state where each walk ends if the kernel reads from the address.
+    The title lines and the notes state where each walk ends if the kernel reads from the address. A field is marked "read" if
+    the entry that it selects is.
     """
     builder, guest, shadow = SceneBuilder(vm, marks), guest_path(vm, gva), shadow_path(vm, gva)
     builder.path(0, guest, "guest")
@@ -129,7 +130,8 @@ def walk_scene(vm: Machine, gva: int, marks: Marks | None = None) -> Scene:
     for rank, (side, path, result) in enumerate((("guest", guest, results[0]), ("shadow", shadow, results[1]))):
         key = Key(f"w:{side}")
         fields = guest_fields(vm, guest) if side == "guest" else shadow_fields(vm)
-        rows = [_field(builder, key, gva, *field) for field in fields]
+        used = {step.level for step in path.steps if builder.mark(step.key) == "read"}
+        rows = [_field(key, gva, *field, "read" if field[3] in used else "") for field in fields]
         builder.box(key, "list", column, rank, "fields of the gva", (f"{side}: {result[0]}",), rows)
         _selections(builder, key, gva, path)
     builder.correspondences()
@@ -318,15 +320,15 @@ def guest_fields(vm: Machine, path: Path) -> list[tuple[int, int, str, int]]:
 
 def shadow_fields(vm: Machine) -> list[tuple[int, int, str, int]]:
     """Return the fields of an address in the shadow tables: 9 bits per level, except 2 for the top one of three levels."""
-    top = [(39, 9, "L4", 4), (30, 9, "L3", 3)] if vm.root_level == ROOT_64 else [(30, 2, "slot", 3)]
+    top = [(39, 9, "L4", 4), (30, 9, "L3", 3)] if vm.root_level == ROOT_64 else [(30, 2, "root", 3)]
     return [*top, (21, 9, "L2", 2), (12, 9, "L1", 1), (0, 12, "offset", 0)]
 
 
-def _field(builder: SceneBuilder, table: Key, gva: int, low: int, bits: int, name: str, level: int) -> Entry:
+def _field(table: Key, gva: int, low: int, bits: int, name: str, level: int, mark: str) -> Entry:
     key, value = table.entry(63 - low), gva >> low & (1 << bits) - 1
     text = f"{value:#x}" if level < 1 else str(value)
     says = f"bits {low} to {low + bits - 1}: {value:#x}"
-    return Entry(key, f"{low + bits - 1}-{low}", name, text, builder.mark(key), says)
+    return Entry(key, f"{low + bits - 1}-{low}", name, text, mark, says)
 
 
 def _selections(builder: SceneBuilder, table: Key, gva: int, path: Path) -> None:
@@ -360,8 +362,8 @@ def _shadow_result(vm: Machine, gva: int, path: Path) -> tuple[str, str]:
         last = path.steps[-1]
         where = "entry " * (last.table != ROOTS) + key_name(last.key)
         what = "says that there is no memory" if last.level == 1 and last.entry else "isn't present"
-        return f"ends at L{last.level}: exit", f"{where} {what}; {SHADOW_FAULT}"
+        return f"ends at L{last.level}: fault", f"{where} {what}; {SHADOW_FAULT}"
     hpa = path.hfn << PAGE_SHIFT | gva & PAGE_SIZE - 1
     gfn = vm.memory.gfns[path.hfn]
     whose = "no longer a guest frame" if gfn is None else f"gpa {gfn << PAGE_SHIFT | gva & PAGE_SIZE - 1:#x}"
-    return f"hpa {hpa:#x}", f"hpa {hpa:#x}, which is {whose}; {KERNEL_READ} needs no exit to KVM"
+    return f"hpa {hpa:#x}", f"hpa {hpa:#x}, which is {whose}; {KERNEL_READ} does not fault"

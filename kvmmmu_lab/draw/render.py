@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Render DOT source as SVG text with a Graphviz program that is installed.
+"""Render DOT source as SVG text with the Graphviz that is there: an installed program, or WebAssembly in a browser tab.
 
 Graphviz's own ``dot`` is preferred; otherwise ``graphviz-pure``, which comes with the extra ``lab``. The PyPI package
 ``graphviz`` is the interface to both: it builds the command line, runs it, and reports how it ended. A layout engine runs
 in its own process because it can crash (``dot`` 2.43 crashed on 17 of 600 random drawings with clusters). A crash then
-causes an error message and doesn't end the notebook's kernel.
+causes an error message and doesn't end the notebook's kernel. In a browser tab there is no process, so Graphviz in WebAssembly
+draws, which the page loads before it starts Python.
 """
 
 from __future__ import annotations
@@ -14,18 +15,21 @@ import shutil
 import signal
 import subprocess
 import sysconfig
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from xml.parsers import expat
 
 from ..errors import InputError, LabError
+from ..host_platform import HERE
 
 VARIABLE = "KVMMMU_LAB_RENDERER"
 """The environment variable that selects one renderer, or ``none``."""
 
-NAMES = ("dot", "graphviz-pure")
-"""The known renderers, the preferred one first; each name is also the name of the program."""
+NAMES = HERE.renderers
+"""The renderers that this platform may have, the preferred one first; a program has the name of its renderer."""
+
+GLOBAL = "kvmmmu_graphviz"
+"""The JavaScript object that draws in a browser tab; its method ``layout(dot, "svg")`` returns SVG text."""
 
 TIMEOUT = 30.0
 """Maximum time for one drawing, in seconds. Drawings in the lessons take 0.03 s; one with 3,000 nodes took 6 s."""
@@ -36,7 +40,7 @@ class RenderError(LabError):
 
 
 class NoRenderer(RenderError):
-    """This machine has no renderer, ``KVMMMU_LAB_RENDERER`` excludes it, or the package ``graphviz`` is missing."""
+    """This platform has no renderer, ``KVMMMU_LAB_RENDERER`` excludes it, or the package ``graphviz`` is missing."""
 
 
 @dataclass(frozen=True)
@@ -47,35 +51,63 @@ class Renderer:
     path: str
 
     def draw(self, dot_source: str) -> str:
-        """Return the SVG of one drawing, starting with ``<svg``. Raises `RenderError` if this program can't draw it."""
+        """Return the SVG of one drawing, starting with ``<svg``. Raises `RenderError` if this renderer can't draw it."""
+        # That nothing failed is not enough: a control character in a label, or (in dot 2.43) a quote in an id, results in SVG
+        # that no browser can read.
+        drawn = self.run(dot_source)
+        try:
+            expat.ParserCreate().Parse(drawn, True)
+            return drawn[drawn.index(b"<svg") :].decode()
+        except (expat.ExpatError, ValueError) as error:
+            raise self.failed(f"wrote SVG that is not well-formed ({error})", dot_source) from error
+
+    def run(self, dot_source: str) -> bytes:
+        """Return what the program writes. Raises `RenderError` if it fails."""
         graphviz = _graphviz()
         # The package's `pipe` has no timeout, and it takes the program's name from the global DOT_BINARY. The functions
         # that `pipe` calls take both as arguments, so other users of the package and other threads are not affected.
         command = [self.path, *graphviz.backend.dot_command.command("dot", "svg")[1:]]
         try:
-            done = graphviz.backend.execute.run_check(
+            return graphviz.backend.execute.run_check(
                 command, input=dot_source.encode(), capture_output=True, timeout=TIMEOUT, quiet=True
-            )
+            ).stdout
         except UnicodeEncodeError as error:
-            raise self._failed(f"can't take the character {dot_source[error.start]!r}", dot_source) from error
+            raise self.failed(f"can't take the character {dot_source[error.start]!r}", dot_source) from error
         except subprocess.TimeoutExpired as error:
-            raise self._failed(f"did not finish within {TIMEOUT:.0f} s", dot_source) from error
+            raise self.failed(f"did not finish within {TIMEOUT:.0f} s", dot_source) from error
         except graphviz.ExecutableNotFound as error:
-            raise self._failed(f"could not be started (no program {self.path})", dot_source) from error
+            raise self.failed(f"could not be started (no program {self.path})", dot_source) from error
         except OSError as error:
-            raise self._failed(f"could not be started ({self.path}: {error.strerror})", dot_source) from error
+            raise self.failed(f"could not be started ({self.path}: {error.strerror})", dot_source) from error
         except graphviz.CalledProcessError as error:
-            raise self._failed(_failure(error.returncode, error.stderr), dot_source) from error
-        # An exit status of 0 is not enough: a control character in a label, or (in dot 2.43) a quote in an id, results
-        # in SVG that no browser can read.
-        try:
-            expat.ParserCreate().Parse(done.stdout, True)
-            return str(done.stdout[done.stdout.index(b"<svg") :].decode())
-        except (expat.ExpatError, ValueError) as error:
-            raise self._failed(f"wrote SVG that is not well-formed ({error})", dot_source) from error
+            raise self.failed(_failure(error.returncode, error.stderr), dot_source) from error
 
-    def _failed(self, what: str, dot_source: str) -> RenderError:
+    def failed(self, what: str, dot_source: str) -> RenderError:
+        """Return the exception that says what happened to which drawing."""
         return RenderError(f"{self.name} {what}; the DOT source begins {_short(dot_source)!r}")
+
+
+class WebAssemblyRenderer(Renderer):
+    """Graphviz in the JavaScript that runs this Python. It has no time limit, as it is not a process that could be stopped."""
+
+    def run(self, dot_source: str) -> bytes:
+        """Return the SVG. Raises `RenderError` if Graphviz reports an error or crashes."""
+        import js
+        from pyodide.ffi import JsException
+
+        try:
+            return str(getattr(js, GLOBAL).layout(dot_source, "svg")).encode()
+        except UnicodeEncodeError as error:
+            raise self.failed(f"can't take the character {error.object[error.start]!r}", dot_source) from error
+        except JsException as error:
+            raise self.failed(f"can't draw this: {_short(str(error), 200)}", dot_source) from error
+
+
+def _loaded() -> list[WebAssemblyRenderer]:
+    """Return the renderer of a browser tab; an empty list if the page has not loaded it."""
+    import js
+
+    return [WebAssemblyRenderer(name, f"JavaScript's {GLOBAL}") for name in NAMES if hasattr(js, GLOBAL)]
 
 
 def renderers() -> list[Renderer]:
@@ -86,6 +118,8 @@ def renderers() -> list[Renderer]:
     forced = os.environ.get(VARIABLE, "")
     if forced not in ("", "none", *NAMES):
         raise InputError(VARIABLE, forced, f"one of {', '.join(NAMES)}, none; or leave it unset")
+    if not HERE.can_start_programs:
+        return [renderer for renderer in _loaded() if forced in ("", renderer.name)]
     path = os.pathsep.join([*_script_folders(), os.environ.get("PATH", os.defpath)])
     found = {name: shutil.which(name, path=path) for name in NAMES}
     return [Renderer(name, path) for name, path in found.items() if path and forced in ("", name)]
@@ -93,10 +127,7 @@ def renderers() -> list[Renderer]:
 
 def _script_folders() -> list[str]:
     """Return the folders where pip installs programs. The folder of a virtual environment may be missing in PATH."""
-    folders = [sysconfig.get_path("scripts")]
-    with suppress(ValueError):  # Python in a browser has no folder for the user's packages
-        folders.append(sysconfig.get_path("scripts", sysconfig.get_preferred_scheme("user")))
-    return folders
+    return [sysconfig.get_path("scripts"), sysconfig.get_path("scripts", sysconfig.get_preferred_scheme("user"))]
 
 
 def render(dot_source: str) -> str:
@@ -135,6 +166,11 @@ def _graphviz() -> Any:
 def _no_renderer() -> str:
     if os.environ.get(VARIABLE):
         return f"{VARIABLE}={os.environ[VARIABLE]} leaves no renderer; unset it, or install that renderer"
+    if not HERE.can_start_programs:
+        return (
+            f"this page has not loaded Graphviz (JavaScript has no {GLOBAL}): reload it while the site can be reached; if that "
+            "doesn't help, the site must be built again: `kvmmmu-lab site --live`"
+        )
     return "no renderer is installed: install Graphviz, so that `dot` is on the PATH, or `pip install graphviz graphviz-pure`"
 
 

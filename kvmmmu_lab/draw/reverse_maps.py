@@ -9,6 +9,7 @@ dashed line from each place to the entry that it names.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import zip_longest
 
@@ -52,8 +53,13 @@ RMAP = BackReference("descriptor", RMAP_EXT, "entry", "entries", ("one entry nee
 PARENTS = BackReference("chain", CHAIN_ENTRIES, "parent", "parents", ("one parent needs no chain",), YOUR_PARENTS)
 
 
-def reverse_map_scene(vm: Machine, gfn: int, marks: Marks | None = None, limit: int | None = None) -> Scene:
-    """Return a frame, its reverse map as it is stored, and the entries in it. ``limit``: the maximum number of tables."""
+def reverse_map_scene(
+    vm: Machine, gfn: int, marks: Marks | None = None, limit: int | None = None, also: Iterable[int] = ()
+) -> Scene:
+    """Return a frame, its reverse map as it is stored, and the entries in it. ``limit``: the maximum number of tables.
+
+    ``also``: sptes to draw, without an arrow, if they are not in the map.
+    """
     builder, most = SceneBuilder(vm, marks), LIMIT if limit is None else limit
     hfn = vm.memory.frames[gfn]
     frame = builder.frame(0, hfn, gfn)
@@ -64,7 +70,7 @@ def reverse_map_scene(vm: Machine, gfn: int, marks: Marks | None = None, limit: 
     drawn = kept[: max(1, most // 2)]
     boxes = [rmap_descriptor(frame, number) for number in range(len(drawn))]
     places = _chain(builder, frame.entry("rmap"), RMAP, boxes, drawn, form)
-    shown, pages = _entries(builder, places, "rmap", most - len(builder.tables))
+    shown, pages = _entries(builder, places, "rmap", most - len(builder.tables), also=also)
     notes = _alias_note(vm, gfn) + _rmap_form_note(kept, form)
     if shown < pages:
         total = len(builder.tables) - shown + pages
@@ -74,8 +80,13 @@ def reverse_map_scene(vm: Machine, gfn: int, marks: Marks | None = None, limit: 
     return builder.scene(title, notes)
 
 
-def parent_chains_scene(vm: Machine, page_id: int, marks: Marks | None = None, limit: int | None = None) -> Scene:
-    """Return a shadow page, its parents chain by chain, and the entries above it. ``limit``: the maximum number of tables."""
+def parent_chains_scene(
+    vm: Machine, page_id: int, marks: Marks | None = None, limit: int | None = None, also: Iterable[int] = ()
+) -> Scene:
+    """Return a shadow page, its parents chain by chain, and the entries above it. ``limit``: the maximum number of tables.
+
+    ``also``: sptes to draw, without an arrow, if they are no parents.
+    """
     builder, most, page = SceneBuilder(vm, marks), LIMIT if limit is None else limit, vm.pool.pages[page_id]
     key = shadow_page(page_id)
     builder.box(key, "shadow", 0, 0, f"shadow L{page.level} #{page_id}", role_words(page))
@@ -83,7 +94,7 @@ def parent_chains_scene(vm: Machine, page_id: int, marks: Marks | None = None, l
     drawn = kept[: max(1, most // 2)]
     boxes = [parent_chain(page_id, number) for number in range(len(drawn))]
     places = _chain(builder, key, PARENTS, boxes, drawn, form)
-    shown, pages = _entries(builder, places, "parent", most - len(builder.tables), rows=LIMIT)
+    shown, pages = _entries(builder, places, "parent", most - len(builder.tables), rows=LIMIT, also=also)
     notes = _parents_notes(vm, page, kept)
     if shown < pages:
         total = len(builder.tables) - shown + pages
@@ -192,20 +203,30 @@ def _place(builder: SceneBuilder, key: Key, spte: int | None) -> Entry:
     return Entry(key, key.row, "", name, mark, f"shadow entry {name}")
 
 
-def _entries(builder: SceneBuilder, places: dict[int, str], kind: str, most: int, rows: int | None = None) -> tuple[int, int]:
+def _entries(
+    builder: SceneBuilder,
+    places: dict[int, str],
+    kind: str,
+    most: int,
+    rows: int | None = None,
+    also: Iterable[int] = (),
+) -> tuple[int, int]:
     """Add the entries that the places name, each in its page, with an edge from its place.
 
-    ``most``: the maximum number of pages. ``rows``: the maximum number of entries per page. Returns how many pages were
-    added, and how many there are.
+    ``most``: the maximum number of pages. ``rows``: the maximum number of entries per page. ``also``: entries that no place
+    names. Returns how many pages were added, and how many there are.
     """
-    pages = list(dict.fromkeys(id for spte in places if 0 <= (id := _page_of(spte)) < NUM_PAGES))
-    left = dict.fromkeys(pages[: max(1, most)], len(places) if rows is None else rows)
+    everything = sorted({*places, *also}) if also else list(places)
+    pages = list(dict.fromkeys(id for spte in everything if 0 <= (id := _page_of(spte)) < NUM_PAGES))
+    left = dict.fromkeys(pages[: max(1, most)], len(everything) if rows is None else rows)
     order = list(left)
-    for spte, place in places.items():
+    for spte in everything:
         id = _page_of(spte)
         if left.get(id):
             left[id] -= 1
-            builder.edge(place, _shadow_entry(builder, spte, order.index(id), 2), kind)
+            entry = _shadow_entry(builder, spte, order.index(id), 2)
+            if spte in places:
+                builder.edge(places[spte], entry, kind)
     return len(left), len(pages)
 
 

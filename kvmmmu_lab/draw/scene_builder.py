@@ -62,6 +62,8 @@ class SceneBuilder:
         self.tables: dict[Key, Table] = {}
         self.entries: dict[Key, list[Entry]] = {}
         self.edges: dict[Edge, None] = {}
+        self.on_path: dict[Key, None] = {}
+        """The entries on the paths that were added."""
         self.counted: set[Key] = set()
         """Tables that show how many other entries they have: "37 more, 473 empty"."""
         self.marked: dict[Key, list[int]] = {}
@@ -84,6 +86,7 @@ class SceneBuilder:
         """Add the tables of a path, the edges along it, and the frame at its end. ``rmap``: whether to show its reverse map."""
         for step, then in zip_longest(path.steps, path.steps[1:]):
             self.step(rank, step, kind)
+            self.on_path[step.key] = None
             if then is not None:
                 self.edge(step.key, then.table, kind)
         if not path.steps or (path.hfn is None and (kind == "shadow" or path.gfn is None)):
@@ -213,7 +216,7 @@ class SceneBuilder:
             entries = in_order(self.entries[Key(table.key)])
             counted = table.key in self.counted
             tables.append(complete(self.vm, table, entries) if counted else replace(table, entries=entries))
-        return Scene(title, tuple(tables), tuple(self.edges), tuple(notes))
+        return Scene(title, tuple(tables), tuple(self.edges), tuple(notes), tuple(self.on_path))
 
 
 def more(limit: int, there: int) -> int:

@@ -13,7 +13,7 @@ import base64
 import functools
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Mapping, Sized
+from collections.abc import Iterable, Mapping, Sized
 
 from ..errors import InputError
 from ..inspect.keys import CHAIN, DESCRIPTOR, Key
@@ -22,7 +22,7 @@ from .geometry import Box
 from .layout import READ_ONLY, Layout, layout
 from .metrics import Column
 from .scene import Edge, Entry, Scene, Table, check, edges_of
-from .theme import BOXES, MEANINGS, SIGNS, plain, still_style
+from .theme import MEANINGS, SIGNS, plain, still_style
 
 SVG = "http://www.w3.org/2000/svg"
 
@@ -59,8 +59,10 @@ class Drawing:
     with something that isn't on the stage or with an unknown kind or mark.
     """
 
-    def __init__(self, stage: Scene) -> None:
+    def __init__(self, stage: Scene, place: Layout | None = None) -> None:
         self.stage = stage
+        if place is not None:
+            self.layout = place
 
     @functools.cached_property
     def layout(self) -> Layout:
@@ -78,7 +80,7 @@ class Drawing:
 
     def svg(self, scene: Scene, alt: str, dark: bool = False) -> str:
         """Return one scene as a standalone picture: with colours, and with a legend and the notes below the drawing."""
-        root = self._standalone(scene, alt)
+        root = self._standalone(self.appearances(scene), alt, self._notes(scene))
         root.insert(0, _style(still_style(dark)))
         return ET.tostring(root, encoding="unicode")
 
@@ -87,40 +89,55 @@ class Drawing:
 
         A notebook saves these pictures, so they are as short as they can be.
         """
-        root = self._standalone(scene, alt)
+        return self.still(self.appearances(scene), alt, self._notes(scene), dark)
+
+    def still(self, now: dict[str, Appearance], alt: str, notes: Iterable[str], dark: bool = False) -> str:
+        """Like `image`, with these appearances and notes."""
+        root = self._standalone(now, alt, notes)
         _remove_unseen(root)
         classes = {name for element in root.iter() for name in element.get("class", "").split()}
         root.insert(0, _style(_rules_for(classes, still_style(dark))))
         return _ROUND.sub("", ET.tostring(root, encoding="unicode"))
 
-    def _standalone(self, scene: Scene, alt: str) -> ET.Element:
-        place = self.layout
-        root = self._root(scene, alt, "img")
-        below, height = notes(scene, place.width, place.height, shared=scene is not self.stage)
-        root.extend(below)
-        _set_size(root, place.width, height)
-        return root
-
     def bare_svg(self, scene: Scene, alt: str) -> str:
         """Like `svg`, but without style, legend and notes, for a page that has `theme.stylesheet` and switches appearances."""
-        return ET.tostring(self._root(scene, alt, "group"), encoding="unicode")
+        return self.bare(self.appearances(scene), alt)
 
-    def _root(self, scene: Scene, alt: str, role: str) -> ET.Element:
-        place, now = self.layout, self.appearances(scene)
+    def bare(self, now: dict[str, Appearance], alt: str, notes: Iterable[str] = ()) -> str:
+        """Like `bare_svg`, with these appearances and notes."""
+        return ET.tostring(self._standalone(now, alt, notes, "group"), encoding="unicode")
+
+    def _notes(self, scene: Scene) -> list[str]:
+        """Return the lines below a scene.
+
+        On a stage that several scenes share there is always a line for the legend, so that pictures with and without marks have
+        the same height.
+        """
+        legend = legend_of(scene)
+        return [*scene.notes, *([legend] if legend or scene is not self.stage else [])]
+
+    def _standalone(self, now: dict[str, Appearance], alt: str, notes: Iterable[str], role: str = "img") -> ET.Element:
+        root = self._root(now, alt, role)
+        below, height = _below(notes, self.layout.width, self.layout.height)
+        root.extend(below)
+        _set_size(root, self.layout.width, height)
+        return root
+
+    def _root(self, now: dict[str, Appearance], alt: str, role: str) -> ET.Element:
+        place = self.layout
         root = ET.Element("svg", {"xmlns": SVG, "class": "kvmmmu-drawing", "role": role, "aria-label": alt})
         root.append(_rect("stage", Box(0, 0, place.width, place.height), 6))
         root.extend(_rect(f"box {kind}", box, 7) for kind, box in place.boxes.items())
         root.extend(self._edge(key, edge, now[key]) for key, edge in edges_of(self.stage).items())
         root.extend(self._table(table, now) for table in self.stage.tables)
         root.extend(title for kind in place.boxes for title in self._box_title(kind))
-        _set_size(root, place.width, place.height)
         return root
 
     def _box_title(self, kind: str) -> list[ET.Element]:
         box, found = self.layout.boxes[kind], []
         for number, line in enumerate(self.layout.titles[kind]):
             text = _text(f"boxtitle {kind}", "", box.x + 7, box.y + 13 + number * metrics.LINE)
-            name = BOXES[kind][0] if number == 0 else ""
+            name = self.stage.box_titles[kind][0] if number == 0 else ""
             if name:
                 ET.SubElement(text, "tspan", {"class": "name"}).text = name
                 text[0].tail = line[len(name) :]
@@ -142,28 +159,36 @@ class Drawing:
         return group
 
     def _table(self, table: Table, now: dict[str, Appearance]) -> ET.Element:
-        look, box = now[table.key], self.layout.tables[table.key]
+        look, box, heights = now[table.key], self.layout.tables[table.key], self.layout.heights
+        split = self.layout.beside.get(table.key)
         group = _group(table.key, look)
         ET.SubElement(group, "title").text = look[1]
         group.append(_rect("second", Box(box.x - 3, box.y - 3, box.width + 6, box.height + 6), 6))
         group.append(_rect("paper", box, 4))
-        words = metrics.LINE * len(table.words)
-        group.append(_rect("tint", Box(box.x + 0.5, box.y + metrics.BAR, box.width - 1, words + bool(words))))
-        group.append(_bar(box))
-        group.append(_text("heading", look[2], box.middle, box.y + 14))
-        for number, line in enumerate(look[3:-1]):
-            group.append(_text("words", line, box.middle, box.y + metrics.BAR + 11.5 + number * metrics.LINE))
-        group.append(_text("rest", look[-1], box.middle, box.bottom - metrics.FOOT - 3.5))
-        group.extend(self._row(entry.key, self.columns[table.column], now[entry.key]) for entry in table.entries)
+        bar = box._replace(width=split or box.width, height=heights.bar)
+        top, lines = (box.y, len(table.words)) if split else (bar.bottom, len(table.words))
+        tint = heights.line * (lines - bool(split)) + heights.bar * bool(split)
+        group.append(_rect("tint", Box(box.x + 0.5, top, box.width - 1, tint + bool(lines)), 4 * bool(split)))
+        group.append(_bar(bar, square=bool(split)))
+        group.append(_text("heading", look[2], bar.middle, bar.bottom - 6))
+        below = look[3:-1]
+        if split:
+            beside, *below = below
+            group.append(_text("words", beside, (bar.right + box.right) / 2, bar.bottom - 6))
+        for number, line in enumerate(below, 1):
+            group.append(_text("words", line, box.middle, bar.bottom - 3.5 + number * heights.line))
+        group.append(_text("rest", look[-1], box.middle, box.bottom - heights.foot - 3.5))
+        group.extend(self._row(entry, self.layout.columns[table.column], now[entry.key]) for entry in table.entries)
         return group
 
-    def _row(self, key: str, column: metrics.Column, look: Appearance) -> ET.Element:
-        group, box = _group(key, look), self.layout.rows[key]
+    def _row(self, entry: Entry, column: metrics.Column, look: Appearance) -> ET.Element:
+        group, box = _group(entry.key, look), self.layout.rows[entry.key]
+        places = metrics.TEXT.places if metrics.is_text(entry) else column.places
         ET.SubElement(group, "title").text = look[1]
         group.append(_rect("back", Box(box.x + 0.5, box.y, box.width - 1, box.height)))
         ET.SubElement(group, "path", {"class": "rule", "d": f"M{box.x + 0.5:.1f},{box.y:.1f} h{box.width - 1:.1f}"})
-        for name, x, text in zip(("index", "sign", "flags", "target"), column.places, look[2:], strict=True):
-            group.append(_text(name, text, box.x + x, box.y + 12))
+        for name, x, text in zip(("index", "sign", "flags", "target"), places, look[2:], strict=True):
+            group.append(_text(name, text, box.x + x, box.y + box.height / 2 + 3.5))
         return group
 
 
@@ -237,8 +262,8 @@ def _leads(edge: Edge, source: str, target: str) -> str:
 def _row(now: Entry | None, column: Column) -> Appearance:
     if now is None:
         return ["row absent", "", "", "", "", ""]
-    texts = metrics.cells(now)
-    index, flags, target = (plain(text, most) for text, most in zip(texts, column[:3], strict=True))
+    texts, room = metrics.cells(now), (0, metrics.WIDEST, 0) if metrics.is_text(now) else column[:3]
+    index, flags, target = (plain(text, most) for text, most in zip(texts, room, strict=True))
     return [f"row {now.mark}".rstrip(), plain(now.says or " ".join(texts), 1000), index, SIGNS[now.mark], flags, target]
 
 
@@ -259,10 +284,11 @@ def _rect(name: str, box: Box, radius: float = 0) -> ET.Element:
     return ET.Element("rect", {"class": name, **place, **({"rx": f"{radius:g}"} if radius else {})})
 
 
-def _bar(box: Box) -> ET.Element:
-    """Return the bar behind a table's title: round corners at the top, square ones below."""
-    d = f"M{box.x:.1f},{box.y + metrics.BAR:.1f} v-{metrics.BAR - 4} a4,4 0 0 1 4,-4 h{box.width - 8:.1f} a4,4 0 0 1 4,4 "
-    return ET.Element("path", {"class": "bar", "d": f"{d}v{metrics.BAR - 4} z"})
+def _bar(box: Box, square: bool) -> ET.Element:
+    """Return the bar behind a table's title: round corners at the top, square ones below, and at the right if ``square``."""
+    left, down = f"M{box.x:.1f},{box.bottom:.1f} v-{box.height - 4:.0f} a4,4 0 0 1 4,-4", box.height - 4 * (not square)
+    corner = f"h{box.width - 4:.1f}" if square else f"h{box.width - 8:.1f} a4,4 0 0 1 4,4"
+    return ET.Element("path", {"class": "bar", "d": f"{left} {corner} v{down:.0f} z"})
 
 
 def _text(name: str, text: str, x: float, y: float) -> ET.Element:
@@ -325,16 +351,19 @@ def _rules_for(classes: set[str], style: str) -> str:
 # Below a standalone picture
 
 
-def notes(scene: Scene, width: float, top: float, shared: bool) -> tuple[list[ET.Element], float]:
-    """Return the lines of text below a drawing, which is ``width`` wide and ends at ``top``, and the total height.
-
-    On a stage that is ``shared`` by several scenes there is always a line for the legend, so that pictures with and without
-    marks have the same height.
-    """
+def legend_of(scene: Scene) -> str:
+    """Return the line that explains the marks of a scene; empty if there are none."""
     marks = {(entry or table).mark for table, entry in scene.marked()}
-    legend = " · ".join(f"{DRAWN.get(mark, SIGNS[mark])} {meaning}" for mark, meaning in MEANINGS.items() if mark in marks)
-    lines = [line for note in scene.notes for line in metrics.wrap(note, width - 2 * LEFT)]
-    lines += [legend] if legend or shared else []
+    return " · ".join(f"{DRAWN.get(mark, SIGNS[mark])} {meaning}" for mark, meaning in MEANINGS.items() if mark in marks)
+
+
+def notes_height(texts: Iterable[str], width: float) -> float:
+    """Return the height of the lines of text below a drawing."""
+    return _below(texts, width, 0)[1]
+
+
+def _below(texts: Iterable[str], width: float, top: float) -> tuple[list[ET.Element], float]:
+    lines = [line for text in texts for line in metrics.wrap(text, width - 2 * LEFT) or [""]]
     found = []
     for number, line in enumerate(lines, 1):
         place = {"class": "note", "x": str(LEFT), "y": f"{top + number * metrics.LINE - 1:.1f}"}

@@ -10,6 +10,7 @@ BLOCKS = {
     **BOXES,
     "frame": ("Frames", "guest memory, with reverse maps"),
     "rmap": ("Back references", "kept as lists of shadow entries"),
+    "stored": ("Stored to", "a table in guest memory"),
     "list": ("Lists", ""),
 }
 """The title of the block for each kind of table, and a description that follows in brackets."""
@@ -28,7 +29,7 @@ def to_text(scene: Scene) -> str:
     lines = [scene.title]
     kinds = [kind for kind in KINDS if scene.of(kind)]
     for kind in kinds:
-        title, words = BLOCKS[kind]
+        title, words = scene.box_titles.get(kind) or BLOCKS[kind]
         if len(kinds) > 1 or kind != "list":
             lines += ["", f"{title} ({words})" if words else title]
         lines += [line for table in scene.of(kind) for line in _table(table)]
@@ -66,7 +67,8 @@ def alternative(scene: Scene) -> str:
     for kind in KINDS:
         names = [f"{table.title} ({', '.join(table.words)})".replace(":, ", ": ") for table in scene.of(kind)]
         if names:
-            parts.append(f"{BLOCKS[kind][0].lower()}: {', '.join(names)}")
+            title, _ = scene.box_titles.get(kind) or BLOCKS[kind]
+            parts.append(f"{title.lower()}: {', '.join(names)}")
     marked = [
         f"entry {entry.index} of {table.title} {entry.mark}" if entry else f"{table.title} {table.mark}"
         for table, entry in scene.marked()

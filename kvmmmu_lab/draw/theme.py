@@ -12,8 +12,11 @@ import functools
 import re
 from pathlib import Path
 
-KINDS = ("guest", "shadow", "frame", "rmap", "list")
+KINDS = ("guest", "shadow", "frame", "rmap", "stored", "list")
 """Kinds of tables, in their order within a column, from top to bottom."""
+
+TONES = {"stored": "guest"}
+"""Kinds that have the colours of another kind."""
 
 EDGES = ("guest", "shadow", "readonly", "shadows", "rmap", "parent", "link")
 """Kinds of edges."""

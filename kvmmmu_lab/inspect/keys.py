@@ -12,6 +12,8 @@
 ``c:248:0``    a shadow page's first parent chain        ``c:248:0:4``    a position in it
 ``m:0``        memory slot 0 (``m:a0``: alias 0)         ``m:0:12``       its dirty pages from page 12 on
 ``b``          the hash of shadow pages                  ``b:201``        one of its buckets
+``p:600``      the large page at gfn 0x600               ``p:600:5``      its piece gfn 0x605
+``q:walk``     a box of a flow chart                     ``q:walk:1``     one of its rows
 =============  ========================================  ===============  ==================================
 
 gfns and hfns are hexadecimal, all other numbers decimal. A picture may add boxes with other keys, such as ``l:free``.
@@ -25,7 +27,7 @@ from ..mmu.memory import FIRST_SHADOW, PAE_ROOT
 from ..mmu.pool import NUM_PAGES
 from ..mmu.shadow import page_of
 
-SHADOW, GUEST, ROOT, FRAME, HOST_FRAME, DESCRIPTOR, CHAIN, MEMORY, BUCKET = "sgrfhdcmb"
+SHADOW, GUEST, ROOT, FRAME, HOST_FRAME, DESCRIPTOR, CHAIN, MEMORY, BUCKET, PIECES, FLOW = "sgrfhdcmbpq"
 """The kinds of keys (see `Key.kind`)."""
 
 PARTS = {ROOT: 1, BUCKET: 1, DESCRIPTOR: 3, CHAIN: 3}
@@ -65,8 +67,9 @@ class Key(str):
 
     @property
     def gfn(self) -> int:
-        """The gfn of the guest table or frame to which the key belongs. Raises ValueError for a key of another kind."""
-        return int(self._number(GUEST, FRAME), 16)
+        """The gfn of the guest table, frame or large page to which the key belongs. Raises ValueError for a key of another
+        kind."""
+        return int(self._number(GUEST, FRAME, PIECES), 16)
 
     @property
     def hfn(self) -> int:
@@ -118,6 +121,11 @@ def rmap_descriptor(frame: Key, number: int) -> Key:
 def parent_chain(page: int, number: int) -> Key:
     """The key of parent chain ``number`` of a shadow page, counted from 0: "c:248:0"."""
     return Key(f"{CHAIN}:{page}:{number}")
+
+
+def large_page(gfn: int) -> Key:
+    """The key of the large page that begins at gfn: "p:600"."""
+    return Key(f"{PIECES}:{gfn:x}")
 
 
 def memory_slot(number: int) -> Key:

@@ -23,6 +23,7 @@ from .keys import (
     MEMORY,
     PARTS,
     PDPT,
+    PIECES,
     ROOT,
     SHADOW,
     Key,
@@ -58,7 +59,9 @@ def key_name(key: Key) -> str:
     if not row:
         return name
     if kind == SHADOW:
-        return entry_name(key.spte)
+        return entry_name(key.spte) if row.isdigit() else f"the {row.replace('-', ' ')} of {name}"
+    if kind == PIECES:
+        return f"gfn {key.gfn + int(row):#x}"
     if table == PDPT or kind in _ROWS:
         return f"{'PDPTE' if table == PDPT else _ROWS[kind]} {row}"
     if kind == MEMORY:
@@ -80,6 +83,7 @@ _TABLES: dict[str, Callable[..., str]] = {
     CHAIN: "parent chain {1} of shadow page #{0}".format,
     BUCKET: "the hash of shadow pages".format,
     MEMORY: _slot,
+    PIECES: "the large page at gfn 0x{}".format,
 }
 """The name of a table, by the kind of its key. It gets the parts of the key."""
 

@@ -112,21 +112,21 @@ def _reason(request: Request, refusal: Refusal, bit: str, leaf: int) -> str:
     if bit == "NX" and not refusal.last:
         return (
             "KVM 2.6.22 copies NX into the shadow from the last entry alone, so the NX of an upper level is lost: "
-            "once a read or a write has made the shadow entry, a fetch goes through"
+            "a shadow entry that exists lets a fetch through"
         )
     if bit == "W" and not request.user and not leaf & SHADOW_WRITABLE:
         return "the last shadow entry got its W when the kernel wrote while CR0.WP was clear, and it keeps it"
     if refusal.last and refusal.entry.level == 2 and bit == "NX":
         return (
-            "the pieces of the large page were made when its entry had no NX, or through another entry, and KVM 2.6.22 reuses "
-            "them: the role of their shadow page contains W and U, but not NX"
+            "the last shadow entry was made without NX, and KVM 2.6.22 uses it again: the role of its page contains W and U, "
+            "but not NX"
         )
     if refusal.last:
         return f"the last shadow entry was made when {_right(bit)}, and the host hasn't seen the change"
     return (
-        f"the last shadow entry was made when the path to it allowed {bit}: before an entry above changed, or through other "
-        "entries that lead to the same table. KVM 2.6.22 reuses it, because the role of a shadow page doesn't contain the "
-        "rights of the upper levels"
+        f"the last shadow entry was made when the path to it allowed {bit}: before an entry above was changed, or through "
+        "another entry that leads to the same table. KVM 2.6.22 finds its shadow page again, because the role of the page "
+        "doesn't contain the rights of the upper levels"
     )
 
 

@@ -6,12 +6,26 @@ the cell magic ``%%record vm`` after ``%load_ext kvmmmu_lab``). A film plays for
 saves it as a single file; ``film.picked`` describes the last click.
 
 **Pictures** of a VM, or of a step of a recording: `hierarchy` (guest and shadow tables in one picture), `guest_tables`,
-`shadow_tables`, `walk`, `entry_bits`, `reverse_map`, `who_maps`, `parent_chains`, `hash_table`, `pool`, `memory_slots`.
+`shadow_tables`, `walk`, `entry_bits`, `reverse_map`, `who_maps`, `parent_chains`, `parent_graph`, `hash_table`, `pool`,
+`belt`, `memory_slots`, `large_page`, `hash_bucket`, `audit_counters`, `root_slots`, `bit_row`.
 `store_diagram` shows which shadow entries a store to a page table zaps and how they are computed;
-`watch_store` makes a film of it.
+`watch_store` makes a film of it. `watch_walk` makes a film of `walk`, `watch_belt` of `belt`, `watch_bucket` of
+`hash_bucket`, `watch_large_page` of `large_page`, `watch_counters` of `audit_counters`, `watch_parents` of
+`parent_graph`, `watch_roots` of `root_slots`.
+`guest_walk` is the host's walk of the guest's tables, check by check; `watch_guest_walk` makes a film of it.
+`watch_bits` makes a film of `bit_row`. `fault_flow` is a page fault as a flow chart; `watch_fault` makes a film in which the
+part of the chart that runs is lit, below the trees that it changes.
+
+`course_picture` is the picture of the course: what each lesson adds to the one image that all lessons share.
 
 ``picture.svg`` contains a picture as SVG, ``picture.dot`` as DOT for your own Graphviz: ``graphviz.Source(picture.dot)``.
 ``film.save("x.dot", step=7)`` writes one step of a film in the DOT language; ``help(Film.save)`` lists the other formats.
+
+**Plots** of the recordings that come with the kit: `plot_exits` (how many faults, and why), `plot_tables` (which frames become
+page tables, and are shadowed), `plot_pool`, `plot_flooding`, `plot_missing` (what breaks without a mechanism).
+
+**What came later.** `nested_grid` draws the two-dimensional walk of nested paging, `watch_nested` makes a film of it, and
+`plot_nested` compares its exits with those of shadow paging.
 
 **Questions.** `predict` asks for a prediction before you see the result. `pick_address` offers addresses that a real guest
 maps; `entry_of` returns the guest's last-level entry for an address.
@@ -27,31 +41,43 @@ writing to a frame?), `entry_decoder` (what does an entry mean?), `pool_lab` (wh
 longer one. Then import its function here and add it to ``LABS``.
 """
 
+from ..draw.course_picture import course_picture
 from ..draw.pictures import (
     Picture,
+    audit_counters,
+    belt,
+    bit_row,
     entry_bits,
     guest_tables,
+    guest_walk,
+    hash_bucket,
     hash_table,
     hierarchy,
+    large_page,
     memory_slots,
     parent_chains,
+    parent_graph,
     pool,
     reverse_map,
+    root_slots,
     shadow_tables,
     walk,
     who_maps,
 )
 from ..player.film import Film, film
+from ..plots.recordings import plot_exits, plot_flooding, plot_missing, plot_nested, plot_pool, plot_tables
 from ..recording import record
 from .addresses import entry_of, pick_address
 from .entry_decoder import entry_decoder
 from .fault_lab import fault_lab
 from .guests import Builder, neighbour, small_guest
-from .pool_lab import pool_lab
+from .nested_film import nested_grid, watch_nested
+from .pool_lab import pool_lab, watch_belt, watch_bucket, watch_parents
 from .prediction import predict
 from .rmap_lab import rmap_lab
 from .store_diagram import store_diagram, watch_store
-from .watch import Watch, watch
+from .watch import Watch, watch, watch_bits, watch_counters, watch_guest_walk, watch_large_page, watch_roots, watch_walk
+from .watch_fault import fault_flow, watch_fault
 from .write_lab import write_lab
 
 LABS = [fault_lab, write_lab, rmap_lab, entry_decoder, pool_lab]
@@ -62,26 +88,54 @@ __all__ = [
     "Film",
     "Picture",
     "Watch",
+    "audit_counters",
+    "belt",
+    "bit_row",
+    "course_picture",
     "entry_bits",
     "entry_of",
+    "fault_flow",
     "film",
     "guest_tables",
+    "guest_walk",
+    "hash_bucket",
     "hash_table",
     "hierarchy",
+    "large_page",
     "memory_slots",
     "neighbour",
+    "nested_grid",
     "parent_chains",
+    "parent_graph",
     "pick_address",
+    "plot_exits",
+    "plot_flooding",
+    "plot_missing",
+    "plot_nested",
+    "plot_pool",
+    "plot_tables",
     "pool",
     "predict",
     "record",
     "reverse_map",
+    "root_slots",
     "shadow_tables",
     "small_guest",
     "store_diagram",
     "walk",
     "watch",
+    "watch_belt",
+    "watch_bits",
+    "watch_bucket",
+    "watch_counters",
+    "watch_fault",
+    "watch_guest_walk",
+    "watch_large_page",
+    "watch_nested",
+    "watch_parents",
+    "watch_roots",
     "watch_store",
+    "watch_walk",
     "who_maps",
 ]
 __all__ += [lab.__name__ for lab in LABS]

@@ -18,6 +18,7 @@ from ..mmu import events as ev
 from ..mmu.bits import CR0_WP, EFER_NX, MODES, ROOT_PAE
 from ..player.cell_output import close_all
 from ..recording.narration import access_noun
+from ..replay.trace_moments import moment, moments
 from .addresses import AddressPicker, leads_to, pick_address
 from .explain_access import OUTCOMES, PathsBefore, action, explain_access
 from .form import Form, form_of
@@ -45,28 +46,32 @@ class Choices:
     access: tuple[bool, ...]
 
 
-def fault_lab(vm: Vm | None = None, **parts: Any) -> FaultLab:
+def fault_lab(vm: Vm | None = None, preset: str = "", **parts: Any) -> FaultLab:
     """Return a lab about page faults, with tables that you build, with a real guest, or with your own ``vm``.
 
-    ``parts`` (``set_spte=...``, ``walk=...``) are passed to each VM of the lab. Raises InputError for an invalid argument.
+    ``preset``: a moment of a recording to start from ("fork in lin64", see `replay.trace_moments`); the access is then the
+    one that the recorded guest did next. ``parts`` (``set_spte=...``, ``walk=...``) are passed to each VM of the lab. Raises
+    InputError for an invalid argument.
     """
-    return FaultLab(vm, parts)
+    return FaultLab(vm, parts, preset)
 
 
 class FaultLab(ChoiceLab):
-    """A lab about page faults: choose a guest with `build` and ``table``, or with `open`; then `guess`, then `go`.
+    """A lab about page faults: choose a guest with `build` and ``table``, `open` or `start_at`; then `guess`, then `go`.
 
-    ``source``: "tables" (the guest in ``table``), the name of a real guest, or "vm". ``write``, ``user``, ``fetch``: the
-    access. ``wp`` and ``nx``: CR0.WP and EFER.NX. ``keep``: use the same VM for all accesses, not a new one for each.
-    `undo` takes back the last change of these choices, but not an access in a VM that is kept.
+    ``source``: "tables" (the guest in ``table``), the name of a real guest, a moment of a recording, or "vm". ``write``,
+    ``user``, ``fetch``: the access. ``wp`` and ``nx``: CR0.WP and EFER.NX. ``keep``: use the same VM for all accesses, not a
+    new one for each. `undo` takes back the last change of these choices, but not an access in a VM that is kept.
     """
 
     title = "What happens on an access?"
 
     picker: AddressPicker | None
 
-    def __init__(self, vm: Vm | None, parts: dict[str, Any]) -> None:
+    def __init__(self, vm: Vm | None, parts: dict[str, Any], preset: str = "") -> None:
         super().__init__(parts)
+        if vm is not None and preset:
+            raise InputError("preset", preset, "no preset together with a VM of your own")
         if vm is not None and parts:
             raise InputError("parts", list(parts), "no parts together with a VM: pass them to the VM, Vm(..., rmap=...)")
         if vm is not None and not isinstance(vm, Vm):
@@ -90,6 +95,8 @@ class FaultLab(ChoiceLab):
         self.code = Prediction("Error code for the guest", CODES)
         self.pages = Prediction("Shadow pages allocated", PAGES)
         self.predictions = [self.outcome, self.code, self.pages]
+        if preset:
+            self.start_at(preset)
         self._note_changes()
 
     # The guest and the access
@@ -103,6 +110,10 @@ class FaultLab(ChoiceLab):
         self.table, self.source, self.picker = table, TABLES, None
         self.rounds.clear()
 
+    def choose_source(self, name: str) -> None:
+        """Choose a real guest or a moment of a recording."""
+        (self.start_at if name in moments() else self.open)(name)
+
     def open(self, name: str) -> None:
         """Choose a real guest; ``picker`` then offers addresses that it maps. `choose_address` takes any other."""
         self._check_no_vm_given()
@@ -110,6 +121,16 @@ class FaultLab(ChoiceLab):
         self.picker, self.source, self.vm, self.keep = pick_address(guest), name, None, False
         self._typed = False
         self.wp, self.nx = bool(guest.meta["cr0"] & CR0_WP), bool(guest.meta["efer"] & EFER_NX)
+        self.rounds.clear()
+
+    def start_at(self, name: str) -> None:
+        """Choose a moment of a recording (see `replay.trace_moments`), with the access that the recorded guest did next."""
+        self._check_no_vm_given()
+        meta, access = moment(name).trace.meta, moment(name).next_access
+        self.picker, self.source, self.vm, self.keep = None, name, None, False
+        self.address, self._typed = access.gva, True
+        _, self.write, self.user, self.fetch = access
+        self.wp, self.nx = bool(meta["cr0"] & CR0_WP), bool(meta["efer"] & EFER_NX)
         self.rounds.clear()
 
     def _check_no_vm_given(self) -> None:
@@ -151,7 +172,7 @@ class FaultLab(ChoiceLab):
             self.table.flags, self.table.frame = dict(flags), frame
         else:
             if choices.source != self.source:
-                self.open(choices.source)
+                self.choose_source(choices.source)
             self.address, self._typed = choices.gva, True
         self.write, self.user, self.fetch, self.wp, self.nx, self.keep = choices.access
 
@@ -208,6 +229,8 @@ class FaultLab(ChoiceLab):
     def _new_vm(self) -> Vm:
         if self.source == TABLES:
             return self.table.vm(self.wp, self.nx, **self.parts)
+        if self.source in moments():
+            return moment(self.source).replay(**self.parts).vm
         return open_guest(self.source).vm(**self.parts)
 
     def upcoming(self) -> Vm:
@@ -262,6 +285,8 @@ class FaultLab(ChoiceLab):
         return f"{access_noun(self.write, self.user, self.fetch)} at {self.gva:#x}"
 
     def _guest(self, tables: str) -> str:
+        if self.source in moments():
+            return f"the recording {moment(self.source).trace.name}, at a moment when {moment(self.source).says}"
         return {TABLES: tables, VM: "your VM"}.get(self.source, f"the real guest {self.source}")
 
     @property
@@ -302,6 +327,7 @@ class FaultForm(Form):
         lab, ui = self.lab, self.ui
         self.filling = False
         sources = [("tables that you build", TABLES), *((f"{name}, a real guest", name) for name in lab.guests())]
+        sources += [(f"{name}, a recording", name) for name in moments()]
         sources = [("your VM", VM)] if lab.given is not None else sources
         self.source = ui.menu("Guest", sources, lab.source, "The guest whose tables are used")
         modes = [(mode.title, key) for key, mode in MODES.items()]
@@ -374,7 +400,7 @@ class FaultForm(Form):
         if self.source.value == TABLES:
             self.lab.build(self.mode.value, self.preset.value)
         elif self.source.value != VM:
-            self.lab.open(self.source.value)
+            self.lab.choose_source(self.source.value)
         self.clear()
 
     def choose_mode(self) -> None:

@@ -4,21 +4,30 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from ..draw.arguments import check_gfn
+from ..draw.hash_bucket import hash_bucket_scene
+from ..draw.page_belt import page_belt_scene
 from ..draw.page_pool import pool_scene
+from ..draw.parent_graph import parent_graph_scene
 from ..draw.pictures import pool
 from ..draw.scene import Marks, Scene
 from ..errors import InputError, LabError
+from ..inspect.keys import Key
 from ..mmu import Vm, checks
+from ..mmu import events as ev
 from ..mmu.bits import ACCESSED
 from ..mmu.machine import Machine
 from ..mmu.pool import MIN_FREE, NUM_PAGES, REFILL, ShadowPage
+from ..player.film_steps import Draw
 from .form import GuestForm, form_of
 from .guests import ALL, Builder
 from .lab import GuestLab, Round, form_picture, operation, without_limits
 from .prediction import Prediction
+from .watch import Watch, watch
 
 REGIONS = 600
 """The number of regions. Each is 2 MB and has its own page table; its first touch allocates one or more shadow pages."""
@@ -35,6 +44,40 @@ def pool_lab(**parts: Any) -> PoolLab:
     Raises InputError for a part that a VM doesn't have.
     """
     return PoolLab(parts)
+
+
+MOVES = frozenset(
+    [
+        *(ev.ACCESS, ev.PAGE_FAULT, ev.NONPAGING_FAULT, ev.NEW_CR3, ev.ZAP_ALL, ev.CRASH),
+        *(ev.LOAD_CR0, ev.FREE_ROOTS, ev.EVICT, ev.ZAP_PAGE, ev.ROTATE_PAGE, ev.ALLOC_PAGE),
+    ]
+)
+"""The kinds of events that a film of the belt shows: operations, what releases roots, and what moves pages."""
+
+
+def watch_belt(operation: Callable[[], Any], vm: Machine, *, question: str = "") -> Watch:
+    """Run ``operation``, and return a film whose picture at each step is the `belt` of the pool. ``question``: see `watch`.
+
+    Steps that concern no shadow page as a whole are left out.
+    """
+    return watch(operation, vm, draw=page_belt_scene, detail=True, question=question, only=MOVES)
+
+
+def watch_bucket(operation: Callable[[], Any], vm: Machine, gfn: int, *, question: str = "") -> Watch:
+    """Run ``operation``, and return a film whose picture at each step is the `hash_bucket` of gfn. ``question``: see `watch`.
+
+    The film is about new shadow pages, so it folds no steps. Raises InputError for an impossible gfn.
+    """
+    number = check_gfn(gfn)
+    draw: Draw = lambda now, marks: hash_bucket_scene(now, number, marks=marks)  # noqa: E731
+    return watch(operation, vm, draw=draw, seen=(), question=question)
+
+
+def watch_parents(operation: Callable[[], Any], vm: Machine, *, question: str = "") -> Watch:
+    """Run ``operation``, and return a film of every event, whose picture is the `parent_graph`. ``question``: see `watch`."""
+    keep = {Key(table.key).page for table in parent_graph_scene(vm).tables}
+    draw: Draw = lambda now, marks: parent_graph_scene(now, marks=marks, keep=keep)  # noqa: E731
+    return watch(operation, vm, draw=draw, detail=True, question=question)
 
 
 @dataclass(frozen=True)

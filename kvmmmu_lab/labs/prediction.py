@@ -80,8 +80,10 @@ class Prediction(Displayable):
         group = ui.radio_group(self.question, [str(choice) for choice in self.choices])
 
         def show() -> None:
-            group.labels = [str(choice) for choice in self.choices]
+            group.question, group.labels = self.question, [str(choice) for choice in self.choices]
             group.index = None if self.answer is None else self.choices.index(self.answer)
+            if self.answer is None:
+                group.settled = None  # so that the same choice can be confirmed once more
             group.note = self.note
 
         def selected(change: Any) -> None:

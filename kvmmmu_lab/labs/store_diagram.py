@@ -90,14 +90,16 @@ class StoreDiagram:
         words = (f"gfn {write.gfn:#x}", entries if self.pages else "not shadowed as a table")
         names = {scene_builder.LEVELS[page.level] for page in self.pages}
         title = f"the guest's {names.pop() if len(names) == 1 else 'table' if names else 'page'}"
-        draft.box(BYTES, "list", GUEST, 0, title, words, [self._guest_entry(draft, index) for index in sorted(near)])
+        rows = [self._guest_entry(draft, index) for index in sorted(near)]
+        draft.box(BYTES, "stored" if self.pages else "list", GUEST, 0, title, words, rows)
 
     def _guest_entry(self, draft: SceneBuilder, index: int) -> Entry:
         gfn, size = self.write.gfn, self.write.entry_size
         first, value = index * size, guest_entry(draft.vm, gfn, index)
         key = guest_table(gfn).entry(index)
         target = f"{flags(value)} {guest_target(draft.vm, self.level, value)}" if value else "empty"
-        mark = draft.mark(key) or ("read" if index in self.write.indices else "")
+        written = [guest_table(gfn).entry(at) for at in self.write.indices] if index in self.write.indices else [key]
+        mark = next(filter(None, map(draft.mark, written)), "read" if index in self.write.indices else "")
         return Entry(
             key, str(index), f"at {first:#x}", target.replace("gfn ", ""), mark, f"bytes {first:#x} to {first + size - 1:#x}"
         )

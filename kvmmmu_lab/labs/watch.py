@@ -19,12 +19,22 @@ from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any, NoReturn
 
-from ..draw.arguments import check_gva
+from ..draw.arguments import check_gva, possible_gva
+from ..draw.audit_counters import audit_counters_scene
+from ..draw.bit_row import bit_row_scene
+from ..draw.guest_walk import GuestWalkView
+from ..draw.large_pages import fan_out
+from ..draw.page_tables import hierarchy_scene, walk_scene
+from ..draw.root_slots import root_slots_scene
+from ..draw.scene import Marks, Scene
 from ..errors import InputError, LabError
+from ..inspect.refusal import Request
+from ..mmu import events as ev
 from ..mmu.machine import Machine
+from ..mmu.vm import Vm
 from ..player.cell_output import has_kernel, running
 from ..player.film import Film, film
-from ..player.film_steps import Draw
+from ..player.film_steps import Draw, Kinds
 from ..recording import Recording, record
 
 
@@ -36,12 +46,15 @@ def watch(
     draw: Draw | None = None,
     detail: bool = False,
     seen: Iterable[str] | None = None,
+    question: str = "",
+    only: Kinds | None = None,
 ) -> Watch:
     """Run ``operation``, for instance ``lambda: vm.access(gva)``, and return its film.
 
     ``focus``: addresses whose paths are drawn, in addition to those that the operation uses. ``draw``: another picture (see
-    `film`). ``detail``: make every event a step. ``seen``: what the viewer has seen before (see `film`), by default what
-    earlier cells of the notebook have shown; ``()`` shows everything once more. A `LabError` from the operation (a crash of
+    `film`). ``detail``: make every event a step. ``only``: the kinds of events that become steps, by default all. ``seen``:
+    what the viewer has seen before (see `film`), by default what earlier cells of the notebook have shown; ``()`` shows
+    everything once more. ``question``: what a slide asks at step 0 (see `film`). A `LabError` from the operation (a crash of
     the host, an invalid address) is shown as a card at the end of the film; any other exception propagates. In either case
     the recorder is detached from ``vm``.
 
@@ -60,16 +73,95 @@ def watch(
         if recording is None:
             raise
         # otherwise the recording contains the error, and the film shows it
-    return Watch(recording, gvas, draw, detail, result, shown_before() if seen is None else seen)
+    return Watch(recording, gvas, draw, detail, result, shown_before() if seen is None else seen, question, only)
+
+
+def watch_bits(operation: Callable[[], Any], vm: Machine, gva: int) -> Watch:
+    """Like `watch`, but draw the bits of the guest's last entry and of the spte for gva, as `bit_row` does."""
+    check_gva(vm, gva)
+    return watch(operation, vm, draw=lambda now, marks: bit_row_scene(now, gva, marks))
+
+
+def watch_large_page(operation: Callable[[], Any], vm: Machine, *gvas: int) -> Watch:
+    """Like `watch`, but draw the large page of the first address, as `large_page` does."""
+    for gva in gvas:
+        check_gva(vm, gva)
+    return watch(operation, vm, draw=fan_out(*gvas))
+
+
+COUNTED = frozenset(
+    [
+        *(ev.ACCESS, ev.EMULATED_WRITE, ev.SET_SLOT, ev.DIRTY_LOG, ev.CRASH, ev.LOAD_ROOT, ev.ALLOC_PAGE),
+        *(ev.MAKE_SPTE, ev.ALLOW_WRITE, ev.FIX_READ, ev.PROTECT_SPTE, ev.PROTECT_SLOT_SPTE, ev.ZAP_SPTE, ev.UNLINK_CHILD),
+        *(ev.RMAP_ADD, ev.RMAP_REMOVE, ev.NONPAGING_MAP),
+    ]
+)
+"""The kinds of events that a film of the counters shows: operations, and what changes shadow entries or reverse maps."""
+
+
+def watch_counters(operation: Callable[[], Any], vm: Machine, *, question: str = "") -> Watch:
+    """Run ``operation``, and return a film of `audit_counters`: what the first audit would count at each step.
+
+    Steps that concern neither shadow entries nor reverse maps are left out.
+    """
+    return watch(operation, vm, draw=audit_counters_scene, question=question, only=COUNTED)
+
+
+def watch_walk(operation: Callable[[], Any], vm: Machine, gva: int, *, question: str = "") -> Watch:
+    """Like `watch`, but draw what `walk` does: the fields of an address, which are marked when the entries that they select are
+    read, and its path through both trees. While the address is impossible in the guest's mode, no path is drawn."""
+    check_gva(vm, gva)
+
+    def draw(now: Machine, marks: Marks) -> Scene:
+        return walk_scene(now, gva, marks) if possible_gva(now, gva) else hierarchy_scene(now, [], marks)
+
+    return watch(operation, vm, draw=draw, question=question)
+
+
+def watch_guest_walk(
+    vm: Vm, gva: int, *, write: bool = False, user: bool = False, fetch: bool = False, question: str = ""
+) -> Watch:
+    """Perform an access, and return a film of the host's walk of the guest's tables: `guest_walk` at each step.
+
+    The walk has a step of its own for each level whose accessed bit was clear.
+    """
+    view = GuestWalkView(Request(check_gva(vm, gva), write, user, fetch))
+    return watch(lambda: vm.access(gva, write=write, user=user, fetch=fetch), vm, draw=view, question=question)
+
+
+PINNING = frozenset(
+    [
+        *(ev.LOAD_CR0, ev.LOAD_CR3, ev.LOAD_CR4, ev.GENERAL_PROTECTION, ev.CRASH, ev.NEW_CR3, ev.RESET_CONTEXT, ev.FREE_ROOTS),
+        *(ev.ALLOC_ROOTS, ev.GET_PAGE, ev.ALLOC_PAGE, ev.ZAP_PAGE, ev.FREE_PAGE, ev.ROOT_COUNT, ev.ROOT_SLOT, ev.FLUSH),
+        ev.LOAD_ROOT,
+    ]
+)
+"""The kinds of events that a film of the roots shows: loads of registers, and what concerns roots and their pins."""
+
+
+def watch_roots(operation: Callable[[], Any], vm: Machine, *, detail: bool = True) -> Watch:
+    """Like `watch`, but draw the roots and their pins, as `root_slots` does.
+
+    Each pin that is set or taken away is a step, unless ``detail`` is false: below 64-bit mode, a load of CR3 has many.
+    """
+    return watch(operation, vm, draw=root_slots_scene, detail=detail, only=PINNING)
 
 
 class Watch(Film):
     """The film of an operation. ``result`` is its return value; ``error`` is the exception that ended it, or None."""
 
     def __init__(
-        self, recording: Recording, gvas: list[int], draw: Draw | None, detail: bool, result: Any, seen: Iterable[str] = ()
+        self,
+        recording: Recording,
+        gvas: list[int],
+        draw: Draw | None,
+        detail: bool,
+        result: Any,
+        seen: Iterable[str] = (),
+        question: str = "",
+        only: Kinds | None = None,
     ) -> None:
-        super().__init__(recording, gvas, draw, detail, "", seen)
+        super().__init__(recording, gvas, draw, detail, "", seen, question, only)
         self.result = result
 
     def text(self, every: bool = False) -> str:

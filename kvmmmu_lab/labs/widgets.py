@@ -121,6 +121,36 @@ def _radio_group_class() -> Any:
     return RadioGroup
 
 
+def last_button(name: str, tooltip: str, action: Callable[[], Any]) -> Any:
+    """Return a button that calls ``action``, for the end of a cell's output: Tab leads from it to the next cell.
+
+    Raises ImportError if anywidget isn't installed.
+    """
+    made = _last_button_class()(label=name, hint=tooltip)
+    made.observe(lambda _: action(), "clicks")
+    return made
+
+
+@functools.cache
+def _last_button_class() -> Any:
+    import anywidget
+    import traitlets
+
+    class LastButton(anywidget.AnyWidget):
+        """See `last_button`."""
+
+        _esm = one_module(resource("notebook.js"), Path(__file__).with_name("last_button.js").read_text("utf-8"))
+        label = traitlets.Unicode().tag(sync=True)
+        hint = traitlets.Unicode().tag(sync=True)
+        clicks = traitlets.Int(0).tag(sync=True)
+
+        def click(self) -> None:
+            """Do what a click does."""
+            self.clicks += 1
+
+    return LastButton
+
+
 def choice(name: str, options: list[tuple[str, Any]], value: Any, tooltip: str, width: str = "60px") -> Any:
     """Return a row of buttons of which exactly one is selected. ``width``: the width of each."""
     return ipywidgets.ToggleButtons(

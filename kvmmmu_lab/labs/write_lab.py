@@ -22,6 +22,7 @@ from ..mmu.prewrite import FLOOD, shadow_pages
 from ..mmu.shadow import entries_with, page_of
 from ..player.cell_output import close_all
 from ..player.film_steps import Draw
+from ..replay.trace_moments import TableWrite, moment
 from .form import GuestForm, form_of
 from .guests import Builder, paging_mode, store
 from .inverse_walk import InverseWalk, in_shadow
@@ -38,12 +39,14 @@ DRAWN = 6
 """The maximum number of shadow entries drawn, each with its path; enough for all in the lab's own guests."""
 
 
-def write_lab(vm: Vm | None = None, mode: str = "64", **parts: Any) -> WriteLab:
+def write_lab(vm: Vm | None = None, mode: str = "64", preset: str = "", **parts: Any) -> WriteLab:
     """Return a lab about writes to page tables: those of its own guest ("64", "pae" or "32"), or the shadowed ones of ``vm``.
 
-    ``parts`` (``pre_write=...``) are passed to the VM of its own guest. Raises InputError for an invalid argument.
+    ``preset``: a moment of a recording ("fork in lin64", see `replay.trace_moments`) at which a real guest is about to write a
+    shadowed table. ``parts`` (``pre_write=...``) are passed to the VM that the lab builds. Raises InputError for an invalid
+    argument.
     """
-    return WriteLab(vm, mode, parts)
+    return WriteLab(vm, mode, parts, preset)
 
 
 class WriteLab(GuestLab):
@@ -51,10 +54,14 @@ class WriteLab(GuestLab):
 
     title = "Which shadow entries does a write zap?"
 
-    def __init__(self, vm: Vm | None, mode: str, parts: dict[str, Any]) -> None:
+    def __init__(self, vm: Vm | None, mode: str, parts: dict[str, Any], preset: str = "") -> None:
         super().__init__(parts)
         if vm is not None and (parts or not isinstance(vm, Vm)):
             raise InputError("vm", vm, "a Vm (built with your parts), or None")
+        if vm is not None and preset:
+            raise InputError("preset", preset, "no preset together with a VM of your own")
+        self.moment = moment(preset) if preset else None
+        """The moment of a recording from which the lab starts, or None."""
         self.given, self.mode, self.vm = vm, mode, vm
         if vm is not None:
             self.after_crash = "Create a new VM, and a new lab with it."
@@ -64,6 +71,8 @@ class WriteLab(GuestLab):
         if vm is not None and not self.levels:
             raise InputError("vm", vm, "a guest with paging enabled and shadowed tables: let it access something first")
         self.reset(mode)
+        if self.moment is not None and not self.parts and self.moment.next_write.gpa >> PAGE_SHIFT not in self.levels:
+            raise InputError("preset", preset, "a moment before a write to a shadowed table, such as 'fork in lin64'")
 
     # The guest
 
@@ -71,7 +80,7 @@ class WriteLab(GuestLab):
         """Build a new guest, in ``mode`` if given. Your own VM isn't changed."""
         mode = mode or self.mode
         paging_mode(mode)
-        self.mode = mode
+        self.mode = mode if self.moment is None else self.moment.trace.mode
         if self.given is None:
             super().reset()
         else:
@@ -83,8 +92,11 @@ class WriteLab(GuestLab):
         self.choose_first()
 
     def choose_first(self) -> None:
-        """Choose the first table, unless a table is chosen."""
+        """Choose the first table, or the one that a recorded guest writes next, unless a table is chosen."""
         if self.vm is not None and self.gfn not in self.levels:
+            if self.moment is not None and self.moment.next_write.gpa >> PAGE_SHIFT in self.levels:
+                self.choose(self.moment.next_write.gpa >> PAGE_SHIFT)
+                return
             for table in self.tables()[:1]:
                 self.choose(table.gfn)
 
@@ -108,10 +120,12 @@ class WriteLab(GuestLab):
         self.gfn = self.level = self.paging = 0
 
     def prepare(self) -> Vm:
-        """Return a guest with accessed pages in two page tables, and a third page table that was never used.
+        """Return a guest with accessed pages in two page tables, and a third page table that was never used; or a recorded one.
 
         In a 32-bit guest, both quadrants of the first page table are in use.
         """
+        if self.moment is not None:
+            return self.moment.replay(**self.parts).vm
         guest = Builder(self.mode, **self.parts)
         region = 1 << PAGE_SHIFT + guest.mode.format.index_bits
         half = region // 2
@@ -152,10 +166,11 @@ class WriteLab(GuestLab):
     @property
     def levels(self) -> dict[int, int]:
         """The level of each table, by gfn. In your own VM, these are the shadowed tables and the chosen one."""
-        if self.given is None:
+        vm = self.vm if self.moment is not None else self.given
+        if vm is None:
             return self._prepared_levels
-        chosen = {self.gfn: self.level} if self.level and self.paging == self.given.root_level else {}
-        return chosen | shadowed_tables(self.given)
+        chosen = {self.gfn: self.level} if self.level and self.paging == vm.root_level else {}
+        return chosen | shadowed_tables(vm)
 
     def tables(self) -> list[TargetTable]:
         """Return the tables to choose from, page tables first."""
@@ -209,12 +224,30 @@ class WriteLab(GuestLab):
             raise InputError("zapped", wrong, f"one of {', '.join(sorted(known))}")
         self.zapped.answer = listed(zapped, self.candidates()) if zapped else None
 
+    @property
+    def recorded(self) -> TableWrite | None:
+        """The write that the recorded guest did next, if its table is chosen; None for other guests and other tables."""
+        if self.moment is None or self.moment.next_write.gpa >> PAGE_SHIFT != self.gfn:
+            return None
+        return self.moment.next_write
+
+    @operation
+    def write_recorded(self) -> Round:
+        """Do the write that the recorded guest did next, and compare. Raises InputError for other guests and other tables."""
+        if self.recorded is None:
+            raise InputError("table", self.gfn, "the one that a recorded guest writes next: write_lab(preset='fork in lin64')")
+        gpa, value, size = self.recorded
+        return self._write(gpa & PAGE_SIZE - 1, value, size)
+
     @operation
     def write(self, offset: int, value: int | None = None, size: int | None = None) -> Round:
         """Write ``size`` bytes (by default a whole entry) at ``offset`` of the chosen table, and compare.
 
         By default, ``value`` moves the entry to the neighbouring frame. Raises InputError for an invalid argument.
         """
+        return self._write(offset, value, size)
+
+    def _write(self, offset: int, value: int | None, size: int | None) -> Round:
         vm, table = self.machine, self.table
         offset, value, size = self._checked(offset, value, size)
         effect, gvas, (focus, draw) = WriteEffect(table, offset, size), self._gvas(), self._view(offset)
@@ -275,11 +308,20 @@ class WriteLab(GuestLab):
     def state_text(self, vm: Vm) -> str:
         """Return the tables, the entries of the chosen one, and the shadow entries made from it, as text."""
         tables = [f"{'>' if table.gfn == self.gfn else ' '} {table}" for table in self.tables()]
+        if len(tables) > MOST:
+            kept = tables[: MOST - 1] if self.gfn in [table.gfn for table in self.tables()[: MOST - 1]] else tables[: MOST - 2]
+            kept += [line for line in tables if line.startswith(">") and line not in kept]
+            tables = [*kept, f"  ... and {len(tables) - len(kept)} more"]
         entries = [f"  entry {text}" for _, text in self.entries()]
         shadow = [f"  {name} {self.describe(spte)}" for name, spte in self.candidates().items()] or ["  none"]
         count = vm.last_pt_write_count
         row = f"Writes in a row: {f'{count}, to gfn {vm.last_pt_write_gfn:#x}' if count else 'none'}"
         heads = ["Tables of this guest (> marks the chosen one):", f"Entries of gfn {self.gfn:#x}:"]
+        if self.moment is not None:
+            gpa, value, size = self.moment.next_write
+            where = f"at offset {gpa & PAGE_SIZE - 1:#x} of gfn {gpa >> PAGE_SHIFT:#x}"
+            what = f"Its next write to a page table: {value:#x}, {size} byte{'s' * (size > 1)}, {where}."
+            heads[0] = f"The recording {self.moment.trace.name}: {self.moment.says}.\n{what}\n{heads[0]}"
         return "\n".join([heads[0], *tables, heads[1], *entries, "Shadow entries made from it:", *shadow, row])
 
 
@@ -497,6 +539,10 @@ class WriteForm(GuestForm):
         touch = self.button("Touch all pages again", TOUCH, lab.touch)
         if lab.given is not None:
             return [touch]
+        if lab.moment is not None:
+            again = self.button("Back to the moment", "Start again at the same moment of the recording", self.restart)
+            fill = self.button("The recorded write", "Fill in the write that the recorded guest did next", self.fill_recorded)
+            return [again, touch, fill]
         self.mode = ui.menu("Guest", MODES, lab.mode if lab.mode in dict(MODES).values() else "64", "The mode of a new guest")
         self.mode.observe(lambda change: self.act(self.choose_mode), "value")
         return [self.button("New guest", "A new guest in this mode", self.restart), touch, self.mode]
@@ -537,8 +583,21 @@ class WriteForm(GuestForm):
         self.entry.options = [(BY_OFFSET, ANY), *((text, at) for at, text in entries)]
         if (self.lab.vm, self.lab.gfn) != self.at and entries:
             self.offset.text.value = hex(entries[0][0])
+            self.enter_recorded()
         self.at = self.lab.vm, self.lab.gfn
         self.follow_offset()
+
+    def enter_recorded(self) -> None:
+        """Fill in the write that the recorded guest did next, if its table is chosen."""
+        if self.lab.recorded is not None:
+            gpa, value, size = self.lab.recorded
+            self.offset.text.value, self.value.text.value, self.size.value = hex(gpa & PAGE_SIZE - 1), hex(value), size
+
+    def fill_recorded(self) -> None:
+        """Choose the table that the recorded guest writes next, and fill in its write."""
+        if self.lab.moment is not None:
+            self.lab.choose(self.lab.moment.next_write.gpa >> PAGE_SHIFT)
+            self.enter_recorded()
 
     def follow_offset(self) -> None:
         """Select the entry that contains the offset, if it is in the menu."""

@@ -20,10 +20,25 @@ The notebook asks it in one cell, does what it is about in the next, and reveals
 
     question.reveal()
 
-`course` shows all lessons and exercises with what was done. Reading order: `question`, `lesson`, `sptes` (what questions
-measure), the lessons, `course`.
+A check question at the end of a lesson makes its own machine from a seed. It is graded as soon as a choice has been made::
+
+    @LESSON.check
+    def entries(seed):
+        "The entries of a reverse map after some mappings."
+        lab, count = rmap_lab(), random.Random(seed).randint(2, 6)
+        yield Ask(f"The frame is mapped {count} times. How many descriptors does its map use?", [0, 1, 2, 3])
+        for _ in range(count):
+            lab.map()
+        yield Answer(len(lab.places()), "a descriptor has places for four entries.")
+
+`course` shows all lessons and exercises with what was done, `course_map` draws them. `look_up` says where the course deals with
+a term, a function of the kernel or lines of its source; `glossary` and `source_map` list them all. Reading order: `question`,
+`check_question`, `lesson`, `sptes` (what questions measure), the lessons, `course`, `course_map`; `kernel_map`, `glossary`,
+`reference`.
 """
 
 from .course import course
+from .course_map import course_map
+from .reference import glossary, look_up, source_map
 
-__all__ = ["course"]
+__all__ = ["course", "course_map", "glossary", "look_up", "source_map"]

@@ -15,6 +15,7 @@ from .. import exercises, workspace
 from ..errors import LabError
 from ..exercises import Exercise
 from ..files import parse_json, read_bytes, replace_file
+from ..host_platform import HERE
 from ..player.cell_output import has_kernel
 from ..progress import Progress
 from .lesson import Lesson
@@ -29,11 +30,16 @@ FOLLOW_SECONDS = 2.0
 
 @dataclass
 class LessonState:
-    """A lesson, and what the learner has done in it: how many questions have been answered, and how many of them right."""
+    """A lesson, and what the learner has done in it: how many questions have been answered, and how many of them right.
+
+    ``checked`` and ``checked_right`` are the same for its check questions.
+    """
 
     lesson: Lesson
     answered: int
     right: int
+    checked: int = 0
+    checked_right: int = 0
 
     @property
     def questions(self) -> int:
@@ -42,15 +48,17 @@ class LessonState:
 
     @property
     def done(self) -> bool:
-        """Whether all questions have been answered."""
-        return self.answered >= self.questions
+        """Whether all questions and check questions have been answered."""
+        return self.answered >= self.questions and self.checked >= len(self.lesson.checks)
 
     @property
     def words(self) -> str:
         """What was done, in words."""
-        if not self.answered:
-            return "not begun"
-        return f"{self.answered} of {self.questions} predictions, {self.right} right at first choice"
+        if not self.answered and not self.checked:
+            return "not yet"
+        predicted = f"{self.answered} of {self.questions} predictions, {self.right} right at first choice"
+        checks = len(self.lesson.checks)
+        return f"{predicted}; {self.checked_right} of {checks} check questions" if checks else predicted
 
 
 @dataclass
@@ -102,7 +110,7 @@ class Course:
         if isinstance(one, LessonState):
             return f"[{one.lesson.title}]({one.lesson.notebook.name})"
         folder = one.exercise.folder.name
-        return f"[Exercise {one.exercise.number}: {one.exercise.title}]({self.up}/exercises/{folder}/{one.exercise.name}.ipynb)"
+        return f"[{one.exercise.heading}]({self.up}/exercises/{folder}/{one.exercise.name}.ipynb)"
 
     @property
     def markdown(self) -> str:
@@ -111,7 +119,7 @@ class Course:
         if upcoming is None:
             lines = ["**You have done it all.**"]
         else:
-            begun = any(one.answered for one in self.lessons) or any(one.best for one in self.exercises)
+            begun = any(one.answered or one.checked for one in self.lessons) or any(one.best for one in self.exercises)
             lines = [f"**{'Next' if begun else 'Begin here'}: {self.link(upcoming)}**"]
         lines += ["", "| lesson | asks | minutes | done |", "| :-- | :-- | --: | :-- |"]
         for one in self.lessons:
@@ -164,6 +172,9 @@ class Course:
                     "questions": one.questions,
                     "answered": one.answered,
                     "right": one.right,
+                    "checks": len(one.lesson.checks),
+                    "checked": one.checked,
+                    "checked_right": one.checked_right,
                 }
                 for one in self.lessons
             ],
@@ -175,10 +186,10 @@ class Course:
 
 
 def title_of(one: LessonState | ExerciseState) -> str:
-    """Return the title of a lesson or an exercise, as in "Exercise 04: Reverse maps: add"."""
+    """Return the title of a lesson or an exercise, as in "Exercise 04: Reverse maps, add"."""
     if isinstance(one, LessonState):
         return one.lesson.title
-    return f"Exercise {one.exercise.number}: {one.exercise.title}"
+    return one.exercise.heading
 
 
 def navigation(lesson: Lesson) -> str:
@@ -190,6 +201,15 @@ def navigation(lesson: Lesson) -> str:
         links.append(f"[← {every[at - 1].title}]({every[at - 1].notebook.name})")
     if at + 1 < len(every):
         links.append(f"[{every[at + 1].title} →]({every[at + 1].notebook.name})")
+    return " \N{MIDDLE DOT}\n".join(links)
+
+
+def exercise_navigation(exercise: Exercise) -> str:
+    """Return the links from an exercise to the start page and to its lesson, as Markdown for the first cell of its notebook."""
+    links = [f"[All lessons](../../{workspace.START})"]
+    for lesson in all_lessons():
+        if exercise.name in lesson.exercises:
+            links.append(f"[{lesson.title}](../../notebooks/{lesson.notebook.name})")
     return " \N{MIDDLE DOT}\n".join(links)
 
 
@@ -208,7 +228,8 @@ def course(progress: Progress | None = None) -> Course:
     for lesson in all_lessons():
         rows = [predicted[key] for key in map(lesson.key, lesson.questions) if key in predicted]
         right = sum(bool(row.get("right")) and not row.get("late") for row in rows)
-        states.append(LessonState(lesson, len(rows), right))
+        checked = [predicted[key] for key in map(lesson.key, lesson.checks) if key in predicted]
+        states.append(LessonState(lesson, len(rows), right, len(checked), sum(bool(row.get("right")) for row in checked)))
     tasks = [exercises.load(folder) for folder in exercises.folders(workspace.course_root())]
     return Course(states, [ExerciseState(task, progress.get(task.name, "best")) for task in tasks])
 
@@ -223,7 +244,7 @@ def _follow(changed: Callable[[], object]) -> None:
     if _follower is not None:
         _follower.set()
     path, stop = Progress().path, threading.Event()
-    _follower = stop
+    _follower, seen = stop, 0.0
 
     def stamp() -> float:
         try:
@@ -231,15 +252,30 @@ def _follow(changed: Callable[[], object]) -> None:
         except OSError:
             return 0.0
 
-    def follow() -> None:
-        seen = stamp()
-        while not stop.wait(FOLLOW_SECONDS):
-            now = stamp()
-            if now != seen:
-                seen = now
-                changed()
+    def look() -> None:
+        nonlocal seen
+        now = stamp()
+        if now != seen:
+            seen = now
+            changed()
 
-    threading.Thread(target=follow, name="kvmmmu-lab progress", daemon=True).start()
+    def follow() -> None:
+        while not stop.wait(FOLLOW_SECONDS):
+            look()
+
+    def look_again() -> None:
+        if not stop.is_set():
+            look()
+            loop.call_later(FOLLOW_SECONDS, look_again)
+
+    seen = stamp()
+    if HERE.can_start_threads:
+        threading.Thread(target=follow, name="kvmmmu-lab progress", daemon=True).start()
+    else:  # between the cells of the notebook
+        import asyncio  # slow to import
+
+        loop = asyncio.get_event_loop()
+        loop.call_later(FOLLOW_SECONDS, look_again)
 
 
 def fill_start_page(folder: Path) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A lesson: what it is about, and its questions."""
+"""A lesson: what it is about, its questions, and the check questions at its end."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .. import workspace
+from .check_question import CheckQuestion
 from .question import Question, Steps
 
 
@@ -27,6 +28,8 @@ class Lesson:
     exercises: tuple[str, ...] = ()
     questions: dict[str, Callable[..., Question]] = field(default_factory=dict, compare=False)
     """The functions that ask a question, by name, in the order of the lesson."""
+    checks: dict[str, Callable[[int], CheckQuestion]] = field(default_factory=dict, compare=False)
+    """The functions that ask a check question for a seed, by name, in the order of the lesson."""
 
     def question(self, steps: Callable[..., Steps]) -> Callable[..., Question]:
         """Make a question of a generator function; see `lessons` for an example. Use it as a decorator.
@@ -49,6 +52,23 @@ class Lesson:
         self.questions[steps.__name__] = ask
         return ask
 
+    def check(self, steps: Callable[[int], Steps]) -> Callable[[int], CheckQuestion]:
+        """Make a check question of a generator function of a seed; see `lessons`. Use it as a decorator.
+
+        Asked again with the same seed, it returns the same question, with the choice that was made.
+        """
+        asked: dict[int, CheckQuestion] = {}
+
+        @functools.wraps(steps)
+        def ask(seed: int) -> CheckQuestion:
+            if seed not in asked:
+                asked.clear()
+                asked[seed] = CheckQuestion(self.key(steps.__name__), steps, seed)
+            return asked[seed]
+
+        self.checks[steps.__name__] = ask
+        return ask
+
     def key(self, name: str) -> str:
         """Return the key of a question in the learner's progress, such as "6/recorded"."""
         return f"{self.number}/{name}"
@@ -56,12 +76,7 @@ class Lesson:
     @property
     def notebook(self) -> Path:
         """The path of the notebook in the kit. Raises WorkspaceError if there is none."""
-        folder = workspace.course_root() / "notebooks"
-        for path in sorted(folder.glob(f"{self.number:02}_*.ipynb")):
-            return path
-        raise workspace.WorkspaceError(
-            f"lesson {self.number} has no notebook {self.number:02}_*.ipynb in {folder}; install the kit again"
-        )
+        return workspace.lesson_notebook(self.number)
 
     @functools.cached_property
     def title(self) -> str:

@@ -3,20 +3,41 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 
 from ..inspect.paths import shadow_path
 from ..labs.addresses import GuestEntry
-from ..labs.rmap_lab import RmapLab
+from ..labs.guests import Builder
+from ..labs.rmap_lab import RmapLab, rmap_lab
 from ..labs.watch import Watch
-from ..mmu.bits import WRITABLE
+from ..mmu.bits import PAGE_SHIFT, PRESENT, USER, WRITABLE
 from ..mmu.cpu import Access
 from ..mmu.vm import Vm
 from .lesson import Lesson
 from .question import Answer, Ask, Passage, Steps
-from .sptes import frame_name, gfn_of
+from .sptes import gfn_of
 
-LESSON = Lesson(7, "How does the host notice every write to a page table?", 40, ("rmap_write_protect",))
+LESSON = Lesson(7, "How does the host notice every write to a page table?", 35, ("rmap_write_protect",))
+
+
+def mappings(seed: int) -> tuple[int, int]:
+    """Return how many mappings of the frame are writable, and how many are read-only."""
+    rng = random.Random(seed)
+    return rng.randint(5, 7), rng.randint(1, 2)
+
+
+def mapped(writable: int, read_only: int) -> RmapLab:
+    """Return a lab whose frame is mapped several times."""
+    lab = rmap_lab()
+    for number in range(writable + read_only):
+        lab.map(read_only=number >= writable)
+    return lab
+
+
+def stores(seed: int) -> int:
+    """Return the number of stores in a row."""
+    return random.Random(seed).randint(5, 8)
 
 
 @LESSON.question
@@ -35,46 +56,42 @@ def kernels_entry(vm: Vm, entry: GuestEntry) -> Steps:
         2. The host **flushes** the TLB: the processor may have cached the permission to write.
         3. The entry **loses its W**. It is not cleared.
         -->
-        The kernel's read in the last cell did not fault (`faults=0`). A write will, as you will see soon. Three steps in the
-        film belong together. They come right after the shadow page for `gfn 0x61c9` was taken from the pool, and before any
-        entry points to that page:
+        The kernel's read did not fault (`faults=0`). Its write will fault, as you will see soon. In the film, three steps
+        follow when the shadow page for `gfn 0x61c9` has been taken from the pool. They are the write protection:
 
-        1. The entry **leaves the reverse map** of the frame. (This comes first, as you know from lesson 6: the map is
-           found through the content of the entry.)
+        1. The entry **leaves the reverse map** of the frame. (From lesson 6 you know why this comes first: for an entry
+           without W, `remove` does nothing.)
         2. The host tells the processor to **forget its translations**: a *TLB flush*. The TLB is the processor's cache
-           of translations. It may contain the permission to write here, and the processor does not read an entry again
-           while the entry is in the TLB.
-        3. The entry **loses its W**. It is not cleared, because reading the table does no harm and need not fault. The
-           small `w` that is left in the picture means that the guest allows writing but the shadow does not.
+           of translations. As long as a translation is in the TLB, with the permission to write, the processor does not
+           read the entry again.
+        3. The entry **loses its W**. It keeps the rest, because a read of the table does no harm and need not fault. In
+           the picture, the small `w` means that the guest allows writing and the shadow does not.
         """,
     )
 
 
 @LESSON.question
-def flushes(lab: RmapLab) -> Steps:
+def flushes(lab: RmapLab, read_only: int) -> Steps:
     """The number of TLB flushes when a frame with several entries becomes a page table."""
     order = [name for row in lab.places() for name in row]
     before, count = lab.machine.stats.tlb_flushes, len(order)
-    yield Ask(
-        f"The map has {count} entries, and the frame becomes a page table. How many flushes?", [1, 2, count], on=lab.machine
-    )
+    words = f"The frame has {count} writable mappings and {read_only} read-only, and becomes a page table. How many flushes?"
+    yield Ask(words, [1, 2, count, count + read_only], on=lab.machine)
     yield Answer(
         lab.machine.stats.tlb_flushes - before,
-        "the flush comes between the other two steps, so it is repeated with them. One at the end would have been enough.",
+        "the host repeats all three steps for each entry in the map, the flush too. One flush at the end would be enough.",
         more=f"""
         <!-- slide:
         The host takes the entry in the *first place*, again and again, until the map is empty. Each time, the last
         entry of that descriptor fills the hole.
         -->
-        Step through the film once more and watch how the dashed purple lines (the reverse map) disappear one by one,
-        and how W is cleared each time. Under *Stop when*, *an entry loses its W* takes you from one to the next. (The box
-        says *writable table* until the last entry has lost its W. Until then, the guest must not run.)
+        Step through the film once more. The dashed purple lines (the reverse map) disappear one by one, and each time W
+        is cleared. To stop at each entry, choose *an entry loses its W* under *Stop when*.
 
         Look at the order in which the entries were removed: {", ".join(f"`{name}`" for name in _emptied(order))}. The
         host does not walk along the map. It takes the entry in the *first place*, again and again, until the map is
-        empty. Each time, the last entry of that descriptor fills the hole. Removing entries from a list while walking
-        along it is a classic mistake, and here it would skip entries. A loop that takes the first entry until there is
-        none cannot skip any.
+        empty. Each time, the last entry of the same descriptor fills the hole. So a host that walked along the map and
+        removed entries on its way would skip some: those that moved to a place behind it.
         """,
     )
 
@@ -91,7 +108,7 @@ def _emptied(order: Sequence[str]) -> list[str]:
 
 
 @LESSON.question
-def seventh(lab: RmapLab) -> Steps:
+def later(lab: RmapLab) -> Steps:
     """What a write through a new mapping of a page table costs, and what is left in the shadow."""
 
     def ends(faults: int, spte: bool) -> str:
@@ -101,49 +118,56 @@ def seventh(lab: RmapLab) -> Steps:
     film: Watch = yield Ask("The guest writes through its new mapping of the page table. This costs:", choices, on=lab.machine)
     yield Answer(
         ends(film.result.faults, lab.spte(lab.mapped[-1]) is not None),
-        "the host makes the spte, but leaves out W: the frame is shadowed. In the same fault it performs the store itself.",
+        "the host makes the spte without W, because the frame is shadowed. In the same fault it performs the store itself.",
         more="""
         <!-- slide:
         | first | then | how the rule is kept |
         | --- | --- | --- |
         | a writable mapping | the frame becomes a page table | write protection goes through the reverse map |
-        | the frame is a page table | a mapping is made | the host does not set W |
+        | the frame is a page table | a mapping is made | the host takes W out of the new spte |
         -->
-        The entry was not added to the reverse map either. A read through it will not fault. There are two ways in which
-        a page table could get a writable mapping, and the host prevents both:
+        When the host makes the spte, it looks for a shadow page of this gfn in the hash, and finds one (`mmu.c:983-994`).
+        So it clears W, and the reverse map stays empty. A read through the new mapping will not fault.
+
+        There are two ways in which a page table could get a writable mapping, and the host prevents both:
 
         | first | then | how the rule is kept |
         | --- | --- | --- |
         | a writable mapping | the frame becomes a page table | write protection goes through the reverse map |
-        | the frame is a page table | a mapping is made, or is used for a write | the host does not set W |
+        | the frame is a page table | a mapping is made | the host takes W out of the new spte |
         """,
     )
 
 
 @LESSON.question
-def five_stores(vm: Vm) -> Steps:
-    """What five stores in a row to one table cost, and how many of them the host performs."""
+def row_of_stores(vm: Vm, count: int) -> Steps:
+    """What several stores in a row to one table cost, and how many of them the host performs."""
 
     def ends(faults: int, performed: int) -> str:
         return f"{faults} fault, and the host performs {performed}"
 
-    choices = [ends(3, 3), ends(4, 3), ends(4, 4), ends(5, 5)]
-    accesses: list[Access] = yield Ask("How many of the five stores fault, and how many does the host perform?", choices, on=vm)
+    choices = [ends(3, 3), ends(4, 3), ends(4, 4), ends(count, count)]
+    words = f"How many of the {count} stores fault, and how many does the host perform?"
+    accesses: list[Access] = yield Ask(words, choices, on=vm)
     yield Answer(
         ends(sum(access.faults for access in accesses), sum(access.outcome == "emul" for access in accesses)),
-        "the third is the last that the host performs. The fourth faults because the kernel's entry still has no W.",
+        "after the third store the table has no shadow any more. The fourth still faults: the kernel's spte has no W yet.",
         more="""
-        With the shadow of the table, the *reason* for write protection is gone. But nothing has changed the kernel's entry,
-        so the fourth store faulted once more. This time the host found no shadow page for the frame: it gave the entry its
-        W, and the guest performed the store itself (`ok` instead of `emul`). The fifth store did not even fault.
+        <!-- slide:
+        Without a shadow of the table there is no *reason* for write protection any more. At the fourth store the host
+        gives the entry its W; the fifth does not even fault.
+        -->
+        After the third store, the table has no shadow, so there is no *reason* for write protection any more. But the spte
+        of the kernel's mapping has not changed, so the fourth store faulted, too. At this fault the host found no shadow
+        page for the frame. It gave the spte its W, and the guest performed the store itself (`ok` instead of `emul`).
+        The fifth store did not even fault.
 
-        If you know copy on write, you may have expected a single fault: there the first fault repairs the entry. Here
-        nothing is repaired as long as the light is red, because nothing is broken.
+        If you know copy on write, you may have expected a single fault: there, the first fault makes the page writable.
+        Here the spte must stay without W while the light is red.
 
-        One more thing in the film of the first store. At the zap the host does not flush the TLB, although at write
-        protection it does. The difference is who makes the change. Here the guest's kernel changes an entry, so it will
-        tell the processor to forget the old translation, as it must on a real machine. When the host takes W away, the
-        guest knows nothing of it, so the host itself has to flush.
+        In the film of the first store, the host zaps an entry and does not flush the TLB. At write protection it flushes.
+        Why this difference? The store was made by the guest's kernel, which will flush the TLB itself, as it must on a
+        real machine. But the guest does not know that the host clears W, so there the host has to flush.
         """,
     )
 
@@ -156,58 +180,46 @@ def trapped_only(vm: Vm, entry: GuestEntry) -> Steps:
         "never: its first read reaches the new frame",
         "until it writes to the page",
         "until the guest's kernel has loaded CR3 again",
-        "all the time, also after that",
+        "all the time, even after this load of CR3",
     ]
     words = "The store is trapped and performed, but pre_write does nothing. How long does the program reach the old frame?"
     accesses: list[Access] = yield Ask(words, choices, on=vm)
     reached = [access.gpa is not None and access.gpa >> 12 == old for access in accesses]
     yield Answer(
         choices[reached.index(False) if False in reached else 3],
-        "the trap only gives control to the host. The processor still uses the entry made from the old value.",
-        more="""
-        So there is another way to fail: the host traps every store and performs it for the guest, but corrects
-        *nothing*. The next picture shows two arrows that lead to two different frames, as in lesson 0, where `poke` had
-        changed the table without the host noticing. This time the host *did* notice, and the damage is the same.
-        Loading CR3 does not help: it empties the TLB, but the host finds its old shadow pages again and keeps using
-        them.
-        """,
-    )
-
-
-@LESSON.question
-def next_fault(vm: Vm, entry: GuestEntry) -> Steps:
-    """The frame that a program reaches after a fault at an adjacent page, if a change was not noticed."""
-    new = gfn_of(vm, entry.gva)
-    old = new ^ entry.frames
-
-    def ends(gfn: int, faults: int) -> str:
-        return f"{frame_name(gfn, old, new)}, {'after a' if faults else 'without a'} fault"
-
-    choices = [ends(new, 0), ends(new, 1), ends(old, 0)]
-    words = "After the fault at the adjacent page, the program accesses the first heap page. It reaches:"
-    access: Access = yield Ask(words, choices, on=vm)
-    assert access.gpa is not None
-    yield Answer(
-        ends(access.gpa >> 12, access.faults),
-        "at a fault the host makes the entry that is missing. It does not compare the others with the guest's table.",
+        "the trap only lets the host run. The processor still uses the spte that was made from the old value.",
         more="""
         <!-- slide:
-        **An entry that is present does not fault.** A fault tells the host what is *missing* in the shadow, never what
-        is *wrong* in it.
+        The host traps every store and performs it, but **corrects nothing**. Loading CR3 does not help: the host finds
+        its old shadow pages again.
         -->
-        Even good explanations say that the guest changes its page tables freely, and that the hypervisor notices at the
-        next page fault and brings the shadow up to date. There was a fault, in this very table, and the stale entry
-        stayed. At the first heap page there will never be one. **An entry that is present does not fault**: the
-        processor finds it, the entry allows the access, and that is all. A fault tells the host what is *missing* in
-        the shadow, never what is *wrong* in it.
-
-        In the guest whose store was trapped and handled correctly, when was the old entry zapped? The next cell prints
-        two sentences of that film, in their order: the *zap* comes first, and the store only after it. The old entry
-        was removed **before** the bytes changed. The shadow never disagreed with the guest's table, not even for a
-        moment.
+        It is not enough to trap every store: the host must also correct the shadow. In the next picture, the guest's
+        entry and the spte lead to two different frames. In lesson 0 you saw the same damage after `poke`, when the host had
+        not noticed the change. This time it *did* notice. Loading CR3 does not help: it empties the TLB, but the host
+        finds its old shadow pages again and keeps using them.
         """,
     )
 
+
+NEXT_FAULT = Passage(
+    """
+    <!-- slide:
+    **An entry that is present does not fault.** A fault tells the host what is *missing* in the shadow, never what
+    is *wrong* in it.
+    -->
+    Both claims are wrong. The bytes of the red page table have changed: write protection *stops nothing*. It makes the
+    write **visible**: the store is still performed, but by the host, at a time that the host chooses.
+
+    And the fault at heap page 2 has corrected nothing. At a fault the host makes the spte that is missing; it does not
+    compare the others with the guest's table. At heap page 1 there will never be a fault, because **an entry that is
+    present does not fault**: the processor finds the spte, which allows the access. A fault tells the host what is
+    *missing* in the shadow, never what is *wrong* in it.
+
+    With the usual `pre_write`, an spte is never wrong. Here are two sentences of the film `trap`, in their order:
+    the *zap* comes first, and then the store. The old spte was removed **before** the bytes changed. So the shadow never
+    disagreed with the guest's table, not even for a moment. (A TLB may, until the guest flushes it.)
+    """
+)
 
 THREE_GUESTS = Passage(
     """
@@ -227,21 +239,26 @@ THREE_STEPS = Passage(
     After a flush the processor reads the entry *again*. If W is still set, it is cached. W is cleared one line later,
     and the processor does not notice.
     -->
-    **This is a real bug.** Go back to the three steps of write protection: remove the entry from the map, flush, clear
-    W. The last two are in the wrong order. If you have already seen it, well done: it was in the kernel for half a
-    year. (In 2.6.22 it has no effect yet, because a guest has only one processor.)
-
-    The flush was added to `rmap_write_protect` by a separate change to KVM in January 2007 (commit 40907d5 of the Linux
-    kernel). A few days later, a developer proposed on the kernel's mailing list that it be removed again, because
-    everything seemed to work without it. The author of KVM answered that Intel's processors of the time probably flush
-    everything anyway whenever the host takes control. AMD's do not, and there the flush is vital. So it stayed. The
-    line after it was not discussed.
+    **This is a real bug.** The three steps of write protection are: remove the entry from the map, flush, clear W. The
+    last two are in the wrong order. If you noticed this before, well done: the mistake was in the kernel for half a year.
+    (In 2.6.22 it has no effect yet, because a guest has only one processor.)
 
     A flush empties the TLB of a processor. When that processor next needs a translation, it reads the entry again. If W
     is still set at that moment, its TLB says *writing allowed* once more. W is cleared one line later (`mmu.c:436`
     flushes, `mmu.c:437` clears), and the processor does not notice.
 
-    The next cell flushes the neighbour's TLB once more, and then the neighbour stores again.
+    One audit complains. It compares the shadow with the guest's tables, and after the neighbour's store these disagree.
+    Before that store the audit was silent: no audit looks into a TLB.
+
+    The flush came into `rmap_write_protect` in January 2007, with [commit
+    40907d5](https://github.com/torvalds/linux/commit/40907d5). A few days later, Ingo Molnar
+    [proposed on the kernel's mailing list](https://lore.kernel.org/lkml/20070108083935.GB18259@elte.hu/) to remove it: he
+    thought that a load of CR3 always follows, which flushes too, and his kernel seemed to work without the flush. Avi
+    Kivity, the author of KVM, [answered](https://lore.kernel.org/lkml/45A20A0A.70403@qumranet.com/) that Intel's
+    processors of the time probably flush everything anyway at each switch between guest and host. AMD's do not, and
+    for them the flush is vital. So the flush stayed. Nobody mentioned its place.
+
+    Now the neighbour's TLB is flushed once more, and then the neighbour stores again.
     """
 )
 
@@ -257,13 +274,17 @@ def neighbours_store(lab: RmapLab) -> Steps:
     access: Access = yield Ask("The neighbour overwrites the entry in the new page table. The host sees:", ends, on=lab.machine)
     yield Answer(
         ends[0] if not access.faults else ends[1] if access.outcome == "emul" else ends[2],
-        "the neighbour's TLB holds the entry with W set. It does not read the shadow again, so it does not see the change.",
+        "the neighbour's TLB has a translation that allows writing. So the neighbour does not read the shadow again.",
         more="""
-        In the film, step to the flush, and then *one* step further: that step is the neighbour's. At the end of the
-        film the picture looks correct, and the table's light is red. But look at the order. The host flushed; the neighbour
-        walked the shadow and found W set; only then was W cleared. The rule of this lesson holds in the shadow, but not
-        in the neighbour's TLB. The next picture shows the result: the guest's page table has an empty entry, and the
-        shadow entry made from it still maps a frame.
+        <!-- slide:
+        The host flushed; the neighbour walked the shadow and found W set; only then was W cleared. The rule holds in the
+        shadow, but not in the neighbour's TLB.
+        -->
+        In the film, go to the flush, and then *one* step further: that step is the neighbour's. At the end of the film the
+        picture looks correct, and the table's light is red. But look at the order of three steps. The host flushed. Then
+        the neighbour walked the shadow, and W was still set. Then the host cleared W. So the rule of this lesson holds in
+        the shadow, but not in the neighbour's TLB. The next picture shows the result: the entry in the guest's page table
+        is empty, and the spte that was made from it still maps a frame.
         """,
     )
 
@@ -274,17 +295,18 @@ SECOND_TRY = Passage(
     In mid-2007, with support for several processors, the two lines were swapped. *First change the original, then throw
     away the copies.*
     -->
-    Now the neighbour's store is trapped as it should be, and emulated. The fix costs nothing: **first clear, then
-    flush**. Any entry that is cached after the flush was read after W was cleared.
+    Now the neighbour's store is trapped and emulated, as it should be: this time W was clear before the flush. So the fix
+    costs nothing: **first clear W, then flush**. A processor that reads the entry after the flush finds W clear.
 
-    In mid-2007, KVM gained support for guests with several processors. The two lines were swapped, and the flush was
-    extended to the other processors. (The same file had the right order in another place all along. You saw it in the
-    film of the seventh mapping: where a new spte turns out to point to a page table, the host clears W in the entry
-    (`mmu.c:989`) and then flushes (`mmu.c:990`).)
+    In mid-2007, KVM gained support for guests with several processors. The flush was extended to the other
+    processors (["KVM: Flush remote tlbs when reducing shadow pte
+    permissions"](https://kernel.googlesource.com/pub/scm/linux/kernel/git/joro/linux/+/refs/tags/kvm-28)), and the two
+    lines were swapped. (In another place, `mmu.c` always had the right order. You saw it in the film of the later mapping:
+    the host clears W in the new spte (`mmu.c:989`) and then flushes (`mmu.c:990`).)
 
-    The general lesson is older than KVM and holds for every cache: *first change the original, then throw away the
-    copies.* In the reverse order, a new copy of the old state can be made in between. (The exercise keeps the order of
-    2.6.22, because the kit does what that kernel did.)
+    This holds for every cache, not only in KVM: *first change the original, then throw away the copies.* In the reverse
+    order, someone can copy the old state in between. (The exercise keeps the order of 2.6.22, because the kit does what
+    that kernel did.)
     """
 )
 
@@ -292,20 +314,136 @@ SUMMARY = Passage(
     """
     <!-- slide:
     - **A frame that is shadowed has no writable mapping**, now and later.
-    - For each entry: **remove it from its map, flush, clear W** (the order of 2.6.22, which is wrong).
+    - For each entry: **remove it from its map, clear W, flush.** (2.6.22 flushes before it clears W, which is wrong.)
     - A store to a page table is **trapped and emulated**. The host corrects the shadow *between the two*.
-    - Flush after the change, not before it.
     -->
     - **A frame that is shadowed as a page table has no writable mapping.** The host enforces this rule in two ways.
-      When a frame becomes a page table, all its writable entries lose their W. When the host makes an spte for a page
-      table, it does not set W.
-    - For each entry there are three steps: **remove it from the reverse map, flush the TLB, clear W** (the order of
-      2.6.22, which is wrong). The rest of the entry does not change. So there are as many flushes as entries, and
-      reading causes no fault.
+      When a frame becomes a page table, all sptes that lead to it lose their W. When the host makes an spte that leads to a
+      page table, it clears W before the guest continues.
+    - For each entry there are three steps: **remove it from the reverse map, clear W, flush the TLB**. (2.6.22 flushes
+      before it clears W, which is wrong.) So there are as many flushes as entries. The rest of the entry does not change,
+      so a read causes no fault.
     - A store to a page table is **trapped and emulated**, as long as the table is shadowed. Protection does not stop
       the store; it makes it visible.
     - The host corrects the shadow **between the trap and the store**. A stale entry never faults, so there is no later
       chance to find it.
-    - Flush after the change, not before it.
     """
 )
+
+
+# Check questions
+
+
+@LESSON.check
+def flush_count(seed: int) -> Steps:
+    """The flushes when a frame with some read-only mappings becomes a page table."""
+    rng = random.Random(seed)
+    writable, read_only = rng.randint(1, 6), rng.randint(1, 4)
+    lab = rmap_lab()
+    kinds = [False] * writable + [True] * read_only
+    rng.shuffle(kinds)
+    for kind in kinds:
+        lab.map(read_only=kind)
+    before = lab.machine.stats.tlb_flushes
+    yield Ask(
+        f"A frame has {writable + read_only} mappings, {read_only} of them read-only, and becomes a page table. "
+        "How many times does the host flush the TLB for write protection?",
+        sorted({0, 1, read_only, writable, writable + read_only}),
+    )
+    lab.protect()
+    yield Answer(lab.machine.stats.tlb_flushes - before, "there is one flush for each entry in the reverse map, and only "
+                 "entries with W are in it.")  # fmt: skip
+
+
+@LESSON.check
+def light(seed: int) -> Steps:
+    """What a write to a frame does, depending on whether the frame is shadowed as a table."""
+    rng = random.Random(seed)
+    builder = Builder()
+    builder.map(0x1000)
+    builder.map(0x40000000)
+    table = builder.table(0x40000000)
+    builder.map(0x2000, gfn=table)
+    vm = builder.start()
+    vm.access(0x2000, write=rng.random() < 0.5)
+    used, dropped = rng.random() < 0.7, rng.random() < 0.5
+    words = ["The guest maps a page table at 0x2000 and has accessed it there."]
+    if used:
+        vm.access(0x40000000)
+        words.append("Then an access at 0x40000000 used that table.")
+        if dropped:
+            for number in range(3):
+                vm.emulate_write_gpa((table << PAGE_SHIFT) + 0x800, number << PAGE_SHIFT | PRESENT, 8)
+            words.append("Then the host performed three stores in a row to the table.")
+    else:
+        words.append("No access has used that table yet.")
+    choices = ["it does not fault", "it faults, and the host performs the store", "it faults, and the host gives the spte W"]
+    yield Ask(f"{' '.join(words)} Now the kernel writes at 0x2000. What happens?", choices)
+    access = vm.access(0x2000, write=True)
+    yield Answer(
+        choices[0] if not access.faults else choices[1] if access.outcome == "emul" else choices[2],
+        "the light is red from the first use of the table until its shadow is dropped. An spte without W faults at a write.",
+    )
+
+
+@LESSON.check
+def trapped_stores(seed: int) -> Steps:
+    """The stores that the host performs, of several to one table and to another."""
+    rng = random.Random(seed)
+    builder = Builder()
+    for gva in (0x1000, 0x201000):
+        builder.map(gva)
+    tables = [builder.table(0x1000), builder.table(0x201000)]
+    builder.map(0x400000, gfn=tables[0])
+    builder.map(0x401000, gfn=tables[1])
+    vm = builder.start()
+    for gva in (0x1000, 0x201000):
+        vm.access(gva)
+    row = [rng.choice([0, 0, 1]) for _ in range(6)]
+    row[0] = 0
+    yield Ask(
+        f"Two page tables A and B are shadowed. The kernel stores to {', '.join('AB'[one] for one in row)}, in this order. "
+        "How many of these stores does the host perform?",
+        [2, 3, 4, 5, 6],
+    )
+    done = [vm.access(0x400000 + 0x1000 * one + 0x800, write=True, value=0, size=8) for one in row]
+    yield Answer(
+        sum(access.outcome == "emul" for access in done),
+        "all stores to a table, up to the third in a row. At the third, the host drops the shadow of that table.",
+    )
+
+
+@LESSON.check
+def who_reaches(seed: int) -> Steps:
+    """What a program reaches after a change of its entry that was seen or not seen."""
+    rng = random.Random(seed)
+    seen, touched = rng.random() < 0.5, rng.random() < 0.5
+    builder = Builder()
+    old = builder.map(0x1000)
+    builder.map(0x2000)
+    new = builder.frame()
+    vm = builder.start()
+    if touched:
+        vm.access(0x1000, user=True)
+    else:
+        vm.access(0x2000, user=True)
+    how = "and the host performs the store" if seen else "and the host does not notice"
+    page = "the page at 0x1000" if touched else "only the page beside it, in the same table"
+    choices = [f"the old frame, {old:#x}", f"the new frame, {new:#x}"]
+    yield Ask(
+        f"A program has accessed {page}. The entry of 0x1000 is changed from gfn {old:#x} to gfn {new:#x}, {how}. "
+        "What does the program reach at 0x1000?",
+        [*choices, "neither: the access fails"],
+    )
+    value = new << PAGE_SHIFT | PRESENT | WRITABLE | USER
+    gpa = builder.entry_gpa(0x1000)
+    if seen:
+        vm.emulate_write_gpa(gpa, value, 8)
+    else:
+        vm.poke(gpa, value)
+    reached = vm.access(0x1000, user=True).gpa
+    assert reached is not None
+    yield Answer(
+        choices[reached >> PAGE_SHIFT == new],
+        "an spte is stale only if it existed before the change, and the host did not see the store and zap it.",
+    )

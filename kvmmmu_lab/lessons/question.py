@@ -60,11 +60,16 @@ def without_comments(text: str) -> str:
     return re.sub(r"<!--.*?-->\s*", "", text, flags=re.DOTALL)
 
 
+def with_distinct_links(text: str) -> str:
+    """Set the links in a text in Markdown in italics. In outputs, JupyterLab shows links by colour alone."""
+    return re.sub(r"(?<!\*)\[[^]*]+\]\(https?://[^)]+\)(?!\*)", r"*\g<0>*", text)
+
+
 class Passage:
     """A text in Markdown that a lesson shows when its cell runs, because the reader should not see it before."""
 
     def __init__(self, text: str) -> None:
-        self.text = textwrap.dedent(text).strip()
+        self.text = with_distinct_links(textwrap.dedent(text).strip())
 
     def __str__(self) -> str:
         return without_comments(self.text)
@@ -75,7 +80,20 @@ class Passage:
         return {"text/markdown": self.text, "text/plain": str(self)}
 
 
-class Question(Prediction):
+class OpenPrediction(Prediction):
+    """A prediction whose last choice is "I don't know"."""
+
+    def still(self) -> str:
+        """Return the question as HTML. "I don't know" is left out unless it is the answer."""
+        every = self.choices
+        try:
+            self.choices = [choice for choice in every if choice != DONT_KNOW or self.answer == DONT_KNOW]
+            return super().still()
+        finally:
+            self.choices = every
+
+
+class Question(OpenPrediction):
     """A question of a lesson. ``key`` identifies it in the learner's progress; `reveal` shows the answer.
 
     ``first`` is the answer that counts: the one when the next cell runs, or else the first one after that, which is ``late``.
@@ -123,7 +141,7 @@ class Question(Prediction):
             answer = self._steps.send(happened[0] if len(happened) == 1 else happened)
             assert isinstance(answer, Answer)
             self.outcome = Outcome(self, answer.happened, answer.words, answer.why)
-            self.more = textwrap.dedent(answer.more).strip()
+            self.more = with_distinct_links(textwrap.dedent(answer.more).strip())
         return Reveal(self, self.outcome)
 
     def settle(self) -> None:
@@ -152,15 +170,6 @@ class Question(Prediction):
         if not self.revealed or self.answer == self.first:
             return ""
         return f"Your first answer counts: {self.first}. This one was chosen after the answer was shown."
-
-    def still(self) -> str:
-        """Return the question as HTML. "I don't know" is left out unless it is the answer."""
-        every = self.choices
-        try:
-            self.choices = [choice for choice in every if choice != DONT_KNOW or self.answer == DONT_KNOW]
-            return super().still()
-        finally:
-            self.choices = every
 
 
 class Reveal:

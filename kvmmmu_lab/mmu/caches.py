@@ -43,7 +43,7 @@ class Caches:
         self.rmap_desc = Cache("rmap descriptors", 1)
 
     def top_up(self, emit: ev.Sink | None) -> None:
-        """Fill each cache that holds less than its minimum (mmu.c:228-255). Allocation never fails here."""
+        """Fill each cache that holds less than its minimum (mmu.c:205-220, 228-255). Allocation never fails here."""
         for cache in (self.pte_chain, self.rmap_desc):
             if cache.free < cache.least:
                 if emit is not None:
@@ -51,5 +51,5 @@ class Caches:
                 cache.free = CAPACITY
 
     def empty(self) -> None:
-        """Free all objects (mmu.c:257-261)."""
+        """Free all objects (mmu.c:222-226, 257-261)."""
         self.pte_chain.free = self.rmap_desc.free = 0

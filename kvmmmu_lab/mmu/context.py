@@ -88,7 +88,7 @@ def alloc_roots(vm: Machine) -> None:
     BUG if a root is outside every slot, an oops if the pool is empty.
     """
     if vm.shadow_root_level == ROOT_64:
-        vm.root = _pin(vm, get_page(vm, vm.cpu.cr3 >> PAGE_SHIFT, 0, ROOT_64, False, 0, None))
+        vm.root = _pin(vm, vm.get_root(vm, vm.cpu.cr3 >> PAGE_SHIFT, 0, ROOT_64, False))
     else:
         for i in range(4):
             gfn = vm.cpu.cr3 >> PAGE_SHIFT
@@ -99,9 +99,14 @@ def alloc_roots(vm: Machine) -> None:
                 gfn = vm.cpu.pdptrs[i] >> PAGE_SHIFT
             elif vm.root_level == NONPAGING:
                 gfn = 0
-            page = get_page(vm, gfn, i << 30, 2, vm.root_level == NONPAGING, 0, None)
+            page = vm.get_root(vm, gfn, i << 30, 2, vm.root_level == NONPAGING)
             vm.memory.put((PAE_ROOT << 9) + i, _pin(vm, page) | PRESENT, ev.ROOT_SLOT)
         vm.root = PAE_ROOT_HPA
+
+
+def get_root(vm: Machine, gfn: int, gva: int, level: int, metaphysical: bool) -> ShadowPage | None:
+    """The shadow page of a root, found or new (mmu.c:858, 878)."""
+    return get_page(vm, gfn, gva, level, metaphysical, 0, None)
 
 
 def _pin(vm: Machine, page: ShadowPage | None) -> int:
@@ -133,7 +138,6 @@ def free_roots(vm: Machine) -> None:
     vm.root = INVALID_PAGE
 
 
-@traced(ev.NONPAGING_FAULT)
 def nonpaging_fault(vm: Machine, gva: int, error: int) -> int:
     """Handle a page fault of a guest without paging: gva is also the gpa (mmu.c:893-914). Returns 1 (emulate) if there is no
     memory there."""

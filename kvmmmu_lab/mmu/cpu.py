@@ -23,7 +23,6 @@ from .bits import (
     WRITABLE,
     error_code,
 )
-from .context import nonpaging_fault
 from .events import traced
 from .fault import page_fault
 from .machine import Machine
@@ -132,7 +131,7 @@ def handle_fault(vm: Machine, gva: int, error: int) -> int:
     """Handle a page fault: refill the pool, then call the fault handler of the current paging mode."""
     vm.stats.exits += 1
     refill(vm)
-    return nonpaging_fault(vm, gva, error) if vm.root_level == NONPAGING else page_fault(vm, gva, error)
+    return vm.nonpaging_fault(vm, gva, error) if vm.root_level == NONPAGING else page_fault(vm, gva, error)
 
 
 def _through(vm: Machine, gva: int, hpa: int, write: bool, value: int | None, size: int, faults: int) -> Access:

@@ -30,7 +30,7 @@ from .events import traced
 from .machine import Machine
 from .memory import PAE_ROOT
 from .shadow import get_page, zap_page
-from .spte import fix_read, large_gpa
+from .spte import large_gpa
 from .walk import Walk, read_entry
 
 
@@ -55,7 +55,7 @@ def page_fault(vm: Machine, gva: int, error: int) -> int:
     if write:
         page_table_written = fix_write(vm, spte, user, walk)
     else:
-        fix_read(vm, spte)
+        vm.fix_read(vm, spte)
     if vm.memory.words[spte] & IO_MARK:
         return 1
     vm.stats.fixed += 1
@@ -101,27 +101,29 @@ def fetch(vm: Machine, gva: int, walk: Walk) -> int:
 def _link_table(vm: Machine, gva: int, walk: Walk, level: int, spte: int) -> int:
     """Link a shadow table to the empty entry ``spte`` at level ``level``; return the new entry."""
     if level == 2 and walk.level == 2:  # below a large page there is no guest table to shadow
-        guest_entry = read_entry(vm, walk)
-        gfn, metaphysical = (guest_entry & guest_format(vm.root_level).base) >> PAGE_SHIFT, True
-        access = (guest_entry & RIGHTS) >> 1
+        gfn, metaphysical = (read_entry(vm, walk) & guest_format(vm.root_level).base) >> PAGE_SHIFT, True
     else:
-        gfn, metaphysical, access = walk.tables[level - 1], False, 0
-    page = get_page(vm, gfn, gva, level - 1, metaphysical, access, spte)
+        gfn, metaphysical = walk.tables[level - 1], False
+    page = get_page(vm, gfn, gva, level - 1, metaphysical, vm.table_access(vm, gva, walk, level), spte)
     if page is None:
         raise HostCrash("oops", "fetch", "paging_tmpl.h:224", "no free shadow page; the kernel doesn't check (null pointer)")
     vm.memory.put(spte, page.hpa | LINK, ev.LINK_TABLE)
     return page.hpa | LINK
 
 
+def table_access(vm: Machine, gva: int, walk: Walk, level: int) -> int:
+    """The access rights in the role of the table below an entry at ``level``: those of a large page's entry, 0 for any other
+    table (2007: the rights of the entries above are in no role)."""
+    return (read_entry(vm, walk) & RIGHTS) >> 1 if level == walk.level else 0
+
+
 @traced(ev.FIX_WRITE)
 def fix_write(vm: Machine, spte: int, user: bool, walk: Walk) -> bool:
     """Make a shadow entry writable for a write, if that is allowed (paging_tmpl.h:307).
 
-    Returns True if the write is to a page table and has to be emulated. A user write is assumed not to change a page table:
-    the shadow pages of its frame are zapped.
+    Returns True if the write is to a page table and has to be emulated.
 
-    2007: If one of these pages is a live root, the kernel loops forever. If one of them contains ``spte``, the freed page
-    keeps an entry with only the writable bit.
+    2007: If `user_write` zaps the page that contains ``spte``, the freed page keeps an entry with only the writable bit.
     """
     memory = vm.memory
     entry = memory.words[spte]
@@ -138,13 +140,7 @@ def fix_write(vm: Machine, spte: int, user: bool, walk: Walk) -> bool:
     if not guest_entry & PRESENT:
         memory.put(spte, 0, ev.DROP_SPTE)
         return False
-    page = vm.pool.lookup(walk.gfn)
-    if user:
-        while page is not None:
-            zap_page(vm, page)
-            if page.root_count:
-                raise HostCrash("hang", "fix_write_pf", "paging_tmpl.h:307", f"zapping leaves the live root {page}")
-            page = vm.pool.lookup(walk.gfn)
+    page = vm.user_write(vm, walk.gfn) if user else vm.pool.lookup(walk.gfn)
     memory.mark_dirty(walk.gfn)
     if page is None:
         memory.put(spte, memory.words[spte] | WRITABLE, ev.ALLOW_WRITE)
@@ -156,3 +152,12 @@ def fix_write(vm: Machine, spte: int, user: bool, walk: Walk) -> bool:
     if page is None:
         vm.rmap.add(spte)
     return page is not None
+
+
+def user_write(vm: Machine, gfn: int) -> None:
+    """Zap all shadow pages of the guest table in gfn, since a user write is assumed not to change a page table
+    (paging_tmpl.h:307). Raises HostCrash (hang) if one of them is a live root, which stays in the hash (2007)."""
+    while (page := vm.pool.lookup(gfn)) is not None:
+        zap_page(vm, page)
+        if page.root_count:
+            raise HostCrash("hang", "fix_write_pf", "paging_tmpl.h:307", f"zapping leaves the live root {page}")

@@ -7,23 +7,27 @@ The new value doesn't matter. A later fault makes the shadow entry again.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from . import events as ev
 from .bits import BASE_MASK, PAGE_SHIFT, PAGE_SIZE, PRESENT, ROOT_32, guest_format
 from .machine import Machine
 from .pool import METAPHYSICAL, ShadowPage
 from .shadow import zap_page
 
+ShadowRange = Callable[[ShadowPage, int], tuple[int, int]]
 FLOOD = 3
 """After this many consecutive writes to a frame, the frame is assumed not to be a page table any more."""
 
 
-def pre_write(vm: Machine, gpa: int, size: int) -> None:
+def pre_write(vm: Machine, gpa: int, size: int, entries: ShadowRange | None = None) -> None:
     """Zap the shadow entries of the guest entry that a write of ``size`` bytes at ``gpa`` will change (mmu.c:1140-1212).
 
     A write to more than one entry, or the third in a row to the same frame, zaps the whole shadow page. A write to another
     frame resets that count, but a fault doesn't (2007). For a guest table with 4-byte entries, shadow entries are zapped in the
-    pages of all quadrants, even in those that don't shadow the written entry (2007).
+    pages of all quadrants, even in those that don't shadow the written entry (2007). ``entries`` replaces `shadow_range`.
     """
+    entries = entries or shadow_range
     emit = vm.emit
     gfn, offset = gpa >> PAGE_SHIFT, gpa & (PAGE_SIZE - 1)
     if gfn == vm.last_pt_write_gfn:
@@ -41,7 +45,7 @@ def pre_write(vm: Machine, gpa: int, size: int) -> None:
             vm.stats.flood_zaps += flooded
             zap_page(vm, page)
         else:
-            first, count = shadow_range(page, offset)
+            first, count = entries(page, offset)
             for spte in range(first, first + count):
                 zap_spte(vm, page, spte)
 

@@ -48,8 +48,7 @@ def _update_lma(vm: Machine, new_cr0: int) -> None:
         cpu.efer = cpu.efer | EFER_LMA if new_cr0 & CR0_PG else cpu.efer & ~EFER_LMA
 
 
-@traced(ev.LOAD_CR0)
-def load_cr0(vm: Machine, value: int) -> bool:
+def _set_cr0(vm: Machine, value: int) -> bool:
     """Load CR0. Returns False after a #GP. It refuses reserved bits, NW without CD, PG without PE, and PG with EFER.LME but
     without CR4.PAE."""
     cpu = vm.cpu
@@ -70,8 +69,7 @@ def load_cr0(vm: Machine, value: int) -> bool:
     return True
 
 
-@traced(ev.LOAD_CR4)
-def load_cr4(vm: Machine, value: int) -> bool:
+def _set_cr4(vm: Machine, value: int) -> bool:
     """Load CR4. Returns False after a #GP. If the #GP is for bad PDPTEs, CR4 changes nevertheless (2007)."""
     cpu = vm.cpu
     accepted = True
@@ -87,8 +85,7 @@ def load_cr4(vm: Machine, value: int) -> bool:
     return accepted
 
 
-@traced(ev.LOAD_CR3)
-def load_cr3(vm: Machine, value: int) -> bool:
+def _set_cr3(vm: Machine, value: int) -> bool:
     """Load CR3. Returns False after a #GP. A CR3 outside every slot causes a #GP, but is stored nevertheless (2007)."""
     cpu = vm.cpu
     if cpu.long_mode:
@@ -106,8 +103,7 @@ def load_cr3(vm: Machine, value: int) -> bool:
     return True
 
 
-@traced(ev.LOAD_EFER)
-def load_efer(vm: Machine, value: int) -> bool:
+def _set_efer(vm: Machine, value: int) -> bool:
     """Load EFER. Returns False after a #GP, which is caused by reserved bits, or by a change of LME while paging is on. The
     context isn't reset (2007)."""
     cpu = vm.cpu
@@ -117,6 +113,38 @@ def load_efer(vm: Machine, value: int) -> bool:
         return vm.general_protection("EFER: LME changed while paging is on")
     cpu.efer = value
     return True
+
+
+def set_register(vm: Machine, register: str, value: int) -> bool:
+    """Load a control register by name: "cr0", "cr3", "cr4" or "efer". Returns False after a #GP."""
+    return LOADS[register](vm, value)
+
+
+LOADS = {"cr0": _set_cr0, "cr3": _set_cr3, "cr4": _set_cr4, "efer": _set_efer}
+
+
+@traced(ev.LOAD_CR0)
+def load_cr0(vm: Machine, value: int) -> bool:
+    """The guest loads CR0. Returns False after a #GP."""
+    return vm.set_register(vm, "cr0", value)
+
+
+@traced(ev.LOAD_CR3)
+def load_cr3(vm: Machine, value: int) -> bool:
+    """The guest loads CR3. Returns False after a #GP."""
+    return vm.set_register(vm, "cr3", value)
+
+
+@traced(ev.LOAD_CR4)
+def load_cr4(vm: Machine, value: int) -> bool:
+    """The guest loads CR4. Returns False after a #GP."""
+    return vm.set_register(vm, "cr4", value)
+
+
+@traced(ev.LOAD_EFER)
+def load_efer(vm: Machine, value: int) -> bool:
+    """The guest loads EFER. Returns False after a #GP."""
+    return vm.set_register(vm, "efer", value)
 
 
 @traced(ev.SET_REGISTERS)

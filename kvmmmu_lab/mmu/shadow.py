@@ -13,6 +13,11 @@ from .pool import METAPHYSICAL, MIN_FREE, NUM_PAGES, REFILL, ShadowPage, make_ro
 from .walk import gva_to_gpa
 
 
+def role(vm: Machine, level: int, gva: int, metaphysical: bool, access: int) -> int:
+    """The role of a shadow page in the current mode (mmu.c:602-611). CR0.WP, CR4.PSE and EFER.NX aren't in it (2007)."""
+    return make_role(vm.root_level, level, gva, metaphysical, access)
+
+
 @traced(ev.GET_PAGE)
 def get_page(
     vm: Machine, gfn: int, gva: int, level: int, metaphysical: bool, access: int, parent: int | None
@@ -26,7 +31,7 @@ def get_page(
     rights has only one shadow page, which has the access rights of the first use. Nor does it include NX and the dirty bit
     of a large page: after the guest has changed them, the old shadow page is found again.
     """
-    role = make_role(vm.root_level, level, gva, metaphysical, access)
+    role = vm.role(vm, level, gva, metaphysical, access)
     for page in vm.pool.bucket(gfn):
         if page.gfn == gfn and page.role == role:
             if parent is not None:
@@ -68,7 +73,7 @@ def unlink_children(vm: Machine, page: ShadowPage) -> None:
 def zap_page(vm: Machine, page: ShadowPage) -> None:
     """Unlink a shadow page from its parents, clear its entries, free it (mmu.c:671-696).
 
-    Its children stay in the hash, even without parents. A live root stays, too, and moves to the head of the active list.
+    The pages below it stay in the hash, even without parents. A live root stays, too, and moves to the head of the active list.
     """
     vm.stats.zapped += 1
     while (parent := vm.parents.first(page)) is not None:

@@ -13,6 +13,11 @@ from .shadow import slot_remove_write_access
 
 @traced(ev.SET_SLOT)
 def set_slot(vm: Machine, slot: int, base: int, npages: int, log: bool) -> None:
+    """Change a slot; its arguments have been checked."""
+    vm.change_slot(vm, slot, base, npages, log)
+
+
+def change_slot(vm: Machine, slot: int, base: int, npages: int, log: bool) -> None:
     """Install a checked slot. If it has a dirty log, remove write access to it. Then reset the context.
 
     Shadow entries that reach a deleted or moved slot stay (2007: they reach frames that no longer belong to the guest). I/O

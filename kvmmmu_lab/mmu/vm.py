@@ -15,12 +15,29 @@ from . import checks, context, cpu, registers, shadow, slots
 from . import events as ev
 from .audit import Complaint, audit, undone
 from .bits import PAGE_SHIFT, PAGE_SIZE, UNMAPPED_GVA, mode_of_levels
-from .machine import GuestWalk, Machine, ParentsPart, PreWrite, ReverseMapPart, SpteMaker, part_methods
+from .fault import table_access, user_write
+from .machine import (
+    FixRead,
+    GuestWalk,
+    Machine,
+    NonpagingFault,
+    ParentsPart,
+    PreWrite,
+    RegisterLoad,
+    ReverseMapPart,
+    RoleMaker,
+    RootMaker,
+    SlotChange,
+    SpteMaker,
+    TableAccess,
+    UserWrite,
+    part_methods,
+)
 from .memory import ALIAS_SLOTS, MEMORY_SLOTS
 from .parents import ParentChains
 from .prewrite import pre_write
 from .rmap import ReverseMap
-from .spte import set_spte
+from .spte import fix_read, set_spte
 from .walk import gva_to_gpa, gva_to_hpa, walk_guest
 
 P = ParamSpec("P")
@@ -48,11 +65,33 @@ class Vm(Machine):
         walk: GuestWalk = walk_guest,
         set_spte: SpteMaker = set_spte,
         pre_write: PreWrite = pre_write,
+        role: RoleMaker = shadow.role,
+        table_access: TableAccess = table_access,
+        fix_read: FixRead = fix_read,
+        user_write: UserWrite = user_write,
+        get_root: RootMaker = context.get_root,
+        nonpaging_fault: NonpagingFault = context.nonpaging_fault,
+        set_register: RegisterLoad = registers.set_register,
+        change_slot: SlotChange = slots.change_slot,
         tlb: bool = False,
         audits: bool = False,
     ) -> None:
         super().__init__(tlb, audits)
-        self._use(rmap=rmap, parents=parents, walk=walk, set_spte=set_spte, pre_write=pre_write)
+        self._use(
+            rmap=rmap,
+            parents=parents,
+            walk=walk,
+            set_spte=set_spte,
+            pre_write=pre_write,
+            role=role,
+            table_access=table_access,
+            fix_read=fix_read,
+            user_write=user_write,
+            get_root=get_root,
+            nonpaging_fault=nonpaging_fault,
+            set_register=set_register,
+            change_slot=change_slot,
+        )
         for number, (base, npages, log) in enumerate(checks.slots(slots)):
             self.memory.check_slot(checks.number("slot", number, MEMORY_SLOTS), base, npages)
             self.memory.set_slot(number, base, npages, log)

@@ -83,7 +83,8 @@ def running() -> tuple[str, str]:
     """Return the ids of the notebook cell that runs and of this run; "" if the front end doesn't give them."""
     from IPython import get_ipython
 
-    parent = get_ipython().get_parent()
+    shell = get_ipython()
+    parent = (shell if hasattr(shell, "get_parent") else shell.kernel).get_parent()  # Pyodide's kernel has it itself
     return parent.get("metadata", {}).get("cellId", ""), parent.get("header", {}).get("msg_id", "")
 
 

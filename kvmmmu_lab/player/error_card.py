@@ -23,7 +23,7 @@ def card_of(error: Exception | None) -> dict[str, Any] | None:
 
 def _title_and_rows(error: Exception) -> tuple[str, list[str]]:
     if isinstance(error, HostCrash):
-        return "The host would have crashed", [
+        return "The host would hang" if error.kind == "hang" else "The host would have crashed", [
             f"{error.kind}, {CRASHES.get(error.kind, 'the host stopped')}: {error.what}.",
             f"It happened in {error.function}(), {error.source}. This VM is dead now; build a new one.",
         ]

@@ -1,25 +1,27 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`Film`: a recording as a film. A film is data; the player, on a page or in a notebook, only displays the data.
+"""`Film`: a recording as a film; `Reel`: any steps as a film. A film is data; the player only displays the data.
 
 Each operation is a *chapter*. All elements that its steps show are laid out once, in one drawing; a step changes classes
 and texts in that drawing. The data can be written as JSON::
 
-    format, version, title, css, legend, tags, card
-    chapters  [{title, svg, names, folds: [{first, last, words}],
+    format, version, title, question, css, legend, tags, card
+    chapters  [{title, svg, stage, names, folds: [{first, last, words}],
                 steps: [{words, operation, place, reference, depth, tags, about, set, changes, story}]}]
 
-``set`` maps keys to the appearances (see `draw.svg`) that differ from those of the step before. ``about`` lists the marked
-keys, and ``changes`` the changed entries with their old and new values. ``operation`` is what the list of steps shows until
-the step is reached. ``story`` maps keys to what the step means for them, as a clause: "it is read by the host". ``reference``
-names lines of the kernel's source, such as "mmu.c:315-346". ``names`` has the name of each table, edge, and row whose name
-isn't "entry N of" its table. ``folds`` are runs of steps, counted within the chapter, that a list shows as one line. ``card``
-is the error that ended the film, or None.
+``stage`` is the scene with all that the chapter shows (see `scene.scene_data`): with it the chapter can be laid out again.
+``question`` is what a slide asks at step 0. ``set`` maps keys to the appearances (see `draw.svg`) that differ from those of
+the step before. ``about`` lists the marked keys, and ``changes`` the changed entries with their old and new values.
+``operation`` is what the list of steps shows until the step is reached. ``story`` maps keys to what the step means for them,
+as a clause: "it is read by the host". ``reference`` names lines of the kernel's source, such as "mmu.c:315-346". ``names``
+has the name of each table, edge, and row whose name isn't "entry N of" its table. ``folds`` are runs of steps, counted
+within the chapter, that a list shows as one line. ``card`` is the error that ended the film, or None.
 """
 
 from __future__ import annotations
 
 import functools
 import json
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -28,7 +30,7 @@ from typing import Any
 from ..draw.arguments import check_gva
 from ..draw.pictures import Picture
 from ..draw.render import RenderError
-from ..draw.scene import Scene, edges_of, union
+from ..draw.scene import Scene, edges_of, scene_data, union
 from ..draw.svg import Appearance, Drawing, edge_name
 from ..draw.text import alternative, to_text
 from ..draw.theme import MEANINGS, stylesheet
@@ -41,14 +43,15 @@ from ..recording.narration import TAGS
 from ..recording.recording import Recording
 from . import cell_output
 from .error_card import card_of
-from .film_steps import BEFORE, Draw, FilmBuilder, FilmStep, Fold, folds
+from .film_steps import BEFORE, Draw, FilmBuilder, FilmStep, Fold, Kinds, folds, question_of
 from .gif import gif
 from .page import FORMAT, VERSION, film_html, film_page
 
 LEGEND = (
     *((mark, MEANINGS[mark]) for mark in ("new", "changed", "read", "dead")),
     ("readonly", "read only"),
-    ("rmap", "reverse map"),
+    ("edge rmap", "reverse map"),
+    ("edge parent", "parent"),
     ("shadows", "is shadowed by"),
 )
 """Classes and their meanings. The player shows a sample beside each."""
@@ -61,24 +64,27 @@ def film(
     detail: bool = False,
     title: str = "",
     seen: Iterable[str] = (),
+    question: str = "",
+    only: Kinds | None = None,
 ) -> Film:
     """Make a film of a recording that shows the paths of these addresses, and of those that the recording touches.
 
     ``draw``: a function that returns other scenes, such as ``lambda vm, marks: reverse_map_scene(vm, gfn, marks=marks)``.
-    ``detail``: whether every event becomes a step. ``seen``: what the viewer has seen before (``patterns`` of an earlier film);
-    the list of steps folds it. Raises InputError for an impossible address.
+    ``detail``: whether every event becomes a step. ``only``: the kinds of events that become steps; by default all. ``seen``:
+    what the viewer has seen before (``patterns`` of an earlier film); the list of steps folds it. ``question``: what a slide
+    asks at step 0, by default what the first operation does to the shadow tables. Raises InputError for an impossible address.
     """
     if not isinstance(recording, Recording):
         raise InputError("recording", recording, "the recording from `with record(vm) as recording`")
     start = recording.at(0)
     for gva in gvas:
         check_gva(start, gva)
-    return Film(recording, gvas, draw, detail, title, seen)
+    return Film(recording, gvas, draw, detail, title, seen, question, only)
 
 
-class Film:
-    """A film of a recording. Show it in a notebook to play it; ``print`` lists its steps, and folds those that are like earlier
-    ones, as the player does; ``print(film.text(every=True))`` lists them all.
+class Reel:
+    """Steps with pictures, in chapters, as a film that can be played; `Film` makes them from a recording. ``print`` lists the
+    steps, and folds those that are like earlier ones, as the player does; ``print(film.text(every=True))`` lists them all.
 
     ``steps``: all steps. ``picture(k)``: the picture at a step. ``widget``: a player that Python can control and query.
     ``picked``: what was clicked on. ``data``: the input of the player. ``save("fault.html")``, or .svg, .dot, .gif, .json.
@@ -86,15 +92,17 @@ class Film:
 
     def __init__(
         self,
-        recording: Recording,
-        gvas: Iterable[int],
-        draw: Draw | None,
-        detail: bool,
-        title: str,
+        chapters: list[list[FilmStep]],
+        title: str = "",
+        question: str = "",
+        *,
         seen: Iterable[str] = (),
+        detail: bool = False,
+        error: Exception | None = None,
     ) -> None:
-        self.recording, self.error = recording, recording.error
-        self.chapters: list[list[FilmStep]] = FilmBuilder(recording, gvas, draw, detail).build()
+        if not isinstance(question, str):
+            raise InputError("question", question, "a text, such as 'What does this write change?'")
+        self.chapters, self.error = chapters, error
         self.steps = [step for chapter in self.chapters for step in chapter]
         self.patterns = set(seen)
         """The patterns of all steps that this film and earlier ones have shown."""
@@ -103,6 +111,7 @@ class Film:
         self.routine = {step.pattern for step in self.steps if step.routine}
         """The patterns of the steps that lead to what the film is about. A later film need not show them again."""
         self.title = title or (self.steps[1].words if len(self.steps) > 1 else "Nothing happened")
+        self.question = question
 
     @functools.cached_property
     def drawings(self) -> list[Drawing]:
@@ -116,6 +125,7 @@ class Film:
             "format": FORMAT,
             "version": VERSION,
             "title": self.title,
+            "question": self.question,
             "css": stylesheet(),
             "legend": [list(line) for line in LEGEND],
             "tags": {tag: words for tag, words in TAGS.items() if any(tag in step.tags for step in self.steps)},
@@ -233,6 +243,28 @@ class Film:
         return str(self)
 
 
+class Film(Reel):
+    """A film of a recording. Show it in a notebook to play it (see `Reel`)."""
+
+    def __init__(
+        self,
+        recording: Recording,
+        gvas: Iterable[int],
+        draw: Draw | None,
+        detail: bool,
+        title: str,
+        seen: Iterable[str] = (),
+        question: str = "",
+        only: Kinds | None = None,
+    ) -> None:
+        if not isinstance(question, str):
+            raise InputError("question", question, "a text, such as 'What does this write change?'")
+        self.recording = recording
+        chapters = FilmBuilder(recording, gvas, draw, detail, only).build()
+        question = question or question_of(recording)
+        super().__init__(chapters, title, question, seen=seen, detail=detail, error=recording.error)
+
+
 EVERY = "To print all steps: print(film.text(every=True))"
 """What follows a list with folds."""
 
@@ -247,6 +279,10 @@ def _lines(first: int, chapter: Sequence[FilmStep], folded: Sequence[Fold]) -> l
             lines.append(f"{number:>3}  {'  ' * step.depth}{words}")
         at = at + 1 if fold is None else fold.last + 1
     return lines
+
+
+SENTENCE = re.compile(r"(?<=\.) (?=[A-Z])")
+"""Between two sentences. A chapter is called by the first one, since a line has no room for more."""
 
 
 def _chapter_data(steps: list[FilmStep], drawing: Drawing, folded: list[Fold]) -> dict[str, Any]:
@@ -272,8 +308,9 @@ def _chapter_data(steps: list[FilmStep], drawing: Drawing, folded: list[Fold]) -
     svg = drawing.bare_svg(steps[0].scene, alternative(steps[0].scene))
     first = 1 if steps[0].operation == BEFORE and len(steps) > 1 else 0  # only the first chapter may begin with BEFORE
     return {
-        "title": steps[first].words,
+        "title": SENTENCE.split(steps[first].words)[0],
         "svg": svg,
+        "stage": scene_data(drawing.stage),
         "names": _names(drawing.stage),
         "folds": [asdict(fold) for fold in folded],
         "steps": data,

@@ -9,25 +9,28 @@ Several events of the same kind in a row, such as the four reads of a walk, are 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from ..draw.arguments import possible_gva
 from ..draw.page_tables import hierarchy_scene
 from ..draw.scene import Marks, Scene, edges_of
 from ..errors import HostCrash, LabError
-from ..inspect.keys import BUCKET, CHAIN, DESCRIPTOR, MEMORY, SHADOW, Key, key_of
+from ..inspect.keys import BUCKET, CHAIN, DESCRIPTOR, FLOW, MEMORY, SHADOW, Key, key_of
 from ..inspect.names import Names
 from ..mmu import events as ev
 from ..mmu.machine import Machine
-from ..recording.narration import RETURN, closing, counted, mark_of, narration, operation, sentence, tags_of
+from ..recording.narration import RETURN, closing, counted, mark_of, narration, operation, question, sentence, tags_of
 from ..recording.recording import Change, Recording
 from ..recording.story import Parts, Story
 
 BEFORE = "Before the first step."
 """The words of step 0 of a film."""
 
-PRESENT = "{} already in the shadow: {} steps."
+NOTHING = "Nothing happened. Why?"
+"""The question of a film without events."""
+
+PRESENT = "{} already in the shadow. The film has {} steps."
 """What step 0 adds if no access of the film faults: otherwise, someone who runs a cell again misses the steps of a fault."""
 
 FAULTS = {ev.PAGE_FAULT, ev.NONPAGING_FAULT}
@@ -40,6 +43,9 @@ MOST_PATHS = 4
 
 Draw = Callable[[Machine, Marks], Scene]
 """Draws the machine at one step, with the marks of that step."""
+
+Kinds = Collection[ev.Kind]
+"""Kinds of events: those that a film shows, if it leaves out the others."""
 
 
 @dataclass(frozen=True)
@@ -123,8 +129,10 @@ def folds(steps: Sequence[FilmStep], seen: set[str]) -> list[Fold]:
 class FilmBuilder:
     """Turns a recording into the chapters of a film."""
 
-    def __init__(self, recording: Recording, gvas: Iterable[int], draw: Draw | None, detail: bool) -> None:
-        self.recording, self.gvas, self.draw, self.detail = recording, list(gvas), draw, detail
+    def __init__(
+        self, recording: Recording, gvas: Iterable[int], draw: Draw | None, detail: bool, only: Kinds | None = None
+    ) -> None:
+        self.recording, self.gvas, self.draw, self.detail, self.only = recording, list(gvas), draw, detail, only
         self.focus = self.gvas
         """Addresses that the current chapter draws."""
         self.pages: dict[int, None] = {}
@@ -140,7 +148,7 @@ class FilmBuilder:
         """Return all chapters. The first begins with the state before anything happened."""
         recording, room = self.recording, MOST_STEPS
         for first, last in chapter_ranges(recording):
-            groups = step_groups(recording, first, last, self.detail)
+            groups = step_groups(recording, first, last, self.detail, self.only)
             if not groups and self.chapters:
                 continue
             self.chapters.append(self._chapter(first, groups[:room]))
@@ -150,7 +158,8 @@ class FilmBuilder:
                 break
         if isinstance(recording.error, LabError) and not isinstance(recording.error, HostCrash):
             self._append(f"This can't be done: {recording.error}.")
-        if self.accessed and not self.kinds & FAULTS and recording.error is None and room >= 0:
+        knows_of_faults = self.only is None or FAULTS & set(self.only)
+        if self.accessed and knows_of_faults and not self.kinds & FAULTS and recording.error is None and room >= 0:
             self._say_present()
         return self.chapters
 
@@ -179,7 +188,9 @@ class FilmBuilder:
         """Return the step of a group. ``before``: the scene of the step before it in the chapter."""
         vm = self.recording.at(group.last)
         parts = {key: part for event in group.events for key, part in self.story.parts(vm, event).items()}
-        scene = self._scene(group.last, marks_of(vm, group.events))
+        marks = marks_of(vm, group.events)
+        marks.running = self._running(group)
+        scene = self._scene(group.last, marks)
         changes = tuple(_as_data(change) for number in group.steps for change in self.recording.changes(number))
         story = {**_differences(before or scene, scene), **_marked(scene), **_changed(changes), **parts}
         kind = group.kind
@@ -187,6 +198,14 @@ class FilmBuilder:
         does = operation(kind, ends=not group.events)
         routine = narration(kind).routine
         return FilmStep(group.words, scene, group.last, *place, group.tags, changes, story, group.noun, does, routine)
+
+    def _running(self, group: StepGroup) -> tuple[str, ...]:
+        """Return what runs at a step, innermost first (see `Marks`)."""
+        around = [event[0].name for event in self.recording.enclosing(group.last)]
+        if group.events:
+            return (group.kind.name, *around)
+        ended = self.recording.ended(group.last)
+        return (ev.END.name, str(ended.result) if ended else "", *around)
 
     def _scene(self, number: int, marks: Marks) -> Scene:
         """Return the picture at a recorded step. Addresses that are invalid in the guest's mode at that step are left out.
@@ -226,10 +245,22 @@ def chapter_ranges(recording: Recording) -> list[tuple[int, int]]:
     return found
 
 
+def question_of(recording: Recording) -> str:
+    """Return the question that a film of a recording answers, about the first operation with several steps if there is one."""
+    steps = [first for first, last in recording.operations() if last > first]
+    number = steps[0] if steps else 1
+    if number >= len(recording):
+        return NOTHING
+    return question(Names(recording.at(number)), recording.raw(number))
+
+
 # The story of a step: what it means for the parts of the picture
 
 MARKED = {"new": "it is new", "changed": "it changes", "dead": "it is removed", "read": "it is read"}
 """What each mark means."""
+
+RUNS = "it runs"
+"""What the mark of a part of a flow chart means."""
 
 APPEARS, VANISHES, CHANGES = "it appears", "it is removed", "it changes"
 
@@ -255,7 +286,8 @@ def _drawn(scene: Scene) -> dict[Key, object]:
 
 
 def _marked(scene: Scene) -> Parts:
-    return {Key((entry or table).key): MARKED[(entry or table).mark] for table, entry in scene.marked()}
+    marked = [entry or table for table, entry in scene.marked()]
+    return {(key := Key(one.key)): RUNS if key.kind == FLOW else MARKED[one.mark] for one in marked}
 
 
 def _changed(changes: Iterable[dict[str, str]]) -> Parts:
@@ -288,8 +320,13 @@ class StepGroup:
         return tuple(dict.fromkeys(tag for event in self.events for tag in tags_of(event)))
 
 
-def step_groups(recording: Recording, first: int, last: int, detail: bool = False) -> list[StepGroup]:
-    """Return the groups of the recorded steps ``first`` to ``last``. ``detail``: a group for every event."""
+def step_groups(
+    recording: Recording, first: int, last: int, detail: bool = False, only: Kinds | None = None
+) -> list[StepGroup]:
+    """Return the groups of the recorded steps ``first`` to ``last``. ``detail``: a group for every event.
+
+    ``only``: the kinds of events that get a group; by default all.
+    """
     found: list[StepGroup] = []
     run: StepGroup | None = None
     for number in range(first, last + 1):
@@ -297,7 +334,7 @@ def step_groups(recording: Recording, first: int, last: int, detail: bool = Fals
         kind, names = event[0], Names(recording.at(number))
         if kind is ev.END:
             ended = recording.ended(number)
-            if ended is not None and (words := closing(ended)):
+            if ended is not None and (only is None or ended.kind in only) and (words := closing(ended)):
                 found.append(StepGroup(number, words, ended.kind, recording.depth(number)))
                 run = None
         elif run is not None and kind is run.kind and narration(kind).run is not None:
@@ -305,7 +342,7 @@ def step_groups(recording: Recording, first: int, last: int, detail: bool = Fals
             run.events.append(event)
             run.steps.append(number)
             run.words = sentence(names, run.events, recording.enclosing(number))
-        elif detail or narration(kind).main:
+        elif (detail or narration(kind).main) and (only is None or kind in only):
             words = sentence(names, [event], recording.enclosing(number))
             run = StepGroup(number, words, kind, recording.depth(number), [event], [number])
             found.append(run)

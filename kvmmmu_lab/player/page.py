@@ -12,14 +12,12 @@ the same in all outputs of a version of the kit; a film that changes is one line
 
 from __future__ import annotations
 
-import base64
 import functools
 import hashlib
 import json
 import re
 import string
 import xml.etree.ElementTree as ET
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from html.parser import HTMLParser
@@ -28,7 +26,7 @@ from typing import Any
 
 from ..draw.svg import data_url
 from ..errors import InputError
-from ..files import MEGABYTE, inflated, parse_json
+from ..files import packed, parse_json, unpacked
 from ..printable import escaped_html
 
 FORMAT, VERSION = "kvmmmu-lab film", 2
@@ -38,9 +36,6 @@ MODULES = ("elements.js", "notebook.js", "stage.js", "focus.js", "host.js", "pan
 """The modules of the player; each imports only modules before it."""
 
 SVG = "http://www.w3.org/2000/svg"
-
-MOST_BYTES = 64 * MEGABYTE
-"""The maximum size of a film's data."""
 
 PLACE, DATA = "kvmmmu-film", "kvmmmu-film-data"
 """CSS classes of the element that the player fills, and of the script element with the film as JSON."""
@@ -63,6 +58,18 @@ def script() -> str:
 def style() -> str:
     """Return the style rules of the player."""
     return resource("player.css")
+
+
+@functools.cache
+def slide_script() -> str:
+    """Return the player and its variant for slides as the text of one ES module."""
+    return one_module(*map(resource, (*MODULES, "slide.js")))
+
+
+@functools.cache
+def slide_style() -> str:
+    """Return the style rules of the player and its variant for slides."""
+    return resource("player.css") + resource("slide.css")
 
 
 def film_html(
@@ -100,16 +107,6 @@ def _loader() -> string.Template:
     name = hashlib.sha256(player.encode()).hexdigest()[:12]
     text = string.Template(compact(resource("loader.js")))
     return string.Template(text.safe_substitute(name=name, player=player, place=PLACE, data=DATA))
-
-
-def packed(text: str) -> str:
-    """Return a text deflated and in base64; ``loader.js`` and `unpacked` read it."""
-    return base64.b64encode(zlib.compress(text.encode(), 9)).decode()
-
-
-def unpacked(text: str) -> str:
-    """Return a text that was `packed`. Raises ValueError if it wasn't, or has more than `MOST_BYTES`."""
-    return inflated(base64.b64decode(text, validate=True), MOST_BYTES).decode()
 
 
 def compact(text: str) -> str:

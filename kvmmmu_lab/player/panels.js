@@ -7,7 +7,7 @@ const SPEEDS = [0.5, 1, 2, 4, 8];
 const SIZES = [["fit", "Fit"], ["1", "100 %"], ["1.5", "150 %"], ["2", "200 %"]];
 const MOST_LISTED = 3; // changes in the caption, which reserves their lines, so that the picture stays in place
 
-const SIGNS = { changed: "*", read: ">", dead: "x", new: "+" };
+export const SIGNS = { changed: "*", read: ">", dead: "x", new: "+" };
 const LINES = ["readonly", "shadows", "rmap", "parent", "link"]; // kinds that are edges
 const SWATCHES = {
   edge: '<path class="line" d="M2 8H26"></path><path class="head" d="M32 8L25 5v6Z"></path>',
@@ -18,7 +18,7 @@ const SWATCHES = {
 };
 
 /** Make a sample of the elements with this class: an edge, a row or a table. */
-function swatch(kind) {
+export function swatch(kind) {
   const names = kind.split(" ");
   const mark = names.find((name) => name in SIGNS);
   const shape = Object.keys(SWATCHES).find((name) => names.includes(name))
@@ -60,6 +60,7 @@ export class Caption {
     this.place.title = step.place;
     say(this.chapter, film.chapters.length > 1 && chapter.title !== film.title ? chapter.title : "");
     this.chapter.title = chapter.title;
+    this.chapter.classList.toggle("kp-said", step.words.startsWith(chapter.title)); // the words below are the same
     const ended = film.card && step.number === steps.length - 1;
     if (ended) this.words.replaceChildren(card(film.card.title, film.card.rows));
     else say(this.words, step.words);

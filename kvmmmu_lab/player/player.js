@@ -19,7 +19,7 @@ import { freshId, keepKeys, tabOn } from "./notebook.js";
 import { Caption, Controls, Details, Keys, Source, StepList } from "./panels.js";
 
 const VERSION = 2; // of the data, as in page.py
-const TEXT = 11; // pixels: the size of the text of a drawing at scale 1, below which no picture is shrunk
+export const TEXT = 11; // pixels: the size of the text of a drawing at scale 1, below which no picture is shrunk
 const READABLE = 13; // pixels: the size that its text should have
 const LARGEST = { pane: 18, fill: 0.03 }; // sizes beyond which a picture isn't enlarged to fit: pixels; a share of the screen
 const SIDE = { least: 290, most: 380, share: 0.26 }; // width of the list of steps
@@ -38,9 +38,11 @@ const REST = 1000; // milliseconds without a step until the current step is sent
 /** For anywidget: follows the traits `film` and `step`, sends each click as a message, and the step once the film rests. */
 export default {
   render({ model, el }) {
-    const report = rested((number) => {
-      model.set("step", number);
-      model.save_changes();
+    let reported = null; // the step that this view last sent: it comes back as a change, and may no longer be shown
+    const report = rested((step) => {
+      if (step === model.get("step")) return;
+      reported = step;
+      model.send({ event: "step", step, seeks: model.get("seeks") });
     }, REST);
     const show = () =>
       mount(el, model.get("film"), {
@@ -51,21 +53,21 @@ export default {
         onpick: (picked) => model.send({ event: "pick", ...picked }),
       });
     let handle = show();
-    const follow = () => handle.seek(model.get("step"));
-    const receive = (message) => message.event === "seek" && handle.seek(message.step);
+    const follow = () => model.get("step") !== reported && handle.seek(model.get("step"));
+    const obey = () => {
+      reported = null;
+      follow();
+    };
     const change = () => {
       report.cancel();
       handle.destroy();
       handle = show();
     };
-    model.on("change:step", follow);
-    model.on("change:film", change);
-    model.on("msg:custom", receive);
+    const followed = { "change:step": follow, "change:seeks": obey, "change:film": change };
+    for (const [event, call] of Object.entries(followed)) model.on(event, call);
     return () => {
       report.cancel();
-      model.off("change:step", follow);
-      model.off("change:film", change);
-      model.off("msg:custom", receive);
+      for (const [event, call] of Object.entries(followed)) model.off(event, call);
       handle.destroy();
     };
   },
@@ -83,7 +85,7 @@ function rested(call, pause) {
 }
 
 /** Return why a film can't be shown, or an empty text. */
-function unreadable(film) {
+export function unreadable(film) {
   if (film?.format !== "kvmmmu-lab film") return "This is not a kvmmmu-lab film.";
   if (film.version !== VERSION)
     return `This film has format version ${film.version}; this player plays version ${VERSION}. `
@@ -92,8 +94,8 @@ function unreadable(film) {
 }
 
 /** Show a card instead of a player. The content of the element stays: a still picture is better than none. */
-function refuse(element, trouble) {
-  const root = make("div", { class: "kvmmmu-player" }, card("This film can't be played", [trouble]));
+export function refuse(element, trouble, kind = "") {
+  const root = make("div", { class: `kvmmmu-player ${kind}` }, card("This film can't be played", [trouble]));
   const stop = followTheme(root, "auto");
   element.prepend(root);
   const destroy = () => {
@@ -107,7 +109,7 @@ function refuse(element, trouble) {
 const NATIVE = () => {}; // for a key that the browser handles, and that must not reach the notebook
 
 /** Connects the parts: holds the current step, moves to others, and notifies listeners. */
-class Player {
+export class Player {
   constructor(element, film, options) {
     this.film = film;
     this.options = options;
@@ -136,7 +138,6 @@ class Player {
   }
 
   build(element) {
-    this.caption = new Caption(this);
     this.controls = new Controls(this);
     this.list = new StepList(this);
     this.details = new Details(this);
@@ -144,13 +145,11 @@ class Player {
     this.keys = new Keys(this);
     this.picture = make("div", { class: "kp-picture", role: "group", "aria-label": "Picture" });
     this.side = div("kp-side", this.list.root, this.details.root);
-    this.view = div("kp-view", this.picture, this.side, this.keys.root);
     const style = make("style", {}, this.film.css ?? "");
     this.root = make("div", { class: "kvmmmu-player", id: this.id, tabindex: "-1", role: "group", dir: "ltr",
-      "aria-label": `Film: ${this.film.title}` }, style, this.caption.root, this.view, this.source.root, this.controls.root);
+      "aria-label": `Film: ${this.film.title}` }, style, ...this.arranged());
     this.root.classList.toggle("kp-fill", Boolean(this.options.fill));
-    const regions = [this.picture, this.list.list, this.details.root, this.source.root, this.keys.root];
-    this.focus = new Focus(this.root, this.controls.slider, regions, ".kp-side, select");
+    this.focus = this.focusing();
     const held = new WeakRef(this); // the window's listener may not keep a film alive
     this.unkeep = keepKeys(this.root, (event) => held.deref()?.taken(event));
     this.root.addEventListener("keydown", (event) => this.onKey(event));
@@ -164,10 +163,22 @@ class Player {
     this.unfollow = [
       followTheme(this.root, this.options.theme), followHeight(this.root, () => this.fit()), keepWhenRun(this.root),
     ];
-    this.sizes = new ResizeObserver(() => (this.root.clientWidth !== this.width || this.above() !== this.under) && this.fit());
+    this.sizes = new ResizeObserver(() => this.resized() && this.fit());
     this.sizes.observe(this.root);
     // JupyterLab attaches a widget later, and outside the pane no observer hears of its size
     for (const pause of [0, 200]) setTimeout(() => this.width === undefined && this.fit(), pause);
+  }
+
+  /** Make the caption and the box around the picture, and return what the film consists of, from top to bottom. */
+  arranged() {
+    this.caption = new Caption(this);
+    this.view = div("kp-view", this.picture, this.side, this.keys.root);
+    return [this.caption.root, this.view, this.source.root, this.controls.root];
+  }
+
+  focusing() {
+    const regions = [this.picture, this.list.list, this.details.root, this.source.root, this.keys.root];
+    return new Focus(this.root, this.controls.slider, regions, ".kp-side, select");
   }
 
   interface() {
@@ -321,9 +332,9 @@ class Player {
       const step = this.steps[this.at];
       const keys = unique([...step.changes.map((change) => change.key), ...step.about]);
       const groups = keys.map((key) => this.stage.parts.get(key)?.group).filter(Boolean);
-      const boxes = groups.map((group) => group.getBoundingClientRect());
-      bring(this.picture, boxes.slice(0, 1));
-      bring(this.picture, boxes);
+      const boxes = () => groups.map((group) => group.getBoundingClientRect()); // they move as the picture scrolls
+      bring(this.picture, boxes());
+      bring(this.picture, boxes().slice(0, 1));
       const item = this.list.nearest();
       if (item) bring(this.list.list, [item.getBoundingClientRect()]);
     });
@@ -364,6 +375,11 @@ class Player {
     this.view.style.height = fill ? "" : `${Math.min(most, Math.max(PANE.picture, Math.ceil(highest * best)))}px`;
     this.stage?.resize(this.scale);
     this.follow();
+  }
+
+  /** Whether the room has changed since `fit`. */
+  resized() {
+    return this.root.clientWidth !== this.width || this.above() !== this.under;
   }
 
   /** It is on the screen for the first time. A film in a lab's form makes room for what is above it there. */

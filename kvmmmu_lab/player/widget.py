@@ -40,27 +40,34 @@ def widget_class() -> Any:
         """A film that plays in a notebook.
 
         ``film`` is the data of the film. ``step`` is the step that is shown, counted over the whole film; the kernel
-        receives it once the player has stopped for a second. `seek` goes to a step. ``picked`` is the last thing clicked on,
-        ``{"key": ..., "step": ...}``, or None; see `on_pick`. ``source``: the lines of the kernel's source for each reference.
+        receives it once the player has rested for a second. Setting it moves the player, also if its report is under way.
+        `seek` does so even to the step that the kernel last received. ``seeks`` counts how often the kernel moved the player.
+        ``picked`` is the last thing clicked on, ``{"key": ..., "step": ...}``, or None; see `on_pick`. ``source``: the lines
+        of the kernel's source for each reference.
         """
 
         _esm = script()
         _css = style()
         film = traitlets.Dict().tag(sync=True)
         step = traitlets.Int(0).tag(sync=True)
+        seeks = traitlets.Int(0).tag(sync=True)
         source = traitlets.Dict().tag(sync=True)
         theme = traitlets.Enum(("auto", "light", "dark"), "auto").tag(sync=True)
         picked = traitlets.Dict(default_value=None, allow_none=True).tag(sync=True)
 
         def __init__(self, **traits: Any) -> None:
             self._callbacks: list[Callable[[Picked], object]] = []
+            self._reported: int | None = traits.get("step")  # what the browser shows, as far as it said so
             super().__init__(**traits)
             self.on_msg(self._receive)
 
         def seek(self, step: int) -> None:
             """Go to a step, or to the nearest existing one, even if the player has moved on since ``step`` was last updated."""
+            self._reported = None
+            before = self.seeks
             self.step = step
-            self.send({"event": "seek", "step": self.step})
+            if self.seeks == before:  # the same step, of which no observer hears
+                self.seeks += 1
 
         def on_pick(self, callback: Callable[[Picked], object]) -> Callable[[], None]:
             """Call ``callback`` with the `Picked` of each click. Returns a function that removes the callback."""
@@ -73,12 +80,25 @@ def widget_class() -> Any:
             steps = sum(len(chapter["steps"]) for chapter in self.film.get("chapters", ()))
             return min(max(proposal["value"], 0), max(steps - 1, 0))
 
+        @traitlets.observe("step")
+        def _count(self, _: Any) -> None:
+            """Count a step that the kernel chose."""
+            if self.step != self._reported:
+                self._reported = None
+                self.seeks += 1
+
         def _receive(self, _: Any, content: Any, buffers: Any) -> None:
-            """Handle a message from the browser. Anything but a click in the player's format is ignored."""
-            if not isinstance(content, dict) or content.get("event") != "pick":
+            """Handle a message from the browser: a step, or a click. Anything not in the player's format is ignored.
+
+            A step is a message and no change of the trait: the two would change each other's when they cross. One that the
+            browser reported before the kernel last moved the player (``seeks``) is out of date.
+            """
+            if not isinstance(content, dict) or not isinstance(step := content.get("step"), int):
                 return
-            key, step = content.get("key"), content.get("step")
-            if isinstance(key, str) and isinstance(step, int):
+            if content.get("event") == "step" and content.get("seeks") == self.seeks:
+                self._reported = step
+                self.step = step
+            if content.get("event") == "pick" and isinstance(key := content.get("key"), str):
                 self.picked = {"key": key, "step": step}
                 for callback in list(self._callbacks):
                     callback(dict(self.picked))

@@ -10,6 +10,7 @@ import json
 import os
 import re
 import sys
+import tempfile
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from ..errors import DataError, LabError
 from ..files import parse_json, read_bytes, reading
 from ..player.cell_output import UNATTENDED
 from ..user_folders import cache_folder
+from .widget_state import keep_needed_states
 
 TIMEOUT = 300
 """The time limit for one cell, in seconds."""
@@ -54,13 +56,17 @@ def executed(path: Path, *, cache: bool = True) -> Any:
     kept = cache_folder() / "notebooks" / f"{path.stem}-{_cache_key(notebook)}.ipynb"
     if cache and kept.is_file():
         try:
-            before = _code_cells(read_notebook(kept))
-            for cell, ran in zip(_code_cells(notebook), before, strict=True):
+            before = read_notebook(kept)
+            for cell, ran in zip(_code_cells(notebook), _code_cells(before), strict=True):
                 cell.outputs, cell.execution_count = ran.outputs, ran.execution_count
+            notebook.metadata.pop("widgets", None)
+            if "widgets" in before.metadata:
+                notebook.metadata["widgets"] = before.metadata["widgets"]
             return notebook
         except (ValueError, AttributeError):
             kept.unlink(missing_ok=True)  # a damaged file, or one from another version of nbformat
     run(notebook, path)
+    keep_needed_states(notebook)
     if cache:
         with contextlib.suppress(OSError):  # if the cache can't be written, the notebook runs again next time
             kept.parent.mkdir(parents=True, exist_ok=True)
@@ -84,13 +90,15 @@ def run(notebook: Any, path: Path) -> None:
     client = NotebookClient(
         notebook,
         timeout=TIMEOUT,
-        store_widget_state=False,  # pages show the stills
+        store_widget_state=True,  # pages show a widget as it was saved; the kit's own have stills
         kernel_name="python3",  # use this Python, even if the notebook names another kernel
         resources={"metadata": {"path": str(path.resolve().parent)}},
         extra_arguments=["--log-level=40"],  # log only errors; warnings would mix with the command's output
     )
     try:
-        client.execute(env={**os.environ, UNATTENDED: "1"})  # nobody is there to answer a lesson's questions
+        with tempfile.TemporaryDirectory() as nothing_done:
+            # nobody is there to answer a lesson's questions, and what the author has done is not for the pages
+            client.execute(env={**os.environ, UNATTENDED: "1", "KVMMMU_LAB_DATA": nothing_done})
     except CellExecutionError as error:
         number, cell = _failed_cell(notebook)
         reason = ANSI_COLOURS.sub("", f"{error.ename}: {error.evalue}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import functools
 import http.server
+import re
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -75,10 +76,11 @@ class PreviewHandler(http.server.SimpleHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Send the requested file, or the version number of the latest export, which every folder has."""
+        self.path = self._without_prefix(self.path)
         address = unquote(urlsplit(self.path).path)
         path = Path(self.translate_path(self.path))
         if path.is_dir() and not address.endswith("/"):
-            self._redirect(f"{quote(path.name)}/")
+            self._redirect(f"{quote(path.name) if address else self.server.server_address[1]}/")
             return
         if path.is_dir() and (path / "index.html").is_file():
             path /= "index.html"
@@ -88,6 +90,15 @@ class PreviewHandler(http.server.SimpleHTTPRequestHandler):
             self._send(path.read_bytes() + RELOAD_SCRIPT.encode(), "text/html; charset=utf-8")
         else:
             super().do_GET()
+
+    def _without_prefix(self, address: str) -> str:
+        """Return an address without what is before it if a proxy passes it on whole: anything that ends with this port.
+
+        Examples: ``/user/jo/proxy/absolute/8000/talk.html`` (jupyter-server-proxy), ``/absproxy/8000/talk.html`` (code-server).
+        Proxies that remove their prefix pass on ``/talk.html``.
+        """
+        prefix = re.match(rf"/(?:[^/?]+/)*{self.server.server_address[1]}(?=[/?]|$)", address)
+        return address if prefix is None else address[prefix.end() :]
 
     def _send(self, body: bytes, kind: str) -> None:
         self.send_response(200)

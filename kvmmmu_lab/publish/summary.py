@@ -10,41 +10,22 @@ from __future__ import annotations
 import itertools
 import re
 
+from .section import COMMENT
+
 MAX_WORDS = 40
 """The maximum number of words of prose in a summary."""
 
 MAX_LINES = 14
 """The maximum number of lines of a table or a listing on a slide."""
 
-HEADING = re.compile(r"^#{1,6} +(.+?) *#*$", re.MULTILINE)
-SLIDE_COMMENT = re.compile(r"<!--\s*slide:(.*?)-->", re.DOTALL)
-COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 FENCE = re.compile(r" {0,3}(```|~~~)")
 SENTENCE_END = re.compile(r"(?<!e\.g)(?<!i\.e)[.!?][\"')*_]*\s+(?=[\"'(*_`\[]*[A-Z0-9`])")
 LIST_ITEM = re.compile(r"^ {0,3}(?:[-*+]|\d+[.)]) +", re.MULTILINE)
-NOT_PROSE = re.compile(r"^(?:```|~~~|\||    |!\[|<)")
+NOT_PROSE = re.compile(r"^(?:```|~~~|[ >]{0,3}\||    |!\[|<)")
 """Matches the beginning of a block that isn't prose: a listing, a table, a picture or HTML."""
 
 BOLD, ASKING, FIRST, OTHER, LEFT_OUT = range(5)
 """Ranks of sentences; those with the lowest rank are taken first."""
-
-
-# Parts of a text
-
-
-def split_heading(text: str) -> tuple[str, int, str]:
-    """Split a text without its comments into the heading that it begins with, the heading's level (0: none) and the rest."""
-    text = COMMENT.sub("", text).strip()
-    found = HEADING.match(text)
-    if found is None:
-        return "", 0, text
-    return found[1], len(text) - len(text.lstrip("#")), text[found.end() :].strip()
-
-
-def slide_comment(text: str) -> str | None:
-    """Return the text of a comment ``<!-- slide: ... -->``, which a notebook doesn't show, or None if there is none."""
-    found = SLIDE_COMMENT.search(text)
-    return None if found is None else found[1].strip()
 
 
 def word_count(text: str) -> int:

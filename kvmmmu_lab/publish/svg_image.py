@@ -9,6 +9,7 @@ is fetched.
 from __future__ import annotations
 
 import html
+import itertools
 import re
 import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
@@ -19,6 +20,8 @@ from ..printable import escaped_html
 DECLARATION = re.compile(r"\s*<\?xml\b.*?\?>", re.DOTALL)
 ENTITY = re.compile(r"&(?!(?:amp|lt|gt|quot|apos);)([A-Za-z][A-Za-z0-9]*;)")
 REFERENCE = re.compile(r"""url\(\s*['"]?#([^'")\s]+)['"]?\s*\)|\bhref\s*=\s*['"]#([^'"]+)['"]""")
+ID = re.compile(r"""\sid\s*=\s*['"]([^'"]+)['"]""")
+STYLE = re.compile(r"<(?:\w+:)?style\b")
 NAMESPACES = {"xmlns": "http://www.w3.org/2000/svg", "xmlns:xlink": "http://www.w3.org/1999/xlink"}
 
 
@@ -37,26 +40,35 @@ def svg_image(svg: str, alt: str = "") -> str | None:
 
 
 def isolate_svgs(markup: str) -> str:
-    """Replace each ``svg`` element in HTML by an image, if it has ids or style rules, and refers only to its own ids."""
+    """Replace each ``svg`` element in HTML by an image, if it has ids or style rules.
+
+    One that refers to ids of others, or to which others refer, remains: as an image it would have a name space of its own.
+    """
     if "<svg" not in markup.lower():
         return markup
     markup = DECLARATION.sub("", markup)
     finder = _SvgFinder(markup)
-    parts, end = list[str](), 0
-    for start, stop in finder.found:
-        parts += [markup[end:start], _isolated(markup[start:stop])]
-        end = stop
-    return "".join(parts) + markup[end:]
+    ends = [0, *(place for found in finder.found for place in found), len(markup)]
+    parts = [markup[start:stop] for start, stop in itertools.pairwise(ends)]  # each second one is an svg element
+    needed = _references("".join(parts[::2])).union(*(_references(svg) - _ids(svg) for svg in parts[1::2]))
+    parts[1::2] = [_isolated(svg, needed) for svg in parts[1::2]]
+    return "".join(parts)
 
 
-def _isolated(svg: str) -> str:
-    root = _parsed(_document(svg))
-    if root is None:
+def _isolated(svg: str, needed: set[str]) -> str:
+    """Return an ``svg`` element as an image, unless something outside needs one of its ids."""
+    ids = _ids(svg)
+    if not (ids or STYLE.search(svg)) or ids & needed or not _references(svg) <= ids:
         return svg
-    ids = {element.get("id") for element in root.iter()} - {None}
-    has_style = any(element.tag.rpartition("}")[2] == "style" for element in root.iter())
-    used = {found[1] or found[2] for found in REFERENCE.finditer(svg)}
-    return (svg_image(svg) or svg) if (ids or has_style) and used <= ids else svg
+    return svg_image(svg) or svg
+
+
+def _ids(svg: str) -> set[str]:
+    return {html.unescape(found[1]) for found in ID.finditer(svg)}
+
+
+def _references(markup: str) -> set[str]:
+    return {html.unescape(found[1] or found[2]) for found in REFERENCE.finditer(markup)}
 
 
 def _document(svg: str) -> str:

@@ -13,13 +13,19 @@ from typing import Any
 from ..errors import InputError, LabError
 from ..workspace import install_hint
 
-PAGE_MODULES = ("nbconvert", "nbclient", "bs4", "latex2mathml")
+PAGE_MODULES = ("nbconvert", "nbclient", "bs4", "tinycss2", "markdown_it")
 """Modules that every page needs."""
 
-DECK_MODULES = (*PAGE_MODULES, "sphinx_revealjs")
+DECK_MODULES = (*PAGE_MODULES, "sphinx_revealjs", "yaml")
 """Modules that a deck needs."""
 
-PACKAGES = {"bs4": "beautifulsoup4", "PIL": "pillow", "sphinx_revealjs": "sphinx-revealjs"}
+PACKAGES = {
+    "bs4": "beautifulsoup4",
+    "markdown_it": "markdown-it-py",
+    "PIL": "pillow",
+    "sphinx_revealjs": "sphinx-revealjs",
+    "yaml": "pyyaml",
+}
 """Maps a module to its package if the names differ."""
 
 
@@ -55,20 +61,26 @@ def asset(*names: str) -> str:
 
 
 @functools.cache
-def reveal_asset(name: str) -> str:
-    """Return the text of one of reveal.js's files. Raises LabError if the installed version has no file of this name.
+def package_asset(module: str, *paths: str) -> str:
+    """Return a script or style sheet that another package contains, at the first of ``paths`` that there is.
 
-    sphinx-revealjs, which contains reveal.js, isn't imported, since that would load all of Sphinx.
+    The package isn't imported, since some of them would load all of Sphinx. Raises LabError if there is no such file.
     """
-    require("sphinx_revealjs")
-    spec = importlib.util.find_spec("sphinx_revealjs")
+    require(module)
+    spec = importlib.util.find_spec(module)
     assert spec is not None and spec.origin is not None
-    root = Path(spec.origin).parent / "_static" / "revealjs"
-    found = next((path for path in (root / "dist" / name, root / "plugin" / "notes" / name) if path.is_file()), None)
+    found = next((path for path in (Path(spec.origin).parent / path for path in paths) if path.is_file()), None)
     if found is None:
-        raise LabError(f"the installed sphinx-revealjs has no {name}: install another version (see `pip show sphinx-revealjs`)")
+        package, name = PACKAGES.get(module, module), Path(paths[0]).name
+        raise LabError(f"the installed {package} has no {name}: install another version (see `pip show {package}`)")
     text = found.read_text("utf-8")
     return re.sub(r"(?m)^//# sourceMappingURL=.*$", "", text).replace("</script", "<\\/script")
+
+
+def reveal_asset(name: str) -> str:
+    """Return the text of one of reveal.js's files."""
+    root = "_static/revealjs"
+    return package_asset("sphinx_revealjs", f"{root}/dist/{name}", f"{root}/plugin/notes/{name}")
 
 
 def write(path: Path, markup: str) -> Path:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
+from ..errors import would_have
 from ..inspect.entries import flags, guest_target, shadow_target, withheld
 from ..inspect.keys import Key, frame_key, guest_table, key_of, shadow_page, spte_key
 from ..inspect.names import Names, entry_name, key_name
@@ -201,7 +202,7 @@ def access_noun(write: bool, user: bool, fetch: bool) -> str:
 
 
 def _access(o: Any) -> str:
-    return f"{access_clause(o.write, o.user, o.fetch)}{' from' if o.fetch else ''} {o.gva:#x}."
+    return f"{access_clause(o.write, o.user, o.fetch)}{' from' if o.fetch else ''} {o.gva:#x}"
 
 
 def _refused(error: int) -> str:
@@ -264,10 +265,22 @@ def _zapped(n: Names, o: Any) -> str:
     return f"{said}: its guest entry is about to change."
 
 
+def _root_count(n: Names, o: Any) -> str:
+    if o.count:
+        return f"#{o.page} is pinned as a root: its root count is now {o.count}."
+    return f"#{o.page} is no longer pinned: its root count is now 0. The page stays in the pool, with its entries."
+
+
 def _root_slot(n: Names, o: Any) -> str:
     if not o.new & PRESENT:
         return f"{_entry(n, o.hpa)} is cleared: the guest's PDPTE isn't present."
     return f"{_entry(n, o.hpa)} now leads to shadow page {n.target(o.new)}."
+
+
+def _found(n: Names, link: int) -> str:
+    """What a new link adds if its shadow page isn't new, but has entries."""
+    first = (link & BASE_MASK) >> 3
+    return ", found in the hash, with its entries" if any(n.vm.memory.words[first : first + 512]) else ""
 
 
 def _unlinked_parent(n: Names, o: Any) -> str:
@@ -292,7 +305,7 @@ def _form(form: str, holder: str) -> str:
 
 
 def _last_of(words: Callable[[Names, Any], str]) -> Callable[[Names, Sequence[Any]], str]:
-    return lambda n, run: f"{len(run)} entries in a row; the last: {words(n, run[-1])}"
+    return lambda n, run: f"{len(run)} entries change, one after the other. The last one: {words(n, run[-1])}"
 
 
 def _hardware_walk(n: Names, run: Sequence[Any]) -> str:
@@ -322,9 +335,12 @@ def _denied(o: Any, asked: Any) -> str:
 
 def _guest_walk(n: Names, run: Sequence[Any]) -> str:
     way, last = ", ".join(f"{o.gfn:#x}:{o.index}" for o in run), run[-1].entry
-    end = "The last entry "
-    end += f"has the flags {flags(last)}" if last & PRESENT else "isn't present: the guest maps nothing here"
-    return f"The host reads the guest's tables{_aim(run[-1].inside)}, level by level ({way}). {end}."
+    entry = "last entry" if len(run) > 1 else "entry"
+    end = f"It finds the flags {flags(last)} in the {entry}"
+    if not last & PRESENT:
+        end = f"The {entry} isn't present: the guest maps nothing here"
+    how = ", level by level" if len(run) > 1 else ""
+    return f"The host reads the guest's tables{_aim(run[-1].inside)}{how} ({way}). {end}."
 
 
 def _aim(inside: Sequence[tuple]) -> str:
@@ -353,7 +369,7 @@ def _flushed(n: Names, o: Any) -> str:
             f"host clears W (mmu.c:989) and then flushes the TLB. The next step shows the finished entry."
         )
     if kind is ev.ZAP_PAGE:
-        return f"{said} The guest doesn't know which entries went with the page, so it can't do this itself."
+        return f"{said} The guest doesn't know which entries were cleared with the page, so the host has to do this."
     return said
 
 
@@ -404,18 +420,22 @@ def _fault_result(emulate: Any) -> str:
 
 
 def _fix_write_end(ended: Ended) -> str:
-    said = "The frame is a shadowed page table: it stays write-protected, and the host carries out the store itself."
-    return said if ended.result else ""
+    if ended.result:
+        return "The frame is a shadowed page table: it stays write-protected, and the host carries out the store itself."
+    spte, vm = ended.opened[1], ended.names.vm
+    if vm.memory.words[spte] & WRITABLE or ev.DROP_SPTE in ended.kinds():
+        return ""
+    return f"The marks in {ended.names.spte(spte)} don't allow this write, so the host changes nothing."
 
 
 def _crash(n: Names, o: Any) -> str:
-    return f"The host would have crashed here ({o.kind}): {o.what}."
+    return f"The host {would_have(o.kind)} here: {o.what}."
 
 
 NARRATIONS: dict[ev.Kind, Narration] = {
     ev.CRASH: Narration(_crash, tags=("crash",)),
     # The processor and the VM around the MMU
-    ev.ACCESS: Narration(lambda n, o: _access(o), ending=_access_end, path=True),
+    ev.ACCESS: Narration(lambda n, o: f"{_access(o)}.", ending=_access_end, path=True),
     ev.HARDWARE_READ: Narration(
         run=_hardware_walk, mark=lambda vm, o: (key_of(vm, o.hpa), "read"), noun="walk(s) by the processor", routine=True
     ),
@@ -437,18 +457,17 @@ NARRATIONS: dict[ev.Kind, Narration] = {
     ev.LOAD_PDPTES: Narration(lambda n, o: "The processor reads the guest's four PDPTEs into registers.", main=False),
     ev.GENERAL_PROTECTION: Narration(lambda n, o: f"The guest gets a #GP: {o.why}.", tags=("inject",)),
     ev.SET_SLOT: Narration(
-        lambda n, o: f"Memory slot {o.slot} is set to {_count(o.npages, 'page')} starting at gfn {o.base:#x}.", main=False
+        lambda n, o: f"Memory slot {o.slot} is set to {_count(o.npages, 'page')} starting at gfn {o.base:#x}."
     ),
     ev.SET_ALIAS: Narration(
         lambda n, o: (
             f"Alias {o.alias} is set: {_count(o.npages, 'page')} starting at gfn {o.base:#x} are other names for those "
             f"starting at gfn {o.target:#x}."
         ),
-        main=False,
     ),
-    ev.DIRTY_LOG: Narration(lambda n, o: f"The host reads the dirty log of slot {o.slot}.", main=False),
-    ev.CLEAR_LOG: Narration(lambda n, o: f"The dirty log of slot {o.slot} is cleared.", main=False),
-    ev.MARK_DIRTY: Narration(lambda n, o: f"gfn {o.gfn:#x} is marked as written in the dirty log of its slot.", main=False),
+    ev.DIRTY_LOG: Narration(lambda n, o: f"The host reads the dirty log of slot {o.slot}."),
+    ev.CLEAR_LOG: Narration(lambda n, o: f"The dirty log of slot {o.slot} is cleared."),
+    ev.MARK_DIRTY: Narration(lambda n, o: f"gfn {o.gfn:#x} is marked as written in the dirty log of its slot."),
     ev.FLUSH: Narration(_flushed, tags=("flush",), noun="TLB flush(es)"),
     ev.LOAD_ROOT: Narration(lambda n, o: f"The processor's own CR3 now leads to {n.root(o.root)}: its walks start there."),
     ev.INJECT: Narration(
@@ -484,7 +503,8 @@ NARRATIONS: dict[ev.Kind, Narration] = {
     ev.SHADOW_READ: Narration(run=_shadow_walk, main=False, mark=lambda vm, o: (spte_key(o.spte), "read")),
     ev.LINK_TABLE: Narration(
         lambda n, o: (
-            f"{_entry(n, o.hpa)} now leads to shadow page {n.target(o.new)}. A link always has W and U: the last entry decides."
+            f"{_entry(n, o.hpa)} now leads to shadow page {n.target(o.new)}{_found(n, o.new)}. A link always has W and U: the "
+            f"last entry decides."
         ),
         noun="new link(s)", routine=True,
     ),
@@ -553,8 +573,9 @@ NARRATIONS: dict[ev.Kind, Narration] = {
         mark=lambda vm, o: (shadow_page(o.page), "dead"),
     ),
     ev.ROTATE_PAGE: Narration(
-        lambda n, o: f"#{o.page} is a root in use, so it isn't freed: it is emptied, and moves to the head of the list.",
+        lambda n, o: f"#{o.page} is a root in use, so it isn't freed: it is emptied, and moves to the head of the active list.",
         tags=("page",),
+        mark=lambda vm, o: (shadow_page(o.page), "changed"),
     ),
     ev.ZAP_PAGE: Narration(
         lambda n, o: f"Shadow page #{o.page} is zapped: its entries, and those that lead to it, are cleared.",
@@ -611,7 +632,7 @@ NARRATIONS: dict[ev.Kind, Narration] = {
     ),
     ev.FLOODED: Narration(
         lambda n, o: (
-            f"Write {o.writes} in a row to gfn {o.gfn:#x}: it no longer looks like a page table. "
+            f"Write {o.writes} in a row to gfn {o.gfn:#x}: it may no longer be a page table. "
             f"All its shadow pages are zapped."
         )
     ),
@@ -622,13 +643,13 @@ NARRATIONS: dict[ev.Kind, Narration] = {
     # Contexts and the whole VM
     ev.ALLOC_ROOTS: Narration(lambda n, o: "The root of the shadow tables is found or made.", main=False),
     ev.FREE_ROOTS: Narration(lambda n, o: "The root of the shadow tables is released; the shadow pages stay.", main=False),
-    ev.ROOT_COUNT: Narration(lambda n, o: f"The root count of #{o.page} is now {o.count}.", main=False),
+    ev.ROOT_COUNT: Narration(_root_count, main=False, mark=lambda vm, o: (shadow_page(o.page), "changed")),
     ev.ROOT_SLOT: Narration(_root_slot, run=_last_of(_root_slot), noun="new link(s)"),
     ev.ROOT_SLOT_FREE: Narration(lambda n, o: f"{_entry(n, o.hpa)} is cleared.", main=False),
     ev.RESET_CONTEXT: Narration(lambda n, o: "The MMU is set up for the guest's current mode.", main=False),
     ev.NEW_CR3: Narration(
         lambda n, o: (
-            f"The guest's CR3 is now {n.vm.cpu.cr3:#x}: the host switches to their shadow root. All shadow pages stay."
+            f"The guest's CR3 is now {n.vm.cpu.cr3:#x}: the host changes the root of the shadow tables. All shadow pages stay."
         )
     ),
     ev.ZAP_ALL: Narration(lambda n, o: "All shadow pages are zapped."),
@@ -647,6 +668,11 @@ OPERATIONS: dict[ev.Kind, str] = {
     ev.EMULATED_WRITE: "The host acts for the guest",
     ev.EMULATED_STORE: MEMORY,
     ev.GENERAL_PROTECTION: "The host answers the guest",
+    ev.SET_SLOT: "The host changes the guest's memory",
+    ev.SET_ALIAS: "The host changes the guest's memory",
+    ev.DIRTY_LOG: "The host deals with the dirty log",
+    ev.CLEAR_LOG: "The host deals with the dirty log",
+    ev.MARK_DIRTY: "The host deals with the dirty log",
     ev.FLUSH: "The host deals with the TLB",
     ev.LOAD_ROOT: "The host deals with the root of the shadow tables",
     ev.INJECT: "The host answers the guest",
@@ -690,3 +716,72 @@ def operation(kind: ev.Kind, ends: bool = False) -> str:
     if ends:
         return f"{kind.function}() ends" if kind.function else "The end"
     return OPERATIONS.get(kind) or (f"A step of {kind.function}()" if kind.function else "A step")
+
+
+SHADOW = "what happens to the shadow tables?"
+ASKED = {
+    False: "what does the processor find in the shadow tables, and what must the host do?",
+    True: "who carries out the write, and what changes in the shadow tables?",
+}
+"""What a film of an access asks, by whether it is a write."""
+
+QUESTIONS: dict[ev.Kind, Callable[[Names, Any], str]] = {
+    # The processor and the VM around the MMU
+    ev.ACCESS: lambda n, o: f"{_access(o)}: {ASKED[bool(o.write)]}",
+    ev.STORE: lambda n, o: f"The guest stores {_count(o.size, 'byte')} at {n.gpa(o.hpa)}: {SHADOW}",
+    ev.POKE: lambda n, o: f"Memory at {n.gpa(o.hpa)} changes, and the MMU doesn't notice: which shadow entries are now wrong?",
+    ev.LOAD: lambda n, o: f"The page at {n.gpa(o.hpa)} is filled: {SHADOW}",
+    ev.EMULATED_WRITE: lambda n, o: f"The guest writes {_count(o.size, 'byte')} at gpa {o.gpa:#x}: {SHADOW}",
+    ev.SET_REGISTERS: lambda n, o: f"The host sets the guest's control registers: {SHADOW}",
+    ev.LOAD_CR0: lambda n, o: f"The guest loads CR0 with {o.value:#x}: {SHADOW}",
+    ev.LOAD_CR3: lambda n, o: f"The guest loads CR3 with {o.value:#x}: {SHADOW}",
+    ev.LOAD_CR4: lambda n, o: f"The guest loads CR4 with {o.value:#x}: {SHADOW}",
+    ev.LOAD_EFER: lambda n, o: f"The guest loads EFER with {o.value:#x}: {SHADOW}",
+    ev.SET_SLOT: lambda n, o: (
+        f"Memory slot {o.slot} is set to {_count(o.npages, 'page')} starting at gfn {o.base:#x}: {SHADOW}"
+    ),
+    ev.SET_ALIAS: lambda n, o: (
+        f"{_count(o.npages, 'page')} starting at gfn {o.base:#x} {'is' if o.npages == 1 else 'are'} now another name for "
+        f"{'the one' if o.npages == 1 else 'those'} starting at gfn {o.target:#x}: {SHADOW}"
+    ),
+    ev.DIRTY_LOG: lambda n, o: f"The host reads the dirty log of slot {o.slot}: how will it see the next write?",
+    ev.FLUSH: lambda n, o: "The TLB is flushed: which translations does the processor look up again?",
+    # Page faults and walks of the guest's tables
+    ev.PAGE_FAULT: lambda n, o: f"The guest's access at {o.gva:#x} causes a page fault: what does the host do?",
+    ev.NONPAGING_FAULT: lambda n, o: f"The guest isn't paging, and faults at {o.gva:#x}: what does the host map there?",
+    ev.WALK: lambda n, o: f"The host walks the guest's tables for {o.gva:#x}: where do they lead, and what do they allow?",
+    ev.FETCH: lambda n, o: f"The host walks the shadow tables for {o.gva:#x}: which entries does it have to make?",
+    ev.SET_SPTE: lambda n, o: f"The spte {n.spte(o.spte)} is made from the guest's entry: which rights does it get?",
+    ev.FIX_WRITE: lambda n, o: f"The guest writes through {n.spte(o.spte)}: may the entry become writable?",
+    # Shadow pages
+    ev.GET_PAGE: lambda n, o: (
+        f"The host needs a shadow page of gfn {o.gfn:#x} at level {o.level}: is there one, or must it be made?"
+    ),
+    ev.ZAP_PAGE: lambda n, o: f"Shadow page #{o.page} is zapped: which entries have to be cleared?",
+    ev.EVICT: lambda n, o: "Few shadow pages are free: which ones does the host zap?",
+    ev.UNPROTECT: lambda n, o: f"The host stops shadowing the table in gfn {o.gfn:#x}: which shadow pages are zapped?",
+    ev.WRITE_PROTECT: lambda n, o: (
+        f"The table in gfn {o.gfn:#x} is now shadowed: how does the host find all entries that can write it?"
+    ),
+    ev.SLOT_PROTECT: lambda n, o: f"The host wants to see every write to slot {o.slot}: which entries lose their W?",
+    ev.PRE_WRITE: lambda n, o: (
+        f"{_count(o.size, 'byte')} at gpa {o.gpa:#x} {'is' if o.size == 1 else 'are'} about to change: which shadow entries "
+        f"were made from {'it' if o.size == 1 else 'them'}?"
+    ),
+    # Contexts and the whole VM
+    ev.ALLOC_ROOTS: lambda n, o: "The processor needs a root of the shadow tables: is there one, or must it be made?",
+    ev.FREE_ROOTS: lambda n, o: "The root of the shadow tables is released: which shadow pages stay?",
+    ev.RESET_CONTEXT: lambda n, o: "The guest's paging mode changes: which shadow tables does the processor walk now?",
+    ev.NEW_CR3: lambda n, o: f"The guest's CR3 is now {n.vm.cpu.cr3:#x}: which shadow tables does the processor walk now?",
+    ev.ZAP_ALL: lambda n, o: "All shadow pages are zapped: what is left?",
+    ev.DESTROY: lambda n, o: "The VM is destroyed: what has to be freed?",
+}
+"""For each kind of event that begins an operation, the question that a film of it answers, without the outcome."""
+
+
+def question(names: Names, event: tuple) -> str:
+    """Return the question of a film whose first operation begins with this event. ``names``: those in the machine then."""
+    known = QUESTIONS.get(event[0])
+    if known is not None:
+        return known(names, _operands(event))
+    return f"{operation(event[0])}: {SHADOW}"

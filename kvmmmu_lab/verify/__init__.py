@@ -13,8 +13,9 @@ from pathlib import Path
 from ..data.arrays import array_names
 from ..errors import DataError
 from ..files import open_regular, reading
-from .replay import WITHOUT, verify_trace
+from ..replay.mechanisms import WITHOUT
 from .report import FileDifference, FileReport
+from .traces import verify_trace
 
 __all__ = ["WITHOUT", "FileDifference", "FileReport", "kind_of", "verify_file"]
 

@@ -23,9 +23,16 @@ def firefox_program():
     return find_firefox() or missing(f"Firefox: one of {', '.join(FIREFOXES)}")
 
 
+_browsers = []
+"""The one that runs. `tests/live` imports the fixture, which makes it another one; there can be only one Playwright."""
+
+
 @pytest.fixture(scope="session")
 def browser():
     """One browser for all tests of this process."""
+    if _browsers:
+        yield _browsers[0]
+        return
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
@@ -35,7 +42,9 @@ def browser():
         missing(f"browser: one of {', '.join(NAMES)}, or its path in the variable CHROMIUM")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
+        _browsers.append(browser)
         yield browser
+        _browsers.remove(browser)
         browser.close()
 
 

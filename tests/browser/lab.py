@@ -57,18 +57,19 @@ def apart(home, **notebooks):
 
 
 @contextmanager
-def serve(folder, environment, application="lab"):
-    """A JupyterLab, or Notebook 7, on a folder; its address."""
+def serve(folder, environment, application="lab", prefix=""):
+    """A JupyterLab, or Notebook 7, on a folder; its address. ``prefix`` is the path below which it is."""
     module, _, options = APPLICATIONS[application]
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", module, *OPTIONS, *options, f"--ServerApp.port={port}", f"--ServerApp.root_dir={folder}"]
+    own = [f"--ServerApp.port={port}", f"--ServerApp.root_dir={folder}", f"--ServerApp.base_url={prefix}/"]
+    command = [sys.executable, "-m", module, *OPTIONS, *options, *own]
     with open(folder.parent / "server.log", "wb") as log:
         server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
     try:
-        wait_for(f"http://127.0.0.1:{port}/api", server)
-        yield f"http://127.0.0.1:{port}"
+        wait_for(f"http://127.0.0.1:{port}{prefix}/api", server)
+        yield f"http://127.0.0.1:{port}{prefix}"
     finally:
         server.terminate()
         server.wait(30)
@@ -80,11 +81,11 @@ class Lab:
     def __init__(self, page, server, name, kernel=True, application="lab"):
         self.page = page
         # JupyterLab: a workspace of its own; else it also opens what was open last, in whatever order
-        where = APPLICATIONS[application][1].format(stem=name.partition(".")[0], name=name)
+        where = APPLICATIONS[application][1].format(stem=name.rpartition("/")[2].partition(".")[0], name=name)
         page.goto(f"{server}/{where}")
         page.wait_for_function("window.jupyterapp?.shell")
         page.evaluate("jupyterapp.restored.then(() => null)")
-        self._wait_for(name, kernel)
+        self.wait_for(name, kernel)
         if application == "lab":
             page.evaluate(f"jupyterapp.shell.leftCollapsed || {RUN}('application:toggle-left-area')")
 
@@ -92,15 +93,18 @@ class Lab:
         """Open another notebook in place of this one, in the same JupyterLab."""
         self.page.evaluate("jupyterapp.shell.currentWidget.dispose()")  # close() would ask whether to save
         self.page.evaluate(f"{RUN}('docmanager:open', {{ path: '{name}' }}).then(() => null)")
-        self._wait_for(name)
+        self.wait_for(name)
 
-    def _wait_for(self, name, kernel=True):
+    def wait_for(self, name, kernel=True):
+        """Wait until a notebook is shown and, unless it is to have no kernel, until its kernel is idle."""
         page = self.page
         there = "jupyterapp.shell.currentWidget?.content?.widgets?.length"
         page.wait_for_function(f"{there} && jupyterapp.shell.currentWidget.context.path === '{name}'")
         if kernel:
             session = "jupyterapp.shell.currentWidget.sessionContext.session"
-            page.wait_for_function(f"{session}?.kernel?.status === 'idle'", timeout=60_000)
+            page.wait_for_function(f"{session}?.kernel?.status === 'idle'", timeout=180_000)
+        else:
+            page.locator(".jp-Dialog").get_by_role("button", name="No Kernel").click()
 
     def run_all(self):
         self.page.evaluate(f"{RUN}('notebook:run-all-cells')")

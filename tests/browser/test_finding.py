@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Search, and what a click on a table or an entry shows and tells."""
 
+import pytest
+
 from ..player import films
 from .conftest import open_list
+
+pytestmark = pytest.mark.slow
 
 ROW, TABLE = '[data-key="s:252:5"]', '[data-key="s:252"]'
 

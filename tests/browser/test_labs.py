@@ -6,6 +6,7 @@ import pytest
 
 from kvmmmu_lab.labs import LABS
 
+from ..share import one_in
 from .lab import RUN, Lab
 
 pytestmark = pytest.mark.slow
@@ -60,7 +61,7 @@ def press(page, name):
 
 
 @pytest.mark.parametrize(("width", "theme"), [(1280, "Light"), (1024, "Dark")])
-@pytest.mark.parametrize("name", [lab.__name__ for lab in LABS])
+@pytest.mark.parametrize("name", one_in(3, [lab.__name__ for lab in LABS], rest=pytest.mark.whole))
 def test_a_lab_doesnt_scroll_sideways(notebook, name, width, theme):
     page = show(notebook, name, width, theme)
     for _ in range(2):
@@ -69,7 +70,7 @@ def test_a_lab_doesnt_scroll_sideways(notebook, name, width, theme):
             press(page, name)
 
 
-@pytest.mark.parametrize("name", BUTTONS)
+@pytest.mark.parametrize("name", one_in(3, BUTTONS, rest=pytest.mark.whole))
 def test_beside_the_list_of_files_only_pictures_scroll_sideways(notebook, name):
     page = show(notebook, name, BESIDE_FILES, "Light")
     for _ in range(2):

@@ -8,6 +8,7 @@ import nbformat
 import pytest
 
 from ..check.samples import WRONG
+from ..share import one_in
 from .lab import Lab
 from .test_lesson_0 import CUT_OFF
 
@@ -40,7 +41,7 @@ def cut_off(lab):
     return sorted(set(found))
 
 
-@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", one_in(20, LESSONS, lambda path: path.stem, pytest.mark.whole))
 def test_a_lesson_runs_and_nothing_is_cut_off(lab_page, server, folder, path):
     lab = opened(lab_page, server, folder, path)
     assert lab_page.locator(".jp-OutputArea-output[data-mime-type*=error]").count() == 0

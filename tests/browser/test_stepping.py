@@ -6,6 +6,8 @@ import pytest
 from ..player import films
 from .conftest import open_list
 
+pytestmark = pytest.mark.slow
+
 LAST = len(films.small()["chapters"][0]["steps"]) - 1
 
 

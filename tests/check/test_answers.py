@@ -2,6 +2,7 @@
 """What is kept from one check to the next makes a right solution faster, and never makes a wrong one right."""
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -33,6 +34,7 @@ def judged(server, given, path):
     return Judge(SPLIT, given, server, known=known).report(), known
 
 
+@pytest.mark.slow
 def test_a_second_check_plays_nothing_with_the_kits_own_part(server, tmp_path, monkeypatch):
     path = tmp_path / "new" / "01_split.json"
     first, known = judged(server, RIGHT, path)
@@ -43,6 +45,7 @@ def test_a_second_check_plays_nothing_with_the_kits_own_part(server, tmp_path, m
     assert again.passed and kept.digests == known.digests and kept.drawn == known.drawn
 
 
+@pytest.mark.slow
 def test_a_wrong_solution_stays_wrong_and_is_explained(server, tmp_path):
     judged(server, RIGHT, tmp_path / "kept.json")
     alone, _ = judged(server, WRONG, None)
@@ -87,6 +90,7 @@ def test_the_stamp_depends_on_the_code_and_on_the_rules(tmp_path, monkeypatch):
 
     def now():
         answers._kit_stamp.cache_clear()
+        answers.kit_digest.cache_clear()
         return answers.stamp(replace(SPLIT, folder=folder))
 
     stamps = [now()]
@@ -95,7 +99,27 @@ def test_the_stamp_depends_on_the_code_and_on_the_rules(tmp_path, monkeypatch):
     rules.write_text("other rules")
     stamps.append(now())
     answers._kit_stamp.cache_clear()
+    answers.kit_digest.cache_clear()
     assert len(set(stamps)) == 3
+
+
+def test_copies_of_the_kit_have_the_same_digest_wherever_and_whenever_they_were_installed(tmp_path, monkeypatch):
+    def digest(kit):
+        monkeypatch.setattr(answers, "PACKAGE", kit)
+        answers.kit_digest.cache_clear()
+        return answers.kit_digest()
+
+    one, other = tmp_path / "one", tmp_path / "far" / "other"
+    for number, kit in enumerate((one, other)):
+        for name in ("mmu/walk.py", "data/golden.npz", "_course/exercises/01_split/split.py"):
+            (kit / name).parent.mkdir(parents=True)
+            (kit / name).write_text("the same" if not name.startswith("_course") else str(number))
+            os.utime(kit / name, (number, number))
+    same = digest(one), digest(other)
+    (other / "data" / "golden.npz").write_text("not same")
+    changed = digest(other)
+    answers.kit_digest.cache_clear()
+    assert same[0] == same[1] != changed
 
 
 def test_without_a_folder_to_write_to_nothing_is_kept(server, tmp_path):
@@ -143,3 +167,16 @@ def test_a_random_scenario_is_drawn_without_loading_hypothesis_first():
     code = "import sys; from kvmmmu_lab.exercises import folders, load; from pathlib import Path\n"
     code += "for folder in folders(Path(sys.argv[1])): load(folder)\nassert 'hypothesis' not in sys.modules"
     subprocess.run([sys.executable, "-c", code, str(ROOT)], cwd=ROOT, check=True, timeout=60)
+
+
+@pytest.mark.slow
+def test_the_same_seed_draws_the_same_scenarios_whatever_a_process_has_loaded():
+    """Some releases of hypothesis draw constants that they find in loaded modules."""
+    code = "import sys\nfrom pathlib import Path\nfrom kvmmmu_lab.check.scenarios import random_scenarios\n"
+    code += "from kvmmmu_lab.exercises import folders, load\n"
+    code += "{}\nfor name in ('04_rmap_add', '08_pre_write'):\n    exercise = load(Path(sys.argv[1]) / 'exercises' / name)\n"
+    code += "    print([random_scenarios(exercise.name, rule, 3) for rule in exercise.rules if rule.drawn is not None])"
+    loaded = "import kvmmmu_lab.check.judge, kvmmmu_lab.draw.scene\nfor folder in folders(Path(sys.argv[1])): load(folder)"
+    commands = [[sys.executable, "-c", code.format(more), str(ROOT)] for more in ("", loaded)]
+    one, other = (subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout for command in commands)
+    assert one == other and len(one) > 10_000

@@ -1,17 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A check that is interrupted or terminated ends at once, with all its processes, and leaves the terminal as it was."""
 
+import gc
 import os
 import random
 import signal
 import subprocess
 import sys
 import time
+import weakref
 from pathlib import Path
 
 import pytest
 
+from kvmmmu_lab.check.cli import ending_tidily
+
 from ..exercises.checking import ROOT
+from ..share import one_in
 from .samples import RIGHT, before
 
 pytestmark = [
@@ -80,9 +85,10 @@ def ended(process, signum):
 STATUS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129, signal.SIGKILL: -9}
 SLEEPS = before("import time; time.sleep(100)")
 STUBBORN = before("import faulthandler; faulthandler.cancel_dump_traceback_later()\n        while True: pass")
+SIGNALS = [(signal.SIGINT, STUBBORN), *(pytest.param(each, SLEEPS, marks=pytest.mark.slow) for each in STATUS)]
 
 
-@pytest.mark.parametrize(("signum", "source"), [*((each, SLEEPS) for each in STATUS), (signal.SIGINT, STUBBORN)])
+@pytest.mark.parametrize(("signum", "source"), SIGNALS)
 def test_a_signal_ends_a_check_and_its_workers_at_once(tmp_path, environment, signum, source):
     process = start(tmp_path, environment, source)
     assert wait_until(lambda: len(descendants(process.pid)) >= 3)
@@ -94,11 +100,11 @@ def test_a_signal_ends_a_check_and_its_workers_at_once(tmp_path, environment, si
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("signum", STATUS)
+@pytest.mark.parametrize("signum", one_in(3, STATUS, rest=pytest.mark.whole))
 @pytest.mark.parametrize("source", [SLEEPS, STUBBORN, RIGHT], ids=["sleeps", "stubborn", "right"])
 def test_a_signal_may_come_at_any_moment(tmp_path, environment, signum, source):
     moments = random.Random(13)
-    for _ in range(10):
+    for _ in range(5):
         process = start(tmp_path, environment, source)
         wait_until(lambda process=process: descendants(process.pid) or process.poll() is not None)
         time.sleep(moments.uniform(0, 1.5))
@@ -161,6 +167,7 @@ def watched(tmp_path, environment):
         os.close(terminal.file)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "signum", [signal.SIGTERM, *(pytest.param(each, marks=pytest.mark.slow) for each in (signal.SIGHUP, signal.SIGINT))]
 )
@@ -181,8 +188,50 @@ def test_the_terminal_is_as_usual_while_a_submission_runs(watched):
     assert terminal.wait() == -9 and terminal.usual()
 
 
+@pytest.mark.slow
 def test_a_key_that_is_pressed_during_a_check_counts_after_it(watched):
     terminal = watched(RIGHT)
     assert wait_until(lambda: b"rmap_add.py" in terminal.read(), 20)
     os.write(terminal.file, b"q")
     assert terminal.wait() == 0 and terminal.usual()
+
+
+@pytest.mark.parametrize(("signum", "raised"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)])
+def test_a_signal_in_a_callback_of_the_garbage_collector_is_not_lost(signum, raised):
+    """Python ignores what is raised there."""
+
+    sent = []
+
+    def callback(phase, info):
+        if not sent:
+            sent.append(signum)
+            os.kill(os.getpid(), signum)
+            time.sleep(0.01)
+
+    gc.disable()
+    gc.callbacks.append(callback)
+    try:
+        with pytest.raises(raised), ending_tidily():
+            gc.collect()
+            time.sleep(5)
+    finally:
+        gc.callbacks.remove(callback)
+        gc.enable()
+    assert sent
+
+
+def test_nor_is_one_in_a_callback_of_a_weak_reference(nothing_ignored):
+    class Thing:
+        pass
+
+    def callback(reference):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.01)
+
+    thing = Thing()
+    references = weakref.WeakValueDictionary({1: thing})
+    kept = weakref.finalize(thing, callback, None)
+    with pytest.raises(SystemExit), ending_tidily():
+        del thing
+        time.sleep(5)
+    assert not kept.alive and not references

@@ -8,6 +8,7 @@ import pytest
 
 from kvmmmu_lab.check.failure import Failure
 from kvmmmu_lab.check.judge import Judge, Trial
+from kvmmmu_lab.check.sandbox.client import Worker
 from kvmmmu_lab.check.sandbox.forkserver import ForkServer
 from kvmmmu_lab.check.submission import Submission
 from kvmmmu_lab.exercises import Rule, play
@@ -90,3 +91,20 @@ def test_a_helper_that_raises_an_exception_leaves_its_part_to_the_judge(server, 
     monkeypatch.setattr(Judge, "_found", broken)
     assert Judge(exercise, submission(), server).report().passed
     assert not Judge(exercise, submission(39), server).report().passed
+
+
+@pytest.mark.parametrize(
+    ("what", "may_be_busy"), [("x = 1", True), pytest.param("time.sleep(0.1)", False, marks=pytest.mark.slow)]
+)
+def test_a_thrifty_judge_gives_more_time_only_to_what_may_have_been_late_because_of_other_work(
+    what, may_be_busy, server, monkeypatch
+):
+    exercise, limits, run = EXERCISES["01_split"], [], Worker.run
+    monkeypatch.setattr(Worker, "run", lambda self, *given, **more: limits.append(more["seconds"]) or run(self, *given, **more))
+    source = f"import time\n\n\ndef split(gva, mode):\n    while mode:\n        {what}\n\n\nquadrant = split\n"
+    with Judge(exercise, Submission(source, "mine.py"), server, thrifty=True) as judge:
+        verdict = judge.rule(exercise.rules[0])
+    assert verdict.status == "timed out" and "It is an endless loop, or very slow" in verdict.failure.sentence
+    assert "in split(), line 5 (while mode:)" in verdict.failure.sentence
+    busy = "busy" in verdict.failure.error
+    assert busy <= may_be_busy and (max(limits) == min(limits)) == busy

@@ -70,6 +70,7 @@ def changed(source, old, new):
     return source.replace(old, new)
 
 
+@pytest.mark.slow
 def test_the_sources_of_this_file_are_right_but_for_the_mistake(server):
     assert Judge(EXERCISES["04"], Submission(RMAP, "mine.py"), server).report().passed
     assert Judge(EXERCISES["07"], Submission(PARENTS, "mine.py"), server).report().passed
@@ -98,12 +99,12 @@ def test_a_gfn_taken_for_an_hfn_is_called_one(server):
     by_gfn = changed(RMAP, "(entry >> 12) & ((1 << 40) - 1)", "self.vm.memory.gfns[entry >> 12 & (1 << 40) - 1]")
     words = said(server, "04", by_gfn)
     assert "spte #7:12 is in the reverse map of hfn 0x1f (0x1f is a gfn; its hfn is 0x21f)" in words
-    assert "it should be in that of gfn 0x1f (hfn 0x21f)" in words
+    assert "it should be in that of hfn 0x21f (gfn 0x1f)" in words
 
 
 def test_flags_in_the_frame_number(server):
     words = said(server, "04", changed(RMAP, "(entry >> 12) & ((1 << 40) - 1)", "entry"))
-    assert "spte #7:12 is in the reverse map of hfn 0x21f003; it should be in that of gfn 0x1f (hfn 0x21f)" in words
+    assert "spte #7:12 is in the reverse map of hfn 0x21f003; it should be in that of hfn 0x21f (gfn 0x1f)" in words
 
 
 def test_a_first_that_changes_the_chain(server):
@@ -156,6 +157,7 @@ def test_a_cache_that_runs_empty_is_the_reason_for_what_follows(server):
     assert "the host crashes: BUG in mmu_memory_cache_alloc, because a cache in `vm.caches` is empty" in words
 
 
+@pytest.mark.slow
 def test_slow_and_endless_are_told_apart(server, monkeypatch):
     monkeypatch.setenv("KVMMMU_LAB_TIME", "0.3")
     words = said(server, "04", changed(RMAP, "if entry & 3", "while entry & 3 == 3: pass\n        if entry & 3"))
@@ -264,6 +266,7 @@ def test_no_picture_has_columns_without_labels(name):
 # The console
 
 
+@pytest.mark.slow
 def test_the_command_for_all_failures_can_be_pasted(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     path = tmp_path / "my solutions" / "it's mine.py"
@@ -293,6 +296,7 @@ def test_of_all_failures_the_one_to_mend_first_stands_last(server, capsys):
     assert len(groups) > 1 and places == sorted(places, reverse=True)
 
 
+@pytest.mark.slow
 def test_a_note_on_limits_is_told_once(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr("kvmmmu_lab.check.report.not_enforced", lambda no_wall: ["the weather"])

@@ -2,6 +2,7 @@
 """Objects from a notebook: they go along with all that they use, as they are, and a failure names the cell and the line."""
 
 import functools
+import inspect
 import threading
 import weakref
 from dataclasses import replace
@@ -10,12 +11,15 @@ from types import MappingProxyType
 import pytest
 
 from kvmmmu_lab import open_guest
-from kvmmmu_lab.check import check
+from kvmmmu_lab.check import check, hint
 from kvmmmu_lab.check.judge import Judge
 from kvmmmu_lab.check.notebook import NotTaken, names_of, pickled
+from kvmmmu_lab.check.report import hint_command
 from kvmmmu_lab.check.sandbox.forkserver import ForkServer
 from kvmmmu_lab.errors import InputError
+from kvmmmu_lab.host_platform import described
 from kvmmmu_lab.mmu.bits import MODES
+from kvmmmu_lab.progress import Progress
 
 from ..exercises.checking import EXERCISES
 
@@ -143,3 +147,24 @@ def test_check_names_what_it_needs():
         check("rmap_add")
     with pytest.raises(InputError, match="a class or a function"):
         check("rmap_add", 5)
+
+
+@pytest.mark.slow
+def test_the_points_of_what_a_notebook_defines_are_kept_and_those_of_a_file_are_not(tmp_path):
+    (tmp_path / "mine.py").write_text(f"def split(gva, mode): return ()\n{inspect.getsource(quadrant)}")
+    assert check("split", str(tmp_path / "mine.py")).points and Progress().get("split", "last") == 0
+    report = check("split", lambda gva, mode: (), quadrant)
+    assert 0 < report.points == Progress().get("split", "best") == Progress().get("split", "last")
+
+
+def test_a_hint_is_printed_in_a_notebook(capsys):
+    hint("split")
+    hint("split")
+    said = capsys.readouterr().out
+    assert "Hint 1 of 3" in said and "Hint 2 of 3" in said and Progress().get("split", "hints") == 2
+
+
+def test_a_report_says_where_the_hints_are(monkeypatch):
+    assert hint_command(EXERCISE) == "For a hint: kvmmmu-lab hint split"
+    monkeypatch.setattr("kvmmmu_lab.check.report.HERE", described("emscripten"))
+    assert hint_command(EXERCISE) == 'For a hint: from kvmmmu_lab.check import hint; hint("split")'

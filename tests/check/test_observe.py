@@ -8,8 +8,10 @@ from kvmmmu_lab.check.observe import OBSERVATIONS, Difference, observations
 from kvmmmu_lab.check.testbench import Bench
 from kvmmmu_lab.errors import InputError
 from kvmmmu_lab.exercises import play
+from kvmmmu_lab.inspect.dump import FIRST_REF
 
 REF = 7 << 9 | 12
+MAP = "the reverse map of gfn 0x1f"
 MAPPED = play(("map", "7:12", 0x1F, "PW"), mode="64", root=0x10, slots=((0, 0x100, True),))
 GARBAGE = (None, 5, -1, "\x1b[2J", [], {}, [[]], [5], [[None, [None]]], [["a", {}]], {"error": []}, [[1, [[2, "x"]]], None])
 
@@ -24,11 +26,21 @@ def seen(*looks):
 @pytest.mark.parametrize(
     ("name", "expected", "got", "before", "words"),
     [
-        ("rmap", [[0x1F, [REF]]], [], None, "the reverse map of gfn 0x1f lacks spte #7:12, which can write it"),
-        ("rmap", [[0x1F, [REF]]], [], [[0x1F, [REF]]], "the reverse map of gfn 0x1f has lost spte #7:12, which can write it"),
+        ("rmap", [[0x1F, [REF]]], [], None, f"{MAP} lacks spte #7:12, which can write it; the map is empty"),
+        ("rmap", [[0x1F, [REF]]], [], [[0x1F, [REF]]], f"{MAP} has lost spte #7:12, which can write it; the map is empty"),
+        ("rmap", [[0x1F, [REF, REF + 1]]], [[0x1F, [REF]]], None,
+         f"{MAP} lacks spte #7:13, which can write it; the map has 1 of 2 entries"),
+        ("rmap", [[0x1F, [REF]]], [[0x1F, [REF + 1]]], None,
+         f"{MAP} lacks spte #7:12, which can write it; the map contains #7:13 instead"),
+        ("rmap", [[0x1F, [REF]]], [[0x1F, [0x21F003 - FIRST_REF]]], None,
+         f"{MAP} lacks spte #7:12, which can write it; instead, the map contains 0x21f003, which is not an spte; is it the "
+         "value of an entry?"),
+        ("rmap", 2396407222, 1994651246, None,
+         "after step 1, the reverse maps differ from those of a correct solution; only digests were compared"),
+        ("frames", [0x1F, 0x20], [0x20], None, "frames() lacks the hfn of gfn 0x1f and returns 1 of 2 frames"),
         ("rmap", [[0x1F, [REF]]], [[0x1F, [REF, REF]]], None, "the reverse map of gfn 0x1f has spte #7:12 twice"),
         ("rmap", [], [[-0x21F, [REF]]], None, "the reverse map of hfn 0x21f has spte #7:12, which can't write it"),
-        ("frames", [0x1F], [], None, "frames() doesn't include gfn 0x1f, whose reverse map is not empty"),
+        ("frames", [0x1F], [], None, "frames() lacks the hfn of gfn 0x1f and returns nothing"),
         ("parents", [[5, [REF]]], [[5, []]], [[5, [REF]]], "page #5 has lost its parent #7:12"),
         ("sptes", [[7, [[12, 5, "g", 31]]]], [], None, "shadow entry #7:12 is empty; it should be present, user, to gfn 0x1f"),
         ("flushes", 0, 2, None, "the TLB is flushed twice; it should not be flushed"),

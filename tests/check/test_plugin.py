@@ -8,6 +8,7 @@ import pytest
 
 from ..exercises.checking import RIGHT as RIGHT_SOLUTIONS
 from ..exercises.checking import ROOT
+from ..share import one_in
 from .samples import RIGHT, WRONG
 
 pytest_plugins = ["pytester"]
@@ -45,11 +46,13 @@ def wrong(tmp_path):
     return tmp_path / "mine.py"
 
 
+@pytest.mark.slow
 def test_a_right_submission_passes_with_any_seed(right):
     status, said = process(EXERCISE, "--submission", right, "--hypothesis-seed", "7")
     assert status == 0 and "10 of 10 points" in said, said
 
 
+@pytest.mark.slow
 def test_a_wrong_one_fails_with_the_sentence_first(wrong):
     status, said = process(EXERCISE, "--submission", wrong)
     assert status == 1, said
@@ -79,7 +82,7 @@ def test_a_missing_submission_is_reported_in_one_line(within):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("solution", RIGHT_SOLUTIONS[::3], ids=str)
+@pytest.mark.parametrize("solution", one_in(12, RIGHT_SOLUTIONS[::3], rest=pytest.mark.whole))
 def test_all_traces_that_fit(solution, tmp_path):
     """Check every third correct solution. All solutions of an exercise replay the same traces."""
     status, said = process(ROOT / "exercises" / solution.exercise, "--submission", solution.write(tmp_path), "--full")

@@ -12,6 +12,7 @@ from kvmmmu_lab.check.submission import read
 
 from ..exercises.checking import EXERCISES, RIGHT, judge
 from ..exercises.solutions import FOLDERS
+from ..share import one_in
 from .styles import FILE_ONLY, STYLES
 
 FEW = ["closures", "caches, partials and decorators", "dataclasses", "asyncio", "a helper module"]
@@ -48,7 +49,7 @@ def write(folder, files):
     return folder
 
 
-@pytest.mark.parametrize("form", ["mine.py", "mine.ipynb"])
+@pytest.mark.parametrize("form", one_in(2, ["mine.py", "mine.ipynb"]))
 @pytest.mark.parametrize("name", ALL)
 def test_a_style_as_a_file_and_as_a_notebook(name, form, server, tmp_path):
     if name in FILE_ONLY and form == "mine.ipynb":
@@ -106,7 +107,8 @@ def wanted(exercise):
 OTHERS = [name for name in STYLES if name not in FEW and name not in FILE_ONLY]
 
 
-@pytest.mark.parametrize("names", [FEW, pytest.param(OTHERS, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("names", [FEW, pytest.param(OTHERS, marks=pytest.mark.whole)])
 def test_a_style_as_objects_from_a_notebook(names, tmp_path):
     given = {}
     for number, name in enumerate(names):
@@ -118,10 +120,11 @@ def test_a_style_as_objects_from_a_notebook(names, tmp_path):
 
 
 @pytest.mark.slow
-def test_all_right_solutions_as_objects_from_a_notebook(tmp_path):
-    given = {str(one): (str(tmp_path), wanted(one.exercise[3:]), one.exercise[3:], [one.source]) for one in RIGHT}
+@pytest.mark.parametrize("share", one_in(2, [8, 1], rest=pytest.mark.whole))
+def test_right_solutions_as_objects_from_a_notebook(share, tmp_path):
+    given = {str(one): (str(tmp_path), wanted(one.exercise[3:]), one.exercise[3:], [one.source]) for one in RIGHT[::share]}
     wrong = {name: text for name, (passed, text) in in_a_notebook(tmp_path, given).items() if not passed}
-    assert len(given) > 40 and not wrong, "\n\n".join(f"{name}: {text}" for name, text in wrong.items())
+    assert len(given) > 40 / share and not wrong, "\n\n".join(f"{name}: {text}" for name, text in wrong.items())
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from kvmmmu_lab.check.sandbox.forkserver import ForkServer
-from kvmmmu_lab.check.submission import read, submitted_file
+from kvmmmu_lab.check.submission import Submission, read, submitted_file
 from kvmmmu_lab.errors import InputError
 
 from ..exercises.checking import EXERCISES, ROOT, judge
@@ -172,11 +172,14 @@ def test_an_edited_notebook_beside_an_untouched_stub_is_found_whatever_the_line_
     assert submitted_file(exercise, tmp_path).name == "split.py"
 
 
+SLOW = "for _ in range(1 << 40): pass"
+
+
 @pytest.mark.parametrize(
     ("variable", "value", "source", "words"),
     [
         ("KVMMMU_LAB_MEMORY", "64", "x = bytearray(1 << 27)", "more memory than is allowed: 64 MiB; the environment variable"),
-        ("KVMMMU_LAB_TIME", "0.1", "while True: pass", "the limit is 0.3 seconds while it was being loaded; KVMMMU_LAB"),
+        ("KVMMMU_LAB_TIME", "0.1", SLOW, "the limit is 0.3 seconds while it was being loaded; KVMMMU_LAB_TIME"),
         ("KVMMMU_LAB_OUTPUT", "0.5", "print('x' * 1_000_000)\nwhile True: pass", "printed more than 0.5 MiB; the environment"),
     ],
 )
@@ -184,6 +187,35 @@ def test_a_limit_that_struck_is_named_with_its_value_and_how_to_set_it(variable,
     monkeypatch.setenv(variable, value)
     said = " ".join(str(judge("01_split", source, server)).split())
     assert words in said, said
+
+
+def test_a_file_that_never_ends_to_load_is_told_once_and_is_offered_no_more_time(server, monkeypatch):
+    monkeypatch.setenv("KVMMMU_LAB_TIME", "0.1")
+    report = judge("01_split", "while True: pass", server)
+    first, *others = report.verdicts
+    assert "in line 1 (while True: pass): the limit is 0.3 seconds while it was being loaded; this" in first.failure.sentence
+    assert first.failure.sentence.endswith("this loop never ends") and "KVMMMU_LAB_TIME" not in str(report)
+    assert {verdict.status for verdict in others} == {"timed out"}
+    assert sum(verdict.failure.kind == "untried" for verdict in others) >= len(others) - 1  # two workers load it at once
+
+
+@pytest.mark.parametrize(
+    ("loop", "endless"),
+    [
+        ("while True: pass", True),
+        ("while 1:\n    n = 1\n    n += 1", True),
+        ("while True:\n    if n: continue", True),
+        ("while n: pass", False),
+        ("while 0: pass", False),
+        ("while True:\n    if n: break", False),
+        ("while True: f()", False),
+        ("for n in m: pass", False),
+    ],
+)
+def test_only_a_loop_without_a_way_out_is_called_endless(loop, endless):
+    assert Submission(f"n = 0\n{loop}\n", "mine.py").endless("mine.py", 2) is endless
+    assert not Submission(f"n = 0\n{loop}\n", "mine.py").endless("mine.py", 1)
+    assert not Submission(loop, "mine.py").endless("other.py", 1)
 
 
 def test_a_limit_that_makes_no_sense_is_refused(server, monkeypatch):

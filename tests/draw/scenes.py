@@ -2,6 +2,8 @@
 """Guests for the tests of pictures, and checks that hold for every scene."""
 
 from kvmmmu_lab import open_guest
+from kvmmmu_lab.draw.page_tables import hierarchy_scene
+from kvmmmu_lab.draw.scene import Edge, Entry, Scene, Table
 from kvmmmu_lab.draw.text import alternative, to_text
 
 HEAP, DIRECT = 0x343C9000, 0xFFFF888000000000
@@ -16,6 +18,54 @@ def busy(name="lin64_A", accesses=300):
     for gva in guest.tlb_gva[:: max(1, len(guest.tlb_gva) // accesses)].tolist():
         vm.access(gva)
     return vm
+
+
+def paths(name, *gvas, user=True):
+    vm = open_guest(name).vm()
+    for gva in gvas:
+        vm.access(gva, user=user and gva < 1 << 31)
+    return hierarchy_scene(vm, gvas)
+
+
+def made_table(key, kind, column, rank, rows=2, **more):
+    entries = tuple(Entry(f"{key}:{k}", str(k), "PW.....", f"gfn {k:#x}", "", "says") for k in range(rows))
+    return Table(key, kind, column, rank, more.pop("title", key), more.pop("words", ("words",)), entries, **more)
+
+
+MIXED = Scene(
+    "everything at once",
+    (
+        made_table("g:2", "guest", 2, 0),
+        made_table("g:1", "guest", 1, 0, title="W" * 200),
+        made_table("s:2", "shadow", 2, 0),
+        made_table("s:1", "shadow", 1, 0, rest="511 empty"),
+        made_table("s:0", "shadow", 1, 1, rows=0, words=()),
+        made_table("f:1", "frame", 0, 0, rows=1),
+        made_table("d:1", "rmap", -1, 0, rows=4),
+        made_table("d:2", "rmap", -1, 1, rows=4),
+        made_table("l:1", "list", 5, 0, rows=6),
+        made_table("l:2", "list", 1, 2, rows=1),
+    ),
+    (
+        Edge("g:2:0", "g:1", "guest"),
+        Edge("s:2:1", "s:1", "shadow"),
+        Edge("s:1:0", "f:1", "readonly"),
+        Edge("g:2:1", "f:1", "guest"),
+        Edge("g:2", "s:2", "shadows"),
+        Edge("g:1", "s:1", "shadows"),
+        Edge("g:1", "s:0", "shadows"),
+        Edge("f:1:0", "s:1:1", "rmap"),
+        Edge("d:1:0", "s:2:1", "rmap"),
+        Edge("s:1", "s:2:1", "parent"),
+        Edge("d:1:3", "d:2", "link"),
+        Edge("d:2", "d:1", "link"),
+        Edge("l:1:0", "s:2", "link"),
+        Edge("l:1:1", "l:1:4", "link"),
+        Edge("f:1:0", "d:1", "link"),
+        Edge("nobody", "s:1", "link"),
+        Edge("s:1", "s:1:99", "parent"),
+    ),
+)
 
 
 def rows(scene, key):

@@ -220,7 +220,7 @@ def test_fields_select_entries(mode):
         "32": [("31-22", "PD", "257"), ("21-12", "PT", "3")],
     }[mode]
     assert fields(scene, "guest") == [*expected, ("11-0", "offset", "0x123")]
-    top = [("47-39", "L4", "0"), ("38-30", "L3", "1")] if mode == "64" else [("31-30", "slot", "1")]
+    top = [("47-39", "L4", "0"), ("38-30", "L3", "1")] if mode == "64" else [("31-30", "root", "1")]
     assert fields(scene, "shadow") == [*top, ("29-21", "L2", "2"), ("20-12", "L1", "3"), ("11-0", "offset", "0x123")]
     # each field except the offset leads to the entry whose index it contains
     for source, target in edges(scene, "link"):
@@ -234,8 +234,8 @@ def test_results_in_words():
     frame = guest.map(0x400000, flags=ALL | D)
     scene = walk_scene(guest.vm, 0x400123)
     assert scene.table("w:guest").words == (f"guest: gpa {frame << 12 | 0x123:#x}",)
-    assert scene.table("w:shadow").words == ("shadow: ends at L4: exit",)
-    assert scene.notes[1].endswith("isn't present; a read by the kernel exits to KVM, error code 0x0 (not present)")
+    assert scene.table("w:shadow").words == ("shadow: ends at L4: fault",)
+    assert scene.notes[1].endswith("isn't present; an access faults, and the host takes over")
     guest.vm.access(0x400123)
     scene = walk_scene(guest.vm, 0x400123)
     hpa = guest.vm.memory.frames[frame] << 12 | 0x123

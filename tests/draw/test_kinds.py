@@ -35,10 +35,14 @@ def asked(name, gva, gfn, page):
     return {
         "hierarchy": (gva,),
         "walk": (gva,),
+        "large_page": (gva,),
+        "guest_walk": (gva,),
+        "bit_row": (gva,),
         "entry_bits": (gva,),
         "reverse_map": (gfn,),
         "who_maps": (gfn,),
         "parent_chains": (page,),
+        "hash_bucket": (gfn,),
     }.get(name, ())
 
 

@@ -2,20 +2,22 @@
 """The layout of each renderer: columns and order are right, nothing is outside the drawing, and nothing overlaps."""
 
 import re
+from dataclasses import replace
 from itertools import combinations, pairwise
 
 import pytest
 
-from kvmmmu_lab import InputError, open_guest
+from kvmmmu_lab import InputError
 from kvmmmu_lab.draw import layout as module
 from kvmmmu_lab.draw import metrics
-from kvmmmu_lab.draw.geometry import Box, points
+from kvmmmu_lab.draw.geometry import Box, dots, points
 from kvmmmu_lab.draw.layout import LABEL, layout
-from kvmmmu_lab.draw.page_tables import hierarchy_scene
 from kvmmmu_lab.draw.render import NAMES, VARIABLE, renderers
-from kvmmmu_lab.draw.scene import Edge, Entry, Scene, Table
+from kvmmmu_lab.draw.scene import Edge, Scene
 
-HEAP, KERNEL = 0x343C9000, 0xFFFF8880061C9E48
+from .scenes import HEAP, MIXED, made_table, paths
+from .scenes import SELF as KERNEL
+
 HERE = [renderer.name for renderer in renderers()]
 
 
@@ -26,61 +28,15 @@ def each_renderer(request, monkeypatch):
     monkeypatch.setenv(VARIABLE, request.param)
 
 
-def paths(name, *gvas, user=True):
-    vm = open_guest(name).vm()
-    for gva in gvas:
-        vm.access(gva, user=user and gva < 1 << 31)
-    return hierarchy_scene(vm, gvas)
-
-
-def table(key, kind, column, rank, rows=2, **more):
-    entries = tuple(Entry(f"{key}:{k}", str(k), "PW.....", f"gfn {k:#x}", "", "says") for k in range(rows))
-    return Table(key, kind, column, rank, more.pop("title", key), more.pop("words", ("words",)), entries, **more)
-
-
-MIXED = Scene(
-    "everything at once",
-    (
-        table("g:2", "guest", 2, 0),
-        table("g:1", "guest", 1, 0, title="W" * 200),
-        table("s:2", "shadow", 2, 0),
-        table("s:1", "shadow", 1, 0, rest="511 empty"),
-        table("s:0", "shadow", 1, 1, rows=0, words=()),
-        table("f:1", "frame", 0, 0, rows=1),
-        table("d:1", "rmap", -1, 0, rows=4),
-        table("d:2", "rmap", -1, 1, rows=4),
-        table("l:1", "list", 5, 0, rows=6),
-        table("l:2", "list", 1, 2, rows=1),
-    ),
-    (
-        Edge("g:2:0", "g:1", "guest"),
-        Edge("s:2:1", "s:1", "shadow"),
-        Edge("s:1:0", "f:1", "readonly"),
-        Edge("g:2:1", "f:1", "guest"),
-        Edge("g:2", "s:2", "shadows"),
-        Edge("g:1", "s:1", "shadows"),
-        Edge("g:1", "s:0", "shadows"),
-        Edge("f:1:0", "s:1:1", "rmap"),
-        Edge("d:1:0", "s:2:1", "rmap"),
-        Edge("s:1", "s:2:1", "parent"),
-        Edge("d:1:3", "d:2", "link"),
-        Edge("d:2", "d:1", "link"),
-        Edge("l:1:0", "s:2", "link"),
-        Edge("l:1:1", "l:1:4", "link"),
-        Edge("f:1:0", "d:1", "link"),
-        Edge("nobody", "s:1", "link"),
-        Edge("s:1", "s:1:99", "parent"),
-    ),
-)
 SCENES = {
     "two paths": lambda: paths("lin64_A", HEAP, KERNEL),
     "three paths": lambda: paths("lin64_A", HEAP, KERNEL, 0xFFFFFFFF81000000),
     "pae": lambda: paths("linpae_A", 0x804D000, 0xC1400000),
     "32 bits": lambda: paths("lin32_A", 0x804D000, 0xC1400000),
     "everything": lambda: MIXED,
-    "one table": lambda: Scene("", (table("s:1", "shadow", 1, 0),), ()),
+    "one table": lambda: Scene("", (made_table("s:1", "shadow", 1, 0),), ()),
     "nothing": lambda: Scene("", (), ()),
-    "lists": lambda: Scene("", (table("a", "list", 1, 0, 20), table("b", "list", 0, 0)), (Edge("a:3", "b", "link"),)),
+    "lists": lambda: Scene("", (made_table("a", "list", 1, 0, 20), made_table("b", "list", 0, 0)), (Edge("a:3", "b", "link"),)),
 }
 
 
@@ -158,12 +114,29 @@ def test_edges_begin_and_end_at_what_they_connect(scene):
         assert bool(line.head) == (not key.startswith("shadows|"))
 
 
+def test_the_title_of_a_narrow_box_is_short():
+    """It took six lines above a table of one row, so that a film of it didn't fit its pane."""
+    tables = (made_table("g:1", "guest", 1, 0), made_table("s:1", "shadow", 1, 0))
+    place = layout(Scene("", tuple(replace(table, words=("of gfn 0x61a6 · root",)) for table in tables), ()))
+    assert place.titles == {"guest": ["Guest tables", "(in guest memory)"], "shadow": ["Shadow tables", "(in host memory)"]}
+
+
 def test_words_beside_an_edge_have_room():
     place = layout(SCENES["two paths"]())
     labels = [line.label for line in place.edges.values() if line.label]
     assert len(labels) == 1
     (x, y) = labels[0]
-    assert not any(Box(x - LABEL + 4, y - 9, LABEL - 4, 11).meets(box) for box in place.tables.values())
+    label = Box(x - LABEL + 4, y - 9, LABEL - 4, 11)
+    assert not any(map(label.meets, place.tables.values()))
+    assert not any(label.x < box.right < label.right for box in place.boxes.values()), "the side of a box is behind the words"
+    lines = [dot for line in place.edges.values() for dot in dots(points(line.d))]
+    assert not any(label.x < across < label.right and label.y < down < label.bottom for across, down in lines)
+
+
+def test_several_read_only_edges_to_one_frame_have_one_label():
+    edges = tuple(Edge(f"s:1:{number}", "f:1", "readonly") for number in range(5))
+    place = layout(Scene("", (made_table("s:1", "shadow", 1, 0, 5), made_table("f:1", "frame", 0, 0)), edges))
+    assert len(place.edges) == 5 and sum(line.label is not None for line in place.edges.values()) == 1
 
 
 def test_two_paths_of_four_levels_fit_the_window_of_a_laptop():
@@ -188,11 +161,11 @@ def test_the_same_stage_has_the_same_layout():
 @pytest.mark.parametrize(
     "scene",
     [
-        Scene("", (table("x", "other", 1, 0),), ()),
-        Scene("", (table("x", "list", 1, 0, mark="blue"),), ()),
-        Scene("", (table("x", "list", 1, 0), table("x", "list", 1, 0)), ()),
-        Scene("", (table("x\n", "list", 1, 0),), ()),
-        Scene("", (table("x", "list", 1, 0),), (Edge("x", "x", "other"),)),
+        Scene("", (made_table("x", "other", 1, 0),), ()),
+        Scene("", (made_table("x", "list", 1, 0, mark="blue"),), ()),
+        Scene("", (made_table("x", "list", 1, 0), made_table("x", "list", 1, 0)), ()),
+        Scene("", (made_table("x\n", "list", 1, 0),), ()),
+        Scene("", (made_table("x", "list", 1, 0),), (Edge("x", "x", "other"),)),
     ],
     ids=["kind of a table", "mark", "a key twice", "key", "kind of an edge"],
 )

@@ -16,8 +16,16 @@ ASKED = {
     "reverse_map": (GFN,),
     "who_maps": (GFN,),
     "parent_chains": (248,),
+    "hash_bucket": (0x1C6E,),
     "hash_table": (),
+    "parent_graph": (),
     "pool": (),
+    "root_slots": (),
+    "belt": (),
+    "audit_counters": (),
+    "large_page": (GVA,),
+    "guest_walk": (GVA,),
+    "bit_row": (GVA,),
     "memory_slots": (),
 }
 

@@ -8,10 +8,12 @@ import pytest
 
 from kvmmmu_lab import HostCrash, InputError, open_guest
 from kvmmmu_lab.draw import pictures
+from kvmmmu_lab.draw.bit_row import ROW
 from kvmmmu_lab.draw.page_tables import hierarchy_scene
 
 from ..mmu import world
 from ..mmu.guests import everything
+from ..share import one_in
 from .scenes import HEAP, busy, sound
 
 CALLS = {
@@ -23,8 +25,16 @@ CALLS = {
     "reverse_map": lambda vm: pictures.reverse_map(vm, 5),
     "who_maps": lambda vm: pictures.who_maps(vm, 5),
     "parent_chains": lambda vm: pictures.parent_chains(vm, next(iter(vm.pool.active)).id),
+    "hash_bucket": lambda vm: pictures.hash_bucket(vm, 0x10, 0x14),
     "hash_table": lambda vm: pictures.hash_table(vm),
+    "parent_graph": lambda vm: pictures.parent_graph(vm),
     "pool": lambda vm: pictures.pool(vm),
+    "root_slots": lambda vm: pictures.root_slots(vm),
+    "belt": lambda vm: pictures.belt(vm),
+    "audit_counters": lambda vm: pictures.audit_counters(vm),
+    "large_page": lambda vm: pictures.large_page(vm, 0x804D000),
+    "guest_walk": lambda vm: pictures.guest_walk(vm, 0x804D000, user=True),
+    "bit_row": lambda vm: pictures.bit_row(vm, 0x804D000),
     "memory_slots": lambda vm: pictures.memory_slots(vm),
 }
 
@@ -39,7 +49,7 @@ def test_these_are_all_of_them():
 
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=list(CALLS))
-@pytest.mark.parametrize("name", ["lin64_A", "linpae_A", "lin32_A", "lin64_early3_pg"])
+@pytest.mark.parametrize("name", one_in(2, ["lin64_A", "linpae_A", "lin32_A", "lin64_early3_pg"]))
 def test_every_kind_of_every_guest(name, call):
     vm = busy(name, 60)
     before, start = everything(vm), perf_counter()
@@ -48,7 +58,8 @@ def test_every_kind_of_every_guest(name, call):
     assert everything(vm) == before
     assert sound(picture.scene) == str(picture)
     assert took < 0.5
-    assert len(picture.scene.tables) <= 13
+    boxes_of_bits = 2 * len(ROW) if call is CALLS["bit_row"] else 0
+    assert len(picture.scene.tables) <= 13 + boxes_of_bits
 
 
 @pytest.mark.parametrize("mode", world.GVAS)
@@ -65,8 +76,10 @@ def test_every_kind_of_a_world_with_odd_tables(mode):
         sound(pictures.reverse_map(vm, gfn).scene)
         sound(pictures.who_maps(vm, gfn).scene)
         sound(pictures.hash_table(vm, gfn).scene)
+        sound(pictures.hash_bucket(vm, gfn).scene)
     for page in vm.pool.active:
         sound(pictures.parent_chains(vm, page.id).scene)
+        sound(pictures.parent_graph(vm, page.id).scene)
     for call in CALLS.values():
         sound(call(vm).scene)
     assert everything(vm) == before
@@ -85,13 +98,16 @@ def test_addresses_in_focus(lin64):
           for f in (pictures.hierarchy, pictures.guest_tables, pictures.shadow_tables, pictures.walk, pictures.entry_bits)
           for gva in (1 << 47, -1, 1 << 64, "0x1000", None, True, 1.0)),
         *((lambda vm, f=f, gfn=gfn: f(vm, gfn), "gfn")
-          for f in (pictures.reverse_map, pictures.who_maps, pictures.hash_table)
+          for f in (pictures.reverse_map, pictures.who_maps, pictures.hash_table, pictures.hash_bucket)
           for gfn in (-1, 1 << 52, "5", True, [])),
+        *((lambda vm, id=id: pictures.parent_graph(vm, id), "page_id") for id in (-1, 256, 0, "248", True)),
         *((lambda vm, id=id: pictures.parent_chains(vm, id), "page_id") for id in (-1, 256, 0, "248", None, True)),
+        *((lambda vm, role=role: pictures.hash_bucket(vm, 5, role), "role") for role in (-1, 1 << 19, "0x14", True, [])),
         *((lambda vm, level=level: pictures.entry_bits(vm, HEAP, level), "level") for level in (0, 5, "1", None, True)),
         *((lambda vm, name=name, n=n: pictures.guest_tables(vm, **{name: n}), name)
           for name, n in (("limit", 0), ("limit", "12"), ("limit", True), ("depth", 0), ("depth", -1), ("fold", -1))),
-        *((lambda vm, f=f: f(vm, limit=0), "limit") for f in (pictures.pool, pictures.memory_slots, pictures.hash_table)),
+        *((lambda vm, f=f: f(vm, limit=0), "limit")
+          for f in (pictures.pool, pictures.belt, pictures.memory_slots, pictures.hash_table)),
         *((lambda vm, f=f: f(None), "vm") for f in (pictures.pool, pictures.hierarchy, pictures.memory_slots)),
     ],
 )  # fmt: skip

@@ -10,6 +10,7 @@ import pytest
 from kvmmmu_lab.check.hints import hints
 from kvmmmu_lab.workspace import prepare
 
+from ..share import one_in
 from . import solutions
 from .checking import EXERCISES
 
@@ -42,9 +43,30 @@ def test_the_readme_names_the_rules_their_points_and_the_commands(name):
     text = (exercise.folder / "README.md").read_text("utf-8")
     for command in (f"kvmmmu-lab check {exercise.name}", f"kvmmmu-lab hint {exercise.name}", f"pytest exercises/{name}"):
         assert command in text
-    assert text.startswith("# ")
+    assert text.startswith(f"# {exercise.heading}\n")
     points = [int(found) for found in re.findall(r"\| *(\d+) *\|", text)]
     assert sum(points) >= exercise.points, "a table with the points of each rule"
+
+
+@NAMES
+def test_the_task_and_the_notebook_say_where_to_write(name):
+    exercise = EXERCISES[name]
+    task = " ".join((exercise.folder / "README.md").read_text("utf-8").split())
+    file = task.index(f"`{exercise.name}.py`")
+    assert file < task.index(f"in the notebook `{exercise.name}.ipynb` instead, in the cell tagged `solution`") < file + 1000
+    assert "`kvmmmu-lab check` takes the file, or the notebook if you have changed only the notebook." in task
+    book = notebook(name)
+    before = book.cells[book.cells.index(tagged(book)[0]) - 1].source
+    assert "Write your solution in the next cell" in before and f"`{exercise.name}.py`" in before
+
+
+@NAMES
+def test_the_table_of_all_exercises_says_what_to_write(name):
+    exercise = EXERCISES[name]
+    table = (exercise.folder.parent / "README.md").read_text("utf-8")
+    rows = re.findall(r"^\| \[(\d+)\]\((\w+)/README\.md\) \| (.*?) \|", table, re.M)
+    assert (exercise.number, name, exercise.about) in rows
+    assert re.fullmatch(r"[A-Z][^.?!]*\.", exercise.about), "one sentence"
 
 
 @NAMES
@@ -72,6 +94,9 @@ def test_the_notebook_is_clean_and_asks_for_the_same_as_the_file(name):
     assert all(cell.outputs == [] and cell.execution_count is None for cell in code(book))
     assert body("\n".join(cell.source for cell in tagged(book))) == body(exercise.file.read_text("utf-8"))
     assert f'check("{exercise.name}"' in code(book)[-1].source
+    prose = [cell.source for cell in book.cells if cell.cell_type == "markdown"]
+    assert [line for text in prose for line in text.splitlines() if line.startswith("# ")] == [f"# {exercise.heading}"]
+    assert "[README.md](README.md)" in prose[1], "JupyterLab opens it as a preview"
     before = [cell for cell in code(book) if cell not in tagged(book)][:-1]
     assert before, "a picture before solving"
 
@@ -85,7 +110,8 @@ def text_of(cell):
     return "".join(output.get("data", {}).get("text/plain", "") + output.get("text", "") for output in cell.outputs)
 
 
-@NAMES
+@pytest.mark.slow
+@pytest.mark.parametrize("name", one_in(10, EXERCISES))
 def test_the_notebook_runs_unattended_while_nothing_is_written(name, run_notebook):
     done = run_notebook(notebook(name), EXERCISES[name].folder)
     assert not [output for cell in code(done) for output in cell.outputs if output.output_type == "error"]

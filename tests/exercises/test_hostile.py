@@ -11,6 +11,7 @@ import pytest
 
 from kvmmmu_lab.check.report import CRASHED, FAILED, TIMED_OUT
 
+from ..share import case
 from . import solutions
 from .checking import ROOT, judge
 
@@ -218,7 +219,14 @@ def any_server(request):
     return request.getfixturevalue(request.param)
 
 
-@pytest.mark.parametrize("name", HOSTILE)
+LENGTHY = {
+    "never ends its list", "loops without a watchdog", "answers too much", "sleeps", "loops and catches everything",
+    "starts threads",
+}
+"""These take seconds, and "loops for ever" and "uses up memory" are of the same kinds."""
+
+
+@pytest.mark.parametrize("name", [case(name, number % 4 == 0 and name not in LENGTHY) for number, name in enumerate(HOSTILE)])
 def test_a_hostile_submission_gains_nothing_and_the_report_says_why(name, any_server, time_limit):
     server = any_server
     source, status, words = HOSTILE[name]
@@ -253,6 +261,7 @@ def test_parts_that_one_exercise_may_use_are_not_available_in_the_next(name, ser
     assert report.points == 0 and "is not available while yours is checked" in " ".join(str(report).split()), str(report)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="counts open files in /proc")
 def test_no_file_is_left_open_or_behind(server, tmp_path, monkeypatch, time_limit):
     time_limit(SHORT)
@@ -276,6 +285,7 @@ def pytest_on(*arguments, cwd=ROOT):
     return done.returncode, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_a_conftest_beside_the_submission_is_not_loaded(tmp_path):
     (tmp_path / "conftest.py").write_text("import os; os._exit(0)")
     (tmp_path / "mine.py").write_text(part())
@@ -301,9 +311,9 @@ PLANTED = {
 @pytest.mark.parametrize(
     ("what", "where"),
     [
-        ("root", EXERCISE),
+        pytest.param("root", EXERCISE, marks=pytest.mark.slow),
         pytest.param("root", None, marks=pytest.mark.slow),
-        *(pytest.param(what, EXERCISE, marks=pytest.mark.slow) for what in list(PLANTED)[1:]),
+        *(pytest.param(what, EXERCISE, marks=[pytest.mark.slow, pytest.mark.whole]) for what in list(PLANTED)[1:]),
     ],
 )
 def test_configuration_of_pytest_among_the_exercises_is_not_used(tmp_path, what, where):
@@ -321,6 +331,7 @@ def test_configuration_of_pytest_among_the_exercises_is_not_used(tmp_path, what,
     assert said.count("test session starts") == 1
 
 
+@pytest.mark.slow
 def test_modules_planted_beside_the_checker_are_not_imported(tmp_path):
     import shutil
 

@@ -9,24 +9,30 @@ import pytest
 
 from kvmmmu_lab.check.report import NOT_ATTEMPTED, PASSED, explained
 
+from ..share import case
 from . import solutions
 from .checking import EXERCISES, RIGHT, WRONG, judge, judge_rule
 
-A_HALF = [pytest.param(one, id=str(one), marks=pytest.mark.slow if number % 2 else ()) for number, one in enumerate(RIGHT)]
-"""All right solutions; every second one is left to the longer tests."""
+SHORT = ("04_rmap_add", "08_pre_write")
+"""The exercises that the short tests judge."""
 
 
-@pytest.mark.parametrize("solution", A_HALF)
+@pytest.mark.parametrize("solution", [case(one, one.exercise in SHORT and number % 2 == 0) for number, one in enumerate(RIGHT)])
 def test_a_right_solution_gets_full_points(solution, server):
     report = judge(solution.exercise, solution, server)
     assert report.passed and report.status == PASSED, str(report)
 
 
-A_THIRD = [pytest.param(one, id=str(one), marks=pytest.mark.slow if number % 3 else ()) for number, one in enumerate(WRONG)]
-"""All wrong solutions; two thirds are left to the longer tests."""
+AT_LENGTH = [pytest.mark.slow], [pytest.mark.slow, pytest.mark.whole]
+"""The marks of one in three, and of the others."""
 
 
-@pytest.mark.parametrize("solution", A_THIRD)
+WRONG_CASES = [
+    case(one, one.exercise in SHORT and number % 6 == 0, rest=AT_LENGTH[number % 3 > 0]) for number, one in enumerate(WRONG)
+]
+
+
+@pytest.mark.parametrize("solution", WRONG_CASES)
 def test_a_wrong_solution_loses_the_points_of_the_rule_that_it_breaks(solution, unwalled, monkeypatch):
     monkeypatch.setattr("kvmmmu_lab.check.judge.SHRINKING", 60)  # also on a busy computer, its steps get as short as possible
     verdict = judge_rule(solution, solution.breaks, unwalled)
@@ -67,14 +73,14 @@ def undefined(module):
     return {name for name in used - defined - set(dir(builtins)) if not name.startswith("__")}
 
 
-@pytest.mark.parametrize("name", EXERCISES)
+@pytest.mark.parametrize("name", [case(name, name in SHORT) for name in EXERCISES])
 def test_the_stub_is_not_attempted(name, server):
     report = judge(name, EXERCISES[name].file, server)
     assert report.status == NOT_ATTEMPTED and report.points == 0
     assert {verdict.status for verdict in report.verdicts} == {NOT_ATTEMPTED}
 
 
-@pytest.mark.parametrize("name", EXERCISES)
+@pytest.mark.parametrize("name", [case(name, name in SHORT) for name in EXERCISES])
 def test_doing_nothing_earns_nothing(name, server):
     report = judge(name, nothing(EXERCISES[name]), server)
     assert report.points == 0, str(report)

@@ -28,6 +28,7 @@ SPTE = FIRST_SHADOW + 248 << 9 | 457
         (keys.parent_chain(248, 0), 4, "c:248:0:4"),
         (keys.memory_slot(0), 12, "m:0:12"),
         (HASH, 201, "b:201"),
+        (keys.large_page(0x600), 5, "p:600:5"),
         (Key("l:free"), 7, "l:free:7"),
     ],
 )
@@ -83,6 +84,8 @@ def test_a_shadow_entry_has_one_name():
         ("m:0:12", "the pages of memory slot 0 from page 12 on"),
         ("b", "the hash of shadow pages"),
         ("b:201", "hash bucket 201"),
+        ("p:600", "the large page at gfn 0x600"),
+        ("p:600:5", "gfn 0x605"),
         ("l:free", "l:free"),
         ("g", "g"),
     ],

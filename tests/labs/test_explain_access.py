@@ -179,7 +179,7 @@ def test_the_right_of_another_path_to_the_same_table():
     vm.access(table.gva + (1 << 21), user=True)
     before, result, reasons = run(vm, Request(table.gva + (1 << 21), write=True, user=True))
     assert result.outcome == "ok" and [refusal.bits for refusal in before.refused] == [("W",)]
-    assert "through other entries that lead to the same table" in " ".join(reasons)
+    assert "through another entry that leads to the same table" in " ".join(reasons)
 
 
 def test_a_store_to_the_table_that_maps_it_is_not_blamed_on_pse_36():

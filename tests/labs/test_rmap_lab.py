@@ -120,6 +120,7 @@ def test_your_own_map_is_a_plain_list():
     assert lab.protect().outcomes[0].happened == 0
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.sampled_from(["map", "map", "map", "read only", "unmap", "unmap", "protect", "reset"])), st.data())
 def test_any_order(actions, data):

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from kvmmmu_lab import InputError, open_guest
 from kvmmmu_lab.draw.scene import check
+from kvmmmu_lab.draw.theme import TONES
 from kvmmmu_lab.inspect.keys import key_of
 from kvmmmu_lab.labs import small_guest, store_diagram, watch_store
 from kvmmmu_lab.labs.store_diagram import StoreDiagram
@@ -45,6 +46,7 @@ def test_it_shows_what_pre_write_zaps(mode, level, offset, size, written):
     vm.emulate_write_gpa(gpa, vm.peek(gpa, size), size)
     assert before - filled(vm) == hit | links
     assert scene.table("g").title == f"the guest's {'PT' if level == 1 else 'PD'}"
+    assert TONES[scene.table("g").kind] == "guest", "a guest table is blue"
 
 
 @pytest.mark.parametrize("mode", PAGED)

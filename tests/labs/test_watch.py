@@ -11,7 +11,8 @@ from kvmmmu_lab import HostCrash, InputError, VmDead, open_guest
 from kvmmmu_lab.draw.example import guest_with_its_own_table_mapped
 from kvmmmu_lab.draw.page_tables import hierarchy_scene
 from kvmmmu_lab.draw.render import VARIABLE
-from kvmmmu_lab.labs import entry_of, watch
+from kvmmmu_lab.labs import entry_of, small_guest, watch, watch_walk
+from kvmmmu_lab.mmu import events as ev
 from kvmmmu_lab.player import widget
 from kvmmmu_lab.player.film import Film
 from kvmmmu_lab.player.film_steps import MOST_STEPS
@@ -99,7 +100,7 @@ def test_every_detail(vm):
         lambda vm: vm.free_some_pages(),
     ],
 )
-@pytest.mark.parametrize("detail", [False, True])
+@pytest.mark.parametrize("detail", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_every_operation_has_words_and_a_picture(vm, operation, detail):
     vm.access(GVA, user=True)
     watched = watch(lambda: operation(vm), vm, [GVA], detail=detail)
@@ -141,7 +142,7 @@ def test_a_crash_of_the_host_is_a_card():
     assert isinstance(watched.error, HostCrash)
     assert vm.emit is None
     card = watched.data["card"]
-    assert card["title"] == "The host would have crashed" and "fix_write_pf" in card["rows"][1]
+    assert card["title"] == "The host would hang" and "fix_write_pf" in card["rows"][1]
     assert "zapped" in " ".join(step.words for step in watched.steps)
     late = watch(lambda: vm.access(0x7000), vm)
     assert isinstance(late.error, VmDead)
@@ -162,6 +163,24 @@ def test_a_guest_that_changes_its_mode_loses_addresses(vm):
     watched = watch(lambda: vm.set_registers(0x10001, 0, 0, 0), vm, [0xFFFFFFFF81000000])
     assert watched.error is None
     assert "without paging" in watched.steps[-1].scene.title
+
+
+@pytest.mark.parametrize("mode, fields", [("64", "L4 L3 L2 L1"), ("pae", "L2 L1"), ("32", "L2 L1")])
+def test_a_film_of_a_walk_marks_the_fields_that_select_what_is_read(mode, fields):
+    guest = small_guest(mode, 0x40605000)
+    guest.map(0x40606000)
+    film = watch_walk(lambda: guest.vm.access(0x40606123), guest.vm, 0x40606123)
+    marked = [[row.flags for table in step.scene.of("list") for row in table.entries if row.mark] for step in film.steps]
+    assert film.result.outcome == "ok" and not any(marked[:2])
+    assert [names for names in marked if names] == [fields.split(), fields.replace("L4 L3", "PML4 PDPT").replace(
+        "L2 L1", "PD PT").split(), fields.split()]  # fmt: skip
+    assert all(step.scene.table("w:guest").words[0].startswith("guest: gpa ") for step in film.steps)
+
+
+def test_a_film_of_a_walk_goes_on_without_the_address_in_a_mode_without_it():
+    guest = small_guest("64", 0x8040605000)
+    film = watch_walk(lambda: guest.vm.load_cr0(1), guest.vm, 0x8040605000)
+    assert film.steps[0].scene.table("w:guest") and not film.steps[-1].scene.table("w:guest")
 
 
 def test_long_operations_are_cut_off(vm):
@@ -324,3 +343,15 @@ class TestInANotebook:
     def test_a_film_that_was_not_shown_folds_nothing(self, run, vm):
         watch(lambda: vm.access(GVA, user=True), vm)
         assert run("2") == [(7, 10)]
+
+
+def test_a_film_of_some_kinds_of_events():
+    guest = small_guest("64", 0x1000)
+    guest.map(0x2000)
+    only = {ev.ACCESS, ev.RMAP_ADD}
+    some = watch(lambda: guest.vm.access(0x2000, write=True), guest.vm, only=only)
+    assert [step.function for step in some.steps] == ["", "", "rmap_add", ""]
+    assert some.steps[-1].words.startswith("The access succeeds")
+    assert "already" not in some.steps[0].words, "it doesn't show faults, so it can't say that there was none"
+    again = watch(lambda: guest.vm.access(0x2000, write=True), guest.vm, only={*only, ev.PAGE_FAULT})
+    assert "already" in again.steps[0].words

@@ -6,7 +6,7 @@ import pytest
 from kvmmmu_lab import LabError
 from kvmmmu_lab.labs import small_guest
 from kvmmmu_lab.lessons.lesson import Lesson
-from kvmmmu_lab.lessons.question import CHOOSE, DONT_KNOW, Answer, Ask
+from kvmmmu_lab.lessons.question import CHOOSE, DONT_KNOW, Answer, Ask, Passage
 from kvmmmu_lab.player.cell_output import UNATTENDED
 from kvmmmu_lab.progress import Progress
 
@@ -184,3 +184,9 @@ def test_a_cell_that_asks_again_is_not_the_cell_that_shows_the_answer(vm):
         assert Progress().predictions["99/faults"] == {"choice": "1", "right": True, "late": False}
     finally:
         type(shell).clear_instance()
+
+
+def test_a_link_in_an_output_differs_from_the_text_around_it_not_only_in_colour():
+    passage = Passage("See [the\nchange](https://example.org/a), *[a title](https://example.org/b)* and [lesson 6](06.ipynb).")
+    assert passage.text.count("*[the\nchange](https://example.org/a)*") == passage.text.count("*[a title]") == 1
+    assert "**[" not in passage.text and " [lesson 6](06.ipynb)" in passage.text

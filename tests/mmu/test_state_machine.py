@@ -300,8 +300,8 @@ def guest_entries(vm, gva):
             yield level, vm.peek(table << 12 | mode.index(gva, level) * mode.size, mode.size)
 
 
-def check_structures(vm):
-    """Check the laws that connect the structures, using only state()."""
+def check_structures(vm, wp=True):
+    """Check the laws that connect the structures, using only state(). ``wp``: whether CR0.WP has been set all the time."""
     now = state(vm)
     pages = {id: (gfn, role, count, bitmap, chains) for id, gfn, role, count, _, bitmap, chains in now["pages"]}
     entries = {id * 512 + index: rest for id, row in now["sptes"] for index, *rest in row}
@@ -339,7 +339,7 @@ def check_structures(vm):
         if kind == "g":
             slot = next(n for n, (base, count, *_) in enumerate(world.SLOTS) if base <= target < base + count)
             assert pages[ref // 512][3] >> slot & 1, "a page records the slots that it reaches"
-        if pages[ref // 512][1] & 15 and flags & W:
+        if pages[ref // 512][1] & 15 and flags & W and wp:
             assert flags & 1 << 10, "an entry is writable only if the guest allowed it"
 
 

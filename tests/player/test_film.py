@@ -17,9 +17,9 @@ from kvmmmu_lab.draw.dot import to_dot
 from kvmmmu_lab.draw.example import SELF, guest_with_its_own_table_mapped
 from kvmmmu_lab.draw.render import VARIABLE, renderers
 from kvmmmu_lab.draw.reverse_maps import reverse_map_scene
-from kvmmmu_lab.labs import watch, watch_store
+from kvmmmu_lab.labs import parent_chains, small_guest, watch, watch_store
 from kvmmmu_lab.mmu.vm import Vm
-from kvmmmu_lab.player.film import film, selection_of
+from kvmmmu_lab.player.film import LEGEND, film, selection_of
 from kvmmmu_lab.player.film_steps import BEFORE, MOST_STEPS
 from kvmmmu_lab.recording.narration import TAGS
 
@@ -70,7 +70,8 @@ def test_each_operation_is_a_chapter_of_its_own(made):
     first, second = made.data["chapters"]
     assert first["steps"][0]["words"] == "Before the first step." and first["title"] == "User code reads 0x343c9000."
     assert second["steps"][0]["words"].startswith("The host carries out the store for the guest")
-    assert second["title"] == second["steps"][0]["words"], "a later chapter begins with its first step"
+    assert second["steps"][0]["words"].startswith(f"{second['title']} It checks the shadow tables first")
+    assert second["title"].endswith("."), "a later chapter is called by the first sentence of its first step"
     assert first["steps"][0]["set"] == {} == second["steps"][0]["set"]
     assert len(first["steps"]) == 16
 
@@ -333,8 +334,9 @@ def first_words(*gvas, write=False):
 
 def test_a_film_without_a_fault_says_first_that_the_address_was_in_the_shadow():
     before = "Before the first step."
-    assert first_words(GVA) == [before, *[f"{before} This address was already in the shadow: 3 steps."] * 2]
-    assert first_words(GVA, GVA + 0x1000)[1:] == [f"{before} These addresses were already in the shadow: 6 steps."] * 2
+    there = "already in the shadow. The film has"
+    assert first_words(GVA) == [before, *[f"{before} This address was {there} 3 steps."] * 2]
+    assert first_words(GVA, GVA + 0x1000)[1:] == [f"{before} These addresses were {there} 6 steps."] * 2
     assert first_words(0xFFFF_0000, 0xFFFF_0000)[1:] == [before] * 2, "the guest's own fault, each time"
 
 
@@ -344,6 +346,7 @@ def test_a_fault_without_paging_is_a_fault():
     assert first == BEFORE and "already in the shadow" in second
 
 
+@pytest.mark.slow
 def test_a_film_is_the_same_in_every_process():
     program = (
         "import hashlib; from kvmmmu_lab.labs import watch\n"
@@ -357,3 +360,12 @@ def test_a_film_is_the_same_in_every_process():
         subprocess.check_output([sys.executable, "-c", program], env={**os.environ, "PYTHONHASHSEED": seed}) for seed in "12"
     ]
     assert names[0] == names[1]
+
+
+def test_the_legend_of_parents_does_not_call_them_a_reverse_map():
+    """A line of the legend is shown where its classes occur, and the boxes of a parent chain are of the kind "rmap"."""
+    vm = small_guest("64", 0x1000).vm
+    vm.access(0x1000)
+    page = next(page for page in vm.pool.active if page.level == 1)
+    looks = [{*names.split()} for names in re.findall(r' class="([^"]*)"', parent_chains(vm, page.id).svg)]
+    assert [words for kind, words in LEGEND if any({*kind.split()} <= look for look in looks)] == ["parent"]

@@ -39,6 +39,39 @@ def test_a_step_is_the_nearest_that_there_is(widget, wanted, step):
     assert widget.step == step
 
 
+def report(widget, step, seeks=None):
+    widget._handle_custom_msg({"event": "step", "step": step, "seeks": widget.seeks if seeks is None else seeks}, [])
+
+
+def test_the_browsers_step_is_taken_over_and_each_step_of_the_kernel_is_counted(widget):
+    report(widget, 4)
+    assert (widget.step, widget.seeks) == (4, 0)
+    widget.step = 4  # no change
+    assert widget.seeks == 0
+    widget.seek(4)  # the player may have moved on
+    assert widget.seeks == 1
+    widget.step = 6
+    widget.seek(99)
+    assert (widget.step, widget.seeks) == (9, 3)
+    report(widget, 2)
+    widget.step = 9
+    assert widget.seeks == 4
+
+
+def test_a_step_that_was_reported_before_the_kernel_moved_the_player_is_out_of_date(widget):
+    widget.step = 6
+    report(widget, 2, seeks=0)
+    assert widget.step == 6
+    report(widget, 2, seeks=1)
+    assert widget.step == 2
+
+
+def test_an_answer_to_the_browsers_step_is_counted(widget):
+    widget.observe(lambda _: setattr(widget, "step", 0), "step")
+    report(widget, 7)
+    assert (widget.step, widget.seeks) == (0, 1)
+
+
 def test_a_click_is_told_each_time(widget):
     heard = []
     off = widget.on_pick(heard.append)
@@ -53,10 +86,20 @@ def test_a_click_is_told_each_time(widget):
     assert widget.picked["key"] == "s:252:6"
 
 
-@pytest.mark.parametrize("content", [{}, {"key": 3, "step": 1}, {"key": "s:1"}, {"key": "s:1", "step": "1"}])
+OTHER = [
+    {},
+    {"key": 3, "step": 1},
+    {"key": "s:1"},
+    {"key": "s:1", "step": "1"},
+    {"event": "step", "step": "1", "seeks": 0},
+    {"event": "step", "step": 1},
+]
+
+
+@pytest.mark.parametrize("content", OTHER)
 def test_other_messages_are_ignored(widget, content):
     click(widget, **content)
-    assert widget.picked is None
+    assert (widget.step, widget.picked) == (0, None)
 
 
 def test_what_is_no_film_is_refused():

@@ -50,9 +50,10 @@ def test_an_error_is_one_message_and_nothing_is_written(tmp_path, capsys, make, 
 
 @pytest.mark.parametrize(
     ("module", "package"),
-    [("sphinx_revealjs", "sphinx-revealjs"), ("latex2mathml", "latex2mathml"), ("bs4", "beautifulsoup4")],
+    [("sphinx_revealjs", "sphinx-revealjs"), ("sphinx-mathjax-offline", "sphinx-mathjax-offline"), ("bs4", "beautifulsoup4")],
 )
 def test_a_missing_package_is_named_with_the_way_to_install_it(tmp_path, capsys, monkeypatch, module, package):
+    template.package_asset.cache_clear()  # another test may have used it
     there = importlib.util.find_spec
     monkeypatch.setattr(template.importlib.util, "find_spec", lambda name: None if name == module else there(name))
     status, _, error = slides(capsys, saved(tmp_path, text("# T: $x^2$")), "--out", tmp_path)
@@ -80,3 +81,29 @@ def test_without_a_writable_cache_the_notebook_still_runs(tmp_path, capsys, monk
     monkeypatch.setenv("KVMMMU_LAB_CACHE", str(tmp_path / "file"))
     assert slides(capsys, saved(tmp_path, text("# T"), code("print(41 + 1)")), "--out", tmp_path)[0] == 0
     assert "42" in (tmp_path / "talk.html").read_text("utf-8")
+
+
+def test_a_deck_has_the_logo_and_the_style_of_its_author(tmp_path, capsys):
+    path = saved(tmp_path, text("# T"))
+    (tmp_path / "logo.png").write_bytes(b"abc")
+    (tmp_path / "own.css").write_text("body { --accent: #123456 }")
+    options = ("--logo", tmp_path / "logo.png", "--css", tmp_path / "own.css", "--footer", "Winter", "--author", "A. Lecturer")
+    assert slides(capsys, path, "--out", tmp_path, "--no-execute", *options)[0] == 0
+    deck = (tmp_path / "talk.html").read_text("utf-8")
+    assert all(part in deck for part in ("data:image/png;base64,YWJj", "#123456", ">Winter<", "A. Lecturer"))
+
+
+@pytest.mark.parametrize(("option", "expected"), [("--logo", "logo.svg or logo.png"), ("--css", "no.css")])
+def test_a_logo_or_a_style_that_is_missing_is_one_message(tmp_path, capsys, option, expected):
+    path = saved(tmp_path, text("# T"))
+    status, _, error = slides(capsys, path, "--out", tmp_path / "out", "--no-execute", option, tmp_path / "no.css")
+    assert status == 2 and expected in error and error.count("\n") == 1 and not list((tmp_path / "out").glob("*.html"))
+
+
+def test_a_logo_that_a_notebook_names_must_be_in_its_folder(tmp_path, capsys):
+    notebook = tmp_path / "in"
+    notebook.mkdir()
+    (tmp_path / "logo.png").write_bytes(b"abc")
+    path = saved(notebook, text("---\ntitle: T\nlogo: ../logo.png\n---"), text("## One"))
+    status, out, _ = slides(capsys, path, "--out", tmp_path, "--no-execute", "--strict")
+    assert status == 3 and "the logo is left out" in out and "YWJj" not in (tmp_path / "talk.html").read_text("utf-8")

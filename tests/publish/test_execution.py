@@ -2,6 +2,7 @@
 """Notebooks are read and run, and their outputs are cached."""
 
 import pytest
+from nbformat.v4 import new_output
 
 from kvmmmu_lab.errors import InputError, LabError
 from kvmmmu_lab.publish import execution
@@ -37,6 +38,23 @@ def test_outputs_are_cached_until_the_code_changes(tmp_path, monkeypatch):
     assert len(ran) == 1, "a change of the text doesn't run the code again"
     executed(saved(tmp_path, text("# Talk"), code("x = 2")))
     assert len(ran) == 2
+
+
+def test_the_states_of_widgets_are_cached_with_the_outputs(tmp_path, monkeypatch):
+    state = {
+        "application/vnd.jupyter.widget-state+json": {"version_major": 2, "version_minor": 0, "state": {"w": {"state": {}}}}
+    }
+    view = {"application/vnd.jupyter.widget-view+json": {"version_major": 2, "version_minor": 0, "model_id": "w"}}
+
+    def run(notebook, path):
+        notebook.metadata["widgets"] = state
+        notebook.cells[0].outputs = [new_output("display_data", data=view)]
+
+    monkeypatch.setattr(execution, "run", run)
+    path = saved(tmp_path, code("x = 1"))
+    first = executed(path)
+    monkeypatch.setattr(execution, "run", None)
+    assert executed(path).metadata["widgets"] == first.metadata["widgets"] == state
 
 
 def test_cached_outputs_are_shown_with_the_present_text(tmp_path, monkeypatch):

@@ -33,12 +33,17 @@ def served(folder, watched=(), export=lambda: None):
 
 
 class Proxy(http.server.BaseHTTPRequestHandler):
-    """Maps PREFIX/port/path to http://127.0.0.1:port/path, as jupyter-server-proxy does; anything else is the hub's 404."""
+    """Maps PREFIX/port/path to http://127.0.0.1:port/path, as jupyter-server-proxy does; anything else is the hub's 404.
+
+    PREFIX/absolute/port/path goes to http://127.0.0.1:port/PREFIX/absolute/port/path.
+    """
 
     missed = ()
 
     def do_GET(self):
-        port, _, path = self.path.removeprefix(PREFIX).partition("/")
+        absolute = f"{PREFIX}absolute/"
+        port, _, path = self.path.removeprefix(absolute).removeprefix(PREFIX).partition("/")
+        path = self.path.lstrip("/") if self.path.startswith(absolute) else path
         if not self.path.startswith(PREFIX):
             self.missed.append(self.path)
             self.send_error(404)
@@ -71,7 +76,7 @@ def proxy(monkeypatch):
     """The address of a proxy, up to the port."""
     monkeypatch.setattr(Proxy, "missed", [])
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     yield f"http://127.0.0.1:{server.server_address[1]}{PREFIX}"
     server.shutdown()
@@ -84,6 +89,7 @@ def get(address):
         return answer.read().decode(), answer.url
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", ["index.html", "", "lessons/one.html", "lessons/deep/two.html?print#/2", "lessons"])
 def test_behind_a_prefix_every_page_finds_the_version(page, tmp_path, proxy):
     for name in ("index.html", "lessons/index.html", "lessons/one.html", "lessons/deep/two.html"):
@@ -91,7 +97,7 @@ def test_behind_a_prefix_every_page_finds_the_version(page, tmp_path, proxy):
         (tmp_path / name).write_text(f"<p>{name}</p>")
     with served(tmp_path) as address:
         port = re.search(r":(\d+)/", address)[1]
-        for start in (address, f"{proxy}{port}/"):
+        for start in (address, f"{proxy}{port}/", f"{proxy}absolute/{port}/"):
             text, at = get(f"{start}{page}".partition("#")[0])
             assert text.startswith("<p>") and at.startswith(start)
             (asked,) = re.findall(r"fetch\('([^']*)'\)", text)
@@ -113,3 +119,14 @@ def test_a_change_is_exported_and_the_page_reloads(tmp_path):
         while get(f"{address}~version")[0] == version and time.monotonic() < end:
             time.sleep(0.05)
         assert get(f"{address}talk.html")[0].startswith("<p>2</p>")
+
+
+@pytest.mark.parametrize("prefix", ["", "proxy/absolute/"])
+def test_the_root_without_a_slash_leads_to_the_root(prefix, tmp_path, proxy):
+    (tmp_path / "index.html").write_text("<p>start</p>")
+    with served(tmp_path) as address:
+        port = re.search(r":(\d+)/", address)[1]
+        text, at = get(f"{address}absproxy/{port}" if not prefix else f"{proxy}absolute/{port}")
+        assert text.startswith("<p>start") and at.endswith(f"/{port}/")
+        with pytest.raises(urllib.error.HTTPError):
+            get(f"{address}nothing/{port}/gone.html")

@@ -4,7 +4,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kvmmmu_lab.publish.summary import MAX_WORDS, sentences, split_heading, summary, word_count
+from kvmmmu_lab.publish.summary import MAX_WORDS, sentences, summary, word_count
 
 LONG = "It could look at all of them, which takes its time for each page table that the guest begins to use. " * 4
 
@@ -30,6 +30,11 @@ def test_an_item_keeps_its_mark_and_its_first_sentence():
     assert summary(text).endswith("1. The spte **leaves** the map.\n2. It becomes **zero**.")
 
 
+def test_the_table_of_an_item_is_kept_in_it():
+    table = "  | bits | |\n  | --- | --- |\n  | 0 | P |"
+    assert summary(f"{LONG}\n\n- It **has** bits:\n\n{table}\n\n- {LONG}").endswith(f"- It **has** bits:\n\n{table}")
+
+
 def test_tables_and_code_are_kept():
     table = "| a | b |\n| --- | --- |\n| 1 | 2 |"
     drawing = "```text\noffset 0\n\n       1\n```"
@@ -38,11 +43,6 @@ def test_tables_and_code_are_kept():
 
 def test_markup_around_a_sentence_stays_with_it():
     assert sentences("**Present, both.** Why? (So.) e.g. this") == ["**Present, both.**", "Why?", "(So.) e.g. this"]
-
-
-def test_a_heading_is_split_from_its_text_and_comments_are_removed():
-    assert split_heading("<!-- licence -->\n## Who fills the *hole*?\n\nThe last.") == ("Who fills the *hole*?", 2, "The last.")
-    assert split_heading("No heading.") == ("", 0, "No heading.")
 
 
 SENTENCE = st.lists(st.sampled_from(["frame", "**map**", "spte", "`#7:12`", "why"]), min_size=1, max_size=12).map(

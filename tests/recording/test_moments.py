@@ -143,5 +143,5 @@ def law(examples):
     return test
 
 
-test_the_machine_at_a_step_is_what_it_was = law(15)
+test_the_machine_at_a_step_is_what_it_was = law(5)
 test_the_machine_at_a_step_is_what_it_was_at_length = pytest.mark.slow(law(150))

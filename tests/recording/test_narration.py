@@ -4,10 +4,12 @@
 import pytest
 
 from kvmmmu_lab import Vm, open_guest, record
+from kvmmmu_lab.errors import InputError
+from kvmmmu_lab.inspect.names import Names
 from kvmmmu_lab.labs.guests import GuestTable, small_guest
 from kvmmmu_lab.mmu import events as ev
 from kvmmmu_lab.player.film import film
-from kvmmmu_lab.recording.narration import NARRATIONS, OPERATIONS, OUTCOMES, TAGS, sentence, tags_of
+from kvmmmu_lab.recording.narration import NARRATIONS, OPERATIONS, OUTCOMES, QUESTIONS, TAGS, question, sentence, tags_of
 
 GVA = 0x343C9000
 
@@ -61,6 +63,16 @@ def test_a_first_fault():
     assert recording[-1].words == "The access succeeds. The next one like it needs no help from the host."
 
 
+def test_a_link_to_a_page_with_entries_says_that_it_was_found():
+    vm = open_guest("lin64_A").vm()
+    vm.access(GVA, user=True)
+    vm.emulate_write_gpa(0x61D6000, vm.peek(0x61D6000), 8)
+    with record(vm) as recording:
+        vm.access(GVA, user=True)
+    (said,) = words(recording, "link_table")
+    assert ", found in the hash, with its entries. A link always has W and U" in said
+
+
 def test_the_end_of_a_store_says_why_nothing_is_flushed():
     vm = open_guest("lin64_A").vm()
     vm.access(GVA, user=True)
@@ -71,8 +83,8 @@ def test_the_end_of_a_store_says_why_nothing_is_flushed():
     assert said == [
         "The host doesn't flush the TLB: a guest that changes an entry does this itself, as on a real processor, with INVLPG "
         "or a load of CR3.",
-        "The TLB is flushed: the processor forgets its translations. The guest doesn't know which entries went with the page, "
-        "so it can't do this itself.",
+        "The TLB is flushed: the processor forgets its translations. The guest doesn't know which entries were cleared with "
+        "the page, so the host has to do this.",
     ]
 
 
@@ -157,8 +169,7 @@ def test_an_access_that_the_guest_refuses_and_the_shadow_allows_says_so():
     assert recording[read[1]].words == OUTCOMES["ok"]
     assert recording[fetch[1]].words == (
         "The access succeeds, although the PML4 entry (level 4, index 1) has NX. KVM 2.6.22 copies NX into the shadow from the "
-        "last entry alone, so the NX of an upper level is lost: once a read or a write has made the shadow entry, a fetch goes "
-        "through."
+        "last entry alone, so the NX of an upper level is lost: a shadow entry that exists lets a fetch through."
     )
 
 
@@ -226,3 +237,61 @@ def test_the_results_of_operations_are_put_into_words():
         vm.access(0xFFFF8880FEE00000)
     endings = {step.words for step in recording if step.event and step.event.name == "end"}
     assert {"kvm_mmu_get_page is done: shadow page #250.", "fetch is done: spte #248:457."} <= endings
+
+
+# Questions
+
+
+def test_every_operation_has_a_question():
+    """Slides ask it before a film begins, so it doesn't tell the outcome."""
+    opening = {kind for kind in ev.KINDS.values() if kind.opens}
+    assert not opening - set(QUESTIONS), "give these an entry in QUESTIONS (recording/narration.py)"
+    vm = open_guest("lin64_A").vm()
+    for kind in ev.KINDS.values():
+        asked = question(Names(vm), (kind, *(1 for _ in kind.operands)))
+        assert asked.endswith("?") and asked.count("?") == 1 and ": " in asked, asked
+        assert asked[0].isupper() or asked.startswith("1 "), asked
+        assert 20 < len(asked) < 150, asked
+
+
+@pytest.mark.parametrize(
+    ("operation", "asked"),
+    [
+        (
+            lambda vm: vm.access(GVA, user=True),
+            "User code reads 0x343c9000: what does the processor find in the shadow tables, and what must the host do?",
+        ),
+        (
+            lambda vm: vm.access(GVA, write=True, value=1, size=8),
+            "The guest's kernel writes 0x343c9000: who carries out the write, and what changes in the shadow tables?",
+        ),
+        (
+            lambda vm: vm.emulate_write_gpa(0x61C9E48, 0, 8),
+            "The guest writes 8 bytes at gpa 0x61c9e48: what happens to the shadow tables?",
+        ),
+        (lambda vm: vm.zap_all(), "All shadow pages are zapped: what is left?"),
+        # a change of memory belongs to the operation that follows it
+        (
+            lambda vm: [vm.poke(0x61C9E48, 0, 8), vm.access(GVA, user=True)],
+            "User code reads 0x343c9000: what does the processor find in the shadow tables, and what must the host do?",
+        ),
+        (
+            lambda vm: vm.poke(0x61C9E48, 0, 8),
+            "Memory at gpa 0x61c9e48 changes, and the MMU doesn't notice: which shadow entries are now wrong?",
+        ),
+        (lambda vm: None, "Nothing happened. Why?"),
+    ],
+)
+def test_a_film_asks_about_its_first_operation(operation, asked):
+    vm = open_guest("lin64_A").vm()
+    with record(vm) as recording:
+        operation(vm)
+    assert film(recording).question == asked == film(recording).data["question"]
+    assert film(recording, question="What now?").data["question"] == "What now?"
+
+
+def test_a_question_is_a_text():
+    with record(open_guest("lin64_A").vm()) as recording:
+        pass
+    with pytest.raises(InputError, match=r"question is 3"):
+        film(recording, question=3)

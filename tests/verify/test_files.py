@@ -70,6 +70,7 @@ def test_the_json_contains_the_same_reports(tmp_path, capsys):
     assert not bad["ok"] and "missing" in bad["error"]
 
 
+@pytest.mark.slow
 def test_progress_is_shown_in_a_terminal_only(capsys, monkeypatch):
     guest = str(GUEST)
     assert main(["verify", guest]) == 0

@@ -14,9 +14,10 @@ from kvmmmu_lab.verify import verify_file
 from kvmmmu_lab.verify.golden import read_operations, read_scenarios
 
 from ..golden_files import FILES, GOLDEN
+from ..share import one_in
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name.partition(".")[0])
+@pytest.mark.parametrize("path", one_in(3, FILES, lambda path: path.name.partition(".")[0]))
 def test_every_golden_file_has_0_differences(path):
     report = verify_file(path)
     assert report.ok and report.difference_count == 0, str(report)
@@ -32,7 +33,7 @@ def test_all_eleven_files_are_here():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name.partition(".")[0])
+@pytest.mark.parametrize("path", one_in(3, FILES, lambda path: path.name.partition(".")[0], pytest.mark.whole))
 def test_audits_after_every_operation_are_as_recorded(path):
     report = verify_file(path, audit=True)
     assert report.ok, str(report)
@@ -169,7 +170,7 @@ def unnoticed(name, path, share):
     return [what for what, make in chosen if not noticed(path, make())]
 
 
-@pytest.mark.parametrize("name", DIRECTED)
+@pytest.mark.parametrize("name", one_in(2, DIRECTED))
 def test_wrong_values_in_a_directed_scenario_are_noticed(name, tmp_path):
     assert unnoticed(name, tmp_path / "mutant", share=23) == []
 
@@ -185,7 +186,7 @@ OTHERS = [path for path in FILES if path.name.partition(".")[0] != "directed"]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", OTHERS, ids=lambda path: path.name.partition(".")[0])
+@pytest.mark.parametrize("path", one_in(3, OTHERS, lambda path: path.name.partition(".")[0], pytest.mark.whole))
 def test_wrong_values_in_all_files_are_noticed(path, tmp_path):
     dice = random.Random(path.name)
     for header, lines in read_scenarios(path):
@@ -330,7 +331,7 @@ def refused(path, *words):
         assert word in str(error.value)
 
 
-@pytest.mark.parametrize("share", [0.001, 0.1, 0.5, 0.99, 0.9999])
+@pytest.mark.parametrize("share", one_in(3, [0.1, 0.001, 0.5, 0.9999, 0.99]))
 def test_a_truncated_file_is_refused(share, tmp_path):
     whole = (GOLDEN / "directed.jsonl.gz").read_bytes()
     path = tmp_path / "cut.jsonl.gz"
@@ -397,7 +398,7 @@ def worse(name, path, share):
                 yield f"line {n} {at} = {junk!r}: {error!r}"
 
 
-@pytest.mark.parametrize("name", ["gp_checks", "slot_move_stale"])
+@pytest.mark.parametrize("name", one_in(2, ["gp_checks", "slot_move_stale"]))
 def test_junk_in_a_line_is_a_difference_or_a_data_error_and_never_a_traceback(name, tmp_path):
     assert list(worse(name, tmp_path / "mutant", share=4)) == []
 
@@ -408,7 +409,7 @@ def test_junk_anywhere_is_a_difference_or_a_data_error_and_never_a_traceback(nam
     assert list(worse(name, tmp_path / "mutant", share=1)) == []
 
 
-@pytest.mark.parametrize("name", ["gp_checks", "slot_move_stale"])
+@pytest.mark.parametrize("name", one_in(2, ["gp_checks", "slot_move_stale"]))
 def test_a_missing_field_is_a_difference_or_a_data_error(name, tmp_path):
     lines = lines_of(name)
     for n, line in enumerate(lines):

@@ -8,6 +8,8 @@ from kvmmmu_lab import DataError
 from kvmmmu_lab.data import HERE, traces
 from kvmmmu_lab.verify import WITHOUT, verify_file
 
+from ..share import one_in
+
 TRACES = HERE / "traces"
 
 
@@ -20,7 +22,7 @@ def test_both_ways_agree_with_the_real_processor(name):
     assert report.facts["native"]["exits"] > report.facts["emulated"]["exits"] > 1000
 
 
-@pytest.mark.parametrize("name", traces())
+@pytest.mark.parametrize("name", one_in(2, traces()))
 @pytest.mark.parametrize("part", WITHOUT)
 def test_without_a_mechanism_there_are_many_differences(name, part):
     report = verify_file(TRACES / f"{name}.npz", without=part)

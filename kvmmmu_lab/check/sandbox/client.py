@@ -15,17 +15,18 @@ import subprocess
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from ...exercises import Exercise, Scenario
+from ...host_platform import HERE
 from ..compare import Transcript
 from ..deadline import Deadline
 from ..parts import PARTS
 from ..submission import Submission
 from . import limits, scratch, wall
-from .forkserver import PACKAGE, SLICE, ForkServer, command, environment
+from .forkserver import PACKAGE, SLICE, ForkServer, WorkerError, command, environment
 from .protocol import LATE, LOADING, checked, escaped, exit_reason, from_watchdog, parsed, stopped_at
 
 GRACE = 1.0
@@ -37,6 +38,12 @@ PRINTED = 2000
 
 TRACEBACK = 20_000
 """The number of bytes that are read of a watchdog's traceback."""
+
+BUSY = 0.8
+"""The part of its time that a worker computed if no other work on the computer can have made it late."""
+
+KILLED = 9
+"""SIGKILL, which Windows does not have."""
 
 ANSWERS, OUTPUT = "answers", "output"
 PIECE = 1 << 16
@@ -59,7 +66,8 @@ class Worker:
 
     ``failed`` is the reason why the submission could not be loaded, or None. ``alive``: whether it can play another scenario.
     ``printed`` is the beginning of its output; ``print_count`` is the number of bytes printed since the count was last reset.
-    Nothing waits for a worker after the ``deadline``.
+    Nothing waits for a worker after the ``deadline``. ``secret`` are files and folders that the submission must not read,
+    besides those of the kit. ``grace``: how long its watchdog may take to say what was running when its time was over.
     """
 
     def __init__(
@@ -69,19 +77,21 @@ class Worker:
         server: ForkServer | None,
         deadline: Deadline | None = None,
         seconds: float = 30,
+        secret: Sequence[str] = (),
+        grace: float = GRACE,
     ) -> None:
         self.server, self.deadline, self.closed = server, deadline or Deadline(), False
         self.output_limit, self.answer_limit, self.answers_limit = (
             limit.bytes for limit in (limits.OUTPUT, limits.ANSWER, limits.ANSWERS)
         )
-        self.answer_sum = 0
+        self.answer_sum, self.grace, self.used, self.spent = 0, grace, 0.0, 0.0
         wall.hide_memory()
         self.printed, self.print_count, self.print_sum = b"", 0, 0
         self.lines, self.buffer = deque[bytes](), bytearray()  # answers that have arrived, and the beginning of one
         self.alive, self.pid = True, 0
         self.asked: tuple[Scenario, str] | None = None
         self.process: subprocess.Popen[bytes] | None = None
-        self.pipes: Pipes | ThreadedPipes
+        self.pipes: AnyPipes
         self.files = {escaped(unit.file): unit.file for unit in submission.units}
         request = {
             "name": submission.name,
@@ -91,7 +101,7 @@ class Worker:
             "notebook": bool(submission.cells or submission.objects),
             "part": exercise.part,
             "defines": list(exercise.defines),
-            "secret": _secret(exercise),
+            "secret": [*_secret(exercise), *secret],
             "limits": limits.values(),
             "loading": LOADING * limits.TIME.value,
             "seconds": seconds,
@@ -100,7 +110,9 @@ class Worker:
             self._start(request)
         else:
             self._fork(server, request)
+        begin = time.monotonic()
         self.failed = self._loaded()
+        self.spent += time.monotonic() - begin
 
     def _fork(self, server: ForkServer, request: dict[str, Any]) -> None:
         pipes = Pipes(self.deadline)
@@ -111,6 +123,8 @@ class Worker:
         self.pipes = pipes
 
     def _start(self, request: dict[str, Any]) -> None:
+        if not HERE.can_start_programs:
+            raise WorkerError(f"this is {HERE}, and checks need a process: check the exercise on a computer")
         self.scratch = scratch.make()
         self.process = subprocess.Popen(
             command("-"),
@@ -206,7 +220,8 @@ class Worker:
             self.ask(scenario, looks, hashed, sparse, detail, seconds)
         assert self.asked is not None
         run, ticket, self.asked, self.answer_sum = Run(), self.asked[1], None, self._waiting()
-        end = time.monotonic() + seconds + GRACE
+        begin = time.monotonic()
+        end = begin + seconds + self.grace
         meanwhile()
         while True:
             line = self._line(end)
@@ -224,6 +239,7 @@ class Worker:
             raised = message.get("end") == "raised" and isinstance(message.get("error"), dict)
             run.error = checked(message.get("error")) if done or raised else self._ended(b"?", seconds)
             run.end = message["end"] if done or raised else "damaged"
+            self.spent += time.monotonic() - begin  # at least the processor time that this scenario took
             return run
 
     def ask(
@@ -256,7 +272,12 @@ class Worker:
         self.close()
 
     def _ended(self, line: bytes | None, seconds: float, when: str = "") -> dict[str, Any]:
-        """The reason why a worker stopped answering within ``seconds``, and the line that was running."""
+        """The reason why a worker stopped answering within ``seconds``, and the line that was running.
+
+        "killed": whether it may have been killed by something else than the submission, for example for want of memory.
+        "lost": whether the fork server has ended, which no submission can reach.
+        "busy": whether it was late although it had the processor for almost all the time.
+        """
         if line is not None and not from_watchdog(line):
             self.close()
             return {"kind": "damaged", "what": DAMAGED}
@@ -270,8 +291,12 @@ class Worker:
         if late or LATE in traceback:
             limit = f"the limit is {seconds:g} second{'s' * (seconds != 1)}{when}"
             more = f"{limits.TIME.variable}={4 * limits.TIME.value:g} allows four times as much"
-            return {"kind": "timeout", "what": f"{limit}; {more}", **place}
-        return {"kind": "died", "what": f"your code ended its process{when} ({exit_reason(status)})", **place}
+            busy = {"busy": True} if self.used - self.spent >= BUSY * seconds else {}
+            return {"kind": "timeout", "what": f"{limit}; {more}", "offer": more, **busy, **place}
+        killed = {"killed": True} if status is None or status == -KILLED else {}
+        if status is None and self.server is not None and self.server.process.poll() is not None:
+            killed["lost"] = True
+        return {"kind": "died", "what": f"your code ended its process{when} ({exit_reason(status)})", **killed, **place}
 
     def _file(self, name: str) -> str | None:
         """How the submission calls a file in a watchdog's traceback; None if the file isn't the submission's."""
@@ -280,7 +305,7 @@ class Worker:
 
     def _traceback(self, line: bytes) -> str:
         """The traceback that the watchdog writes among the answers, of which this is the first line."""
-        end = time.monotonic() + GRACE
+        end = time.monotonic() + self.grace
         while self.alive and self._waiting() < TRACEBACK and (pieces := self.pipes.receive(end)):
             self._take(pieces)
         return b"\n".join([line, *self.lines, self.buffer])[:TRACEBACK].decode(errors="replace")
@@ -295,9 +320,12 @@ class Worker:
             self.process.wait()
             return status
         assert self.server is not None
-        status = None if self.alive else self.server.status(self.pid, 1.0, self.deadline)
+        ended = None if self.alive else self.server.status(self.pid, 1.0, self.deadline)
         _kill_group(self.pid)
-        return None if status is None else os.waitstatus_to_exitcode(status)
+        if ended is None:
+            return None
+        status, self.used = ended
+        return os.waitstatus_to_exitcode(status)
 
     def close(self) -> None:
         """Terminate the process. Its scratch folder is deleted by the one that made it."""
@@ -323,6 +351,21 @@ def _secret(exercise: Exercise) -> list[str]:
     folders = [PACKAGE / "check", PACKAGE / "data" / "golden", PACKAGE / "_course"]
     folders += [PACKAGE.parent / "tests", PACKAGE.parent / "exercises"]
     return [str(path) for path in (*modules, *folders, exercise.folder)]
+
+
+class AnyPipes(Protocol):
+    """What leads to a worker: see `Pipes`."""
+
+    late: float
+
+    def send(self, data: bytes, end: float) -> bool:
+        """Send a request, trying until ``end`` (in `time.monotonic` time); return whether all of it was sent."""
+
+    def receive(self, end: float) -> list[Piece]:
+        """Wait for pieces until ``end`` at the latest; return those that came first."""
+
+    def close(self) -> None:
+        """Close all pipes."""
 
 
 class Pipes:

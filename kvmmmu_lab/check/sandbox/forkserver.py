@@ -18,17 +18,21 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ...errors import LabError
+from ...host_platform import HERE
 from ..deadline import Deadline
 
 PACKAGE = Path(__file__).resolve().parents[2]
 """The folder of the kit that the judge runs. A worker loads this copy, even if another one is installed."""
 
 BOOT = """
-import importlib.util, os, sys
+import sys
+sys.path[:] = [path for path in sys.path if path]
+import importlib.util, os
 package = sys.argv[1]
 spec = importlib.util.spec_from_file_location("kvmmmu_lab", os.path.join(package, "__init__.py"))
 kit = sys.modules["kvmmmu_lab"] = importlib.util.module_from_spec(spec)
@@ -48,7 +52,7 @@ REPLY = 10.0
 SLICE = 0.1
 """The maximum time, in seconds, for which the judge waits without asking whether the check has been stopped."""
 
-CAN_FORK = hasattr(os, "fork") and hasattr(socket, "recv_fds")
+CAN_FORK = HERE.can_fork and hasattr(socket, "recv_fds")
 
 
 class WorkerError(LabError):
@@ -59,19 +63,23 @@ def environment() -> dict[str, str]:
     """The environment of a worker: it reveals nothing that a submission must not know.
 
     It limits glibc to one malloc arena. Otherwise a thread such as the watchdog would reserve a second one, which takes 64 MiB
-    of the limited address space.
+    of the limited address space. Python's hashes are the same in each process, so that code which depends on the order of a
+    set behaves in the same way.
     """
     kept = {name: os.environ[name] for name in os.environ if name in KEPT or name.startswith("OPENBLAS")}
-    return kept | {"OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
+    return kept | {"OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1", "PYTHONHASHSEED": "0"}
 
 
-def command(last: str) -> list[str]:
+def command(last: str, hidden: Sequence[str] = ()) -> list[str]:
     """The command line of a fork server (``last``: the number of its socket) or of a worker that is not forked ("-").
 
-    -I: Python ignores its environment variables and the current folder. -B: it writes no bytecode files. -X utf8: whatever the
-    console's encoding, a submission can print any character.
+    ``hidden``: see `ForkServer`.
+
+    -s, -P and `BOOT`: Python ignores the current folder and the user's packages; `environment` leaves it none of its variables
+    but one. -B: it writes no bytecode files. -X utf8: whatever the console's encoding, a submission can print any character.
     """
-    return [sys.executable, "-I", "-B", "-X", "utf8", "-c", BOOT, str(PACKAGE), last]
+    safe = ["-P"] * (sys.version_info >= (3, 11))
+    return [sys.executable, "-s", *safe, "-B", "-X", "utf8", "-c", BOOT, str(PACKAGE), *hidden, last]
 
 
 class Forked:
@@ -109,19 +117,20 @@ class Forked:
 class ForkServer:
     """A process that has loaded the engine and forks workers for any number of submissions.
 
-    ``here``: fork it from this process, if nothing speaks against it: see `can_fork_here`.
+    ``here``: fork it from this process, if nothing speaks against it: see `can_fork_here`. ``hidden`` are files and folders
+    that can't be seen behind the wall even if they lie below what can be seen.
     """
 
-    def __init__(self, here: bool = False) -> None:
-        self.lock = threading.Lock()
+    def __init__(self, here: bool = False, hidden: Sequence[str] = ()) -> None:
+        self.lock, self.hidden = threading.Lock(), tuple(hidden)
         self._start(here and can_fork_here())
 
     def _start(self, here: bool = False) -> None:
         self.link, theirs = socket.socketpair()
         self.process: Forked | subprocess.Popen[bytes]
         with theirs:
-            self.process = Forked(_fork_here(theirs)) if here else _spawn(theirs)
-        self.ended: dict[int, int] = {}
+            self.process = Forked(_fork_here(theirs, self.hidden)) if here else _spawn(theirs, self.hidden)
+        self.ended: dict[int, tuple[int, float]] = {}
         self.waiting = b""
         self.said: str | None = None
 
@@ -164,12 +173,12 @@ class ForkServer:
     def _note(self, message: dict[str, Any]) -> None:
         """Keep what the process says besides its answer to a request."""
         if "status" in message:
-            self.ended[message["pid"]] = message["status"]
+            self.ended[message["pid"]] = message["status"], message["seconds"]
         elif "no wall" in message:
             self.said = message["no wall"]
 
-    def status(self, pid: int, seconds: float, deadline: Deadline) -> int | None:
-        """A worker's exit status, as `os.waitpid` reports it; None if it does not arrive in time."""
+    def status(self, pid: int, seconds: float, deadline: Deadline) -> tuple[int, float] | None:
+        """A worker's exit status, as `os.waitpid` reports it, and its processor time; None if they do not arrive in time."""
         with self.lock:
             end = time.monotonic() + seconds
             while pid not in self.ended and (left := end - time.monotonic()) > 0:
@@ -211,10 +220,10 @@ class ForkServer:
         self.close()
 
 
-def _spawn(link: socket.socket) -> subprocess.Popen[bytes]:
+def _spawn(link: socket.socket, hidden: Sequence[str]) -> subprocess.Popen[bytes]:
     """Start a new process as the fork server, at the other end of ``link``."""
     return subprocess.Popen(
-        command(str(link.fileno())),
+        command(str(link.fileno()), hidden),
         pass_fds=[link.fileno()],
         env=environment(),
         stdin=subprocess.DEVNULL,
@@ -231,7 +240,7 @@ JUDGES = ("kvmmmu_lab.check.judge", "kvmmmu_lab.check.oracle", "pytest", "ipyker
 """Modules whose presence tells that a process has loaded the judge or is somebody else's."""
 
 
-def _fork_here(link: socket.socket) -> int:
+def _fork_here(link: socket.socket, hidden: Sequence[str]) -> int:
     """Fork this process as the fork server, at the other end of ``link``; return its pid."""
     from . import runner
 
@@ -239,7 +248,7 @@ def _fork_here(link: socket.socket) -> int:
     if pid:
         return pid
     try:
-        runner.become_server(link, set(environment()), _not_isolated())
+        runner.become_server(link, set(environment()), _not_isolated(), hidden)
     finally:
         os._exit(70)
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from ...errors import InputError
 from ...exercises import Exercise, Scenario
@@ -22,7 +23,8 @@ INLINE = "run in this process (--inline) for a debugger: there are no limits, an
 class Inline:
     """The interface of a `Worker`, without a process."""
 
-    printed, print_count, alive, failed = b"", 0, True, None
+    printed, print_count, alive = b"", 0, True
+    failed: dict[str, Any] | None = None
 
     def __init__(self, exercise: Exercise, submission: Submission) -> None:
         path = Path(submission.path)
@@ -51,12 +53,19 @@ class Inline:
     ) -> Run:
         """Play a scenario; ``seconds`` is not enforced."""
         meanwhile()
-        run, bench = Run(), Bench(scenario, self.ready, self.defined)
+        run = Run()
+        self.play(run, scenario, looks, hashed, sparse, detail)
+        return run
+
+    def play(
+        self, run: Run, scenario: Scenario, looks: tuple[str, ...], hashed: bool, sparse: bool, detail: int | None
+    ) -> None:
+        """Add to ``run`` what is seen after each step."""
+        bench = Bench(scenario, self.ready, self.defined)
         for number, seen in enumerate(bench.play(scenario.steps, looks, hashed, self.part if sparse else None)):
             if number == detail:
                 seen["machine"] = machine_data(bench.vm)
             run.seen.add(seen)
-        return run
 
     def ask(self, *_: object) -> None:
         """Do nothing: no scenario is sent in advance."""

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import InputError
+from ...host_platform import HERE
 
 
 class Limit:
@@ -71,7 +72,7 @@ def adopt(given: dict[str, float]) -> None:
 
 TIMES, SECONDS = "times the usual time", "seconds"
 LIMITS = (
-    TIME := Limit("KVMMMU_LAB_TIME", 1, "a factor for all time limits", TIMES),
+    TIME := Limit("KVMMMU_LAB_TIME", HERE.slowness, "a factor for all time limits", TIMES),
     CHECK := Limit("KVMMMU_LAB_CHECK", 15, "the time for a whole check", SECONDS),
     MEMORY := Limit("KVMMMU_LAB_MEMORY", 512, "the memory that your code uses"),
     OUTPUT := Limit("KVMMMU_LAB_OUTPUT", 32, "what your code prints"),
@@ -120,12 +121,19 @@ CHANGES = {
     "os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.link", "os.symlink", "os.truncate", "os.chmod", "os.chown",
     "shutil.rmtree", "shutil.move", "shutil.copyfile", "os.utime",
 }  # fmt: skip
+PREFIX = "kvmmmu-lab-"
+"""The beginning of the names of all folders that the kit makes in the system's folder for temporary files."""
+
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
 def fence(scratch: str, secret: tuple[str, ...]) -> None:
-    """Refuse forbidden actions from now on. ``secret``: files and folders that must not be read."""
+    """Refuse forbidden actions from now on. ``secret``: files and folders that must not be read.
+
+    The folders of the kit beside the scratch folder, which are those of other submissions, must not be read either.
+    """
     here = os.path.realpath(scratch)
+    others = os.path.join(os.path.dirname(here), PREFIX)
     kept = tuple(os.path.realpath(path) for path in secret)
     inside, devices = (here + os.sep, here), ("/dev/null", "/dev/tty")
     realpath, isdir, fsdecode, writing = os.path.realpath, os.path.isdir, os.fsdecode, WRITING
@@ -158,7 +166,8 @@ def fence(scratch: str, secret: tuple[str, ...]) -> None:
                 raise NotAllowed(f"your code tried to open the folder {path}, outside its own")
             if path.startswith("/proc/") and path.endswith("/environ"):
                 raise NotAllowed(f"your code tried to read the environment of a process ({path})")
-            if within(path, kept) or (path.endswith(".pyc") and within(_source(path), kept)):
+            beside = path.startswith(others) and path != here and not path.startswith(inside)
+            if beside or within(path, kept) or (path.endswith(".pyc") and within(_source(path), kept)):
                 raise NotAllowed(f"your code tried to read {path}")
 
     sys.addaudithook(check)
@@ -222,7 +231,7 @@ def not_enforced(no_wall: str) -> list[str]:
     found = []
     if sys.platform != "linux":
         found.append("memory")
-    if not hasattr(os, "fork"):
+    if not HERE.can_fork:
         found.append("the size of files")
     if no_wall:
         found.append(f"what your code may read, change and start (only Python itself refuses it: {no_wall})")

@@ -4,7 +4,7 @@
     judge to fork server   {"name", "units", "objects", "files", "notebook", "part", "defines", "scratch", "secret", "limits",
                            "loading", "seconds"}
                            with three files: requests, answers, output
-    fork server to judge   {"pid"}; later {"pid", "status"} when that worker has ended
+    fork server to judge   {"pid"}; later {"pid", "status", "seconds"} when that worker has ended: its processor time
     judge to worker        {"ticket", "scenario", "looks", "hashed", "sparse", "seconds", "detail"}
     worker to judge        {"loaded"} or {"failed"}; then {"ticket", "step", "seen"} for each step; {"ticket", "end"};
                            the traceback of its watchdog, if it terminates the worker
@@ -31,6 +31,8 @@ LATE, FATAL = "Timeout (", "Fatal Python error"
 
 def plain(value: Any) -> Any:
     """Convert ``value`` to JSON data: numbers of up to 64 bits, text and lists are kept; others become text, shortened."""
+    if type(value) is int and value.bit_length() <= 64:  # first, because almost all are
+        return value
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     if value is None or isinstance(value, bool | str):
@@ -80,13 +82,15 @@ def from_watchdog(line: bytes) -> bool:
 def stopped_at(traceback: str, file: Callable[[str], str | None]) -> dict[str, Any]:
     """The "file", "line" and "function" of the submission's innermost frame in a watchdog's traceback; empty if it has none.
 
-    ``file`` returns how the submission calls a file, or None. The watchdog writes names with escape sequences.
+    Those of the outermost frame, of the first thread, are "caller_file", "caller_line" and "caller". ``file`` returns how the
+    submission calls a file, or None. The watchdog writes names with escape sequences.
     """
-    for name, line, function in FRAME.findall(traceback):
-        found = file(name)
-        if found is not None:
-            return {"file": found, "line": int(line), "function": function}
-    return {}
+    frames = [(file(name), int(line), function) for name, line, function in FRAME.findall(traceback)]
+    own = [frame for frame in frames if frame[0] is not None]
+    if not own:
+        return {}
+    inner, outer = dict(zip(("file", "line", "function"), own[0], strict=True)), own[-1]
+    return inner | dict(zip(("caller_file", "caller_line", "caller"), outer, strict=True))
 
 
 def escaped(name: str) -> str:

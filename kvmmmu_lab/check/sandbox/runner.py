@@ -22,6 +22,7 @@ import select
 import signal
 import socket
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -35,19 +36,28 @@ from .limits import NotAllowed
 from .loading import Places
 from .machine_data import machine_data
 
+Tell = Callable[[dict[str, Any]], None]
+"""A function that sends a message to the judge."""
+
 
 def main() -> None:
-    """Run as the judge's fork server; the last argument is the number of its socket. If it is "-", run a single submission."""
+    """Run as the judge's fork server; the last argument is the number of its socket. If it is "-", run a single submission.
+
+    The first argument is the folder of the kit. Those between are what stays hidden: see `forkserver.ForkServer`.
+    """
     if sys.argv[-1] == "-":
         _single()
+    wall.hide(sys.argv[2:-1])
     _listen(socket.socket(fileno=int(sys.argv[-1])))
 
 
-def become_server(link: socket.socket, variables: set[str], paths: set[str]) -> None:
+def become_server(link: socket.socket, variables: set[str], paths: set[str], hidden: Sequence[str] = ()) -> None:
     """Run as a fork server that was forked from the judge's process; return when the judge has exited.
 
     It keeps only these environment variables, and leaves out these entries of ``sys.path``, so that it is like a new process.
+    ``hidden``: see `forkserver.ForkServer`.
     """
+    wall.hide(hidden)
     os.setsid()
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(signum, signal.SIG_DFL)
@@ -115,8 +125,8 @@ class Workers:
             self._tell({"no wall": self._no_wall()})
             while True:
                 ready, _, _ = select.select([self.link], [], [], 0.05)
-                for pid, status in self._ended():
-                    self._tell({"pid": pid, "status": status})
+                for pid, status, seconds in self._ended():
+                    self._tell({"pid": pid, "status": status, "seconds": seconds})
                 if not ready:
                     continue
                 data, files, _, _ = socket.recv_fds(self.link, 1 << 20, 3)
@@ -182,14 +192,15 @@ class Workers:
     def _tell(self, message: dict[str, Any]) -> None:
         self.link.sendall(json.dumps(message).encode() + b"\n")
 
-    def _ended(self) -> list[tuple[int, int]]:
-        """The pid and exit status of each worker that has ended; what it has left behind is gone."""
+    def _ended(self) -> list[tuple[int, int, float]]:
+        """The pid, exit status and processor time of each worker that has ended; what it has left behind is gone."""
         found = []
         with contextlib.suppress(ChildProcessError):
-            while (ended := os.waitpid(-1, os.WNOHANG))[0]:
-                if ended[0] in self.folders:
-                    found.append(ended)
-        folders = [self.folders.pop(pid) for pid, _ in found]
+            while (ended := os.wait4(-1, os.WNOHANG))[0]:
+                pid, status, usage = ended
+                if pid in self.folders:
+                    found.append((pid, status, usage.ru_utime + usage.ru_stime))
+        folders = [self.folders.pop(pid) for pid, _, _ in found]
         self._kill([orphan for orphan in self._children() if orphan not in self.folders])
         for folder in folders:
             self._discard(folder)
@@ -299,42 +310,69 @@ def _close_all_but(*kept: int) -> None:
 
 def serve(request: dict[str, Any], requests: IO[bytes], answers: int) -> None:
     """Load a submission, then play scenarios until the judge closes the pipe."""
-    part = parts.PARTS[request["part"]]
-    parts.remove(part)
-    folder = Path(request["scratch"])
-    os.chdir(folder)
-    os.environ.clear()
-    sys.path[:] = [path for path in sys.path if path]
     sys.stdout, sys.stderr = _utf8(1), _utf8(2, line_buffering=True)
-    tell = _sender(answers)
-    loading.lay_out(request["files"], folder)
-    places = loading.Places(dict(request["units"]), str(folder))
-    limits.limit(request["seconds"], walled=request["walled"])
-    if not request["walled"]:
-        limits.fence(str(folder), tuple(request["secret"]))
     faulthandler.enable(answers)
-    watchdog = faulthandler.dump_traceback_later
-    watchdog(request["loading"], exit=True, file=answers)
-    try:
-        defined = load(request, places)
-        lacking = parts.missing(defined, request["defines"])
-        if lacking:
-            tell({"failed": {"type": "missing", "kind": "missing", "what": ", ".join(lacking)}})
-            return
-    except BaseException as error:
-        tell({"failed": failure(error, places)})
-        return
-    tell({"loaded": True})
-    ready = part.parts(defined, request["defines"][0])
-    while True:
-        faulthandler.cancel_dump_traceback_later()
-        line = requests.readline()
-        if not line:
-            return
-        order = json.loads(line)
-        watchdog(order["seconds"], exit=True, file=answers)
-        _play(order, part, ready, defined, tell, places)
+
+    def watch(seconds: float | None) -> None:
+        if seconds is None:
+            faulthandler.cancel_dump_traceback_later()
+        else:
+            faulthandler.dump_traceback_later(seconds, exit=True, file=answers)
+
+    session = Session(request, _sender(answers), watch)
+    session.enter()
+    if session.load():
+        while line := requests.readline():
+            session.play(json.loads(line))
+
+
+class Session:
+    """What a worker does with one submission, whatever its messages travel through.
+
+    ``tell`` sends a message to the judge. ``watch`` sets the watchdog to a number of seconds from now, or stops it (None).
+    """
+
+    def __init__(self, request: dict[str, Any], tell: Tell, watch: Callable[[float | None], None]) -> None:
+        self.request, self.tell, self.watch = request, tell, watch
+        self.part, folder = parts.PARTS[request["part"]], request["scratch"]
+        self.places = loading.Places(dict(request["units"]), str(Path(folder)))
+
+    def enter(self) -> None:
+        """Remove the part under test from this process, and what a submission must not use."""
+        request, folder = self.request, Path(self.request["scratch"])
+        parts.remove(self.part)
+        os.chdir(folder)
+        os.environ.clear()
+        sys.path[:] = [path for path in sys.path if path]
+        loading.lay_out(request["files"], folder)
+        limits.limit(request["seconds"], walled=request["walled"])
+        if not request["walled"]:
+            limits.fence(str(folder), tuple(request["secret"]))
+
+    def load(self) -> bool:
+        """Load the submission, and tell the judge; return whether it can be played."""
+        request = self.request
+        self.watch(request["loading"])
+        try:
+            self.defined = load(request, self.places)
+            lacking = parts.missing(self.defined, request["defines"])
+            if lacking:
+                self.tell({"failed": {"type": "missing", "kind": "missing", "what": ", ".join(lacking)}})
+                return False
+        except BaseException as error:
+            self.tell({"failed": failure(error, self.places)})
+            return False
+        self.tell({"loaded": True})
+        self.ready = self.part.parts(self.defined, request["defines"][0])
+        self.watch(None)
+        return True
+
+    def play(self, order: dict[str, Any]) -> None:
+        """Play a scenario."""
+        self.watch(order["seconds"])
+        _play(order, self.part, self.ready, self.defined, self.tell, self.places)
         gc.collect()  # takes 0.1 ms; a machine takes megabytes of the limited memory and has many reference cycles
+        self.watch(None)
 
 
 def _utf8(file: int, **options: Any) -> io.TextIOWrapper:
@@ -342,7 +380,7 @@ def _utf8(file: int, **options: Any) -> io.TextIOWrapper:
     return io.TextIOWrapper(open(file, "wb", closefd=False), "utf-8", "backslashreplace", **options)
 
 
-def _sender(answers: int) -> Any:
+def _sender(answers: int) -> Tell:
     """Return a function that sends a message to the judge. It works even if a submission changes `json` and `os`."""
     encode, write = json.JSONEncoder(separators=(",", ":")).encode, os.write
 
@@ -354,7 +392,9 @@ def _sender(answers: int) -> Any:
     return tell
 
 
-def _play(order: dict[str, Any], part: Part, ready: dict[str, Any], defined: dict[str, Any], tell: Any, places: Places) -> None:
+def _play(
+    order: dict[str, Any], part: Part, ready: dict[str, Any], defined: dict[str, Any], tell: Tell, places: Places
+) -> None:
     """Play one scenario; send the observations after each step."""
     ticket, looks = order["ticket"], tuple(order["looks"])
     scenario = Scenario(**order["scenario"])

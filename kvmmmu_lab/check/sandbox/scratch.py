@@ -9,10 +9,12 @@ import shutil
 import subprocess
 import tempfile
 
+from .limits import PREFIX
+
 
 def make() -> str:
     """Make a scratch folder and return its path."""
-    return tempfile.mkdtemp(prefix="kvmmmu-lab-")
+    return tempfile.mkdtemp(prefix=PREFIX)
 
 
 def discard(folder: str) -> None:

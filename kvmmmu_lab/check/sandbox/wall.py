@@ -26,7 +26,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from .limits import FILES, PROCESSES_LIMITED, kernel
@@ -96,13 +96,23 @@ class NoWall(Exception):
     """This machine can't make a wall; the text says why."""
 
 
+TRIES = 3
+"""How often a wall is tried if a process that makes it was killed: that says nothing about this machine."""
+
+
 def enter(server: int) -> None:
     """Continue behind a new wall, in a child process. The calling process waits for it, and ends as it ended.
 
     ``server``: the pid of the calling process's parent, with which both end. Raises NoWall or OSError.
     """
-    inside = os.pidfd_open(_namespaces())
-    _call("setns", inside, NEW_MOUNTS | functools.reduce(int.__or__, NEW.values()))
+    for left in reversed(range(TRIES)):
+        try:
+            inside = os.pidfd_open(_namespaces())
+            _call("setns", inside, NEW_MOUNTS | functools.reduce(int.__or__, NEW.values()))
+            break
+        except ProcessLookupError:
+            if not left:
+                raise
     os.close(inside)
     die_with(server)  # now, because a process that joins a user namespace forgets it; bubblewrap's processes end with this one
     pid = os.fork()
@@ -112,7 +122,10 @@ def enter(server: int) -> None:
 
 
 def _namespaces() -> int:
-    """Let bubblewrap make the namespaces, and return the pid of a process in them. They exist as long as this process."""
+    """Let bubblewrap make the namespaces, and return the pid of a process in them. They exist as long as this process.
+
+    Raises NoWall, or ProcessLookupError if bubblewrap or this process was killed.
+    """
     program, holder = shutil.which("bwrap"), shutil.which("cat")
     if program is None or holder is None:
         raise NoWall("bubblewrap is not installed")
@@ -130,6 +143,9 @@ def _namespaces() -> int:
     made.stdin.write(b"\n")
     made.stdin.flush()
     if not select.select([made.stdout], [], [], WAIT)[0] or os.read(made.stdout.fileno(), 1) != b"\n":
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            if made.wait(0.5) in KILLED:
+                raise ProcessLookupError("bubblewrap was killed")
         made.kill()
         said = made.stderr.read(500).decode(errors="replace").strip().removeprefix("bwrap: ")
         raise NoWall(f"bubblewrap can't make namespaces here ({said or 'it does not answer'})")
@@ -139,6 +155,9 @@ def _namespaces() -> int:
     _KEPT.append(made)
     return int(found[1])
 
+
+KILLED = (-signal.SIGKILL, 128 + signal.SIGKILL)
+"""How bubblewrap ends if it or its child is killed."""
 
 _KEPT: list[subprocess.Popen[bytes]] = []
 """Keeps the pipe open on which the process in the namespaces waits."""
@@ -159,10 +178,40 @@ def _view() -> tuple[str, ...]:
     for kit in _kits():
         for folder in (kit / name for name in HIDDEN):
             if folder.is_dir():
-                options += ["--tmpfs", str(folder), "--remount-ro", str(folder)]
+                options += _mask(folder)
+    for path in _hidden_in(bound):
+        options += _mask(path)
     for device in DEVICES:
         options += ["--dev-bind", device, device]
     return (*options, "--proc", "/proc", "--dir", SCRATCH, "--remount-ro", "/")
+
+
+def hide(paths: Sequence[str]) -> None:
+    """Let nobody behind the walls made from now on see these files and folders."""
+    _hidden[:] = paths
+    _view.cache_clear()
+
+
+_hidden: list[str] = []
+
+
+def _hidden_in(bound: Sequence[Path]) -> Iterator[Path]:
+    """What has to be masked because it lies below what can be seen, by the path by which it can be seen."""
+    found: list[Path] = []
+    for place in bound:
+        real = os.path.realpath(place)
+        for path in sorted(map(os.path.realpath, _hidden)):
+            seen = place / os.path.relpath(path, real)
+            if Path(path).is_relative_to(real) and seen.exists() and not any(seen.is_relative_to(other) for other in found):
+                found.append(seen)
+    return iter(found)
+
+
+def _mask(path: Path) -> list[str]:
+    """The options that mask a folder, or a file."""
+    if path.is_dir():
+        return ["--tmpfs", str(path), "--remount-ro", str(path)]
+    return ["--ro-bind", os.devnull, str(path)]
 
 
 def _places() -> Iterator[Path]:
