@@ -11,6 +11,8 @@ from ..player.cell_output import CellOutput, has_kernel
 
 MISSING = "To use this with buttons and menus, install ipywidgets: pip install ipywidgets"
 
+RERUN = "Saved from an earlier run. To use it, run the cells above, then this one."
+
 
 def load_widgets() -> ModuleType:
     """Import and return the module `labs.widgets`. Raises ImportError if ipywidgets isn't installed."""
@@ -41,7 +43,7 @@ class Displayable:
 
     @functools.cached_property
     def _output(self) -> CellOutput:
-        return CellOutput("(Run this cell to use it.)")
+        return CellOutput(RERUN, explain=True)
 
     def save_still(self) -> None:
         """Replace what the notebook has saved of this object by its current `still`. If no cell shows a widget, do nothing."""

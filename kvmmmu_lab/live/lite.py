@@ -80,7 +80,10 @@ def build_lite(work: Path, contents: Path, front_ends: list[Path], out: Path, ru
         # a link to a task shows its text; some versions of JupyterLab open its source otherwise
         "defaultViewers": {"markdown": "Markdown Preview"},
     }
-    _write_json(work / "overrides.json", {"@jupyterlab/docmanager-extension:plugin": documents})
+    # JupyterLab lets readers scroll past the last cell; what they see there is an empty page
+    notebooks = {"scrollPastEnd": False}
+    plugins = {"@jupyterlab/docmanager-extension:plugin": documents, "@jupyterlab/notebook-extension:tracker": notebooks}
+    _write_json(work / "overrides.json", plugins)
     config = {
         "apps": ["lab"],
         "contents": [str(contents)],

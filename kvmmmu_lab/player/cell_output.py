@@ -139,14 +139,14 @@ class CellOutput:
 
     `show` displays both in the cell that runs. `update` replaces the still in all cells that show it, and so what a
     notebook without a kernel shows of the object; the widget doesn't notice. ``rerun``: a sentence that explains how to
-    get the widget back.
+    get the widget back. ``explain``: JupyterLab shows that sentence below a still whose widget has lost its kernel.
 
     A still looks the same after each run if the object does: its name is made from its content and, if several open widgets
     have that content, a number.
     """
 
-    def __init__(self, rerun: str) -> None:
-        self.rerun, self.name = rerun, ""
+    def __init__(self, rerun: str, explain: bool = False) -> None:
+        self.rerun, self.explain, self.name = rerun, explain, ""
         self._shown: ReplaceableOutput | None = None
 
     def show(self, bundle: Mapping[str, str], widget: Any = None) -> None:
@@ -176,7 +176,8 @@ class CellOutput:
             self._shown.replace(self._still(bundle))
 
     def _still(self, bundle: Mapping[str, str]) -> dict[str, str]:
-        markup = f'<div class="{self.name}">{bundle["text/html"]}</div>\n{_watcher()}'
+        note = f'<p class="kvmmmu-rerun" hidden>{self.rerun}</p>' if self.explain else ""
+        markup = f'<div class="{self.name}">{bundle["text/html"]}{note}</div>\n{_watcher()}'
         return {**bundle, "text/html": markup}
 
 

@@ -16,6 +16,7 @@ CELLS = (
     "film",
 )
 LIVE, STILL = ".lm-Panel.jp-OutputArea-output .jupyter-widgets:visible", '[class^="kvmmmu-still-"]:visible'
+RERUN = ".kvmmmu-rerun:visible"
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +43,7 @@ def saved(browser, server, folder):
 
     runs = [run_and_save(), run_and_save()]
     assert page.locator(STILL).count() == 0, "a kernel runs: the widgets replace the stills"
+    assert page.locator(RERUN).count() == 0
     page.locator("input[type=radio]:visible").nth(1).check()
     page.locator(".kvmmmu-question li b").wait_for(state="attached")
     assert page.evaluate("document.activeElement.matches('input[type=radio]')"), "saving it doesn't move the focus"
@@ -70,6 +72,9 @@ def test_opened_again_without_its_kernel_it_shows_films_and_predictions_and_no_e
     for words in ("model not found", "Error displaying widget", "Loading widget"):
         assert words not in text
     assert page.locator(STILL).count() == len(CELLS) and page.locator(LIVE).count() == 0
+    page.locator(RERUN).nth(1).wait_for()
+    said = "Saved from an earlier run. To use it, run the cells above, then this one."
+    assert page.locator(RERUN).all_inner_texts() == [said] * 2, "films play without a kernel; the others need one"
     assert page.locator(".kvmmmu-question li:has(b)").inner_text().startswith("1")
     page.locator(".kvmmmu-player").first.locator(".kp-forward").click()
     counts = page.locator(".kp-count").all_inner_texts()

@@ -73,6 +73,19 @@ def test_the_browsers_tab_has_the_notebooks_name(reader):
     assert reader.page.title() == "00_first.ipynb - kvmmmu_lab"
 
 
+def test_the_last_cell_stays_in_view_at_the_end_of_a_notebook(reader):
+    reader.run("print('line\\n' * 100)")  # longer than the page
+    panel = ".jp-NotebookPanel:not(.lm-mod-hidden) .jp-WindowedPanel-outer"
+    reader.page.evaluate(f"document.querySelector('{panel}').scrollTop = 1e6")
+    reader.page.wait_for_timeout(500)
+    bottom = reader.page.evaluate(f"""() => {{
+        const cells = [...document.querySelectorAll('{panel} .jp-Cell')];
+        return Math.max(...cells.map((cell) => cell.getBoundingClientRect().bottom))
+            - document.querySelector('{panel}').getBoundingClientRect().bottom;
+    }}""")
+    assert -100 < bottom <= 0
+
+
 def test_nobody_else_is_asked(reader):
     assert reader.elsewhere == []
 
