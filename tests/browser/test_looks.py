@@ -14,6 +14,7 @@ from kvmmmu_lab.draw.example import example
 from kvmmmu_lab.player.gif import gif
 
 from ..player import films
+from ..share import one_in
 from .barriers import barriers
 from .conftest import open_list
 
@@ -301,10 +302,10 @@ def test_a_step_that_changes_a_whole_page_lists_some(play):
     assert page.locator(".kp-caption").bounding_box()["height"] == height < 200
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1024, 1600])
-def test_there_are_no_barriers(play, scheme, width):
+@pytest.mark.parametrize("window", one_in(3, itertools.product((1024, 1600), ("light", "dark")), rest=pytest.mark.whole))
+def test_there_are_no_barriers(play, window):
     """What axe finds in a film: at rest, with the list, with the details, and with the keys."""
+    width, scheme = window
     page = play(films.two_chapters(), films.large(), options={"step": 7})
     page.set_viewport_size({"width": width, "height": 800})
     page.emulate_media(color_scheme=scheme)

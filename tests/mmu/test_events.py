@@ -223,6 +223,7 @@ TestEventsFrom64Bit = machine("64", Watched, max_examples=4)
 
 
 @pytest.mark.slow
+@pytest.mark.whole
 class TestLongEventsFromPae(machine("pae", Watched, max_examples=100)):
     pass
 

@@ -357,16 +357,19 @@ TestFrom64Bit = machine("64", max_examples=8)
 
 
 @pytest.mark.slow
+@pytest.mark.whole
 class TestLongFromNonpaging(machine("none", max_examples=200)):
     pass
 
 
 @pytest.mark.slow
+@pytest.mark.whole
 class TestLongFrom32Bit(machine("32", max_examples=200)):
     pass
 
 
 @pytest.mark.slow
+@pytest.mark.whole
 class TestLongFromPae(machine("pae", max_examples=200)):
     pass
 

@@ -268,7 +268,7 @@ def test_random_operations_with_a_fix(kind):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", one_in(3, MACHINES, name_of, pytest.mark.whole))
+@pytest.mark.parametrize("kind", one_in(9, MACHINES, name_of, pytest.mark.whole))
 def test_many_random_operations_with_a_fix(kind):
     play(kind, 100, 30)
 

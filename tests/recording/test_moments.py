@@ -144,4 +144,5 @@ def law(examples):
 
 
 test_the_machine_at_a_step_is_what_it_was = law(5)
-test_the_machine_at_a_step_is_what_it_was_at_length = pytest.mark.slow(law(150))
+test_the_machine_at_a_step_is_what_it_was_for_longer = pytest.mark.slow(law(40))
+test_the_machine_at_a_step_is_what_it_was_at_length = pytest.mark.slow(pytest.mark.whole(law(150)))

@@ -33,7 +33,7 @@ def test_all_eleven_files_are_here():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", one_in(3, FILES, lambda path: path.name.partition(".")[0], pytest.mark.whole))
+@pytest.mark.parametrize("path", one_in(6, FILES, lambda path: path.name.partition(".")[0], pytest.mark.whole))
 def test_audits_after_every_operation_are_as_recorded(path):
     report = verify_file(path, audit=True)
     assert report.ok, str(report)
@@ -186,7 +186,7 @@ OTHERS = [path for path in FILES if path.name.partition(".")[0] != "directed"]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", one_in(3, OTHERS, lambda path: path.name.partition(".")[0], pytest.mark.whole))
+@pytest.mark.parametrize("path", one_in(6, OTHERS, lambda path: path.name.partition(".")[0], pytest.mark.whole))
 def test_wrong_values_in_all_files_are_noticed(path, tmp_path):
     dice = random.Random(path.name)
     for header, lines in read_scenarios(path):
