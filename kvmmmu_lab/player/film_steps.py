@@ -8,6 +8,7 @@ Several events of the same kind in a row, such as the four reads of a walk, are 
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -137,6 +138,8 @@ class FilmBuilder:
         """Addresses that the current chapter draws."""
         self.pages: dict[int, None] = {}
         """Shadow pages that the current chapter has drawn."""
+        self.left_out: set[int] = set()
+        """Shadow pages that a step of the current chapter has not drawn, although they are in use."""
         self.story = Story()
         self.kinds: set[ev.Kind] = set()
         """The kinds of all events that have a step."""
@@ -170,13 +173,22 @@ class FilmBuilder:
         self.chapters[0][0] = replace(before, words=f"{BEFORE} {words}")
 
     def _chapter(self, first: int, groups: list[StepGroup]) -> list[FilmStep]:
-        self.focus, self.pages = [*self.gvas], {}
+        """Return the steps of a chapter. A page is drawn as long as it is in use, also before a step is about it."""
+        self.focus, self.pages, self.left_out = [*self.gvas], {}, set()
         for event in (event for group in groups for event in group.events):
             self.kinds.add(event[0])
             if event[0] is ev.ACCESS:
                 self.accessed.add(event[1])
             if narration(event[0]).path and event[1] not in self.focus:
                 self.focus += [event[1]][: max(0, MOST_PATHS - len(self.focus))]
+        story = copy.copy(self.story)
+        steps = self._steps(first, groups)
+        if self.left_out & self.pages.keys():
+            self.story = story
+            steps = self._steps(first, groups)
+        return steps
+
+    def _steps(self, first: int, groups: list[StepGroup]) -> list[FilmStep]:
         steps = []
         if not self.chapters:
             steps.append(FilmStep(BEFORE, self._scene(first - 1, Marks()), first - 1, operation=BEFORE))
@@ -210,15 +222,16 @@ class FilmBuilder:
     def _scene(self, number: int, marks: Marks) -> Scene:
         """Return the picture at a recorded step. Addresses that are invalid in the guest's mode at that step are left out.
 
-        A page that was drawn stays in the picture while it is in use, even without a parent: a new page has no parent yet,
-        and a child of a zapped page has lost its parent.
+        A page that the chapter has drawn is in the picture while it is in use, even without a parent: a new page has no
+        parent yet, and a child of a zapped page has lost its parent.
         """
         vm = self.recording.at(number)
         if self.draw is not None:
             return self.draw(vm, marks)
         scene = hierarchy_scene(vm, [gva for gva in self.focus if possible_gva(vm, gva)], marks, self.pages)
-        keys = [Key(table.key) for table in scene.of("shadow")]
-        self.pages |= {key.page: None for key in keys if key.kind == SHADOW}
+        drawn = [key.page for key in map(Key, (table.key for table in scene.of("shadow"))) if key.kind == SHADOW]
+        self.pages |= dict.fromkeys(drawn)
+        self.left_out |= {page.id for page in vm.pool.active}.difference(drawn)
         return scene
 
     def _append_omission(self, last: int) -> None:

@@ -11,8 +11,10 @@ from kvmmmu_lab import HostCrash, InputError, VmDead, open_guest
 from kvmmmu_lab.draw.example import guest_with_its_own_table_mapped
 from kvmmmu_lab.draw.page_tables import hierarchy_scene
 from kvmmmu_lab.draw.render import VARIABLE
+from kvmmmu_lab.inspect.keys import SHADOW, Key
 from kvmmmu_lab.labs import entry_of, small_guest, watch, watch_walk
 from kvmmmu_lab.mmu import events as ev
+from kvmmmu_lab.museum import exhibit
 from kvmmmu_lab.player import widget
 from kvmmmu_lab.player.film import Film
 from kvmmmu_lab.player.film_steps import MOST_STEPS
@@ -52,6 +54,18 @@ def test_the_state_at_each_step_is_the_state_at_that_step(vm):
     assert watched.steps[5].scene.table("s:250").mark == "new"
     assert watched.steps[6].scene.entry("s:251:0").mark == "changed"
     assert watched.steps[-1].scene == hierarchy_scene(vm, [GVA])
+
+
+@pytest.mark.parametrize("name", ["slot_move_stale", "wp0_to_wp1_stale_write", "large_dirty_cleared_lost"])
+def test_a_page_is_drawn_as_long_as_it_is_in_use(name):
+    """Also a page to which no path leads, before a step is about it: a dashed outline says that there is no such page."""
+    film = exhibit(name).film(fixed=True)
+    for chapter in film.chapters:
+        keys = [map(Key, (table.key for table in step.scene.of("shadow"))) for step in chapter]
+        drawn = [{key.page for key in there if key.kind == SHADOW} for there in keys]
+        for step, there in zip(chapter, drawn, strict=True):
+            in_use = {page.id for page in film.recording.at(step.recorded).pool.active}
+            assert there >= set().union(*drawn) & in_use, step.words
 
 
 def test_a_write_to_a_page_table_zaps_one_entry_before_memory_changes(vm):
