@@ -60,7 +60,7 @@ def parts(graphviz_package):
 
 @pytest.fixture(scope="session")
 def small_site(tmp_path_factory, pyodide, parts):
-    """The folder of a site whose live course has two short notebooks."""
+    """The folder of a site whose live course has three short notebooks."""
     out = tmp_path_factory.mktemp("small-site")
     course = small_course(tmp_path_factory.mktemp("small-course"))
     build_live(course, out / "live", pyodide=str(pyodide), pages="../index.html", **parts)

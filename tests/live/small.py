@@ -13,6 +13,7 @@ FIRST = [
     code("from kvmmmu_lab.labs import hierarchy\nhierarchy(vm, 0x400000)"),
 ]
 SECOND = [text("# Lesson 6: The second"), code("6 * 7")]
+THIRD = [text("# Lesson 7: The third"), code("7 * 8")]
 
 
 def small_course(root):
@@ -20,5 +21,6 @@ def small_course(root):
     (root / "notebooks").mkdir(parents=True)
     saved(root / "notebooks", *FIRST, name="00_first.ipynb")
     saved(root / "notebooks", *SECOND, name="06_second.ipynb")
+    saved(root / "notebooks", *THIRD, name="07_third.ipynb")
     shutil.copytree(course_root() / "exercises" / "01_split", root / "exercises" / "01_split")
     return root
