@@ -183,7 +183,7 @@ class FilmBuilder:
                 self.focus += [event[1]][: max(0, MOST_PATHS - len(self.focus))]
         story = copy.copy(self.story)
         steps = self._steps(first, groups)
-        if self.left_out & self.pages.keys():
+        if self.left_out & self.pages.keys():  # only now is it known what the chapter is about
             self.story = story
             steps = self._steps(first, groups)
         return steps
