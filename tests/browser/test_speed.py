@@ -9,6 +9,7 @@ import pytest
 
 from kvmmmu_lab.workspace import course_root
 
+from ..pace import best
 from ..player import films
 from .deck_measures import measured
 
@@ -45,31 +46,34 @@ def test_a_step_is_quick_in_a_big_film(play, record_property):
     page = play(film)
     page.set_viewport_size({"width": 1600, "height": 900})
     page.evaluate("handles[0].pick('s:14:2')")  # with the details open, there is more to do
-    # what else runs on this machine only ever makes it slower: the best of three counts
-    for _ in range(3):
+
+    def measure():
         times = page.evaluate(MEASURE)
-        script, paint = p95(times["script"]), p95(times["paint"])
-        figures = f"script p95 {script:.1f} ms, painted p95 {paint:.1f} ms, of {len(times['script'])} steps"
-        print(figures)
         assert times["step"] == 0
-        if script <= 16 and paint <= 50:
-            break
-    record_property("figures", figures)
-    assert script <= 16, figures
-    assert paint <= 50, figures
+        return p95(times["script"]), p95(times["paint"])
+
+    script, paint = best(measure, 16, 50)
+    record_property("figures", f"script p95 {script:.1f} ms, painted p95 {paint:.1f} ms")
+    assert script <= 16 and paint <= 50
 
 
 def test_a_long_jump_is_quick_too(play):
     page = play(films.large())
     jump = """() => Math.max(...[199, 0, 120, 3, 198].map((step) => {
         const begin = performance.now(); handles[0].seek(step); return performance.now() - begin; }))"""
-    page.evaluate(jump)
-    assert page.evaluate(jump) <= 50
+    [longest] = best(lambda: [page.evaluate(jump)], 50)
+    assert longest <= 50
 
 
 def test_a_deck_is_made_in_time_and_a_key_is_painted_quickly(browser, tmp_path, monkeypatch):
     monkeypatch.setenv("KVMMMU_LAB_CACHE", str(tmp_path / "cache"))
-    lesson, begin = course_root() / "notebooks" / "00_first_fault.ipynb", time.monotonic()
-    subprocess.run([sys.executable, "-m", "kvmmmu_lab", "slides", lesson, "--out", tmp_path, "--pdf"], check=True)
-    assert time.monotonic() - begin <= 30
-    assert min(measured(browser, tmp_path / "00_first_fault.html").wait for _ in range(2)) <= 50
+    lesson, deck = course_root() / "notebooks" / "00_first_fault.ipynb", tmp_path / "00_first_fault.html"
+
+    def make():
+        begin = time.monotonic()
+        subprocess.run([sys.executable, "-m", "kvmmmu_lab", "slides", lesson, "--out", tmp_path, "--pdf"], check=True)
+        return [time.monotonic() - begin]
+
+    [made] = best(make, 30, rounds=1)
+    [key] = best(lambda: [measured(browser, deck).wait], 50)
+    assert made <= 30 and key <= 50
