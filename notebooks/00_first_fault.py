@@ -27,10 +27,10 @@
 # -->
 # # Lesson 0: The first fault
 #
-# A *guest* is a virtual machine, and the *host* is the machine that runs it. A program in the guest reads one byte
-# of its memory. On a real machine that takes a nanosecond. In a virtual machine in 2007, the same read could cause a
-# page fault, and the program would never notice. *What does the host do when a program reads one byte, and when the
-# guest changes a page table?*
+# A *guest* is a virtual machine, and the *host* is the machine that runs it. A program in the guest reads one byte of
+# its memory. On a real machine that takes a nanosecond. In a virtual machine in 2007, the same read could cause a page
+# fault that neither the program nor the guest's kernel would ever notice. *What does the host do when a program reads
+# one byte, and when the guest changes a page table?*
 #
 # The part of the host that does the work is the *hypervisor*: here KVM in Linux 2.6.22. It keeps page tables of its
 # own, the *shadow*. At such a fault, it adds to the shadow and lets the program try again. You will watch this on
@@ -82,14 +82,14 @@
 # to a frame of the guest's memory, or to another shadow page. An spte that leads to another shadow page is called a
 # **link**.
 #
-# Here is a guest: Linux 6.1 with 128 MB of memory, recorded while it was running. (This Linux is newer than the
-# host's. That makes no difference, because the processor prescribes the format of page tables.) All its page tables
-# are included, exactly as they were. `vm` is a machine that continues from that moment. Of its shadow, only the
-# *root* exists, and it is still empty.
+# Here is a guest: Linux 6.1 with 128 MB of memory, recorded while it was running. (This Linux is newer than the host's.
+# That makes no difference, because the processor prescribes the format of page tables.) All its page tables are
+# included, exactly as they were. `vm` is a virtual machine that continues from the moment of the recording. Of the
+# shadow of these tables, only the *root* exists, and it is still empty.
 #
-# The output below counts the frames with page tables of all seven processes. The root in use leads to 110 of them.
-# The mapped pages are those below this root. There are more of them than the 32,768 frames of 128 MB, because the
-# tables map some frames many times.
+# Seven processes exist in this guest. The output below counts all frames that hold their page tables. The root in use
+# leads to 110 of these. The number of mapped pages counts only the pages below this root. There are more of them than
+# the 32,768 frames of 128 MB, because the tables map some frames many times.
 
 # %% tags=["hide-input"]
 from kvmmmu_lab import open_guest
@@ -226,9 +226,9 @@ entry
 #
 # A cheat: `poke` writes the new value into the guest's memory without the host noticing.
 # -->
-# Let us cheat first: `poke` writes the new value straight into the guest's memory without the host noticing. The
-# result of the access shows the `gpa` that was reached. Drop its last three hexadecimal digits, and you have the
-# gfn.
+# Let us cheat first: `poke` writes the new value straight into the guest's memory without the host noticing. Then the
+# program accesses the page once more. The result shows the `gpa` that it reached. Drop its last three hexadecimal
+# digits, and you have the gfn.
 
 # %% tags=["question"]
 guess_unnoticed = lesson.unnoticed(vm, entry)
@@ -267,19 +267,19 @@ vm.poke(entry.gpa, entry.value)
 # When the host begins to shadow a table, sptes with W may already lead to its frame. The host finds these sptes in
 # the reverse map of the frame, and clears their W ([lesson 6](06_reverse_maps.ipynb)).
 #
-# First let the kernel read your entry at that address. This adds the kernel's path to the shadow. Then look at both
-# paths together. Your page table appears twice in this picture: as a table (blue), and as a frame of memory (grey).
-# A dashed arrow leads from an spte to this frame. The flags of this spte have a small `w`: the guest allows writing,
-# but the shadow does not.
+# First let the kernel read your entry at its address in the direct map. This adds the kernel's path to the shadow. Then
+# look at both paths together. Your page table appears twice in this picture: as a table (blue), and as a frame of
+# memory (grey). A dashed arrow leads from an spte to this frame. (It is not the purple line of the reverse map.) The
+# flags of this spte have a small `w`: the guest allows writing, but the shadow does not.
 #
 # The kernel maps your page table with a page of 2 MB: one PD entry leads straight to 512 frames. The shadow maps
 # these frames one by one. It has an extra L1 page for them, which shadows no guest table. So far, only one spte of
 # this page is in use, the one for your page table. Its index is the place of your table among the 512 frames. (If
 # you chose the first heap page, they begin at gfn 0x6000, and the index is 0x61c9 - 0x6000 = 457.)
 #
-# A link always has W *and* U, even if the guest's entry has no U. This is safe, because a processor allows an access
-# only if *all* entries on the path allow it. The last one, the spte at L1, has only those rights that every guest
-# entry on the path grants.
+# A link always has W *and* U, even if the guest's entry lacks one of them, or both. This is safe, because a processor
+# allows an access only if *all* entries on the path allow it. The last one, the spte at L1, has only those rights that
+# every guest entry on the path grants.
 
 # %% tags=["hide-input"]
 vm.access(entry.kernel_gva)
@@ -308,8 +308,8 @@ guess_stored
 # - the **TLB** is the processor's own cache of translations;
 # - the outcome `emul` (*emulated*) means that the host performed the store for the guest.
 #
-# The host walks the guest's tables twice. The first walk, for a write, handles the fault. The second one only looks up
-# the gpa for the store.
+# The host walks the guest's tables twice. The first walk belongs to the fault: it checks whether the guest's tables
+# allow the write. The second one only looks up the gpa for the store.
 
 # %%
 store = {"write": True, "value": entry.moved, "size": entry.size}
@@ -382,9 +382,9 @@ lesson.zapped_entry(seed)
 # -->
 # ## Where to go from here
 #
-# What you watched is KVM's algorithm in Linux 2.6.22, step by step. This kit has been checked against the kernel's
-# own code, state by state. [Lesson 1](01_two_maps.ipynb) is about the two maps and how to compute with their numbers.
-# To see more of this lesson:
+# What you watched is KVM's algorithm in Linux 2.6.22, step by step. This kit has been compared with the kernel's own
+# code: after each step, both were in the same state. [Lesson 1](01_two_maps.ipynb) is about the two maps and how to
+# compute with their numbers. To see more of this lesson:
 #
 # - pass `detail=True` to `watch`;
 # - play with `fault_lab()` and `write_lab()` from `kvmmmu_lab.labs`, in which you set up page tables or write to

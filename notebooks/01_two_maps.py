@@ -85,17 +85,16 @@ course_picture(1)
 # host's memory. Without their last three hexadecimal digits, a gpa is a **gfn** and an hpa is an **hfn**: the numbers
 # of the frames.
 #
-# The guest's tables know nothing about hpas. So who knows the way from gpa to hpa? When a virtual machine is set up,
-# a program on the host gives it memory in a few pieces. Each piece is a memory slot, or **slot** for short. A slot
-# has three numbers: its first gfn, its number of pages, and its first hfn. For the guest, page *n* of the slot is
-# frame *first gfn + n*. For the host, it is frame *first hfn + n*. An example: in a slot that begins at gfn 0x100 and
-# hfn 0x900, gfn 0x105 is page 5, so its hfn is 0x905. A gfn that is in no slot has no memory: it may be a device.
-# (This is simplified. In the kernel, the host frames of a slot need not be consecutive, and the slot has a list of
-# them.)
+# The guest's tables know nothing about hpas. So who knows the way from gpa to hpa? When a virtual machine is set up, a
+# program on the host gives it memory in a few pieces. Each piece is a memory slot, or **slot** for short. A slot has
+# three numbers: its first gfn, its number of pages, and its first hfn. For the guest, page *n* of the slot is frame
+# *first gfn + n*. For the host, it is frame *first hfn + n*. An example: in a slot that begins at gfn 0x100 and hfn
+# 0x900, gfn 0x105 is page 5, so its hfn is 0x905. A gfn that is in no slot has no memory: it may be a device. (This is
+# simplified. In KVM itself, the host frames of a slot need not be consecutive: the slot has a list of them.)
 #
 # Here is a 64-bit guest with two slots. All its numbers are made from `seed`.
-# <!-- notebook -->Change it, run the cells again from here, and you get other numbers; the answers are always
-# measured.<!-- /notebook -->
+# <!-- notebook -->If you change it, run the cells again from here. The numbers will then be different, and the answers
+# may be, too: the engine computes them each time.<!-- /notebook -->
 
 # %%
 seed = 7
@@ -156,12 +155,12 @@ guess_host_address.reveal(hpa)
 # number. The host must not read outside the guest's memory. So a table at a gpa without memory reads as zeroes, and a
 # zero entry is not present.
 #
-# A gfn can also be a second name. An **alias** is a range of gfns that are other names for gfns of a slot. It was
-# made for the VGA graphics card. This card has a large memory, and a guest sees a small part of it in a window at
-# gpa 0xa0000. The guest chooses which part (Avi Kivity, ["KVM: Add physical memory aliasing
-# feature"](https://github.com/torvalds/linux/commit/e8207547d2f7), March 2007). So the host first looks whether a
-# gfn is in an alias, and only then for its slot. In this example, the gfns 0xa0 to 0xbf are in slot 0, and an alias
-# makes them other names for gfns of slot 1:
+# Two gfns can also name the same memory. An **alias** is a second range of gfns for memory that is already in a slot.
+# It was made for the VGA graphics card. This card has a large memory, and a guest sees a small part of it in a window
+# at gpa 0xa0000. The guest chooses which part (Avi Kivity, ["KVM: Add physical memory aliasing
+# feature"](https://github.com/torvalds/linux/commit/e8207547d2f7), March 2007). A gfn of an alias may lie in a slot as
+# well. Then the alias counts: the host looks at the aliases first, and only then for the slot. In this example, the
+# gfns 0xa0 to 0xbf are in slot 0, and an alias makes them other names for gfns of slot 1:
 
 # %% slideshow={"title": "An alias is looked up before the slots"}
 window = lesson.place(seed).vm
@@ -205,8 +204,8 @@ hex(window.memory.gpa_to_hpa(0xA3123))
 # until the field is at the end, and keep as many bits as the field has. In Python, for the PD of a 64-bit guest:
 # `gva >> 21 & 511`.
 #
-# PAE is the exception. Its root, the PDPT, has only four entries, so two bits choose one. The processor reads all
-# four when CR3 is loaded and keeps them in registers.
+# In PAE mode, one table is smaller than a page. Its root, the PDPT, has only four entries, so two bits choose one. The
+# processor reads all four when CR3 is loaded and keeps them in registers.
 #
 # A 64-bit address has 16 more bits, 48 to 63. They only repeat bit 47, and no table uses them.
 #
@@ -220,8 +219,9 @@ hex(window.memory.gpa_to_hpa(0xA3123))
 # - **Root slots**: if a guest has two or three levels, its shadow has three. The top of this shadow is not a page, but
 #   four *root slots*. Each of them covers one gigabyte, like an entry of a PDPT. (They have nothing to do with
 #   memory slots.)
-# - *Quadrant*: a guest table of 1,024 entries does not fit into one shadow page of 512 entries, so it has several
-#   shadow pages. The quadrant is the number of one of these pages (lesson 5).
+# - *Quadrant*: a guest table of 1,024 entries does not fit into one shadow page of 512 entries. So the host uses
+#   several shadow pages for it: two for a page table, and four for a directory, which covers 4 GB. The quadrant is the
+#   number of one of these pages (lesson 5).
 
 # %% slideshow={"title": "A 32-bit guest, and an address in it"}
 small = lesson.narrow(seed)
@@ -285,10 +285,11 @@ guess_narrow_split.reveal()
 # ## Who walks what
 #
 # Back to the 64-bit guest. Its shadow consists of the root page alone, and the program is about to read its byte for
-# the first time. Three parties could read tables: the guest's kernel, the processor, and the host. The guest's
-# kernel writes its tables, but it does not walk them to translate an address: it leaves this to the processor. So
-# only the processor and the host walk tables. Count every entry that they read in a walk, also in a walk that fails.
-# (When the host adds to the shadow, it also looks at entries of the shadow. Do not count these.)
+# the first time. Three parties could read tables: the guest's kernel, the processor, and the host. The guest's kernel
+# writes its tables, but it does not walk them to translate an address: it leaves this to the processor. So only the
+# processor and the host walk tables. Count the entries that each of them reads until the program has its byte, also
+# those of walks that fail. (When the host adds to the shadow, it also looks at entries of the shadow. Do not count
+# these.)
 
 # %% tags=["question"]
 guess_who_reads = lesson.who_reads(here)
@@ -326,8 +327,8 @@ watch_walk(lambda: again.vm.access(again.gva, user=True), again.vm, again.gva)
 # %% [markdown]
 # <!-- slide: -->
 # The lists agree if the guest's entries have 8 bytes, as those of the shadow have. In 32-bit mode the guest has two
-# tables, and the shadow has three levels with other indices. (In PAE mode, the entries of a PDPT have no W and no U,
-# and the check of rights leaves them out. The same is true of the root slots.)
+# tables, and the shadow has three levels with other indices. (In PAE mode, an entry of the PDPT has no flags W and U,
+# so the check of rights skips it. The same is true of a root slot.)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
@@ -399,13 +400,13 @@ guess_aimed.reveal(access)
 #
 # Many explanations say something like this. An accepted answer on Stack Overflow (["What exactly do shadow page tables
 # (for VMMs) do?"](https://stackoverflow.com/questions/9832140/what-exactly-do-shadow-page-tables-for-vmms-do)) begins
-# like this: with shadow page tables, the hypervisor keeps track of what the guest believes is in its tables. The word
-# *shadow* suggests it, too: the dark image of a real thing.
+# like this: with shadow page tables, the hypervisor keeps track of the state in which the guest believes its tables to
+# be. The word *shadow* suggests it, too: the dark image of a real thing.
 #
 # So is it a copy? A copy has the same entries as the original, and the same content. And if the two differ, the
-# original is valid. This last point has failed already: when the two maps disagreed, the program went where the
-# shadow led. Now test the other two points. Take the Linux guest of lesson 0, let its program read one byte of its
-# heap, and compare the two sets of tables.
+# original is right and the copy is wrong. This last point has failed already: when the two maps disagreed, the program
+# went where the shadow led. Now test the other two points. Take the Linux guest of lesson 0, let its program read one
+# byte of its heap, and compare the two sets of tables.
 
 # %% slideshow={"title": "The tables of a Linux guest, and their “copy”"}
 linux = open_guest("lin64_A").vm()
@@ -417,12 +418,13 @@ lesson.compared(linux, 0x343C6000)
 # The author of another hypervisor, lguest, did not like the name: *what is called a shadow is the table that the
 # processor uses* (comment in drivers/lguest/page_tables.c, 2007).
 # -->
-# So nearly all entries are missing in the shadow. Four exist, and the last of them holds another number than the
+# So nearly all entries are missing in the shadow. Four exist, and the last of them holds a different number from the
 # guest's entry: an hfn instead of a gfn. The shadow is no copy. It is the page table in use. (Lesson 0 counted more
-# mapped pages than the guest has entries, because Linux links one page table many times: lesson 8.)
+# mapped pages than there are entries here. Linux links one page table from many places, and lesson 0 counted its pages
+# once for each link: lesson 8.)
 #
-# The author of another hypervisor, lguest, did not like the name. In a comment, Rusty Russell says that *shadow* is
-# a name from the guest's point of view: what is called a shadow is the table that the processor uses
+# The author of another hypervisor, lguest, did not like the name. In a comment, Rusty Russell says that *shadow* is a
+# name from the guest's point of view. But the so-called shadow is the table that the processor uses
 # ([drivers/lguest/page_tables.c](https://github.com/torvalds/linux/blob/v2.6.23/drivers/lguest/page_tables.c), Linux
 # 2.6.23, 2007).
 
@@ -435,10 +437,10 @@ lesson.compared(linux, 0x343C6000)
 # -->
 # ## A bug of 2007
 #
-# You now know both halves of the map: gva to gpa, and gpa to hpa. So far, only the first half has changed. The
-# second half can change, too. The program on the host that runs the virtual machine may move a slot: the slot gets
-# another first gfn, and its host frames stay where they are. In Linux 2.6.22 the call for this is
-# `KVM_SET_MEMORY_REGION`. The call of today is another one, `KVM_SET_USER_MEMORY_REGION` ([KVM
+# An address is translated in two steps: from gva to gpa by the guest's tables, and from gpa to hpa by the slots. So
+# far, the slots have stayed the same. They can change, too: the program on the host that runs the virtual machine may
+# move a slot. Then the slot gets another first gfn, and its host frames stay where they are. In Linux 2.6.22 the call
+# for this is `KVM_SET_MEMORY_REGION`. Today's call is another one, `KVM_SET_USER_MEMORY_REGION` ([KVM
 # API](https://docs.kernel.org/virt/kvm/api.html)). It came a little later, with [commit
 # 6fc138d22780](https://github.com/torvalds/linux/commit/6fc138d22780), and for some years KVM had both.
 #
@@ -471,9 +473,8 @@ guess_slot_moved.reveal(moved)
 #
 # The kernel's file contains three **audits**, which compare its data structures. They run only in a debugging build.
 # -->
-# The kernel's file contains three *audits*: functions that compare its own data structures and report what does not
-# fit (lesson 14). They run only in a debugging build. `vm.audit()` runs all three of them. Does one of them notice
-# the stale spte?
+# `mmu.c` contains three *audits*: functions that compare KVM's own data structures and report what does not fit (lesson
+# 14). They run only in a debugging build. `vm.audit()` runs all three of them. Does one of them notice the stale spte?
 
 # %% slideshow={"title": "What the audits say"}
 [str(complaint) for complaint in moving.vm.audit()]
@@ -487,7 +488,8 @@ moving.vm.access(moving.gva, user=True)
 
 # %% [markdown]
 # <!-- slide:  -->
-# The museum of bugs has this one, too. Its card shows a fix that zaps the shadow before a slot changes:
+# This course has a *museum*, a collection of KVM's bugs of that time. This bug is one of them. Its card shows a fix
+# that zaps the shadow before a slot changes:
 
 # %% tags=["no-slide"]
 exhibit("slot_move_stale")

@@ -89,8 +89,8 @@ course_picture(2)
 # 2. **W.** If the access is a write, and the entry has no W, the walk ends with *refused*. There is one exception,
 #    for writes by the kernel: see CR0.WP below.
 # 3. **U.** If user code makes the access, and the entry has no U, the walk ends with *refused*.
-# 4. **NX.** If the access is a fetch, EFER.NX is on, and the entry has NX, the walk ends with *refused*. (Only
-#    entries of 8 bytes have this bit.)
+# 4. **NX.** The walk ends with *refused* if the access is a fetch, EFER.NX is on, and the entry has NX. (Only entries
+#    of 8 bytes have this bit.)
 # 5. **A.** If the *accessed* bit is clear, the host sets it in the guest's entry.
 #
 # Then the walk goes down one level. It succeeds when an entry of level 1 has passed all checks. It also succeeds at
@@ -98,9 +98,9 @@ course_picture(2)
 # CR4.PSE is set.) In PAE mode, the entries of the root are held in registers: only their P is checked, and no A is
 # set there.
 #
-# On its way down the walk collects the **rights** of the path. The path has W only if every entry on it has W; the
-# same is true of U. (The kernel's walk collects only the rights of the entries above the last one. The W and U of
-# the last entry are added later, when the host makes the spte: lesson 4.)
+# On its way down the walk collects the **rights** of the path. The path has W only if every entry on it has W; the same
+# is true of U. (KVM's own function, `walk_addr`, collects only the rights of the entries above the last one. The W and
+# U of the last entry are added later, when the host makes the spte: lesson 4.)
 #
 # Here is a 64-bit guest that maps one page, which nobody has used yet. The picture shows what the walk *would* do
 # for a write by user code. Below each table is a box with the checks in their order:
@@ -303,12 +303,13 @@ guess_fetch_bit.reveal(fetched)
 # -->
 # ## Change it, and watch again
 #
-# Here you can try every case. Change `access`, `wp`, `nx`, or the bits<!-- notebook -->, and run the cell again<!--
-# /notebook -->. First predict the code. At the start, the PT entry has no W, and it has NX. Some things to try:
+# Here you can try every case. Change `access`, `wp`, `nx`, or the bits<!-- notebook -->, and run the cell
+# again<!-- /notebook -->. First predict the error code. At the start, the PT entry has no W, and it has NX. Some things
+# to try:
 #
 # - the kernel writes, with `wp` True and False;
 # - user code fetches (`{"user": True, "fetch": True}`), with `nx` True and False;
-# - two entries refuse the same access.
+# - let two entries refuse the same access.
 
 # %% slideshow={"title": "With CR0.WP set, the kernel may not write either"}
 wp, nx = True, True
@@ -324,10 +325,10 @@ watch_guest_walk(mine.vm, mine.gva, **access)
 # -->
 # ## A walk without an access
 #
-# Sometimes the host only wants to know where an address leads, for example before it emulates an instruction. Then
-# it calls `gva_to_gpa` (`paging_tmpl.h:456-484`). This function makes the same walk, with the rights of a read by
-# the kernel. It returns a gpa, or a special value for *unmapped*; in Python this value is `None`. The walk sets
-# accessed bits like any other:
+# Sometimes the host only wants to know where an address leads, for example before it emulates an instruction. Then it
+# calls `gva_to_gpa` (`paging_tmpl.h:456-484`). This function makes the same walk, as if the guest's kernel were
+# reading. It returns a gpa, or a special value for *unmapped*; in Python this value is `None`. The walk sets accessed
+# bits like any other:
 
 # %% slideshow={"title": "A question about an address sets A, too"}
 asked = lesson.page(seed)
@@ -342,10 +343,10 @@ before = asked.flags()
 # -->
 # ## "Accessed and dirty bits appear by themselves"
 #
-# On a real machine they do. The processor sets A in each entry that it uses, and D at the first write. No software
-# is involved, so it is easy to forget that somebody must do it. On the kernel's mailing list, [a message of 17
-# September 2008](http://kerneltrap.com/mailarchive/linux-kernel/2008/9/17/3328014) had to remind others that KVM has
-# a problem with the accessed bit.
+# On a real machine they do. The processor sets A in each entry that it uses, and D at the first write. No software is
+# involved, so it is easy to forget that in a virtual machine the host has to set these bits. On the kernel's mailing
+# list, [a message of 17 September 2008](http://kerneltrap.com/mailarchive/linux-kernel/2008/9/17/3328014) had to remind
+# others that KVM has a problem with the accessed bit.
 #
 # If a guest is shadowed, the processor uses sptes, not the guest's entries. Here is a test. A program has used its
 # page, so A is set. We clear A in the guest's entry with `poke`, so that the host does not notice. Then the program
@@ -373,7 +374,8 @@ lesson.SHARED
 # <!-- slide:
 # ## The dirty bit is set by another function
 #
-# The walk never sets D. `fix_write_pf` does, at the first write, because until then the spte has no W.
+# The walk never sets D. `fix_write_pf` does, at the first write. It can, because until then the spte has no W, so the
+# first write faults.
 # -->
 # And the dirty bit? The walk never sets it. While the guest's D is clear, the host withholds W in the spte, so the
 # first write faults. Then another function, `fix_write_pf` (`paging_tmpl.h:307`, lesson 4), gives the spte its W and
@@ -396,10 +398,10 @@ used.use(user=True, write=True)
 # ## A bug of 2007
 #
 # The walk asks whether EFER.NX is on. But there is a walk only at a fault. In this exhibit of the museum of bugs, a
-# guest fetches an instruction while EFER.NX is off. Its directory entry has bit 63 set. (A processor would report a
-# reserved bit. The code of 2007 does not know reserved bits, and the fetch succeeds.) Then the guest turns EFER.NX
-# on. Now bit 63 means NX, and it forbids fetches from all pages that this entry leads to. The film shows what comes
-# next: the guest fetches from the same address again.
+# guest fetches an instruction while EFER.NX is off. Bit 63 is set in the guest's directory entry for this address. (A
+# processor would report a reserved bit. The code of 2007 does not know reserved bits, and the fetch succeeds.) Then the
+# guest turns EFER.NX on. Now bit 63 means NX, and it forbids fetches from all pages that this entry leads to. The film
+# shows what comes next: the guest fetches from the same address again.
 
 # %% slideshow={"title": "The fetch succeeds, although the guest forbids it"}
 efer = exhibit("efer_nx_toggle_stale")

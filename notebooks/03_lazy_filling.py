@@ -49,8 +49,8 @@
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # *For teachers:* this lesson takes about 30 minutes. There are four predictions and four check questions. For the first
-# prediction, let everyone underline the indices that two addresses share. Many expect the second prediction to take
-# pages: ask them which box of the chart would take them.
+# prediction, let everyone underline the indices that two addresses share. In the second prediction, many expect that
+# the access takes shadow pages. Ask them which box of the chart takes pages.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide: ## New: the way of a fault, and what it fills -->
@@ -74,7 +74,7 @@ course_picture(3)
 # The processor walks the shadow, and faults. *Would a real processor have faulted with the guest's tables?*
 #
 # - yes: a **true fault**, which belongs to the guest
-# - no: a **hidden fault**, which exists only because the shadow has or allows less
+# - no: a **hidden fault**, an entry of the shadow is missing, or allows less than the guest's
 # -->
 # ## Two kinds of fault
 #
@@ -116,8 +116,8 @@ fault_flow()
 # - **check the access** (`fix_write_pf`): a write may need W in the spte and D in the guest's entry
 # - **result**: the guest's fault, the same instruction again, or emulation
 # -->
-# - **fault**: the processor has walked the shadow, and found that it can't make the access. So the host runs. First
-#   of all, it makes sure that it has memory for what it may need (lesson 13).
+# - **fault**: the processor has walked the shadow, and found that it can't make the access. So the host runs. First,
+#   the host sets memory aside, so that it cannot run out of memory in the middle of the fault (lesson 13).
 # - **walk the guest**: `walk_addr` is the guest walk of lesson 2. The host does what a real processor would do with
 #   the guest's tables, and sets accessed bits on the way. If an entry is missing or refuses the access, this is a
 #   true fault. Then `inject_page_fault` (`mmu.c:1002-1007`) gives the guest the address and the error code, and the
@@ -129,11 +129,11 @@ fault_flow()
 #   allow. It may withhold W: if the guest's D is clear, the spte gets W only at the first write.
 # - **check the access**: the box has four rows.
 #   - Row *read: done*. A read needs nothing else. (Neither does a write if the spte already has W.)
-#   - Row *write: W and D*. A write came to an spte without W. `fix_write_pf` gives the spte its W, and sets D in the
-#     guest's entry.
+#   - Row *write: W and D*. The access is a write, and the spte has no W. `fix_write_pf` gives the spte its W, and sets
+#     D in the guest's entry.
 #   - Row *no change*. The spte was made for a path that doesn't allow writing, and stays as it is. (The spte has a
-#     **mark** that says whether the path allows writing: lesson 4. This case is rare, because the walk has nearly
-#     always refused such a write already.)
+#     **mark** that says whether the path allows writing: lesson 4. This case is rare: nearly always, the spte was made
+#     for the same path, and the walk has already refused the write. The end of this lesson has an exception.)
 #   - Row *table, device*. The frame is a shadowed page table, or the gfn has no memory, because it belongs to a
 #     device. Lesson 4 is about this case.
 # - **result**: the guest gets its fault (`#PF`), or it runs the instruction again. For a shadowed page table and for
@@ -152,8 +152,8 @@ fault_flow()
 # there are four more shadow pages from the time before paging, which are not drawn.) The program will use four
 # pages. The output shows their four addresses, and the index of each address in each table. All numbers are made
 # from `seed`.
-# <!-- notebook -->Change it, run the cells again from here, and you get other numbers; the answers are always
-# measured.<!-- /notebook -->
+# <!-- notebook -->If you change it, run the cells again from here. The numbers will then be different, and the answers
+# may be, too: the engine computes them each time.<!-- /notebook -->
 
 # %%
 seed = 7
@@ -206,8 +206,8 @@ guess_the_rest.reveal()
 # -->
 # ## An address that is not mapped
 #
-# The next address is in a third region of 1 GB. The guest has a PD and a PT for it, but the last entry isn't present.
-# The program reads there.
+# The four addresses were in two regions of 1 GB, each with a PDPT entry of its own. The next address is in a third one.
+# The guest has a PD and a PT for it, but the last entry isn't present. The program reads there.
 
 # %% tags=["question"]
 guess_not_there = lesson.not_there(at)
@@ -262,7 +262,7 @@ guess_given.reveal(run)
 #   reach?
 # - `"read-only page"`: W is clear. CR0.WP is set, as before.
 # - `"device"`: the guest's entry leads to a gfn without memory.
-# - `"its own page table"`: the guest's entry leads to the page table that contains it. Its D is set.
+# - `"its own page table"`: the guest's entry maps the page table that the entry itself is in. The entry has D set.
 
 # %% slideshow={"title": "A write to a page that is not dirty: W and D, then run it again"}
 kind = "not dirty"
@@ -321,9 +321,9 @@ linux.tables()
 # <!-- slide:
 # 9 of 110 tables, and 793 of 9,514 entries: the shadow has what was used, not what is mapped. It is a cache.
 # -->
-# Below the root in use, the guest has 110 tables and nearly ten thousand entries, since the kernel's own mappings are
-# in the same tree. (Lesson 0 counted 155, with the tables of the other six processes.) The shadow has pages for nine
-# of these tables, including the root. It has fewer than eight hundred entries: 785 sptes for the program's pages, and
+# With its root, the tree in use has 110 tables, and nearly ten thousand entries, since the kernel's own mappings are in
+# the same tree. (Lesson 0 counted 155, with the tables of the other six processes.) The shadow has pages for nine of
+# these tables, including the root. It has fewer than eight hundred entries: 785 sptes for the program's pages, and
 # eight links to the eight shadow pages below the root.
 #
 # The shadow has what was *used*, not what is *mapped*. In this it is like a cache. The host may drop any entry at
@@ -343,9 +343,9 @@ linux.tables()
 # -->
 # ## A bug of 2007
 #
-# In the next guest, two entries of the page directory point to the same page table. The first entry has W, the
-# second hasn't. So one page has two addresses. Through the first path the page can be written, through the second it
-# can only be read. This is legal: in this way, a kernel can give the same memory to two users with different rights.
+# In the next guest, two entries of the page directory point to the same page table. The first entry has W, the second
+# hasn't. So one page has two addresses. Through the first path the page can be written, through the second it can only
+# be read. This is legal: a kernel may map the same memory twice, once writable and once read-only.
 #
 # For the prediction, you need two facts:
 #
@@ -377,7 +377,7 @@ guess_through_the_other.reveal(write)
 
 # %% [markdown]
 # <!-- slide: -->
-# This film shows one of the later rounds: the processor tries the write, and the host handles the fault. Look at
+# The guest tries the write again and again, and faults each time. This film shows one of the later rounds. Look at
 # *check the access*.
 
 # %% slideshow={"title": "One round: the host changes nothing, and the guest tries again"}
@@ -385,8 +385,8 @@ watch_fault(both.one_round, both.vm, both.writable)
 
 # %% [markdown]
 # <!-- slide: -->
-# Does the host notice this bug? The kernel has three **audits**, which compare its data structures with each other
-# (lesson 14). `vm.audit()` runs all three, and returns their complaints.
+# Does the host notice this bug? KVM has three **audits**, which compare its data structures with each other (lesson
+# 14). `vm.audit()` runs all three, and returns their complaints.
 
 # %% slideshow={"title": "No audit notices"}
 both.vm.audit()
@@ -395,8 +395,8 @@ both.vm.audit()
 # <!-- slide:
 # The audits compare frames and counts, never rights.
 #
-# Later kernels keep a shadow page for each set of rights: `role.access` ([mmu.rst](https://docs.kernel.org/virt/kvm/x86/mmu.html)).
-# In 2021 nearly the same fault came back (CVE-2021-38198).
+# Later kernels keep a shadow page for each set of rights: `role.access`
+# ([mmu.rst](https://docs.kernel.org/virt/kvm/x86/mmu.html)). In 2021 nearly the same bug came back (CVE-2021-38198).
 # -->
 # There is no complaint. The audits compare frames and counts; they never compare rights.
 #
@@ -408,9 +408,9 @@ both.vm.audit()
 # `kvmmmu_lab.museum`.) Nearly the same bug came back later and had to be fixed once more, as CVE-2021-38198 ([commit
 # b1bd5cba3306](https://github.com/torvalds/linux/commit/b1bd5cba3306)).
 #
-# The other order of the two accesses is worse. If the kernel first writes through the first path and then reads
-# through the second, the spte has W. From then on the second path can write, too. This is no endless loop, but a
-# security hole: the read-only path isn't read-only.
+# The other order of the two accesses is worse. If the kernel first writes through the first path and then reads through
+# the second, the spte has W. From then on the second path can write, too. In this order, the guest does not loop. But
+# there is a security hole: the read-only path isn't read-only.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## What you saw

@@ -76,8 +76,10 @@ course_picture(4)
 #
 # - The guest: an access needs W or U in **every** entry of its path.
 # - The shadow: links allow everything; the spte of level 1 has what all guest entries allow.
-# - *Allowed* = W and U of the guest's last entry **and** of all entries above it. It is kept in the **marks** mW and mU.
-# - U = allowed. W = allowed and not **withheld**: D is clear, or the frame is a shadowed page table.
+# - W (or U) is *allowed* if the guest's last entry **and** all entries above it have it. The **marks** mW and mU say
+#   what is allowed.
+# - U is set if it is allowed. W is set if it is allowed and not **withheld**. The host withholds W if D is clear, or if
+#   the frame is a shadowed page table.
 # -->
 # ## One entry decides
 #
@@ -85,9 +87,9 @@ course_picture(4)
 # shadow is simpler. Its links, the entries that lead from one shadow page to the next, always have W and U. So the spte
 # at level 1 decides alone. It has to combine the rights of all guest entries on the path.
 #
-# A right is **allowed** if all these entries have it. The host finds this out in two steps. The walk of the guest's tables
-# looks at all levels but the last. Then `set_pte` (`paging_tmpl.h:194-219`, with `set_pde` for large pages) looks at the
-# last entry, and `set_pte_common` (`mmu.c:954-1000`) makes the spte.
+# A right is **allowed** if all these entries have it. The host finds this out in two steps. The walk checks every entry
+# of the path, but collects only the rights of the entries above the last one. Then `set_pte` (`paging_tmpl.h:194-219`,
+# with `set_pde` for large pages) adds those of the last entry, and `set_pte_common` (`mmu.c:954-1000`) makes the spte.
 #
 # The host records what is allowed in two bits of the spte that the processor ignores, bits 10 and 11. They are the
 # **marks**, here called mW and mU. The constants for all of this are in `mmu.c:93-112`.
@@ -104,17 +106,18 @@ course_picture(4)
 # W is withheld in two cases: the guest's last entry is not dirty (its D is clear), or the frame is itself a page table
 # that is shadowed.
 #
-# Only the NX of the last entry is copied. If an entry at a higher level has NX, this is lost: neither the link nor the
-# spte gets it. So once a read has made the spte, code can run there although the guest forbids it. This is a bug of
-# 2007 (in the museum: `exhibit("nx_in_pde_ignored")`).
+# NX is copied from the last entry only. If an entry at a higher level has NX, this is lost: neither the link nor the
+# spte gets it. If the spte is missing, a fetch faults, and the walk refuses it. But once a read has made the spte, a
+# fetch does not fault: code runs there, although the guest forbids it. This is a bug of 2007 (in the museum:
+# `exhibit("nx_in_pde_ignored")`).
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide: ## The guest's entries on one path -->
 # ## Compute an spte
 #
 # Here is a guest with one page. Its shadow has all links on the path, but no spte yet. All numbers are made from `seed`.
-# <!-- notebook -->Change it, run the cells again from here, and you get other numbers; the answers are always
-# measured.<!-- /notebook -->
+# <!-- notebook -->If you change it, run the cells again from here. The numbers will then be different, and the answers
+# may be, too: the engine computes them each time.<!-- /notebook -->
 
 # %%
 seed = 7
@@ -163,25 +166,27 @@ guess_new_rights.reveal()
 # - Here it walks the shadow, and never touches the guest's entry.
 # - So the *host* must set it, and needs a fault for that: W is withheld while D is clear.
 # -->
-# ## Why a clean page is read-only
+# ## Why the shadow maps a clean page read-only
 #
-# A kernel wants to know which pages have been written: before it reuses the memory of such a page, it must save the
-# page. On a real machine the processor tells the kernel. At the first write to a page, it sets D in the page's entry.
+# A page is **clean** as long as D is clear in the guest's last entry for it. A kernel wants to know which pages have
+# been written: before it reuses the memory of such a page, it must save the page. On a real machine the processor tells
+# the kernel. At the first write to a page, it sets D in the page's entry.
 #
 # With shadow pages this doesn't happen by itself. The processor walks the shadow, and doesn't know that the guest's
 # entry exists. So the host has to set D in the guest's entry, and for this it has to notice the first write. Therefore
 # the spte of a clean page has no W, and the first write faults. (A and D of the spte don't matter to this host. The
-# kit's processor doesn't set them.)
+# simulated processor of this course doesn't set them.)
 #
 # If the guest's tables allow the write, `fix_write_pf` (`paging_tmpl.h:299-376`) looks at mW in the spte. There are
 # three cases, if CR0.WP is set:
 #
-# - mW is set: W was only withheld. The host sets W in the spte and D in the guest's entry, and the guest tries again.
-#   From then on, writes don't fault.
+# - mW is set, and the frame is not a shadowed page table: W was withheld only because D was clear. The host sets W in
+#   the spte and D in the guest's entry, and the guest tries again. From then on, writes don't fault.
 # - mW is set, but the frame is a shadowed page table, and the *kernel* writes: W stays clear. The host sets D in the
 #   guest's entry, and carries out the write itself. (A write by user code to such a frame: lesson 8.)
-# - mW is clear: when this spte was made, the guest's path did not allow writing. (In lesson 3, it was made for another
-#   path.) The host leaves the spte as it is. The guest tries again, and faults again: this is the bug of lesson 3.
+# - mW is clear: when this spte was made, the guest's path did not allow writing. (In the bug of lesson 3, it had been
+#   made for another path.) The host leaves the spte as it is. The guest tries again, and faults again: this is the bug
+#   of lesson 3.
 #
 # In this film the program writes to a clean page that it has read before. In which step is W set in the lower row, and
 # in which step is D set in the upper row? Does the D of the spte change, too?
@@ -236,10 +241,10 @@ guess_dirty_by_hand.reveal(writes)
 # memory-mapped I/O. For the guest it is a page like any other: its entry is present, and leads to a gfn. But this gfn
 # isn't in any slot (lesson 1), so there is no memory behind it. To which frame should the spte point?
 #
-# It points nowhere. The host makes an spte that is **not present**. But the host has to tell it from a missing spte. So
-# it sets bit 9, the **I/O mark**, and keeps the guest's gfn in the place of the frame (`mmu.c:971-974`). When
-# `page_fault` finds the I/O mark, the host *emulates* the access: it reads the guest's instruction, and passes the access
-# on to a program that imitates the device.
+# It points nowhere. The host makes an spte that is **not present**. An entry that was never filled is not present
+# either, and the host has to tell the two apart. So it sets bit 9, the **I/O mark**, and keeps the guest's gfn in the
+# place of the frame (`mmu.c:971-974`). When `page_fault` finds the I/O mark, the host *emulates* the access: it reads
+# the guest's instruction, and passes the access on to a program that imitates the device.
 #
 # Here is a guest with a device, and an empty shadow. Its kernel reads a register of the device several times in a row.
 
@@ -271,14 +276,14 @@ bit_row(device.vm, device.gva)
 # -->
 # ## A kernel that ignores W
 #
-# The control bit CR0.WP says whether W also binds the guest's kernel. If CR0.WP is clear, only user code is bound: the
-# kernel may write to every page, as on the 386 processor. But while the real processor walks the shadow, its own CR0.WP
-# is always set. So the host has to imitate a clear CR0.WP.
+# The control bit CR0.WP says whether the guest's kernel, too, needs W for a write. If CR0.WP is clear, only user code
+# needs it: the kernel may write to every page, as on the 386 processor. But while the real processor walks the shadow,
+# its own CR0.WP is always set. So the host has to imitate a clear CR0.WP.
 #
-# For a page without U that is easy: when the kernel writes, `fix_write_pf` gives the spte W, although mW is clear. But
-# take a page with U and without W: the program may read it, and the kernel may write it. An spte with U and W would let
-# the program write. An spte with U alone would make the kernel's writes fault. No spte can say *writable for the
-# kernel, readable for the program*. So the host uses two forms in turn:
+# For a page without U that is easy: when the kernel writes, `fix_write_pf` gives the spte W, although mW is clear. No
+# program can use this spte, since it has no U. But take a page with U and without W: the program may read it, and the
+# kernel may write it. An spte with U and W would let the program write. An spte with U alone would make the kernel's
+# writes fault. No spte can say *writable for the kernel, readable for the program*. So the host uses two forms in turn:
 #
 # - When the **kernel writes**, `fix_write_pf` gives the spte W, and takes U away. Now the program can't use the page at all.
 # - When the **program reads** and finds an spte with mU and without U, `fix_read_pf` (`mmu.c:1009-1024`) gives the spte U,
@@ -359,11 +364,14 @@ watch_bits(lambda: other.vm.access(other.gva, write=True), other.vm, other.gva)
 lesson.looks_copied("lin64_A")
 
 # %% [markdown]
-# <!-- slide: All are equal. But one guest isn't a proof: Linux sets D itself when it maps a page because of a write. -->
+# <!-- slide:
+# All are equal, but one guest isn't a proof: this program has no clean page that it may write. (Linux sets D itself when
+# it maps a page because of a write.)
+# -->
 # All are equal! The last line says why: this program has no page that is writable and not dirty. When Linux maps a page
 # because of a write, it sets D itself. One guest isn't a proof, so let us try each kind of page. The kernel reads each
-# page. The page of the last line was also written. A small letter is a right that is marked, but that the spte doesn't
-# have:
+# page. The page of the last line was also written. A small letter stands for a right whose mark is set, but whose flag
+# is clear:
 
 # %% slideshow={"title": "Each kind of page, after a read"}
 lesson.tried(seed)
@@ -380,9 +388,10 @@ lesson.tried(seed)
 #
 # The marks say what the guest allows. The flags say what the processor may do without a fault.
 #
-# KVM's documentation names such a difference among the causes of a fault: the guest allows the access, but the host has
+# KVM's documentation lists one of these differences as a cause of faults: the guest allows the access, but the host has
 # write-protected the memory. The documentation also describes the two forms of an spte for a guest with CR0.WP clear
-# ([The x86 kvm shadow mmu](https://docs.kernel.org/virt/kvm/x86/mmu.html), *Reaction to events* and *Emulating cr0.wp*).
+# ([The x86 kvm shadow mmu](https://docs.kernel.org/virt/kvm/x86/mmu.html), *Reaction to events* and *Emulating
+# cr0.wp*).
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
@@ -395,8 +404,8 @@ lesson.tried(seed)
 # Here is one more guest with CR0.WP clear, and a page without W. The guest's kernel may write to the page. It does so, and
 # the spte gets W. Then the kernel sets CR0.WP. From now on, the guest's own tables forbid the kernel to write there.
 #
-# The host notices the load of CR0. As for every such load (lesson 12), it sets up its MMU again, and looks for a root
-# shadow page for the processor.
+# The host notices the load of CR0. As at every load of CR0, it sets up the shadow MMU again, and looks for a root
+# shadow page by its name (lesson 12).
 
 # %% slideshow={"title": "The kernel writes, and then sets CR0.WP"} tags=["hide-input"]
 ro = lesson.read_only_page(seed)
@@ -424,18 +433,19 @@ guess_after_wp.reveal(film)
 # ## Fixed in 2010: CR0.WP is in the name of a page
 #
 # - The audits of 2007 notice nothing: they never compare rights.
-# - Commit 3dbe141595fa, May 2010: after a change of CR0.WP, the host finds other shadow pages.
+# - Commit 3dbe141595fa, May 2010: after a change of CR0.WP, the host no longer finds the old shadow pages.
 # -->
 # The audits, KVM's tests of its own data (lesson 14), notice nothing, since they never compare rights: `ro.vm.audit()`
 # returns an empty list.
 #
-# Avi Kivity, the author of KVM, fixed this in May 2010: since then, CR0.WP is a part of the name of a shadow page, and
-# when CR0.WP changes, the host finds other pages (["KVM: MMU: Segregate shadow pages with different
+# Avi Kivity, the author of KVM, fixed this in May 2010. Since then, CR0.WP has been a part of the name of a shadow
+# page. When CR0.WP changes, the host no longer finds the old pages, and uses different ones (["KVM: MMU: Segregate
+# shadow pages with different
 # cr0.wp"](https://github.com/torvalds/linux/commit/3dbe141595faa48a067add3e47bba3205b79d33c), commit 3dbe141595fa). The
 # museum of bugs has this bug with a fix of the same kind, in another guest, whose page is at `0x1000`. The film begins
 # when the kernel has just set CR0.WP. The host loads a new root, which is empty. So the kernel's write faults, the host
-# looks at the guest's tables, and the guest gets its fault. (The old spte, `#247:1`, still exists. It isn't drawn, since
-# the new root doesn't lead to it.)
+# looks at the guest's tables, and the guest gets its fault. (The old spte, `#247:1`, still exists. It isn't drawn,
+# since the new root doesn't lead to it.)
 
 # %% slideshow={"title": "With the fix, the guest gets its fault"}
 exhibit("wp0_to_wp1_stale_write").film(fixed=True)

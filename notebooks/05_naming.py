@@ -56,9 +56,9 @@
 # <!-- slide: ## Each shadow page has a name: its gfn and its role -->
 # ## The picture so far
 #
-# The guest's tables (blue) map a gva to a gfn. The processor walks the shadow pages (orange), which the host fills fault
-# by fault. New in this lesson is the hash table. In it the host finds a shadow page by its name. The name says which guest
-# table the page shadows, and for which use of that table.
+# The guest's tables (blue) map a gva to a gfn. The processor walks the shadow pages (orange), which the host fills
+# fault by fault. New in this lesson is the hash table, in which the host finds a shadow page by its name. The name says
+# which guest table the page shadows, and how the guest uses that table: for example, at which level.
 
 # %% tags=["hide-input"]
 from kvmmmu_lab import open_guest
@@ -119,8 +119,8 @@ guess_second_path.reveal()
 # -->
 # ## The name
 #
-# The name of a shadow page has two parts: a **gfn** and a **role**. The gfn says which guest table the page shadows. The
-# role says for which use of that table. The role is one word, and has five parts:
+# The name of a shadow page has two parts: a **gfn** and a **role**. The gfn says which guest table the page shadows.
+# The role says how the guest uses that table, for example at which level. The role is one word, and has five parts:
 #
 # | bits | part | what it says |
 # | :-- | :-- | :-- |
@@ -143,8 +143,8 @@ hash_bucket(vm, paths.table)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # <!-- slide: ## Predict: the role of the next page -->
-# Here is a new guest. (In this lesson each guest begins with the same gfns and page numbers.) It has no large page and no
-# 4-byte entries, so the parts of the role for these are 0.
+# Here is a new guest. (In this lesson, all guests use the same gfns for their tables, and so the numbers of their
+# shadow pages are the same, too.) It has no large page and no 4-byte entries, so the parts of the role for these are 0.
 
 # %% tags=["hide-input"]
 other = lesson.next_page(seed)
@@ -209,8 +209,9 @@ guess_lookup.reveal()
 # How does a kernel reach its own page tables, to change them? Linux maps all memory a second time. Other kernels use a
 # trick: one entry of the PML4, the *special entry*, holds the gfn of the PML4 itself. First without a hypervisor: when
 # the processor follows the special entry, it uses the frame of the PML4 as a PDPT. If the next index of the address
-# selects the special entry again, the processor uses the same frame as a page directory, and so on. The walk ends at a
-# page that is one of the kernel's own tables.
+# selects the special entry again, the processor uses the same frame as a page directory, and so on. Each time, the walk
+# uses up one level without going down to another table. So it ends early, and the page that it reaches is one of the
+# kernel's own tables.
 #
 # In a virtual machine, the host walks the guest's tables in the same way, and makes shadow pages for the tables on its
 # path.
@@ -277,8 +278,8 @@ watch_bucket(lambda: again.vm.access(again.gva), again.vm, again.root)
 # Why does a directory need four shadow pages, and not two? Each of its 1,024 entries covers 4 MiB. A shadow entry of
 # level 2 covers 2 MiB. So the shadow needs 2,048 entries, and these are four pages.
 #
-# Here is a 32-bit guest that has just loaded CR3, and the bucket of its directory. The host has made the shadow pages of
-# the directory at once. The shadow pages of page tables are made when they are needed.
+# Here is a 32-bit guest that has just loaded CR3, and the bucket of its directory. When CR3 was loaded, the host made
+# all four shadow pages of the directory. The shadow pages of page tables are made when they are needed.
 
 # %% slideshow={"title": "A directory has four shadow pages from the start"} tags=["hide-input"]
 reads = lesson.touched(seed)
@@ -313,12 +314,12 @@ guess_halves.reveal()
 #
 # The last entry of a 32-bit directory points to the directory itself.
 # -->
-# ## Both at once
+# ## A 32-bit directory that points to itself
 #
-# Now the trick in a 32-bit guest. The last entry of the directory points to the directory itself. So the last 4 MiB of
-# the address space, from `0xffc00000`, are a window: for them, the directory is also the page table. There the guest sees
-# its page tables, one after another. So far the host has shadowed the directory only as a root. Now the guest reads at
-# these addresses in the window:
+# Now the trick in a 32-bit guest: the last entry of the directory points to the directory itself. So the last 4 MiB of
+# the address space, from `0xffc00000`, are a window: for them, the directory is also the page table. There the guest
+# sees its page tables, one after another. So far the host has shadowed the directory only as a root. Now the guest
+# reads at these addresses in the window:
 
 # %% tags=["hide-input"]
 window = lesson.window_32(seed)
@@ -342,10 +343,10 @@ guess_own_directory.reveal()
 #
 # Four directories of 512 entries, 8 bytes each. The last directory has all four of them as page tables.
 # -->
-# A PAE guest has four directories, one for each GiB. CR3 leads to a short table with four entries, one for each directory.
-# The host has shadowed all four directories as roots. For the trick, the last four entries of the last directory point
-# to the four directories. Each of these entries covers 2 MiB, so the window has 8 MiB, from `0xff800000`. In each 2 MiB of
-# the window, another directory is the page table.
+# A PAE guest has four directories, one for each GiB. CR3 leads to a short table with four entries, one for each
+# directory. The host has shadowed all four directories as roots. For the trick, the last four entries of the last
+# directory point to the four directories. Each of these entries covers 2 MiB, so the window has 8 MiB, from
+# `0xff800000`. For each 2 MiB of the window, a different directory serves as the page table.
 
 # %% tags=["hide-input"]
 window = lesson.window_pae(seed)
@@ -367,7 +368,8 @@ guess_own_directories.reveal()
 # <!-- slide:
 # ## Some pages are the shadow of no guest table
 #
-# - A guest's large page is mapped in pieces: the page for the pieces has the gfn of the memory, and *metaphysical* set.
+# - The shadow maps a guest's large page in pieces of 4 KiB. The shadow page for these pieces has the first gfn of the
+#   large page, and *metaphysical* set.
 # - `kvm_mmu_lookup_page` asks "is this frame a shadowed table?" and skips these pages.
 # - The access rights of a large page became a part of the name in 2007, with commit d28c6cfb.
 # -->
@@ -375,26 +377,26 @@ guess_own_directories.reveal()
 #
 # Two parts of the role are left: the metaphysical bit and the access bits.
 #
-# With one entry of a directory, a guest may map 2 MiB, a *large page*. The shadow maps a large page in pieces of 4
-# KiB. The entries for these pieces are in a shadow page of level 1, but there is no guest page table that this page
-# could shadow. Instead, its gfn is the first gfn of the large page, and the **metaphysical** bit says so. Suppose
-# that the frame with this gfn is also a page table of the guest. Then two shadow pages have this gfn and level 1.
-# Without the metaphysical bit, the two could have the same name.
+# With one entry of a directory, a guest may map 2 MiB, a *large page*. The shadow maps a large page in pieces of 4 KiB.
+# The entries for these pieces are in a shadow page of level 1, but there is no guest page table that this page could
+# shadow. Instead, the shadow page gets the first gfn of the large page, and its **metaphysical** bit is set: it shadows
+# no guest table. Suppose that the frame with this gfn is also a page table of the guest. Then two shadow pages have
+# this gfn and level 1. Without the metaphysical bit, the two could have the same name.
 #
 # Some parts of the host ask only: *is this frame a shadowed page table?* For them, `kvm_mmu_lookup_page` (`mmu.c:567-585`)
 # searches the bucket for any page with this gfn, whatever its role. It skips metaphysical pages, because their gfn
 # belongs to ordinary memory.
 #
 # The **access** bits are the youngest part of the role. Two directory entries may map the same large page with
-# different rights. At first both entries shared one shadow page. If the second entry allowed more than the first, an
-# access through the second entry faulted. The host found the old spte, and left it as it was. The guest tried again,
-# and faulted again, without end. [Commit
+# different rights. In earlier versions of KVM, both entries shared one shadow page. If the second entry allowed more
+# than the first, an access through the second entry faulted. The host found the old spte, and left it as it was. The
+# guest tried again, and faulted again, without end. [Commit
 # d28c6cfb](https://git.kernel.org/linus/d28c6cfbbc5e2d4fccfe6d733995ed5971ca87f6) ("Fix hugepage pdes mapping same
-# physical address with different access", Avi Kivity) made the rights a part of the name. Linux 2.6.22 has this
-# change.
+# physical address with different access", Avi Kivity) made the rights a part of the name. Linux 2.6.22 has this change.
 #
-# Here is a guest that has read one large page through two such entries. (The pages with gfn 0 are left over from the
-# time before the guest turned paging on: without paging, every shadow page is metaphysical. Lesson 11 is about this.)
+# Here is a guest that has read one large page through two such entries. (The bucket also has pages with gfn 0, since
+# both gfns are 0 modulo 256. They are left over from the time before the guest turned paging on. Without paging, every
+# shadow page is metaphysical: lesson 11.)
 
 # %% slideshow={"title": "One large page with two sets of rights has two shadow pages"} tags=["hide-input"]
 hash_bucket(lesson.large_page(seed), lesson.LARGE)
@@ -453,10 +455,10 @@ f"{roots} new pages for the root, and {more} for {len(kernel)} accesses"
 # -->
 # ## A bug of 2007
 #
-# In the last guest, two entries of the page directory point to one page table. On the *strong* path all entries have W and
-# U: a program may write. On the *weak* path the entry of the page directory has no W. On a real processor a write needs W
-# in *every* entry of the path, so through the weak path a program may only read. A kernel could use this to share memory
-# with a program that it does not trust.
+# The next guest is the last one of this lesson. Two entries of its page directory point to one page table. On the
+# *strong* path all entries have W and U: a program may write. On the *weak* path the entry of the page directory has no
+# W. On a real processor a write needs W in *every* entry of the path, so through the weak path a program may only read.
+# A kernel could use this to share memory with a program that it does not trust.
 #
 # First the program writes through the strong path, which is allowed. Then it reads through the weak path.
 
@@ -490,7 +492,7 @@ guess_forbidden_write.reveal(attempt)
 #
 # - The audits of 2007 compare frames and counts, never rights.
 # - Later kernels keep the rights of the upper levels in the role.
-# - In 2021 much the same fault was found again: CVE-2021-38198, fixed by commit b1bd5cba.
+# - In 2021 a similar bug was found: CVE-2021-38198, fixed by commit b1bd5cba.
 # -->
 # KVM has three audits: tests that compare its data structures with each other and with the guest's tables (lesson 14).
 # What do the audits say now?
@@ -502,8 +504,8 @@ weak.vm.audit()
 # <!-- slide: -->
 # Nothing: they compare frames and counts, and never rights.
 #
-# The museum of this kit shows this bug, with a fix of a few lines: the rights that all entries above the table grant
-# become a part of the role. Here is the same story with the fix, after the write through the strong path. At which step
+# The museum of this kit shows this bug, with a fix of a few lines: a right becomes a part of the role if all entries
+# above the table grant it. Here is the same story with the fix, after the write through the strong path. At which step
 # does the weak path get a shadow page of its own?
 
 # %% slideshow={"title": "With the rights in the role, each path has a page"}
@@ -514,11 +516,12 @@ exhibit("shared_pt_escalation").film(fixed=True)
 # In later kernels, the rights of the upper levels are a part of the role: `role.access` in [the kernel's
 # documentation](https://docs.kernel.org/virt/kvm/x86/mmu.html). (We have not traced the commit that added them.) But it
 # matters *which* rights are in the name. In 2021 a similar bug was found,
-# [CVE-2021-38198](https://nvd.nist.gov/vuln/detail/CVE-2021-38198). In the name of a page in the middle of a path, the
-# host used not only the rights of the entries above the page, but also of those *below*. [Commit
-# b1bd5cba](https://git.kernel.org/linus/b1bd5cba3306691c771d558e94baa73e8b0b96b7) fixed this. According to its message,
-# the bug began with the commit of January 2007 that introduced the names. Today a test of kvm-unit-tests checks this:
-# `check_effective_sp_permissions` in `x86/access.c`.
+# [CVE-2021-38198](https://nvd.nist.gov/vuln/detail/CVE-2021-38198). For a page in the middle of a path, the name should
+# contain only the rights of the entries above the page. But the host also used the rights of entries *below* it.
+# [Commit b1bd5cba](https://git.kernel.org/linus/b1bd5cba3306691c771d558e94baa73e8b0b96b7) fixed this. Its message
+# traces the bug back to the commit of January 2007 that introduced the names, although the rights became a part of the
+# name only later. Today KVM's own test suite, kvm-unit-tests, checks this: `check_effective_sp_permissions` in
+# `x86/access.c`.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## What you saw
@@ -551,7 +554,7 @@ lesson.used_again(seed)
 #
 # - `hash_table(vm)` draws all buckets of a machine.
 # - In the museum: `shared_pt_livelock` (the weak path first), `large_one_frame_two_rights`
-# - Next: reverse maps. Which entries can write the frame of a guest table?
+# - Next: reverse maps. Through which entries can the frame of a guest table be written?
 # -->
 # ## The way on
 #

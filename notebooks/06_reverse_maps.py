@@ -59,8 +59,8 @@
 # ## The picture so far
 #
 # Up to now, the way back from a frame was only a dashed line in this picture. New in this lesson is where the host
-# keeps it: in one word for each frame, and if this is not enough, in small blocks of memory with places for shadow
-# entries.
+# keeps the way back: in one word for each frame, and if this is not enough, in small blocks of memory with places for
+# the addresses of shadow entries.
 
 # %% tags=["hide-input"]
 from kvmmmu_lab import open_guest
@@ -74,8 +74,9 @@ course_picture(6)
 # <!-- slide: ## The reverse map leads from a frame back to its spte -->
 # ## A read
 #
-# Guest and address are those of lesson 0: the first page of the program's heap. The program *reads* one byte there, and
-# writes nothing. You watched this fault in lesson 0, so here is only the result. Look at the frame (grey, on the right).
+# The guest and the address are those of lesson 0. The address is in the first page of the program's heap. The program
+# *reads* one byte there, and writes nothing. You watched this fault in lesson 0, so here is only the result. Look at
+# the frame (grey, on the right).
 
 # %% tags=["hide-input"]
 guest, heap = open_guest("lin64_A"), 0x343C6000
@@ -146,12 +147,12 @@ reverse_map(vm, read.gpa >> 12)
 # lesson calls its methods.) Your `seed` decides which mappings are removed. <!-- notebook -->Change it, run the
 # cells again from here, and you get other questions with other answers.<!-- /notebook -->
 #
-# At first the map of the frame is **empty**. The film shows the first mapping. It begins with the guest's store into
-# its page table, which the host performs, as in lesson 0. (The lab leaves out the fault before the store. In the
-# pictures, *1 more* entry of the page table belongs to the lab itself.) Then the guest uses the new mapping, and the
-# access faults. After the fault the map has one entry, and that entry is **kept directly**: the host has one word for
-# each frame, and the address of the entry fits into it. Most frames are mapped once, so most maps need no more than
-# this word.
+# At first the map of the frame is **empty**. The film shows the first mapping. It begins when the guest stores a new
+# entry in its page table. The host performs this store, as in lesson 0. (The lab leaves out the fault before the store.
+# The pictures say *1 more* below the page table: this is an entry that the lab needs for itself.) Then the guest uses
+# the new mapping, and the access faults. After the fault the map has one entry, and that entry is **kept directly**:
+# the host has one word for each frame, and the address of the entry fits into it. Most frames are mapped once, so most
+# maps need no more than this word.
 
 # %%
 seed = 7
@@ -161,8 +162,9 @@ lab.map().film
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # <!-- slide: ## For two entries the host takes a descriptor -->
 # Two entries do not fit into one word. So the host takes a **descriptor**: a small block of memory with places for four
-# entries. Both entries go into it, the old one first. The word of the frame now holds the address of the descriptor
-# (`mmu.c:327-332`). Entries that are added later change neither the word nor the places in use.
+# entries. The addresses of both entries go into it, that of the older entry first. (For short, we say that an entry is
+# *in* the map.) The word of the frame now holds the address of the descriptor (`mmu.c:327-332`). When another entry is
+# added, the word stays the same, and so do the places that are already in use.
 
 # %% tags=["hide-input"]
 lab.map()
@@ -258,7 +260,8 @@ reverse_map(lab.machine, lab.gfn)
 #
 # The guest unmaps `0x1000` or `0x2000`; your seed decides which. So an entry of the first descriptor has to leave the
 # map. It must not leave a hole between other entries: when the host reads a descriptor, it stops at the first empty
-# place. So something has to move. What will the map look like, place by place? (A bar separates the descriptors.)
+# place. So something has to move. What will the map look like, place by place? (In the answers, a bar separates the
+# descriptors.)
 
 # %% tags=["hide-input"]
 gone = lesson.goes_first(seed)
@@ -276,8 +279,8 @@ guess_hole.reveal()
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # The frame is mapped once more. The host looks for a free place, beginning with the first descriptor. There it finds
-# the place that the removal has made free, so the new entry goes there. (The address is the one that was unmapped, so
-# the entry has the same name as the removed one. Only its place is another.)
+# the place that the removal has made free, so the new entry goes there. (The guest maps the same address again, so this
+# is the same spte as before. Only its place in the map is different.)
 
 # %% slideshow={"slide_type": "skip"} tags=["hide-input"]
 lab.map()
@@ -343,8 +346,8 @@ lesson.first_leaves(mappings)
 # call `remove`, the function that removes an entry from its map.
 #
 # The host calls `remove` for every entry that it is about to clear, also for entries without W, which are in no map. It
-# passes the entry to `remove`, but not the frame. If `remove` searches a map for an entry and does not find it, this is
-# a `BUG` (`mmu.c:383`, `408`): Linux checks what must always be true, and stops the host at once if it is not.
+# passes the entry to `remove`, but not the frame. If `remove` searches a map for an entry and does not find the entry,
+# it calls `BUG` (`mmu.c:383`, `408`). Linux calls `BUG` in states that must never occur: it stops the host at once.
 
 # %% tags=["hide-input"]
 lab = rmap_lab()
@@ -407,9 +410,9 @@ reached, lesson.names(lesson.in_map(machine, gfn))
 # so they share its shadow page and the spte in it. Nothing in the map says by which address the spte is reached.
 #
 # **A reverse map leads from a frame to shadow entries.** This is what the host needs: it clears W in an entry, and all
-# addresses that go through this entry lose write access at once. The host never has to know them. The commit that
-# introduced the reverse map says the same: for each host page, the map keeps "a pointer to the shadow pte which maps
-# it" ([KVM: MMU: Implement simple reverse mapping](https://github.com/torvalds/linux/commit/cd4a4e537411), commit
+# addresses that go through this entry lose write access at once. The host never has to know these addresses. The commit
+# that introduced the reverse map says the same: for each host page, the map keeps "a pointer to the shadow pte which
+# maps it" ([KVM: MMU: Implement simple reverse mapping](https://github.com/torvalds/linux/commit/cd4a4e537411), commit
 # cd4a4e537411 of January 2007). It also says what the map is for: page tables that are shadowed have to be protected
 # against writes by the guest.
 
@@ -461,8 +464,8 @@ guess_written_again.reveal()
 # <!-- slide:
 # ## A bug of 2007
 #
-# `machine.audit()` compares reverse maps with shadow entries: entries in all maps, and writable entries in all shadow
-# pages.
+# `machine.audit()` counts the entries in all reverse maps, and the writable entries in all shadow pages. The two
+# numbers must be equal.
 # -->
 # ## A bug of 2007
 #
@@ -497,7 +500,7 @@ lesson.IN_THE_END
 # | `mmu.c:161-164` | `kvm_rmap_desc` | the descriptor: four places, and the address of the next descriptor |
 # | `mmu.c:199-203` | `is_rmap_pte` | says whether an entry belongs in a map: is it present and writable? |
 # | `mmu.c:315-346` | `rmap_add` | adds an entry to the map of its frame |
-# | `mmu.c:348-370` | `rmap_desc_remove_entry` | fills the hole in a descriptor, and frees the descriptor if it is empty |
+# | `mmu.c:348-370` | `rmap_desc_remove_entry` | removes an entry from a descriptor: the last one fills the hole; or frees it |
 # | `mmu.c:372-410` | `rmap_remove` | removes an entry from the map of its frame |
 # | `mmu.c:205-305` | `mmu_topup_memory_caches`, `mmu_alloc_rmap_desc`, ... | where descriptors come from |
 #
@@ -509,7 +512,7 @@ lesson.IN_THE_END
 # ## Your turn
 #
 # Here is the lab with its buttons. Choose what you expect, press a button, and compare. <!-- page: (The buttons work in
-# the notebook. The page shows how the lab begins.) --> Three things to try:
+# the notebook. This page shows how the lab begins.) --> Three things to try:
 #
 # - Map the frame five times, then remove the first four mappings one by one. Can you predict the map each time?
 # - Make a map of two entries that uses two descriptors.

@@ -52,7 +52,8 @@
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # *For teachers:* this lesson takes 35 minutes and builds on reverse maps (lesson 6). There are six predictions and four
-# check questions. Ask what the light means before you begin. If time is short, leave out the second processor.
+# check questions. After *The picture so far*, ask what a red light means. If time is short, leave out the second
+# processor.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide: ## New in the picture: a red light at the frame of a page table -->
@@ -75,8 +76,8 @@ course_picture(7)
 #
 # The guest is the same as in lesson 0. Its kernel has prepared a page table for the program's heap, and writes to it in
 # the usual way, through its mapping of all memory. So far, the table has no shadow page. To the host, its frame is a
-# frame like any other: the first write faults, because the spte is missing. All others go through the shadow without
-# the host. (The write here stores the byte that is already there.)
+# frame like any other: the first write faults, because the spte is missing. At all later writes, the processor finds
+# the spte, and the host does not run. (The write here stores the byte that is already there.)
 #
 # In the picture, the table's frame is on the right (`gfn 0x61c9`). Its reverse map has one entry, in which W is set.
 
@@ -118,8 +119,8 @@ guess_kernels_entry.reveal()
 # <!-- slide:
 # ## Predict: several entries lead to the frame
 #
-# The guest uses a frame as a page table that it has mapped several times, also read-only. How many times will the host
-# flush the TLB?
+# The guest has mapped a frame several times, sometimes read-only. Now it uses this frame as a page table. How many
+# times will the host flush the TLB?
 # -->
 # ## More than one entry
 #
@@ -141,8 +142,8 @@ guess_flushes
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # <!-- slide: ## Each entry leaves the map and loses W -->
 # The film shows all entries that point to the frame. The box of the frame gives the colour of the light in words: *data
-# page* is green, and *write-protected table* is red. In between it is a *writable table*: some entries still have W. (The
-# guest does not run before the last one has lost it.)
+# page* is green, and *write-protected table* is red. While some entries still have W, the box says *writable table*.
+# (The guest does not run again until the last entry has lost its W.)
 
 # %%
 lab.protect().film
@@ -152,8 +153,9 @@ guess_flushes.reveal()
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # <!-- slide: ## Watch it with another number of entries -->
-# Change the number of mappings and watch again: try 1, 4 and 9. Two things are always the same: the host takes the entry
-# in the first place, and there are as many flushes as entries.
+# Change the number of mappings and watch again: try 1, 4 and 9. Two things are always the same: each time, the host
+# removes the entry in place 1 of the first descriptor (or the only entry, if it is kept directly), and there are as
+# many flushes as entries.
 
 # %%
 count = 4
@@ -233,7 +235,7 @@ trap
 # shadow again, and the light is red again.)
 #
 # The store in the film was the first of several in a row. Now the kernel goes on, and changes the same entry back and
-# forth between two values. Your seed decides how many stores there are, with the one in the film.
+# forth between two values. Your seed decides how many stores there are, including the one in the film.
 
 # %% tags=["hide-input"]
 count = lesson.stores(seed)
@@ -274,7 +276,8 @@ guess_trapped_only
 
 # %% [markdown]
 # <!-- slide: -->
-# The film shows the store. It still has the step with `kvm_mmu_pre_write`, but no entry is zapped after it.
+# The film shows the store. The step with `kvm_mmu_pre_write` is still there, since the host still makes the call. But
+# our function does nothing, so no entry is zapped.
 
 # %% slideshow={"title": "The store is trapped and performed, and nothing is corrected"}
 trapped = watch(lambda: idle.access(entry.kernel_gva, **store), idle, [heap])
@@ -308,8 +311,8 @@ outcome.outcome, usual.peek(entry.gpa) == entry.moved
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # <!-- slide: ## Does the next fault correct the shadow? -->
-# A well-known explanation makes a second claim: the hypervisor does not notice the change of a page table at once, and
-# corrects the shadow at the next page fault ([What exactly do shadow page tables (for VMMs)
+# The Stack Overflow answer of lesson 1 makes another claim: the hypervisor does not notice at once that a page table
+# has changed, and corrects the shadow at the next page fault ([What exactly do shadow page tables (for VMMs)
 # do?](https://stackoverflow.com/questions/9832140/what-exactly-do-shadow-page-tables-for-vmms-do), Stack Overflow,
 # 2012). To test this, we use one more guest, `unseen`:
 #
@@ -352,15 +355,15 @@ lesson.THREE_GUESTS
 # -->
 # ## A second processor
 #
-# In 2.6.22 a guest has only *one* processor, and does not run while the host works. For an experiment, `neighbour` gives
-# the guest a second processor, with a TLB of its own. Gfn `0x11` is mapped at `0x1000`, and it is also the page table for
-# the address `0x40000000`. Three things will happen:
+# In 2.6.22 a guest has only *one* processor, and does not run while the host works. For an experiment, the function
+# `neighbour` gives the guest a second processor, with a TLB of its own. We call this processor the *neighbour*. Gfn
+# `0x11` is mapped at `0x1000`, and it is also the page table for the address `0x40000000`. Three things will happen:
 #
 # - The *first* processor accesses `0x40000000` and faults. So the host write-protects gfn `0x11`, as in the films above. A
 #   flush empties the TLBs of both processors.
 # - During this fault, the *neighbour* writes to the page at `0x1000` again and again, into entries that are not used. (The
 #   film shows only its walks through the shadow.)
-# - After the fault, the neighbour stores zero in the entry that the fault has used.
+# - After the fault, the neighbour stores zero in the guest's entry for `0x40000000`, which is entry 0 of gfn `0x11`.
 
 # %% tags=["hide-input"]
 pair = rmap_lab()
@@ -391,8 +394,8 @@ guess_neighbours_store.reveal(last)
 # <!-- slide: ## A bug of 2007: the guest's entry is empty, its spte still maps a frame -->
 # ## A bug of 2007
 #
-# The picture shows the guest's tables and the shadow after the neighbour's store. Below it is what the *audits* say, KVM's
-# three tests of its own data. (One of them compares each spte with the guest's tables.)
+# The picture shows the guest's tables and the shadow after the neighbour's store. Below it are the complaints of the
+# *audits*, KVM's three tests of its own data. (One of them compares each spte with the guest's tables.)
 
 # %% tags=["hide-input"]
 hierarchy(machine, 0x40000000)
@@ -458,7 +461,7 @@ lesson.who_reaches(seed)
 # ## Now write it yourself
 #
 # - exercise 06: `rmap_write_protect`
-# - next: which shadow pages are above a page, and which of them a store hits
+# - next: which entries link to a shadow page (lesson 8), and which shadow pages a store hits (lesson 9)
 # -->
 # ## Now write it yourself
 #

@@ -31,13 +31,14 @@
 #
 # *How does a shadow page leave the shadow tables?*
 #
-# The host takes shadow pages one by one, in faults. It also has to get rid of them: the pool has only 256, and a guest
-# table may become something else. But the host must not simply reuse a page. Entries of other pages still link to it,
-# and the processor would follow these links. So the host first has to find the entries that link to the page.
+# The host takes shadow pages one by one, in faults. It also has to get rid of them: the pool has only 256 pages, and
+# the guest may use the frame of a page table for something else. But the host must not simply reuse a page. Entries of
+# other pages still link to it, and the processor would follow these links. So the host first has to find the entries
+# that link to the page.
 #
 # After this lesson you can
 #
-# - compute how the parents of a shadow page are stored, after any links and removals;
+# - work out how the parents of a shadow page are stored after any sequence of additions and removals;
 # - predict what zapping a page clears, and which pages stay;
 # - predict how many pages and entries the host has to make again afterwards;
 # - say what happens to a root that is in use, and how this can make the host hang.
@@ -79,8 +80,9 @@ course_picture(8)
 # looks for that name in its hash table before it takes a new page. So a shadow page may have many parents. To take the
 # page away, the host has to clear all of them, so it has to know all of them.
 #
-# Parents are stored almost as reverse maps are. The header of a shadow page has one word for them. While there is no
-# parent, the word is empty. One parent is kept directly in the word. Here a page table has been linked, and used, once.
+# Parents are stored almost as reverse maps are. For each shadow page, the host also keeps a **header** (`struct
+# kvm_mmu_page`), outside the page itself. One word of the header is for the parents. While there is no parent, the word
+# is empty. One parent is kept directly in the word. Here a page table has been linked, and used, once.
 
 # %% tags=["hide-input"]
 seed = 22
@@ -173,7 +175,7 @@ again = lesson.chained(seed, count)
 lesson.watch_chains(again, lambda: again.unlink(gone))
 
 # %% [markdown] tags=["no-slide"]
-# - 6 and 6: the first chain is empty, so it is freed.
+# - 6 and 6: link 6 was alone in its chain, the one in front. This chain is empty now, so it is freed.
 # - 2 and 1: the parent that is left stays in its chain. It is not kept directly. (When it is removed, too, the chain is
 #   freed, and `multimapped` is cleared: `mmu.c:555-559`.)
 # - 1 and 1: the word is empty. The page has no parent.
@@ -189,8 +191,9 @@ lesson.watch_chains(again, lambda: again.unlink(gone))
 #    `kvm_mmu_put_page`, `mmu.c:664-669`). Now no walk can reach the page.
 # 2. **Below.** `kvm_mmu_page_unlink_children` (`mmu.c:634-662`) clears the page's own entries. In a page of level 1,
 #    each writable entry first leaves its reverse map, and at the end the host flushes the TLB (`mmu.c:649`). In a page
-#    of level 2 or higher, each entry is the parent of a page below, which drops this parent. This needs no flush: no
-#    spte of level 1 has changed, so what the TLB holds is still right.
+#    of level 2 or higher, each entry is the parent of a page below. The host removes this parent from the list of the
+#    page below, and clears the entry. No flush is needed for this: the TLB holds frames and rights, which come from
+#    sptes of level 1, and these have not changed.
 # 3. **Itself.** The page leaves the hash and returns to the pool, in one step of the films (`mmu.c:691-693`).
 #
 # In the next guest, two page directories share one page table. The program has read one address through each entry of
@@ -217,8 +220,8 @@ guess_returned
 # <!-- slide: -->
 # The film begins with a walk. The guest's kernel has mapped the directory's frame at an address, `family.window`.
 # `unprotect` gets this address, finds the frame by a walk, and zaps all shadow pages of it. From there on, step slowly.
-# Each link costs two steps: a page *drops the parent*, and an entry *is cleared*. Which of the two comes first above
-# the zapped page, and which below it? And what happens to the pages below?
+# Each link costs two steps: a page *drops the parent*, and an entry *is cleared*. Which of the two comes first for a
+# link *to* the zapped page, and which for a link *from* it to a page below? And what happens to the pages below?
 
 # %% slideshow={"title": "Zapping a page, step by step"}
 watch_parents(lambda: family.vm.unprotect(family.window), family.vm)
@@ -232,8 +235,8 @@ guess_returned.reveal()
 #
 # The guest's tables have not changed. It uses all addresses of the zapped directory again.
 # -->
-# In fact the guest's tables have not changed. The program reads again at all its addresses below that directory
-# (`family.below`).
+# The host was wrong: the frame is still a directory, and the guest's tables have not changed. The program reads again
+# at all its addresses below that directory (`family.below`).
 # %% tags=["question"]
 guess_read_again = lesson.read_again(family)
 guess_read_again
@@ -257,8 +260,9 @@ guess_read_again.reveal(repeat)
 # -->
 # ## The root
 #
-# A root has no parent: no entry links to it, but the processor's own CR3 does. The header of a shadow page has a
-# counter for this, `root_count`. A page whose counter is not 0 is a **live root**, a root in use.
+# A root has no parent: no entry links to it, but the processor's own CR3 does. So the header of a shadow page also has
+# a counter, `root_count`: how many times the page is in use as a root. A page whose counter is not 0 is a **live
+# root**, a root in use.
 #
 # A 64-bit guest has one live root. A PAE guest has one for each of its directories, up to four. A 32-bit guest has
 # four, too: its directory is shadowed by four pages, one for each quarter (lesson 5).
@@ -284,11 +288,11 @@ guess_live_root.reveal()
 # -->
 # ## "The shadow pages are a tree"
 #
-# Page tables are drawn as trees, in this course, too. In a tree, each node but the root has exactly one parent. In 2007,
-# the author of KVM's MMU, Avi Kivity, showed a slide at the KVM Forum that says page tables look "a bit like" a tree.
-# The next slide begins: ["Okay, it isn't a
-# tree"](https://docs.huihoo.com/kvm/kvm-forum/2007/The-Shadowy-Depths-of-the-KVM-MMU.pdf). Let us count on a real guest,
-# a 64-bit Linux, after it has accessed every page that its tables map.
+# Page tables are drawn as trees, in this course, too. In a tree, each node but the root has exactly one parent. At the
+# KVM Forum of 2007, Avi Kivity, the author of KVM's MMU, showed a slide. It says that page tables look "a bit like" a
+# tree. The next slide begins: ["Okay, it isn't a
+# tree"](https://docs.huihoo.com/kvm/kvm-forum/2007/The-Shadowy-Depths-of-the-KVM-MMU.pdf). Let us count on a real
+# guest, a 64-bit Linux, after it has accessed every page that its tables map.
 
 # %%
 real = open_guest("lin64_A")
@@ -307,9 +311,9 @@ census
 # (Five pages have no parent. One is the live root. The other four were roots before the guest turned paging on: their
 # `root_count` is 0 now, and they wait in the hash.)
 #
-# (Lesson 3 counted 110 guest tables below this root. 64 of them are empty, so no access leads through them, and they have
-# no shadow page. The other 46 have one each. Together with the four old roots, this makes 50 shadow pages. The other 57
-# map large pages in pieces of 4 KiB.)
+# (Lesson 3 counted 110 guest tables below this root. 64 of them are empty, so no access leads through them, and they
+# have no shadow page. The other 46 have one each. Together with the four old roots, this makes 50 shadow pages. The
+# remaining 57 of the 107 pages shadow no guest table: they map large pages in pieces of 4 KiB.)
 
 # %% slideshow={"title": "One page has 512 parents"} tags=["hide-input"]
 parent_chains(vm, census.most.id, limit=6)
@@ -399,10 +403,10 @@ lesson.parents_left(seed)
 # -->
 # ## The way on
 #
-# Now write it yourself: [exercise 07: the parents of a shadow page](../exercises/07_parents/README.md). The kit then
-# runs with your class. Any structure that gives the right parents passes. The chains of five are an extra. And in the
-# [museum](museum.ipynb), `user_write_own_pt` shows what happens when the host zaps the very page in which it is about
-# to set W.
+# Now write it yourself: [exercise 07: the parents of a shadow page](../exercises/07_parents/README.md). The tests then
+# run the kit with the Python class that you wrote. Any data structure that returns the right parents passes the tests:
+# yours need not have chains with five places. And in the [museum](museum.ipynb), `user_write_own_pt` shows what happens
+# when the host zaps the very page in which it is about to set W.
 #
 # So far the host has zapped whole pages. Most of the time it does less: it clears only the entries that a store is about to
 # change. [Lesson 9](09_pre_write.ipynb) shows how it finds them.

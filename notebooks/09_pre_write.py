@@ -38,7 +38,8 @@
 #
 # After this lesson you can
 #
-# - compute from the offset of a store which shadow entry it hits, also if it writes only a part of an entry;
+# - compute from the offset of a store which shadow entry it *hits* (which one the host has to zap), even if it writes
+#   only a part of an entry;
 # - say in which order the reverse map, the spte and the guest's bytes change, and why;
 # - predict what stays and what goes when a store hits a directory, two entries at once, or a table for the third time;
 # - say which shadow pages a store hits, and what pre-write never does.
@@ -57,8 +58,8 @@
 # ## The picture so far
 #
 # The guest stores into one of its tables, and the host zaps the shadow entries that were made from these bytes. New in
-# the picture is the arrow from the guest's table down to the shadow page. It does not bring a value there: it only
-# deletes an entry.
+# the picture is the arrow from the guest's table down to the shadow page. The store brings no value into the shadow: it
+# only makes the host clear an entry.
 
 # %% tags=["hide-input"]
 from kvmmmu_lab import open_guest
@@ -143,14 +144,15 @@ watch_store(vm, entry.gpa, entry.moved)
 # is. Only the spte itself says so. If the host cleared the spte first, the reverse map would keep the address of this
 # spte forever, even when the spte maps another frame.
 #
-# Why do both come before 3? As soon as the guest's bytes have changed, the old spte is wrong. Another processor could
-# walk the shadow at that moment and use it. In the order 1, 2, 3, no spte is ever wrong. (An empty spte is not wrong:
-# it only costs a fault.)
+# Why do both come before 3? As soon as the guest's bytes have changed, the old spte is wrong. If there were another
+# processor, it could walk the shadow at that moment and use the old spte. In the order 1, 2, 3, no spte is ever wrong.
+# (An empty spte is not wrong: it only costs a fault.)
 #
 # The film also says that the host does not flush the TLB. So a real processor may use the old translation for a while.
-# This is allowed: without a hypervisor, too, the processor may use an old translation until the guest's kernel tells it
-# to forget it. A wrong spte would be worse than an old translation in the TLB: after a flush, the processor would read
-# the spte again. (The processor of our VM has no TLB. It walks the shadow at every access.)
+# This is allowed: on a real machine, too, the processor may use an old translation until the kernel flushes it. A wrong
+# spte would be worse. A flush removes an old translation, but not a wrong spte: after the flush, the processor would
+# load the wrong spte again. (Unless a lesson says otherwise, the processor of our VMs has no TLB. It walks the shadow
+# at every access.)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
@@ -165,10 +167,10 @@ watch_store(vm, entry.gpa, entry.moved)
 # well write only these 4 bytes. (32-bit guests with PAE also have entries of 8 bytes. They write them in halves all the
 # time, because the usual store of a 32-bit processor is 4 bytes wide.)
 #
-# Here is a small guest, made by hand. It maps eight adjacent pages through one page table, and has accessed all of them.
-# The kernel stores to one entry, or to a part of it. Which bytes it stores is decided by `seed`. <!-- notebook -->Change
-# it, run the cells again from here, and you get other bytes.<!-- /notebook --> The output is the offset in the page table,
-# and the number of bytes.
+# Here is a small guest, made by hand. It maps eight adjacent pages through one page table, and has accessed all of
+# them. The kernel stores to one entry, or to a part of it. `seed` decides which bytes it stores.
+# <!-- notebook -->Change it, run the cells again from here, and you get other bytes.<!-- /notebook --> The output is
+# the offset in the page table, and the number of bytes.
 
 # %%
 seed = 7
@@ -281,8 +283,8 @@ vm.access(0x1000, user=True), vm.access(0x3000, user=True)
 # ## Across two entries
 #
 # Now a store of 8 bytes begins in the middle of entry 2. Its first half is in entry 2, its second half in entry 3. The
-# processor allows such a store. But kernels write their page tables entry by entry. What could such a store mean? The
-# shadow of this table has three sptes: 1, 2 and 3.
+# processor allows such a store. But kernels write their page tables entry by entry. So if a store covers two entries,
+# what should the host conclude about this frame? The shadow of this table has three sptes: 1, 2 and 3.
 
 # %% tags=["hide-input"]
 small = small_guest("64", 0x1000, 0x2000, 0x3000)
@@ -321,8 +323,9 @@ guess_across.reveal()
 # | another gfn | starts again at 1 |
 #
 # A guest has three pages below one page table, A, and a fourth page below another, B. Its kernel makes seven stores,
-# all to entries that were never mapped. The order comes from your seed. (In the code, `emulate_write_gpa` lets the host
-# perform each store, whether it would be trapped or not.)
+# all to entries that were never present, so they have no sptes. The order comes from your seed. (In the code,
+# `emulate_write_gpa` makes the host perform each store. After a flood the table is no longer write-protected, so the
+# host would not see the store of a real guest.)
 
 # %% tags=["hide-input"]
 small, tables, row = lesson.row_of_stores(seed)
@@ -387,8 +390,8 @@ store_diagram(linux, entry_of(linux, 0x400000).gpa, 8)
 # 2. **The page shadows a table.** Some shadow pages shadow none. For example, a 2 MB page of the guest is shadowed in
 #    pieces of 4 KiB. The shadow page that maps these pieces is called *metaphysical*, because the guest has no page
 #    table there. It is in the hash under the first gfn of the 2 MB page. A store to that gfn changes data, and no spte
-#    was made from these data. So the page is skipped. (The diagram shows what pre-write would do. In fact the host
-#    traps this store only if the frame is shadowed as a table, too.)
+#    was made from these data. So the page is skipped. (The diagram shows what pre-write would do. In this example the
+#    store is not even trapped: gfn `0x400` is not shadowed as a table, so it is not write-protected.)
 
 # %% tags=["hide-input"]
 small = small_guest("64", 0x1000)
@@ -400,17 +403,17 @@ store_diagram(small.vm, 0x400 << 12, 8)
 # <!-- slide: -->
 # (The other pages in this bucket date from before the guest turned paging on.)
 #
-# One more kind of spte can be hit. If a guest entry leads to a device, its spte has an *I/O mark* instead of P
-# (lesson 4). It points nowhere, and is in no reverse map. A store to this guest entry zaps the spte, too, without the
-# step for the reverse map. This is necessary: the guest may change the entry so that it leads to memory, and with the
-# mark, the host would still emulate the device.
+# One more kind of spte can be hit. If a guest entry leads to a device, its spte has an *I/O mark* instead of P (lesson
+# 4). It points nowhere, and is in no reverse map. A store to this guest entry zaps the spte, too, without the step for
+# the reverse map. The spte must go: the guest may change the entry so that it leads to memory. If the mark were still
+# there, the host would go on emulating the device.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide: ## "The host copies the new value into the shadow" -->
 # ## "The host copies the new value into the shadow"
 #
-# The host traps the store and knows the new value. So it could write it into the shadow at once, if the shadow were a
-# copy. Later versions of KVM do this ([KVM: Update shadow pte on write to guest
+# The host traps the store and knows the new value. If the shadow were a copy, the host could write the new value into
+# it at once. Later versions of KVM do this ([KVM: Update shadow pte on write to guest
 # pte](https://github.com/torvalds/linux/commit/0028425f647b), commit 0028425f of May 2007, too late for Linux 2.6.22).
 # Does this version do it? Try it. The guest writes entry 2 twice, each time with the gfn of a new frame, and the host
 # performs both stores. Then look for sptes that lead to the second frame.
@@ -451,7 +454,8 @@ f"new frame: {first:#x}, reached: {vm.access(0x2000, user=True).gpa >> 12:#x}"
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # <!-- slide: ## The trapped store alone is enough -->
-# In the second case, the host performs the store, which names another new frame. The guest does not execute `INVLPG`:
+# In the second case, the host performs a store that puts yet another frame into the entry. The guest does not execute
+# `INVLPG`:
 
 # %% tags=["hide-input"]
 vm.emulate_write_gpa(entry2, second << 12 | 0x67, 8)
@@ -465,9 +469,10 @@ lesson.INVLPG
 # ## A bug of 2007
 #
 # Pre-write can correct the shadow only if it runs. A guest can turn paging off for a while, for instance to switch to
-# another mode. Then there are no guest tables, and no access rights to take from them. A separate function makes the
-# sptes (`nonpaging_map`, `mmu.c:769-813`), and the address is all that it knows. Without paging, the processor's walk
-# starts in four root slots, one for each GB, and has two levels below them.
+# another mode. Then no guest tables are in use, so the host has no guest entries to take rights from. But it still
+# needs sptes, because only the *guest* has turned paging off: the processor still walks the shadow. Its walk now starts
+# in one of four root slots, one for each GB, and has two levels below it. Another function makes these sptes,
+# `nonpaging_map` (`mmu.c:769-813`). All that it gets is the address and the host's frame.
 #
 # The guest of this exhibit turns paging off, writes an entry of its page table, and turns paging on again. Watch which
 # frames can be written in between, and what the last access reaches.

@@ -29,9 +29,9 @@
 # -->
 # # Lesson 10: Why double twice?
 #
-# In lesson 9 the offset of a guest entry was also the offset of its spte, because both are 8 bytes long. The entries
-# of a 32-bit guest are **4 bytes** long. Even so, the host shadows them with entries of 8 bytes: it uses the newer
-# table format for all guests. *Which shadow entries does a store to such a table hit?*
+# In lesson 9 the offset of a guest entry was also the offset of its spte, because both are 8 bytes long. The entries of
+# a 32-bit guest are **4 bytes** long. Even so, the host shadows them with entries of 8 bytes, as for every other guest.
+# *Which shadow entries does a store to such a table hit?*
 #
 # The guest's table and the shadow page differ in two ways: in the number of entries in a page, and in the amount of
 # memory that an entry maps. *Pre-write*, the host's work before a store (lesson 9), has to convert the offset. In the
@@ -44,7 +44,7 @@
 # - say why an offset is doubled once for a page table and twice for a directory, and what happens between the two
 #   doublings;
 # - predict what a store of one byte, a store of 8 bytes and a series of stores hit;
-# - say which mistakes cost only time, and which one costs the guest its data.
+# - say which mistakes of the host cost only time, and which one costs the guest its data.
 #
 # <!-- notebook -->
 # Run the cells from top to bottom, each once. Each section makes a new guest; to repeat a section, start at its first
@@ -150,8 +150,8 @@ hierarchy(vm, code, data)
 # The shadow has three sptes, all made from one page table. Which of them dies?
 # -->
 # Try the ruler. The shadow of a small guest has three sptes, all made from one page table. Now the guest stores 4 bytes
-# at an offset of that table, which comes from `seed`. <!-- notebook -->Change it, run the cells again from here, and
-# you get other numbers.<!-- /notebook --> Which spte does the lower ruler have below this offset?
+# into that table, at an offset that comes from `seed`. <!-- notebook -->Change it, run the cells again from here, and
+# you get other numbers.<!-- /notebook --> Find this offset on the upper ruler. Which spte is below it?
 
 # %%
 seed = 7
@@ -234,10 +234,11 @@ vm.access(near, user=True), vm.access(far, user=True)
 #           quadrant 0    |   quadrant 1    |   quadrant 2    |   quadrant 3
 # ```
 #
-# There are four shadow pages, each covering 1 GB. Guest entry *n* becomes sptes 2*n* and 2*n* + 1 (counted from 0 again
-# in each quadrant). The offset is doubled because an spte is twice as long. It is **doubled again because there are
-# twice as many sptes**. (A directory entry may also map a page of 4 MB, without a table below it. Such a page is
-# shadowed in pieces, also through two links, so the result is the same.)
+# There are four shadow pages, each covering 1 GB. Guest entry *n* becomes sptes 2*n* and 2*n* + 1. In each quadrant,
+# the count of the sptes begins at 0 again: entry 256, the first one of quadrant 1, becomes its sptes 0 and 1. The
+# offset is doubled because an spte is twice as long. It is **doubled again because there are twice as many sptes**. (A
+# directory entry may also map a page of 4 MB, without a table below it. Such a page is shadowed in pieces, also through
+# two links, so the result is the same.)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # <!-- slide: ## Offset `0x404` of a directory hits links 2 and 3 -->
@@ -270,10 +271,10 @@ watch_store(again.vm, (again.root << 12) + offset, 0, 1)
 # -->
 # ## Why the offset is rounded
 #
-# In the last diagram, the step `& ~7` clears the last three bits of the doubled offset. It changes nothing in a value
-# like `0x808`. It matters when a store begins in the *middle* of an entry. The next guest has pages below two adjacent
-# directory entries, so four links of the directory's shadow page are present. Its kernel stores **one byte at offset
-# `0x16`**.
+# Look at the diagram for offset `0x404` again. Between the two doublings there is the step `& ~7`. It clears the last
+# three bits of the offset that has been doubled once. It changes nothing in a value like `0x808`. It matters when a
+# store begins in the *middle* of an entry. The next guest has pages below two adjacent directory entries, so four links
+# of the directory's shadow page are present. Its kernel stores **one byte at offset `0x16`**.
 
 # %% tags=["hide-input"]
 small = small_guest("32", 0x1400000, 0x1600000, 0x1800000, 0x1A00000)
@@ -297,8 +298,8 @@ guess_one_byte.reveal()
 # -->
 # ## Eight bytes in a row
 #
-# The kernel of this guest stores **8 bytes at offset `0x8`** of a page table. The offset is a multiple of 8. The shadow
-# has sptes 1 and 3 of quadrant 0, and spte 1 of quadrant 1.
+# The kernel of this guest stores **8 bytes at offset `0x8`** of a page table. So the store is aligned: its offset is a
+# multiple of 8. The shadow has sptes 1 and 3 of quadrant 0, and spte 1 of quadrant 1.
 
 # %% tags=["hide-input"]
 small = small_guest("32", 0x1000, 0x3000, 0x201000)
@@ -347,8 +348,8 @@ store_diagram(pae, entry_of(pae, 0x81CE000).gpa, 8)
 # ## "Stores with pauses between them are no flood"
 #
 # The host counts stores in a row to the same gfn. The third store is a **flood**, and so is each store after it: the
-# host zaps all shadow pages of that gfn. The reason is `fork`, which changes page tables entry by entry, as fast as it
-# can (lesson 9).
+# host zaps all shadow pages of that gfn. This rule was made for `fork`, which changes page tables entry by entry, as
+# fast as it can (lesson 7).
 #
 # A program that walks through its memory page by page also causes stores to page tables, but slowly. KVM's author did
 # not expect these slow stores to be taken for a flood ([KVM: Reduce misfirings of the fork
@@ -376,8 +377,9 @@ demand(0x2000), demand(0x3000)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # <!-- slide: ## The third new page, step by step -->
-# One page was mapped at the start, so the shadow page has three sptes now. Watch how the program gets its third new
-# page. Between the store in this film and the store before it, the program causes two faults.
+# One page was mapped at the start, and the program has got two more, so the shadow page has three sptes now. Watch how
+# the program gets its third new page. The store in this film does not follow the last one immediately: in between, the
+# program has faulted at its old page (the host made the spte), and then at the new one.
 
 # %% slideshow={"title": "Faults in between do not reset the count: a flood"}
 watch(lambda: demand(0x4000), vm, [0x3000, 0x4000])

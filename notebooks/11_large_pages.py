@@ -35,13 +35,13 @@
 # *What does the host shadow where the guest has no table?*
 #
 # Both cases are common. Linux uses large pages for its own memory wherever it can, and every guest starts without
-# paging. And the host of 2007 makes a mistake here: it forgets two bits of the guest's entry.
+# paging. And with large pages, the host of 2007 makes a mistake: it forgets two bits of the guest's entry.
 #
 # After this lesson you can
 #
 # - compute how many sptes and how many shadow pages a large page has after some accesses;
 # - say which guest entries share a shadow page, and which do not;
-# - name the roots of a guest without paging, and compute how many pages its memory takes;
+# - name the roots of a guest without paging, and compute how many shadow pages its accesses take;
 # - predict what is reused when paging is turned off and on again.
 #
 # <!-- notebook -->
@@ -51,7 +51,7 @@
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # *For teachers:* this lesson takes about 35 minutes. There are seven predictions and five check questions. A hint for
-# the question about paging: ask first how the guest was started.
+# the prediction in which paging is turned off: ask first in which mode the guest started.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide: ## The picture so far: a shadow page without a guest table is new -->
@@ -112,14 +112,16 @@ watch_large_page(lambda: machine.access(page, user=True, write=True), machine, p
 # - Code: `fetch`, `paging_tmpl.h:260-288`.
 # -->
 # The walk ended at level 2, but the shadow needs a page of level 1 (`fetch`, `paging_tmpl.h:260-288`). The host takes
-# one from the pool. It shadows no table of the guest. The kernel calls such a page **metaphysical**. Three things follow:
+# one from the pool. This page shadows no table of the guest. KVM calls it **metaphysical**. Three facts about such a
+# page:
 #
 # - A shadow page needs a gfn, because the hash is searched by gfn. A metaphysical page takes the first frame of the large
 #   page.
 # - No table is shadowed, so nothing has to be write-protected. The guest may write to this frame, and the store zaps
 #   nothing.
-# - The link in the shadow directory is an ordinary link, without PS. The host sets bit 9 in it, as a note for itself
-#   (`mmu.c:101`). The processor ignores this bit. (In an entry without P, the same bit is the I/O mark of lesson 4.)
+# - The link in the shadow directory is an ordinary link, without PS. The host also sets bit 9 in it, to note for itself
+#   that the guest's entry is a large page (`mmu.c:101`). The processor ignores this bit. (In an entry without P, the
+#   same bit is the I/O mark of lesson 4.)
 #
 # Look at the new spte. Its flags come from the guest's entry in the directory, and it leads to the frame of this one
 # piece. (The words `role: user, writes` in the picture are explained below, in *Four entries, one large page*.)
@@ -181,13 +183,15 @@ watch_large_page(lambda: machine.access(address, user=True), machine, page, addr
 # -->
 # ## Four entries, one large page
 #
-# A guest often maps the same memory more than once. Below, four more entries of the directory map a second large page, at
-# gfn `0x600`. The seed has chosen their rights. The list shows each address with the flags P, W and U of its entry.
+# A guest often maps the same memory more than once. In the next cell, four more entries of the directory map a second
+# large page, at gfn `0x600`. The seed has chosen their rights. The list shows each address with the flags P, W and U of
+# its entry.
 #
 # Before the host takes a shadow page from the pool, it searches the hash for one with the same name: the same gfn and
 # the same role (`kvm_mmu_get_page`, lesson 5). A shadow page that maps pieces has *metaphysical* in its role, so that
-# the host never takes this page for one that shadows a table. The role also contains two bits of the guest's entry,
-# the **huge-page access**: W and U. (The pictures say *writes* or *reads* for W, and *user* or *kernel* for U.)
+# the host never takes this page for one that shadows a table. The role also contains two bits of the guest's entry, the
+# **huge-page access**: W and U. (The pictures say *writes* if W is set and *reads* if it is clear; *user* if U is set
+# and *kernel* if it is clear.)
 #
 # Now the kernel reads once through each of the four entries.
 
@@ -287,9 +291,10 @@ shadow_tables(early)
 # | `nonpaging_map` (`mmu.c:769-813`) | makes the missing page, and the spte |
 # | `nonpaging_free` (`mmu.c:916-919`) | releases the roots |
 # -->
-# There are four **root slots**, the places where a walk begins: one for each GB of an address of 32 bits. Each leads to
-# a page of level 2. These four are metaphysical, with gfn 0. Their quadrant, 0 to 3, is the number of their slot.
-# `nonpaging_init_context` (`mmu.c:921-935`) has them made. The functions for a guest without paging are short:
+# There are four **root slots**, the places where a walk begins: one for each GB of the 32-bit address space. Each leads
+# to a page of level 2. These four are metaphysical, with gfn 0. Their quadrant, 0 to 3, is the number of their slot.
+# `nonpaging_init_context` (`mmu.c:921-935`) calls the function that takes these four pages. The functions for a guest
+# without paging are short:
 #
 # | function | what it does |
 # | --- | --- |
@@ -343,8 +348,9 @@ guess_flat.reveal()
 #
 # A guest may turn paging off again, for a moment: to call old firmware, for example, or to start another kernel. The
 # next guest is paging, and its program has used a few pages of 4 KiB. Then the guest's kernel clears CR0.PG and reads
-# at three addresses. `kvm_mmu_reset_context` (`mmu.c:1108`) releases the roots of the old mode. It takes the roots of
-# the new mode, and looks for each of them by name first, as always.
+# at three addresses. `kvm_mmu_reset_context` (`mmu.c:1108`) releases the roots of the old mode. Then it gets the roots
+# of the new mode. As always, it first searches the hash for each name, and takes a page from the pool only if the name
+# is not there.
 
 # %%
 running, used = lesson.program(seed)
@@ -395,8 +401,8 @@ guess_on.reveal()
 # ## A bug of 2007
 #
 # The flag NX in a guest entry forbids running code. A guest has run code in its large page. Then its kernel stores the
-# entry once more, this time with NX. The host performs the store and zaps the spte that was made from this entry: the
-# link. Now the kernel reads in the page. Then it jumps there: it tries to run code.
+# entry once more, this time with NX. The host zaps the spte that was made from this entry, which is the link, and
+# performs the store. Now the kernel reads in the page. Then it jumps there: it tries to run code.
 
 # %% tags=["hide-input"]
 code_guest, code = lesson.large_guest(seed)
@@ -459,18 +465,18 @@ code_vm.audit(), data_vm.audit()
 # - The audits compare frames and counts, never rights.
 # - Commit d55e2cb2 adds NX to the role of a shadow page that maps pieces.
 # - The name lacks D, too: `exhibit("large_dirty_cleared_lost")`.
-# - 2026, CVE-2026-46113: newer kernels used a link without comparing the gfn of the page below.
-#   Commit 0cb2af2ea66a compares it.
+# - 2026, CVE-2026-46113: newer kernels used a link without checking the gfn of the page below. Commit 0cb2af2ea66a
+#   added the check.
 # -->
 # Both lists of complaints are empty: the audits compare frames and counts, but no rights.
 #
 # Later, [commit d55e2cb2](https://github.com/torvalds/linux/commit/d55e2cb20123cdb5020ec4a2b2f1eace5038c292) added NX
 # to the role of a shadow page that maps pieces. In 2.6.22, D (*dirty*) is not in the role, either. In the museum,
-# `exhibit("large_dirty_cleared_lost")` shows the bug that follows.
+# `exhibit("large_dirty_cleared_lost")` shows the bug that this causes.
 #
 # In 2026 a related bug was found in newer kernels, [CVE-2026-46113](https://osv.dev/vulnerability/CVE-2026-46113). If a
-# link was present, the host used the page below without comparing its gfn. So the sptes of one large page could get
-# into the shadow page of another. Commit 0cb2af2ea66a compares the gfn.
+# link was present, the host used the page below it, and did not check whether this page had the right gfn. So the sptes
+# of one large page could get into the shadow page of another. Commit 0cb2af2ea66a added the check.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## What you saw

@@ -42,7 +42,7 @@
 # - say which shadow pages are roots in each mode, and which of them are pinned after some loads of CR3;
 # - predict how many new shadow pages a switch between processes takes;
 # - say which mode the host chooses from CR0, CR4 and EFER;
-# - name changes of registers after which the host finds an old shadow, and say why.
+# - name register changes after which the host wrongly uses old shadow pages, and say why.
 #
 # <!-- notebook -->
 # Run the cells from top to bottom, each once. To start again, choose *Kernel > Restart Kernel...*
@@ -56,12 +56,13 @@
 # <!-- slide: ## The picture so far: the root, and the pin that keeps it -->
 # ## The picture so far
 #
-# The processor begins each walk at the root of the shadow, at the left of the picture. New in this lesson are the root
-# slots and the pins. A root slot says where the root is. A pin keeps a root from being freed.
+# The processor begins each walk at the root of the shadow, at the left of the picture. New in this lesson are the pins,
+# which keep a root from being freed, and the root slot of a 64-bit guest. A root slot says where a root is. (You know
+# the four root slots of the other modes.)
 #
 # A reminder of some words. The host finds a shadow page again in a **hash** by its **name**, which consists of a gfn
 # and a *role*. The role says how the page is used. The **parents** of a shadow page are the entries that lead to it.
-# The **TLB** is the processor's own small store of translations.
+# The **TLB** is the processor's own small cache of translations.
 
 # %% tags=["hide-input"]
 from kvmmmu_lab.labs import course_picture, root_slots, watch, watch_roots
@@ -98,8 +99,8 @@ root_slots(guest.vm)
 # - `○` no pin: the page is in the hash, like all others
 # - parents are not enough: **no entry leads to a root**
 # -->
-# Process 0 is running and has used some pages. Its root is a shadow page like others, with one difference: it has a
-# **pin** (`●`).
+# Process 0 is running and has used some pages. Its root is a shadow page like any other, except that it has a **pin**
+# (`●`).
 #
 # A **root slot** holds the address of a root. In 64-bit mode there is one slot, and its content goes to the
 # processor's own CR3. KVM counts how many root slots lead to a page (`root_count`): this count is the pin. (In lesson
@@ -147,7 +148,8 @@ watch_roots(lambda: guest.vm.load_cr3(guest.roots[1]), guest.vm)
 # | flush the TLB, as a real processor does at a load of CR3 | `kvm_mmu_flush_tlb` (`mmu.c:937-941`) |
 # | give the processor the address of its new root | the processor driver's `set_cr3` (`mmu.c:951`) |
 #
-# (The first step of the film names another `set_cr3`, in `kvm_main.c`: it carries out the guest's load.)
+# (The first step of the film names a different `set_cr3`: that function is in `kvm_main.c`, and carries out the guest's
+# load.)
 #
 # `mmu_free_roots` has a misleading name: it frees nothing. And `mmu_alloc_roots` does not always take a page. It
 # searches the hash first: it calls `kvm_mmu_get_page` with the gfn in CR3, level 4, and no parent.
@@ -278,8 +280,8 @@ kept, thrown_away
 #
 # KVM has kept its shadow pages since January 2007. [Commit
 # cea0f0e7](https://github.com/torvalds/linux/commit/cea0f0e7ea54753c3265dc77f605a6dad1912cfc), *"Shadow page table
-# caching"* by Avi Kivity, put them into a hash, in which the host looks at each load of CR3. The price is the work of
-# lessons 6 to 10: a page that is kept must stay right, even while no processor walks it.
+# caching"* by Avi Kivity, put them into a hash. At each load of CR3, the host searches this hash for the root. The
+# price is the work of lessons 6 to 10: a page that is kept must stay right, even while no processor walks it.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
@@ -296,7 +298,7 @@ kept, thrown_away
 #
 # So far, the guest was a 64-bit guest, with one root. `init_kvm_mmu` (`mmu.c:1084-1097`) chooses the mode from three
 # bits, in this order: CR0.PG turns paging on, EFER.LME turns 64-bit mode on, and CR4.PAE selects entries of 8 bytes.
-# This is what the engine says for each combination:
+# The next cell shows the choice for each combination:
 
 # %%
 lesson.modes()
@@ -304,7 +306,8 @@ lesson.modes()
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # <!-- slide: -->
 # The chosen mode sets three things: the functions for page faults, loads of CR3 and translations; the number of guest
-# levels (`root_level`); and the number of shadow levels. It also decides what the roots shadow:
+# levels (`root_level`); and the number of shadow levels. Together they are the **context**. The mode also decides what
+# the roots shadow:
 #
 # | mode | function | the roots shadow |
 # | --- | --- | --- |
@@ -323,11 +326,11 @@ lesson.modes()
 # - The functions that handle faults, `paging64_page_fault` and `paging32_page_fault`, come from one file,
 #   `paging_tmpl.h`. It is included twice (`mmu.c:1031-1037`), once for each size of entries.
 # - The roots are released in the same way in all modes: `paging_free` (`mmu.c:1026-1029`) only calls `nonpaging_free`.
-# - At the end, the processor gets the address of its root, and with it the flags PWT and PCD of the guest's CR3, which
-#   concern caching (`mmu.c:1052-1053`, `1074-1075`).
+# - At the end of each of these functions, the processor gets the address of its root, and with it the flags PWT and PCD
+#   of the guest's CR3, which control caching (`mmu.c:1052-1053`, `1074-1075`).
 #
 # In 64-bit mode, the shadow has four levels. In the three other modes it has three levels, and the top level is tiny:
-# four root slots (`pae_root`), one for each GB of an address of 32 bits. Here is a 32-bit guest that has just loaded
+# four root slots (`pae_root`), one for each GB of the 32-bit address space. Here is a 32-bit guest that has just loaded
 # CR3 for a second process.
 
 # %% slideshow={"title": "A 32-bit guest has four roots for one directory"} tags=["hide-input"]
@@ -344,8 +347,8 @@ root_slots(narrow)
 # -->
 # Now a PAE guest. Its CR3 leads to the PDPT, a table of only four entries (PDPTEs). Each PDPTE leads to a directory, or
 # is not present. The processor reads the four PDPTEs when CR3 is loaded, and keeps them. The guest loads CR3 for a new
-# process. The list counts its PDPTEs: those that lead to a directory of its own, those that lead to a directory shared
-# with the process before, and those that are not present.
+# process. The list has three counts: PDPTEs that lead to a directory of the new process alone, PDPTEs that lead to a
+# directory shared with the previous process, and PDPTEs that are not present.
 
 # %%
 wide, cr3, kinds = lesson.pae_processes(seed)
@@ -375,8 +378,8 @@ guess_pae_roots.reveal()
 # stocks of objects for reverse maps and parents (lesson 13). It zaps nothing. So the shadow pages of other modes stay
 # in the hash. (Lesson 11 shows this for a guest that turns paging off and on again.)
 #
-# Is this safe? Only if two pages that must differ always have different names. The next section shows two pages that
-# should differ, but have the same name.
+# Is this safe? Only if two pages that must differ always have different names. The next section shows a case in which
+# the host needs two different pages, but both would have the same name. So it uses one page for both.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
@@ -416,16 +419,17 @@ guess_pse.reveal(read)
 # ## WP and NX are not in the name, either
 #
 # - **CR0.WP**: the guest's kernel has written to a read-only page while WP was clear. After WP is set, it still can.
-# - **EFER.NX**: a load of EFER doesn't even reset the context. All sptes stay in use.
+# - **EFER.NX**: a load of EFER doesn't even call `kvm_mmu_reset_context`. All sptes stay in use.
 # -->
 # We did not trace which later kernel repaired this. Two more bits are missing in the name:
 #
-# - **CR0.WP** makes read-only pages read-only for the guest's kernel, too. While WP is clear, the kernel writes to such a
-#   page, and the spte gets W. After WP is set, the host finds this spte again, and the kernel can still write
-#   (`exhibit("wp0_to_wp1_stale_write")`).
-# - **EFER.NX** turns the flag NX of entries on. A load of EFER does not even reset the context, so all sptes stay in use,
-#   and code can run where NX now forbids it (`exhibit("efer_nx_toggle_stale")`). Commit 9645bb56 of the Linux kernel (*"Use
-#   different shadows when EFER.NXE changes"*) added the bit to the name later.
+# - **CR0.WP**: if it is set, the guest's kernel, too, cannot write to a page without W. While WP is clear, the kernel
+#   writes to such a page, and the spte gets W. After WP is set, the host finds this spte again, and the kernel can
+#   still write (`exhibit("wp0_to_wp1_stale_write")`).
+# - **EFER.NX**: only if it is set, the processor obeys the flag NX of an entry. A load of EFER does not even call
+#   `kvm_mmu_reset_context`, so all sptes stay in use, and code can run where NX now forbids it
+#   (`exhibit("efer_nx_toggle_stale")`). Commit 9645bb56 of the Linux kernel (*"Use different shadows when EFER.NXE
+#   changes"*) added the bit to the name later.
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # <!-- slide:

@@ -56,7 +56,8 @@
 # <!-- slide: ## The picture so far: the pool is behind every shadow page -->
 # ## The picture so far
 #
-# Every shadow page in this picture comes from one pool, and later returns to it. The pool and its order are new.
+# Every shadow page in this picture comes from one pool, and later returns to it. New in this lesson is the order in
+# which pages leave the pool and return to it.
 
 # %% tags=["hide-input"]
 from kvmmmu_lab.labs import belt, course_picture, pool, pool_lab, watch_belt
@@ -82,10 +83,11 @@ course_picture(13)
 #
 # - 256 frames of 4 KiB, each filled with zeroes, each with a small header beside it;
 # - one frame for the four root slots of a three-level shadow (lesson 12). It must be in the first 4 GB of the host's
-#   memory: unless the guest is in long mode, CR3 has only 32 bits.
+#   memory, because its address goes into the processor's own CR3. Unless the guest is in long mode, only 32 bits of
+#   this register are used.
 #
-# If an allocation fails, the host frees everything that it has allocated so far, and creates no VM. If all succeed, it
-# builds the first context (`kvm_mmu_setup`, `mmu.c:1304-1311`).
+# If an allocation fails, the host frees everything that it has allocated so far, and creates no VM. If all allocations
+# succeed, it builds the first context (lesson 12; `kvm_mmu_setup`, `mmu.c:1304-1311`).
 #
 # Every shadow page is in one of two lists:
 #
@@ -93,13 +95,14 @@ course_picture(13)
 # - The **active list** has the pages in use. A page that is taken enters this list at its **head** (`kvm_mmu_alloc_page`,
 #   `mmu.c:472-489`).
 #
-# The header of a page is reset when the page is taken. It notes to which memory slots the entries of the page lead
-# (lesson 1), and there are none yet. The only parent of the page is the entry that needs it. (A root has no parent.)
-# A page that is freed goes back to the free list (`kvm_mmu_free_page`, `mmu.c:458-466`).
+# The header of a page is reset when the page is taken. The header also records to which memory slots the entries of the
+# page lead (lesson 1). For a new page this record is empty. The only parent of the page is the entry that needs it. (A
+# root has no parent.) A page that is freed goes back to the free list (`kvm_mmu_free_page`, `mmu.c:458-466`).
 #
-# A free page contains only zeroes. Before a page is freed, all its entries are cleared: each has to leave the reverse
-# map of its frame, or the parents of the page below (lesson 8). So the page can be used again as it is. A kernel
-# compiled for debugging checks this, entry by entry (`is_empty_shadow_page`, `mmu.c:440-456`).
+# A free page contains only zeroes. Before a page is freed, all its entries are cleared. An spte that maps a frame is
+# first removed from the reverse map of the frame, and a link from the parents of the page below (lesson 8). So the page
+# can be used again as it is. A kernel compiled for debugging checks this, entry by entry (`is_empty_shadow_page`,
+# `mmu.c:440-456`).
 #
 # In this lesson a program reads one byte in each of many **regions**. A region is 2 MB of addresses: one page table maps
 # it. So each new region needs another page table, and another shadow page of level 1. `seed` decides where the regions
@@ -140,7 +143,7 @@ belt(vm)
 # entries that lead to it, to clear its own entries, and, as a rule, to free it (lesson 8).
 #
 # Now the program reads on, one new region after the other. `read_on` stops after the first read that makes the host
-# evict, and returns the number of that read. The next read is read 1.
+# evict, and returns the number of that read. The read that has already happened does not count: the next one is read 1.
 
 # %% tags=["question"]
 guess_first_to_evict = lesson.first_to_evict(program)
@@ -172,7 +175,8 @@ guess_free_after
 
 # %% [markdown]
 # <!-- slide:  -->
-# Watch the tail. Each page that is zapped leaves place 1, and all others move up. Pause when the root is at place 1.
+# Watch the tail. Each page that is zapped leaves place 1, and all others move one place closer to the tail. Pause when
+# the root is at place 1.
 #
 # A page fault starts all this. But the film shows it only after the last zap, because the host evicts first, and only
 # then calls `page_fault`. The film leaves out changes of single entries.
@@ -188,8 +192,8 @@ guess_free_after.reveal()
 # ## What an eviction costs
 #
 # The program now reads all its regions again, except the last one. Most of the shadow pages for their page tables are
-# still on the belt, with all their entries. For each read, the processor walks from the root down to such a page.
-# Remember what the film has zapped. What does the processor find on its way?
+# still on the belt, with all their entries. For each read, the processor has to get from the root down to such a page.
+# Remember which pages were zapped in the film. What does the processor find on its way?
 
 # %% tags=["question"]
 guess_faults_again = lesson.faults_again(program)
@@ -251,17 +255,17 @@ guess_still_there.reveal(counts)
 #
 # So the host keeps two **object caches** for each virtual processor, one for each kind, with at most 20 objects each.
 # When it begins to handle a fault, it looks at both (`mmu_topup_memory_caches`, `mmu.c:205-255`). A cache that holds
-# fewer objects than its **minimum** is filled up to 20. The minimum is one descriptor, or four parent chains. At first
-# the host asks for memory without waiting. If this fails, it releases the lock, allocates with waiting, and takes the
-# lock again.
+# fewer objects than its **minimum** is filled up to 20. The minimum is 1 for descriptors and 4 for parent chains. At
+# first the host asks for memory without waiting. If this fails, it releases the lock, allocates with waiting, and takes
+# the lock again.
 #
 # During the rest of the fault, the host takes objects only from the caches (`mmu.c:263-272`), and puts back those that it
 # no longer needs (`mmu.c:274-280`). An empty cache at that time would be a bug of the kernel, and the host would crash.
 #
 # The objects come from two allocators, which the module makes when it is loaded (`kvm_mmu_module_init`,
 # `mmu.c:1369-1387`). The function that runs when the module is unloaded removes them (`kvm_mmu_module_exit`,
-# `mmu.c:1361-1367`). `kvm_mmu_module_init` calls it, too, if the second allocator cannot be made: then the first has
-# to be removed.
+# `mmu.c:1361-1367`). If `kvm_mmu_module_init` cannot make the second allocator, it calls `kvm_mmu_module_exit` to
+# remove the first one.
 #
 # Here is a guest that has just started. Both caches are drawn on the right; *pte chains* are parent chains.
 
@@ -298,8 +302,8 @@ guess_descriptors_left.reveal()
 # root would be emptied and moved to the head, so it would be zapped again, and so on. Therefore both release the roots
 # first.
 #
-# After that, `kvm_mmu_zap_all` also empties the object caches, flushes the TLB and builds the context again. The new root
-# gets the page that was freed last, which was at the tail.
+# After that, `kvm_mmu_zap_all` also empties the object caches, flushes the TLB and builds the context again. The new
+# root is the page that was freed last. Since the host zapped from the head, this is the page that was at the tail.
 
 # %%
 vm.zap_all()
@@ -339,10 +343,10 @@ lesson.IN_ORDER
 # %% [markdown]
 # <!-- slide:  -->
 # Which rule is better? In 2025 a project at the University of California San Diego tried both in the shadow MMU of a
-# kernel of that time. One benchmark had 117,375 page faults with FIFO, and 112,016 with an approximate LRU, for which the
-# processor had slightly more work (Aaron Ang,
-# [KVM approximate-LRU page eviction](https://aaron-ang.github.io/projects/kvm-lru-eviction/); see also
-# [another member's page](https://aasch2020.github.io/projects/kvm-paging)).
+# kernel of that time. One benchmark had 117,375 page faults with FIFO, and 112,016 with an approximate LRU. The LRU
+# needed slightly more of the processor's time (Aaron Ang, [KVM approximate-LRU page
+# eviction](https://aaron-ang.github.io/projects/kvm-lru-eviction/); see also [another member's
+# page](https://aasch2020.github.io/projects/kvm-paging)).
 #
 # **Something to change and watch again.** The next film shows one more read. The variable `free` says how many pages
 # are free before this read. With 5, the host takes a page and evicts nothing. Change `free` to 4, and look for the
@@ -383,10 +387,10 @@ watch_belt(lambda: lesson.paging_off(short.vm), short.vm)
 # - Soon afterwards: roots are built just before the guest runs again, where a failure can be reported (commit 17c3ba9d37db).
 # -->
 # When no page is free, `kvm_mmu_alloc_page` returns a null pointer (`mmu.c:478-479`), and so does its caller
-# (`mmu.c:622-623`). But `mmu_alloc_roots` does not check the result (`mmu.c:878-881`). The host follows the null pointer:
-# this is an *oops*, which may stop the whole host. A guest that knows this can cause it on purpose. The audits (the
-# kernel's own checks, lesson 14) say nothing, before or afterwards: they compare entries, and two free pages are no
-# error.
+# (`mmu.c:622-623`). But `mmu_alloc_roots` does not check the result (`mmu.c:878-881`). The host follows the null
+# pointer: this is an *oops*, which may stop the whole host. A guest that knows this can cause it on purpose. The audits
+# (the kernel's own checks, lesson 14) say nothing, before or afterwards: they compare entries, and a pool that is
+# nearly empty is no error for them.
 #
 # Soon afterwards the code was reorganized (Avi Kivity, [KVM: Lazy guest cr3
 # switching](https://github.com/torvalds/linux/commit/17c3ba9d37db), commit 17c3ba9d37db). Since then, the roots are built
@@ -407,12 +411,11 @@ exhibit("pool_exhaust_reset_oops")
 # [CVE-2026-64561](https://osv.dev/vulnerability/CVE-2026-64561): eviction zaps a root in use and marks it as invalid. The
 # kernel has checked for that *before* the eviction, and goes on to fill the invalid root.
 # -->
-# Roots and eviction stayed a difficult pair, as
-# [CVE-2026-64561](https://osv.dev/vulnerability/CVE-2026-64561) of 2026 shows. In later kernels, eviction marks a root in
-# use as invalid when it zaps it. A fault first checks that its root is valid, and then evicts. If this eviction zaps the
-# root, the fault goes on to fill an invalid root. According to the report, this order of steps dates from 2008, and has
-# been dangerous since Linux 5.9 of 2020. The kernel of this course has no such mark: it simply fills the emptied root
-# again, as you have seen.
+# Roots and eviction stayed a difficult pair, as [CVE-2026-64561](https://osv.dev/vulnerability/CVE-2026-64561) of 2026
+# shows. In later kernels, when eviction zaps a root that is in use, it marks this root as invalid. A fault first checks
+# that its root is valid, and then evicts. If this eviction zaps the root, the host goes on to fill an invalid root.
+# According to the report, this order of steps dates from 2008, and has been dangerous since Linux 5.9 of 2020. The
+# kernel of this course has no such mark: it simply fills the emptied root again, as you have seen.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide: ## What you saw -->

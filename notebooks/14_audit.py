@@ -33,15 +33,15 @@
 # Everything in this course depends on one bit. Where W is missing in a shadow entry, the host sees the next write; where W
 # is set, it sees none. *How do we know that the shadow allows writing where it should, and nowhere else?*
 #
-# Two parts of the kernel's file deal with this question. The **dirty log** uses the bit: it tells the host which
-# pages a guest has written, so that a running guest can be copied to another machine. The **audits** test the bit,
-# but only in part: they compare the host's data structures with each other and with the guest's tables, and complain
-# if these do not agree.
+# Two parts of the kernel's file deal with this question. The **dirty log** uses the bit: it tells the host which pages
+# a guest has written, so that a running guest can be copied to another machine. The **audits** compare the host's data
+# structures with each other and with the guest's tables, and complain if these do not agree. This tests the bit, but
+# not all of its uses.
 #
 # After this lesson you can
 #
 # - say what happens in one round of the dirty log, and predict how many writes fault;
-# - predict which pages are in the log, even if nothing was written;
+# - predict which pages the log contains, also those that were not written;
 # - say what each of the three audits compares, and read its complaints;
 # - say which mistakes no audit notices.
 #
@@ -51,7 +51,7 @@
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # *For teachers:* this lesson takes about half an hour. There are five predictions and four questions at the end. Before
-# the audits, ask everyone which two lists they would compare themselves.
+# the audits, ask everyone: if you had to write a check, which two lists would you compare?
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide: ## The picture so far: somebody checks it -->
@@ -111,9 +111,11 @@ logged
 #   the host skips this shadow page.
 # - In the other shadow pages, each entry with W first leaves its reverse map and then loses W (lesson 6). This
 #   includes entries for other slots. This does little harm: it costs one more fault for each of them.
-# - Only shadow pages of level 1 have bits in this bitmap. So links keep their W.
+# - Bits are set only in the bitmaps of level-1 pages. So the host skips all pages of higher levels, and links keep
+#   their W.
 #
-# Then the host builds the context again: it chooses the root and loads CR3, which also flushes the TLB.
+# Then the host builds the context again (lesson 12): it takes the roots and loads the processor's own CR3, which also
+# flushes the TLB.
 
 # %%
 logged.turn_on()
@@ -199,8 +201,8 @@ guess_in_the_log.reveal(found)
 #
 # The documentation says that the call returns the pages that were "dirtied" since the last call ([KVM
 # API](https://docs.kernel.org/virt/kvm/api.html), `KVM_GET_DIRTY_LOG`). Many readers take "dirtied" to mean "written".
-# Test it with one more guest. It has written the same pages as the first guest, before the log is turned on. After that
-# it only reads. We also compare the contents of its pages.
+# Test it with one more guest. Before its log is turned on, it writes the pages that the first guest had written by
+# then. After that it only reads. We also compare the contents of its pages.
 
 # %%
 reader = lesson.Logged(seed)
@@ -216,9 +218,9 @@ lesson.IN_THE_LOG
 
 # %% [markdown]
 # <!-- slide:  -->
-# Did later kernels solve this? Not fully. Years later Paolo Bonzini wrote that users of the log can still see many false
-# alarms. He added a call with which a program clears marks just before it copies the pages (message of [commit
-# 2a31b9db1535](https://github.com/torvalds/linux/commit/2a31b9db153530df4aa02dac8c32837bf5f47019)).
+# Later kernels still mark pages that were not written. Years later Paolo Bonzini wrote that users of the log can still
+# see many false alarms. He added a call with which a program clears marks just before it copies the pages (message of
+# [commit 2a31b9db1535](https://github.com/torvalds/linux/commit/2a31b9db153530df4aa02dac8c32837bf5f47019)).
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
@@ -251,7 +253,7 @@ lesson.IN_THE_LOG
 # Here is a guest after some work. It has done this, in order:
 #
 # - It wrote one frame through two addresses, and a second frame through one address.
-# - It read a page of the kernel, its own page table, and one more page.
+# - It read three pages: a page of its kernel, one of its own page tables, and another page.
 # - It used the second frame as a page table.
 # - It changed the guest entry of the page that it had read last.
 #
@@ -264,21 +266,23 @@ audit_counters(sound.vm)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # <!-- slide:
-# ## The second audit looks for a writer, the third compares frames
+# ## The second audit looks for writable mappings, the third compares frames
 #
 # - `audit_write_protection`: for each shadow page that is not metaphysical, is the reverse map of its guest table's frame
 #   empty?
-# - `audit_mappings`: for each leaf below the root, walk the guest's tables. Do they lead to the same frame?
+# - `audit_mappings`: for each entry below the root that maps a frame, walk the guest's tables. Do they lead to the same
+#   frame?
 # -->
 # **2. Write protection** (`audit_write_protection`, `mmu.c:1513-1533`). This audit goes through all shadow pages in use,
 # except metaphysical ones, which have no guest table. It finds the frame of each guest table. If the reverse map of this
 # frame is not empty, the audit prints the gfn and the role of the shadow page.
 #
-# **3. Mappings** (`audit_mappings`, `mmu.c:1431-1444`). This audit walks down from the root, or from the four root slots,
-# to every present entry (`audit_mappings_page`, `mmu.c:1401-1429`, which calls itself for each table below). On the way
-# it computes the address that leads there. In a 64-bit address, all bits above bit 47 must repeat bit 47; `canonicalize`
-# (`mmu.c:1393-1399`) sees to that. For each leaf, the audit walks the guest's tables with this address. If they lead to
-# another frame, or to none, the audit prints the gva, the gpa, both frames and the entry.
+# **3. Mappings** (`audit_mappings`, `mmu.c:1431-1444`). This audit walks down from the root, or from the four root
+# slots, to every present entry (`audit_mappings_page`, `mmu.c:1401-1429`, which calls itself for each table below). On
+# the way it computes the address that leads there. In a 64-bit address, all bits above bit 47 must repeat bit 47;
+# `canonicalize` (`mmu.c:1393-1399`) sees to that. For each entry that maps a frame, the audit walks the guest's tables
+# with the address of the entry. If they lead to another frame, or to none, the audit prints the gva, the gpa, both
+# frames and the entry.
 #
 # `vm.audit()` runs all three and returns a list of complaints, in a short form. The complaints look like this, with
 # numbers in place of the capital letters M, N, G, A, X and Y:
@@ -300,15 +304,15 @@ sound.vm.audit()
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
-# ## Two VMs, each with one changed part
+# ## Two hosts, each with one changed part
 #
-# In each of them, one part of the host does something else. The guests do the same work as before.
+# In each of them, one part does something else. The guests do the same work as before.
 # -->
 # ## Two hosts, each with one changed part
 #
-# Now the same guest runs on two VMs. In each of them, one part of the host is replaced by a part that makes a mistake.
-# `seed` decides which parts these are; here are their descriptions. Each guest does the work that is listed above, and
-# then the audits run.
+# Now the same guest runs on two hosts. In each, one part is replaced by a part that makes a mistake. `seed` decides
+# which parts these are; here are their descriptions. Each guest does the work that is listed above, and then the audits
+# run.
 
 # %% tags=["hide-input"]
 first, second = lesson.suspects(seed)
@@ -416,8 +420,9 @@ watch_counters(lambda: [deleted.delete_slot(), deleted.write(page)], deleted.vm)
 # The write succeeded without a fault. This time two audits notice the bug:
 #
 # - The first counts only the maps of frames that are in a slot. So it finds fewer references than entries.
-# - The third walks the guest's tables for each shadow entry. They lead to a gfn without memory: "nothing". The shadow
-#   entry still leads to a frame. But this frame is in no slot, so the complaint calls it "nothing", too.
+# - The third walks the guest's tables for each shadow entry. They lead to no frame, but the shadow entry still leads to
+#   one, so the two differ. The complaint calls both "nothing": the gfn has no memory, and the frame is in no slot, so
+#   it has no gfn.
 #
 # Here are the first three complaints, and the number of complaints of each audit:
 
@@ -433,9 +438,9 @@ counts = [f"{name}: {names.count(name)}" for name in ("rmap", "wp", "map")]
 # - The audits were removed in 2022, `MMU_DEBUG` in Linux 6.6; what was useful became `CONFIG_KVM_PROVE_MMU`.
 # -->
 # The bug was fixed in July 2008: since then, the kernel zaps the shadow before it removes memory (Marcelo Tosatti,
-# [commit 34d4cb8fca1f](https://github.com/torvalds/linux/commit/34d4cb8fca1f2a31be152b74797e6cd160ec9de6)). The museum's
-# exhibit shows the bug with and without this fix. (In its code, `**fix` stands for the part with the fix, or for
-# nothing.)
+# [commit 34d4cb8fca1f](https://github.com/torvalds/linux/commit/34d4cb8fca1f2a31be152b74797e6cd160ec9de6)). The
+# museum's exhibit shows the bug with and without this fix. (In its code, `**fix` is the part with the fix. In the run
+# without the fix it is empty.)
 
 # %% tags=["try-it"]
 exhibit("slot_delete_use_after_free")
@@ -482,7 +487,8 @@ lesson.deleted_slot(seed)
 # ## The way on
 #
 # [Exercise 10](../exercises/10_audit/audit.ipynb) asks for an audit of your own. The kernel's first audit is silent if
-# one reference is missing and another one is too many. Your audit has to name each entry that is wrong.
+# one reference is missing and there is one too many elsewhere, since the two numbers are still equal. Your audit has to
+# name each entry that is wrong.
 #
 # [Lesson 15](15_real_boots.ipynb) leaves the small guests: it counts what happens while a real Linux guest runs.
 

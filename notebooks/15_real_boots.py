@@ -35,13 +35,13 @@
 # once, thousands of times a second. *How often does a real guest need the host, and what for?*
 #
 # The answer says what is worth optimizing, and where errors could stay hidden. To find it, we use recordings of three
-# real Linux guests. The engine repeats what their processors did.
+# real Linux guests. The *engine*, the kit's model of the MMU, repeats what their processors did.
 #
 # After this lesson you can
 #
 # - say what a recording of a real guest contains, and in which two ways it can be replayed;
 # - predict how many of its events are exits, and tell four kinds of exits apart;
-# - say when a frame becomes a page table and when it is shadowed, and when each of these ends;
+# - say when a frame becomes a page table and when it stops being one, and when the host begins and stops shadowing it;
 # - predict what goes wrong without pre-write or without write protection, and which replay notices it.
 #
 # <!-- notebook -->
@@ -71,14 +71,14 @@ course_picture(15)
 # ## Three recordings of real Linux guests
 #
 # - Debian 12 (Linux 6.1), 128 MB of memory, one processor: **lin32** (two levels), **linpae** (three), **lin64** (four)
-# - recorded in an emulator, without any shadow: what the *guest's own* tables answered
+# - recorded in an emulator, without a shadow: which frame each access reached through the *guest's own* tables
 # - the first 20,000 events of a running guest, not of a boot
 # -->
 # ## Three recordings
 #
 # The kit contains three recordings of Debian 12 (Linux 6.1) with 128 MB of memory and one processor: `lin32_20k` with
 # tables of two levels, `linpae_20k` with three and `lin64_20k` with four. In each guest three programs sleep, one works
-# with a large array, and one starts new programs all the time, so there are many forks and many ends of processes.
+# with a large array, and one starts new programs all the time, so processes fork and exit all the time.
 #
 # The recordings were made with an emulator that walks the guest's own tables. So a recording contains no shadow. It says
 # what the guest did, and which frame each access reached through the *guest's* tables. If the engine reaches the same
@@ -111,12 +111,13 @@ study.contents
 # -->
 # These are the main kinds of events:
 #
-# - *Access to a page*: one for each page and kind (read, write, fetch) since the last flush. After a flush, the TLB has
-#   forgotten the page, so a real processor walks the tables at the first access. Later accesses are not recorded.
+# - *Access to a page*: after each flush, only the first read, the first write and the first fetch of each page. After a
+#   flush, the TLB has forgotten the page, so a real processor walks the tables at the first access. Later accesses are
+#   not recorded.
 # - *Write to a page table*: each one is recorded, with its value.
 # - *Frame becomes a page table*: an entry of another table leads to it now. The first events of a recording only name the
 #   page tables that exist already.
-# - *Frame ceases to be one*: no root that is in use leads to it any more.
+# - *Frame ceases to be a page table*: no root of the guest leads to it any more.
 #
 # The engine can replay a recording in two ways. In a **native** replay, each write to a page table is an ordinary write
 # by the guest. It goes through the shadow tables, and traps only if they forbid it. In an **emulated** replay, each of
@@ -143,7 +144,7 @@ study.contents
 # - **true fault**: the guest's own tables refuse the access, and the host passes the fault on;
 # - **device access**: the gfn is in no memory slot, and the host emulates a device. The guest gets no page fault.
 #
-# The first two are *hidden faults*: the guest never learns of them.
+# Only the true fault reaches the guest. The first two are the usual *hidden faults*: the guest never learns of them.
 
 # %% tags=["question"]
 guess_exits = lesson.exits(study)
@@ -181,7 +182,7 @@ guess_own_faults.reveal()
 #
 # The next plot has a row for each frame that became a page table, or ceased to be one, during the recording. The thin
 # blue line says when the frame *is a page table*, as the guest sees it. The thick orange line below says when it *is
-# shadowed*: when the host has a shadow page for it. Dotted lines mark the ends of processes.
+# shadowed*: when the host has a shadow page for it. Dotted lines mark where a process ends.
 #
 # Two questions for this plot: Does an orange line begin where the blue line above it begins? Does it end where the blue
 # line ends?
@@ -198,9 +199,9 @@ guess_left_over.reveal()
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # <!-- slide: -->
-# When the pool is almost empty, the oldest shadow pages leave (lesson 13). Many of these are left over from tables that
-# have ended, so little is lost. In these recordings it never happens. The next plot counts the shadow pages in use, for
-# all three recordings.
+# When the pool is almost empty, the oldest shadow pages leave (lesson 13). Many of these belong to frames that are no
+# page tables any more, so little is lost. In these recordings, however, the pool is never almost empty. The next plot
+# counts the shadow pages in use, for all three recordings.
 
 # %% slideshow={"title": "The pool is never used up"} tags=["hide-input"]
 plot_pool()
@@ -221,7 +222,7 @@ plot_pool()
 #
 # The film shows the first three of these writes. The table in gfn `0x1cb2` has two shadow pages, one for each of its
 # quadrants. Watch them. (Between the first write and the second, the kernel fetches an instruction from a page that is
-# not in the shadow yet. The film leaves out accesses that need no help.)
+# not in the shadow yet. The film leaves out accesses that cause no exit.)
 
 # %% slideshow={"title": "The third write in a row zaps the shadow page"}
 happening = lesson.Happening("fault-around in lin32")
@@ -268,10 +269,9 @@ guess_trapped.reveal()
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # <!-- slide: -->
-# How much of this is due to flooding? The next plot compares two hosts, for all three recordings. The first one is
-# the host of 2007. The second takes no notice of floods: however often a page table is written, it zaps single
-# entries. Both are right: each access reaches its frame. But the second has more exits, as the lower bar of each pair
-# shows.
+# How many exits does flooding save? The next plot compares two hosts, for all three recordings. The first one is the
+# host of 2007. The second takes no notice of floods: however often a page table is written, it zaps single entries.
+# Both are right: each access reaches its frame. But the second has more exits, as the lower bar of each pair shows.
 
 # %% slideshow={"title": "Without flooding there are twice as many exits, or more"} tags=["hide-input"]
 plot_flooding()
@@ -307,8 +307,8 @@ guess_used_again.reveal()
 # First we replace write protection, and replay the recording in the native way. An access *goes wrong* in one of these
 # cases:
 #
-# - It reaches another frame than on the real processor.
-# - It is refused, but the real processor allowed it, or the other way round.
+# - It does not reach the frame that was recorded.
+# - It is refused, but in the recording it was allowed, or the other way round.
 # - It is *stuck*: it faults again and again, because the host does not replace an entry that is present.
 
 # %% tags=["question"]
@@ -324,9 +324,9 @@ guess_unprotected.reveal()
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # <!-- slide: ## Predict: the same without traps -->
 # Look again at the output above the answer. For each kind, it shows the first access that went wrong: the event, the
-# address, what the real processor did, and what the engine did with its stale entry. A write is stuck if the stale entry
-# leads to the old frame and has no W. The guest's own entry allows the write now, so the host does not pass the fault on.
-# And the shadow entry is present, so the host does not make a new one.
+# address, what was recorded, and what the engine did with its stale entry. A write is stuck if the stale entry leads to
+# the old frame and has no W. The guest's own entry allows the write now, so the host does not pass the fault on. And
+# the shadow entry is present, so the host does not make a new one.
 #
 # Next we replay the same recording in the emulated way.
 
@@ -359,12 +359,12 @@ lesson.writes_and_traps()
 
 # %% [markdown]
 # <!-- slide:
-# True is: **every write to an entry from which a shadow entry was made** must be seen. And not even these, if the guest
-# flushes afterwards: that is what later kernels made use of.
+# In fact the host must see only **the writes to entries from which shadow entries were made**. Later kernels do not
+# even trap all of these: they compare at the guest's next flush.
 # -->
-# What the host must see is less: a write to a table *while shadow entries made from the table exist*. Before a table is
-# used, the host has not made any; and after a flood, the host has zapped them. Then the guest may write the table freely,
-# because the next use of the table faults anyway.
+# The host need not see every write. It must see a write to a table only *while shadow entries made from the table
+# exist*. Before a table is used, the host has not made any; and after a flood, the host has zapped them. Then the guest
+# may write the table freely, because the next use of the table faults anyway.
 #
 # Later kernels went further. Since 2008, KVM lets the guest write a shadowed page table of level 1 freely. At the guest's
 # next flush, it compares the table with its shadow page (Marcelo Tosatti, [KVM: MMU: out of sync shadow
@@ -379,10 +379,10 @@ lesson.writes_and_traps()
 # ## A bug of 2007
 #
 # The host counts writes in a row to one page table. Only a trapped write to another table resets the count
-# (`mmu.c:1155-1164`); a fault does not. So a program that touches one new page after the other looks like a flood:
-# the guest's kernel writes an entry, the program uses it, the kernel writes the next entry. The page table is *used*
-# between the writes, which is the best sign that the frame is still a page table. And yet the third write zaps its
-# shadow page.
+# (`mmu.c:1155-1164`); any other fault does not. So a program that touches one new page after the other looks like a
+# flood: the guest's kernel writes an entry, the program uses it, the kernel writes the next entry. The page table is
+# *used* between the writes, which is the best sign that the frame is still a page table. And yet the third write zaps
+# its shadow page.
 #
 # The film shows a small guest, whose writes to page tables are handed to the host at once. No audit complains, because
 # all tables are right: the bug only costs time.
@@ -409,8 +409,8 @@ lesson.says_flood_counts(study.name)
 # <!-- slide: -->
 # There are fewer floods, as intended. But the number of exits hardly changes, and in `lin64` and `linpae` it even
 # grows. The reason is that today's Linux writes 16 entries at one fault. So most floods here are long runs of writes,
-# without any use of the table between them. At such a run, flooding saves exits. Before 2014, Linux filled one entry
-# at a fault. So which rule is best depends on the guest, and guests change.
+# without any use of the table between them. During such a run, flooding saves exits. Before 2014, Linux filled one
+# entry at a fault. So which rule is best depends on the guest, and guests change.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide: ## What you saw -->

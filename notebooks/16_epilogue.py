@@ -184,10 +184,10 @@ guess_shadow_references.reveal(number)
 # in the host's tables yet. Intel calls this an *EPT violation*. The host adds the frame, and the guest goes on. (Exits
 # for other reasons remain, such as interrupts and accesses to devices.)
 #
-# So for the recordings of lesson 15, we can count the exits with nested paging: one for each frame that is used for the
-# first time, as data or as a page table, and one for each recorded access to a device. (A recording has only the first
-# access to each page of a device since the last flush. The other accesses to devices are missing from both counts, with
-# shadow paging and with nested paging.) `seed` decides which recording it is.
+# So for the recordings of lesson 15, we can count the exits with nested paging: one at the first use of each frame (no
+# matter whether as data or as a page table), and one for each recorded access to a device. (A recording has only the
+# first access to each page of a device since the last flush. The other accesses to devices are missing from both
+# counts, with shadow paging and with nested paging.) `seed` decides which recording it is.
 
 # %% tags=["question"]
 guess_exits = lesson.exits(lesson.recording(seed))
@@ -224,10 +224,10 @@ guess_exits.reveal()
 # talk). The TDP MMU has been the default since August 2021 ([commit
 # 71ba3f31](https://github.com/torvalds/linux/commit/71ba3f3189c78f756a659568fb473600fd78f207)).
 #
-# A measurement of 2023 shows how far apart the two kinds of paging are now. A hardened kernel clears and sets CR0.WP all
-# the time, and at each change KVM unloaded the roots of its tables. Then a commit let KVM keep the roots with nested
-# paging, because the host's tables do not depend on CR0.WP. With shadow paging the roots must still change, because
-# CR0.WP is in the role today. A test with this kernel took this time:
+# A measurement of 2023 shows how far apart the two kinds of paging are now. A hardened guest kernel clears and sets
+# CR0.WP all the time. At each change, KVM released the roots, and had to get them again. Then a commit let KVM keep the
+# roots with nested paging, because the host's tables do not depend on CR0.WP. With shadow paging the roots must still
+# change, because CR0.WP is in the role today. A test with this kernel took this time:
 #
 # | | before the commit | after it |
 # | :-- | --: | --: |
@@ -261,14 +261,14 @@ guess_exits.reveal()
 # Project](https://research.ibm.com/publications/the-turtles-project-design-and-implementation-of-nested-virtualization),
 # OSDI 2010).
 #
-# So we can try it with the engine. First the inner guest writes to a page. Then the inner hypervisor gives this page
-# another frame, and the inner guest writes again. If shadow paging were dead, the host would have nothing to do. The film
-# uses the words for an ordinary guest. Here they mean:
+# The steps are the same as for an ordinary guest, so the engine of this course can show them. First the inner guest
+# writes to a page. Then the inner hypervisor gives this page another frame, and the inner guest writes again. If shadow
+# paging were dead, the host would have nothing to do. The film uses the words for an ordinary guest. Here they mean:
 #
 # | in the film | here |
 # | :-- | :-- |
 # | the guest's tables | the nested tables of the inner hypervisor |
-# | the guest's kernel writes an address | the inner guest writes this address of its memory |
+# | the guest's kernel writes at an address | the inner guest writes at this address of its memory |
 # | the host carries out a store for the guest | it carries out a store for the inner hypervisor |
 # | INVLPG or a load of CR3 | the inner hypervisor's instruction for the same purpose, on Intel INVEPT |
 #
@@ -289,9 +289,9 @@ watch(lambda: [inner.use(), inner.move()], inner.vm, inner.pages[:1])
 # fault.
 #
 # So KVM still shadows for nested guests; and also for all guests, if the processor has neither EPT nor NPT. New kernels
-# still change this code. For example, a change in Linux 6.9 saves memory where nothing has to be shadowed: for workloads
-# "that don't use nested virtualization (shadow paging)" ([KVM x86 MMU
-# changes for 6.9](https://www.infradead.org/git/?a=commitdiff&h=41ebae2ecd1496aaf72596af9f37529d62a160ab&p=users%2Fhch%2Fdma-mapping.git)).
+# still change this code. For example, since Linux 6.9 the MMU saves memory where nothing has to be shadowed: for
+# workloads "that don't use nested virtualization (shadow paging)" ([KVM x86 MMU changes for
+# 6.9](https://www.infradead.org/git/?a=commitdiff&h=41ebae2ecd1496aaf72596af9f37529d62a160ab&p=users%2Fhch%2Fdma-mapping.git)).
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
@@ -316,15 +316,16 @@ exhibit("shared_pt_escalation").film()
 # - 2021: much the same again, **CVE-2021-38198** (repaired by commit b1bd5cba).
 # - 2026: **CVE-2026-46113** (a page of another gfn) and **CVE-2026-64561** (eviction zaps a root in use).
 # -->
-# All three audits are silent: they compare frames and counts, and never rights. In later kernels, the role contains
-# the rights of the levels above. But until 2021 there was a mistake. When KVM chose the shadow page of a directory,
-# the role also contained the rights of entries *below* it (lesson 5). Suppose that two entries of level 3 lead to the
-# same directory, and only one of them allows writing. If the access went through an entry of this directory that
-# forbade writing, both paths got the same role, and shared the shadow page of the directory. So the same thing
-# happened, one level higher. This is **CVE-2021-38198**, repaired by [commit
+# All three audits are silent: they compare frames and counts, and never rights. In later kernels, the role contains the
+# rights of the levels above. But until 2021 there was a mistake. When KVM chose the shadow page of a directory, the
+# role contained not only the rights of the entries above the directory, but also those of the entry *in* the directory
+# (lesson 5). Suppose that two entries of level 3 lead to the same directory, and only one of them allows writing. If
+# the first access through each path used a directory entry that forbids writing, the role said *no W* for both paths.
+# So they shared the shadow page of the directory. Through another entry of this directory, a program could then write
+# on the path that forbids it: the same bug, one level higher. This is **CVE-2021-38198**, repaired by [commit
 # b1bd5cba](https://github.com/torvalds/linux/commit/b1bd5cba3306691c771d558e94baa73e8b0b96b7).
 #
-# And in 2026, nineteen years after the kernel of this course, there were two more numbers for the shadow MMU.
+# And in 2026, nineteen years after the kernel of this course, the shadow MMU got two more CVE numbers.
 # [CVE-2026-46113](https://osv.dev/vulnerability/CVE-2026-46113): the kernel trusts a link, although the page below
 # belongs to another gfn (lesson 11). [CVE-2026-64561](https://osv.dev/vulnerability/CVE-2026-64561): an eviction zaps a
 # root that is about to be used (lesson 13). Dead code needs no repairs.

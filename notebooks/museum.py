@@ -20,12 +20,12 @@
 # -->
 # # The museum of bugs
 #
-# The shadow MMU of Linux 2.6.22 had faults. Some of them crash the host. Some give a guest rights that its own page
+# The shadow MMU of Linux 2.6.22 had bugs. Some of them crash the host. Some give a guest rights that its own page
 # tables deny. Some only cost time. The engine of this kit reproduces them, because it repeats each step of the kernel's
-# code. Each fault is an exhibit of this museum: a few lines of code that trigger it, what happens, what the kernel's own
+# code. Each bug is an exhibit of this museum: a few lines of code that trigger it, what happens, what the kernel's own
 # audits say about it, and a fix.
 #
-# The faults were found by running the kernel's own code, compiled as an ordinary program, on small guests. What happened
+# The bugs were found by running the kernel's own code, compiled as an ordinary program, on small guests. What happened
 # was recorded, and a test of this kit compares the exhibits with these recordings.
 #
 # You can look around here at any time. Each exhibit names the lesson that teaches what you need to understand it.
@@ -39,9 +39,9 @@
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## All exhibits
 #
-# The column *Audits* says which audits complain when the exhibit has run. *Fixed by* names the commit of the kernel that
-# fixed the fault. *Not traced* means that no such commit was found in public text; the fault may have been fixed even so.
-# The last four exhibits only look like faults: for them, the column says why the code is right.
+# The column *Audits* says which audits complain when the exhibit has run. *Fixed by* names the commit of the kernel
+# that fixed the bug. *Not traced* means that no such commit was found in public text; the bug may have been fixed even
+# so. The last four exhibits only look like bugs: for them, *Fixed by* says why the code is right.
 
 # %%
 from kvmmmu_lab.museum import exhibit, exhibits, museum_lab
@@ -72,18 +72,18 @@ one.film(fixed=True)
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Who notices?
 #
-# How many of the faults do the three audits notice? The next cell looks at the faults that give a wrong result, and lists
+# How many of the bugs do the three audits notice? The next cell looks at the bugs that give a wrong result, and lists
 # those about which all audits are silent.
 
 # %%
 wrong = [one for one in exhibits() if one.run().outcome.kind == "wrong"]
 silent = [one.name for one in wrong if one.run().silent]
-print(f"{len(wrong)} faults give a wrong result. All three audits are silent about {len(silent)} of them:")
+print(f"{len(wrong)} bugs give a wrong result. All three audits are silent about {len(silent)} of them:")
 print(*silent, sep="\n")
 
 # %% [markdown]
 # The audits compare frames and counts. None of them looks at access rights, so an entry that grants too much passes all
-# three. And none looks at the guest's dirty bits or at its control registers: the last two faults in the list are about
+# three. And none looks at the guest's dirty bits or at its control registers: the last two bugs in the list are about
 # these.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -115,7 +115,7 @@ attempt
 attempt.vm.access(0x1000, user=True, write=True)
 
 # %% [markdown]
-# The write succeeds. So this fix replaces a fault by a worse one, and the audits do not notice it. Try your own fix. Then
+# The write succeeds. So this fix replaces a bug by a worse one, and the audits do not notice it. Try your own fix. Then
 # look at the one in the museum.
 
 # %%
@@ -131,7 +131,7 @@ exhibit("wp0_read_fix_rmap_leak")
 museum_lab()
 
 # %% [markdown] slideshow={"slide_type": "slide"}
-# ## It looks like a bug, and is none
+# ## It looks like a bug, but it isn't
 #
 # Some of the kernel's code looks wrong, but is right. These exhibits show such code, and say why it is right.
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The museum of bugs: faults of the code of 2007, each with a trigger, a film, what the audits say, and a fix.
+"""The museum of bugs: bugs of the code of 2007, each with a trigger, a film, what the audits say, and a fix.
 
 `exhibits` lists them. `exhibit` returns one, which shows itself as a card::
 

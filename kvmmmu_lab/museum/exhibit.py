@@ -120,7 +120,7 @@ class Group:
 CRASHES = Group("crashes", "The host crashes, or its memory is no longer safe")
 PERMISSIONS = Group("permissions", "Wrong access rights, or the wrong frame")
 LIVELOCKS = Group("livelocks", "Endless loops, and work for nothing")
-LOOK_ALIKES = Group("look-alikes", "It looks like a bug, and is none")
+LOOK_ALIKES = Group("look-alikes", "It looks like a bug, but it isn't")
 
 GROUPS = (CRASHES, PERMISSIONS, LIVELOCKS, LOOK_ALIKES)
 
@@ -215,7 +215,7 @@ class Exhibit:
 
     @property
     def source_name(self) -> str:
-        """What `source` says: what fixed the fault, or why there is none."""
+        """What `source` says: what fixed the bug, or why there is none."""
         return "Why it is right" if self.group is LOOK_ALIKES else "Fixed by"
 
     @property
