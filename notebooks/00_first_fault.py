@@ -87,9 +87,9 @@
 # included, exactly as they were. `vm` is a virtual machine that continues from the moment of the recording. Of the
 # shadow of these tables, only the *root* exists, and it is still empty.
 #
-# Seven processes exist in this guest. The output below counts all frames that hold their page tables. The root in use
-# leads to 110 of these. The number of mapped pages counts only the pages below this root. There are more of them than
-# the 32,768 frames of 128 MB, because the tables map some frames many times.
+# Seven processes exist in this guest. The output below counts all frames that hold their page tables. The tree in use
+# has 110 of these, with its root. The number of mapped pages counts only the pages of this tree. There are more of them
+# than the 32,768 frames of 128 MB, because the tables map some frames many times.
 
 # %% tags=["hide-input"]
 from kvmmmu_lab import open_guest
@@ -227,8 +227,8 @@ entry
 # A cheat: `poke` writes the new value into the guest's memory without the host noticing.
 # -->
 # Let us cheat first: `poke` writes the new value straight into the guest's memory without the host noticing. Then the
-# program accesses the page once more. The result shows the `gpa` that it reached. Drop its last three hexadecimal
-# digits, and you have the gfn.
+# program accesses the page once more. If it reaches a frame, the result shows the `gpa`. Drop its last three
+# hexadecimal digits, and you have the gfn.
 
 # %% tags=["question"]
 guess_unnoticed = lesson.unnoticed(vm, entry)
@@ -383,8 +383,8 @@ lesson.zapped_entry(seed)
 # ## Where to go from here
 #
 # What you watched is KVM's algorithm in Linux 2.6.22, step by step. This kit has been compared with the kernel's own
-# code: after each step, both were in the same state. [Lesson 1](01_two_maps.ipynb) is about the two maps and how to
-# compute with their numbers. To see more of this lesson:
+# code: after each operation, such as an access or a load of CR3, both were in the same state. [Lesson
+# 1](01_two_maps.ipynb) is about the two maps and how to compute with their numbers. To see more of this lesson:
 #
 # - pass `detail=True` to `watch`;
 # - play with `fault_lab()` and `write_lab()` from `kvmmmu_lab.labs`, in which you set up page tables or write to

@@ -94,7 +94,7 @@ course_picture(1)
 #
 # Here is a 64-bit guest with two slots. All its numbers are made from `seed`.
 # <!-- notebook -->If you change it, run the cells again from here. The numbers will then be different, and the answers
-# may be, too: the engine computes them each time.<!-- /notebook -->
+# may be, too: they are computed each time.<!-- /notebook -->
 
 # %%
 seed = 7
@@ -159,8 +159,8 @@ guess_host_address.reveal(hpa)
 # It was made for the VGA graphics card. This card has a large memory, and a guest sees a small part of it in a window
 # at gpa 0xa0000. The guest chooses which part (Avi Kivity, ["KVM: Add physical memory aliasing
 # feature"](https://github.com/torvalds/linux/commit/e8207547d2f7), March 2007). A gfn of an alias may lie in a slot as
-# well. Then the alias counts: the host looks at the aliases first, and only then for the slot. In this example, the
-# gfns 0xa0 to 0xbf are in slot 0, and an alias makes them other names for gfns of slot 1:
+# well. Then the alias counts: the host first looks for the gfn in the aliases, and only then looks for the slot. In
+# this example, the gfns 0xa0 to 0xbf are in slot 0, and an alias makes them other names for gfns of slot 1:
 
 # %% slideshow={"title": "An alias is looked up before the slots"}
 window = lesson.place(seed).vm
@@ -204,8 +204,8 @@ hex(window.memory.gpa_to_hpa(0xA3123))
 # until the field is at the end, and keep as many bits as the field has. In Python, for the PD of a 64-bit guest:
 # `gva >> 21 & 511`.
 #
-# In PAE mode, one table is smaller than a page. Its root, the PDPT, has only four entries, so two bits choose one. The
-# processor reads all four when CR3 is loaded and keeps them in registers.
+# There is one exception: in PAE mode the root, the PDPT, is smaller than a page. It has only four entries, so two bits
+# choose one. The processor reads all four when CR3 is loaded and keeps them in registers.
 #
 # A 64-bit address has 16 more bits, 48 to 63. They only repeat bit 47, and no table uses them.
 #
@@ -219,9 +219,9 @@ hex(window.memory.gpa_to_hpa(0xA3123))
 # - **Root slots**: if a guest has two or three levels, its shadow has three. The top of this shadow is not a page, but
 #   four *root slots*. Each of them covers one gigabyte, like an entry of a PDPT. (They have nothing to do with
 #   memory slots.)
-# - *Quadrant*: a guest table of 1,024 entries does not fit into one shadow page of 512 entries. So the host uses
-#   several shadow pages for it: two for a page table, and four for a directory, which covers 4 GB. The quadrant is the
-#   number of one of these pages (lesson 5).
+# - *Quadrant*: a guest table of 1,024 entries does not fit into one shadow page of 512 entries. So the host divides it
+#   among several shadow pages: up to two for a page table, and four for a directory, one for each GB. The quadrant is
+#   the number of one of these pages (lesson 5).
 
 # %% slideshow={"title": "A 32-bit guest, and an address in it"}
 small = lesson.narrow(seed)
@@ -420,11 +420,11 @@ lesson.compared(linux, 0x343C6000)
 # -->
 # So nearly all entries are missing in the shadow. Four exist, and the last of them holds a different number from the
 # guest's entry: an hfn instead of a gfn. The shadow is no copy. It is the page table in use. (Lesson 0 counted more
-# mapped pages than there are entries here. Linux links one page table from many places, and lesson 0 counted its pages
-# once for each link: lesson 8.)
+# mapped pages than there are entries here. Linux links one page table from many places (lesson 8), and lesson 0 counted
+# its pages once for each link.)
 #
 # The author of another hypervisor, lguest, did not like the name. In a comment, Rusty Russell says that *shadow* is a
-# name from the guest's point of view. But the so-called shadow is the table that the processor uses
+# name from the guest's point of view. In fact, he says, the so-called shadow is the table that the processor uses
 # ([drivers/lguest/page_tables.c](https://github.com/torvalds/linux/blob/v2.6.23/drivers/lguest/page_tables.c), Linux
 # 2.6.23, 2007).
 
@@ -437,10 +437,10 @@ lesson.compared(linux, 0x343C6000)
 # -->
 # ## A bug of 2007
 #
-# An address is translated in two steps: from gva to gpa by the guest's tables, and from gpa to hpa by the slots. So
-# far, the slots have stayed the same. They can change, too: the program on the host that runs the virtual machine may
-# move a slot. Then the slot gets another first gfn, and its host frames stay where they are. In Linux 2.6.22 the call
-# for this is `KVM_SET_MEMORY_REGION`. Today's call is another one, `KVM_SET_USER_MEMORY_REGION` ([KVM
+# The map from gva to hpa has two halves: gva to gpa, by the guest's tables, and gpa to hpa, by the slots. So far, the
+# slots have stayed the same. They can change, too: the program on the host that runs the virtual machine may move a
+# slot. Then the slot gets another first gfn, and its host frames stay where they are. In Linux 2.6.22 the call for this
+# is `KVM_SET_MEMORY_REGION`. Today's call is another one, `KVM_SET_USER_MEMORY_REGION` ([KVM
 # API](https://docs.kernel.org/virt/kvm/api.html)). It came a little later, with [commit
 # 6fc138d22780](https://github.com/torvalds/linux/commit/6fc138d22780), and for some years KVM had both.
 #
@@ -473,8 +473,9 @@ guess_slot_moved.reveal(moved)
 #
 # The kernel's file contains three **audits**, which compare its data structures. They run only in a debugging build.
 # -->
-# `mmu.c` contains three *audits*: functions that compare KVM's own data structures and report what does not fit (lesson
-# 14). They run only in a debugging build. `vm.audit()` runs all three of them. Does one of them notice the stale spte?
+# `mmu.c` contains three *audits*: functions that compare KVM's data structures with each other and with the guest's
+# tables, and report what does not fit (lesson 14). They run only in a debugging build. `vm.audit()` runs all three of
+# them. Does one of them notice the stale spte?
 
 # %% slideshow={"title": "What the audits say"}
 [str(complaint) for complaint in moving.vm.audit()]

@@ -100,7 +100,7 @@ course_picture(2)
 #
 # On its way down the walk collects the **rights** of the path. The path has W only if every entry on it has W; the same
 # is true of U. (KVM's own function, `walk_addr`, collects only the rights of the entries above the last one. The W and
-# U of the last entry are added later, when the host makes the spte: lesson 4.)
+# U of the last entry are taken into account later, when the host makes the spte: lesson 4.)
 #
 # Here is a 64-bit guest that maps one page, which nobody has used yet. The picture shows what the walk *would* do
 # for a write by user code. Below each table is a box with the checks in their order:
@@ -344,8 +344,8 @@ before = asked.flags()
 # ## "Accessed and dirty bits appear by themselves"
 #
 # On a real machine they do. The processor sets A in each entry that it uses, and D at the first write. No software is
-# involved, so it is easy to forget that in a virtual machine the host has to set these bits. On the kernel's mailing
-# list, [a message of 17 September 2008](http://kerneltrap.com/mailarchive/linux-kernel/2008/9/17/3328014) had to remind
+# involved, so it is easy to forget that with shadow pages the host has to set these bits. On the kernel's mailing list,
+# [a message of 17 September 2008](http://kerneltrap.com/mailarchive/linux-kernel/2008/9/17/3328014) had to remind
 # others that KVM has a problem with the accessed bit.
 #
 # If a guest is shadowed, the processor uses sptes, not the guest's entries. Here is a test. A program has used its

@@ -74,7 +74,7 @@ course_picture(3)
 # The processor walks the shadow, and faults. *Would a real processor have faulted with the guest's tables?*
 #
 # - yes: a **true fault**, which belongs to the guest
-# - no: a **hidden fault**, an entry of the shadow is missing, or allows less than the guest's
+# - no: a **hidden fault**, because an entry of the shadow is missing, or allows less than the guest's entries
 # -->
 # ## Two kinds of fault
 #
@@ -117,7 +117,7 @@ fault_flow()
 # - **result**: the guest's fault, the same instruction again, or emulation
 # -->
 # - **fault**: the processor has walked the shadow, and found that it can't make the access. So the host runs. First,
-#   the host sets memory aside, so that it cannot run out of memory in the middle of the fault (lesson 13).
+#   the host sets memory aside, so that it never has to wait for memory in the middle of the fault (lesson 13).
 # - **walk the guest**: `walk_addr` is the guest walk of lesson 2. The host does what a real processor would do with
 #   the guest's tables, and sets accessed bits on the way. If an entry is missing or refuses the access, this is a
 #   true fault. Then `inject_page_fault` (`mmu.c:1002-1007`) gives the guest the address and the error code, and the
@@ -133,7 +133,7 @@ fault_flow()
 #     D in the guest's entry.
 #   - Row *no change*. The spte was made for a path that doesn't allow writing, and stays as it is. (The spte has a
 #     **mark** that says whether the path allows writing: lesson 4. This case is rare: nearly always, the spte was made
-#     for the same path, and the walk has already refused the write. The end of this lesson has an exception.)
+#     for the same path, and the walk has already refused the write.)
 #   - Row *table, device*. The frame is a shadowed page table, or the gfn has no memory, because it belongs to a
 #     device. Lesson 4 is about this case.
 # - **result**: the guest gets its fault (`#PF`), or it runs the instruction again. For a shadowed page table and for
@@ -153,7 +153,7 @@ fault_flow()
 # pages. The output shows their four addresses, and the index of each address in each table. All numbers are made
 # from `seed`.
 # <!-- notebook -->If you change it, run the cells again from here. The numbers will then be different, and the answers
-# may be, too: the engine computes them each time.<!-- /notebook -->
+# may be, too: they are computed each time.<!-- /notebook -->
 
 # %%
 seed = 7
@@ -385,8 +385,8 @@ watch_fault(both.one_round, both.vm, both.writable)
 
 # %% [markdown]
 # <!-- slide: -->
-# Does the host notice this bug? KVM has three **audits**, which compare its data structures with each other (lesson
-# 14). `vm.audit()` runs all three, and returns their complaints.
+# Does the host notice this bug? KVM has three **audits**, which compare its data structures with each other and with
+# the guest's tables (lesson 14). `vm.audit()` runs all three, and returns their complaints.
 
 # %% slideshow={"title": "No audit notices"}
 both.vm.audit()
@@ -396,16 +396,16 @@ both.vm.audit()
 # The audits compare frames and counts, never rights.
 #
 # Later kernels keep a shadow page for each set of rights: `role.access`
-# ([mmu.rst](https://docs.kernel.org/virt/kvm/x86/mmu.html)). In 2021 nearly the same bug came back (CVE-2021-38198).
+# ([mmu.rst](https://docs.kernel.org/virt/kvm/x86/mmu.html)). In 2021 a similar bug was found (CVE-2021-38198).
 # -->
 # There is no complaint. The audits compare frames and counts; they never compare rights.
 #
-# The cause is that one shadow page serves two paths with different rights. Later kernels don't allow this. Each
-# shadow page has a name, by which the host finds it (lesson 5). In later kernels this name contains the rights that
-# the page inherits from the entries above it (`role.access` in [the kernel's
-# documentation](https://docs.kernel.org/virt/kvm/x86/mmu.html)). So each set of rights gets a shadow page of its
-# own. (The museum of bugs has this bug, with a fix of the same kind: `exhibit("shared_pt_livelock")` from
-# `kvmmmu_lab.museum`.) Nearly the same bug came back later and had to be fixed once more, as CVE-2021-38198 ([commit
+# The cause is that one shadow page serves two paths with different rights. Later kernels don't allow this. Each shadow
+# page has a name, by which the host finds it (lesson 5). In later kernels this name contains the rights that the page
+# inherits from the entries above it (`role.access` in [the kernel's
+# documentation](https://docs.kernel.org/virt/kvm/x86/mmu.html)). So each set of rights gets a shadow page of its own.
+# (The museum of bugs has this bug, with a fix of the same kind: `exhibit("shared_pt_livelock")` from
+# `kvmmmu_lab.museum`.) In 2021 a similar bug was found and fixed, CVE-2021-38198 ([commit
 # b1bd5cba3306](https://github.com/torvalds/linux/commit/b1bd5cba3306)).
 #
 # The other order of the two accesses is worse. If the kernel first writes through the first path and then reads through

@@ -89,7 +89,8 @@ course_picture(4)
 #
 # A right is **allowed** if all these entries have it. The host finds this out in two steps. The walk checks every entry
 # of the path, but collects only the rights of the entries above the last one. Then `set_pte` (`paging_tmpl.h:194-219`,
-# with `set_pde` for large pages) adds those of the last entry, and `set_pte_common` (`mmu.c:954-1000`) makes the spte.
+# with `set_pde` for large pages) keeps those that the last entry has, too, and `set_pte_common` (`mmu.c:954-1000`)
+# makes the spte.
 #
 # The host records what is allowed in two bits of the spte that the processor ignores, bits 10 and 11. They are the
 # **marks**, here called mW and mU. The constants for all of this are in `mmu.c:93-112`.
@@ -117,7 +118,7 @@ course_picture(4)
 #
 # Here is a guest with one page. Its shadow has all links on the path, but no spte yet. All numbers are made from `seed`.
 # <!-- notebook -->If you change it, run the cells again from here. The numbers will then be different, and the answers
-# may be, too: the engine computes them each time.<!-- /notebook -->
+# may be, too: they are computed each time.<!-- /notebook -->
 
 # %%
 seed = 7
@@ -180,13 +181,12 @@ guess_new_rights.reveal()
 # If the guest's tables allow the write, `fix_write_pf` (`paging_tmpl.h:299-376`) looks at mW in the spte. There are
 # three cases, if CR0.WP is set:
 #
-# - mW is set, and the frame is not a shadowed page table: W was withheld only because D was clear. The host sets W in
-#   the spte and D in the guest's entry, and the guest tries again. From then on, writes don't fault.
+# - mW is set, and the frame is not a shadowed page table: nothing else forbids W. The host sets W in the spte and D in
+#   the guest's entry, and the guest tries again. From then on, writes don't fault.
 # - mW is set, but the frame is a shadowed page table, and the *kernel* writes: W stays clear. The host sets D in the
 #   guest's entry, and carries out the write itself. (A write by user code to such a frame: lesson 8.)
-# - mW is clear: when this spte was made, the guest's path did not allow writing. (In the bug of lesson 3, it had been
-#   made for another path.) The host leaves the spte as it is. The guest tries again, and faults again: this is the bug
-#   of lesson 3.
+# - mW is clear: when this spte was made, the guest's path did not allow writing. The host leaves the spte as it is. The
+#   guest tries again, and faults again: this is the bug of lesson 3, where the spte had been made for another path.
 #
 # In this film the program writes to a clean page that it has read before. In which step is W set in the lower row, and
 # in which step is D set in the upper row? Does the D of the spte change, too?
@@ -405,7 +405,7 @@ lesson.tried(seed)
 # the spte gets W. Then the kernel sets CR0.WP. From now on, the guest's own tables forbid the kernel to write there.
 #
 # The host notices the load of CR0. As at every load of CR0, it sets up the shadow MMU again, and looks for a root
-# shadow page by its name (lesson 12).
+# shadow page (lesson 12).
 
 # %% slideshow={"title": "The kernel writes, and then sets CR0.WP"} tags=["hide-input"]
 ro = lesson.read_only_page(seed)

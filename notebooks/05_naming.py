@@ -143,8 +143,9 @@ hash_bucket(vm, paths.table)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # <!-- slide: ## Predict: the role of the next page -->
-# Here is a new guest. (In this lesson, all guests use the same gfns for their tables, and so the numbers of their
-# shadow pages are the same, too.) It has no large page and no 4-byte entries, so the parts of the role for these are 0.
+# Here is a new guest. (In this lesson, the guests made by hand begin with the same gfns, and each host hands out its
+# shadow pages in the same order. So you will see the same numbers again, although the guest is another one.) It has no
+# large page and no 4-byte entries, so the parts of the role for these are 0.
 
 # %% tags=["hide-input"]
 other = lesson.next_page(seed)
@@ -210,8 +211,8 @@ guess_lookup.reveal()
 # trick: one entry of the PML4, the *special entry*, holds the gfn of the PML4 itself. First without a hypervisor: when
 # the processor follows the special entry, it uses the frame of the PML4 as a PDPT. If the next index of the address
 # selects the special entry again, the processor uses the same frame as a page directory, and so on. Each time, the walk
-# uses up one level without going down to another table. So it ends early, and the page that it reaches is one of the
-# kernel's own tables.
+# uses up one level without going down to another table. So when all four levels are used up, the walk has only come as
+# far as one of the kernel's own tables, and this table is the page that it reaches.
 #
 # In a virtual machine, the host walks the guest's tables in the same way, and makes shadow pages for the tables on its
 # path.
@@ -395,8 +396,8 @@ guess_own_directories.reveal()
 # physical address with different access", Avi Kivity) made the rights a part of the name. Linux 2.6.22 has this change.
 #
 # Here is a guest that has read one large page through two such entries. (The bucket also has pages with gfn 0, since
-# both gfns are 0 modulo 256. They are left over from the time before the guest turned paging on. Without paging, every
-# shadow page is metaphysical: lesson 11.)
+# `0x400`, the gfn of the large page, is 0 modulo 256, too. These pages are left over from the time before the guest
+# turned paging on. Without paging, every shadow page is metaphysical: lesson 11.)
 
 # %% slideshow={"title": "One large page with two sets of rights has two shadow pages"} tags=["hide-input"]
 hash_bucket(lesson.large_page(seed), lesson.LARGE)
@@ -455,10 +456,10 @@ f"{roots} new pages for the root, and {more} for {len(kernel)} accesses"
 # -->
 # ## A bug of 2007
 #
-# The next guest is the last one of this lesson. Two entries of its page directory point to one page table. On the
-# *strong* path all entries have W and U: a program may write. On the *weak* path the entry of the page directory has no
-# W. On a real processor a write needs W in *every* entry of the path, so through the weak path a program may only read.
-# A kernel could use this to share memory with a program that it does not trust.
+# In the next guest, two entries of the page directory point to one page table. On the *strong* path all entries have W
+# and U: a program may write. On the *weak* path the entry of the page directory has no W. On a real processor a write
+# needs W in *every* entry of the path, so through the weak path a program may only read. A kernel could use this to
+# share memory with a program that it does not trust.
 #
 # First the program writes through the strong path, which is allowed. Then it reads through the weak path.
 
@@ -504,9 +505,9 @@ weak.vm.audit()
 # <!-- slide: -->
 # Nothing: they compare frames and counts, and never rights.
 #
-# The museum of this kit shows this bug, with a fix of a few lines: a right becomes a part of the role if all entries
-# above the table grant it. Here is the same story with the fix, after the write through the strong path. At which step
-# does the weak path get a shadow page of its own?
+# The museum of this kit shows this bug, with a fix of a few lines: the role also says, for W and for U, whether all
+# entries above the table grant it. Here is the same story with the fix, after the write through the strong path. At
+# which step does the weak path get a shadow page of its own?
 
 # %% slideshow={"title": "With the rights in the role, each path has a page"}
 exhibit("shared_pt_escalation").film(fixed=True)

@@ -163,8 +163,8 @@ lab.map().film
 # <!-- slide: ## For two entries the host takes a descriptor -->
 # Two entries do not fit into one word. So the host takes a **descriptor**: a small block of memory with places for four
 # entries. The addresses of both entries go into it, that of the older entry first. (For short, we say that an entry is
-# *in* the map.) The word of the frame now holds the address of the descriptor (`mmu.c:327-332`). When another entry is
-# added, the word stays the same, and so do the places that are already in use.
+# *in* the map.) The word of the frame now holds the address of the descriptor (`mmu.c:327-332`). A third and a fourth
+# entry go into its free places, and the word stays the same.
 
 # %% tags=["hide-input"]
 lab.map()
@@ -347,7 +347,7 @@ lesson.first_leaves(mappings)
 #
 # The host calls `remove` for every entry that it is about to clear, also for entries without W, which are in no map. It
 # passes the entry to `remove`, but not the frame. If `remove` searches a map for an entry and does not find the entry,
-# it calls `BUG` (`mmu.c:383`, `408`). Linux calls `BUG` in states that must never occur: it stops the host at once.
+# it calls `BUG` (`mmu.c:383`, `408`). `BUG` is for states that must never occur: it stops the host at once.
 
 # %% tags=["hide-input"]
 lab = rmap_lab()
@@ -464,8 +464,8 @@ guess_written_again.reveal()
 # <!-- slide:
 # ## A bug of 2007
 #
-# `machine.audit()` counts the entries in all reverse maps, and the writable entries in all shadow pages. The two
-# numbers must be equal.
+# The first of three audits counts the entries in all reverse maps, and the writable entries in all shadow pages. The
+# two numbers must be equal.
 # -->
 # ## A bug of 2007
 #
@@ -500,7 +500,7 @@ lesson.IN_THE_END
 # | `mmu.c:161-164` | `kvm_rmap_desc` | the descriptor: four places, and the address of the next descriptor |
 # | `mmu.c:199-203` | `is_rmap_pte` | says whether an entry belongs in a map: is it present and writable? |
 # | `mmu.c:315-346` | `rmap_add` | adds an entry to the map of its frame |
-# | `mmu.c:348-370` | `rmap_desc_remove_entry` | removes an entry from a descriptor: the last one fills the hole; or frees it |
+# | `mmu.c:348-370` | `rmap_desc_remove_entry` | removes an entry from a descriptor: the last one fills the hole |
 # | `mmu.c:372-410` | `rmap_remove` | removes an entry from the map of its frame |
 # | `mmu.c:205-305` | `mmu_topup_memory_caches`, `mmu_alloc_rmap_desc`, ... | where descriptors come from |
 #

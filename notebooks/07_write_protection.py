@@ -153,9 +153,9 @@ guess_flushes.reveal()
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # <!-- slide: ## Watch it with another number of entries -->
-# Change the number of mappings and watch again: try 1, 4 and 9. Two things are always the same: each time, the host
-# removes the entry in place 1 of the first descriptor (or the only entry, if it is kept directly), and there are as
-# many flushes as entries.
+# Change the number of mappings and watch again: try 1, 4 and 9. Two things are always the same: in each round, the host
+# removes the entry in the first place of the first descriptor (or the only entry, if it is kept directly), and there
+# are as many flushes as entries.
 
 # %%
 count = 4
@@ -311,7 +311,7 @@ outcome.outcome, usual.peek(entry.gpa) == entry.moved
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # <!-- slide: ## Does the next fault correct the shadow? -->
-# The Stack Overflow answer of lesson 1 makes another claim: the hypervisor does not notice at once that a page table
+# A second claim is in the Stack Overflow answer of lesson 1: the hypervisor does not notice at once that a page table
 # has changed, and corrects the shadow at the next page fault ([What exactly do shadow page tables (for VMMs)
 # do?](https://stackoverflow.com/questions/9832140/what-exactly-do-shadow-page-tables-for-vmms-do), Stack Overflow,
 # 2012). To test this, we use one more guest, `unseen`:

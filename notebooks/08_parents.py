@@ -191,9 +191,9 @@ lesson.watch_chains(again, lambda: again.unlink(gone))
 #    `kvm_mmu_put_page`, `mmu.c:664-669`). Now no walk can reach the page.
 # 2. **Below.** `kvm_mmu_page_unlink_children` (`mmu.c:634-662`) clears the page's own entries. In a page of level 1,
 #    each writable entry first leaves its reverse map, and at the end the host flushes the TLB (`mmu.c:649`). In a page
-#    of level 2 or higher, each entry is the parent of a page below. The host removes this parent from the list of the
-#    page below, and clears the entry. No flush is needed for this: the TLB holds frames and rights, which come from
-#    sptes of level 1, and these have not changed.
+#    of level 2 or higher, each present entry is the parent of a page below. Both records of such a link go: the entry,
+#    and the parent in the list of the page below. No flush is needed for this: the TLB holds frames and rights, which
+#    come from sptes of level 1, and these have not changed.
 # 3. **Itself.** The page leaves the hash and returns to the pool, in one step of the films (`mmu.c:691-693`).
 #
 # In the next guest, two page directories share one page table. The program has read one address through each entry of
@@ -313,7 +313,7 @@ census
 #
 # (Lesson 3 counted 110 guest tables below this root. 64 of them are empty, so no access leads through them, and they
 # have no shadow page. The other 46 have one each. Together with the four old roots, this makes 50 shadow pages. The
-# remaining 57 of the 107 pages shadow no guest table: they map large pages in pieces of 4 KiB.)
+# remaining 57 of the 107 pages map large pages in pieces of 4 KiB. Like the old roots, they shadow no guest table.)
 
 # %% slideshow={"title": "One page has 512 parents"} tags=["hide-input"]
 parent_chains(vm, census.most.id, limit=6)

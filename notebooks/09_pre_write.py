@@ -324,8 +324,8 @@ guess_across.reveal()
 #
 # A guest has three pages below one page table, A, and a fourth page below another, B. Its kernel makes seven stores,
 # all to entries that were never present, so they have no sptes. The order comes from your seed. (In the code,
-# `emulate_write_gpa` makes the host perform each store. After a flood the table is no longer write-protected, so the
-# host would not see the store of a real guest.)
+# `emulate_write_gpa` makes the host perform each store. After a flood the host no longer shadows the table, so it would
+# not perform a real guest's stores to it.)
 
 # %% tags=["hide-input"]
 small, tables, row = lesson.row_of_stores(seed)

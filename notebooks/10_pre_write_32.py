@@ -235,10 +235,10 @@ vm.access(near, user=True), vm.access(far, user=True)
 # ```
 #
 # There are four shadow pages, each covering 1 GB. Guest entry *n* becomes sptes 2*n* and 2*n* + 1. In each quadrant,
-# the count of the sptes begins at 0 again: entry 256, the first one of quadrant 1, becomes its sptes 0 and 1. The
-# offset is doubled because an spte is twice as long. It is **doubled again because there are twice as many sptes**. (A
-# directory entry may also map a page of 4 MB, without a table below it. Such a page is shadowed in pieces, also through
-# two links, so the result is the same.)
+# the numbers of the sptes begin at 0 again: entry 256, the first one of quadrant 1, becomes sptes 0 and 1 of that
+# quadrant. The offset is doubled because an spte is twice as long. It is **doubled again because there are twice as
+# many sptes**. (A directory entry may also map a page of 4 MB, without a table below it. Such a page is shadowed in
+# pieces, also through two links, so the result is the same.)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # <!-- slide: ## Offset `0x404` of a directory hits links 2 and 3 -->
@@ -298,8 +298,8 @@ guess_one_byte.reveal()
 # -->
 # ## Eight bytes in a row
 #
-# The kernel of this guest stores **8 bytes at offset `0x8`** of a page table. So the store is aligned: its offset is a
-# multiple of 8. The shadow has sptes 1 and 3 of quadrant 0, and spte 1 of quadrant 1.
+# The kernel of this guest stores **8 bytes at offset `0x8`** of a page table. The offset is a multiple of 8. The shadow
+# has sptes 1 and 3 of quadrant 0, and spte 1 of quadrant 1.
 
 # %% tags=["hide-input"]
 small = small_guest("32", 0x1000, 0x3000, 0x201000)
@@ -348,8 +348,8 @@ store_diagram(pae, entry_of(pae, 0x81CE000).gpa, 8)
 # ## "Stores with pauses between them are no flood"
 #
 # The host counts stores in a row to the same gfn. The third store is a **flood**, and so is each store after it: the
-# host zaps all shadow pages of that gfn. This rule was made for `fork`, which changes page tables entry by entry, as
-# fast as it can (lesson 7).
+# host zaps all shadow pages of that gfn. One reason for this rule is `fork`, which changes page tables entry by entry,
+# as fast as it can (lesson 7).
 #
 # A program that walks through its memory page by page also causes stores to page tables, but slowly. KVM's author did
 # not expect these slow stores to be taken for a flood ([KVM: Reduce misfirings of the fork
@@ -378,8 +378,9 @@ demand(0x2000), demand(0x3000)
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # <!-- slide: ## The third new page, step by step -->
 # One page was mapped at the start, and the program has got two more, so the shadow page has three sptes now. Watch how
-# the program gets its third new page. The store in this film does not follow the last one immediately: in between, the
-# program has faulted at its old page (the host made the spte), and then at the new one.
+# the program gets its third new page. The store in this film does not follow the last one immediately. In between, the
+# program faults twice: at its second new page, `0x3000` (the host made the spte before the film begins), and then at
+# the third, `0x4000`.
 
 # %% slideshow={"title": "Faults in between do not reset the count: a flood"}
 watch(lambda: demand(0x4000), vm, [0x3000, 0x4000])

@@ -120,7 +120,7 @@ watch_large_page(lambda: machine.access(page, user=True, write=True), machine, p
 # - No table is shadowed, so nothing has to be write-protected. The guest may write to this frame, and the store zaps
 #   nothing.
 # - The link in the shadow directory is an ordinary link, without PS. The host also sets bit 9 in it, to note for itself
-#   that the guest's entry is a large page (`mmu.c:101`). The processor ignores this bit. (In an entry without P, the
+#   that the guest's entry maps a large page (`mmu.c:101`). The processor ignores this bit. (In an entry without P, the
 #   same bit is the I/O mark of lesson 4.)
 #
 # Look at the new spte. Its flags come from the guest's entry in the directory, and it leads to the frame of this one

@@ -326,8 +326,8 @@ lesson.modes()
 # - The functions that handle faults, `paging64_page_fault` and `paging32_page_fault`, come from one file,
 #   `paging_tmpl.h`. It is included twice (`mmu.c:1031-1037`), once for each size of entries.
 # - The roots are released in the same way in all modes: `paging_free` (`mmu.c:1026-1029`) only calls `nonpaging_free`.
-# - At the end of each of these functions, the processor gets the address of its root, and with it the flags PWT and PCD
-#   of the guest's CR3, which control caching (`mmu.c:1052-1053`, `1074-1075`).
+# - At the end of each function in the table, the processor gets the address of its root. If the guest is paging, it
+#   also gets the flags PWT and PCD of the guest's CR3, which control caching (`mmu.c:1052-1053`, `1074-1075`).
 #
 # In 64-bit mode, the shadow has four levels. In the three other modes it has three levels, and the top level is tiny:
 # four root slots (`pae_root`), one for each GB of the 32-bit address space. Here is a 32-bit guest that has just loaded
@@ -347,8 +347,8 @@ root_slots(narrow)
 # -->
 # Now a PAE guest. Its CR3 leads to the PDPT, a table of only four entries (PDPTEs). Each PDPTE leads to a directory, or
 # is not present. The processor reads the four PDPTEs when CR3 is loaded, and keeps them. The guest loads CR3 for a new
-# process. The list has three counts: PDPTEs that lead to a directory of the new process alone, PDPTEs that lead to a
-# directory shared with the previous process, and PDPTEs that are not present.
+# process. The list has three counts: PDPTEs that lead to a directory of the new process alone (*its own*), PDPTEs that
+# lead to a directory shared with the previous process, and PDPTEs that are not present.
 
 # %%
 wide, cr3, kinds = lesson.pae_processes(seed)
@@ -379,7 +379,7 @@ guess_pae_roots.reveal()
 # in the hash. (Lesson 11 shows this for a guest that turns paging off and on again.)
 #
 # Is this safe? Only if two pages that must differ always have different names. The next section shows a case in which
-# the host needs two different pages, but both would have the same name. So it uses one page for both.
+# the host needs two different pages, but both would have the same name.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
@@ -426,7 +426,7 @@ guess_pse.reveal(read)
 # - **CR0.WP**: if it is set, the guest's kernel, too, cannot write to a page without W. While WP is clear, the kernel
 #   writes to such a page, and the spte gets W. After WP is set, the host finds this spte again, and the kernel can
 #   still write (`exhibit("wp0_to_wp1_stale_write")`).
-# - **EFER.NX**: only if it is set, the processor obeys the flag NX of an entry. A load of EFER does not even call
+# - **EFER.NX**: the processor obeys the flag NX of an entry only if this bit is set. A load of EFER does not even call
 #   `kvm_mmu_reset_context`, so all sptes stay in use, and code can run where NX now forbids it
 #   (`exhibit("efer_nx_toggle_stale")`). Commit 9645bb56 of the Linux kernel (*"Use different shadows when EFER.NXE
 #   changes"*) added the bit to the name later.

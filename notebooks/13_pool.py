@@ -99,10 +99,10 @@ course_picture(13)
 # page lead (lesson 1). For a new page this record is empty. The only parent of the page is the entry that needs it. (A
 # root has no parent.) A page that is freed goes back to the free list (`kvm_mmu_free_page`, `mmu.c:458-466`).
 #
-# A free page contains only zeroes. Before a page is freed, all its entries are cleared. An spte that maps a frame is
-# first removed from the reverse map of the frame, and a link from the parents of the page below (lesson 8). So the page
-# can be used again as it is. A kernel compiled for debugging checks this, entry by entry (`is_empty_shadow_page`,
-# `mmu.c:440-456`).
+# A free page contains only zeroes. Before a page is freed, all its entries are cleared. A writable spte that maps a
+# frame is also removed from the reverse map of the frame, and a link from the parents of the page below (lesson 8). So
+# the page can be used again as it is. A kernel compiled for debugging checks this, entry by entry
+# (`is_empty_shadow_page`, `mmu.c:440-456`).
 #
 # In this lesson a program reads one byte in each of many **regions**. A region is 2 MB of addresses: one page table maps
 # it. So each new region needs another page table, and another shadow page of level 1. `seed` decides where the regions
@@ -389,8 +389,8 @@ watch_belt(lambda: lesson.paging_off(short.vm), short.vm)
 # When no page is free, `kvm_mmu_alloc_page` returns a null pointer (`mmu.c:478-479`), and so does its caller
 # (`mmu.c:622-623`). But `mmu_alloc_roots` does not check the result (`mmu.c:878-881`). The host follows the null
 # pointer: this is an *oops*, which may stop the whole host. A guest that knows this can cause it on purpose. The audits
-# (the kernel's own checks, lesson 14) say nothing, before or afterwards: they compare entries, and a pool that is
-# nearly empty is no error for them.
+# (the kernel's own checks, lesson 14) say nothing, before or afterwards: they compare entries, and it is no error for
+# them that few pages are free, or none.
 #
 # Soon afterwards the code was reorganized (Avi Kivity, [KVM: Lazy guest cr3
 # switching](https://github.com/torvalds/linux/commit/17c3ba9d37db), commit 17c3ba9d37db). Since then, the roots are built

@@ -36,7 +36,7 @@
 # Two parts of the kernel's file deal with this question. The **dirty log** uses the bit: it tells the host which pages
 # a guest has written, so that a running guest can be copied to another machine. The **audits** compare the host's data
 # structures with each other and with the guest's tables, and complain if these do not agree. This tests the bit, but
-# not all of its uses.
+# only in part.
 #
 # After this lesson you can
 #
@@ -218,9 +218,10 @@ lesson.IN_THE_LOG
 
 # %% [markdown]
 # <!-- slide:  -->
-# Later kernels still mark pages that were not written. Years later Paolo Bonzini wrote that users of the log can still
-# see many false alarms. He added a call with which a program clears marks just before it copies the pages (message of
-# [commit 2a31b9db1535](https://github.com/torvalds/linux/commit/2a31b9db153530df4aa02dac8c32837bf5f47019)).
+# Later kernels have false alarms, too. Years later Paolo Bonzini wrote that users of the log can see many of them:
+# pages that have not been written since they were copied. He added a call with which a program clears marks just before
+# it copies the pages (message of [commit
+# 2a31b9db1535](https://github.com/torvalds/linux/commit/2a31b9db153530df4aa02dac8c32837bf5f47019)).
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
@@ -281,8 +282,8 @@ audit_counters(sound.vm)
 # slots, to every present entry (`audit_mappings_page`, `mmu.c:1401-1429`, which calls itself for each table below). On
 # the way it computes the address that leads there. In a 64-bit address, all bits above bit 47 must repeat bit 47;
 # `canonicalize` (`mmu.c:1393-1399`) sees to that. For each entry that maps a frame, the audit walks the guest's tables
-# with the address of the entry. If they lead to another frame, or to none, the audit prints the gva, the gpa, both
-# frames and the entry.
+# with the address that leads to this entry. If they lead to another frame, or to none, the audit prints the gva, the
+# gpa, both frames and the entry.
 #
 # `vm.audit()` runs all three and returns a list of complaints, in a short form. The complaints look like this, with
 # numbers in place of the capital letters M, N, G, A, X and Y:

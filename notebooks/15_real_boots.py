@@ -360,7 +360,7 @@ lesson.writes_and_traps()
 # %% [markdown]
 # <!-- slide:
 # In fact the host must see only **the writes to entries from which shadow entries were made**. Later kernels do not
-# even trap all of these: they compare at the guest's next flush.
+# even trap all of these: at the guest's next flush, they compare the table with its shadow page.
 # -->
 # The host need not see every write. It must see a write to a table only *while shadow entries made from the table
 # exist*. Before a table is used, the host has not made any; and after a flood, the host has zapped them. Then the guest

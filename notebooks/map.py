@@ -61,9 +61,9 @@ glossary()
 # ## The kernel's source, line by line
 #
 # The MMU of KVM in Linux 2.6.22 is one file, `mmu.c`. It includes a second file, `paging_tmpl.h`, twice: once for guest
-# entries of 8 bytes, and once for entries of 4 bytes. This kit contains no line of these files. It refers to them by
-# their line numbers in Linux 2.6.22. If you have a copy of this source in a folder DIR, run `kvmmmu-lab source DIR`:
-# then your films show the lines themselves.
+# entries of 8 bytes, and once for entries of 4 bytes. This kit contains no line of these files. It refers to the lines
+# by their numbers in Linux 2.6.22. If you have a copy of this source in a folder DIR, run `kvmmmu-lab source DIR`: then
+# your films show the lines themselves.
 
 # %%
 source_map("mmu.c")

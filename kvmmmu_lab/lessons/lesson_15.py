@@ -44,7 +44,7 @@ WORDS = {
     FLUSH: "INVLPG or load of CR4",
     INTERRUPT: "other interrupt",
     ADOPTED: "frame becomes a page table",
-    DROPPED: "frame ceases to be one",
+    DROPPED: "frame ceases to be a page table",
     ROOT_DIED: "root is no longer used",
 }
 """What each type of event is called, in the order of `contents`."""
@@ -551,7 +551,7 @@ def what_a_replay_notices(seed: int) -> Steps:
     name = chance.choice(traces())
     without, words = chance.choice([("prewrite", "pre-write"), ("write-protection", "write protection")])
     way = chance.choice(["native", "emulated"])
-    yield Ask(f"{name} is replayed in the {way} way, without {words}. Does the engine differ from the real processor?", WAYS)
+    yield Ask(f"{name} is replayed in the {way} way, without {words}. Does the engine differ from the recording?", WAYS)
     yield Answer(
         WAYS[bool(wrong_accesses(name, without, way))],
         "without pre-write, no stale entry is zapped, in either way of replay."

@@ -48,7 +48,7 @@ def user_write_root64(**fix: Part) -> Steps:
     lesson=8, lines="mmu.c:671-696; paging_tmpl.h:307", fix={"user_write": emulate_user_write},
 )  # fmt: skip
 def user_write_root32(**fix: Part) -> Steps:
-    """The same fault in a 32-bit guest. Its page directory has four shadow pages, and all of them are live roots."""
+    """The same bug in a 32-bit guest. Its page directory has four shadow pages, and all of them are live roots."""
     guest = Builder("32", **fix)
     guest.map(0x1000, gfn=guest.root)
     vm = guest.start()
@@ -63,7 +63,7 @@ def user_write_root32(**fix: Part) -> Steps:
     lesson=8, lines="mmu.c:671-696; paging_tmpl.h:307", fix={"user_write": emulate_user_write},
 )  # fmt: skip
 def user_write_rootpae(**fix: Part) -> Steps:
-    """The same fault in a PAE guest. The roots of its shadow tables are the shadow pages of its page directories."""
+    """The same bug in a PAE guest. The roots of its shadow tables are the shadow pages of its page directories."""
     guest = Builder("pae", **fix)
     guest.map(0x1000, gfn=guest.table(0x1000, level=2))
     vm = guest.start()

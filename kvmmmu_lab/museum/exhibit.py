@@ -16,9 +16,9 @@ An exhibit is made from its trigger, a generator function::
         vm.load_cr0(CR0_PG | CR0_WP | CR0_PE)
         vm.access(0x1000, write=True)
 
-``fix`` are the parts of the VM that correct the fault (see `mmu.machine`); without them, the VM is that of 2007. The trigger
+``fix`` are the parts of the VM that correct the bug (see `mmu.machine`); without them, the VM is that of 2007. The trigger
 yields its VM when the preparations are over. At each ``yield`` and at the end, the three audits are asked. What happens is
-measured by an `Observer`, which compares each access with the guest's own tables. If the fault is only work for nothing, the
+measured by an `Observer`, which compares each access with the guest's own tables. If the bug is only work for nothing, the
 trigger returns a `Work`.
 """
 
@@ -136,7 +136,7 @@ class Exhibit:
 
     ``title``: what goes wrong. ``setting``: what the guest or the host does, without saying what comes of it. ``fix``: the
     parts of the VM that correct it, by name. ``fixed_by``: the kernel's commit that fixed it, "" if it wasn't traced.
-    ``note``: where the fault is discussed, or how it came back. ``lines``: the kernel's lines. ``lesson``: the number of the
+    ``note``: where the bug is discussed, or how it came back. ``lines``: the kernel's lines. ``lesson``: the number of the
     lesson that teaches what it needs. ``focus``: addresses whose paths the film draws, besides those that it uses. ``draw``:
     another picture for the film.
     """
@@ -220,7 +220,7 @@ class Exhibit:
 
     @property
     def source(self) -> str:
-        """The commit that fixed the fault, or "not traced"; then the note."""
+        """The commit that fixed the bug, or "not traced"; then the note."""
         if self.group is LOOK_ALIKES:
             return self.note
         fixed = f"commit {self.fixed_by}" if self.fixed_by else NOT_TRACED

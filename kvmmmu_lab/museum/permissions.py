@@ -52,7 +52,7 @@ def granted_above(vm: Machine, gva: int, found: Walk, level: int) -> int:
     return granted
 
 
-CVE = "later kernels have an access field in the role; much the same fault came back as CVE-2021-38198 (b1bd5cba)"
+CVE = "later kernels have an access field in the role; a similar bug was found in 2021, CVE-2021-38198 (b1bd5cba)"
 
 
 @PERMISSIONS.exhibit(
