@@ -183,9 +183,8 @@ watch_large_page(lambda: machine.access(address, user=True), machine, page, addr
 # -->
 # ## Four entries, one large page
 #
-# A guest often maps the same memory more than once. In the next cell, four more entries of the directory map a second
-# large page, at gfn `0x600`. The seed has chosen their rights. The list shows each address with the flags P, W and U of
-# its entry.
+# A guest often maps the same memory more than once. Now four more entries of the directory map a second large page, at
+# gfn `0x600`. The seed has chosen their rights. The list shows each address with the flags P, W and U of its entry.
 #
 # Before the host takes a shadow page from the pool, it searches the hash for one with the same name: the same gfn and
 # the same role (`kvm_mmu_get_page`, lesson 5). A shadow page that maps pieces has *metaphysical* in its role, so that

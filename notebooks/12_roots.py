@@ -298,7 +298,7 @@ kept, thrown_away
 #
 # So far, the guest was a 64-bit guest, with one root. `init_kvm_mmu` (`mmu.c:1084-1097`) chooses the mode from three
 # bits, in this order: CR0.PG turns paging on, EFER.LME turns 64-bit mode on, and CR4.PAE selects entries of 8 bytes.
-# The next cell shows the choice for each combination:
+# This is the choice for each combination:
 
 # %%
 lesson.modes()
