@@ -66,9 +66,10 @@ class Sections:
 
 
 def objectives(cell):
-    """The list below "After this lesson you can"."""
+    """The list below "After this lesson you can", without emphasis."""
     _, _, after = shown(cell).partition("After this lesson you can")
-    return re.findall(r"^- .+$", after, re.MULTILINE)
+    found = re.findall(r"^- (.+(?:\n  .+)*)[;.]$", after, re.MULTILINE)
+    return [" ".join(one.replace("*", "").split()) for one in found]
 
 
 def changes(cells):
@@ -226,7 +227,8 @@ def test_there_are_five_questions_for_readers_of_a_lesson(path):
     assert len(questions) == 5
     for question in questions:
         assert set(question) - {"code"} == {"asks", "answer", "objective"}
-        assert question["asks"].strip() and question["answer"].strip() and str(question["objective"]).strip()
+        assert question["asks"].strip() and question["answer"].strip()
+        assert question["objective"] in objectives(nbformat.read(lesson.notebook, 4).cells[1]), "an objective of the lesson"
         assert question["asks"] not in text, "not a question of the lesson"
 
 
