@@ -134,9 +134,11 @@ class Record:
             # one process alone: then the lock lasts as long as the process, and the journal needs no file of shared memory
             ask("PRAGMA locking_mode = EXCLUSIVE")
         version, application = (ask(f"PRAGMA {name}").fetchone()[0] for name in ("user_version", "application_id"))
-        new = self.write and not version and not ask("SELECT 1 FROM sqlite_master").fetchone()
+        empty = not version and not ask("SELECT 1 FROM sqlite_master").fetchone()  # of a process that was killed at once
+        new = self.write and empty
         if not new and (version, application) != (VERSION, APPLICATION):
             found = f"a record of version {version}" if application == APPLICATION else "another file of SQLite"
+            found = "a record that was never begun" if empty else found
             raise DataError(str(self.path), found, f"a record of version {VERSION}; choose another folder with --out")
         if not self.write:
             ask("PRAGMA query_only = ON")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The record keeps each mark whole, as it was put, and exactly one for each learner and exercise."""
 
+import contextlib
 import os
 import random
 import signal
@@ -190,6 +191,17 @@ def test_a_file_that_is_no_record_is_refused_and_stays_as_it_is(path, tmp_path):
     database.close()
     with pytest.raises(DataError, match=r"a record of version 9; expected a record of version 2; choose another folder"):
         Record(other, write=True)
+
+
+@pytest.mark.parametrize("done", ["", "PRAGMA journal_mode = WAL"])
+def test_a_record_of_a_run_that_was_killed_before_it_began_is_no_record_and_the_next_run_begins_it(path, done):
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.execute(done)
+    path.touch()
+    with pytest.raises(DataError, match="a record that was never begun; expected a record of version 2"):
+        Record(path)
+    with Record(path, write=True) as record:
+        assert record.run == 1
 
 
 def test_only_a_regular_file_is_opened(path, tmp_path):
