@@ -220,8 +220,9 @@ hex(window.memory.gpa_to_hpa(0xA3123))
 #   four *root slots*. Each of them covers one gigabyte, like an entry of a PDPT. (They have nothing to do with
 #   memory slots.)
 # - *Quadrant*: a guest table of 1,024 entries does not fit into one shadow page of 512 entries. So the host divides it
-#   among several shadow pages: up to two for a page table, and four for a directory, one for each GB. The quadrant is
-#   the number of one of these pages (lesson 5).
+#   among several shadow pages. A page table needs up to two. A directory needs four: each of its entries covers 4 MB,
+#   an entry of the shadow only 2 MB, so one shadow page covers 1 GB of the directory's 4 GB. The quadrant is the number
+#   of one of these pages (lesson 5).
 
 # %% slideshow={"title": "A 32-bit guest, and an address in it"}
 small = lesson.narrow(seed)
@@ -327,8 +328,9 @@ watch_walk(lambda: again.vm.access(again.gva, user=True), again.vm, again.gva)
 # %% [markdown]
 # <!-- slide: -->
 # The lists agree if the guest's entries have 8 bytes, as those of the shadow have. In 32-bit mode the guest has two
-# tables, and the shadow has three levels with other indices. (In PAE mode, an entry of the PDPT has no flags W and U,
-# so the check of rights skips it. The same is true of a root slot.)
+# tables, and the shadow has three levels with other indices. (An access must be allowed by all entries on its path, as
+# in lesson 0. Two kinds of entries do not count, since they have no W and U: those of the PDPT of a PAE guest, and root
+# slots.)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:
@@ -400,8 +402,8 @@ guess_aimed.reveal(access)
 #
 # Many explanations say something like this. An accepted answer on Stack Overflow (["What exactly do shadow page tables
 # (for VMMs) do?"](https://stackoverflow.com/questions/9832140/what-exactly-do-shadow-page-tables-for-vmms-do)) begins
-# like this: with shadow page tables, the hypervisor keeps track of the state in which the guest believes its tables to
-# be. The word *shadow* suggests it, too: the dark image of a real thing.
+# like this: with shadow page tables, the hypervisor keeps track of what the guest believes its page tables to be. The
+# word *shadow* suggests it, too: the dark image of a real thing.
 #
 # So is it a copy? A copy has the same entries as the original, and the same content. And if the two differ, the
 # original is right and the copy is wrong. This last point has failed already: when the two maps disagreed, the program

@@ -99,8 +99,8 @@ course_picture(2)
 # set there.
 #
 # On its way down the walk collects the **rights** of the path. The path has W only if every entry on it has W; the same
-# is true of U. (KVM's own function, `walk_addr`, collects only the rights of the entries above the last one. The W and
-# U of the last entry are taken into account later, when the host makes the spte: lesson 4.)
+# is true of U. (Here the picture shows more than `walk_addr` collects: the function leaves out the rights of the last
+# entry. The W and U of this entry are taken into account later, when the host makes the spte: lesson 4.)
 #
 # Here is a 64-bit guest that maps one page, which nobody has used yet. The picture shows what the walk *would* do
 # for a write by user code. Below each table is a box with the checks in their order:
@@ -232,8 +232,8 @@ guess_accessed_bits.reveal()
 # -->
 # ## The order of the checks
 #
-# The order of the five steps matters if there are two reasons to end the walk. The code of 2007 and a processor
-# check in a different order:
+# If there are two reasons to end the walk, it matters which of them is found first. The code of 2007 finishes the
+# checks of one level before it reads the next; a processor does not:
 #
 # - The **host** checks the rights of an entry as soon as it has read it, and only then reads the entry below.
 # - A **processor** first reads the entries down to the last one. If one is missing, it reports this. If all are
@@ -360,8 +360,8 @@ used.vm.poke(at, used.entry() & ~ACCESSED)
 
 # %% [markdown]
 # <!-- slide:  -->
-# Now the guest's kernel clears A with a write that the host notices, as in lesson 0, and the program uses the page
-# again:
+# A is still clear. Now the guest's kernel writes the same value once more, but this time the host notices the write, as
+# in lesson 0. Then the program uses the page again:
 
 # %% slideshow={"title": "After a write that the host notices, A comes back"}
 used.vm.emulate_write_gpa(at, used.entry() & ~ACCESSED, 8)

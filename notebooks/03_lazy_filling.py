@@ -128,12 +128,12 @@ fault_flow()
 #   1 is missing, `fetch` makes it from the guest's last entry, with the rights that *all* guest entries on the path
 #   allow. It may withhold W: if the guest's D is clear, the spte gets W only at the first write.
 # - **check the access**: the box has four rows.
-#   - Row *read: done*. A read needs nothing else. (Neither does a write if the spte already has W.)
+#   - Row *read: done*. A read of memory needs nothing else. (Neither does a write if the spte already has W.)
 #   - Row *write: W and D*. The access is a write, and the spte has no W. `fix_write_pf` gives the spte its W, and sets
 #     D in the guest's entry.
 #   - Row *no change*. The spte was made for a path that doesn't allow writing, and stays as it is. (The spte has a
 #     **mark** that says whether the path allows writing: lesson 4. This case is rare: nearly always, the spte was made
-#     for the same path, and the walk has already refused the write.)
+#     for the path of this access. If that path doesn't allow writing, the walk has already refused the write.)
 #   - Row *table, device*. The frame is a shadowed page table, or the gfn has no memory, because it belongs to a
 #     device. Lesson 4 is about this case.
 # - **result**: the guest gets its fault (`#PF`), or it runs the instruction again. For a shadowed page table and for
@@ -162,19 +162,20 @@ at
 
 # %% [markdown]
 # <!-- slide: -->
-# The program reads the first address. In this film the chart is below the trees, and **the box and the row that run
-# are lit in yellow**. Watch how this light moves from left to right. While *walk the guest* is lit, the host reads
-# the upper tree. While *fill the shadow* is lit, it changes the lower tree. The light goes through the rows of *fill
-# the shadow* more than once. How many times, and what is different each time?
+# The program reads the first address. In this film the chart is below the trees, and **the box and the row that run are
+# lit in yellow**. Watch how this light moves from left to right. While *walk the guest* is lit, the host reads the
+# upper tree. While *fill the shadow* is lit, it changes the lower tree. The light goes through the rows of *fill the
+# shadow* more than once. How many times, and what does it make each time?
 
 # %% slideshow={"title": "The light goes from left to right, and the shadow fills from the root down"}
 watch_fault(lambda: at.read(at.gvas[0]), at.vm, at.gvas[0])
 
 # %% [markdown]
 # <!-- slide:  -->
-# Three times a page was taken and linked: at levels 3, 2 and 1. Each of these pages shadows one table of the guest's
-# path. (The root shadows the PML4. It has existed since the guest loaded CR3.) Only one entry of each page is in use
-# now: the one that this address selects. So there are four entries in four pages: three links and one spte.
+# Three times a page is taken and linked: at levels 3, 2 and 1. At the end, the spte is made. Each of these pages
+# shadows one table of the guest's path. (The root shadows the PML4. It has existed since the guest loaded CR3.) Only
+# one entry of each page is in use now: the one that this address selects. So there are four entries in four pages:
+# three links and one spte.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # <!-- slide:

@@ -370,8 +370,8 @@ lesson.looks_copied("lin64_A")
 # -->
 # All are equal! The last line says why: this program has no page that is writable and not dirty. When Linux maps a page
 # because of a write, it sets D itself. One guest isn't a proof, so let us try each kind of page. The kernel reads each
-# page. The page of the last line was also written. A small letter stands for a right whose mark is set, but whose flag
-# is clear:
+# page. One page, in the last line of the next output, was also written. A small letter stands for a right whose mark is
+# set, but whose flag is clear:
 
 # %% slideshow={"title": "Each kind of page, after a read"}
 lesson.tried(seed)

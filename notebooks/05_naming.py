@@ -210,9 +210,9 @@ guess_lookup.reveal()
 # How does a kernel reach its own page tables, to change them? Linux maps all memory a second time. Other kernels use a
 # trick: one entry of the PML4, the *special entry*, holds the gfn of the PML4 itself. First without a hypervisor: when
 # the processor follows the special entry, it uses the frame of the PML4 as a PDPT. If the next index of the address
-# selects the special entry again, the processor uses the same frame as a page directory, and so on. Each time, the walk
-# uses up one level without going down to another table. So when all four levels are used up, the walk has only come as
-# far as one of the kernel's own tables, and this table is the page that it reaches.
+# selects the special entry again, the processor uses the same frame as a page directory, and so on. A walk always takes
+# four steps, and each step through the special entry stays in the PML4. So the fourth step ends at one of the kernel's
+# own tables, where it would normally end at a page of data.
 #
 # In a virtual machine, the host walks the guest's tables in the same way, and makes shadow pages for the tables on its
 # path.

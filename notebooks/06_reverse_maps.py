@@ -149,10 +149,10 @@ reverse_map(vm, read.gpa >> 12)
 #
 # At first the map of the frame is **empty**. The film shows the first mapping. It begins when the guest stores a new
 # entry in its page table. The host performs this store, as in lesson 0. (The lab leaves out the fault before the store.
-# The pictures say *1 more* below the page table: this is an entry that the lab needs for itself.) Then the guest uses
-# the new mapping, and the access faults. After the fault the map has one entry, and that entry is **kept directly**:
-# the host has one word for each frame, and the address of the entry fits into it. Most frames are mapped once, so most
-# maps need no more than this word.
+# Below the page table, the pictures have the words *1 more*: the lab needs one more entry of this table for itself.)
+# Then the guest uses the new mapping, and the access faults. After the fault the map has one entry, and that entry is
+# **kept directly**: the host has one word for each frame, and the address of the entry fits into it. Most frames are
+# mapped once, so most maps need no more than this word.
 
 # %%
 seed = 7
@@ -163,8 +163,9 @@ lab.map().film
 # <!-- slide: ## For two entries the host takes a descriptor -->
 # Two entries do not fit into one word. So the host takes a **descriptor**: a small block of memory with places for four
 # entries. The addresses of both entries go into it, that of the older entry first. (For short, we say that an entry is
-# *in* the map.) The word of the frame now holds the address of the descriptor (`mmu.c:327-332`). A third and a fourth
-# entry go into its free places, and the word stays the same.
+# *in* the map.) The word of the frame now holds the address of the descriptor (`mmu.c:327-332`). Bit 0 of the word is
+# set then, so that the host can tell this address from that of an entry. A third and a fourth entry go into its free
+# places, and the word stays the same.
 
 # %% tags=["hide-input"]
 lab.map()
@@ -180,7 +181,8 @@ reverse_map(lab.machine, lab.gfn)
 #
 # Now we add a third mapping. This time the guest's entry has no W: through it the frame can be read, and not written.
 # The guest reads there, and the host makes the spte. The picture shows all entries that lead to the frame. Only two of
-# them have a dashed line: **the map records only entries that are present and have W**.
+# them have a dashed line: **the map records only entries that are present and have W**. (Links are in no map: they lead
+# to shadow pages, and not to frames of the guest.)
 
 # %% tags=["hide-input"]
 lab.map(read_only=True)
@@ -464,14 +466,15 @@ guess_written_again.reveal()
 # <!-- slide:
 # ## A bug of 2007
 #
-# The first of three audits counts the entries in all reverse maps, and the writable entries in all shadow pages. The
-# two numbers must be equal.
+# The first of three audits counts the entries in all reverse maps, and the sptes with W in all shadow pages of level 1.
+# The two numbers must be equal.
 # -->
 # ## A bug of 2007
 #
-# What you have just seen is a real bug of Linux 2.6.22. That kernel contains three *audits*: tests of its MMU, which its
-# developers can compile in (lesson 14). The first audit counts the entries in all reverse maps, and then the writable
-# entries in all shadow pages. It complains if the two numbers differ. Here are the complaints of all three audits:
+# What you have just seen is a real bug of Linux 2.6.22. That kernel contains three *audits*: tests of its MMU, which
+# its developers can compile in (lesson 14). The first audit counts the entries in all reverse maps, and then the sptes
+# with W in all shadow pages of level 1. It complains if the two numbers differ. Here are the complaints of all three
+# audits:
 
 # %% slideshow={"title": "The audit counts two entries in maps, and one writable entry"} tags=["hide-input"]
 machine.audit()

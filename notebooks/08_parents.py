@@ -260,9 +260,10 @@ guess_read_again.reveal(repeat)
 # -->
 # ## The root
 #
-# A root has no parent: no entry links to it, but the processor's own CR3 does. So the header of a shadow page also has
-# a counter, `root_count`: how many times the page is in use as a root. A page whose counter is not 0 is a **live
-# root**, a root in use.
+# A root has no parent: no entry of a shadow page links to it. The processor's own CR3 leads to it, either directly or
+# through a root slot, and neither of them counts as a parent. So the header of a shadow page also has a counter,
+# `root_count`: how many times the page is in use as a root. A page whose counter is not 0 is a **live root**, a root in
+# use.
 #
 # A 64-bit guest has one live root. A PAE guest has one for each of its directories, up to four. A 32-bit guest has
 # four, too: its directory is shadowed by four pages, one for each quarter (lesson 5).
@@ -311,7 +312,7 @@ census
 # (Five pages have no parent. One is the live root. The other four were roots before the guest turned paging on: their
 # `root_count` is 0 now, and they wait in the hash.)
 #
-# (Lesson 3 counted 110 guest tables below this root. 64 of them are empty, so no access leads through them, and they
+# (Lesson 3 counted 110 guest tables, the root included. 64 of them are empty, so no access leads through them, and they
 # have no shadow page. The other 46 have one each. Together with the four old roots, this makes 50 shadow pages. The
 # remaining 57 of the 107 pages map large pages in pieces of 4 KiB. Like the old roots, they shadow no guest table.)
 

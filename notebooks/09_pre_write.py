@@ -470,9 +470,9 @@ lesson.INVLPG
 #
 # Pre-write can correct the shadow only if it runs. A guest can turn paging off for a while, for instance to switch to
 # another mode. Then no guest tables are in use, so the host has no guest entries to take rights from. But it still
-# needs sptes, because only the *guest* has turned paging off: the processor still walks the shadow. Its walk now starts
-# in one of four root slots, one for each GB, and has two levels below it. Another function makes these sptes,
-# `nonpaging_map` (`mmu.c:769-813`). All that it gets is the address and the host's frame.
+# needs sptes. The guest believes that paging is off; on the real processor it stays on, so the processor still walks
+# the shadow. The walk now starts in one of four root slots, one for each GB, and has two levels below it. Another
+# function makes these sptes, `nonpaging_map` (`mmu.c:769-813`). All that it gets is the address and the host's frame.
 #
 # The guest of this exhibit turns paging off, writes an entry of its page table, and turns paging on again. Watch which
 # frames can be written in between, and what the last access reaches.

@@ -273,8 +273,8 @@ watch_store(again.vm, (again.root << 12) + offset, 0, 1)
 #
 # Look at the diagram for offset `0x404` again. Between the two doublings there is the step `& ~7`. It clears the last
 # three bits of the offset that has been doubled once. It changes nothing in a value like `0x808`. It matters when a
-# store begins in the *middle* of an entry. The next guest has pages below two adjacent directory entries, so four links
-# of the directory's shadow page are present. Its kernel stores **one byte at offset `0x16`**.
+# store begins in the *middle* of an entry. The next guest has used a page in each half of two adjacent directory
+# entries, so four links of the directory's shadow page are present. Its kernel stores **one byte at offset `0x16`**.
 
 # %% tags=["hide-input"]
 small = small_guest("32", 0x1400000, 0x1600000, 0x1800000, 0x1A00000)
@@ -379,8 +379,8 @@ demand(0x2000), demand(0x3000)
 # <!-- slide: ## The third new page, step by step -->
 # One page was mapped at the start, and the program has got two more, so the shadow page has three sptes now. Watch how
 # the program gets its third new page. The store in this film does not follow the last one immediately. In between, the
-# program faults twice: at its second new page, `0x3000` (the host made the spte before the film begins), and then at
-# the third, `0x4000`.
+# program faults twice: at `0x3000`, where the host makes the spte (before the film begins), and then at `0x4000`, which
+# is not mapped yet (in the film).
 
 # %% slideshow={"title": "Faults in between do not reset the count: a flood"}
 watch(lambda: demand(0x4000), vm, [0x3000, 0x4000])
@@ -411,9 +411,9 @@ lesson.PAUSES
 # ## A bug of 2007
 #
 # An early version of pre-write treated a directory like a page table: it doubled the offset once, and cleared one spte.
-# Its author had forgotten that a directory entry has two links. A change to KVM fixed this before 2.6.22 (commit
-# [ac1b714e](https://github.com/torvalds/linux/commit/ac1b714e) of the Linux kernel). The early version can still run
-# here: a VM accepts another function as its `pre_write`, as in lesson 7.
+# So for directory entry *n* it cleared spte *n*, although the links of this entry are 2*n* and 2*n* + 1. A change to
+# KVM fixed this before 2.6.22 (commit [ac1b714e](https://github.com/torvalds/linux/commit/ac1b714e) of the Linux
+# kernel). The early version can still run here: a VM accepts another function as its `pre_write`, as in lesson 7.
 #
 # This guest has three pages:
 #

@@ -115,10 +115,10 @@ watch_large_page(lambda: machine.access(page, user=True, write=True), machine, p
 # one from the pool. This page shadows no table of the guest. KVM calls it **metaphysical**. Three facts about such a
 # page:
 #
-# - A shadow page needs a gfn, because the hash is searched by gfn. A metaphysical page takes the first frame of the large
-#   page.
-# - No table is shadowed, so nothing has to be write-protected. The guest may write to this frame, and the store zaps
-#   nothing.
+# - A shadow page needs a gfn, because the hash is searched by gfn. A metaphysical page uses the gfn of the first frame
+#   of the large page, only as a name.
+# - No table is shadowed, so nothing has to be write-protected. The guest may write to the first frame like to any
+#   other, and a store there zaps nothing.
 # - The link in the shadow directory is an ordinary link, without PS. The host also sets bit 9 in it, to note for itself
 #   that the guest's entry maps a large page (`mmu.c:101`). The processor ignores this bit. (In an entry without P, the
 #   same bit is the I/O mark of lesson 4.)
@@ -400,8 +400,8 @@ guess_on.reveal()
 # ## A bug of 2007
 #
 # The flag NX in a guest entry forbids running code. A guest has run code in its large page. Then its kernel stores the
-# entry once more, this time with NX. The host zaps the spte that was made from this entry, which is the link, and
-# performs the store. Now the kernel reads in the page. Then it jumps there: it tries to run code.
+# entry once more, this time with NX. The host zaps the shadow entry that was made from it (for a large page, this is
+# the link), and performs the store. Now the kernel reads in the page. Then it jumps there: it tries to run code.
 
 # %% tags=["hide-input"]
 code_guest, code = lesson.large_guest(seed)

@@ -163,7 +163,8 @@ watch_roots(lambda: guest.vm.load_cr3(guest.roots[1]), guest.vm)
 # ## Process 1 runs
 #
 # The root of process 1 is a new page without entries. Now the process uses its user pages. Each of them has a page
-# table of its own. The kernel uses the same pages as before, through the same tables.
+# table of its own, and one directory leads to all of these. The kernel uses the same pages as before, through the same
+# tables.
 
 # %% tags=["question"]
 guess_new_pages = lesson.new_pages(guest)
@@ -268,8 +269,8 @@ kept, thrown_away
 # - It needs write protection: a page that is kept must not become wrong in the meantime.
 # -->
 # In the first turn, process 1 has never run before, so there are faults in both lists. After that, the normal host has
-# no fault at all. The other host has one fault for each address in every turn, because each address has a page table of
-# its own.
+# no fault at all. The other host has one fault for each address in every turn: no spte is left, and each address needs
+# one of its own.
 #
 # The sentence in the heading is true for another design. Intel's manual describes a *virtual TLB*: a single shadow,
 # from which a load of CR3 removes all translations (Intel SDM, Volume 3C, section 32.3.5 in recent editions; section

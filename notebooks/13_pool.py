@@ -99,10 +99,10 @@ course_picture(13)
 # page lead (lesson 1). For a new page this record is empty. The only parent of the page is the entry that needs it. (A
 # root has no parent.) A page that is freed goes back to the free list (`kvm_mmu_free_page`, `mmu.c:458-466`).
 #
-# A free page contains only zeroes. Before a page is freed, all its entries are cleared. A writable spte that maps a
-# frame is also removed from the reverse map of the frame, and a link from the parents of the page below (lesson 8). So
-# the page can be used again as it is. A kernel compiled for debugging checks this, entry by entry
-# (`is_empty_shadow_page`, `mmu.c:440-456`).
+# A free page contains only zeroes. Before a page is freed, all its entries are cleared. A writable spte is also removed
+# from the reverse map of its frame. A link is also removed from the parents of the page below (lesson 8). So the page
+# can be used again as it is. A kernel compiled for debugging checks this, entry by entry (`is_empty_shadow_page`,
+# `mmu.c:440-456`).
 #
 # In this lesson a program reads one byte in each of many **regions**. A region is 2 MB of addresses: one page table maps
 # it. So each new region needs another page table, and another shadow page of level 1. `seed` decides where the regions
@@ -117,7 +117,8 @@ program
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # <!-- slide: ## A page enters at the head and moves towards the tail -->
 # Here is the active list, drawn as a belt that moves from left to right. At the left, new pages come from the free list
-# and enter at the head. Each new page pushes all others one place further towards the **tail**, at the right.
+# and enter at the head. The oldest page is at the **tail**, at the right. Places are counted from there. When the page
+# at place 1 leaves, all others move one place closer to the tail.
 #
 # Each row of the picture is one place of the belt. It shows the number of the place, counted from the tail; the level and
 # the number of the page; and how many of its 512 entries are used. The middle of the belt is not drawn.
@@ -294,7 +295,7 @@ guess_descriptors_left.reveal()
 # -->
 # ## Everything at once
 #
-# Two operations empty the whole belt. `kvm_mmu_zap_all` (`mmu.c:1343-1359`) runs when an *alias* is set: a second range
+# Two operations empty the whole belt. `kvm_mmu_zap_all` (`mmu.c:1344-1359`) runs when an *alias* is set: a second range
 # of gfns for memory that a slot already has (lesson 1). `kvm_mmu_destroy` (`mmu.c:1313-1320`) runs when the VM ends. It
 # calls `free_mmu_pages` (`mmu.c:1237-1254`), which also returns all frames to the host.
 #

@@ -33,10 +33,10 @@
 # Everything in this course depends on one bit. Where W is missing in a shadow entry, the host sees the next write; where W
 # is set, it sees none. *How do we know that the shadow allows writing where it should, and nowhere else?*
 #
-# Two parts of the kernel's file deal with this question. The **dirty log** uses the bit: it tells the host which pages
-# a guest has written, so that a running guest can be copied to another machine. The **audits** compare the host's data
-# structures with each other and with the guest's tables, and complain if these do not agree. This tests the bit, but
-# only in part.
+# Two parts of the kernel's file have to do with this bit. The **dirty log** uses it: it tells the host which pages a
+# guest has written, so that a running guest can be copied to another machine. The **audits** check it, but only in
+# part: they compare the host's data structures with each other and with the guest's tables, and complain if these do
+# not agree.
 #
 # After this lesson you can
 #
@@ -201,8 +201,8 @@ guess_in_the_log.reveal(found)
 #
 # The documentation says that the call returns the pages that were "dirtied" since the last call ([KVM
 # API](https://docs.kernel.org/virt/kvm/api.html), `KVM_GET_DIRTY_LOG`). Many readers take "dirtied" to mean "written".
-# Test it with one more guest. Before its log is turned on, it writes the pages that the first guest had written by
-# then. After that it only reads. We also compare the contents of its pages.
+# Test it with one more guest. Before its log is turned on, it writes the pages that are marked *set* in the table
+# above. After that it only reads. We also compare the contents of its pages.
 
 # %%
 reader = lesson.Logged(seed)

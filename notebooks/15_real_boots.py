@@ -301,8 +301,8 @@ guess_used_again.reveal()
 # ## What breaks without it?
 #
 # Lessons 7 and 9 were about two mechanisms. **Write protection** lets the host see each write to a shadowed page table.
-# **Pre-write** zaps the shadow entries that were made from the written bytes. Each of them can be replaced by a part that
-# does nothing. The recordings then show what a real guest would notice.
+# **Pre-write** zaps the shadow entries that were made from the written bytes. Each of these two mechanisms can be
+# replaced by a part that does nothing. The recordings then show what a real guest would notice.
 #
 # First we replace write protection, and replay the recording in the native way. An access *goes wrong* in one of these
 # cases:

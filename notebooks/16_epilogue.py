@@ -253,11 +253,12 @@ guess_exits.reveal()
 # the *inner hypervisor*, and run a guest of its own, the *inner guest*. Many clouds have such guests. Now there are three
 # translations: by the inner guest, by the inner hypervisor, and by the host. The processor can do only two.
 #
-# So the host **shadows the nested tables of the inner hypervisor** (on Intel, its EPT). They are tables in guest memory,
-# and a guest writes them. The host merges each of their entries with its own translation. In KVM, this is still the work of
-# `paging_tmpl.h`, which is compiled once for tables with entries of 64 bits and once for 32 bits. Since 2013 it has been
-# compiled a third time, for EPT ([commit 37406aaa](https://github.com/torvalds/linux/commit/37406aaa)). Ben-Yehuda and
-# others describe the idea ([The Turtles
+# So the host **shadows the nested tables of the inner hypervisor** (on Intel, its EPT). They are tables in guest
+# memory, and a guest writes them. The host merges each of their entries with its own translation. The processor then
+# walks two sets: the inner guest's own tables, and this shadow, which leads from the inner guest's gpa straight to an
+# hpa. In KVM, this is still the work of `paging_tmpl.h`, which is compiled once for tables with entries of 64 bits and
+# once for 32 bits. Since 2013 it has been compiled a third time, for EPT ([commit
+# 37406aaa](https://github.com/torvalds/linux/commit/37406aaa)). Ben-Yehuda and others describe the idea ([The Turtles
 # Project](https://research.ibm.com/publications/the-turtles-project-design-and-implementation-of-nested-virtualization),
 # OSDI 2010).
 #
@@ -272,9 +273,9 @@ guess_exits.reveal()
 # | the host carries out a store for the guest | it carries out a store for the inner hypervisor |
 # | INVLPG or a load of CR3 | the inner hypervisor's instruction for the same purpose, on Intel INVEPT |
 #
-# The film leaves out how the host learns of the inner hypervisor's store. The inner hypervisor itself runs with
-# nested paging. In the host's tables for the inner hypervisor, there is no W for a frame that holds a shadowed table.
-# So the store exits.
+# The film leaves out how the host learns of the inner hypervisor's store. The inner hypervisor itself runs with nested
+# paging. For this the host has nested tables of its own. In these, the entry of a frame has no W if the frame holds one
+# of the shadowed tables. So the store exits.
 
 # %% slideshow={"title": "A hidden fault, and a write that zaps: in a nested guest"}
 inner = lesson.NestedGuest(seed)
@@ -318,11 +319,13 @@ exhibit("shared_pt_escalation").film()
 # -->
 # All three audits are silent: they compare frames and counts, and never rights. In later kernels, the role contains the
 # rights of the levels above. But until 2021 there was a mistake. When KVM chose the shadow page of a directory, the
-# role contained not only the rights of the entries above the directory, but also those of the entry *in* the directory
-# (lesson 5). Suppose that two entries of level 3 lead to the same directory, and only one of them allows writing. If
-# the first access through each path used a directory entry that forbids writing, the role said *no W* for both paths.
-# So they shared the shadow page of the directory. Through another entry of this directory, a program could then write
-# on the path that forbids it: the same bug, one level higher. This is **CVE-2021-38198**, repaired by [commit
+# role contained not only the rights of the entries above the directory, but also those of the one entry *in* the
+# directory that the access used (lesson 5). Suppose that two entries of level 3 lead to the same directory, and only
+# one of them allows writing. If the first access through each path used a directory entry that forbids writing, the
+# role said *no W* for both paths. So they shared the shadow page of the directory. Then an access on the path that
+# allows writing used another entry of the directory, one with W, and the host put a link to writable sptes into the
+# shared page. From then on, the other path led to these sptes, too: the same bug, one level higher. This is
+# **CVE-2021-38198**, repaired by [commit
 # b1bd5cba](https://github.com/torvalds/linux/commit/b1bd5cba3306691c771d558e94baa73e8b0b96b7).
 #
 # And in 2026, nineteen years after the kernel of this course, the shadow MMU got two more CVE numbers.

@@ -312,9 +312,9 @@ def slot_moved(here: Place) -> Steps:
         **An spte joins both halves. So it becomes stale when either half changes.** Write protection does not help here,
         because no page table was written.
 
-        The spte has not changed either: it still holds hfn {before:#x}. The picture converts this number back to a gfn by the
-        *new* slots, and so it shows gfn {gfn - SLOT + MOVED:#x}. (In step 2 of the film, the host loads the root again. The
-        pages below the root stay as they were.)
+        The spte has not changed either: it still holds hfn {before:#x}. The picture converts this number back to a gfn by
+        the *new* slots, and so it shows gfn {gfn - SLOT + MOVED:#x}. (In step 2 of the film, the host looks for the root
+        again. It finds the same page with all its entries, so the whole shadow stays as it was.)
         """,
     )
 

@@ -243,10 +243,11 @@ SHARED = Passage(
     the guest's kernel cleared A with a write that the host noticed. The host zapped the spte, the next access faulted, and
     the walk set A again.
 
-    So each accessed bit that a guest's kernel clears costs two faults. The first is for the write to the page table, which is
-    write-protected. The second comes at the next use of the page, and the host cannot avoid it. It has to notice this use to
-    set A. But it notices only faults, and a present spte causes none. So there must be no spte while the guest's A is clear.
-    The message of 2008 describes this dilemma.
+    So each accessed bit that a guest's kernel clears costs two faults. The first is for the write to the page table,
+    which is write-protected. (The last output does not show it, because we called the function that performs the store.)
+    The second comes at the next use of the page, and the host cannot avoid it. It has to notice this use to set A. But it
+    notices only faults, and a present spte causes none. So there must be no spte while the guest's A is clear. The
+    message of 2008 describes this dilemma.
     """
 )
 

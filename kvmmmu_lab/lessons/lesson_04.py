@@ -521,7 +521,8 @@ def what_a_write_does(seed: int) -> Steps:
     why = {
         "all allowed": "P and W are set, so the processor allows it and nobody else is asked.",
         "not dirty": "P is set and W isn't, but bit 10 says that the guest allows writing: W was only withheld.",
-        "read-only page": "W and bit 10 are clear: the guest doesn't allow writing.",
+        "read-only page": "W and bit 10 are clear: the path doesn't allow writing. So the walk refuses the write, before "
+        "anybody looks at the spte.",
         "its own page table": "bit 10 says that the guest allows writing, but no spte may write a shadowed page table.",
         "device": "P is clear and bit 9 is set: there is no memory, so the host emulates each access.",
     }
@@ -532,11 +533,10 @@ def what_a_write_does(seed: int) -> Steps:
 def turns(seed: int) -> Steps:
     """The faults of accesses in turns, with CR0.WP clear."""
     old = old_kernel(seed + 1000, random.Random(seed).randrange(4, 9))
-    said = ", ".join(f"by {who}" for who in old.accesses)
+    said = ", ".join(old.accesses)
     yield Ask(
         f"CR0.WP is clear, and a page is read-only for user code (guest's entry: P and U). The shadow is empty. The page "
-        f"is accessed {len(old.accesses)} times, in this order: {said}. The kernel writes, and the program reads. How many "
-        "faults are there?",
+        f"is accessed {len(old.accesses)} times, in this order: {said}. How many faults are there?",
         [*range(len(old.accesses) + 1)],
     )
     yield Answer(

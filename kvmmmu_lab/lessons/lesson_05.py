@@ -86,7 +86,7 @@ def second_path(vm: Vm) -> Steps:
         a link to it.
         -->
         In the film, the last link leads to a page that existed already: the shadow of the shared page table. The spte in
-        it existed, too. So at this level the host had to make only the link.
+        it existed, too. So after this link, nothing was left to make.
 
         So the host first looks for a page that it has made earlier. For this, each shadow page needs a name.
         """,
@@ -553,7 +553,7 @@ def used_again(seed: int) -> Steps:
     cases = {
         "reads another page through the same page table": first ^ 0x1000,
         "reads at an address with another page directory entry, which points to the same page table": second,
-        "reads at an address with another page directory entry and another page table": second,
+        "reads at an address that uses another entry of the same page directory, which leads to another page table": second,
         f"reads its PDPT as a page, through PML4 entry {slot}, which points to the PML4": gva_of(slot, slot, slot, one[0]),
     }
     words = rng.choice(list(cases))

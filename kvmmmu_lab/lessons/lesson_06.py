@@ -175,12 +175,11 @@ def hole(lab: RmapLab, gva: int) -> Steps:
         "the last entry of the SAME descriptor fills the hole. No other entry moves: the order has no meaning.",
         more="""
         <!-- slide:
-        The host works on one descriptor and does not look at the next. The other answers would be correct, too, but
-        cost more.
+        The host works on one descriptor and does not look at the next. The other maps would have no hole either, but cost
+        more.
         -->
-        Each of the other answers would be correct, too, but would cost more. Two of them take an entry from the second
-        descriptor, so the host would work on both descriptors. Another one moves each entry after the hole by one
-        place.
+        Each of the other maps would have no hole either, but would cost more. Two of them take an entry from the second
+        descriptor, so the host would work on both descriptors. Another one moves each entry after the hole by one place.
         """,
     )
 
@@ -225,7 +224,7 @@ def cleared_first(lab: RmapLab) -> Steps:
     rows = [] if lab.machine.dead else lab.places()
     yield Answer(
         choices[3] if lab.machine.dead else choices[0 if rows == [[second]] else 1 if rows == before else 2],
-        "remove is given only the entry. From its bits it reads whether the entry is in a map, and in the map of which frame.",
+        "nobody tells remove the frame. From the bits of the entry it reads whether the entry is in a map, and of which frame.",
         more="""
         <!-- slide:
         **A map is found through the content of the entry, so the entry has to be removed from the map before its

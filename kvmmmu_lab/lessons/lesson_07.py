@@ -90,8 +90,8 @@ def flushes(lab: RmapLab, read_only: int) -> Steps:
 
         Look at the order in which the entries were removed: {", ".join(f"`{name}`" for name in _emptied(order))}. The
         host does not walk along the map. It takes the entry in the *first place*, again and again, until the map is
-        empty. Each time, the last entry of the same descriptor fills the hole. So a host that walked along the map and
-        removed entries on its way would skip some: those that moved to a place behind it.
+        empty. Each time, the last entry of the same descriptor fills the hole. A host that walked along the map would
+        skip some entries: when it removes one, another moves into this place, and the host has already gone on.
         """,
     )
 
@@ -215,9 +215,10 @@ NEXT_FAULT = Passage(
     present does not fault**: the processor finds the spte, which allows the access. A fault tells the host what is
     *missing* in the shadow, never what is *wrong* in it.
 
-    With the usual `pre_write`, an spte is never wrong. Here are two sentences of the film `trap`, in their order:
-    the *zap* comes first, and then the store. The old spte was removed **before** the bytes changed. So the shadow never
-    disagreed with the guest's table, not even for a moment. (A TLB may, until the guest flushes it.)
+    With the usual `pre_write`, a change of a page table never leaves a wrong spte. Here are two sentences of the film
+    `trap`, in their order: the *zap* comes first, and then the store. The old spte was removed **before** the bytes
+    changed. So the shadow never disagreed with the guest's table, not even for a moment. (A TLB may, until the guest
+    flushes it.)
     """
 )
 

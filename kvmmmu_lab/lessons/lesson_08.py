@@ -409,10 +409,10 @@ SUMMARY = Passage(
     - **Zapping clears the entries above and the page's own entries.** It is not recursive.
     - **A live root stays in the hash**, without entries.
     -->
-    - **The parents of a shadow page are the entries that link to it.** Many pages have one. It is kept directly, unless the
-      page has had more: then it is in a chain, as several parents are. A chain has **five places**. A root has none, nor has
-      a page that only waits in the hash. A new chain goes in front of the others. A removed parent leaves no hole: the later
-      ones of its chain move up. A chain that has become empty is freed.
+    - **The parents of a shadow page are the entries that link to it.** One parent is kept directly in the header. Two or
+      more are in chains; if all but one of them are removed, this one stays in its chain. A chain has **five places**. A
+      root has none, nor has a page that only waits in the hash. A new chain goes in front of the others. A removed parent
+      leaves no hole: the later ones of its chain move up. A chain that has become empty is freed.
     - **Zapping** a page clears the entries above it, so that the processor cannot reach it. Then it clears the page's own
       entries: each writable spte leaves its reverse map, and each page below loses a parent. Then the page returns to the pool.
     - Zapping is **not recursive**. Pages below stay in the hash with all their entries, and are found again by name.

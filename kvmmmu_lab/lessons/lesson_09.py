@@ -174,8 +174,9 @@ def across(vm: Vm, gva: int) -> Steps:
         stayed.
 
         This film has a TLB flush before the bytes change. The zap of a single entry had none. There, the guest itself
-        tells the processor to forget the entry that it has written. Here, spte 1 is gone, too, although the guest has
-        not written entry 1. The guest does not know this, so the host has to flush.
+        tells the processor to forget the entry that it has written. Here, spte 1 is gone, too. The guest has not
+        written entry 1, so it has no reason to flush. But spte 1 has left its reverse map. If the TLB kept it, the
+        frame could still be written, and the host would not find out. So the host has to flush.
         """,
     )
 
@@ -207,10 +208,10 @@ def first_flood(vm: Vm, gva: int, row: list[str]) -> Steps:
         their sptes were empty all the time. And it does not matter how many stores a table has had before, if one store
         went to another table in between.
 
-        From 3 on, *every* further write in the row is a flood. The host counts only the writes that it performs. After a
-        flood, the table is not shadowed (unless it is a root in use). So the guest's writes to it are not carried out by the
-        host, and not counted. If the guest uses the table again, the host shadows it again. But it does not reset the count,
-        so the next write in the row is a flood at once.
+        A flood does not reset the count: the fourth write in the row makes it 4, and is a flood, too. But the host counts
+        only the writes that it performs. After a flood, the table is not shadowed (unless it is a root in use). So the
+        guest's writes to it are not carried out by the host, and not counted. If the guest uses the table again, the host
+        shadows it again. But it does not reset the count, so the next write in the row is a flood at once.
 
         Why is there such a rule? A trapped write costs far more than a normal one, and in two cases a kernel writes hundreds
         of entries of one table. When it forks a process, it takes W out of the entries of the old process. Or the frame is no

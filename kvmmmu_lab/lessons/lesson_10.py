@@ -219,9 +219,9 @@ def eight_bytes(vm: Vm, first: int, second: int) -> Steps:
 
         **Misaligned**: the bytes are not all in one entry.
         -->
-        In a 64-bit guest, a store across the edge of an entry is a sign that something is wrong: kernels do not write their
-        tables at odd offsets. Here it can be normal. The offset is a multiple of 8, and a kernel may store 8 bytes to set two
-        adjacent entries with one instruction.
+        In a 64-bit guest, a store across the edge of an entry is a sign that something is wrong: kernels do not write 8
+        bytes at an offset that is not a multiple of 8. Here it can be normal. The offset is a multiple of 8, and a kernel
+        may store 8 bytes to set two adjacent entries with one instruction.
 
         **Misaligned** means that the bytes are not all in one entry. Whether a store is misaligned depends also on the size of
         the entries:

@@ -159,8 +159,8 @@ def pieces(vm: Vm, gvas: list[int]) -> Steps:
         **A large page is filled lazily, in pieces of 4 KiB.** The shadow page exists after the first fault. Each later fault
         makes one spte in it.
         -->
-        The first fault has made the shadow page for the pieces. So each of these later faults made one spte, and nothing else.
-        A guest that uses a large page completely causes **512 faults**, not one.
+        The write in the film has already made the shadow page for the pieces. So each of these faults made one spte, and
+        nothing else. A guest that uses a large page completely causes **512 faults**, not one.
         """,
     )
 
@@ -218,15 +218,16 @@ def off(vm: Vm, gpas: list[int]) -> Steps:
     yield Ask("Paging is turned off, and the kernel reads at three addresses. How many new shadow pages?", choices, on=vm)
     yield Answer(
         free - len(vm.pool.free),
-        "one for each 2 MB region. The four roots exist already, and have the same name: this guest began without paging, too.",
+        "one for each 2 MB region. The host looks for four names, and the four roots exist already: this guest began without "
+        "paging, too.",
         more="""
         <!-- slide:
         **The four roots of the start are found again.** Their name never changes: gfn 0, level 2, no guest levels, and the
         number of the GB.
         -->
         Every guest starts without paging. So the host made four root pages long before this guest had any table. When the
-        guest turned paging on, the host stopped using them, but left them in the hash. Now it looks for the same name and
-        finds them.
+        guest turned paging on, the host stopped using them, but left them in the hash. Now it looks for the same four
+        names and finds them.
         """,
     )
 
@@ -248,9 +249,10 @@ def on(vm: Vm, gvas: list[int]) -> Steps:
         The shadow pages of both modes are in the same pool. The host never takes one for the other, because the role contains
         the number of guest levels: 4 for this guest with paging, 0 without. A switch changes the roots and nothing else.
 
-        The result is right only because this guest did not write to its tables while paging was off. The flat map allows
-        writing to every frame, even to one that holds a shadowed table. The host does not notice such a write, and keeps the
-        old sptes. This is another bug of 2007. In the museum, `exhibit("nonpaging_writes_shadowed_pt")` shows what follows.
+        To use the old sptes again is right only because this guest did not write to its tables while paging was off. The
+        flat map allows writing to every frame, even to one that holds a shadowed table. The host does not notice such a
+        write, and keeps the old sptes. This is another bug of 2007. In the museum,
+        `exhibit("nonpaging_writes_shadowed_pt")` shows what follows.
         """,
     )
 

@@ -313,7 +313,7 @@ def pinned(seed: int) -> Steps:
     vm, roots = directories(seed, mode)
     loads = [random.randrange(len(roots)) for _ in range(random.choice((3, 4, 5)))]
     names, used = ", ".join("ABCD"[number] for number in loads), len({0, *loads})
-    which = "in use then, with and without pins" if kept else "pinned then"
+    which = "there then, with and without a pin" if kept else "pinned then"
     words = (
         f"A {mode}-bit guest runs process A, and then loads CR3 for the processes {names}. Each has a root table of its own. "
         f"How many shadow pages of root tables are {which}?"
@@ -338,7 +338,7 @@ def first_run(seed: int) -> Steps:
     for number in before[1:]:
         guest.run(number)
     right, more = (3 + users) * new + fresh, guest.spare if fresh else guest.beside
-    table = "maps none of the other kernel pages" if fresh else "also maps one of the other kernel pages"
+    table = f"maps none of the {kernels} kernel pages" if fresh else f"also maps one of the {kernels} kernel pages"
     yield Ask(
         f"A 64-bit guest has three processes. Each has {users} user pages in different page tables, all below one directory of "
         f"its own, and all use the same {kernels} kernel pages. The processes {listed(before)} have run, in this order. Now "

@@ -315,12 +315,12 @@ def trapped(study: Study) -> Steps:
         The first two writes to a shadowed table zap one entry each, at most. The third zaps the page, and **the others are
         free**. A new table is filled *before* it is used, so those writes are free, too.
         -->
-        Two kinds of writes are free, which means that the guest does them alone:
+        Two kinds of writes are not carried out by the host:
 
         - **Writes to a new table.** Linux clears and fills it before the first access through it, so it is not shadowed yet.
         - **Writes after a flood.** A table that is written {FLOOD} times in a row loses its shadow page. The next write still
-          faults, because the spte that leads to the frame has no W. The host gives W to this spte, and carries out nothing.
-          All writes after that are free.
+          faults, because the spte that leads to the frame has no W. The host only gives W to this spte. All writes after
+          that cost nothing.
         """,
     )
 
@@ -399,15 +399,15 @@ def unnoticed(study: Study) -> Steps:
         noticed.**
         -->
         So the emulated way cannot notice that write protection is missing. The native way notices both defects. Without
-        pre-write, both ways find the same wrong accesses. But the native way tests pre-write only with the {trapped:,}
-        writes that trap in {study.name}; the emulated way tests it with all {writes:,}. Therefore `kvmmmu-lab verify` replays
-        each recording in both ways.
+        pre-write, both ways find the same wrong accesses. But in the whole of {study.name}, the native way tests
+        pre-write only with the {trapped:,} writes that the host carries out; the emulated way tests it with all
+        {writes:,}. Therefore `kvmmmu-lab verify` replays each recording in both ways.
 
-        One number in the plot needs an explanation. In `lin32`, fewer accesses go wrong without write protection than without
-        pre-write. The reason is the recording. Some frames cease to be page tables, are written, and become page tables
-        again. The recording does not have these writes, so in the native replay, too, these changes are handed to the host
-        directly. Pre-write then zaps the stale entries, even without write protection. Without this help, more accesses would
-        go wrong.
+        One number in the plot needs an explanation. In `lin32`, fewer accesses go wrong without write protection than
+        without pre-write. The reason is the recording. Some frames cease to be page tables, are written, and become page
+        tables again. The recording does not have these writes. It only has the new contents of such a frame when it
+        becomes a page table again. In both ways, the replay then hands the changed entries to the host. Pre-write then
+        zaps the stale entries, even without write protection. Without this help, more accesses would go wrong.
         """,
     )
 

@@ -218,9 +218,10 @@ def exits(name: str) -> Steps:
         again.** With 2 MB pages almost nothing is left.
         -->
         At the beginning of a recording, both hosts have empty tables to fill, and the two curves rise together. Then they
-        separate. With nested paging, a frame that is in the host's tables stays there, whatever the guest does with its own
-        tables. So a new process, a fork or the end of a process costs no exit. With shadow paging, each of these empties parts
-        of the shadow, and the host has to fill them again.
+        separate. With nested paging, a frame that is in the host's tables stays there, whatever the guest does with its
+        own tables. So a new process, a fork or the end of a process costs no exit by itself: only a frame that was never
+        used before does. With shadow paging, each of these empties parts of the shadow, and the host has to fill them
+        again.
 
         The host alone decides about its tables. So it can map memory in large pages, whatever pages the guest uses. A guest
         with 128 MB has only 64 large pages of 2 MB.
