@@ -281,7 +281,7 @@ REASONS = {
     "is not empty. But the two numbers of the first audit are equal.",
     "zaps_nothing": "the guest's entry leads to another frame now, and the shadow entry still leads to the old one.",
     "open_to_all": "an entry grants more than the guest's tables do. But it leads to the right frame, and no audit looks at U.",
-    "tables_stay_writable": "the guest read one of its own page tables. The entry made for this read got W, and is in the map "
+    "tables_stay_writable": "the guest has read a table of its own. The entry made for this read got W, and is in the map "
     "of the table's frame. So this map is not empty. But the two numbers of the first audit are equal.",
 }
 
