@@ -134,18 +134,19 @@ class Record:
             # one process alone: then the lock lasts as long as the process, and the journal needs no file of shared memory
             ask("PRAGMA locking_mode = EXCLUSIVE")
         version, application = (ask(f"PRAGMA {name}").fetchone()[0] for name in ("user_version", "application_id"))
-        empty = not version and not ask("SELECT 1 FROM sqlite_master").fetchone()  # of a process that was killed at once
-        new = self.write and empty
-        if not new and (version, application) != (VERSION, APPLICATION):
+        empty = not version and not ask("SELECT 1 FROM sqlite_master").fetchone()
+        if empty and not self.write:  # the process that made it was killed before it wrote anything
+            wanted = f"a record of version {VERSION}; run the command that makes it once more"
+            raise DataError(str(self.path), "a record that was never begun", wanted)
+        if not empty and (version, application) != (VERSION, APPLICATION):
             found = f"a record of version {version}" if application == APPLICATION else "another file of SQLite"
-            found = "a record that was never begun" if empty else found
             raise DataError(str(self.path), found, f"a record of version {VERSION}; choose another folder with --out")
         if not self.write:
             ask("PRAGMA query_only = ON")
             return
         for setting in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"):
             ask(f"PRAGMA {setting}")
-        self.database.executescript(f"BEGIN EXCLUSIVE; {TABLES if new else ''} COMMIT;")
+        self.database.executescript(f"BEGIN EXCLUSIVE; {TABLES if empty else ''} COMMIT;")
         self.run = int(self._value("run", 0)) + 1
         self._set("run", self.run)
         ask("CREATE TEMP TABLE seen (learner TEXT, exercise TEXT, PRIMARY KEY (learner, exercise)) WITHOUT ROWID")

@@ -224,7 +224,7 @@ def cleared_first(lab: RmapLab) -> Steps:
     rows = [] if lab.machine.dead else lab.places()
     yield Answer(
         choices[3] if lab.machine.dead else choices[0 if rows == [[second]] else 1 if rows == before else 2],
-        "nobody tells remove the frame. From the bits of the entry it reads whether the entry is in a map, and of which frame.",
+        "remove is not told the frame. From the bits of the entry it reads whether the entry is in a map, and of which frame.",
         more="""
         <!-- slide:
         **A map is found through the content of the entry, so the entry has to be removed from the map before its

@@ -313,7 +313,7 @@ def pinned(seed: int) -> Steps:
     vm, roots = directories(seed, mode)
     loads = [random.randrange(len(roots)) for _ in range(random.choice((3, 4, 5)))]
     names, used = ", ".join("ABCD"[number] for number in loads), len({0, *loads})
-    which = "there then, with and without a pin" if kept else "pinned then"
+    which = "there then, with or without a pin" if kept else "pinned then"
     words = (
         f"A {mode}-bit guest runs process A, and then loads CR3 for the processes {names}. Each has a root table of its own. "
         f"How many shadow pages of root tables are {which}?"

@@ -363,13 +363,13 @@ def forbidden_write(two: TwoWays) -> Steps:
         "that the entry grants too much.",
         more="""
         <!-- slide:
-        **The audits count entries with W, and compare frames. None compares the rights of an entry with the guest's.** Much
-        the same fault was found again in 2021: CVE-2021-38198.
+        **The audits count entries with W, and compare frames. None compares the rights of an entry with the guest's.** A
+        similar bug was found in 2021: CVE-2021-38198.
         -->
         The two addresses share one page table, and therefore one shadow page: the rights of the directory entries are not
         in its role (lesson 5). The entry was made for the path that allows writing. **The audits count entries with W, and
         compare frames. None compares the rights of an entry with those of the guest's entries.** So an entry may have W
-        where it should not, and all audits are silent. Much the same fault was found again in 2021, as
+        where it should not, and all audits are silent. A similar bug was found in 2021,
         *[CVE-2021-38198](https://nvd.nist.gov/vuln/detail/CVE-2021-38198)*.
         """,
     )

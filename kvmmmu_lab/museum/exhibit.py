@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`Exhibit`: a fault of the code of 2007 that can be triggered, filmed, examined, and fixed.
+"""`Exhibit`: a bug of the code of 2007 that can be triggered, filmed, examined, and fixed.
 
 An exhibit is made from its trigger, a generator function::
 
@@ -130,7 +130,7 @@ MUSEUM: dict[str, Exhibit] = {}
 
 @dataclass(frozen=True)
 class Exhibit:
-    """A fault of 2007: ``run()`` triggers it, ``film()`` shows it; with ``fixed=True``, both use the fix.
+    """A bug of 2007: ``run()`` triggers it, ``film()`` shows it; with ``fixed=True``, both use the fix.
 
     Both also take your own parts of the VM, to try another fix: ``run(fix_read=mine)``. ``lab()`` opens a lab with the exhibit.
 

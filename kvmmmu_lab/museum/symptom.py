@@ -90,11 +90,11 @@ def truth(vm: Vm, gva: int, write: bool = False, user: bool = False, fetch: bool
 
 
 class Observer:
-    """Observes what a VM does inside a ``with`` block. ``faults``: what went wrong, first things first, each a `Symptom`.
+    """Observes what a VM does inside a ``with`` block. ``symptoms``: what went wrong, first things first, each a `Symptom`.
     ``gvas``: the addresses that were accessed."""
 
     def __init__(self, vm: Vm) -> None:
-        self.vm, self.faults, self.gvas = vm, list[Symptom](), list[int]()
+        self.vm, self.symptoms, self.gvas = vm, list[Symptom](), list[int]()
 
     def __enter__(self) -> Observer:
         vm: Any = self.vm
@@ -115,8 +115,8 @@ class Observer:
             return Symptom(LOOP, f"The host loops for ever in {crash.function}, {crash.source}: {crash.what}.")
         if isinstance(crash, HostCrash):
             return Symptom(CRASH, f"The host crashes ({crash.kind}) in {crash.function}, {crash.source}: {crash.what}.")
-        if self.faults:
-            return self.faults[0]
+        if self.symptoms:
+            return self.symptoms[0]
         if complaints:
             return Symptom(WRONG, "The guest notices nothing yet, but the host's records are wrong.")
         if work is not None and work.done > work.needed:
@@ -131,11 +131,11 @@ class Observer:
         how = {name: bool(kind.get(name)) for name in ("write", "user", "fetch")}
         said = truth(self.vm, gva, **how)
         access: Access = run(gva, **kind)
-        if fault := self._fault(access, said, gva, how):
-            self.faults.append(fault)
+        if symptom := self._symptom(access, said, gva, how):
+            self.symptoms.append(symptom)
         return access
 
-    def _fault(self, access: Access, said: Truth, gva: int, how: dict[str, bool]) -> Symptom | None:
+    def _symptom(self, access: Access, said: Truth, gva: int, how: dict[str, bool]) -> Symptom | None:
         words = _words(how)
         if access.outcome == "stuck":
             return Symptom(LOOP, f"The {words} at {gva:#x} faults for ever; it is cut after {MAX_FAULTS} faults.")
@@ -158,7 +158,7 @@ class Observer:
         said, got = truth(self.vm, gva), run(gva)
         if got != said.gpa and got is not None:
             to = "nothing" if said.gpa is None else f"gpa {said.gpa:#x}"
-            self.faults.append(Symptom(WRONG, f"The host translates {gva:#x} to gpa {got:#x}; for the processor it is {to}."))
+            self.symptoms.append(Symptom(WRONG, f"The host translates {gva:#x} to gpa {got:#x}; for the processor it is {to}."))
         return got
 
     def _load(self, register: str) -> Any:
@@ -167,7 +167,7 @@ class Observer:
             accepted: bool = run(value)
             if not accepted and getattr(self.vm.cpu, register) != before:
                 words = f"The guest gets a #GP for its load of {register.upper()}, but {register.upper()} is now {value:#x}."
-                self.faults.append(Symptom(WRONG, words))
+                self.symptoms.append(Symptom(WRONG, words))
             return accepted
 
         return load
